@@ -1,0 +1,115 @@
+"""One attempt of an activity: its fence, its heartbeat, its appends."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncIterator, Sequence
+from contextlib import asynccontextmanager
+from datetime import timedelta
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from contracts.envelope import NewEvent, Outbox, StoredEvent
+from contracts.errors import ErrorType
+from journal.port import (
+    SEALED,
+    Appended,
+    Fence,
+    Journal,
+    JournalUnavailable,
+    RunEnded,
+    StaleAttempt,
+)
+
+HEARTBEAT_EVERY_S = 0.8
+"""Well under the heartbeat timeout of `workflows/policy.py`."""
+READ_PAGE = 1000
+_JOURNAL_RETRY = timedelta(seconds=1)
+
+
+class Attempt:
+    """One attempt of an activity, writing to one run's journal under one fence.
+
+    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`
+    and `run-ended` are final, `journal-unavailable` is tried again by Temporal for ever.
+    """
+
+    def __init__(self, journal: Journal, run_id: str, scope: str) -> None:
+        self.number = activity.info().attempt
+        self._journal = journal
+        self._run_id = run_id
+        self._fence = Fence(scope, self.number)
+
+    async def open(self, outbox: Outbox, *events: NewEvent) -> list[Appended]:
+        """Shut the sealed scopes, take the fence, and append the outbox and then `events`."""
+        with _translated():
+            for scope in outbox.seals:
+                await self._journal.append(self._run_id, [], Fence(scope, SEALED))
+            appended = await self._journal.append(
+                self._run_id, [*outbox.facts, *events], self._fence
+            )
+        return appended[len(outbox.facts) :]
+
+    async def append(self, *events: NewEvent) -> list[Appended]:
+        """Append under this attempt's fence."""
+        with _translated():
+            return await self._journal.append(self._run_id, events, self._fence)
+
+    async def get(self, key: str) -> StoredEvent | None:
+        """The run's fact with that key."""
+        with _translated():
+            return await self._journal.get(self._run_id, key)
+
+    async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
+        """Every event (or every fact) after that `seq`."""
+        events: list[StoredEvent] = []
+        with _translated():
+            while True:
+                page = await self._journal.read(self._run_id, after, READ_PAGE, facts=facts)
+                events.extend(page)
+                if len(page) < READ_PAGE:
+                    return events
+                after = page[-1].seq
+
+
+@asynccontextmanager
+async def heartbeats() -> AsyncIterator[None]:
+    """Tell Temporal that this worker lives, from a task of its own, until the block ends."""
+
+    async def beat() -> None:
+        while True:
+            activity.heartbeat()
+            await asyncio.sleep(HEARTBEAT_EVERY_S)
+
+    task = asyncio.create_task(beat())
+    try:
+        yield
+    finally:
+        task.cancel()
+
+
+class _translated:  # noqa: N801  reads as a clause: with _translated()
+    """Turns the journal's errors into Temporal's."""
+
+    def __enter__(self) -> None:
+        return None
+
+    def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
+        match error:
+            case StaleAttempt():
+                raise ApplicationError(
+                    str(error), type=ErrorType.STALE_ATTEMPT, non_retryable=True
+                ) from error
+            case RunEnded():
+                raise ApplicationError(
+                    str(error), type=ErrorType.RUN_ENDED, non_retryable=True
+                ) from error
+            case JournalUnavailable():
+                raise ApplicationError(
+                    str(error),
+                    type=ErrorType.JOURNAL_UNAVAILABLE,
+                    next_retry_delay=_JOURNAL_RETRY,
+                ) from error
+            case _:
+                return

@@ -1,0 +1,54 @@
+"""Error types by name: one place for the raiser, the retry policy and the HTTP table."""
+
+from __future__ import annotations
+
+from enum import StrEnum
+
+
+class ErrorType(StrEnum):
+    """What `ApplicationError.type`, `run.failed.error.type` and problem documents may say."""
+
+    BUDGET_EXCEEDED = "budget-exceeded"
+    """A limit of the run was reached."""
+    UNKNOWN_MODEL = "unknown-model"
+    """No provider goes by that name, or its key is missing."""
+    MODEL_REFUSED = "model-refused"
+    """The provider said no and a retry cannot help: 400, 401, 403, 404, 422, policy, context."""
+    MODEL_UNAVAILABLE = "model-unavailable"
+    """The provider failed in a way a retry may help: 408, 409, 429, 5xx, network."""
+    BAD_SCRIPT = "bad-script"
+    """The rehearsal script is not one."""
+    UNKNOWN_TOOL = "unknown-tool"
+    """The worker has no tool of that name."""
+    BAD_ARGUMENTS = "bad-arguments"
+    """The arguments do not fit the tool's schema."""
+    TOOL_FAILED = "tool-failed"
+    """The tool raised."""
+    TOOL_TIMED_OUT = "tool-timed-out"
+    """The tool did not return within its `timeout_s`."""
+    APPROVAL_REQUIRED = "approval-required"
+    """The tool may run only after a person approved it."""
+    OUTCOME_UNKNOWN = "outcome-unknown"
+    """An unsafe tool was claimed and never finished: it may or may not have run."""
+    JOURNAL_UNAVAILABLE = "journal-unavailable"
+    """The journal did not answer; Temporal tries again."""
+    STALE_ATTEMPT = "stale-attempt"
+    """A later attempt has taken over; this one must stop."""
+    RUN_ENDED = "run-ended"
+    """The run has its terminal fact; nothing more is written."""
+    INTERRUPTED = "interrupted"
+    """A command or the end of the run stopped the call."""
+
+
+NON_RETRYABLE: tuple[ErrorType, ...] = (
+    ErrorType.UNKNOWN_MODEL,
+    ErrorType.MODEL_REFUSED,
+    ErrorType.BAD_SCRIPT,
+    ErrorType.UNKNOWN_TOOL,
+    ErrorType.BAD_ARGUMENTS,
+    ErrorType.APPROVAL_REQUIRED,
+    ErrorType.OUTCOME_UNKNOWN,
+    ErrorType.STALE_ATTEMPT,
+    ErrorType.RUN_ENDED,
+)
+"""Types that no activity is retried for; given to every retry policy."""

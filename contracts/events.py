@@ -1,0 +1,283 @@
+"""The event union: one body per type, discriminated by `type`."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import Field, JsonValue
+
+from contracts.commands import CommandKind
+from contracts.frozen import Frozen
+from contracts.messages import ToolCall, Usage
+from contracts.runs import Limits, RunError, RunStatus
+
+
+class RunStarted(Frozen):
+    """The workflow has taken up the run."""
+
+    type: Literal["run.started"] = "run.started"
+    agent: str
+    model: str
+    limits: Limits
+    epoch: int = 0
+    """Changes only when an operator resets the execution in Temporal."""
+
+
+class RunPaused(Frozen):
+    """Nothing runs until `resume`."""
+
+    type: Literal["run.paused"] = "run.paused"
+    by: str | None = None
+
+
+class RunResumed(Frozen):
+    """The run goes on."""
+
+    type: Literal["run.resumed"] = "run.resumed"
+    by: str | None = None
+
+
+class RunCompleted(Frozen):
+    """Terminal: the model stopped calling tools."""
+
+    type: Literal["run.completed"] = "run.completed"
+    output: str = ""
+    """The text of the last message, whole."""
+    usage: Usage = Usage()
+
+
+class RunFailed(Frozen):
+    """Terminal: a limit was reached or the model could not be called."""
+
+    type: Literal["run.failed"] = "run.failed"
+    error: RunError
+    usage: Usage = Usage()
+
+
+class RunCancelled(Frozen):
+    """Terminal: a person or a program cancelled the run."""
+
+    type: Literal["run.cancelled"] = "run.cancelled"
+    reason: str = ""
+    by: str | None = None
+    usage: Usage = Usage()
+
+
+class RunTerminated(Frozen):
+    """Terminal: an operator terminated the execution in Temporal."""
+
+    type: Literal["run.terminated"] = "run.terminated"
+    reason: str = ""
+
+
+class RunTimedOut(Frozen):
+    """Terminal: Temporal's own execution timeout ended the run."""
+
+    type: Literal["run.timed_out"] = "run.timed_out"
+    reason: str = ""
+
+
+class UserMessageEvent(Frozen):
+    """What a person said: the input or a redirect."""
+
+    type: Literal["message.user"] = "message.user"
+    text: str
+
+
+class StepStarted(Frozen):
+    """A model call begins."""
+
+    type: Literal["step.started"] = "step.started"
+    kind: Literal["model"] = "model"
+    model: str
+
+
+class MessageDelta(Frozen):
+    """A piece of text, as it came."""
+
+    type: Literal["message.delta"] = "message.delta"
+    text: str
+
+
+class ReasoningDelta(Frozen):
+    """A piece of reasoning, as it came; not part of the transcript."""
+
+    type: Literal["reasoning.delta"] = "reasoning.delta"
+    text: str
+
+
+class MessageCompleted(Frozen):
+    """The model's whole answer of this step; replaces its deltas."""
+
+    type: Literal["message.completed"] = "message.completed"
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str
+    usage: Usage = Usage()
+
+
+class MessageInterrupted(Frozen):
+    """The text so far of an answer that a command stopped; replaces its deltas."""
+
+    type: Literal["message.interrupted"] = "message.interrupted"
+    text: str
+    tool_calls: tuple[ToolCall, ...] = ()
+    finish_reason: str = "interrupted"
+    usage: Usage = Usage()
+
+
+class AttemptSuperseded(Frozen):
+    """What an earlier attempt streamed counts no more."""
+
+    type: Literal["attempt.superseded"] = "attempt.superseded"
+    attempt: int
+    """The attempt that is void."""
+    from_seq: int
+    to_seq: int
+    reason: str
+
+
+class AttemptFailed(Frozen):
+    """A model call failed and is tried again."""
+
+    type: Literal["attempt.failed"] = "attempt.failed"
+    error: RunError
+    retry_in_s: float | None = None
+    """The wait that the provider asked for, None for the ordinary backoff."""
+
+
+class ToolStarted(Frozen):
+    """A tool begins to run."""
+
+    type: Literal["tool.started"] = "tool.started"
+    call_id: str
+    name: str
+    arguments: dict[str, JsonValue] = Field(default_factory=dict)
+
+
+class ToolProgress(Frozen):
+    """A word from a running tool."""
+
+    type: Literal["tool.progress"] = "tool.progress"
+    call_id: str
+    message: str
+    fraction: float | None = None
+    """0 to 1."""
+
+
+class ToolCompleted(Frozen):
+    """The tool returned."""
+
+    type: Literal["tool.completed"] = "tool.completed"
+    call_id: str
+    name: str
+    output: str
+    truncated: bool = False
+    """True when the output was longer than 256 KiB and was cut."""
+
+
+class ToolFailed(Frozen):
+    """The tool failed; `retryable` says that another attempt follows."""
+
+    type: Literal["tool.failed"] = "tool.failed"
+    call_id: str
+    name: str
+    error: str
+    retryable: bool = False
+
+
+class ToolCancelled(Frozen):
+    """The tool stopped because it was told to."""
+
+    type: Literal["tool.cancelled"] = "tool.cancelled"
+    call_id: str
+    name: str
+    acked_at: datetime
+
+
+class ToolAbandoned(Frozen):
+    """The tool was told to stop and did not; what it did is unknown."""
+
+    type: Literal["tool.abandoned"] = "tool.abandoned"
+    call_id: str
+    name: str
+    acked_at: datetime | None = None
+
+
+class CommandAccepted(Frozen):
+    """The run has taken note of a command."""
+
+    type: Literal["command.accepted"] = "command.accepted"
+    command_id: str
+    kind: CommandKind
+
+
+class CommandApplied(Frozen):
+    """The command took effect."""
+
+    type: Literal["command.applied"] = "command.applied"
+    command_id: str
+    kind: CommandKind
+    applied: str
+    """What it did."""
+
+
+class CommandRefused(Frozen):
+    """The command took no effect."""
+
+    type: Literal["command.refused"] = "command.refused"
+    command_id: str
+    kind: CommandKind
+    reason: str
+
+
+class BudgetExceeded(Frozen):
+    """A limit of the run was reached."""
+
+    type: Literal["budget.exceeded"] = "budget.exceeded"
+    limit: str
+    """The field of `Limits`."""
+    used: float
+    allowed: float
+
+
+EventBody = Annotated[
+    RunStarted
+    | RunPaused
+    | RunResumed
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+    | RunTerminated
+    | RunTimedOut
+    | UserMessageEvent
+    | StepStarted
+    | MessageDelta
+    | ReasoningDelta
+    | MessageCompleted
+    | MessageInterrupted
+    | AttemptSuperseded
+    | AttemptFailed
+    | ToolStarted
+    | ToolProgress
+    | ToolCompleted
+    | ToolFailed
+    | ToolCancelled
+    | ToolAbandoned
+    | CommandAccepted
+    | CommandApplied
+    | CommandRefused
+    | BudgetExceeded,
+    Field(discriminator="type"),
+]
+"""Every event that can stand in a journal."""
+
+TERMINAL_TYPES: dict[str, RunStatus] = {
+    "run.completed": RunStatus.COMPLETED,
+    "run.failed": RunStatus.FAILED,
+    "run.cancelled": RunStatus.CANCELLED,
+    "run.terminated": RunStatus.TERMINATED,
+    "run.timed_out": RunStatus.TIMED_OUT,
+}
+"""The type of each terminal fact, with the status that it gives the run."""

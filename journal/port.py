@@ -1,0 +1,150 @@
+"""The journal: the ordered, durable event log of every run. The port and its errors.
+
+JournalError
+├── StaleAttempt        a later attempt has appended under this scope
+├── RunEnded            the run has its terminal fact
+├── CursorExpired       the events asked for are past retention
+└── JournalUnavailable  the storage did not answer; try again
+"""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Sequence
+from datetime import datetime
+from typing import NamedTuple, Protocol
+
+from contracts.envelope import NewEvent, StoredEvent
+
+
+class JournalError(Exception):
+    """Base of everything a journal raises on purpose."""
+
+
+class StaleAttempt(JournalError):
+    """A later attempt has appended under this scope: stop, nothing was written."""
+
+
+class RunEnded(JournalError):
+    """The run has its terminal fact: nothing was written."""
+
+
+class CursorExpired(JournalError):
+    """Events after the cursor were swept; `oldest` is the first `seq` still there."""
+
+    def __init__(self, oldest: int) -> None:
+        super().__init__(f"events before {oldest} are past retention")
+        self.oldest = oldest
+
+
+class JournalUnavailable(JournalError):
+    """The storage did not answer (locked, full, gone): nothing is known to be written."""
+
+
+SEALED = 2**31 - 1
+"""The attempt number that closes a scope for good."""
+
+
+class Fence(NamedTuple):
+    """Who is writing: once `attempt` has appended under `scope`, no lower attempt may."""
+
+    scope: str
+    attempt: int
+
+
+class Appended(NamedTuple):
+    """Where an event stands."""
+
+    seq: int
+    new: bool
+    """False when its key was there already; `seq` is then the first one's."""
+
+
+class Head(NamedTuple):
+    """What is known of a run without reading its events."""
+
+    first_seq: int
+    """The oldest `seq` still there; `last_seq + 1` when all were swept."""
+    last_seq: int
+    ended: bool
+    """True once the terminal fact is in."""
+
+
+class Journal(Protocol):
+    """The ordered, durable event log of every run.
+
+    Guarantees, each checked by the contract suite on every adapter:
+
+    1. Per run, `seq` is 1, 2, 3, …: contiguous, never reused, visible in that order.
+    2. A fact's key is unique per run: appending it again changes nothing.
+    3. Fences: an append from an attempt lower than one that has appended under the scope is
+       refused, whole.
+    4. What `append` returned survives a kill -9 of any process.
+    5. `tail` wakes within 10 ms on the same host and costs nothing while nobody watches.
+    6. After the terminal fact nothing is appended, but a repeated key is still answered.
+    """
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        """Append all events or none, in order, in one transaction.
+
+        With no events, only raises the fence: from then on lower attempts are refused. Events
+        whose keys are all there already are answered even after the run has ended.
+
+        Raises:
+            StaleAttempt: a higher attempt has appended under `fence.scope`.
+            RunEnded: the terminal fact stands and at least one event is new.
+            JournalUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def read(
+        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+    ) -> list[StoredEvent]:
+        """At most `limit` events with `seq > after`, in order; with `facts`, only keyed ones.
+
+        An unknown run reads as empty.
+
+        Raises:
+            CursorExpired: `after + 1` is older than the oldest event kept.
+            JournalUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+        """The fact with that key, None if there is none."""
+        ...
+
+    async def head(self, run_id: str) -> Head | None:
+        """The run's bounds, None if the journal does not know the run."""
+        ...
+
+    def tail(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+        """Batches of events with `seq > after`, as they come; ends after the terminal fact.
+
+        The run need not be known yet. Close the iterator (`aclosing`) to stop watching.
+
+        Raises:
+            CursorExpired: as in `read`.
+            JournalUnavailable: the storage did not answer for longer than the adapter waits.
+        """
+        ...
+
+    async def sweep(self, older_than: datetime) -> int:
+        """Remove the events of runs that ended before `older_than`; how many runs that were.
+
+        The run's bounds stay known, so that a cursor into it is told `CursorExpired`.
+        """
+        ...
+
+    async def check(self) -> None:
+        """Return when the storage can be written.
+
+        Raises:
+            JournalUnavailable: it can't; the message says what to do.
+        """
+        ...
+
+    async def close(self) -> None:
+        """Finish what was accepted, release threads and connections; safe to call twice."""
+        ...
