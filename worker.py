@@ -1,1 +1,105 @@
-"""Composition root of a worker process."""
+"""Composition root of a worker process: settings → client → journal → activities → Worker."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import sys
+from datetime import timedelta
+
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from activities.model import ModelActivities
+from activities.providers.factory import ProviderConfig, provider_for
+from activities.record import RecordActivities
+from activities.tools import ToolActivities
+from activities.toolbox import ToolboxConfig, build_toolbox
+from catalog.load import Catalog, CatalogError, load_catalog
+from contracts.runs import TASK_QUEUE
+from journal.port import Journal, JournalUnavailable
+from journal.sqlite import SqliteJournal
+from settings import Settings
+from temporal_client import TemporalUnreachable, connect
+from workflows.agent_run import AgentRun
+
+HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
+"""How late a cancellation may reach an activity where the server does not push it."""
+STICKY_TIMEOUT = timedelta(seconds=2)
+"""How long a workflow waits for the worker that last had it before any other may take it."""
+
+
+def build_catalog(settings: Settings) -> Catalog:
+    """The built-in agent and tools with those of the user's own module.
+
+    Raises:
+        CatalogError: the module can't be used; the message says why.
+    """
+    toolbox = build_toolbox(
+        ToolboxConfig(
+            files_root=settings.files_root,
+            allow_commands=settings.allow_commands,
+            fetch_allow=settings.fetch_allow,
+        )
+    )
+    return load_catalog(settings.catalog, toolbox, settings.model)
+
+
+def build_worker(client: Client, journal: Journal, settings: Settings) -> Worker:
+    """A worker for runs, with everything it needs; not yet started."""
+    providers = provider_for(
+        ProviderConfig(
+            compatible_base_url=settings.compatible_base_url,
+            compatible_api_key=settings.compatible_api_key,
+            local_base_url=settings.local_base_url,
+        )
+    )
+    return Worker(
+        client,
+        task_queue=TASK_QUEUE,
+        workflows=[AgentRun],
+        activities=[
+            ModelActivities(journal, providers).call_model,
+            ToolActivities(journal, build_catalog(settings).tools).call_tool,
+            RecordActivities(journal).record_facts,
+        ],
+        max_concurrent_activities=settings.max_activities,
+        graceful_shutdown_timeout=timedelta(seconds=settings.drain_s),
+        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
+    )
+
+
+async def run(settings: Settings) -> None:
+    """Work until SIGTERM or SIGINT; then let running calls finish within `drain_s`.
+
+    Raises:
+        TemporalUnreachable: no Temporal answered.
+        CatalogError: the user's module can't be used.
+        JournalUnavailable: the journal can't be written.
+    """
+    journal = SqliteJournal(settings.journal_path)
+    try:
+        await journal.check()
+        worker = build_worker(await connect(), journal, settings)
+        stop = asyncio.Event()
+        loop = asyncio.get_running_loop()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, stop.set)
+        async with worker:
+            await stop.wait()
+    finally:
+        await journal.close()
+
+
+def main() -> None:
+    """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
+    try:
+        asyncio.run(run(Settings()))
+    except (TemporalUnreachable, CatalogError, JournalUnavailable) as error:
+        sys.exit(f"relayline worker: {error}")
+
+
+if __name__ == "__main__":
+    main()

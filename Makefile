@@ -1,0 +1,43 @@
+# One intent, one target. Every target makes .venv when it is missing.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMP := $(VENV)/.installed
+
+.PHONY: setup dev demo test check fix bench histories clean
+
+setup: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --upgrade "pip>=25.1"
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable . --group dev
+	touch $(STAMP)
+
+dev: setup  ## Temporal, a worker and the API, until Ctrl-C
+	$(BIN)/relayline dev
+
+demo: setup  ## a run on this repository's own files, its worker killed once in the middle
+	$(BIN)/python -m benchmarks.demo
+
+test: setup  ## every test
+	$(BIN)/python -m pytest --cov --cov-report=term
+
+check: setup  ## everything that reads the code without running it
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports
+
+fix: setup  ## what can be mended by machine
+	$(BIN)/ruff check --fix .
+	$(BIN)/ruff format .
+
+bench: setup  ## figures, each with its floor from the same run
+	$(BIN)/python -m benchmarks
+
+histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code
+	$(BIN)/python -m tests.histories.record
+
+clean:
+	rm -rf $(VENV) .relayline .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -1,0 +1,62 @@
+"""What `/metrics` tells, and the middleware that counts requests."""
+
+from __future__ import annotations
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+_LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
+
+
+class Metrics:
+    """The counters of one app, in a registry of their own."""
+
+    def __init__(self) -> None:
+        self.registry = CollectorRegistry()
+        self.runs_submitted = Counter(
+            "relayline_runs_submitted", "Runs started over HTTP", registry=self.registry
+        )
+        self.requests = Counter(
+            "relayline_http_requests",
+            "Answered requests",
+            ("method", "route", "status"),
+            registry=self.registry,
+        )
+        self.streams_open = Gauge(
+            "relayline_streams_open", "Open event and progress streams", registry=self.registry
+        )
+        self.events_delivered = Counter(
+            "relayline_events_delivered", "Events sent to streams", registry=self.registry
+        )
+        self.event_lag = Histogram(
+            "relayline_event_lag_seconds",
+            "Append to the journal until ready for every viewer",
+            buckets=_LAG_BUCKETS,
+            registry=self.registry,
+        )
+
+    def text(self) -> bytes:
+        """The exposition format of Prometheus."""
+        return generate_latest(self.registry)
+
+
+class CountRequests:
+    """ASGI middleware: counts each answer by method, route template and status."""
+
+    def __init__(self, app: ASGIApp, metrics: Metrics) -> None:
+        self._app = app
+        self._requests = metrics.requests
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on; count when the status is known."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def counted(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                route = getattr(scope.get("route"), "path", "none")
+                self._requests.labels(scope["method"], route, message["status"]).inc()
+            await send(message)
+
+        await self._app(scope, receive, counted)

@@ -1,0 +1,193 @@
+"""Request and response bodies of the HTTP face."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic.json_schema import SkipJsonSchema
+
+from contracts.commands import CommandKind
+from contracts.messages import Usage
+from contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+
+_Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+_Value = Annotated[str, StringConstraints(max_length=512)]
+
+
+class _Request(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RequestedLimits(Limits):
+    """Limits of one run; those not given are the agent's."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+
+
+class RunRequest(_Request):
+    """A run to be started."""
+
+    agent: str = Field(max_length=64)
+    """One of `GET /v1/agents`."""
+    input: str = Field(min_length=1)
+    """What the person says; at most `RELAYLINE_MAX_INPUT_BYTES` in UTF-8."""
+    model: str | None = None
+    """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
+    limits: RequestedLimits | None = None
+    metadata: dict[_Key, _Value] | None = None
+    """The caller's own labels; `tenant` is searchable in Temporal."""
+    webhook: SkipJsonSchema[JsonValue] = None
+    """Not offered by this version: anything but null is refused."""
+
+
+class CommandRequest(_Request):
+    """What goes with any command."""
+
+    by: str = Field(default="", max_length=200)
+    """Who sends it; shown in the events."""
+
+
+class CancelRequest(CommandRequest):
+    """What goes with a cancel."""
+
+    reason: str = Field(default="", max_length=1000)
+
+
+class Links(BaseModel):
+    """Where more of a run is found; paths are relative to this server."""
+
+    self: str
+    events: str
+    progress: str
+    temporal_ui: str | None = None
+
+
+class RunAccepted(BaseModel):
+    """The receipt of a submitted run."""
+
+    run_id: str
+    status: RunStatus
+    links: Links
+
+
+class RunView(BaseModel):
+    """A run as far as its sources tell."""
+
+    run_id: str
+    agent: str | None
+    model: str | None = None
+    status: RunStatus
+    output: str | None = None
+    """The last message, whole; null unless completed."""
+    error: RunError | None = None
+    usage: Usage = Usage()
+    step: int = 0
+    waiting_for: tuple[Waiting, ...] = ()
+    limits: Limits | None = None
+    metadata: dict[str, str] | None = None
+    """null where the source does not have it."""
+    created_at: datetime | None = None
+    ended_at: datetime | None = None
+    source: Literal["temporal", "journal"] = "temporal"
+    """`journal`: read from the events, because the run has ended or Temporal does not answer."""
+    links: Links
+
+
+class RunListItem(BaseModel):
+    """A run in a list."""
+
+    run_id: str
+    agent: str | None
+    model: str | None = None
+    status: RunStatus
+    step: int = 0
+    created_at: datetime
+    ended_at: datetime | None = None
+    links: Links
+
+
+class RunList(BaseModel):
+    """One page of runs, newest first."""
+
+    runs: tuple[RunListItem, ...]
+    cursor: str | None
+    """Give it as `cursor` for the next page; null on the last."""
+
+
+class ProgressView(BaseModel):
+    """Where a run stands now."""
+
+    run_id: str
+    source: Literal["query", "memo", "journal"]
+    """`query`: the workflow answered; `memo`: no worker did; `journal`: the run has ended or
+    Temporal does not answer."""
+    agent: str | None = None
+    model: str | None = None
+    status: RunStatus
+    step: int = 0
+    phase: Phase | None = None
+    """null unless the workflow answered."""
+    waiting_for: tuple[Waiting, ...] = ()
+    tool_calls: int | None = None
+    running_tools: tuple[str, ...] = ()
+    usage: Usage = Usage()
+    limits: Limits | None = None
+    started_at: datetime | None = None
+    last_error: RunError | None = None
+
+
+class CommandReceipt(BaseModel):
+    """The receipt of a command."""
+
+    command_id: str
+
+
+class CommandView(BaseModel):
+    """What became of a command."""
+
+    command_id: str
+    run_id: str
+    kind: CommandKind | None = None
+    state: Literal["accepted", "applied", "refused"]
+    step: int | None = None
+    """The step at which it was applied or refused."""
+    reason: str | None = None
+    """Why it was refused."""
+    applied: str | None = None
+    """What it did."""
+
+
+class AgentView(BaseModel):
+    """An agent that can be run."""
+
+    name: str
+    model: str
+    tools: tuple[str, ...]
+    limits: Limits
+
+
+class AgentList(BaseModel):
+    """The agents of this server."""
+
+    agents: tuple[AgentView, ...]
+
+
+class Health(BaseModel):
+    """`ok`, or what is missing."""
+
+    status: Literal["ok", "unavailable"]
+    parts: dict[str, str] = Field(default_factory=dict)
+    """`ok` or the trouble, by part: `journal`, `temporal`."""
+
+
+class Problem(BaseModel):
+    """An RFC 9457 problem document."""
+
+    model_config = ConfigDict(extra="allow")
+
+    type: str
+    title: str
+    status: int
+    detail: str

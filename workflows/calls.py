@@ -1,0 +1,141 @@
+"""Starts the activities of one run: with policy, summary and the facts that ride along."""
+
+from __future__ import annotations
+
+from typing import NamedTuple
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
+
+with workflow.unsafe.imports_passed_through():
+    from activities.model import ModelActivities
+    from activities.record import RecordActivities
+    from activities.tools import ToolActivities
+    from contracts.envelope import Outbox
+    from contracts.errors import ErrorType
+    from contracts.runs import RunError, RunInput
+    from contracts.steps import (
+        ModelRequest,
+        ModelResult,
+        PlannedCall,
+        RecordRequest,
+        ToolOutcome,
+        ToolRequest,
+        preview,
+    )
+    from workflows import policy
+    from workflows.outbox import PendingFacts
+
+_WAIT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+_SUMMARY_CHARS = 100
+
+
+class ModelStarted(NamedTuple):
+    """A model call under way, with what rides along."""
+
+    handle: workflow.ActivityHandle[ModelResult]
+    cargo: Outbox
+
+
+class ToolStarted(NamedTuple):
+    """A tool call under way, with what rides along."""
+
+    call: PlannedCall
+    handle: workflow.ActivityHandle[ToolOutcome]
+    cargo: Outbox
+
+
+class Calls:
+    """The activities of one run."""
+
+    def __init__(self, run_input: RunInput, epoch: int, pending: PendingFacts) -> None:
+        self._input = run_input
+        self._epoch = epoch
+        self._pending = pending
+        self._recording: workflow.ActivityHandle[None] | None = None
+
+    def start_model(self, step: int) -> ModelStarted:
+        """Start the model call of that step."""
+        cargo = self._pending.cargo()
+        request = ModelRequest(
+            run_id=self._input.run_id,
+            epoch=self._epoch,
+            step=step,
+            agent=self._input.agent,
+            outbox=cargo,
+        )
+        handle = workflow.start_activity_method(
+            ModelActivities.call_model,
+            request,
+            summary=f"step {step} · model",
+            start_to_close_timeout=policy.MODEL_TIMEOUT,
+            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            retry_policy=policy.MODEL_RETRY,
+            cancellation_type=_WAIT,
+        )
+        return ModelStarted(handle, cargo)
+
+    def start_tool(self, step: int, call: PlannedCall) -> ToolStarted:
+        """Start one tool call; calls started together carry the same facts."""
+        tool = self._input.agent.tool(call.name)
+        cargo = self._pending.cargo()
+        request = ToolRequest(
+            run_id=self._input.run_id,
+            epoch=self._epoch,
+            step=step,
+            call=call,
+            tool=tool,
+            outbox=cargo,
+        )
+        handle = workflow.start_activity_method(
+            ToolActivities.call_tool,
+            request,
+            summary=preview(f"tool {call.name}({call.preview})", _SUMMARY_CHARS),
+            start_to_close_timeout=policy.tool_timeout(tool),
+            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            retry_policy=policy.TOOL_RETRY,
+            cancellation_type=_WAIT,
+        )
+        return ToolStarted(call, handle, cargo)
+
+    def record_soon(self) -> None:
+        """Put what waits on its way to the journal, without waiting for it.
+
+        At most one such activity is under way; what it does not carry goes with the next one.
+        """
+        if self._pending.empty or (self._recording and not self._recording.done()):
+            return
+        self._recording = self._start_record(self._pending.cargo(), "journal")
+
+    async def record(self, summary: str) -> None:
+        """Put what waits into the journal and wait until it is there, however long that takes."""
+        cargo = self._pending.cargo()
+        await self._start_record(cargo, summary)
+        self._pending.delivered(cargo)
+
+    def _start_record(self, cargo: Outbox, summary: str) -> workflow.ActivityHandle[None]:
+        return workflow.start_activity_method(
+            RecordActivities.record_facts,
+            RecordRequest(run_id=self._input.run_id, epoch=self._epoch, outbox=cargo),
+            summary=summary,
+            start_to_close_timeout=policy.RECORD_TIMEOUT,
+            retry_policy=policy.RECORD_RETRY,
+        )
+
+
+def error_of(error: ActivityError, step: int, fallback: ErrorType) -> RunError:
+    """What people are told of a failed call.
+
+    Args:
+        error: As raised by the activity's handle.
+        step: Where it happened.
+        fallback: The type when the failure names none, as a timeout does.
+    """
+    match error.cause:
+        case ApplicationError() as cause:
+            return RunError(type=cause.type or fallback, message=cause.message, step=step)
+        case TimeoutError() as cause:
+            kind = cause.type.name.lower() if cause.type else "timeout"
+            return RunError(type=fallback, message=f"no answer in time ({kind})", step=step)
+        case _:
+            return RunError(type=fallback, message=str(error.cause or error), step=step)

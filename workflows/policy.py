@@ -1,0 +1,48 @@
+"""Timeouts and retry policies per kind of activity: the only place they are written.
+
+Attempts are not bounded here. What may fail for good (a provider, a tool) counts its own failures
+in the journal and gives up by itself; what is nobody's fault (a killed worker, a journal that is
+down) is tried until it works or the run's wall clock ends it.
+"""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio.common import RetryPolicy
+
+from contracts.errors import NON_RETRYABLE
+from contracts.runs import ToolSpec
+
+HEARTBEAT_TIMEOUT = timedelta(seconds=3)
+"""A worker that says nothing for that long has lost its calls to another."""
+MODEL_TIMEOUT = timedelta(minutes=30)
+"""The longest model call."""
+RECORD_TIMEOUT = timedelta(seconds=15)
+TOOL_MARGIN = timedelta(seconds=30)
+"""On top of a tool's own `timeout_s`: time to stop it and to write down what became of it."""
+CANCEL_BOUND = timedelta(seconds=12)
+"""How long a call may take to stop; then the run goes on without it."""
+
+_FINAL = [str(kind) for kind in NON_RETRYABLE]
+
+MODEL_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    maximum_interval=timedelta(seconds=20),
+    non_retryable_error_types=_FINAL,
+)
+TOOL_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=500),
+    maximum_interval=timedelta(seconds=20),
+    non_retryable_error_types=_FINAL,
+)
+RECORD_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=200),
+    maximum_interval=timedelta(seconds=5),
+    non_retryable_error_types=_FINAL,
+)
+
+
+def tool_timeout(tool: ToolSpec | None) -> timedelta:
+    """How long one attempt of this tool's activity may take."""
+    return TOOL_MARGIN + timedelta(seconds=tool.timeout_s if tool else 0)
