@@ -8,7 +8,6 @@ from datetime import timedelta
 from typing import Any
 
 from temporalio import workflow
-from temporalio.common import SearchAttributeKey
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
@@ -16,8 +15,6 @@ with workflow.unsafe.imports_passed_through():
     from contracts.errors import ErrorType
     from contracts.events import RunCancelled, RunCompleted, RunFailed
     from contracts.runs import (
-        MEMO_PROGRESS,
-        SEARCH_STATUS,
         Phase,
         RunError,
         RunInput,
@@ -28,13 +25,13 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.steps import ModelResult, PlannedCall, call_scope, step_scope
     from workflows.calls import Calls, ToolStarted, error_of
-    from workflows.facts import Facts
+    from workflows.facts import Facts, cancelled
     from workflows.outbox import PendingFacts
     from workflows.policy import CANCEL_BOUND
-    from workflows.state import Excess, RunState, exceeded
-    from workflows.steering import Inbox, Received
+    from workflows.shown import Shown
+    from workflows.state import Excess, RunState, exceeded, overdue
+    from workflows.steering import Inbox
 
-_STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _EPOCH = 0
 _BY_TEMPORAL = "temporal"
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
@@ -60,6 +57,7 @@ class AgentRun:
         self._pending = PendingFacts()
         self._facts = Facts(_EPOCH)
         self._calls = Calls(run_input, _EPOCH, self._pending)
+        self._shown = Shown(self._state)
         self._paused = False
         self._overdue = False
 
@@ -130,7 +128,7 @@ class AgentRun:
         state = self._state
         state.step += 1
         self._pending.add(self._facts.step(state.step, self._input.agent.model))
-        self._show(RunStatus.RUNNING, Phase.MODEL)
+        self._shown.update(RunStatus.RUNNING, Phase.MODEL)
         started = self._calls.start_model(state.step)
         await self._settle([started.handle])
         if not started.handle.done():
@@ -153,7 +151,7 @@ class AgentRun:
         state = self._state
         state.tool_calls += len(calls)
         state.running_tools = tuple(call.name for call in calls)
-        self._show(RunStatus.RUNNING, Phase.TOOLS)
+        self._shown.update(RunStatus.RUNNING, Phase.TOOLS)
         started = [self._calls.start_tool(state.step, call) for call in calls]
         await self._settle([tool.handle for tool in started])
         for tool in started:
@@ -214,7 +212,7 @@ class AgentRun:
             ending = self._act(more=more)
             if ending or not self._paused:
                 return ending
-            self._show(RunStatus.PAUSED, Phase.PAUSED, _PAUSED)
+            self._shown.update(RunStatus.PAUSED, Phase.PAUSED, _PAUSED)
             self._calls.record_soon()
             await self._wait(lambda: self._must_stop or self._inbox.unread)
 
@@ -223,35 +221,20 @@ class AgentRun:
         self._acknowledge()
         while received := self._inbox.take():
             if isinstance(received.command, Cancel):
-                return self._cancelled(received, received.command)
-            self._switch(received, more=more)
-        return self._refuse(self._too_long()) if self._overdue else None
+                step, usage = self._state.step, self._state.usage
+                self._pending.add(self._facts.applied(received, step, "the run is cancelled"))
+                return cancelled(received.command, usage)
+            self._paused, facts = self._facts.switch(
+                received, self._state.step, paused=self._paused, more=more
+            )
+            self._pending.add(*facts)
+        return self._refuse(overdue(self._input.agent.limits)) if self._overdue else None
 
     def _acknowledge(self) -> bool:
         """Put `command.accepted` on its way for each unread command; True if there was one."""
         fresh = self._inbox.read()
         self._pending.add(*(self._facts.accepted(received) for received in fresh))
         return bool(fresh)
-
-    def _switch(self, received: Received, *, more: bool) -> None:
-        """Pause or resume."""
-        facts, step = self._facts, self._state.step
-        pause = received.kind is CommandKind.PAUSE
-        if pause is self._paused:
-            reason = "already paused" if pause else "not paused"
-            self._pending.add(facts.refused(received, step, reason))
-        elif pause and not more:
-            self._pending.add(facts.refused(received, step, "run-ending: nothing is left to pause"))
-        else:
-            self._paused = pause
-            what = "stopped before the next call" if pause else "went on"
-            self._pending.add(facts.applied(received, step, what), facts.switched(received, step))
-
-    def _cancelled(self, received: Received, command: Cancel) -> RunCancelled:
-        self._pending.add(self._facts.applied(received, self._state.step, "the run is cancelled"))
-        return RunCancelled(
-            reason=command.reason, by=command.by or None, usage=self._state.usage
-        )
 
     @property
     def _must_stop(self) -> bool:
@@ -261,13 +244,11 @@ class AgentRun:
         """What ends a run whose calls were told to stop."""
         ending = self._act(more=True)
         if ending is None:
-            error = RunError(type=ErrorType.INTERRUPTED, message="a call was cancelled from outside")
+            error = RunError(
+                type=ErrorType.INTERRUPTED, message="a call was cancelled from outside"
+            )
             return RunFailed(error=error, usage=self._state.usage)
         return ending
-
-    def _too_long(self) -> Excess:
-        limit = self._input.agent.limits.max_wall_s
-        return Excess("max_wall_s", limit, limit)
 
     def _refuse(self, excess: Excess | None) -> RunFailed | None:
         """The ending that a reached limit means, None when none was reached."""
@@ -287,37 +268,18 @@ class AgentRun:
         while left := self._inbox.take():
             self._pending.add(self._facts.refused(left, state.step, "run-ended"))
         self._pending.add(self._facts.end(state.step, ending))
-        await self._record_end(ending.type)
+        recording = asyncio.create_task(self._calls.record(ending.type))
+        await self._wait(recording.done)  # a cancellation that comes now comes too late
         status = {RunCompleted: RunStatus.COMPLETED, RunFailed: RunStatus.FAILED}
-        self._show(status.get(type(ending), RunStatus.CANCELLED), Phase.ENDED)
+        self._shown.update(status.get(type(ending), RunStatus.CANCELLED), Phase.ENDED)
         await workflow.wait_condition(workflow.all_handlers_finished)
         if isinstance(ending, RunFailed):
-            raise ApplicationError(
-                ending.error.message, type=ending.error.type, non_retryable=True
-            )
+            raise ApplicationError(ending.error.message, type=ending.error.type, non_retryable=True)
         if isinstance(ending, RunCancelled) and ending.by == _BY_TEMPORAL:
             raise asyncio.CancelledError
         return RunResult(
             status=state.status, preview=state.preview, usage=state.usage, steps=state.step
         )
-
-    async def _record_end(self, what: str) -> None:
-        """Record the terminal fact; a cancellation that comes now comes too late."""
-        recording = asyncio.create_task(self._calls.record(what))
-        await self._wait(recording.done)
-        await recording
-
-    def _show(self, status: RunStatus, phase: Phase, *waiting: Waiting) -> None:
-        """Update what people see: the query's answer, the memo, the search attribute, the UI."""
-        state = self._state
-        if status is not state.status:
-            workflow.upsert_search_attributes([_STATUS.value_set(status.value)])
-        before = state.memo()
-        state.status, state.phase, state.waiting_for = status, phase, waiting
-        if state.memo() != before or state.step_shown != state.step:
-            state.step_shown = state.step
-            workflow.upsert_memo({MEMO_PROGRESS: state.memo()})
-        workflow.set_current_details(state.details())
 
     async def _watch_clock(self) -> None:
         """The one timer of the run."""

@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from temporalio import workflow
-from temporalio.exceptions import ActivityError, ApplicationError, TimeoutError
+from temporalio import exceptions, workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.model import ModelActivities
-    from activities.record import RecordActivities
     from activities.tools import ToolActivities
+
+    from activities.record import RecordActivities
     from contracts.envelope import Outbox
     from contracts.errors import ErrorType
     from contracts.runs import RunError, RunInput
@@ -123,7 +123,7 @@ class Calls:
         )
 
 
-def error_of(error: ActivityError, step: int, fallback: ErrorType) -> RunError:
+def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:
     """What people are told of a failed call.
 
     Args:
@@ -132,9 +132,9 @@ def error_of(error: ActivityError, step: int, fallback: ErrorType) -> RunError:
         fallback: The type when the failure names none, as a timeout does.
     """
     match error.cause:
-        case ApplicationError() as cause:
+        case exceptions.ApplicationError() as cause:
             return RunError(type=cause.type or fallback, message=cause.message, step=step)
-        case TimeoutError() as cause:
+        case exceptions.TimeoutError() as cause:
             kind = cause.type.name.lower() if cause.type else "timeout"
             return RunError(type=fallback, message=f"no answer in time ({kind})", step=step)
         case _:

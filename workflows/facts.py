@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import datetime
 
-from contracts.commands import CommandKind
+from contracts.commands import Cancel, CommandKind
 from contracts.envelope import NewEvent
 from contracts.events import (
     BudgetExceeded,
@@ -12,6 +12,7 @@ from contracts.events import (
     CommandApplied,
     CommandRefused,
     EventBody,
+    RunCancelled,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -21,6 +22,7 @@ from contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
+from contracts.messages import Usage
 from contracts.runs import RunInput
 from contracts.steps import PlannedCall, result_key
 from workflows.steering import Received
@@ -36,7 +38,11 @@ class Facts:
         """`run.started` and the input as `message.user`."""
         agent = run_input.agent
         started = RunStarted(
-            agent=agent.name, model=agent.model, limits=agent.limits, epoch=self.epoch
+            agent=agent.name,
+            model=agent.model,
+            limits=agent.limits,
+            epoch=self.epoch,
+            metadata=run_input.metadata,
         )
         return [
             self._fact("run/started", started),
@@ -65,12 +71,28 @@ class Facts:
         body = CommandRefused(command_id=command.command_id, kind=kind, reason=reason)
         return NewEvent(key=f"command/{command.command_id}/outcome", body=body, step=step)
 
-    def switched(self, received: Received, step: int) -> NewEvent:
-        """`run.paused` or `run.resumed`, as the command said."""
-        kind, command = received
-        by = command.by or None
-        body = RunPaused(by=by) if kind is CommandKind.PAUSE else RunResumed(by=by)
-        return self._fact(f"command/{command.command_id}/{kind.value}", body, step)
+    def switch(
+        self, received: Received, step: int, *, paused: bool, more: bool
+    ) -> tuple[bool, list[NewEvent]]:
+        """What a pause or a resume comes to: whether the run is paused then, and the facts.
+
+        Args:
+            received: The command.
+            step: The newest step begun.
+            paused: Whether the run is paused now.
+            more: False when nothing is left to run, so that a pause has nothing to stop.
+        """
+        pause = received.kind is CommandKind.PAUSE
+        if pause is paused:
+            reason = "already paused" if pause else "not paused"
+            return paused, [self.refused(received, step, reason)]
+        if pause and not more:
+            return paused, [self.refused(received, step, "run-ending: nothing is left to pause")]
+        what = "stopped before the next call" if pause else "went on"
+        by = received.command.by or None
+        body = RunPaused(by=by) if pause else RunResumed(by=by)
+        key = f"command/{received.command.command_id}/{received.kind.value}"
+        return pause, [self.applied(received, step, what), self._fact(key, body, step)]
 
     def budget(self, step: int, limit: str, used: float, allowed: float) -> NewEvent:
         """`budget.exceeded`."""
@@ -97,3 +119,8 @@ class Facts:
 
     def _fact(self, key: str, body: EventBody, step: int | None = None) -> NewEvent:
         return NewEvent(key=f"{self.epoch}/{key}", body=body, step=step)
+
+
+def cancelled(command: Cancel, usage: Usage) -> RunCancelled:
+    """How a run ends that this command cancelled."""
+    return RunCancelled(reason=command.reason, by=command.by or None, usage=usage)

@@ -35,8 +35,6 @@ class RunState:
     last_error: RunError | None = None
     preview: str = ""
     """The beginning of the newest answer."""
-    step_shown: int = 0
-    """The step that the memo last told."""
 
     def progress(self, run_input: RunInput) -> RunProgress:
         """The answer of the query."""
@@ -73,7 +71,9 @@ class RunState:
         lines += [f"waits for {item.kind}: {item.what}" for item in self.waiting_for]
         lines += [f"running `{name}`" for name in self.running_tools[:MAX_SHOWN_TOOLS]]
         used = self.usage
-        lines.append(f"{self.tool_calls} tool calls · {used.input_tokens} + {used.output_tokens} tokens")
+        lines.append(
+            f"{self.tool_calls} tool calls · {used.input_tokens} + {used.output_tokens} tokens"
+        )
         if self.last_error:
             lines.append(f"last error: {self.last_error.type}")
         return "\n\n".join(lines)
@@ -110,3 +110,8 @@ def exceeded(state: RunState, limits: Limits, *, calls: int = 0) -> Excess | Non
     if state.usage.total_tokens >= limits.max_tokens:
         return Excess("max_tokens", state.usage.total_tokens, limits.max_tokens)
     return None
+
+
+def overdue(limits: Limits) -> Excess:
+    """The wall clock ran out."""
+    return Excess("max_wall_s", limits.max_wall_s, limits.max_wall_s)

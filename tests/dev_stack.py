@@ -1,0 +1,154 @@
+"""A whole `relayline dev` in processes of its own, for tests that kill things."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import signal
+import socket
+import sys
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+import httpx
+
+READY_S = 30
+STOP_S = 20
+ROOT = Path(__file__).parents[1]
+
+
+def free_port() -> int:
+    """A port that nobody listens on right now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
+
+
+def alive(pid: int) -> bool:
+    """Whether that process is there and no zombie."""
+    try:
+        state = Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0]
+    except FileNotFoundError:
+        return False
+    return state != "Z"
+
+
+class DevStack:
+    """`relayline dev` on free ports; enter it to start, leave it to stop."""
+
+    def __init__(self, data_dir: Path, *options: str, **env: str) -> None:
+        self.data_dir = data_dir
+        self._options = options
+        self._env = env
+        self._process: asyncio.subprocess.Process | None = None
+        self.client = httpx.AsyncClient()
+
+    async def __aenter__(self) -> Self:
+        ports = ("--api-port", "--temporal-port", "--ui-port")
+        chosen = [text for option in ports for text in (option, str(free_port()))]
+        self._process = await asyncio.create_subprocess_exec(
+            str(Path(sys.executable).with_name("relayline")),
+            "dev",
+            "--data-dir",
+            str(self.data_dir),
+            *chosen,
+            *self._options,
+            cwd=ROOT,
+            env=os.environ | self._env,
+            stdout=asyncio.subprocess.DEVNULL,
+        )
+        async with asyncio.timeout(READY_S):
+            while not await self._ready():
+                assert self._process.returncode is None, "relayline dev did not start"
+                await asyncio.sleep(0.05)
+        self.client = httpx.AsyncClient(base_url=self.state["api"]["url"], timeout=30)
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self.client.aclose()
+        await self.stop()
+
+    @property
+    def state(self) -> dict[str, Any]:
+        """What `dev.json` says now."""
+        state: dict[str, Any] = json.loads((self.data_dir / "dev.json").read_text())
+        return state
+
+    @property
+    def pids(self) -> list[int]:
+        """Every process of the stack but the supervisor."""
+        state = self.state
+        return [
+            state["api"]["pid"],
+            state["temporal"]["pid"],
+            *(worker["pid"] for worker in state["workers"]),
+        ]
+
+    @property
+    def supervisor_pid(self) -> int:
+        """The process of `relayline dev` itself."""
+        assert self._process is not None
+        return self._process.pid
+
+    async def stop(self) -> int:
+        """SIGTERM, then wait; the exit code."""
+        assert self._process is not None
+        if self._process.returncode is None:
+            self._process.send_signal(signal.SIGTERM)
+        async with asyncio.timeout(STOP_S):
+            return await self._process.wait()
+
+    def kill_worker(self) -> int:
+        """SIGKILL the first worker; its pid."""
+        pid: int = self.state["workers"][0]["pid"]
+        os.kill(pid, signal.SIGKILL)
+        return pid
+
+    async def submit(self, *script: dict[str, Any], **fields: Any) -> str:
+        """Submit a rehearsal of these items; the run's id."""
+        body = {"agent": "assistant", "input": json.dumps({"rehearse": list(script)}), **fields}
+        answer = await self.client.post("/v1/runs", json=body)
+        assert answer.status_code == 202, answer.text
+        run_id: str = answer.json()["run_id"]
+        return run_id
+
+    async def ended(self, run_id: str) -> dict[str, Any]:
+        """Wait for the run's end; what `GET /v1/runs/{id}` says then."""
+        answer = await self.client.get(f"/v1/runs/{run_id}", params={"wait": 30}, timeout=40)
+        run: dict[str, Any] = answer.json()
+        return run
+
+    async def events(self, run_id: str) -> list[dict[str, Any]]:
+        """The whole journal of the run, by pages."""
+        events: list[dict[str, Any]] = []
+        while True:
+            after = events[-1]["seq"] if events else 0
+            page = await self.client.get(f"/v1/runs/{run_id}/events", params={"after": after})
+            events += page.json()["events"]
+            if not page.json()["events"]:
+                return events
+
+    async def seen(self, run_id: str, *types: str) -> dict[str, Any]:
+        """Wait until an event of one of these types is in the journal; the first one."""
+        async with asyncio.timeout(15):
+            while True:
+                for event in await self.events(run_id):
+                    if event["type"] in types:
+                        return event
+                await asyncio.sleep(0.02)
+
+    async def _ready(self) -> bool:
+        try:
+            url = self.state["api"]["url"]
+            async with httpx.AsyncClient(base_url=url, timeout=2) as client:
+                return (await client.get("/readyz")).status_code == 200
+        except (OSError, ValueError, httpx.HTTPError):
+            return False

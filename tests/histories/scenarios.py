@@ -1,0 +1,127 @@
+"""The paths through `AgentRun` whose histories are kept and replayed."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from tests.dev_stack import DevStack
+
+Scenario = Callable[[DevStack], Awaitable[str]]
+"""Plays one path to its end; gives the run's id."""
+
+
+async def happy_path(stack: DevStack) -> str:
+    """A tool call and an answer."""
+    return await stack.submit(
+        {"say": "let me see"},
+        {"call": "calculate", "arguments": {"expression": "6*7"}},
+        {"say": "forty-two"},
+    )
+
+
+async def parallel_tools(stack: DevStack) -> str:
+    """Three calls side by side."""
+    calls = [{"name": "sleep", "arguments": {"seconds": 0.2}} for _ in range(3)]
+    return await stack.submit({"calls": calls}, {"say": "done"})
+
+
+async def tool_failure(stack: DevStack) -> str:
+    """A tool that fails for good, and one that is unknown."""
+    return await stack.submit(
+        {"call": "read_file", "arguments": {"path": "no/such/file"}},
+        {"call": "no_such_tool"},
+        {"say": "so be it"},
+    )
+
+
+async def provider_429(stack: DevStack) -> str:
+    """The provider asks to wait twice."""
+    return await stack.submit(
+        {"say": "half a", "every_ms": 5}, {"fail": 429, "retry_after_s": 0.1, "times": 2}
+    )
+
+
+async def provider_refuses(stack: DevStack) -> str:
+    """The provider says no for good: the run fails."""
+    return await stack.submit({"fail": 401})
+
+
+async def pause_and_resume(stack: DevStack) -> str:
+    """A pause during a tool call, a needless one, then on."""
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 0.5}}, {"say": "done"})
+    await stack.seen(run_id, "tool.started")
+    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    await stack.seen(run_id, "run.paused")
+    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    await stack.seen(run_id, "command.refused")
+    await stack.client.post(f"/v1/runs/{run_id}/resume")
+    return run_id
+
+
+async def cancel_in_model(stack: DevStack) -> str:
+    """Cancelled while the model speaks."""
+    run_id = await stack.submit({"tokens": 2000, "every_ms": 20})
+    await stack.seen(run_id, "message.delta")
+    await stack.client.post(f"/v1/runs/{run_id}/cancel", json={"reason": "enough"})
+    return run_id
+
+
+async def cancel_in_tools(stack: DevStack) -> str:
+    """Cancelled while two tools run."""
+    calls = [{"name": "sleep", "arguments": {"seconds": 30}} for _ in range(2)]
+    run_id = await stack.submit({"calls": calls}, {"say": "never"})
+    await stack.seen(run_id, "tool.started")
+    await stack.client.post(f"/v1/runs/{run_id}/cancel")
+    return run_id
+
+
+async def cancel_while_paused(stack: DevStack) -> str:
+    """Cancelled while nothing runs."""
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 0.3}}, {"say": "never"})
+    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    await stack.seen(run_id, "run.paused")
+    await stack.client.post(f"/v1/runs/{run_id}/cancel")
+    return run_id
+
+
+async def worker_killed(stack: DevStack) -> str:
+    """The worker dies in a model call."""
+    run_id = await stack.submit({"tokens": 60, "every_ms": 20})
+    await stack.seen(run_id, "message.delta")
+    stack.kill_worker()
+    return run_id
+
+
+async def out_of_steps(stack: DevStack) -> str:
+    """The budget of steps is used up."""
+    call = {"call": "sleep", "arguments": {"seconds": 0}}
+    return await stack.submit(call, call, call, limits={"max_steps": 2})
+
+
+async def out_of_tool_calls(stack: DevStack) -> str:
+    """The model asks for more calls than the budget has."""
+    calls = [{"name": "sleep", "arguments": {"seconds": 0}} for _ in range(3)]
+    return await stack.submit({"calls": calls}, limits={"max_tool_calls": 2})
+
+
+async def out_of_time(stack: DevStack) -> str:
+    """The wall clock runs out while a tool runs."""
+    call = {"call": "sleep", "arguments": {"seconds": 30}}
+    return await stack.submit(call, limits={"max_wall_s": 1})
+
+
+SCENARIOS: tuple[Scenario, ...] = (
+    happy_path,
+    parallel_tools,
+    tool_failure,
+    provider_429,
+    provider_refuses,
+    pause_and_resume,
+    cancel_in_model,
+    cancel_in_tools,
+    cancel_while_paused,
+    worker_killed,
+    out_of_steps,
+    out_of_tool_calls,
+    out_of_time,
+)

@@ -1,0 +1,22 @@
+"""Every recorded history replays against the code as it is."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from temporalio.client import WorkflowHistory
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
+
+from tests.histories.scenarios import SCENARIOS
+from workflows.agent_run import AgentRun
+
+FOLDER = Path(__file__).parent
+
+
+@pytest.mark.parametrize("name", [scenario.__name__ for scenario in SCENARIOS])
+async def test_recorded_history_replays(name: str) -> None:
+    text = (FOLDER / f"{name}.json").read_text()
+    replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
+    await replayer.replay_workflow(WorkflowHistory.from_json(f"run_{name}", text))

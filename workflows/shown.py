@@ -1,0 +1,32 @@
+"""What Temporal itself shows of a run: memo, search attribute, details in the Web UI."""
+
+from __future__ import annotations
+
+from temporalio import workflow
+from temporalio.common import SearchAttributeKey
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.runs import MEMO_PROGRESS, SEARCH_STATUS, Phase, RunMemo, RunStatus, Waiting
+    from workflows.state import RunState
+
+_STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+
+
+class Shown:
+    """Keeps memo and search attribute in step with the state; one event each, only on change."""
+
+    def __init__(self, state: RunState) -> None:
+        self._state = state
+        self._memo = RunMemo()
+
+    def update(self, status: RunStatus, phase: Phase, *waiting: Waiting) -> None:
+        """Set what people see, everywhere they see it."""
+        state = self._state
+        state.status, state.phase, state.waiting_for = status, phase, waiting
+        memo = state.memo()
+        if memo.status is not self._memo.status:
+            workflow.upsert_search_attributes([_STATUS.value_set(status.value)])
+        if memo != self._memo:
+            workflow.upsert_memo({MEMO_PROGRESS: memo})
+        self._memo = memo
+        workflow.set_current_details(state.details())
