@@ -7,42 +7,26 @@ import signal
 import sys
 from datetime import timedelta
 
+from activities.model import ModelActivities
+from activities.providers.factory import ProviderConfig, provider_for
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from activities.model import ModelActivities
-from activities.providers.factory import ProviderConfig, provider_for
 from activities.record import RecordActivities
 from activities.tools import ToolActivities
-from activities.toolbox import ToolboxConfig, build_toolbox
-from catalog.load import Catalog, CatalogError, load_catalog
+from catalog.agents import CatalogError
 from contracts.runs import TASK_QUEUE
 from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
+from wiring import build_catalog
 from workflows.agent_run import AgentRun
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
 STICKY_TIMEOUT = timedelta(seconds=2)
 """How long a workflow waits for the worker that last had it before any other may take it."""
-
-
-def build_catalog(settings: Settings) -> Catalog:
-    """The built-in agent and tools with those of the user's own module.
-
-    Raises:
-        CatalogError: the module can't be used; the message says why.
-    """
-    toolbox = build_toolbox(
-        ToolboxConfig(
-            files_root=settings.files_root,
-            allow_commands=settings.allow_commands,
-            fetch_allow=settings.fetch_allow,
-        )
-    )
-    return load_catalog(settings.catalog, toolbox, settings.model)
 
 
 def build_worker(client: Client, journal: Journal, settings: Settings) -> Worker:

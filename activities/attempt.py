@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
@@ -21,6 +22,8 @@ from journal.port import (
     RunEnded,
     StaleAttempt,
 )
+
+T = TypeVar("T")
 
 HEARTBEAT_EVERY_S = 0.8
 """Well under the heartbeat timeout of `workflows/policy.py`."""
@@ -94,6 +97,17 @@ async def heartbeats() -> AsyncIterator[None]:
         yield
     finally:
         task.cancel()
+
+
+async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
+    """The result of `work`, which runs to its end even when this task is cancelled meanwhile."""
+    task = asyncio.create_task(work)
+    while not task.done():
+        try:
+            await asyncio.wait({task})
+        except asyncio.CancelledError:
+            activity.logger.debug("cancelled while the end of a call was being written")
+    return task.result()
 
 
 class _translated:  # noqa: N801  reads as a clause: with _translated()

@@ -6,7 +6,7 @@ pydantic-ai speaks to (`providers/remote.py`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from typing import NamedTuple, Protocol
 
 from pydantic import JsonValue
@@ -87,8 +87,8 @@ class BadScript(Exception):
 class ModelProvider(Protocol):
     """Streams one model's answer."""
 
-    def stream(self, prompt: Prompt) -> AsyncIterator[ModelPart]:
-        """The answer, piece by piece; closing the iterator closes the connection.
+    def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+        """The answer, piece by piece; closing the generator closes the connection.
 
         Raises:
             ProviderError: the provider refused or failed.

@@ -19,7 +19,8 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Mapping
-from typing import ClassVar
+from http import HTTPStatus
+from typing import Any, ClassVar
 
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
@@ -27,9 +28,18 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
+from api.schemas import Problem
 from journal.port import CursorExpired, JournalUnavailable
 
 PROBLEM_JSON = "application/problem+json"
+PROBLEMS: dict[int | str, dict[str, Any]] = {
+    code: {
+        "description": "A problem document (RFC 9457); `type` is `urn:relayline:problem:…`",
+        "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+    }
+    for code in ("4XX", "422", "5XX")
+}
+"""What OpenAPI says of errors; 422 is named so that the framework's own does not appear."""
 _RETRY_AFTER = {"Retry-After": "1"}
 _log = logging.getLogger(__name__)
 
@@ -153,14 +163,19 @@ class TemporalUnavailable(ApiError):
 
 def problem(
     status: int,
-    slug: str,
-    title: str,
-    detail: str,
-    *,
+    what: tuple[str, str, str],
     members: Mapping[str, JsonValue] | None = None,
     headers: Mapping[str, str] | None = None,
 ) -> Response:
-    """An RFC 9457 document; `type` is `urn:relayline:problem:{slug}`."""
+    """An RFC 9457 document.
+
+    Args:
+        status: The HTTP status.
+        what: The slug in `type` (`urn:relayline:problem:{slug}`), the title, the detail.
+        members: Further members of the document.
+        headers: Further headers.
+    """
+    slug, title, detail = what
     document = {
         "type": f"urn:relayline:problem:{slug}",
         "title": title,
@@ -182,35 +197,27 @@ def install(app: FastAPI) -> None:
 
 
 async def _api_error(_: Request, error: ApiError) -> Response:
-    return problem(
-        error.status,
-        error.type,
-        error.title,
-        error.detail,
-        members=error.members,
-        headers=error.headers,
-    )
+    what = (error.type, error.title, error.detail)
+    return problem(error.status, what, error.members, error.headers)
 
 
 async def _cursor_expired(_: Request, error: CursorExpired) -> Response:
-    return problem(
-        410,
+    what = (
         "cursor-expired",
         "The events after the cursor are past retention",
         f"the oldest event kept has seq {error.oldest}; start again with after={error.oldest - 1}",
-        members={"oldest": error.oldest},
     )
+    return problem(410, what, {"oldest": error.oldest})
 
 
 async def _journal_unavailable(_: Request, error: JournalUnavailable) -> Response:
     _log.warning("journal unavailable", extra={"reason": str(error)})
-    return problem(
-        503,
+    what = (
         "journal-unavailable",
         "The journal does not answer",
         "the journal's storage did not answer; try again",
-        headers=_RETRY_AFTER,
     )
+    return problem(503, what, headers=_RETRY_AFTER)
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
@@ -243,9 +250,10 @@ async def _http(_: Request, error: HTTPException) -> Response:
     slugs = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
     detail = error.detail if isinstance(error.detail, str) else ""
     slug = slugs.get(error.status_code, "http-error")
-    return problem(error.status_code, slug, detail, detail, headers=error.headers)
+    title = HTTPStatus(error.status_code).phrase
+    return problem(error.status_code, (slug, title, detail), headers=error.headers)
 
 
 async def _unhandled(request: Request, error: Exception) -> Response:
     _log.error("unhandled error", exc_info=error, extra={"path": request.url.path})
-    return problem(500, "internal", "The server failed", "the server's log has the cause")
+    return problem(500, ("internal", "The server failed", "the server's log has the cause"))

@@ -17,7 +17,13 @@ _Value = Annotated[str, StringConstraints(max_length=512)]
 
 
 class _Request(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
+    model_config = ConfigDict(
+        frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
+    )
+
+
+class _Answer(BaseModel):
+    model_config = ConfigDict(use_attribute_docstrings=True)
 
 
 class RequestedLimits(Limits):
@@ -55,7 +61,7 @@ class CancelRequest(CommandRequest):
     reason: str = Field(default="", max_length=1000)
 
 
-class Links(BaseModel):
+class Links(_Answer):
     """Where more of a run is found; paths are relative to this server."""
 
     self: str
@@ -64,7 +70,7 @@ class Links(BaseModel):
     temporal_ui: str | None = None
 
 
-class RunAccepted(BaseModel):
+class RunAccepted(_Answer):
     """The receipt of a submitted run."""
 
     run_id: str
@@ -72,7 +78,7 @@ class RunAccepted(BaseModel):
     links: Links
 
 
-class RunView(BaseModel):
+class RunView(_Answer):
     """A run as far as its sources tell."""
 
     run_id: str
@@ -95,7 +101,7 @@ class RunView(BaseModel):
     links: Links
 
 
-class RunListItem(BaseModel):
+class RunListItem(_Answer):
     """A run in a list."""
 
     run_id: str
@@ -108,7 +114,7 @@ class RunListItem(BaseModel):
     links: Links
 
 
-class RunList(BaseModel):
+class RunList(_Answer):
     """One page of runs, newest first."""
 
     runs: tuple[RunListItem, ...]
@@ -116,7 +122,7 @@ class RunList(BaseModel):
     """Give it as `cursor` for the next page; null on the last."""
 
 
-class ProgressView(BaseModel):
+class ProgressView(_Answer):
     """Where a run stands now."""
 
     run_id: str
@@ -138,13 +144,13 @@ class ProgressView(BaseModel):
     last_error: RunError | None = None
 
 
-class CommandReceipt(BaseModel):
+class CommandReceipt(_Answer):
     """The receipt of a command."""
 
     command_id: str
 
 
-class CommandView(BaseModel):
+class CommandView(_Answer):
     """What became of a command."""
 
     command_id: str
@@ -159,7 +165,7 @@ class CommandView(BaseModel):
     """What it did."""
 
 
-class AgentView(BaseModel):
+class AgentView(_Answer):
     """An agent that can be run."""
 
     name: str
@@ -168,13 +174,13 @@ class AgentView(BaseModel):
     limits: Limits
 
 
-class AgentList(BaseModel):
+class AgentList(_Answer):
     """The agents of this server."""
 
     agents: tuple[AgentView, ...]
 
 
-class Health(BaseModel):
+class Health(_Answer):
     """`ok`, or what is missing."""
 
     status: Literal["ok", "unavailable"]

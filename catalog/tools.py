@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, Protocol, get_type_hints, overload
+from typing import Any, Literal, NamedTuple, Protocol, get_type_hints, overload
 
-from pydantic import ConfigDict, JsonValue, create_model
+from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from contracts.runs import ToolSpec
 
@@ -43,6 +43,21 @@ class Tool:
     """Sync (runs in a thread) or async; returns text or anything that serialises to JSON."""
     context_parameter: str | None = None
     """Name of the parameter that takes the `ToolContext`."""
+    arguments: type[BaseModel] | None = None
+    """Turns JSON into the types of the hints; None: the function takes the JSON as it is."""
+
+    def bind(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
+        """The function's keyword arguments, in the types of its hints, without the context.
+
+        Raises:
+            ValidationError: an argument is not what its hint says.
+        """
+        if self.arguments is None:
+            return dict(arguments)
+        values = self.arguments.model_validate(arguments)
+        return {
+            field.removeprefix(_PREFIX): getattr(values, field) for field in values.model_fields_set
+        }
 
 
 class ToolError(Exception):
@@ -88,41 +103,60 @@ def tool(  # noqa: PLR0913  the six knobs of a tool
         approval: `always`: a person has to approve each call first.
 
     Raises:
-        TypeError: a parameter has no type hint, or takes `*args` or `**kwargs`.
+        TypeError: a parameter has no type hint or can't be given by name (`*args`, `/`).
+        ValidationError: a knob is out of its range, see `ToolSpec`.
     """
 
     def make(plain: Callable[..., object]) -> Tool:
-        parameters, context_parameter = _schema(plain)
+        parameters = _parameters(plain)
         spec = ToolSpec(
             name=name or plain.__name__,
             description=inspect.getdoc(plain) or "",
-            parameters=parameters,
+            parameters=parameters.json_schema,
             timeout_s=timeout_s,
             retries=retries,
             effects=effects,
             approval=approval,
         )
-        return Tool(spec, plain, context_parameter)
+        return Tool(spec, plain, parameters.context, parameters.model)
 
     return make if function is None else make(function)
 
 
-def _schema(function: Callable[..., object]) -> tuple[dict[str, JsonValue], str | None]:
-    """JSON Schema of the parameters, and the name of the one that takes the context."""
+_PREFIX = "arg_"
+"""Keeps parameters such as `json` apart from the attributes of a pydantic model."""
+
+
+class _Parameters(NamedTuple):
+    json_schema: dict[str, JsonValue]
+    context: str | None
+    model: type[BaseModel]
+
+
+def _parameters(function: Callable[..., object]) -> _Parameters:
+    """What the function takes: for the model, and for turning JSON into it."""
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
-    context_parameter = None
+    context = None
     for name, parameter in inspect.signature(function).parameters.items():
         if hints.get(name) is ToolContext:
-            context_parameter = name
+            context = name
             continue
-        if parameter.kind in {parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD}:
-            raise TypeError(f"tool {function.__name__!r}: *{name} can't be described to a model")
+        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
+            raise TypeError(
+                f"tool {function.__name__!r}: {str(parameter)!r} can't be given by name"
+            )
         if name not in hints:
             raise TypeError(f"tool {function.__name__!r}: parameter {name!r} has no type hint")
         default = ... if parameter.default is parameter.empty else parameter.default
-        fields[name] = (hints[name], default)
+        fields[_PREFIX + name] = (hints[name], Field(default, alias=name, title=name))
     model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
-    schema = model.model_json_schema()
+    return _Parameters(_untitled(model.model_json_schema()), context, model)
+
+
+def _untitled(schema: dict[str, Any]) -> dict[str, JsonValue]:
+    """The schema without the titles that only repeat names: they cost tokens."""
     schema.pop("title", None)
-    return schema, context_parameter
+    for field in schema.get("properties", {}).values():
+        field.pop("title", None)
+    return schema

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from contracts.commands import CommandKind
+from contracts.errors import ErrorType
 from contracts.frozen import Frozen
 from contracts.messages import ToolCall, Usage
 from contracts.runs import Limits, RunError, RunStatus
@@ -22,6 +23,8 @@ class RunStarted(Frozen):
     limits: Limits
     epoch: int = 0
     """Changes only when an operator resets the execution in Temporal."""
+    metadata: dict[str, str] | None = None
+    """As submitted."""
 
 
 class RunPaused(Frozen):
@@ -185,6 +188,8 @@ class ToolFailed(Frozen):
     name: str
     error: str
     retryable: bool = False
+    error_type: str = ErrorType.TOOL_FAILED
+    """One of `ErrorType`."""
 
 
 class ToolCancelled(Frozen):

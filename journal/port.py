@@ -9,7 +9,7 @@ JournalError
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
@@ -119,7 +119,7 @@ class Journal(Protocol):
         """The run's bounds, None if the journal does not know the run."""
         ...
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """Batches of events with `seq > after`, as they come; ends after the terminal fact.
 
         The run need not be known yet. Close the iterator (`aclosing`) to stop watching.

@@ -180,7 +180,7 @@ class AgentRun:
             self._pending.add(self._facts.tool_stopped(call, step, workflow.now()))
             return
         self._state.last_error = error_of(error, step, ErrorType.TOOL_TIMED_OUT)
-        self._pending.add(self._facts.tool_failed(call, step, self._state.last_error.message))
+        self._pending.add(self._facts.tool_failed(call, step, self._state.last_error))
 
     async def _settle(self, handles: Sequence[workflow.ActivityHandle[Any]]) -> None:
         """Wait until all calls have ended, showing meanwhile which commands have come in.
@@ -255,7 +255,7 @@ class AgentRun:
         if excess is None:
             return None
         step = self._state.step
-        self._pending.add(self._facts.budget(step, excess.limit, excess.used, excess.allowed))
+        self._pending.add(self._facts.budget(step, excess))
         error = RunError(type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=step)
         self._state.last_error = error
         return RunFailed(error=error, usage=self._state.usage)

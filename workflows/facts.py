@@ -23,8 +23,9 @@ from contracts.events import (
     UserMessageEvent,
 )
 from contracts.messages import Usage
-from contracts.runs import RunInput
+from contracts.runs import RunError, RunInput
 from contracts.steps import PlannedCall, result_key
+from workflows.state import Excess
 from workflows.steering import Received
 
 
@@ -94,14 +95,16 @@ class Facts:
         key = f"command/{received.command.command_id}/{received.kind.value}"
         return pause, [self.applied(received, step, what), self._fact(key, body, step)]
 
-    def budget(self, step: int, limit: str, used: float, allowed: float) -> NewEvent:
+    def budget(self, step: int, excess: Excess) -> NewEvent:
         """`budget.exceeded`."""
-        body = BudgetExceeded(limit=limit, used=used, allowed=allowed)
-        return self._fact(f"budget/{limit}/{step}", body, step)
+        body = BudgetExceeded(limit=excess.limit, used=excess.used, allowed=excess.allowed)
+        return self._fact(f"budget/{excess.limit}/{step}", body, step)
 
-    def tool_failed(self, call: PlannedCall, step: int, error: str) -> NewEvent:
+    def tool_failed(self, call: PlannedCall, step: int, error: RunError) -> NewEvent:
         """`tool.failed`, the end of the call; changes nothing if the call's end stands already."""
-        body = ToolFailed(call_id=call.call_id, name=call.name, error=error, retryable=False)
+        body = ToolFailed(
+            call_id=call.call_id, name=call.name, error=error.message, error_type=error.type
+        )
         return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
 
     def tool_stopped(self, call: PlannedCall, step: int, at: datetime | None) -> NewEvent:

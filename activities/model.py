@@ -1,0 +1,221 @@
+"""The activity `call_model`: transcript → provider → deltas → message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from activities.answer import Answer, model_result
+from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.deltas import DeltaWriter
+from activities.port import BadScript, ModelProvider, Prompt, ProviderError, UnknownModel
+from activities.superseding import superseded_attempts
+from activities.transcript import transcript
+from contracts.envelope import NewEvent, StoredEvent
+from contracts.errors import ErrorType
+from contracts.events import AttemptFailed, EventBody, MessageCompleted, MessageInterrupted
+from contracts.runs import RunError
+from contracts.steps import (
+    MAX_CALLS_PER_STEP,
+    ModelRequest,
+    ModelResult,
+    message_key,
+    preview,
+    step_scope,
+)
+from journal.port import Journal
+
+MAX_FAILURES = 6
+"""Failures of the provider, of the kind that a retry may help, after which a call gives up."""
+MAX_RETRY_AFTER_S = 3600.0
+"""The longest wait that a provider is granted."""
+CLOSE_BOUND_S = 2.0
+"""How long a provider's stream may take to close when the run is cancelled."""
+MESSAGE_CHARS = 1000
+
+
+class ModelActivities:
+    """The activity `call_model`."""
+
+    def __init__(self, journal: Journal, providers: Callable[[str], ModelProvider]) -> None:
+        self._journal = journal
+        self._providers = providers
+
+    @activity.defn
+    async def call_model(self, request: ModelRequest) -> ModelResult:
+        """Ask the model for its next message, and journal it as it comes and as a whole.
+
+        A message that is in the journal already is returned and never paid for again. Cancelled
+        by the run, `message.interrupted` with the text so far is journaled; stopped for any other
+        reason (a worker that shuts down, a lost heartbeat), nothing more is written and the next
+        attempt starts over, marking what this one streamed as superseded.
+
+        Raises:
+            ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, and
+                `model-unavailable` at the sixth failure of the provider, are final; before that,
+                `model-unavailable` is tried again. The journal's errors are as in `Attempt`.
+            CancelledError: the run or the worker stopped the call.
+        """
+        async with heartbeats():
+            scope = step_scope(request.epoch, request.step)
+            attempt = Attempt(self._journal, request.run_id, scope)
+            await attempt.open(request.outbox)
+            facts = await attempt.read_all(facts=True)
+            if answered := _answered(request, facts):
+                return model_result(answered)
+            if attempt.number > 1:
+                await _supersede(attempt, request, facts)
+            return await _Call(attempt, request, facts).run(self._providers)
+
+
+class _Call:
+    """One attempt of one call."""
+
+    def __init__(
+        self, attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]
+    ) -> None:
+        self._attempt = attempt
+        self._scope = step_scope(request.epoch, request.step)
+        self._request = request
+        self._facts = facts
+        self._answer = Answer()
+        self._writer = DeltaWriter(attempt, request.step)
+
+    async def run(self, providers: Callable[[str], ModelProvider]) -> ModelResult:
+        """Stream the answer into the journal, and end it there in one of three ways."""
+        reading = asyncio.create_task(self._read(providers))
+        try:
+            await asyncio.wait({reading, self._writer.task}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await self._writer.task  # it ended first: the journal has refused a delta
+            if error := reading.exception():
+                await self._fail(error)
+            return await uninterrupted(self._complete())
+        except asyncio.CancelledError:
+            details = activity.cancellation_details()
+            if details and details.cancel_requested:
+                await uninterrupted(self._interrupt(reading))
+            raise
+        finally:
+            self._writer.abort()
+            if not reading.done():
+                await uninterrupted(_stop(reading))
+
+    async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
+        agent = self._request.agent
+        prompt = Prompt(
+            model=agent.model,
+            instructions=agent.instructions,
+            messages=transcript(self._facts),
+            tools=agent.tools,
+            attempt=self._attempt.number,
+        )
+        await self._answer.receive(providers(agent.model), prompt, self._writer)
+
+    async def _complete(self) -> ModelResult:
+        if len(self._answer.calls) > MAX_CALLS_PER_STEP:
+            activity.logger.warning(
+                "tool calls left out", extra={"asked_for": len(self._answer.calls)}
+            )
+        body = self._answer.completed(self._request.step)
+        await self._writer.close(self._event(body, self._message_key))
+        return model_result(body)
+
+    async def _interrupt(self, reading: asyncio.Task[None]) -> None:
+        """Journal the text so far; if that can't be done, the step is sealed later."""
+        await _stop(reading)
+        try:
+            await self._writer.close()
+            await self._attempt.append(self._event(self._answer.interrupted(), self._message_key))
+        except ApplicationError as error:
+            activity.logger.warning("interrupted text not journaled", extra={"reason": error.type})
+
+    async def _fail(self, error: BaseException) -> NoReturn:
+        """Journal the failure if the call is tried again, and tell Temporal which it is."""
+        kind, final, message = _classified(error)
+        failures = sum(_is_failure(fact, self._request.step) for fact in self._facts) + 1
+        if not final and failures >= MAX_FAILURES:
+            final, message = True, f"the provider failed {failures} times, at last: {message}"
+        message = preview(message, MESSAGE_CHARS)
+        wait_s = _wait_s(error)
+        failed = AttemptFailed(
+            error=RunError(type=kind, message=message, step=self._request.step),
+            retry_in_s=wait_s,
+        )
+        fact = self._event(failed, f"{self._scope}/failure/{failures}")
+        await self._writer.close(*(() if final else (fact,)))
+        raise ApplicationError(
+            message,
+            type=kind,
+            non_retryable=final,
+            next_retry_delay=None if wait_s is None else timedelta(seconds=wait_s),
+            category=ApplicationErrorCategory.BENIGN,
+        ).with_traceback(error.__traceback__) from None  # causes would show what was cut out
+
+    @property
+    def _message_key(self) -> str:
+        return message_key(self._request.epoch, self._request.step)
+
+    def _event(self, body: EventBody, key: str) -> NewEvent:
+        return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
+
+
+async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
+    """Void what earlier attempts streamed; the fence is up, so they add nothing more."""
+    scope = step_scope(request.epoch, request.step)
+    first = next((fact.seq for fact in facts if fact.step == request.step), 1)
+    events = await attempt.read_all(first - 1, facts=False)
+    void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
+    if void:
+        await attempt.append(*void)
+
+
+def _answered(
+    request: ModelRequest, facts: Sequence[StoredEvent]
+) -> MessageCompleted | MessageInterrupted | None:
+    """The message that ended this step, if an earlier attempt got that far."""
+    key = message_key(request.epoch, request.step)
+    stored = next((fact for fact in reversed(facts) if fact.key == key), None)
+    body = stored.body() if stored else None
+    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+
+
+def _is_failure(fact: StoredEvent, step: int) -> bool:
+    return fact.type == "attempt.failed" and fact.step == step
+
+
+def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
+    """The type of a failure, whether it is final, and what people are told."""
+    match error:
+        case UnknownModel():
+            return ErrorType.UNKNOWN_MODEL, True, str(error)
+        case BadScript():
+            return ErrorType.BAD_SCRIPT, True, str(error)
+        case ProviderError():
+            refused = not error.retryable
+            kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE
+            return kind, refused, str(error)
+        case _:
+            # Unforeseen, but counted: nobody pays for the same answer without end. The text of
+            # the error is left out, because nobody has looked it over for secrets.
+            what = f"the answer could not be read: {type(error).__name__}"
+            return ErrorType.MODEL_UNAVAILABLE, False, what
+
+
+def _wait_s(error: BaseException) -> float | None:
+    """Seconds to wait before the next attempt, as the provider asked."""
+    wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
+    return None if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+async def _stop(reading: asyncio.Task[None]) -> None:
+    """Close the provider's stream, and give it a moment for that."""
+    reading.cancel()
+    await asyncio.wait({reading}, timeout=CLOSE_BOUND_S)
+    if reading.done() and not reading.cancelled() and (error := reading.exception()):
+        activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})

@@ -1,0 +1,277 @@
+"""Temporal as the HTTP face sees it: bounded calls, our own words for what they answer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import Awaitable
+from datetime import datetime, timedelta
+from typing import NamedTuple, TypeVar, assert_never
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import (
+    Client,
+    WorkflowExecution,
+    WorkflowExecutionStatus,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import (
+    QueryRejectCondition,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.errors import TemporalUnavailable
+from contracts.commands import Cancel, Pause, Resume
+from contracts.runs import (
+    MEMO_PROGRESS,
+    MEMO_REQUEST,
+    SEARCH_AGENT,
+    SEARCH_STATUS,
+    SEARCH_TENANT,
+    TASK_QUEUE,
+    RunInput,
+    RunMemo,
+    RunProgress,
+    RunRequestMemo,
+    RunResult,
+    RunStatus,
+)
+from workflows.agent_run import AgentRun
+
+START_S = 5.0
+SIGNAL_S = 5.0
+QUERY_S = 2.0
+DESCRIBE_S = 2.0
+LIST_S = 5.0
+TASK_TIMEOUT = timedelta(seconds=5)
+"""Of one workflow task: a worker that died is noticed that soon."""
+SUMMARY_BYTES = 200
+PREVIEW_CHARS = 500
+_STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+_AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
+_TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
+_CONNECT_FAILED = "Failed client connect"
+_log = logging.getLogger(__name__)
+_T = TypeVar("_T")
+
+
+class Execution(NamedTuple):
+    """What Temporal knows of a run without a worker."""
+
+    run_id: str
+    status: RunStatus
+    request: RunRequestMemo | None
+    memo: RunMemo
+    started_at: datetime
+    closed_at: datetime | None
+
+
+class Gateway:
+    """Every call to Temporal; each is bounded in time.
+
+    Every method raises `TemporalUnavailable` when Temporal did not answer in time.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start(self, run: RunInput) -> None:
+        """Start the workflow.
+
+        Raises:
+            WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
+        """
+        agent = run.agent
+        request = RunRequestMemo(
+            agent=agent.name,
+            model=agent.model,
+            limits=agent.limits,
+            request_sha256=run.request_sha256,
+            metadata=run.metadata,
+        )
+        await _bounded(
+            START_S,
+            self._client.start_workflow(
+                AgentRun.run,
+                run,
+                id=run.run_id,
+                task_queue=TASK_QUEUE,
+                task_timeout=TASK_TIMEOUT,
+                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+                memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+                search_attributes=TypedSearchAttributes(
+                    [
+                        SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
+                        SearchAttributePair(_AGENT, agent.name),
+                        SearchAttributePair(_TENANT, run.tenant),
+                    ]
+                ),
+                static_summary=_summary(run),
+                static_details=_details(run),
+                rpc_timeout=timedelta(seconds=START_S),
+            ),
+        )
+
+    async def execution(self, run_id: str) -> Execution | None:
+        """What Temporal knows of the run, None if it knows nothing."""
+        call = self._handle(run_id).describe(rpc_timeout=timedelta(seconds=DESCRIBE_S))
+        try:
+            described = await _bounded(DESCRIBE_S, call)
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+        return await execution_of(described)
+
+    async def signal(self, run_id: str, command: Pause | Resume | Cancel) -> bool:
+        """Send the command; False if the run is unknown or has ended."""
+        handle, timeout = self._handle(run_id), timedelta(seconds=SIGNAL_S)
+        call: Awaitable[None]
+        match command:
+            case Pause():
+                call = handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
+            case Resume():
+                call = handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
+            case Cancel():
+                call = handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
+            case _:
+                assert_never(command)
+        try:
+            await _bounded(SIGNAL_S, call)
+        except RPCError as error:
+            _check_not_found(error)
+            return False
+        return True
+
+    async def progress(self, run_id: str) -> RunProgress | None:
+        """The workflow's own answer; None when there is none: no worker, ended, unknown.
+
+        Never raises for a Temporal that is down: that, too, is no answer.
+        """
+        call = self._handle(run_id).query(
+            AgentRun.progress,
+            reject_condition=QueryRejectCondition.NOT_OPEN,
+            rpc_timeout=timedelta(seconds=QUERY_S),
+        )
+        try:
+            return await _bounded(QUERY_S, call)
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            _log.debug("query not answered", extra={"run_id": run_id, "reason": str(error)})
+        except (TemporalUnavailable, RPCError) as error:
+            _log.debug("query failed", extra={"run_id": run_id, "reason": str(error)})
+        return None
+
+    async def count(self, query: str) -> int:
+        """How many executions match the visibility query."""
+        timeout = timedelta(seconds=LIST_S)
+        counted = await _bounded(LIST_S, self._client.count_workflows(query, rpc_timeout=timeout))
+        return counted.count
+
+    async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
+        """One page of executions that match, in the server's own order."""
+        pages = self._client.list_workflows(
+            query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
+        )
+        await _bounded(LIST_S, pages.fetch_next_page())
+        executions = [await execution_of(item) for item in pages.current_page or ()]
+        return _Page(executions, pages.next_page_token)
+
+    async def check(self) -> None:
+        """Return when Temporal answers and has the namespace."""
+        service = self._client.workflow_service
+        request = DescribeNamespaceRequest(namespace=self._client.namespace)
+        call = service.describe_namespace(request, timeout=timedelta(seconds=DESCRIBE_S))
+        try:
+            await _bounded(DESCRIBE_S, call)
+        except RPCError as error:
+            raise TemporalUnavailable(str(error)) from error
+
+    def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
+        return self._client.get_workflow_handle_for(AgentRun.run, run_id)
+
+
+class _Page(NamedTuple):
+    executions: list[Execution]
+    next_token: bytes | None
+
+
+async def execution_of(described: WorkflowExecution) -> Execution:
+    """An execution in our words."""
+    memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
+    request = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+    return Execution(
+        described.id,
+        status_of(described.status, memo),
+        request,
+        memo,
+        described.start_time,
+        described.close_time,
+    )
+
+
+def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatus:
+    """The run's status: the execution's own word, refined by the memo where that is newer."""
+    kinds = WorkflowExecutionStatus
+    match status:
+        case kinds.TERMINATED:
+            return RunStatus.TERMINATED
+        case kinds.TIMED_OUT:
+            return RunStatus.TIMED_OUT
+        case kinds.CANCELED:
+            return RunStatus.CANCELLED
+        case kinds.FAILED:
+            return RunStatus.FAILED
+        case kinds.COMPLETED:
+            return memo.status if memo.status.ended else RunStatus.COMPLETED
+        case _:
+            return memo.status
+
+
+async def _bounded(seconds: float, call: Awaitable[_T]) -> _T:
+    """The call's answer; the client's own retries may outlast its `rpc_timeout`.
+
+    Raises:
+        TemporalUnavailable: no answer in time, or Temporal said that it can't.
+        RPCError: Temporal answered `not found` or `invalid argument`.
+    """
+    try:
+        async with asyncio.timeout(seconds + 0.5):
+            return await call
+    except TimeoutError as error:
+        raise TemporalUnavailable("Temporal did not answer in time; try again") from error
+    except RPCError as error:
+        if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
+            raise
+        raise TemporalUnavailable(f"Temporal answered {error.status.name}; try again") from error
+    except RuntimeError as error:
+        if not str(error).startswith(_CONNECT_FAILED):
+            raise
+        raise TemporalUnavailable("Temporal can't be reached; try again") from error
+
+
+def _check_not_found(error: RPCError) -> None:
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        raise error
+
+
+def _summary(run: RunInput) -> str:
+    """`agent: prompt`, cut to what Temporal shows in a list."""
+    line = f"{run.agent.name}: {' '.join(run.input[:SUMMARY_BYTES].split())}"
+    encoded = line.encode()
+    if len(encoded) <= SUMMARY_BYTES:
+        return line
+    return encoded[: SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
+
+
+def _details(run: RunInput) -> str:
+    """Markdown for the Temporal Web UI; the prompt is quoted line by line."""
+    text = run.input[:PREVIEW_CHARS] + ("…" if len(run.input) > PREVIEW_CHARS else "")
+    quoted = "\n".join(f"> {line}" for line in text.splitlines())
+    return f"agent **{run.agent.name}** · model `{run.agent.model}`\n\n{quoted}"

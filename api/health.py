@@ -1,0 +1,60 @@
+"""Routes: what this server offers and how it is."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from prometheus_client import CONTENT_TYPE_LATEST
+from starlette.responses import Response
+
+from api.errors import TemporalUnavailable
+from api.schemas import AgentList, AgentView, Health
+from api.services import Serving, json_response
+from journal.port import JournalUnavailable
+
+router = APIRouter(tags=["server"])
+
+
+@router.get("/v1/agents", response_model=AgentList)
+async def list_agents(services: Serving) -> Response:
+    """The agents that can be run, by name."""
+    agents = sorted(services.agents.values(), key=lambda agent: agent.name)
+    views = tuple(
+        AgentView(
+            name=agent.name,
+            model=agent.model,
+            tools=tuple(tool.name for tool in agent.tools),
+            limits=agent.limits,
+        )
+        for agent in agents
+    )
+    return json_response(AgentList(agents=views))
+
+
+@router.get("/healthz", response_model=Health)
+async def healthz() -> Response:
+    """The process is alive."""
+    return json_response(Health(status="ok"))
+
+
+@router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
+async def readyz(services: Serving) -> Response:
+    """The journal can be written and Temporal answers; says which of them is missing."""
+    parts = {"journal": "ok", "temporal": "ok"}
+    try:
+        await services.journal.check()
+    except JournalUnavailable as error:
+        parts["journal"] = str(error)
+    try:
+        await services.gateway.check()
+    except TemporalUnavailable as error:
+        parts["temporal"] = error.detail
+    if all(state == "ok" for state in parts.values()):
+        return json_response(Health(status="ok", parts=parts))
+    headers = {"Retry-After": "1"}
+    return json_response(Health(status="unavailable", parts=parts), 503, headers)
+
+
+@router.get("/metrics", include_in_schema=False)
+async def metrics(services: Serving) -> Response:
+    """The exposition format of Prometheus."""
+    return Response(services.metrics.text(), headers={"Content-Type": CONTENT_TYPE_LATEST})

@@ -1,0 +1,152 @@
+"""The client of the native HTTP protocol: submit, look, follow, steer."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable, Mapping
+from types import TracebackType
+from typing import Self, TypeVar
+
+import httpx
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from api.schemas import CommandReceipt, CommandView, RunAccepted, RunList, RunView
+from console.following import Follower, Interruption
+from console.problems import ApiError, problem_of, unreachable
+from console.sse import SseFrame
+from contracts.commands import CommandKind
+from contracts.envelope import Envelope, EventPage
+from contracts.runs import RunStatus
+
+CONNECT_TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
+"""For an answer, on top of the time that a call asks the server to wait."""
+
+_Model = TypeVar("_Model", bound=BaseModel)
+
+
+class ApiClient:
+    """Speaks to one Relayline API. Enter it to use it.
+
+    Every method raises `ApiError` when the server refuses, fails or does not answer; its text is
+    one line for people.
+    """
+
+    def __init__(self, base_url: str) -> None:
+        self.base_url = base_url.rstrip("/")
+        self._http = httpx.AsyncClient(
+            base_url=self.base_url,
+            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
+            headers={"Accept-Encoding": "identity"},
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._http.aclose()
+
+    async def submit(
+        self, request: Mapping[str, JsonValue], *, idempotency_key: str | None = None
+    ) -> RunAccepted:
+        """Start a run: `{agent, input, model?, limits?, metadata?}`.
+
+        With the same key and request again, the run that was started the first time.
+        """
+        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+        answer = await self._request("POST", "/v1/runs", json=dict(request), headers=headers)
+        return self._parsed(RunAccepted, answer)
+
+    async def get(self, run_id: str, *, wait_s: float = 0) -> RunView:
+        """A run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
+        answer = await self._request("GET", f"/v1/runs/{run_id}", wait_s=wait_s)
+        return self._parsed(RunView, answer)
+
+    async def list(
+        self,
+        *,
+        status: RunStatus | None = None,
+        agent: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> RunList:
+        """One page of runs, newest first."""
+        query: dict[str, str | int | None] = {
+            "status": status.value if status else None,
+            "agent": agent,
+            "limit": limit,
+            "cursor": cursor,
+        }
+        given = {name: value for name, value in query.items() if value is not None}
+        return self._parsed(RunList, await self._request("GET", "/v1/runs", params=given))
+
+    async def events(self, run_id: str, *, after: int = 0, limit: int = 100) -> EventPage:
+        """One page of the journal: events with `seq > after`."""
+        params = {"after": after, "limit": limit}
+        answer = await self._request("GET", f"/v1/runs/{run_id}/events", params=params)
+        return self._parsed(EventPage, answer)
+
+    async def command(self, run_id: str, kind: CommandKind, *, reason: str = "") -> str:
+        """Send a command; its id. It is accepted, and maybe not acted on yet."""
+        body = {"reason": reason} if reason else {}
+        answer = await self._request("POST", f"/v1/runs/{run_id}/{kind.value}", json=body)
+        return self._parsed(CommandReceipt, answer).command_id
+
+    async def outcome(self, run_id: str, command_id: str, *, wait_s: float = 0) -> CommandView:
+        """What became of a command; with `wait_s` (at most 30), as soon as that is known."""
+        path = f"/v1/runs/{run_id}/commands/{command_id}"
+        return self._parsed(CommandView, await self._request("GET", path, wait_s=wait_s))
+
+    def frames(
+        self,
+        run_id: str,
+        *,
+        after: int = 0,
+        on_interruption: Callable[[Interruption], None] | None = None,
+    ) -> AsyncIterator[SseFrame]:
+        """The run's events as they come, as the server wrote them, each once and in order.
+
+        Reconnects by itself for as long as it takes; ends after the terminal event. Close the
+        iterator (`aclosing`) to stop following.
+
+        Args:
+            run_id: The run.
+            after: Events with a greater `seq` only.
+            on_interruption: Told of each wait before a new connection.
+
+        Raises:
+            ApiError: the server refused with a 4xx that trying again can't help.
+        """
+        path = f"/v1/runs/{run_id}/events"
+        return Follower(self._http, path, after, on_interruption).frames()
+
+    async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Envelope]:
+        """The run's events as they come, as in `frames`."""
+        async for frame in self.frames(run_id, after=after):
+            yield Envelope.model_validate_json(frame.data)
+
+    async def _request(
+        self,
+        method: str,
+        path: str,
+        *,
+        wait_s: float = 0,
+        params: Mapping[str, str | int | float] | None = None,
+        **content: object,
+    ) -> httpx.Response:
+        raise NotImplementedError
+
+    def _parsed(self, model: type[_Model], answer: httpx.Response) -> _Model:
+        try:
+            return model.model_validate_json(answer.content)
+        except ValidationError as error:
+            raise ApiError(
+                f"{self.base_url} answered with something that is no {model.__name__}: "
+                "is that a Relayline API of this version?",
+                status=answer.status_code,
+                kind="not-understood",
+            ) from error

@@ -1,0 +1,121 @@
+"""The journal in a SQLite file: embedded, for any number of processes on one host."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+from contracts.envelope import NewEvent, StoredEvent
+from journal import sqlite_events as sql
+from journal.port import Appended, Fence, Head
+from journal.sqlite_file import JournalFile
+from journal.sqlite_reader import Reader
+from journal.sqlite_watcher import Watcher
+from journal.sqlite_writer import Writer
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_TAIL_PAGE = 500
+
+
+class SqliteJournal:
+    """`journal.port.Journal` in one SQLite file in WAL mode.
+
+    The file, and its folder, are created on first use; nothing is touched before. Facts and
+    seals have reached the disk when `append` returns; deltas alone have reached the operating
+    system, so that they survive the death of any process but not a power cut.
+
+    A run known by fences only is not a run yet: `head` is None. A swept run has forgotten its
+    keys: a repeated one is `RunEnded`. Space that a sweep frees is used again by later runs.
+
+    One thread writes, four read, and one polls for news every 3 ms while at least one tail is
+    open. Safe to use from several event loops.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = JournalFile(path)
+        self._writer = Writer(file)
+        self._reader = Reader(file)
+        self._watcher = Watcher(file)
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        """As in the port; what several callers append at a time shares one commit."""
+        rows = [sql.new_row(event) for event in events]
+
+        def work(db: sqlite3.Connection) -> list[Appended]:
+            return sql.append(db, run_id, rows, fence)
+
+        synced = not rows or any(row.key is not None for row in rows)
+        return await self._writer.submit(work, synced=synced)
+
+    async def read(
+        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+    ) -> list[StoredEvent]:
+        """As in the port."""
+        page = await self._reader.run(lambda db: sql.page(db, run_id, after, limit, facts=facts))
+        return page.events
+
+    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+        """As in the port."""
+        return await self._reader.run(lambda db: sql.fact(db, run_id, key))
+
+    async def head(self, run_id: str) -> Head | None:
+        """As in the port."""
+        return await self._reader.run(lambda db: sql.head(db, run_id))
+
+    async def tail(
+        self, run_id: str, after: int = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+        """As in the port; also raises `JournalUnavailable` when the journal is closed."""
+        subscription = self._watcher.subscribe(run_id)
+        position, behind = after, False
+        try:
+            while True:
+                batch = None if behind else await subscription.take()
+                if batch is None:
+                    page = await self._page(run_id, position)
+                else:
+                    page = sql.Page(batch, ended=bool(batch) and batch[-1].ends_run)
+                fresh = [event for event in page.events if event.seq > position]
+                hole = bool(fresh) and fresh[0].seq != position + 1
+                behind = hole or (batch is None and len(fresh) == _TAIL_PAGE)
+                if fresh and not hole:
+                    position = fresh[-1].seq
+                    yield fresh
+                if page.ended and not hole:
+                    return
+        finally:
+            self._watcher.unsubscribe(subscription)
+
+    async def _page(self, run_id: str, after: int) -> sql.Page:
+        return await self._reader.run(lambda db: sql.page(db, run_id, after, _TAIL_PAGE))
+
+    async def sweep(self, older_than: datetime) -> int:
+        """As in the port; in small transactions, between which others write."""
+        before_us = (older_than - _EPOCH) // timedelta(microseconds=1)
+        runs = 0
+        while True:
+            swept = await self._writer.submit(
+                lambda db: sql.sweep_step(db, before_us), synced=False
+            )
+            if not swept.more:
+                return runs
+            runs += swept.finished
+
+    async def check(self) -> None:
+        """As in the port."""
+        await self._writer.submit(sql.touch, synced=False)
+
+    async def close(self) -> None:
+        """As in the port; open tails raise `JournalUnavailable`."""
+        self._reader.refuse()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._watcher.close()
+        self._writer.close()
+        self._reader.close()

@@ -1,0 +1,72 @@
+"""One Temporal server, one journal and one API for the tests of this folder."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+from temporalio.common import SearchAttributeKey
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
+from journal.sqlite import SqliteJournal
+from settings import Settings
+from tests.api.serving import Api, serving
+from worker import build_worker
+
+
+@pytest.fixture(scope="session")
+async def api_temporal() -> AsyncIterator[Client]:
+    """A Temporal server of this folder's own: nobody else's worker takes its runs."""
+    names = (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT)
+    env = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
+        dev_server_extra_args=[
+            "--dynamic-config-value",
+            "history.transferProcessorMaxPollRPS=2000",
+        ],
+        search_attributes=[SearchAttributeKey.for_keyword(name) for name in names],
+        data_converter=pydantic_data_converter,
+    )
+    yield env.client
+    await env.shutdown()
+
+
+@pytest.fixture(scope="session")
+async def no_temporal() -> Client:
+    """A client of a Temporal that is not there."""
+    return await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+
+
+@pytest.fixture(scope="session")
+async def journal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SqliteJournal]:
+    """The journal of API and worker."""
+    made = SqliteJournal(tmp_path_factory.mktemp("api") / "journal.db")
+    yield made
+    await made.close()
+
+
+@pytest.fixture(scope="session")
+async def api(api_temporal: Client, journal: SqliteJournal) -> AsyncIterator[Api]:
+    """The API, with a Temporal but without any worker."""
+    settings = Settings(max_streams_per_client=2000, temporal_ui="http://ui.test")
+    async with serving(settings, journal, api_temporal) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+async def lonely_api(no_temporal: Client, journal: SqliteJournal) -> AsyncIterator[Api]:
+    """The API with the same journal and no Temporal."""
+    async with serving(Settings(), journal, no_temporal) as served:
+        yield served
+
+
+@pytest.fixture
+async def working(api_temporal: Client, journal: SqliteJournal) -> AsyncIterator[None]:
+    """A worker, for as long as the test."""
+    async with build_worker(api_temporal, journal, Settings(drain_s=0.1)):
+        yield

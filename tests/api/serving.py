@@ -1,0 +1,244 @@
+"""The API on loopback, a reader of its streams, and journals to put behind it."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+from uuid import uuid4
+
+import httpx
+from temporalio.client import Client
+
+from api.app import create_app
+from api.server import Server, listen
+from api.services import Services
+from catalog.agents import Catalog
+from contracts.envelope import NewEvent, StoredEvent
+from contracts.events import MessageDelta, RunCompleted, RunStarted, UserMessageEvent
+from contracts.messages import Usage
+from contracts.runs import AgentSpec, Limits
+from journal.port import Appended, Fence, Head, Journal, JournalUnavailable
+from settings import Settings
+
+SSE = {"Accept": "text/event-stream"}
+CATALOG = Catalog(
+    agents={
+        "assistant": AgentSpec(name="assistant", model="rehearsal"),
+        "brief": AgentSpec(name="brief", model="rehearsal", limits=Limits(max_steps=3)),
+    },
+    tools={},
+)
+
+
+async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+    """Return as soon as it holds.
+
+    Raises:
+        TimeoutError: it does not in time.
+    """
+    async with asyncio.timeout(seconds):
+        while not holds():
+            await asyncio.sleep(0.01)
+
+
+@dataclass(frozen=True)
+class Api:
+    """A running server."""
+
+    http: httpx.AsyncClient
+    services: Services
+    journal: Journal
+    host: str
+    port: int
+
+    async def quiet(self) -> None:
+        """Wait until no stream, seat, follower or tracker is left."""
+        await eventually(lambda: not any(self.held()))
+
+    async def opened(self, count: int) -> None:
+        """Wait until that many streams are open."""
+        await eventually(lambda: self.services.streams.open_count == count)
+
+    def held(self) -> tuple[int, int, int, int]:
+        """Open streams, taken seats, followed runs, tracked runs."""
+        services = self.services
+        streams = services.streams
+        return (
+            streams.open_count,
+            streams.seats_taken,
+            services.feed.followed,
+            services.board.tracked,
+        )
+
+
+@asynccontextmanager
+async def serving(settings: Settings, journal: Journal, client: Client) -> AsyncIterator[Api]:
+    """Serve on a free port until the block ends, then stop as on SIGTERM."""
+    app = create_app(settings, journal, client, CATALOG)
+    services: Services = app.state.services
+    listener = listen("127.0.0.1", 0)
+    host, port = listener.getsockname()
+    server = Server(app, services.close_streams)
+    task = asyncio.create_task(server.serve([listener]))
+    limits = httpx.Limits(max_connections=None)
+    url = f"http://{host}:{port}"
+    async with httpx.AsyncClient(base_url=url, timeout=15, limits=limits) as http:
+        yield Api(http, services, journal, host, port)
+    server.should_exit = True
+    await task
+    await services.close()
+
+
+def run_id() -> str:
+    """A fresh id."""
+    return f"run_{uuid4().hex}"
+
+
+def started(**fields: Any) -> NewEvent:
+    """`run.started`."""
+    body = RunStarted(agent="assistant", model="rehearsal", limits=Limits(), **fields)
+    return NewEvent(key="0/run/started", body=body)
+
+
+def said(text: str) -> NewEvent:
+    """`message.user`: the input."""
+    return NewEvent(key="0/message/0", body=UserMessageEvent(text=text))
+
+
+def deltas(count: int, size: int = 8) -> list[NewEvent]:
+    """Numbered `message.delta`s of about `size` characters."""
+    return [
+        NewEvent(body=MessageDelta(text=f"{number:0{size}}"), step=1, attempt=1)
+        for number in range(count)
+    ]
+
+
+def completed(output: str = "done") -> NewEvent:
+    """The terminal fact."""
+    body = RunCompleted(output=output, usage=Usage(input_tokens=3, output_tokens=4))
+    return NewEvent(key="0/run/ended", body=body, step=1)
+
+
+async def ended_run(journal: Journal, count: int = 20) -> str:
+    """A run with that many deltas that has completed; its journal has `count + 3` events."""
+    new = run_id()
+    await journal.append(new, [started(), said("hello"), *deltas(count), completed()])
+    return new
+
+
+async def envelopes(journal: Journal, run: str) -> list[dict[str, Any]]:
+    """The whole journal as clients see it."""
+    found: list[StoredEvent] = []
+    while page := await journal.read(run, found[-1].seq if found else 0, 1000):
+        found.extend(page)
+    return [json.loads(event.envelope_json()) for event in found]
+
+
+async def frames(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, str], None]:
+    """Frames of a stream as (id, event, data); comments and `retry` are left out."""
+    fields: dict[str, str] = {}
+    async for line in answer.aiter_lines():
+        if line:
+            name, _, value = line.partition(":")
+            fields[name] = value.removeprefix(" ")
+        elif "data" in fields:
+            yield fields.get("id", ""), fields.get("event", ""), fields["data"]
+            fields = {}
+        else:
+            fields = {}
+
+
+async def follow(
+    api: Api, run: str, after: int | None = None, stop_after: int | None = None
+) -> list[dict[str, Any]]:
+    """Envelopes of one connection: to its end, or cut after that many."""
+    headers = SSE if after is None else {**SSE, "Last-Event-ID": str(after)}
+    got: list[dict[str, Any]] = []
+    async with api.http.stream("GET", f"/v1/runs/{run}/events", headers=headers) as answer:
+        assert answer.status_code in {200, 204}, await answer.aread()
+        async for seq, kind, data in frames(answer):
+            got.append(json.loads(data))
+            assert (seq, kind) == (str(got[-1]["seq"]), got[-1]["type"])
+            if len(got) == stop_after:
+                break
+    return got
+
+
+class FlakyJournal:
+    """A journal whose storage can be taken away."""
+
+    def __init__(self, inner: Journal) -> None:
+        self._inner = inner
+        self._error: Exception | None = None
+        self._went_down = asyncio.Event()
+
+    def go_down(self, error: Exception | None = None) -> None:
+        """From now on every call fails, and every tail breaks off."""
+        self._error = error or JournalUnavailable("the disk is gone")
+        self._went_down.set()
+
+    def come_back(self) -> None:
+        """Work again."""
+        self._error = None
+        self._went_down.clear()
+
+    def _check(self) -> None:
+        if self._error:
+            raise self._error
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        self._check()
+        return await self._inner.append(run_id, events, fence)
+
+    async def read(
+        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+    ) -> list[StoredEvent]:
+        self._check()
+        return await self._inner.read(run_id, after, limit, facts=facts)
+
+    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+        self._check()
+        return await self._inner.get(run_id, key)
+
+    async def head(self, run_id: str) -> Head | None:
+        self._check()
+        return await self._inner.head(run_id)
+
+    async def tail(
+        self, run_id: str, after: int = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+        self._check()
+        batches = self._inner.tail(run_id, after)
+        broken = asyncio.create_task(self._went_down.wait())
+        try:
+            while True:
+                step = asyncio.ensure_future(anext(batches))
+                await asyncio.wait({step, broken}, return_when=asyncio.FIRST_COMPLETED)
+                if not step.done():
+                    step.cancel()
+                    await asyncio.gather(step, return_exceptions=True)
+                    self._check()
+                try:
+                    batch = step.result()
+                except StopAsyncIteration:
+                    return
+                yield batch
+        finally:
+            broken.cancel()
+            await batches.aclose()
+
+    async def sweep(self, older_than: Any) -> int:
+        return await self._inner.sweep(older_than)
+
+    async def check(self) -> None:
+        self._check()
+        await self._inner.check()
+
+    async def close(self) -> None:
+        await self._inner.close()

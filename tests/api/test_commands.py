@@ -1,0 +1,186 @@
+"""Commands: each has a receipt and exactly one outcome."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import time
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from contracts.commands import CommandKind
+from contracts.envelope import NewEvent
+from contracts.events import CommandAccepted, CommandApplied, CommandRefused
+from tests.api.serving import Api, completed, ended_run, run_id, started
+
+SLOW = {"rehearse": [{"say": "one two three four five " * 40, "every_ms": 10}, {"say": "done"}]}
+
+
+async def submitted(api: Api, script: dict[str, Any] | None = None) -> str:
+    text = json.dumps(script) if script else "hello"
+    answer = await api.http.post("/v1/runs", json={"agent": "assistant", "input": text})
+    assert answer.status_code == 202, answer.text
+    found: str = answer.json()["run_id"]
+    return found
+
+
+async def sent(api: Api, run: str, kind: str, **options: Any) -> str:
+    answer = await api.http.post(f"/v1/runs/{run}/{kind}", **options)
+    assert answer.status_code == 202, answer.text
+    found: str = answer.json()["command_id"]
+    return found
+
+
+async def outcome(api: Api, run: str, command: str, wait: float = 10) -> dict[str, Any]:
+    answer = await api.http.get(f"/v1/runs/{run}/commands/{command}", params={"wait": wait})
+    assert answer.status_code == 200, answer.text
+    found: dict[str, Any] = answer.json()
+    return found
+
+
+@pytest.mark.usefixtures("working")
+async def test_pause_resume_and_cancel_reach_the_run(api: Api) -> None:
+    two_steps = {
+        "rehearse": [
+            {"say": "a b c d e f g h", "every_ms": 60},
+            {"call": "calculate", "arguments": {"expression": "6*7"}},
+            {"say": "done"},
+        ]
+    }
+    run = await submitted(api, two_steps)
+    early = await outcome(api, run, await sent(api, run, "resume"))
+    assert early["state"] == "refused"
+    assert early["reason"]
+    paused = await outcome(api, run, await sent(api, run, "pause", json={"by": "me"}))
+    assert (paused["state"], paused["kind"]) == ("applied", "pause")
+    assert paused["step"] is not None
+    progress = (await api.http.get(f"/v1/runs/{run}/progress")).json()
+    assert (progress["status"], progress["source"]) == ("paused", "query")
+    assert (await api.http.get(f"/v1/runs/{run}")).json()["status"] == "paused"
+    resumed = await outcome(api, run, await sent(api, run, "resume"))
+    assert resumed["state"] == "applied"
+    view = (await api.http.get(f"/v1/runs/{run}", params={"wait": 10})).json()
+    assert view["status"] == "completed"
+
+
+@pytest.mark.usefixtures("working")
+async def test_a_cancelled_run_ends_as_cancelled_and_refuses_more(api: Api) -> None:
+    run = await submitted(api, SLOW)
+    await asyncio.sleep(0.3)
+    body = {"reason": "enough", "by": "me"}
+    cancelled = await outcome(api, run, await sent(api, run, "cancel", json=body))
+    assert cancelled["state"] == "applied"
+    view = (await api.http.get(f"/v1/runs/{run}", params={"wait": 10})).json()
+    assert view["status"] == "cancelled"
+    refused = await api.http.post(f"/v1/runs/{run}/pause")
+    assert refused.status_code == 409
+    problem = refused.json()
+    assert problem["type"] == "urn:relayline:problem:run-ended"
+    assert problem["status"] == 409
+
+
+async def test_a_command_is_known_before_any_worker_has_seen_it(api: Api) -> None:
+    run = await submitted(api)
+    command = await sent(api, run, "pause")
+    assert (await outcome(api, run, command, wait=0))["state"] == "accepted"
+    begun = time.monotonic()
+    assert (await outcome(api, run, command, wait=0.3))["state"] == "accepted"
+    assert 0.3 <= time.monotonic() - begun < 1.5
+
+
+async def test_waiting_for_an_outcome_ends_with_it(api: Api) -> None:
+    run = await submitted(api)
+    command = await sent(api, run, "resume")
+    waiting = asyncio.create_task(outcome(api, run, command))
+    await asyncio.sleep(0.2)
+    kind = CommandKind.RESUME
+    accepted = CommandAccepted(command_id=command, kind=kind)
+    refused = CommandRefused(command_id=command, kind=kind, reason="not paused")
+    await api.journal.append(
+        run, [started(), NewEvent(key=f"command/{command}/accepted", body=accepted)]
+    )
+    await asyncio.sleep(0.1)
+    assert not waiting.done()
+    begun = time.monotonic()
+    await api.journal.append(
+        run, [NewEvent(key=f"command/{command}/outcome", step=2, body=refused)]
+    )
+    view = await waiting
+    assert time.monotonic() - begun < 0.5
+    assert (view["state"], view["reason"], view["step"]) == ("refused", "not paused", 2)
+
+
+async def test_a_command_without_outcome_is_refused_when_the_run_has_ended(
+    api: Api, api_temporal: Client
+) -> None:
+    by_fact, by_temporal = await submitted(api), await submitted(api)
+    for run in (by_fact, by_temporal):
+        command = await sent(api, run, "pause")
+        if run == by_fact:
+            await api.journal.append(run, [started(), completed()])
+        else:
+            await api_temporal.get_workflow_handle(run).terminate()
+        view = await outcome(api, run, command, wait=0.2)
+        assert (view["state"], view["reason"]) == ("refused", "run-ended")
+
+
+async def test_an_outcome_stays_readable_after_the_end_and_with_temporal_down(
+    lonely_api: Api,
+) -> None:
+    run = run_id()
+    applied = CommandApplied(command_id="c1", kind=CommandKind.PAUSE, applied="stopped")
+    await lonely_api.journal.append(
+        run, [started(), NewEvent(key="command/c1/outcome", step=1, body=applied), completed()]
+    )
+    view = await outcome(lonely_api, run, "c1", wait=0)
+    assert (view["state"], view["applied"], view["step"]) == ("applied", "stopped", 1)
+
+
+async def test_one_key_is_one_command_of_its_kind(api: Api) -> None:
+    run = await submitted(api)
+    key = {"Idempotency-Key": "once"}
+    first = await sent(api, run, "pause", headers=key)
+    assert await sent(api, run, "pause", headers=key) == first
+    assert await sent(api, run, "cancel", headers=key) != first
+
+
+@pytest.mark.parametrize("kind", ["pause", "resume", "cancel"])
+async def test_commands_for_unknown_or_ended_runs_are_refused(api: Api, kind: str) -> None:
+    assert (await api.http.post(f"/v1/runs/{run_id()}/{kind}")).status_code == 404
+    ended = await ended_run(api.journal)
+    answer = await api.http.post(f"/v1/runs/{ended}/{kind}")
+    assert answer.status_code == 409
+    assert answer.json()["run_status"] == "completed"
+
+
+async def test_a_run_that_temporal_ended_refuses_commands(api: Api, api_temporal: Client) -> None:
+    run = await submitted(api)
+    await api_temporal.get_workflow_handle(run).terminate()
+    answer = await api.http.post(f"/v1/runs/{run}/cancel")
+    assert answer.status_code == 409
+    assert answer.json()["run_status"] == "terminated"
+
+
+@pytest.mark.parametrize(
+    ("content", "status"),
+    [(b"{", 400), (b'{"reason": 5}', 422), (b'{"reasons": "x"}', 422), (b"{}", 202)],
+)
+async def test_a_command_body_may_be_empty_but_not_wrong(
+    api: Api, content: bytes, status: int
+) -> None:
+    run = await submitted(api)
+    headers = {"Content-Type": "application/json"}
+    answer = await api.http.post(f"/v1/runs/{run}/cancel", content=content, headers=headers)
+    assert answer.status_code == status, answer.text
+
+
+async def test_unknown_commands_are_404(api: Api, lonely_api: Api) -> None:
+    run = await submitted(api)
+    ended = await ended_run(api.journal)
+    for path in (f"{run}/commands/none", f"{ended}/commands/none", f"{run_id()}/commands/none"):
+        answer = await api.http.get(f"/v1/runs/{path}", params={"wait": 0.1})
+        assert answer.status_code == 404, answer.text
+    answer = await lonely_api.http.post(f"/v1/runs/{run}/pause")
+    assert answer.status_code == 503

@@ -1,0 +1,141 @@
+"""The catalog with a user's own module in it."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from catalog.agents import Catalog, CatalogError
+from catalog.load import load_catalog
+from catalog.tools import tool
+
+README_EXAMPLE = '''
+from catalog.agents import Agent
+from catalog.tools import tool
+
+@tool(timeout_s=10, retries=1)
+def price(article: str) -> str:
+    """Look up the price of an article."""
+    return {"tea": "3.50 EUR"}.get(article, "not sold here")
+
+clerk = Agent(name="clerk", instructions="You sell tea.", tools=[price, "read_file"])
+'''
+
+
+@tool
+def read_file(path: str) -> str:
+    """Read a file."""
+    return path
+
+
+Load = Callable[[str], Catalog]
+
+
+@pytest.fixture
+def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
+    """Writes a module into the current directory and loads it, its name is `module` + hex."""
+    monkeypatch.chdir(tmp_path)
+    before = list(sys.path)
+
+    def load_source(source: str) -> Catalog:
+        name = f"module{uuid4().hex}"
+        (tmp_path / f"{name}.py").write_text(source)
+        return load_catalog(name, [read_file], "rehearsal")
+
+    yield load_source
+    sys.path[:] = before
+
+
+def test_without_a_module_there_is_the_assistant_with_all_built_in_tools() -> None:
+    catalog = load_catalog("", [read_file], "openai:gpt-5")
+    assert list(catalog.agents) == ["assistant"]
+    assistant = catalog.agents["assistant"]
+    assert assistant.model == "openai:gpt-5"
+    assert assistant.tools == (read_file.spec,)
+    assert assistant.instructions
+    assert dict(catalog.tools) == {"read_file": read_file}
+
+
+def test_a_module_of_ten_lines_adds_a_tool_and_an_agent(load: Load) -> None:
+    catalog = load(README_EXAMPLE)
+    clerk = catalog.agents["clerk"]
+    assert [spec.name for spec in clerk.tools] == ["price", "read_file"]
+    assert clerk.model == "rehearsal"
+    assert catalog.tools["price"].function(article="tea") == "3.50 EUR"
+    assert [spec.name for spec in catalog.agents["assistant"].tools] == ["read_file"]
+
+
+def test_an_agent_may_have_a_model_limits_and_a_tool_of_its_own(load: Load) -> None:
+    catalog = load(
+        "from catalog.agents import Agent\nfrom catalog.tools import tool\n"
+        "from contracts.runs import Limits\n"
+        "def _make():\n    @tool\n    def hidden(x: int) -> int: return x\n    return hidden\n"
+        "a = Agent('a', model='openai:gpt-5', tools=[_make()], limits=Limits(max_steps=5))\n"
+        "also_a = a\n"
+    )
+    assert catalog.agents["a"].model == "openai:gpt-5"
+    assert catalog.agents["a"].limits.max_steps == 5
+    assert "hidden" in catalog.tools
+
+
+def test_the_catalog_can_not_be_changed(load: Load) -> None:
+    catalog = load(README_EXAMPLE)
+    with pytest.raises(TypeError):
+        catalog.tools["x"] = read_file  # type: ignore[index]
+
+
+AGENT = "from catalog.agents import Agent\n"
+TOOL = "from catalog.tools import tool\n"
+
+
+@pytest.mark.parametrize(
+    ("source", "said"),
+    [
+        ("import no_such_package", ["no_such_package", "install"]),
+        ("1 / 0", ["ZeroDivisionError", "python -m"]),
+        ("def broken(:", ["SyntaxError"]),
+        (TOOL + "@tool\ndef f(x): ...", ["TypeError", "parameter 'x' has no type hint"]),
+        (TOOL + "@tool(timeout_s=0)\ndef f(x: int): ...", ["timeout_s"]),
+        (TOOL + "@tool\ndef read_file(x: int): ...", ["'read_file'", "twice", "name="]),
+        (AGENT + "a = Agent('a')\nb = Agent('a')", ["'a'", "twice"]),
+        (AGENT + "a = Agent('assistant')", ["'assistant'", "twice"]),
+        (AGENT + "a = Agent('a', tools=['nope'])", ["'a'", "'nope'", "read_file"]),
+        (AGENT + "a = Agent('a', tools=['read_file'] * 2)", ["'a'", "listed twice"]),
+        (AGENT + "def f(): ...\na = Agent('a', tools=[f])", ["'a'", "@tool"]),
+        (AGENT + "a = Agent('a', model='gpt')", ["'a'", "'gpt'", "openai:NAME"]),
+        (AGENT + "a = Agent('a b')", ["'a b'", "name"]),
+    ],
+)
+def test_a_module_that_can_not_be_used_is_named_with_what_is_wrong(
+    load: Load, source: str, said: list[str]
+) -> None:
+    with pytest.raises(CatalogError) as refusal:
+        load(source)
+    for part in ["module", *said]:
+        assert part in str(refusal.value)
+
+
+@pytest.mark.parametrize("module", ["no_such_module", "catalog.no_such_module"])
+def test_a_module_that_does_not_exist_is_named_with_the_setting(module: str) -> None:
+    with pytest.raises(CatalogError) as refusal:
+        load_catalog(module, [], "rehearsal")
+    assert module in str(refusal.value)
+    assert "RELAYLINE_CATALOG" in str(refusal.value)
+
+
+def test_a_bad_default_model_is_blamed_on_its_setting() -> None:
+    with pytest.raises(CatalogError, match="RELAYLINE_MODEL"):
+        load_catalog("", [], "gpt")
+
+
+def test_two_built_in_tools_of_one_name_are_refused() -> None:
+    @tool(name="read_file")
+    def other(path: str) -> str:
+        return path
+
+    with pytest.raises(CatalogError, match="the built-in tools"):
+        load_catalog("", [read_file, other], "rehearsal")

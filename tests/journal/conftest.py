@@ -1,0 +1,31 @@
+"""Storage of each adapter, and a journal on it."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+
+from journal.port import Journal
+from tests.journal.storage import ADAPTERS, new_storage, open_journal
+
+
+@pytest.fixture(params=ADAPTERS)
+def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    return new_storage(request.param, tmp_path)
+
+
+@pytest.fixture
+async def journal(storage: str) -> AsyncIterator[Journal]:
+    opened = open_journal(storage)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other(storage: str) -> AsyncIterator[Journal]:
+    """The same journal, as another process would hold it."""
+    opened = open_journal(storage)
+    yield opened
+    await opened.close()

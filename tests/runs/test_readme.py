@@ -1,0 +1,76 @@
+"""What the README tells people to type works."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+import sys
+from pathlib import Path
+
+from activities.toolbox import ToolboxConfig, build_toolbox
+from catalog.load import load_catalog
+from tests.dev_stack import ROOT, DevStack
+
+README = (ROOT / "README.md").read_text()
+SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+PYTHON = re.findall(r"^```python\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
+
+
+async def run_shell(script: str, cwd: Path, **env: str) -> str:
+    """What bash prints; the script must succeed, every command of it."""
+    shell = await asyncio.create_subprocess_exec(
+        "bash",
+        "-euo",
+        "pipefail",
+        "-c",
+        script,
+        cwd=cwd,
+        env=os.environ | env,
+        stdout=asyncio.subprocess.PIPE,
+        stderr=asyncio.subprocess.STDOUT,
+    )
+    out, _ = await shell.communicate()
+    assert shell.returncode == 0, out.decode()
+    return out.decode()
+
+
+async def test_the_submit_stream_resume_and_terminal_commands_work(
+    stack: DevStack, tmp_path: Path
+) -> None:
+    url = stack.state["api"]["url"]
+    script = "\n".join(block for block in SHELL if "curl" in block or "--watch" in block)
+    script = script.replace("http://127.0.0.1:8000", url)
+    script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    out = await run_shell(
+        script,
+        tmp_path,
+        RELAYLINE_URL=url,
+        TEMPORAL_ADDRESS=stack.state["temporal"]["address"],
+    )
+    assert '"status":"queued"' in out.replace(" ", "")
+    assert "event: run.started" in out
+    assert "event: run.completed" in out
+    assert "id: 6\n" in out
+    assert '"output"' in out
+    assert (tmp_path / "run.json").exists()
+
+
+def test_every_make_target_that_is_named_exists() -> None:
+    targets = set(re.findall(r"^(\w+):", (ROOT / "Makefile").read_text(), re.MULTILINE))
+    named = set(
+        re.findall(r"make (\w+)", "\n".join(SHELL) + " ".join(re.findall("`make.*?`", README)))
+    )
+    assert named
+    assert named <= targets
+
+
+def test_the_example_module_loads_and_its_agent_has_both_tools(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text(PYTHON[0])
+    sys.path.insert(0, str(tmp_path))
+    try:
+        toolbox = build_toolbox(ToolboxConfig(files_root=tmp_path))
+        catalog = load_catalog("shop", toolbox, "rehearsal")
+    finally:
+        sys.path.remove(str(tmp_path))
+    assert [spec.name for spec in catalog.agents["clerk"].tools] == ["price", "calculate"]

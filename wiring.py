@@ -1,0 +1,24 @@
+"""What more than one composition root puts together in the same way."""
+
+from __future__ import annotations
+
+from activities.toolbox import ToolboxConfig, build_toolbox
+from catalog.agents import Catalog
+from catalog.load import load_catalog
+from settings import Settings
+
+
+def build_catalog(settings: Settings) -> Catalog:
+    """The built-in agent and tools with those of the user's own module.
+
+    Raises:
+        CatalogError: the module can't be used; the message says why.
+    """
+    toolbox = build_toolbox(
+        ToolboxConfig(
+            files_root=settings.files_root,
+            allow_commands=settings.allow_commands,
+            fetch_allow=settings.fetch_allow,
+        )
+    )
+    return load_catalog(settings.catalog, toolbox, settings.model)
