@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncGenerator, Callable, Mapping
+from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeVar
 
@@ -11,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from api.schemas import CommandReceipt, CommandView, RunAccepted, RunList, RunView
 from console.following import Follower, Interruption
-from console.problems import ApiError, problem_of, unreachable
+from console.problems import not_understood, problem_of, unreachable
 from console.sse import SseFrame
 from contracts.commands import CommandKind
 from contracts.envelope import Envelope, EventPage
@@ -58,12 +59,12 @@ class ApiClient:
         With the same key and request again, the run that was started the first time.
         """
         headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        answer = await self._request("POST", "/v1/runs", json=dict(request), headers=headers)
+        answer = await self._post("/v1/runs", request, headers)
         return self._parsed(RunAccepted, answer)
 
     async def get(self, run_id: str, *, wait_s: float = 0) -> RunView:
         """A run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
-        answer = await self._request("GET", f"/v1/runs/{run_id}", wait_s=wait_s)
+        answer = await self._get(f"/v1/runs/{run_id}", wait_s=wait_s)
         return self._parsed(RunView, answer)
 
     async def list(
@@ -82,24 +83,24 @@ class ApiClient:
             "cursor": cursor,
         }
         given = {name: value for name, value in query.items() if value is not None}
-        return self._parsed(RunList, await self._request("GET", "/v1/runs", params=given))
+        return self._parsed(RunList, await self._get("/v1/runs", given))
 
     async def events(self, run_id: str, *, after: int = 0, limit: int = 100) -> EventPage:
         """One page of the journal: events with `seq > after`."""
         params = {"after": after, "limit": limit}
-        answer = await self._request("GET", f"/v1/runs/{run_id}/events", params=params)
+        answer = await self._get(f"/v1/runs/{run_id}/events", params)
         return self._parsed(EventPage, answer)
 
     async def command(self, run_id: str, kind: CommandKind, *, reason: str = "") -> str:
         """Send a command; its id. It is accepted, and maybe not acted on yet."""
-        body = {"reason": reason} if reason else {}
-        answer = await self._request("POST", f"/v1/runs/{run_id}/{kind.value}", json=body)
+        body: dict[str, JsonValue] = {"reason": reason} if reason else {}
+        answer = await self._post(f"/v1/runs/{run_id}/{kind.value}", body)
         return self._parsed(CommandReceipt, answer).command_id
 
     async def outcome(self, run_id: str, command_id: str, *, wait_s: float = 0) -> CommandView:
         """What became of a command; with `wait_s` (at most 30), as soon as that is known."""
         path = f"/v1/runs/{run_id}/commands/{command_id}"
-        return self._parsed(CommandView, await self._request("GET", path, wait_s=wait_s))
+        return self._parsed(CommandView, await self._get(path, wait_s=wait_s))
 
     def frames(
         self,
@@ -107,7 +108,7 @@ class ApiClient:
         *,
         after: int = 0,
         on_interruption: Callable[[Interruption], None] | None = None,
-    ) -> AsyncIterator[SseFrame]:
+    ) -> AsyncGenerator[SseFrame, None]:
         """The run's events as they come, as the server wrote them, each once and in order.
 
         Reconnects by itself for as long as it takes; ends after the terminal event. Close the
@@ -124,29 +125,42 @@ class ApiClient:
         path = f"/v1/runs/{run_id}/events"
         return Follower(self._http, path, after, on_interruption).frames()
 
-    async def stream(self, run_id: str, *, after: int = 0) -> AsyncIterator[Envelope]:
+    async def stream(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Envelope, None]:
         """The run's events as they come, as in `frames`."""
-        async for frame in self.frames(run_id, after=after):
-            yield Envelope.model_validate_json(frame.data)
+        async with aclosing(self.frames(run_id, after=after)) as frames:
+            async for frame in frames:
+                yield Envelope.model_validate_json(frame.data)
 
-    async def _request(
-        self,
-        method: str,
-        path: str,
-        *,
-        wait_s: float = 0,
-        params: Mapping[str, str | int | float] | None = None,
-        **content: object,
+    async def _get(
+        self, path: str, params: Mapping[str, str | int] | None = None, *, wait_s: float = 0
     ) -> httpx.Response:
-        raise NotImplementedError
+        query: dict[str, str | int | float] = {**(params or {})}
+        if wait_s:
+            query["wait"] = wait_s
+        timeout = httpx.Timeout(TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
+        return await self._send(
+            self._http.build_request("GET", path, params=query, timeout=timeout)
+        )
+
+    async def _post(
+        self, path: str, body: Mapping[str, JsonValue], headers: Mapping[str, str] | None = None
+    ) -> httpx.Response:
+        return await self._send(
+            self._http.build_request("POST", path, json=dict(body), headers=headers)
+        )
+
+    async def _send(self, request: httpx.Request) -> httpx.Response:
+        try:
+            answer = await self._http.send(request)
+        except httpx.HTTPError as error:
+            raise unreachable(self.base_url, error) from error
+        if not answer.is_success:
+            raise problem_of(self.base_url, answer)
+        return answer
 
     def _parsed(self, model: type[_Model], answer: httpx.Response) -> _Model:
         try:
             return model.model_validate_json(answer.content)
         except ValidationError as error:
-            raise ApiError(
-                f"{self.base_url} answered with something that is no {model.__name__}: "
-                "is that a Relayline API of this version?",
-                status=answer.status_code,
-                kind="not-understood",
-            ) from error
+            what = f"with something that is no {model.__name__}"
+            raise not_understood(self.base_url, answer.status_code, what) from error

@@ -78,7 +78,7 @@ class RenderedStep:
     """True once `message.completed` or `message.interrupted` has given the text."""
     interrupted: bool = False
     finish_reason: str | None = None
-    usage: Usage = Usage()
+    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True)
@@ -128,7 +128,8 @@ class Rendered:
 
     def _folded(self, event: Envelope | StoredEvent, data: _Data) -> Rendered:
         if event.type in _TOOL_STATES:
-            return self._with_tool(_tool_event(self.tools, event, data))
+            tool = _tool_event(self.tools, event, data)
+            return replace(self, tools={**self.tools, tool.call_id: tool})
         if event.type in _STATUSES:
             return self._with_status(event.type, data)
         if event.step is None:
@@ -137,14 +138,12 @@ class Rendered:
         after = _step_event(before, event, data)
         if after is before:
             return self
-        rendered = replace(self, steps={**self.steps, event.step: after})
-        for call in _calls(data) if after.ended else ():
-            tool = RenderedTool(call.call_id, call.name, event.step, call.arguments)
-            rendered = rendered._with_tool(tool)  # noqa: SLF001  of the same class
-        return rendered
-
-    def _with_tool(self, tool: RenderedTool) -> Rendered:
-        return replace(self, tools={**self.tools, tool.call_id: tool})
+        asked_for = {
+            call.call_id: RenderedTool(call.call_id, call.name, event.step, call.arguments)
+            for call in _calls(data)
+        }
+        steps = {**self.steps, event.step: after}
+        return replace(self, steps=steps, tools={**self.tools, **asked_for})
 
     def _with_status(self, kind: str, data: _Data) -> Rendered:
         error, output, usage = data.get("error"), data.get("output"), data.get("usage")
@@ -167,22 +166,9 @@ def render(events: Iterable[Envelope | StoredEvent]) -> Rendered:
 
 def _step_event(step: RenderedStep, event: Envelope | StoredEvent, data: _Data) -> RenderedStep:
     """The step after one of its events; the very same object if that changes nothing."""
-    attempt = event.attempt or _FIRST_ATTEMPT
     match event.type:
         case "step.started":
             return RenderedStep(step.step)
-        case "message.delta" | "reasoning.delta" if not step.ended and attempt >= step.attempt:
-            if attempt > step.attempt:
-                step = RenderedStep(step.step, attempt)
-            piece = str(data.get("text", ""))
-            if event.type == "message.delta":
-                return replace(step, text=step.text + piece)
-            return replace(step, reasoning=step.reasoning + piece)
-        case "attempt.superseded" if not step.ended:
-            void = data.get("attempt")
-            if isinstance(void, int) and void >= step.attempt:
-                return RenderedStep(step.step, void + 1)
-            return step
         case "message.completed" | "message.interrupted":
             return replace(
                 step,
@@ -192,8 +178,27 @@ def _step_event(step: RenderedStep, event: Envelope | StoredEvent, data: _Data) 
                 finish_reason=str(data.get("finish_reason", "")),
                 usage=Usage.model_validate(data.get("usage") or {}),
             )
+        case "attempt.superseded" if not step.ended:
+            void = data.get("attempt")
+            if isinstance(void, int) and void >= step.attempt:
+                return RenderedStep(step.step, void + 1)
+            return step
+        case "message.delta" | "reasoning.delta" if not step.ended:
+            return _delta(step, event, str(data.get("text", "")))
         case _:
             return step
+
+
+def _delta(step: RenderedStep, event: Envelope | StoredEvent, piece: str) -> RenderedStep:
+    """The step with one more piece, unless that is of an attempt that is void."""
+    attempt = event.attempt or _FIRST_ATTEMPT
+    if attempt < step.attempt:
+        return step
+    if attempt > step.attempt:
+        step = RenderedStep(step.step, attempt)
+    if event.type == "message.delta":
+        return replace(step, text=step.text + piece)
+    return replace(step, reasoning=step.reasoning + piece)
 
 
 def _calls(data: _Data) -> list[ToolCall]:

@@ -78,15 +78,16 @@ class SqliteJournal:
                 batch = None if behind else await subscription.take()
                 if batch is None:
                     page = await self._page(run_id, position)
+                    behind = len(page.events) == _TAIL_PAGE
                 else:
-                    page = sql.Page(batch, ended=bool(batch) and batch[-1].ends_run)
-                fresh = [event for event in page.events if event.seq > position]
-                hole = bool(fresh) and fresh[0].seq != position + 1
-                behind = hole or (batch is None and len(fresh) == _TAIL_PAGE)
-                if fresh and not hole:
-                    position = fresh[-1].seq
-                    yield fresh
-                if page.ended and not hole:
+                    page = sql.live_page(batch, position)
+                    behind = bool(page.events) and page.events[0].seq != position + 1
+                    if behind:  # a hole, which commit order rules out: the file was meddled with
+                        continue
+                if page.events:
+                    position = page.events[-1].seq
+                    yield page.events
+                if page.ended:
                     return
         finally:
             self._watcher.unsubscribe(subscription)

@@ -158,6 +158,12 @@ def page(
     return Page(events, ended=bounds is not None and bounds.ended and reached >= bounds.last_seq)
 
 
+def live_page(batch: Sequence[StoredEvent], after: int) -> Page:
+    """What of the newest events of a run comes after the cursor."""
+    events = [event for event in batch if event.seq > after]
+    return Page(events, ended=bool(batch) and batch[-1].ends_run)
+
+
 def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:
     """`Journal.get`."""
     row = db.execute(_FACT, (run_id, key)).fetchone()

@@ -6,10 +6,11 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
-from embedded.temporal_server import find_binary, server_flags
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
+
+from embedded.temporal_server import find_binary, server_flags
 
 
 @pytest.fixture(scope="session")

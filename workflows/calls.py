@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import NamedTuple
 
 from temporalio import exceptions, workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.model import ModelActivities
-    from activities.tools import ToolActivities
-
     from activities.record import RecordActivities
+    from activities.tools import ToolActivities
     from contracts.envelope import Outbox
     from contracts.errors import ErrorType
     from contracts.runs import RunError, RunInput
@@ -52,7 +52,8 @@ class Calls:
         self._input = run_input
         self._epoch = epoch
         self._pending = pending
-        self._recording: workflow.ActivityHandle[None] | None = None
+        self._wanted = False
+        self._recorder: asyncio.Task[None] | None = None
 
     def start_model(self, step: int) -> ModelStarted:
         """Start the model call of that step."""
@@ -101,26 +102,28 @@ class Calls:
     def record_soon(self) -> None:
         """Put what waits on its way to the journal, without waiting for it.
 
-        At most one such activity is under way; what it does not carry goes with the next one.
+        One such activity is under way at a time; what comes meanwhile goes with the next one.
         """
-        if self._pending.empty or (self._recording and not self._recording.done()):
-            return
-        self._recording = self._start_record(self._pending.cargo(), "journal")
+        self._wanted = True
+        if self._recorder is None or self._recorder.done():
+            self._recorder = asyncio.create_task(self._record_wanted())
+
+    async def _record_wanted(self) -> None:
+        while self._wanted and not self._pending.empty:
+            self._wanted = False
+            await self.record("journal")
 
     async def record(self, summary: str) -> None:
         """Put what waits into the journal and wait until it is there, however long that takes."""
         cargo = self._pending.cargo()
-        await self._start_record(cargo, summary)
-        self._pending.delivered(cargo)
-
-    def _start_record(self, cargo: Outbox, summary: str) -> workflow.ActivityHandle[None]:
-        return workflow.start_activity_method(
+        await workflow.execute_activity_method(
             RecordActivities.record_facts,
             RecordRequest(run_id=self._input.run_id, epoch=self._epoch, outbox=cargo),
             summary=summary,
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,
         )
+        self._pending.delivered(cargo)
 
 
 def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:

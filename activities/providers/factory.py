@@ -105,8 +105,9 @@ class _RemoteOnDemand:
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
         """As `RemoteModel.stream`."""
         async with self._loading:
-            remote = self._loaded or await asyncio.to_thread(self._load)
-            self._loaded = remote
+            if self._loaded is None:
+                self._loaded = await asyncio.to_thread(self._load)
+            remote = self._loaded
         async with aclosing(remote.stream(prompt)) as parts:
             async for part in parts:
                 yield part

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import os
 import tempfile
 from pathlib import Path
+from typing import Any
 
 from temporalio.client import Client
 
@@ -15,6 +17,19 @@ from tests.histories.scenarios import SCENARIOS
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)
+
+
+def without_traces(value: Any) -> Any:
+    """The history without what tells of the machine it was recorded on."""
+    if isinstance(value, list):
+        return [without_traces(item) for item in value]
+    if not isinstance(value, dict):
+        return value
+    return {
+        name: "worker" if name == "identity" else without_traces(item)
+        for name, item in value.items()
+        if name not in {"stackTrace", "workerInstanceKey"}
+    }
 
 
 async def record() -> None:
@@ -27,11 +42,13 @@ async def record() -> None:
                 await stack.ended(run_id)
                 await asyncio.sleep(0.5)
                 history = await temporal.get_workflow_handle(run_id).fetch_history()
-                (FOLDER / f"{scenario.__name__}.json").write_text(history.to_json() + "\n")
+                kept = without_traces(json.loads(history.to_json()))
+                (FOLDER / f"{scenario.__name__}.json").write_text(json.dumps(kept, indent=1) + "\n")
                 log.info("%s: %d events", scenario.__name__, len(history.events))
 
 
 if __name__ == "__main__":
-    logging.basicConfig(level=logging.INFO, format="%(message)s")
+    logging.basicConfig(format="%(message)s")
+    log.setLevel(logging.INFO)
     asyncio.run(record())
     os._exit(0)  # a short-lived Temporal client may abort at interpreter exit

@@ -47,12 +47,16 @@ def call(index: int, name: str | None, arguments: str) -> Chunk:
     return delta(tool_calls=[{"index": index, "function": function, **named}])
 
 
+HELLO = [delta(role="assistant", content="Hel"), delta(content="lo, "), delta(content="you")]
 ANSWERS: dict[str, list[Chunk]] = {
-    "text": [delta(role="assistant", content="Hel"), delta(content="lo, "), delta(content="you")]
-    + finish("stop"),
-    "reasoning": [delta(reasoning_content="Let me "), delta(reasoning_content="see.")]
-    + [delta(content="42")]
-    + finish("stop"),
+    "text": [*HELLO, *finish("stop")],
+    "local": [*HELLO, *finish("stop")],
+    "reasoning": [
+        delta(reasoning_content="Let me "),
+        delta(reasoning_content="see."),
+        delta(content="42"),
+        *finish("stop"),
+    ],
     "calls": [
         delta(content="I look."),
         call(0, "read_file", ""),
@@ -60,11 +64,11 @@ ANSWERS: dict[str, list[Chunk]] = {
         call(0, None, 'DME.md"}'),
         call(1, "calculate", '{"expression": "6*7"}'),
         call(2, "calculate", '{"expression": '),
-    ]
-    + finish("tool_calls"),
-    "length": [delta(content="cut")] + finish("length"),
+        *finish("tool_calls"),
+    ],
+    "length": [delta(content="cut"), *finish("length")],
     "no-end": [delta(content="cut off")],
-    "surrogates": [delta(content="half \ud83d of it")] + finish("stop"),
+    "surrogates": [delta(content="half \ud83d of it"), *finish("stop")],
 }
 FAILURES: dict[str, tuple[int, dict[str, str]]] = {
     "429": (429, {"Retry-After": "3"}),
@@ -81,7 +85,7 @@ async def serving() -> AsyncIterator[StandIn]:
     listener = socket.create_server(("127.0.0.1", 0))
     stand_in = StandIn(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
     app = Starlette(routes=[Route("/v1/chat/completions", _answer(stand_in), methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="error", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
@@ -107,16 +111,12 @@ def _answer(stand_in: StandIn) -> Callable[[Request], Any]:
             body = {"error": {"message": said, "type": "t", "code": "c"}}
             return JSONResponse(body, status, headers)
         chunks = ANSWERS.get(model, [])
-        return StreamingResponse(
-            _stream(stand_in, model, chunks), media_type="text/event-stream"
-        )
+        return StreamingResponse(_stream(stand_in, model, chunks), media_type="text/event-stream")
 
     return answer
 
 
-async def _stream(
-    stand_in: StandIn, model: str, chunks: Iterable[Chunk]
-) -> AsyncIterator[bytes]:
+async def _stream(stand_in: StandIn, model: str, chunks: Iterable[Chunk]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield _frame(model, chunk)
     if model == "dies":

@@ -8,7 +8,7 @@ from activities.toolbox.addresses import is_public, reachable_addresses
 from catalog.tools import ToolError
 
 NOT_PUBLIC = [
-    "0.0.0.0",
+    "0.0.0.0",  # noqa: S104  asked about, not bound
     "10.1.2.3",
     "100.64.0.1",
     "127.0.0.1",

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import ssl
 import subprocess
 import time
@@ -68,7 +67,7 @@ async def test_redirects_are_followed_relative_ones_too(site: Site, fetch: Fetch
         ("//10.0.0.1/", "not a public address"),
         ("file:///etc/passwd", "not an http or https URL"),
         ("http://user:pw@localhost:{port}/secret", "user name"),
-        ("http://[", "not a URL"),
+        ("http://[zz]/", "not a URL"),
     ],
 )
 async def test_each_redirect_is_checked_like_the_first_address(
@@ -140,7 +139,11 @@ async def test_a_closed_port_and_a_broken_answer_are_worth_another_try(
     with pytest.raises(ToolError, match="can't be reached") as refusal:
         await fetcher(root, "localhost")("http://localhost:1/")
     assert refusal.value.retryable
-    site.answers["/"] = lambda handler: handler.wfile.write(b"nonsense\r\n\r\n") and None
+
+    def nonsense(handler: BaseHTTPRequestHandler) -> None:
+        handler.wfile.write(b"nonsense\r\n\r\n")
+
+    site.answers["/"] = nonsense
     with pytest.raises(ToolError, match="did not answer") as refusal:
         await fetch(f"http://localhost:{site.port}/")
     assert refusal.value.retryable
@@ -170,22 +173,28 @@ async def test_cancelling_a_fetch_closes_its_connection(site: Site, fetch: Fetch
     assert closed
 
 
+@pytest.fixture
+def certificate(tmp_path: Path) -> tuple[Path, Path]:
+    """A certificate for `localhost` that nobody has signed, and its key."""
+    key, certificate = tmp_path / "key.pem", tmp_path / "cert.pem"
+    options = ["req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2", "-subj", "/CN=x"]
+    names = ["-addext", "subjectAltName=DNS:localhost", "-keyout", str(key), "-out"]
+    subprocess.run(["openssl", *options, *names, str(certificate)], check=True, capture_output=True)
+    return certificate, key
+
+
 async def test_https_checks_the_certificate_for_the_name_in_the_url(
-    site: Site, fetch: Fetch, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    site: Site, fetch: Fetch, certificate: tuple[Path, Path], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    key, cert = tmp_path / "key.pem", tmp_path / "cert.pem"
-    options = f"req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=x -keyout {key} -out {cert}"
-    names = ["-addext", "subjectAltName=DNS:localhost"]
-    subprocess.run(["openssl", *options.split(), *names], check=True, capture_output=True)
     asked: list[str | None] = []
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.load_cert_chain(cert, key)
+    context.load_cert_chain(*certificate)
     context.sni_callback = lambda _socket, name, _context: asked.append(name)
     site.server.socket = context.wrap_socket(site.server.socket, server_side=True)
     site.says("/", b"safe")
     url = f"https://localhost:{site.port}/"
     with pytest.raises(ToolError, match="certificate"):
         await fetch(url)
-    monkeypatch.setitem(os.environ, "SSL_CERT_FILE", str(cert))
+    monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert (await fetch(url))["text"] == "safe"
     assert asked[-1] == "localhost"

@@ -1,0 +1,163 @@
+"""Follows one event stream across any number of connections."""
+
+from __future__ import annotations
+
+import asyncio
+import random
+from collections.abc import AsyncGenerator, Callable
+from contextlib import aclosing
+from typing import NamedTuple
+
+import httpx
+
+from console.problems import not_understood, problem_of, reason
+from console.sse import SseFrame, SseParser
+from contracts.events import TERMINAL_TYPES
+
+SILENCE_S = 45.0
+"""Three heartbeats: after that much silence a connection counts as dead."""
+RETRY_MS = 1000
+"""The wait before a new connection until the server has named one."""
+MAX_WAIT_S = 15.0
+"""Of the backoff; a server that asks for more with `Retry-After` gets it, up to the next bound."""
+MAX_RETRY_AFTER_S = 60.0
+_TRY_AGAIN = frozenset({408, 425, 429})
+"""The 4xx that say themselves that trying again helps."""
+
+
+class Interruption(NamedTuple):
+    """The stream broke off and is taken up again."""
+
+    reason: str
+    """A few words for people."""
+    wait_s: float
+    """Until the next connection."""
+
+
+class _Broken(Exception):
+    """The connection ended before the run did."""
+
+    def __init__(self, why: str, retry_after_s: float = 0) -> None:
+        super().__init__(why)
+        self.retry_after_s = retry_after_s
+
+
+class Follower:
+    """One reader's place in one run's stream.
+
+    Gives every event once and in order. A connection that ends, fails, goes silent or is answered
+    with 5xx is taken up again after the last event received, for as long as it takes: after the
+    server's `retry`, doubled with each failure in a row up to `MAX_WAIT_S`, jittered.
+    """
+
+    def __init__(
+        self,
+        http: httpx.AsyncClient,
+        path: str,
+        after: int = 0,
+        on_interruption: Callable[[Interruption], None] | None = None,
+    ) -> None:
+        self.cursor = after
+        """`seq` of the newest event given out."""
+        self._http = http
+        self._path = path
+        self._on_interruption = on_interruption
+        self._retry_ms = RETRY_MS
+        self._failures = 0
+        self._ended = False
+
+    async def frames(self) -> AsyncGenerator[SseFrame, None]:
+        """Journal events as the server wrote them; ends after the terminal one.
+
+        Raises:
+            ApiError: a 4xx that trying again can't help, or an answer that is no event stream.
+        """
+        while not self._ended:
+            try:
+                async with aclosing(self._connection()) as connection:
+                    async for frame in connection:
+                        yield frame
+            except (httpx.HTTPError, _Broken) as error:
+                await self._pause(error)
+
+    async def _connection(self) -> AsyncGenerator[SseFrame, None]:
+        """One connection's events; returns only when the run's stream is over.
+
+        Raises:
+            HTTPError: it failed.
+            _Broken: it ended too early.
+        """
+        headers = {"Accept": "text/event-stream"}
+        if self.cursor:
+            headers["Last-Event-ID"] = str(self.cursor)
+        timeout = httpx.Timeout(SILENCE_S, connect=self._http.timeout.connect)
+        async with self._http.stream("GET", self._path, headers=headers, timeout=timeout) as answer:
+            await self._check(answer)
+            async with aclosing(self._events(answer)) as events:
+                async for frame in events:
+                    yield frame
+        if not self._ended:
+            raise _Broken("the server closed the stream")
+
+    async def _events(self, answer: httpx.Response) -> AsyncGenerator[SseFrame, None]:
+        """The answer's events that were not given out before."""
+        if self._ended:
+            return
+        parser = SseParser()
+        async for chunk in answer.aiter_bytes():
+            for frame in parser.feed(chunk):
+                if not self._is_next(frame):
+                    continue
+                self._failures = 0
+                self._ended = frame.event in TERMINAL_TYPES
+                yield frame
+                if self._ended:
+                    return
+            self._retry_ms = parser.retry_ms or self._retry_ms
+
+    def _is_next(self, frame: SseFrame) -> bool:
+        """Take the cursor to this frame, unless it is no journal event or was given out."""
+        if frame.id is None or not frame.id.isdigit() or int(frame.id) <= self.cursor:
+            return False
+        self.cursor = int(frame.id)
+        return True
+
+    async def _check(self, answer: httpx.Response) -> None:
+        """Note a 204 as the end; refuse what is no event stream.
+
+        Raises:
+            _Broken: trying again may help.
+            ApiError: it can't.
+        """
+        status = answer.status_code
+        if status == httpx.codes.NO_CONTENT:
+            self._ended = True
+            return
+        kind = answer.headers.get("content-type", "")
+        base_url = str(self._http.base_url).rstrip("/")
+        if status == httpx.codes.OK:
+            if not kind.startswith("text/event-stream"):
+                raise not_understood(base_url, status, f"with {kind or 'no content type'}")
+            return
+        await answer.aread()
+        problem = problem_of(base_url, answer)
+        if answer.is_server_error or status in _TRY_AGAIN:
+            raise _Broken(str(problem), _retry_after_s(answer))
+        raise problem
+
+    async def _pause(self, error: httpx.HTTPError | _Broken) -> None:
+        backoff_s = min(self._retry_ms / 1000 * 2**self._failures, MAX_WAIT_S)
+        self._failures = min(self._failures + 1, 10)
+        wait_s = backoff_s * random.uniform(0.5, 1)  # noqa: S311  jitter, no secret
+        why = str(error) if isinstance(error, _Broken) else reason(error)
+        if isinstance(error, _Broken):
+            wait_s = max(wait_s, error.retry_after_s)
+        if self._on_interruption:
+            self._on_interruption(Interruption(why, wait_s))
+        await asyncio.sleep(wait_s)
+
+
+def _retry_after_s(answer: httpx.Response) -> float:
+    """Seconds from `Retry-After`; 0 where it is missing or a date."""
+    text = answer.headers.get("retry-after", "")
+    return min(float(text), MAX_RETRY_AFTER_S) if text.isascii() and text.isdigit() else 0

@@ -1,0 +1,59 @@
+"""What the processes of these tests do: `python -m tests.journal.process TASK STORAGE RUN NAME`.
+
+Each writes `seq text` per event to its standard output, once `append` has returned it (writers)
+or `tail` has yielded it (readers).
+"""
+
+from __future__ import annotations
+
+import asyncio
+import itertools
+import sys
+from collections.abc import Iterable
+
+from journal.port import Fence, Journal
+from tests.journal.samples import delta, fact, tailing, texts
+from tests.journal.storage import open_journal
+
+APPENDS = 150
+
+
+async def write(journal: Journal, run: str, name: str) -> None:
+    """A fixed number of appends, every fifth with a fact that all writers append."""
+    await _append(journal, run, name, range(APPENDS))
+
+
+async def stream(journal: Journal, run: str, name: str) -> None:
+    """Append until killed."""
+    await _append(journal, run, name, itertools.count())
+
+
+async def _append(journal: Journal, run: str, name: str, rounds: Iterable[int]) -> None:
+    for n in rounds:
+        events = [delta(f"{name}/{n}/{part}") for part in range(1 + n % 3)]
+        if n % 5 == 0:
+            events.append(fact(f"shared/{n}", f"shared/{n}"))
+        placed = await journal.append(run, events, Fence(name, 1))
+        _say((place.seq, event.body.text) for place, event in zip(placed, events, strict=True))
+
+
+async def tail(journal: Journal, run: str, name: str) -> None:
+    """Follow the run to its end."""
+    async with tailing(journal, run) as batches:
+        async for batch in batches:
+            _say((event.seq, (texts([event]) or [event.type])[0]) for event in batch)
+
+
+def _say(lines: Iterable[tuple[int, str]]) -> None:
+    sys.stdout.write("".join(f"{seq} {text}\n" for seq, text in lines))
+    sys.stdout.flush()
+
+
+async def main(task: str, storage: str, run: str, name: str) -> None:
+    journal = open_journal(storage)
+    await {"write": write, "stream": stream, "tail": tail}[task](journal, run, name)
+    await journal.close()
+
+
+if __name__ == "__main__":
+    asyncio.run(main(*sys.argv[1:]))
