@@ -25,7 +25,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from contracts.steps import ModelResult, PlannedCall, call_scope, step_scope
     from workflows.calls import Calls, ToolStarted, error_of
-    from workflows.facts import Facts, cancelled
+    from workflows.facts import Ending, Facts, cancelled
     from workflows.outbox import PendingFacts
     from workflows.policy import CANCEL_BOUND
     from workflows.shown import Shown
@@ -35,9 +35,6 @@ with workflow.unsafe.imports_passed_through():
 _EPOCH = 0
 _BY_TEMPORAL = "temporal"
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
-
-Ending = RunCompleted | RunFailed | RunCancelled
-"""How a run ends by its own word."""
 
 
 @workflow.defn

@@ -13,6 +13,8 @@ from contracts.events import (
     CommandRefused,
     EventBody,
     RunCancelled,
+    RunCompleted,
+    RunFailed,
     RunPaused,
     RunResumed,
     RunStarted,
@@ -27,6 +29,9 @@ from contracts.runs import RunError, RunInput
 from contracts.steps import PlannedCall, result_key
 from workflows.state import Excess
 from workflows.steering import Received
+
+Ending = RunCompleted | RunFailed | RunCancelled
+"""How a run ends by its own word."""
 
 
 class Facts:

@@ -68,5 +68,3 @@ def _meant(address: Address) -> Iterator[Address]:
         yield address
         if address.sixtofour:
             yield address.sixtofour
-        if address.teredo:
-            yield from address.teredo

@@ -71,11 +71,11 @@ def file_tools(folder: Folder) -> tuple[Tool, ...]:
 
 def _read(file: Path, path: str, offset: int, limit: int) -> str:
     """The text, and how to read on if there is more."""
-    if file.is_dir():
-        raise ToolError(f"{path!r} is a folder; there is: {_listing(file)}", retryable=False)
-    if not file.is_file():
-        raise ToolError(f"there is no file {path!r}", retryable=False)
     try:
+        if file.is_dir():
+            raise ToolError(f"{path!r} is a folder; in it: {_listing(file)}", retryable=False)
+        if not file.is_file():
+            raise ToolError(f"there is no file {path!r}", retryable=False)
         with file.open("rb") as opened:
             size = os.fstat(opened.fileno()).st_size
             opened.seek(offset)
@@ -94,12 +94,7 @@ def _read(file: Path, path: str, offset: int, limit: int) -> str:
 
 def _listing(folder: Path) -> str:
     """The first 50 names in a folder, folders with a slash."""
-    try:
-        names = sorted(
-            f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir()
-        )
-    except OSError as error:
-        return f"nothing that can be read ({error.strerror})"
+    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
     return ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
 
 

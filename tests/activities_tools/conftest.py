@@ -25,6 +25,7 @@ from journal.port import Journal
 from journal.sqlite import SqliteJournal
 
 CALL = "call_1_0"
+NOTHING = Outbox()
 RUN_CANCELLED = ActivityCancellationDetails(cancel_requested=True)
 WORKER_STOPS = ActivityCancellationDetails(worker_shutdown=True)
 
@@ -46,8 +47,11 @@ class Bench:
 
     async def plan(self, name: str, arguments: Mapping[str, Any]) -> None:
         """The model's answer of step 1 asks for this call."""
-        call = ToolCall(call_id=CALL, name=name, arguments=dict(arguments))
-        body = MessageCompleted(text="", tool_calls=(call,), finish_reason="tool_calls")
+        calls = (
+            ToolCall(call_id="call_1_1", name="another"),
+            ToolCall(call_id=CALL, name=name, arguments=dict(arguments)),
+        )
+        body = MessageCompleted(text="", tool_calls=calls, finish_reason="tool_calls")
         event = NewEvent(body=body, step=1, key=message_key(0, 1))
         await self.journal.append(self.run_id, [event])
 
@@ -57,14 +61,7 @@ class Bench:
         """Start an attempt; changes: `spec`, `name`, `outbox`, `journal`, `stop_bound_s`."""
         spec: ToolSpec | None = changes.get("spec", tool.spec if tool else None)
         name: str = changes.get("name", spec.name if spec else "nothing")
-        request = ToolRequest(
-            run_id=self.run_id,
-            epoch=0,
-            step=1,
-            call=PlannedCall(call_id=CALL, name=name),
-            tool=spec,
-            outbox=changes.get("outbox", Outbox()),
-        )
+        request = self.request(spec, name, changes.get("outbox", NOTHING))
         activities = ToolActivities(
             changes.get("journal", self.journal),
             {tool.spec.name: tool} if tool else {},
@@ -74,6 +71,10 @@ class Bench:
         env.info = dataclasses.replace(env.info, attempt=attempt)
         env.on_heartbeat = self._beat
         return asyncio.ensure_future(env.run(activities.call_tool, request)), env
+
+    def request(self, spec: ToolSpec | None, name: str, outbox: Outbox = NOTHING) -> ToolRequest:
+        call = PlannedCall(call_id=CALL, name=name)
+        return ToolRequest(run_id=self.run_id, epoch=0, step=1, call=call, tool=spec, outbox=outbox)
 
     async def call(self, tool: Tool | None, attempt: int = 1, **changes: Any) -> ToolOutcome:
         """One attempt, to its end."""

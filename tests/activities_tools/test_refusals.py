@@ -6,9 +6,10 @@ import asyncio
 import dataclasses
 import sys
 from datetime import date
-from typing import Any
+from typing import Annotated, Any
 
 import pytest
+from pydantic import AfterValidator
 from temporalio.exceptions import ApplicationError
 
 from activities.tool_output import MAX_ERROR_CHARS
@@ -134,3 +135,17 @@ async def test_an_attempt_that_was_overtaken_changes_nothing(bench: Bench) -> No
         await bench.call(echo, attempt=1)
     assert raised.value.type == ErrorType.STALE_ATTEMPT
     assert await bench.types() == []
+
+
+def _check(_: str) -> str:
+    raise KeyError("broken validator")
+
+
+async def test_a_validator_that_breaks_is_the_arguments_fault(bench: Bench) -> None:
+    @tool
+    def checked(text: Annotated[str, AfterValidator(_check)]) -> None: ...
+
+    await bench.plan("checked", {"text": "x"})
+    error = await failure(bench, checked)
+    assert error.type == ErrorType.BAD_ARGUMENTS
+    assert "broken validator" in error.message

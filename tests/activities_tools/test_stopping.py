@@ -5,13 +5,16 @@ from __future__ import annotations
 import asyncio
 import threading
 import time
+from collections.abc import Awaitable, Callable
 from typing import Any
 
 import pytest
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
-from activities.tool_context import ToolThreads
+from activities.attempt import Attempt
+from activities.tool_context import RunningTool, ToolThreads
 from catalog.tools import ToolContext, ToolError, tool
 from contracts.errors import ErrorType
 from contracts.steps import call_scope
@@ -201,3 +204,28 @@ async def test_tools_that_never_stop_can_not_take_all_threads() -> None:
     hold.set()
     assert await first
     assert await threads.run(lambda: "free again") == "free again"
+
+
+async def test_a_tool_that_outlives_its_worker_ends_quietly(bench: Bench) -> None:
+    threads, hold, ended = ToolThreads(limit=1), threading.Event(), threading.Event()
+    running: list[RunningTool] = []
+
+    def work() -> None:
+        hold.wait(5)
+        running[0].progress("nobody is there")
+        ended.set()
+
+    async def worker() -> None:
+        request = bench.request(napping.spec, "napping")
+        running.append(RunningTool(Attempt(bench.journal, bench.run_id, "scope"), request))
+        task = asyncio.create_task(threads.run(work))
+        await asyncio.sleep(0.05)
+        task.cancel()
+
+    await asyncio.to_thread(lambda: asyncio.run(_in_activity(worker)))
+    hold.set()
+    assert await asyncio.to_thread(ended.wait, 5)
+
+
+async def _in_activity(function: Callable[[], Awaitable[None]]) -> None:
+    await ActivityEnvironment().run(function)

@@ -6,6 +6,7 @@ import asyncio
 import json
 import logging
 import os
+import re
 import tempfile
 from pathlib import Path
 from typing import Any
@@ -17,19 +18,20 @@ from tests.histories.scenarios import SCENARIOS
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)
+WORKER = re.compile(r"^\d+@[\w.-]+")
+"""A worker's name: process and host."""
 
 
 def without_traces(value: Any) -> Any:
     """The history without what tells of the machine it was recorded on."""
     if isinstance(value, list):
         return [without_traces(item) for item in value]
+    if isinstance(value, str):
+        return WORKER.sub("worker", value)
     if not isinstance(value, dict):
         return value
-    return {
-        name: "worker" if name == "identity" else without_traces(item)
-        for name, item in value.items()
-        if name not in {"stackTrace", "workerInstanceKey"}
-    }
+    kept = (item for item in value.items() if item[0] != "stackTrace")
+    return {name: without_traces(item) for name, item in kept}
 
 
 async def record() -> None:

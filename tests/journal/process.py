@@ -30,11 +30,13 @@ async def stream(journal: Journal, run: str, name: str) -> None:
 
 async def _append(journal: Journal, run: str, name: str, rounds: Iterable[int]) -> None:
     for n in rounds:
-        events = [delta(f"{name}/{n}/{part}") for part in range(1 + n % 3)]
+        said = [f"{name}/{n}/{part}" for part in range(1 + n % 3)]
+        events = [delta(text) for text in said]
         if n % 5 == 0:
+            said.append(f"shared/{n}")
             events.append(fact(f"shared/{n}", f"shared/{n}"))
         placed = await journal.append(run, events, Fence(name, 1))
-        _say((place.seq, event.body.text) for place, event in zip(placed, events, strict=True))
+        _say((place.seq, text) for place, text in zip(placed, said, strict=True))
 
 
 async def tail(journal: Journal, run: str, name: str) -> None:

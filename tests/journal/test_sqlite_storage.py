@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import sqlite3
-import subprocess
 import sys
 import time
+from asyncio.subprocess import PIPE
 from collections.abc import AsyncIterator, Callable
 from contextlib import closing
 from datetime import UTC, datetime
@@ -26,8 +26,8 @@ db = sqlite3.connect(sys.argv[1], isolation_level=None)
 db.execute("PRAGMA locking_mode = EXCLUSIVE")
 db.execute("BEGIN EXCLUSIVE")
 db.execute("DELETE FROM fences")
-sys.stdout.write("held")
-sys.stdout.close()
+sys.stdout.write("held\\n")
+sys.stdout.flush()
 sys.stdin.read()
 """
 
@@ -49,6 +49,19 @@ def change(path: Path, *statements: str) -> None:
     with closing(sqlite3.connect(path)) as db, db:
         for statement in statements:
             db.execute(statement)
+
+
+def is_there(path: Path) -> bool:
+    return path.exists()
+
+
+def move(path: Path, to: Path) -> None:
+    path.rename(to)
+
+
+def remove(*paths: Path) -> None:
+    for path in paths:
+        path.unlink()
 
 
 def in_a_file(path: Path) -> Path:
@@ -108,10 +121,10 @@ async def test_storage_that_is_no_journal_is_named_with_what_to_do(
 async def test_nothing_is_created_before_the_first_use(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "new" / "deep" / "journal ?#%.db")
     await journal.close()
-    assert list(tmp_path.iterdir()) == []
+    assert not is_there(tmp_path / "new")
     journal = SqliteJournal(tmp_path / "new" / "deep" / "journal ?#%.db")
     await journal.check()
-    assert (tmp_path / "new" / "deep" / "journal ?#%.db").is_file()
+    assert is_there(tmp_path / "new" / "deep" / "journal ?#%.db")
     await journal.close()
 
 
@@ -119,7 +132,7 @@ async def test_a_journal_that_could_not_be_opened_works_once_the_cause_is_gone(p
     journal = SqliteJournal(no_database(path))
     with pytest.raises(JournalUnavailable):
         await journal.append(RUN, [delta()])
-    path.unlink()
+    remove(path)
     assert await journal.append(RUN, [delta()]) == [(1, True)]
     await journal.close()
 
@@ -151,29 +164,24 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
     before = SqliteJournal(path)
     await before.append(RUN, [fact("k")])
     await before.close()
-    with subprocess.Popen(
-        [sys.executable, "-c", HOLD_EVERYTHING, str(path)],
-        stdin=subprocess.PIPE,
-        stdout=subprocess.PIPE,
-    ) as holder:
-        assert holder.stdout
-        assert holder.stdin
-        assert holder.stdout.read() == b"held"
-        started = time.monotonic()
-        results = await asyncio.gather(
-            journal.append(RUN, [delta()]),
-            journal.check(),
-            journal.read(RUN),
-            follow(journal, RUN),
-            return_exceptions=True,
-        )
-        assert 4 < time.monotonic() - started < 8
-        assert all(isinstance(result, JournalUnavailable) for result in results), results
-        assert all("lock" in str(result) for result in results)
-        waiting = asyncio.create_task(journal.append(RUN, [delta("later")]))
-        await asyncio.sleep(0.1)
-        holder.stdin.close()
-        holder.wait()
+    command = (sys.executable, "-c", HOLD_EVERYTHING, str(path))
+    holder = await asyncio.create_subprocess_exec(*command, stdin=PIPE, stdout=PIPE)
+    assert holder.stdout
+    assert await holder.stdout.readline() == b"held\n"
+    started = time.monotonic()
+    results = await asyncio.gather(
+        journal.append(RUN, [delta()]),
+        journal.check(),
+        journal.read(RUN),
+        follow(journal, RUN),
+        return_exceptions=True,
+    )
+    assert 4 < time.monotonic() - started < 8
+    assert all(isinstance(result, JournalUnavailable) for result in results), results
+    assert all("lock" in str(result) for result in results)
+    waiting = asyncio.create_task(journal.append(RUN, [delta("later")]))
+    await asyncio.sleep(0.1)
+    await holder.communicate()
     assert await waiting == [(2, True)]
     assert seqs(await journal.read(RUN)) == [1, 2]
 
@@ -183,13 +191,14 @@ async def test_a_file_that_goes_away_is_unavailable_until_it_is_back(
 ) -> None:
     following = asyncio.create_task(follow(journal, RUN))
     await journal.append(RUN, [delta()])
-    away = path.rename(path.with_name("away.db"))
+    away = path.with_name("away.db")
+    move(path, away)
     for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
         with pytest.raises(JournalUnavailable, match=f"{path} is gone.*put it back"):
             await call
     await asyncio.sleep(0.1)
-    assert not path.exists()
-    away.rename(path)
+    assert not is_there(path)
+    move(away, path)
     assert await journal.append(RUN, [delta(), end()]) == [(2, True), (3, True)]
     assert seqs(await following) == [1, 2, 3]
 
@@ -200,7 +209,8 @@ async def test_an_idle_tail_is_told_when_the_file_stays_away(
     async with tailing(journal, RUN) as tail:
         waiting = asyncio.create_task(anext(tail))
         await journal.append(fresh_run(), [delta()])
-        path.unlink()
+        await asyncio.sleep(0.1)
+        remove(path)
         started = time.monotonic()
         with pytest.raises(JournalUnavailable, match="gone"):
             await waiting
@@ -216,9 +226,8 @@ async def test_a_copy_put_in_the_place_of_the_file_is_taken_up(
     with closing(sqlite3.connect(path)) as db:
         db.execute("VACUUM INTO ?", (str(copy),))
     change(copy, "PRAGMA journal_mode = WAL")
-    for leftover in (f"{path}-wal", f"{path}-shm"):
-        Path(leftover).unlink()
-    copy.rename(path)
+    remove(Path(f"{path}-wal"), Path(f"{path}-shm"))
+    move(copy, path)
     assert await journal.append(RUN, [delta(), end()]) == [(2, True), (3, True)]
     assert seqs(await following) == [1, 2, 3]
 
@@ -252,7 +261,7 @@ asyncio.run(main())
 
 async def test_storage_that_takes_no_more_is_unavailable_and_then_goes_on(path: Path) -> None:
     command = (sys.executable, "-c", WRITE_UNTIL_FULL, str(path))
-    child = await asyncio.create_subprocess_exec(*command, stdout=subprocess.PIPE, cwd=ROOT)
+    child = await asyncio.create_subprocess_exec(*command, stdout=PIPE, cwd=ROOT)
     said, _ = await child.communicate()
     assert child.returncode == 0
     assert f"the journal {path} is unavailable".encode() in said

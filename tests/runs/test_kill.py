@@ -35,7 +35,7 @@ async def test_a_killed_worker_supersedes_its_attempt_and_the_text_is_whole(
 
 
 async def test_what_is_rendered_equals_what_is_stored_after_a_kill(stack: DevStack) -> None:
-    run_id = await stack.submit({"say": TEXT, "every_ms": 15}, {"say": "unreached"})
+    run_id = await stack.submit({"say": TEXT, "every_ms": 15})
     await stack.seen(run_id, "message.delta")
     stack.kill_worker()
     await stack.ended(run_id)

@@ -76,3 +76,7 @@ async def test_a_host_listed_with_another_port_is_refused() -> None:
 async def test_an_unknown_host_is_named(host: str) -> None:
     with pytest.raises(ToolError, match=host):
         await reachable_addresses(host, 80, ())
+
+
+async def test_a_public_address_is_reached_without_being_listed() -> None:
+    assert await reachable_addresses("1.1.1.1", 443, ()) == ["1.1.1.1"]

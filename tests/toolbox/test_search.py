@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 
-from activities.toolbox.search import MAX_FILE_BYTES, MAX_MATCHES
+from activities.toolbox.files import Folder
+from activities.toolbox.search import MAX_FILE_BYTES, MAX_FILES, MAX_MATCHES, search_files_in
 from catalog.tools import Tool, ToolError
 from tests.toolbox.conftest import FakeContext
 
@@ -70,3 +71,14 @@ def test_a_search_that_makes_no_sense_is_refused(
 ) -> None:
     with pytest.raises(ToolError, match=said):
         found(**arguments)
+
+
+def test_a_search_in_too_many_files_says_where_it_stopped(root: Path, found: Any) -> None:
+    for number in range(MAX_FILES + 1):
+        (root / str(number)).touch()
+    assert found(query="x") == f"[stopped after {MAX_FILES} files: name a folder or a glob]"
+
+
+def test_a_file_that_can_not_be_read_is_passed_over(context: FakeContext) -> None:
+    search = search_files_in(Folder(Path("/proc/self")))
+    assert search.function(context=context, query="x", path="mem") == "no match in 1 files"

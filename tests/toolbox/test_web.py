@@ -67,7 +67,7 @@ async def test_redirects_are_followed_relative_ones_too(site: Site, fetch: Fetch
         ("//10.0.0.1/", "not a public address"),
         ("file:///etc/passwd", "not an http or https URL"),
         ("http://user:pw@localhost:{port}/secret", "user name"),
-        ("http://[zz]/", "not a URL"),
+        ("http://[zz]/", "Invalid IPv6"),
     ],
 )
 async def test_each_redirect_is_checked_like_the_first_address(
@@ -87,7 +87,10 @@ async def test_endless_redirects_end(site: Site, fetch: Fetch) -> None:
     assert len(site.seen) == 6
 
 
-@pytest.mark.parametrize("url", ["", "README.md", "ftp://a.example/", "http://", "https:///x"])
+@pytest.mark.parametrize(
+    "url",
+    ["", "README.md", "ftp://a.example/", "http://", "https:///x", "http://[zz]/", "http://a:b/"],
+)
 async def test_what_is_no_web_address_is_refused(root: Path, url: str) -> None:
     with pytest.raises(ToolError) as refusal:
         await fetcher(root)(url)

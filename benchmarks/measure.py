@@ -1,0 +1,109 @@
+"""What is made of raw measurements: percentiles, figures, verdicts. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import NamedTuple, TypedDict
+
+
+class Figure(NamedTuple):
+    """One measured number, next to the number it is compared with."""
+
+    bench: str
+    """The benchmark it is from."""
+    name: str
+    unit: str
+    ours: float
+    floor: float | None = None
+    """The same job without us, or done by somebody else, in the same run."""
+    against: str = ""
+    """What the floor is."""
+    limit: float | None = None
+    """Ours must not be greater; None for what is only shown."""
+    rule: str = ""
+    """How the limit comes about."""
+
+
+class FigureJson(TypedDict):
+    """A figure as it stands in the JSON."""
+
+    bench: str
+    name: str
+    unit: str
+    ours: float
+    floor: float | None
+    against: str
+    limit: float | None
+    rule: str
+    verdict: str
+
+
+def percentile(values: Sequence[float], percent: float) -> float:
+    """The value that `percent` of all values do not exceed (nearest rank).
+
+    Raises:
+        ValueError: there are no values.
+    """
+    if not values:
+        raise ValueError("no values were measured")
+    ranked = sorted(values)
+    return ranked[max(0, -int(-len(ranked) * percent // 100) - 1)]
+
+
+def p50(values: Sequence[float]) -> float:
+    """The median."""
+    return percentile(values, 50)
+
+
+def p95(values: Sequence[float]) -> float:
+    """What 95 % do not exceed."""
+    return percentile(values, 95)
+
+
+def verdict(figure: Figure) -> str:
+    """`ok`, or `short ×R` with how many times too great it is; empty without a limit."""
+    if figure.limit is None:
+        return ""
+    if figure.ours <= figure.limit:
+        return "ok"
+    return f"short ×{figure.ours / figure.limit:.2f}" if figure.limit else "short"
+
+
+def as_json(figure: Figure) -> FigureJson:
+    """The figure with its verdict; numbers to four places."""
+    return FigureJson(
+        bench=figure.bench,
+        name=figure.name,
+        unit=figure.unit,
+        ours=round(figure.ours, 4),
+        floor=None if figure.floor is None else round(figure.floor, 4),
+        against=figure.against,
+        limit=None if figure.limit is None else round(figure.limit, 4),
+        rule=figure.rule,
+        verdict=verdict(figure),
+    )
+
+
+def in_order(ids: Iterable[int], last: int) -> bool:
+    """True when the ids are 1, 2, … `last`, each once."""
+    return list(ids) == list(range(1, last + 1))
+
+
+def events_per_activity(history: Sequence[tuple[str, str]]) -> dict[str, list[int]]:
+    """How many history events each activity cost, by activity type.
+
+    An activity costs what stands between the end of the one before it and its own end, shared
+    between those that ended together; what comes before the first one belongs to the first.
+
+    Args:
+        history: `(event type, activity type)` in order; the activity's type stands on the event
+            that schedules it and on the one that ends it, empty elsewhere.
+    """
+    costs: dict[str, list[int]] = {}
+    since = 0
+    for event, activity in history:
+        since += 1
+        if event == "completed":
+            costs.setdefault(activity, []).append(since)
+            since = 0
+    return costs
