@@ -18,7 +18,7 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 	$(BIN)/relayline dev
 
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
-	$(BIN)/python -m benchmarks.demo
+	$(BIN)/python -m console.demo
 
 test: setup  ## every test
 	$(BIN)/python -m pytest --cov --cov-report=term

@@ -61,6 +61,8 @@ class Settings(BaseSettings):
     """Seconds that a stopping worker lets running calls finish."""
     max_activities: int = Field(default=200, ge=1)
     """Model and tool calls that one worker runs at a time."""
+    max_cached_workflows: int = Field(default=1000, ge=0)
+    """Runs that a worker keeps in memory; 0 replays each run's history at every task."""
 
     @property
     def journal_path(self) -> Path:

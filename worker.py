@@ -48,6 +48,7 @@ def build_worker(client: Client, journal: Journal, settings: Settings) -> Worker
             RecordActivities(journal).record_facts,
         ],
         max_concurrent_activities=settings.max_activities,
+        max_cached_workflows=settings.max_cached_workflows,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_s),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,

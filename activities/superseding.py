@@ -18,7 +18,6 @@ class _Left:
     from_seq: int = 0
     to_seq: int = 0
     reason: str = "the worker stopped in mid-answer"
-    superseded: bool = False
 
 
 def superseded_attempts(
@@ -33,17 +32,12 @@ def superseded_attempts(
         attempt: The attempt that takes over.
 
     Returns:
-        One `attempt.superseded` for each earlier attempt that left deltas and has none yet.
+        One `attempt.superseded` for each earlier attempt that left deltas; their keys see to it
+        that each is journaled once, whichever attempts append it.
     """
     left: dict[int, _Left] = {}
     for event in events:
-        if event.step != step:
-            continue
-        if event.type == "attempt.superseded":
-            body = event.body()
-            if isinstance(body, AttemptSuperseded):
-                left.setdefault(body.attempt, _Left()).superseded = True
-        elif event.attempt is not None and event.attempt < attempt:
+        if event.step == step and event.attempt is not None and event.attempt < attempt:
             _note(left.setdefault(event.attempt, _Left()), event)
     return [
         NewEvent(
@@ -55,7 +49,7 @@ def superseded_attempts(
             key=f"{scope}/superseded/{old}",
         )
         for old, by in sorted(left.items())
-        if by.from_seq and not by.superseded
+        if by.from_seq
     ]
 
 

@@ -61,12 +61,12 @@ def p95(values: Sequence[float]) -> float:
 
 
 def verdict(figure: Figure) -> str:
-    """`ok`, or `short ×R` with how many times too great it is; empty without a limit."""
+    """`ok`, or `short xR` with how many times too great it is; empty without a limit."""
     if figure.limit is None:
         return ""
     if figure.ours <= figure.limit:
         return "ok"
-    return f"short ×{figure.ours / figure.limit:.2f}" if figure.limit else "short"
+    return f"short x{figure.ours / figure.limit:.2f}" if figure.limit else "short"
 
 
 def as_json(figure: Figure) -> FigureJson:
@@ -92,8 +92,8 @@ def in_order(ids: Iterable[int], last: int) -> bool:
 def events_per_activity(history: Sequence[tuple[str, str]]) -> dict[str, list[int]]:
     """How many history events each activity cost, by activity type.
 
-    An activity costs what stands between the end of the one before it and its own end, shared
-    between those that ended together; what comes before the first one belongs to the first.
+    An activity costs what stands between the end of the one before it and its own end; the
+    first one also what comes before it.
 
     Args:
         history: `(event type, activity type)` in order; the activity's type stands on the event

@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from functools import lru_cache
-from typing import NamedTuple
+from typing import NamedTuple, cast
 from urllib.parse import urlsplit
 
 _AT = re.compile(rb'"at":"([^"]+)"')
@@ -66,9 +66,8 @@ class Recorder(asyncio.Protocol):
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Send the request."""
-        assert isinstance(transport, asyncio.WriteTransport)
         self.sent_at = time.time()
-        transport.write(self._request)
+        cast("asyncio.WriteTransport", transport).write(self._request)
 
     def data_received(self, data: bytes) -> None:
         """Keep it."""
@@ -76,7 +75,7 @@ class Recorder(asyncio.Protocol):
         if not self.begun.done():
             self.begun.set_result(None)
 
-    def connection_lost(self, exc: Exception | None) -> None:
+    def connection_lost(self, _exc: Exception | None) -> None:
         """Say that it is over."""
         for waiting in (self.begun, self.closed):
             if not waiting.done():
@@ -104,7 +103,9 @@ async def open_stream(
         head += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
     request = "\r\n".join([*head, "", ""]).encode() + content
     loop = asyncio.get_running_loop()
-    return await loop.create_connection(lambda: Recorder(request), parts.hostname, parts.port)
+    return await loop.create_connection(
+        lambda: Recorder(request), parts.hostname or "", parts.port or 80
+    )
 
 
 async def fetch(
@@ -182,10 +183,3 @@ def written_at(envelope: bytes) -> float:
     if not found:
         raise ValueError(f"no `at` in {envelope[:200]!r}")
     return datetime.fromisoformat(found[1].decode()).timestamp()
-
-
-def delta_text(frames: Iterable[Frame]) -> str:
-    """The text of all `message.delta` frames."""
-    return "".join(
-        json.loads(frame.data)["data"]["text"] for frame in frames if frame.type == "message.delta"
-    )

@@ -86,7 +86,7 @@ async def process(
 ) -> AsyncIterator[asyncio.subprocess.Process]:
     """A child in a process group of its own; at the end it is told to stop, then made to."""
     log.parent.mkdir(parents=True, exist_ok=True)
-    with log.open("ab") as output:  # noqa: ASYNC230 -- nothing is measured yet
+    with log.open("ab") as output:
         child = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
@@ -178,6 +178,8 @@ async def _answering(url: str, child: asyncio.subprocess.Process, log: Path) -> 
             if reply.status == 200:
                 return
         await asyncio.sleep(0.1)
-    said = log.read_text()[-2000:] if log.exists() else ""
-    raise NotStarted(f"nothing answers at {url}; the process said:\n{said}")
+    raise NotStarted(f"nothing answers at {url}; the process said:\n{_said(log)}")
 
+
+def _said(log: Path) -> str:
+    return log.read_text()[-2000:] if log.exists() else "(nothing)"

@@ -6,13 +6,14 @@ from collections.abc import AsyncGenerator, Callable, Mapping
 from contextlib import aclosing
 from types import TracebackType
 from typing import Self, TypeVar
+from urllib.parse import quote
 
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from api.schemas import CommandReceipt, CommandView, RunAccepted, RunList, RunView
 from console.following import Follower, Interruption
-from console.problems import not_understood, problem_of, unreachable
+from console.problems import not_understood, problem_of, unreachable, unusable
 from console.sse import SseFrame
 from contracts.commands import CommandKind
 from contracts.envelope import Envelope, EventPage
@@ -29,13 +30,19 @@ class ApiClient:
     """Speaks to one Relayline API. Enter it to use it.
 
     Every method raises `ApiError` when the server refuses, fails or does not answer; its text is
-    one line for people.
+    one line for people. So does making a client for an address that is none.
     """
 
     def __init__(self, base_url: str) -> None:
         self.base_url = base_url.rstrip("/")
+        try:
+            url = httpx.URL(self.base_url)
+        except httpx.InvalidURL as error:
+            raise unusable(base_url) from error
+        if url.scheme not in {"http", "https"} or not url.host:
+            raise unusable(base_url)
         self._http = httpx.AsyncClient(
-            base_url=self.base_url,
+            base_url=url,
             timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
             headers={"Accept-Encoding": "identity"},
         )
@@ -64,7 +71,7 @@ class ApiClient:
 
     async def get(self, run_id: str, *, wait_s: float = 0) -> RunView:
         """A run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
-        answer = await self._get(f"/v1/runs/{run_id}", wait_s=wait_s)
+        answer = await self._get(_path(run_id), wait_s=wait_s)
         return self._parsed(RunView, answer)
 
     async def list(
@@ -88,18 +95,18 @@ class ApiClient:
     async def events(self, run_id: str, *, after: int = 0, limit: int = 100) -> EventPage:
         """One page of the journal: events with `seq > after`."""
         params = {"after": after, "limit": limit}
-        answer = await self._get(f"/v1/runs/{run_id}/events", params)
+        answer = await self._get(_path(run_id, "events"), params)
         return self._parsed(EventPage, answer)
 
     async def command(self, run_id: str, kind: CommandKind, *, reason: str = "") -> str:
         """Send a command; its id. It is accepted, and maybe not acted on yet."""
         body: dict[str, JsonValue] = {"reason": reason} if reason else {}
-        answer = await self._post(f"/v1/runs/{run_id}/{kind.value}", body)
+        answer = await self._post(_path(run_id, kind.value), body)
         return self._parsed(CommandReceipt, answer).command_id
 
     async def outcome(self, run_id: str, command_id: str, *, wait_s: float = 0) -> CommandView:
         """What became of a command; with `wait_s` (at most 30), as soon as that is known."""
-        path = f"/v1/runs/{run_id}/commands/{command_id}"
+        path = _path(run_id, "commands", command_id)
         return self._parsed(CommandView, await self._get(path, wait_s=wait_s))
 
     def frames(
@@ -122,7 +129,7 @@ class ApiClient:
         Raises:
             ApiError: the server refused with a 4xx that trying again can't help.
         """
-        path = f"/v1/runs/{run_id}/events"
+        path = _path(run_id, "events")
         return Follower(self._http, path, after, on_interruption).frames()
 
     async def stream(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Envelope, None]:
@@ -164,3 +171,7 @@ class ApiClient:
         except ValidationError as error:
             what = f"with something that is no {model.__name__}"
             raise not_understood(self.base_url, answer.status_code, what) from error
+
+
+def _path(*parts: str) -> str:
+    return "/".join(("/v1/runs", *(quote(part, safe="") for part in parts)))

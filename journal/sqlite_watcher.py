@@ -18,7 +18,7 @@ from journal.sqlite_subscription import Subscription
 
 _POLL_S = 0.003
 _RETRY_S = 0.05
-_CHUNK = 500
+_CHUNK = 200
 _Word = tuple[Subscription, Callable[[], None]]
 
 

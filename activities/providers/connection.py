@@ -6,7 +6,6 @@ from collections.abc import Callable, Iterable
 from typing import Any, NamedTuple
 
 import httpx2
-from pydantic_ai.exceptions import UserError
 from pydantic_ai.models import create_async_httpx2_client, infer_model
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
@@ -17,7 +16,6 @@ from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from activities.port import UnknownModel
 from activities.providers.remote import CONNECT_TIMEOUT_S, IDLE_TIMEOUT_S, RemoteModel
 from catalog.models import ModelRef
 
@@ -47,21 +45,14 @@ def connect(ref: ModelRef, server: Server | None, secrets: Iterable[str]) -> Rem
         ref: Provider and name.
         server: For `compatible` and `local`; the others know where to go.
         secrets: What must not stand in any message.
-
-    Raises:
-        UnknownModel: the provider can't be set up; the message says why.
     """
     client = create_async_httpx2_client(
         timeout=httpx2.Timeout(IDLE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
     )
-    try:
-        if server is None:
-            provider = _PROVIDERS[ref.provider](client)
-            model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
-        else:
-            model = _compatible(ref, server, client)
-    except UserError as error:
-        raise UnknownModel(f"model {ref.provider}:{ref.name}: {error}") from error
+    if server:
+        return RemoteModel(_compatible(ref, server, client), secrets, client)
+    provider = _PROVIDERS[ref.provider](client)
+    model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
     return RemoteModel(model, secrets, client)
 
 

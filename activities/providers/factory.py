@@ -7,6 +7,7 @@ import os
 from collections.abc import AsyncGenerator
 from contextlib import aclosing
 from typing import TYPE_CHECKING, NamedTuple
+from urllib.parse import urlsplit
 
 from activities.port import ModelPart, ModelProvider, Prompt, UnknownModel
 from activities.providers.local import LocalModel
@@ -72,14 +73,15 @@ class Providers:
         config = self._config
         match ref.provider:
             case "compatible":
-                url = _needed(model, "RELAYLINE_COMPATIBLE_BASE_URL", config.compatible_base_url)
+                url = _url(model, "RELAYLINE_COMPATIBLE_BASE_URL", config.compatible_base_url)
                 return self._on_demand(ref, url, config.compatible_api_key)
             case "local":
-                how = "RELAYLINE_LOCAL_BASE_URL, or `relayline dev --local-model`"
-                return LocalModel(self._on_demand(ref, _needed(model, how, config.local_base_url)))
+                how = "RELAYLINE_LOCAL_BASE_URL (`relayline dev --local-model` does)"
+                return LocalModel(self._on_demand(ref, _url(model, how, config.local_base_url)))
             case _:
                 names = _NEEDS[ref.provider]
-                _needed(model, " or ".join(names), *(os.environ.get(name, "") for name in names))
+                if not any(os.environ.get(name) for name in names):
+                    raise _missing(model, " or ".join(names))
                 return self._on_demand(ref)
 
     def _on_demand(self, ref: ModelRef, base_url: str = "", api_key: str = "") -> ModelProvider:
@@ -129,13 +131,22 @@ def provider_for(config: ProviderConfig) -> Providers:
     return Providers(config)
 
 
-def _needed(model: str, variable: str, *values: str) -> str:
-    """The first value that is there.
+def _url(model: str, variable: str, value: str) -> str:
+    """The base URL, if it is one.
 
     Raises:
-        UnknownModel: there is none; the message names the variable.
+        UnknownModel: it is missing, or no URL of HTTP.
     """
-    found = next((value for value in values if value), None)
-    if found is None:
-        raise UnknownModel(f"model {model!r} can't be reached: set {variable}")
-    return found
+    if not value:
+        raise _missing(model, variable)
+    try:
+        parts = urlsplit(value)
+    except ValueError:
+        parts = urlsplit("")
+    if parts.scheme not in {"http", "https"} or not parts.hostname:
+        raise _missing(model, f"{variable} to an http(s) URL: {value!r} is none")
+    return value
+
+
+def _missing(model: str, what: str) -> UnknownModel:
+    return UnknownModel(f"model {model!r} can't be reached: set {what}")

@@ -150,12 +150,10 @@ def _sentence(it: _Return) -> str:
         case "read_file":
             size = f"{len(output.splitlines())} lines and {len(output.split())} words"
             return f"{about} has {size}; it begins “{_quote(output)}”."
-        case "search_files":
+        case _:
             hits = [line for line in output.splitlines() if line.strip()]
             first = f", first “{_quote(hits[0])}”" if hits else ""
             return f"A search for “{about}” gave {len(hits)} lines{first}."
-        case _:
-            return f"{it.call.name} returned “{_quote(output)}”."
 
 
 def _quote(text: str) -> str:

@@ -12,6 +12,7 @@ from pydantic_ai.exceptions import (
     AgentRunError,
     ContentFilterError,
     ModelAPIError,
+    ModelConnectionError,
     ModelHTTPError,
     ModelQuotaExceededError,
     ModelRequestRejectedError,
@@ -166,8 +167,12 @@ def _retryable(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """What the provider said, or the name of the error where it said nothing."""
-    return str(error) or type(error).__name__
+    """What the provider said; of a broken connection, also what broke it."""
+    text = str(error) or type(error).__name__
+    root: BaseException = error
+    while isinstance(error, ModelConnectionError) and root.__cause__:
+        root = root.__cause__
+    return text if root is error else f"{text} ({type(root).__name__}: {root})"
 
 
 def _clean(text: str) -> str:

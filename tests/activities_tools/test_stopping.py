@@ -206,6 +206,16 @@ async def test_tools_that_never_stop_can_not_take_all_threads() -> None:
     assert await threads.run(lambda: "free again") == "free again"
 
 
+async def test_a_thread_that_nobody_waits_for_is_free_again_when_it_ends() -> None:
+    threads, hold = ToolThreads(limit=1), threading.Event()
+    forgotten = asyncio.create_task(threads.run(lambda: hold.wait(5)))
+    await asyncio.sleep(0.01)
+    forgotten.cancel()
+    hold.set()
+    await asyncio.sleep(0.1)
+    assert await threads.run(lambda: "free again") == "free again"
+
+
 async def test_a_tool_that_outlives_its_worker_ends_quietly(bench: Bench) -> None:
     threads, hold, ended = ToolThreads(limit=1), threading.Event(), threading.Event()
     running: list[RunningTool] = []

@@ -153,7 +153,7 @@ async def test_a_refused_append_does_not_hold_up_those_committed_with_it(journal
     await journal.append(run, [], Fence("call", 2))
     results = await asyncio.gather(
         *(journal.append(run, [delta(str(n))], Fence("call", 1 + n % 2)) for n in range(40)),
-        journal.append(run, [delta()], Fence("call", 2**70)),
+        journal.append(run, [delta(), delta().model_copy(update={"step": 2**70})]),
         return_exceptions=True,
     )
     assert isinstance(results[-1], OverflowError)

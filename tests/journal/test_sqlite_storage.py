@@ -181,7 +181,7 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
     assert all("lock" in str(result) for result in results)
     waiting = asyncio.create_task(journal.append(RUN, [delta("later")]))
     await asyncio.sleep(0.1)
-    await holder.communicate()
+    await holder.communicate(b"")
     assert await waiting == [(2, True)]
     assert seqs(await journal.read(RUN)) == [1, 2]
 
@@ -189,8 +189,9 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
 async def test_a_file_that_goes_away_is_unavailable_until_it_is_back(
     path: Path, journal: SqliteJournal
 ) -> None:
-    following = asyncio.create_task(follow(journal, RUN))
     await journal.append(RUN, [delta()])
+    following = asyncio.create_task(follow(journal, RUN))
+    await asyncio.sleep(0.2)
     away = path.with_name("away.db")
     move(path, away)
     for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
@@ -209,7 +210,7 @@ async def test_an_idle_tail_is_told_when_the_file_stays_away(
     async with tailing(journal, RUN) as tail:
         waiting = asyncio.create_task(anext(tail))
         await journal.append(fresh_run(), [delta()])
-        await asyncio.sleep(0.1)
+        await asyncio.sleep(0.2)
         remove(path)
         started = time.monotonic()
         with pytest.raises(JournalUnavailable, match="gone"):
@@ -221,15 +222,20 @@ async def test_a_copy_put_in_the_place_of_the_file_is_taken_up(
     path: Path, journal: SqliteJournal
 ) -> None:
     await journal.append(RUN, [delta()])
-    following = asyncio.create_task(follow(journal, RUN))
-    copy = path.with_name("copy.db")
-    with closing(sqlite3.connect(path)) as db:
-        db.execute("VACUUM INTO ?", (str(copy),))
-    change(copy, "PRAGMA journal_mode = WAL")
-    remove(Path(f"{path}-wal"), Path(f"{path}-shm"))
-    move(copy, path)
-    assert await journal.append(RUN, [delta(), end()]) == [(2, True), (3, True)]
-    assert seqs(await following) == [1, 2, 3]
+    async with asyncio.timeout(10), tailing(journal, RUN) as tail:
+        assert seqs(await anext(tail)) == [1]
+        waiting = asyncio.create_task(anext(tail))
+        copy = path.with_name("copy.db")
+        with closing(sqlite3.connect(path)) as db:
+            db.execute("VACUUM INTO ?", (str(copy),))
+        elsewhere = SqliteJournal(copy)
+        await elsewhere.append(RUN, [delta()])
+        await elsewhere.close()
+        remove(Path(f"{path}-wal"), Path(f"{path}-shm"))
+        move(copy, path)
+        assert seqs(await waiting) == [2]
+        assert await journal.append(RUN, [end()]) == [(3, True)]
+        assert seqs(await anext(tail)) == [3]
 
 
 WRITE_UNTIL_FULL = """

@@ -8,8 +8,14 @@ import sys
 from collections.abc import AsyncIterator
 
 import pytest
+from pydantic_ai.exceptions import (
+    ContentFilterError,
+    ModelQuotaExceededError,
+    UnexpectedModelBehavior,
+    UserError,
+)
 from pydantic_ai.messages import ModelMessage
-from pydantic_ai.models.function import AgentInfo, FunctionModel
+from pydantic_ai.models.function import AgentInfo, DeltaToolCall, FunctionModel
 
 from activities.port import (
     CallPart,
@@ -121,7 +127,7 @@ async def test_closing_the_stream_hangs_up(providers: Providers, stand_in: Stand
 
 async def test_nobody_at_the_address_is_worth_a_retry() -> None:
     providers = provider_for(ProviderConfig(compatible_base_url="http://127.0.0.1:9/v1"))
-    with pytest.raises(ProviderError) as caught:
+    with pytest.raises(ProviderError, match="connection attempts") as caught:
         await ask(providers("compatible:x"), prompt("hi"))
     assert caught.value.retryable
     await providers.aclose()
@@ -169,7 +175,7 @@ async def test_model_is_made_once(providers: Providers) -> None:
         ("gpt-9", "unknown model 'gpt-9'"),
         ("compatible:", "unknown model"),
         ("openai:gpt-5", "OPENAI_API_KEY"),
-        ("anthropic:claude-sonnet-4-5", "ANTHROPIC_API_KEY"),
+        ("anthropic:claude-sonnet-5-5", "ANTHROPIC_API_KEY"),
         ("google:gemini-2.5-pro", "GOOGLE_API_KEY or GEMINI_API_KEY"),
         ("ollama:qwen3", "OLLAMA_BASE_URL"),
         ("compatible:x", "RELAYLINE_COMPATIBLE_BASE_URL"),
@@ -190,7 +196,7 @@ def test_model_that_cannot_be_reached_says_what_to_set(
     ("model", "variable"),
     [
         ("openai:gpt-5", "OPENAI_BASE_URL"),
-        ("anthropic:claude-sonnet-5", "ANTHROPIC_BASE_URL"),
+        ("anthropic:claude-sonnet-5-5", "ANTHROPIC_BASE_URL"),
         ("google:gemini-2.5-pro", "GOOGLE_GEMINI_BASE_URL"),
         ("ollama:qwen3", "OLLAMA_BASE_URL"),
     ],
@@ -217,6 +223,43 @@ async def test_unmapped_error_of_the_library_is_a_failure_of_the_provider() -> N
     with pytest.raises(ProviderError, match="gone") as caught:
         await ask(RemoteModel(FunctionModel(stream_function=broken)), prompt("hi"))
     assert caught.value.retryable
+
+
+async def test_call_without_arguments_has_none() -> None:
+    async def stream(
+        messages: list[ModelMessage], info: AgentInfo
+    ) -> AsyncIterator[dict[int, DeltaToolCall]]:
+        yield {0: DeltaToolCall(name="look", json_args="")}
+
+    parts = await ask(RemoteModel(FunctionModel(stream_function=stream)), prompt("hi"))
+    assert calls_of(parts) == [CallPart("look", {})]
+
+
+@pytest.mark.parametrize(
+    ("error", "retryable"),
+    [
+        (ContentFilterError("not that"), False),
+        (ModelQuotaExceededError("m", "no credit is left"), False),
+        (UserError("wrong way to use it"), False),
+        (UnexpectedModelBehavior("what is that"), True),
+    ],
+)
+async def test_error_without_a_status_is_told_apart_by_its_kind(
+    error: Exception, retryable: bool
+) -> None:
+    async def stream(messages: list[ModelMessage], info: AgentInfo) -> AsyncIterator[str]:
+        yield "half"
+        raise error
+
+    with pytest.raises(ProviderError) as caught:
+        await ask(RemoteModel(FunctionModel(stream_function=stream)), prompt("hi"))
+    assert caught.value.retryable is retryable
+
+
+@pytest.mark.parametrize("url", ["http://[nowhere", "localhost:8000/v1", "http://", "x"])
+def test_base_url_that_is_none_is_told(url: str) -> None:
+    with pytest.raises(UnknownModel, match="RELAYLINE_COMPATIBLE_BASE_URL to an http"):
+        provider_for(ProviderConfig(compatible_base_url=url))("compatible:x")
 
 
 def test_worker_starts_without_the_provider_library() -> None:

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from activities.port import BadScript, CallPart, ProviderError, TextPart
 from activities.providers.scripted import END_OF_SCRIPT, RehearsalModel
+from catalog.rehearsal import MalformedScript, validate_script
 from contracts.messages import AssistantMessage, Message, Usage
 from tests.providers.asking import (
     answered,
@@ -139,5 +140,13 @@ async def test_every_ms_sets_the_pace_and_the_first_delta_comes_at_once() -> Non
 async def test_bad_script_is_refused_and_the_item_and_field_are_named(
     items: object, named: str
 ) -> None:
+    text = json.dumps({"rehearse": items})
     with pytest.raises(BadScript, match=named):
-        await ask(MODEL, prompt(json.dumps({"rehearse": items})))
+        await ask(MODEL, prompt(text))
+    with pytest.raises(MalformedScript, match=named):
+        validate_script(text)
+
+
+def test_good_scripts_and_plain_text_are_valid() -> None:
+    validate_script(script({"say": "a"}, {"fail": 429}))
+    validate_script("plain text")

@@ -1,0 +1,81 @@
+"""How long a delta that was written takes to a client."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+
+from benchmarks.measure import Figure, in_order, p50, p95
+from benchmarks.sse import Frame, fetch, written_at
+from benchmarks.stack import Stack, free_port, module
+
+BENCH = "deltas"
+EVERY_MS = 20
+RUNS = 50
+FLOOR_TEXT = "word-0001 "
+
+
+def script(seconds: float) -> dict[str, str]:
+    """A run that says a word every 20 ms for so long."""
+    words = " ".join(f"word-{index:04}" for index in range(int(seconds * 1000 / EVERY_MS)))
+    say = {"say": words, "every_ms": EVERY_MS, "words_per_delta": 1}
+    return {"agent": "assistant", "input": json.dumps({"rehearse": [say]})}
+
+
+def hops_ms(frames: list[Frame]) -> list[float]:
+    """Milliseconds from written to received, of each delta."""
+    return [
+        (frame.at - written_at(frame.data)) * 1e3
+        for frame in frames
+        if frame.type == "message.delta"
+    ]
+
+
+async def _runs(stack: Stack, count: int, seconds: float) -> list[float]:
+    """That many runs at once, one client each; the hops of all of them."""
+    body = script(seconds)
+    replies = await asyncio.gather(*(fetch(stack.runs, body=body) for _ in range(count)))
+    hops: list[float] = []
+    for _, reply in replies:
+        frames = reply.frames()
+        assert in_order((frame.id or 0 for frame in frames), len(frames)), "gap or double"
+        assert frames[-1].type == "run.completed", frames[-1]
+        hops += hops_ms(frames)
+    return hops
+
+
+async def _floor(stack: Stack, viewers: int, seconds: float) -> list[float]:
+    """The same number of deliveries from a bare broadcast."""
+    base = f"http://127.0.0.1:{free_port()}"
+    log = stack.data_dir / "broadcast.log"
+    async with module("broadcast", base.rpartition(":")[2], log=log, url=f"{base}/healthz"):
+        watching = [asyncio.create_task(fetch(f"{base}/feed")) for _ in range(viewers)]
+        await asyncio.sleep(0.3)
+        order = {"events": int(seconds * 50), "per_s": 50, "text": FLOOR_TEXT}
+        await fetch(f"{base}/feed", body=order, stream=False)
+        replies = await asyncio.gather(*watching)
+    return [hop for _, reply in replies for hop in hops_ms(reply.frames())]
+
+
+async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
+    """One run, then 50 at once; the floors are a bare broadcast to as many viewers."""
+    seconds = 3 if quick else 8
+    one, many = await _runs(stack, 1, seconds), await _runs(stack, RUNS, seconds)
+    floor_one = await _floor(stack, 1, seconds / 2)
+    floor_many = await _floor(stack, RUNS, seconds / 2)
+    bare = "bare Starlette, no journal"
+
+    def row(name: str, ours: float, floor: float) -> Figure:
+        return Figure(BENCH, name, "ms", ours, floor=floor, against=bare)
+
+    return [
+        row("written → received, 1 run, p50", p50(one), p50(floor_one))._replace(limit=6, rule="6"),
+        row("written → received, 1 run, p95", p95(one), p95(floor_one))._replace(
+            limit=15, rule="15"
+        ),
+        row(f"written → received, {RUNS} runs, p50", p50(many), p50(floor_many)),
+        row(f"written → received, {RUNS} runs, p95", p95(many), p95(floor_many))._replace(
+            limit=25, rule="25"
+        ),
+        Figure(BENCH, f"deltas received, {RUNS} runs", "1/s", len(many) / seconds),
+    ]

@@ -1,0 +1,83 @@
+"""How many Temporal history events a run costs, and that streaming costs none."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+
+from benchmarks.measure import Figure, events_per_activity
+from benchmarks.sse import fetch
+from benchmarks.stack import Stack
+
+BENCH = "history"
+FEW, MANY = 2, 12
+"""Tool-calling steps of the two runs whose difference gives the slope."""
+FEW_TOKENS, MANY_TOKENS, QUICK_TOKENS = 10, 2000, 500
+AUDIENCE = 20
+LIMIT = 7
+_CALL = {"call": "calculate", "arguments": {"expression": "6*7"}}
+
+
+async def history_of(stack: Stack, items: Sequence[object], viewers: int = 0) -> list[HistoryEvent]:
+    """Run a script to its end, with more viewers beside its own, and fetch its history."""
+    body = {"agent": "assistant", "input": json.dumps({"rehearse": items})}
+    if viewers:
+        _, accepted = await fetch(stack.runs, body=body, stream=False)
+        run_id = str(accepted.json()["run_id"])
+        await asyncio.gather(*(fetch(stack.events(run_id)) for _ in range(viewers)))
+    else:
+        _, reply = await fetch(stack.runs, body=body)
+        first = reply.frames()[0]
+        run_id = str(json.loads(first.data)["run_id"])
+    handle = stack.temporal.get_workflow_handle(run_id)
+    await handle.result()
+    return list((await handle.fetch_history()).events)
+
+
+def kinds(history: Sequence[HistoryEvent]) -> list[tuple[str, str]]:
+    """The history as `events_per_activity` takes it."""
+    names: dict[int, str] = {}
+    found: list[tuple[str, str]] = []
+    for event in history:
+        match event.event_type:
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED:
+                name = event.activity_task_scheduled_event_attributes.activity_type.name
+                names[event.event_id] = name
+                found.append(("scheduled", name))
+            case EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED:
+                attributes = event.activity_task_completed_event_attributes
+                found.append(("completed", names[attributes.scheduled_event_id]))
+            case _:
+                found.append(("", ""))
+    return found
+
+
+async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
+    """Slopes over steps, tokens and viewers."""
+    done, tokens = {"say": "done"}, QUICK_TOKENS if quick else MANY_TOKENS
+    few = await history_of(stack, [*[_CALL] * FEW, done])
+    many = await history_of(stack, [*[_CALL] * MANY, done])
+    slope = (len(many) - len(few)) / (MANY - FEW)
+    costs = events_per_activity(kinds(many))
+    steady = {name: max(counts[1:], default=counts[0]) for name, counts in costs.items()}
+    short = await history_of(stack, [{"tokens": FEW_TOKENS, "every_ms": 1}])
+    long = await history_of(stack, [{"tokens": tokens, "every_ms": 1}])
+    watched = await history_of(stack, [{"tokens": tokens, "every_ms": 1}], AUDIENCE)
+
+    def row(name: str, ours: float, limit: float | None = None) -> Figure:
+        return Figure(
+            BENCH, name, "events", ours, limit=limit, rule="" if limit is None else f"{limit}"
+        )
+
+    return [
+        row("a model step", steady["call_model"], LIMIT),
+        row("a tool call", steady["call_tool"], LIMIT),
+        row("a model step with its tool call, slope", slope, 2 * LIMIT),
+        row(f"more for {tokens} tokens than for {FEW_TOKENS}", len(long) - len(short), 0),
+        row(f"more for {AUDIENCE} viewers than for one", len(watched) - len(long), 0),
+        row("a whole run of one step", len(short)),
+    ]

@@ -1,0 +1,241 @@
+"""Tells a run's events to people: which words, and when."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from console.following import Interruption
+from console.screen import Screen
+from contracts.envelope import Envelope
+from contracts.events import TERMINAL_TYPES
+from contracts.render import Rendered, ToolState
+from contracts.runs import RunStatus
+from contracts.steps import preview
+
+_ARGUMENTS_CHARS = 120
+_RESULT_CHARS = 160
+_INPUT_CHARS = 500
+_REASONING = "dim italic"
+_BAD, _GOOD, _ASK, _QUIET = "red", "green", "yellow", "dim"
+
+_Data = Mapping[str, JsonValue]
+
+
+class Narrator:
+    """Writes each event to a screen; what is rendered so far is in `rendered`.
+
+    Text is written as it comes. Where the stored message turns out not to begin with what was
+    written, or an attempt was superseded, a line says so before the text starts over.
+    """
+
+    def __init__(self) -> None:
+        self.rendered = Rendered()
+        self._screen: Screen | None = None
+        self._written = ""
+        """The text of the newest step that stands on the screen."""
+        self._started: datetime | None = None
+        self._newest: datetime | None = None
+        self._cut = False
+        self._tellers: dict[str, Callable[[Envelope, _Data], None]] = {
+            "run.started": self._run_started,
+            "run.paused": self._paused,
+            "run.resumed": self._resumed,
+            "message.user": self._user,
+            "step.started": self._step_started,
+            "message.delta": self._delta,
+            "reasoning.delta": self._reasoning,
+            "message.completed": self._message,
+            "message.interrupted": self._message,
+            "attempt.superseded": self._superseded,
+            "attempt.failed": self._attempt_failed,
+            "tool.started": self._tool_started,
+            "tool.completed": self._tool_completed,
+            "tool.failed": self._tool_failed,
+            "tool.cancelled": self._tool_stopped,
+            "tool.abandoned": self._tool_stopped,
+            "approval.requested": self._approval,
+            "approval.resolved": self._approval_resolved,
+            "input.requested": self._question,
+            "command.refused": self._refused,
+            "budget.exceeded": self._budget,
+        }
+
+    def open(self, screen: Screen) -> None:
+        """Write to this screen from now on."""
+        self._screen = screen
+
+    def tell(self, event: Envelope) -> None:
+        """Write what this event says to people; types that are not known say nothing."""
+        before, self.rendered = self.rendered, self.rendered.apply(event)
+        if before is self.rendered:
+            return
+        self._newest = event.at
+        if self._cut:
+            self._cut = False
+            self._line("connected again", _QUIET)
+        if event.type in TERMINAL_TYPES:
+            self._ended(event)
+        elif teller := self._tellers.get(event.type):
+            teller(event, event.data)
+
+    def interrupted(self, interruption: Interruption) -> None:
+        """Write that the connection broke off; once, however often it is tried again."""
+        if not self._cut:
+            self._cut = True
+            self._line(f"connection lost ({interruption.reason}): trying again", _ASK)
+
+    def status_line(self) -> str:
+        """Step, what runs, tokens, elapsed time."""
+        rendered = self.rendered
+        running = [tool for tool in rendered.tools.values() if tool.state is ToolState.RUNNING]
+        words = [rendered.status.value, f"step {rendered.step}"]
+        words += [" ".join(filter(None, (tool.name, tool.progress))) for tool in running[:3]]
+        words += [f"{rendered.usage.total_tokens:,} tokens", _duration(self._elapsed_s(live=True))]
+        if self._cut:
+            words.append("not connected")
+        return " · ".join(words)
+
+    def _elapsed_s(self, *, live: bool) -> float:
+        if self._started is None or self._newest is None:
+            return 0
+        until = datetime.now(UTC) if live else self._newest
+        return max((until - self._started).total_seconds(), 0)
+
+    def _line(self, words: str, style: str = "") -> None:
+        if self._screen:
+            self._screen.line(words, style)
+
+    def _text(self, piece: str, style: str = "") -> None:
+        if self._screen and piece:
+            self._screen.text(piece, style)
+
+    def _run_started(self, event: Envelope, data: _Data) -> None:
+        self._started = event.at
+        self._line(f"▶ {event.run_id} · {data.get('agent')} · {data.get('model')}", _QUIET)
+
+    def _user(self, _: Envelope, data: _Data) -> None:
+        self._line(f"> {_one_line(data.get('text'), _INPUT_CHARS)}", "bold")
+
+    def _step_started(self, event: Envelope, _: _Data) -> None:
+        self._written = ""
+        self._line(f"— step {event.step}", _QUIET)
+
+    def _delta(self, event: Envelope, _: _Data) -> None:
+        text = self.rendered.text(event.step or 0)
+        if text.startswith(self._written):
+            self._text(text[len(self._written) :])
+        else:
+            self._line("↻ a new attempt: starting this step over", _ASK)
+            self._text(text)
+        self._written = text
+
+    def _reasoning(self, _: Envelope, data: _Data) -> None:
+        self._text(str(data.get("text", "")), _REASONING)
+
+    def _superseded(self, _: Envelope, data: _Data) -> None:
+        void = data.get("attempt")
+        number = void + 1 if isinstance(void, int) else "?"
+        why = _one_line(data.get("reason"), _RESULT_CHARS)
+        self._written = ""
+        self._line(f"↻ attempt {number}: {why}; starting this step over", _ASK)
+
+    def _attempt_failed(self, _: Envelope, data: _Data) -> None:
+        error, wait_s = data.get("error"), data.get("retry_in_s")
+        what = error.get("message") if isinstance(error, dict) else error
+        when = f" in {wait_s:g} s" if isinstance(wait_s, int | float) else ""
+        self._line(
+            f"✗ the model call failed: {_one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
+        )
+
+    def _message(self, event: Envelope, _: _Data) -> None:
+        text = self.rendered.text(event.step or 0)
+        if not text.startswith(self._written):
+            self._line("↻ the message as it was stored:", _ASK)
+            self._written = ""
+        self._text(text[len(self._written) :])
+        self._written = text
+        if self._screen:
+            self._screen.end_text()
+        if event.type == "message.interrupted":
+            self._line("■ the model was stopped here", _ASK)
+
+    def _tool_started(self, event: Envelope, data: _Data) -> None:
+        again = f" (attempt {event.attempt})" if (event.attempt or 1) > 1 else ""
+        self._line(f"→ {_call(data.get('name'), data.get('arguments'))}{again}", "cyan")
+
+    def _tool_completed(self, _: Envelope, data: _Data) -> None:
+        output = str(data.get("output", ""))
+        size = f" ({len(output):,} characters)" if len(output) > _RESULT_CHARS else ""
+        self._line(f"✓ {data.get('name')}: {_one_line(output, _RESULT_CHARS)}{size}", _GOOD)
+
+    def _tool_failed(self, _: Envelope, data: _Data) -> None:
+        again = "; trying again" if data.get("retryable") else ""
+        error = _one_line(data.get("error"), _RESULT_CHARS)
+        self._line(f"✗ {data.get('name')}: {error}{again}", _BAD)
+
+    def _tool_stopped(self, event: Envelope, data: _Data) -> None:
+        cancelled = event.type == "tool.cancelled"
+        what = "was cancelled" if cancelled else "did not stop when told to; it may still run"
+        self._line(f"■ {data.get('name')} {what}", _ASK)
+
+    def _paused(self, event: Envelope, data: _Data) -> None:
+        by = f" by {_one_line(data.get('by'), 100)}" if data.get("by") else ""
+        self._line(f"‖ paused{by}: `relayline resume {event.run_id}` lets it go on", _ASK)
+
+    def _resumed(self, _: Envelope, data: _Data) -> None:
+        by = f" by {_one_line(data.get('by'), 100)}" if data.get("by") else ""
+        self._line(f"▶ resumed{by}", _ASK)
+
+    def _approval(self, _: Envelope, data: _Data) -> None:
+        call = _call(data.get("tool"), data.get("arguments"))
+        self._line(f"? waits for approval {data.get('approval_id')}: {call}", _ASK)
+
+    def _approval_resolved(self, _: Envelope, data: _Data) -> None:
+        by = _one_line(data.get("by"), 100) or "nobody"
+        self._line(f"? {data.get('approval_id')}: {data.get('decision')} by {by}", _ASK)
+
+    def _question(self, _: Envelope, data: _Data) -> None:
+        self._line(f"? waits for an answer: {_one_line(data.get('question'), _INPUT_CHARS)}", _ASK)
+
+    def _refused(self, _: Envelope, data: _Data) -> None:
+        reason = _one_line(data.get("reason"), _RESULT_CHARS)
+        self._line(f"✗ {data.get('kind')} was refused: {reason}", _ASK)
+
+    def _budget(self, _: Envelope, data: _Data) -> None:
+        limit, used, allowed = (data.get(name) for name in ("limit", "used", "allowed"))
+        self._line(f"✗ {limit} is {allowed} and {used} would be used", _BAD)
+
+    def _ended(self, event: Envelope) -> None:
+        rendered = self.rendered
+        usage = rendered.usage
+        words = [
+            rendered.status.value.replace("_", " "),
+            f"{rendered.step} steps" if rendered.step != 1 else "1 step",
+            f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens",
+            _duration(self._elapsed_s(live=False)),
+        ]
+        good = rendered.status is RunStatus.COMPLETED
+        why = rendered.error.message if rendered.error else event.data.get("reason")
+        self._line(f"{'✓' if good else '✗'} {' · '.join(words)}", _GOOD if good else _BAD)
+        if why:
+            self._line(f"  {_one_line(why, _INPUT_CHARS)}", "" if good else _BAD)
+
+
+def _call(name: JsonValue, arguments: JsonValue) -> str:
+    given = arguments if isinstance(arguments, dict) else {}
+    shown = ", ".join(f"{key}={value}" for key, value in given.items())
+    return f"{name}({_one_line(shown, _ARGUMENTS_CHARS)})"
+
+
+def _one_line(value: object, limit: int) -> str:
+    return "" if value is None else preview(" ".join(str(value)[: 4 * limit].split()), limit)
+
+
+def _duration(seconds: float) -> str:
+    if seconds < 60:
+        return f"{seconds:.1f} s"
+    minutes, rest = divmod(int(seconds), 60)
+    return f"{minutes} min {rest:02d} s"

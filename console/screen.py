@@ -1,0 +1,157 @@
+"""Where the rendering of a run is written: append-only, to a terminal or to a pipe."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from types import TracebackType
+from typing import Protocol, Self, TextIO
+
+from rich.console import Console, Group
+from rich.live import Live
+from rich.text import Text
+
+_REFRESHES_PER_S = 4
+_CONTROL = dict.fromkeys(
+    [code for code in range(0x20) if chr(code) not in "\n\t"] + list(range(0x7F, 0xA0))
+)
+"""What would let a model or a tool steer the terminal."""
+
+
+class Screen(Protocol):
+    """Takes text as it comes, and lines; what was written is never taken back."""
+
+    def text(self, piece: str, style: str = "") -> None:
+        """Go on with the text that is being written; another style begins a line of its own."""
+        ...
+
+    def end_text(self) -> None:
+        """End the text's last line, if it is open."""
+        ...
+
+    def line(self, words: str, style: str = "") -> None:
+        """A line of its own, below the text."""
+        ...
+
+    def __enter__(self) -> Self:
+        """Take the terminal."""
+        ...
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        """Give the terminal back, with everything written."""
+        ...
+
+
+def screen_for(file: TextIO, status: Callable[[], str]) -> Screen:
+    """A screen with the live line `status()` where that can be shown, a plain one elsewhere."""
+    console = Console(file=file, highlight=False)
+    if console.is_terminal and not console.is_dumb_terminal:
+        return LiveScreen(console, status)
+    return PlainScreen(file)
+
+
+class PlainScreen:
+    """Writes characters exactly as they come, but for control characters; for pipes and files."""
+
+    def __init__(self, file: TextIO) -> None:
+        self._file = file
+        self._open = False
+        self._style = ""
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end_text()
+
+    def text(self, piece: str, style: str = "") -> None:
+        """As in `Screen`."""
+        if style != self._style:
+            self.end_text()
+            self._style = style
+        piece = piece.translate(_CONTROL)
+        if piece:
+            self._open = not piece.endswith("\n")
+            self._write(piece)
+
+    def end_text(self) -> None:
+        """As in `Screen`."""
+        if self._open:
+            self._open = False
+            self._write("\n")
+
+    def line(self, words: str, style: str = "") -> None:  # noqa: ARG002  a pipe has no styles
+        """As in `Screen`."""
+        self.end_text()
+        self._write(words.translate(_CONTROL) + "\n")
+
+    def _write(self, characters: str) -> None:
+        self._file.write(characters)
+        self._file.flush()
+
+
+class LiveScreen:
+    """Writes finished rows for good and keeps the open row and a status line below them."""
+
+    def __init__(self, console: Console, status: Callable[[], str]) -> None:
+        self._console = console
+        self._status = status
+        self._row = Text()
+        self._style = ""
+        self._live = Live(
+            console=console,
+            get_renderable=self._below,
+            refresh_per_second=_REFRESHES_PER_S,
+            transient=True,
+        )
+
+    def __enter__(self) -> Self:
+        self._live.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.end_text()
+        self._live.stop()
+
+    def text(self, piece: str, style: str = "") -> None:
+        """As in `Screen`."""
+        if style != self._style:
+            self.end_text()
+            self._style = style
+        row = Text(self._row.plain + piece.translate(_CONTROL), style)
+        *finished, rest = row.split("\n", allow_blank=True) or [Text()]
+        for line in finished:
+            self._console.print(line)
+        *full, self._row = rest.wrap(self._console, self._console.width) or [Text()]
+        for line in full:
+            self._console.print(line)
+        self._live.refresh()
+
+    def end_text(self) -> None:
+        """As in `Screen`."""
+        if self._row.plain:
+            row, self._row = self._row, Text()
+            self._console.print(row)
+
+    def line(self, words: str, style: str = "") -> None:
+        """As in `Screen`."""
+        self.end_text()
+        self._console.print(Text(words.translate(_CONTROL), style))
+
+    def _below(self) -> Group:
+        status = Text(self._status().translate(_CONTROL), "dim", no_wrap=True, overflow="ellipsis")
+        return Group(self._row, status) if self._row.plain else Group(status)

@@ -1,0 +1,48 @@
+"""`relayline watch` and `run --watch`: follows a run and shows it, for people or as JSON lines."""
+
+from __future__ import annotations
+
+from contextlib import aclosing
+from typing import TextIO
+
+from console.client import ApiClient
+from console.narrator import Narrator
+from console.screen import screen_for
+from contracts.envelope import Envelope
+from contracts.events import TERMINAL_TYPES
+from contracts.runs import RunStatus
+
+
+async def watch(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
+    """Show the run from its start to its end, as it comes; how it ended.
+
+    Reconnects by itself. Cancelled, it gives the terminal back; the run goes on.
+
+    Raises:
+        ApiError: the run is unknown, or the API refuses.
+    """
+    narrator = Narrator()
+    with screen_for(out, narrator.status_line) as screen:
+        narrator.open(screen)
+        frames = client.frames(run_id, on_interruption=narrator.interrupted)
+        async with aclosing(frames):
+            async for frame in frames:
+                narrator.tell(Envelope.model_validate_json(frame.data))
+    status = narrator.rendered.status
+    return status if status.ended else (await client.get(run_id)).status
+
+
+async def watch_json(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
+    """Write each envelope as one line, as the server sent it, and nothing else; how it ended.
+
+    Raises:
+        ApiError: the run is unknown, or the API refuses.
+    """
+    frames = client.frames(run_id)
+    status = None
+    async with aclosing(frames):
+        async for frame in frames:
+            out.write(frame.data.replace("\n", " ") + "\n")
+            out.flush()
+            status = TERMINAL_TYPES.get(frame.event, status)
+    return status or (await client.get(run_id)).status
