@@ -48,9 +48,7 @@ Url = Annotated[
         show_default=False,
     ),
 ]
-Port = Annotated[
-    int | None, typer.Option(min=0, max=65535, show_default="the usual, or a free one")
-]
+Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="usual or free")]
 AsJson = Annotated[bool, typer.Option("--json", help="One event as JSON per line, nothing else.")]
 Pairs = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", show_default=False)]
 
@@ -81,10 +79,9 @@ def dev(  # noqa: PLR0913, PLR0917  one parameter per option
 
 
 def _ready(state: DevState) -> None:
-    typer.echo(f"API               {state.api_url} (docs: {state.api_url}/docs)")
-    typer.echo(f"Temporal          {state.temporal_address}")
-    if state.temporal_ui:
-        typer.echo(f"Temporal Web UI   {state.temporal_ui}")
+    ui = f", Web UI {state.temporal_ui}" if state.temporal_ui else " (as configured)"
+    typer.echo(f"API       {state.api_url} (its pages: {state.api_url}/docs)")
+    typer.echo(f"Temporal  {state.temporal_address}{ui}")
     typer.echo('Try: relayline run "What is 6*7? See README.md" --watch\nCtrl-C stops everything.')
 
 
@@ -137,13 +134,9 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from console.arguments import input_text, limits_of, metadata_of
 
-    request: dict[str, JsonValue] = {"agent": agent, "input": input_text(text)}
-    if model is not None:
-        request["model"] = model
-    if limits:
-        request["limits"] = limits_of(limits)
-    if metadata:
-        request["metadata"] = metadata_of(metadata)
+    request: dict[str, JsonValue] = {"agent": agent, "input": input_text(text), "model": model}
+    request["limits"] = limits_of(limits) if limits else None
+    request["metadata"] = metadata_of(metadata) if metadata else None
     base_url = _url(url)
     accepted = _asked(
         base_url, lambda client: client.submit(request, idempotency_key=idempotency_key)
@@ -166,7 +159,6 @@ def watch(run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
 
 
 def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
-    """Watch; exit 1 unless the run completed."""
     from console.watch import watch, watch_json
     from contracts.runs import RunStatus
 
@@ -217,9 +209,11 @@ def export(
 ) -> None:
     """Write a run's Temporal history as JSON."""
     history = _history(run_id)
-    with expecting(OSError):
-        text = history.to_json() + "\n"
-        output.write_text(text) if output else typer.echo(text, nl=False)
+    if output is None:
+        typer.echo(history.to_json())
+    else:
+        with expecting(OSError):
+            output.write_text(history.to_json() + "\n")
     typer.echo(f"{len(history.events)} events written to {output or 'stdout'}", err=True)
 
 

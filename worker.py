@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import asyncio
+import logging
+import os
 import signal
 import sys
 from datetime import timedelta
 
-from activities.model import ModelActivities
-from activities.providers.factory import ProviderConfig, provider_for
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from activities.model import ModelActivities
+from activities.providers.factory import ProviderConfig, provider_for
 from activities.record import RecordActivities
 from activities.tools import ToolActivities
 from catalog.agents import CatalogError
@@ -25,7 +27,7 @@ from workflows.agent_run import AgentRun
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
-STICKY_TIMEOUT = timedelta(seconds=2)
+STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 
 
@@ -79,11 +81,21 @@ async def run(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
+    """Run a worker with the settings of the environment; exit 1 with one line on bad ones.
+
+    Ends with `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    code = 0
     try:
         asyncio.run(run(Settings()))
     except (TemporalUnreachable, CatalogError, JournalUnavailable) as error:
-        sys.exit(f"relayline worker: {error}")
+        sys.stderr.write(f"relayline worker: {error}\n")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
 
 
 if __name__ == "__main__":

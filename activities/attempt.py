@@ -25,7 +25,7 @@ from journal.port import (
 
 T = TypeVar("T")
 
-HEARTBEAT_EVERY_S = 0.8
+HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 READ_PAGE = 1000
 _JOURNAL_RETRY = timedelta(seconds=1)

@@ -27,13 +27,14 @@ class _Piece(NamedTuple):
 class DeltaWriter:
     """Takes pieces of an answer and appends them to the journal, from a task of its own.
 
-    A delta that comes when nothing was written for `HOLD_S` is written at once. Others wait
-    until `HOLD_S` after the last write began, until `HOLD_BYTES` have come, or until the kind
+    A delta that comes when nothing was written for `hold_s` is written at once. Others wait
+    until `hold_s` after the last write began, until `HOLD_BYTES` have come, or until the kind
     changes. Order is kept, nothing is lost or doubled: the texts written, put together, are the
     texts given, up to the first failed append.
     """
 
-    def __init__(self, attempt: Attempt, step: int) -> None:
+    def __init__(self, attempt: Attempt, step: int, *, hold_s: float = HOLD_S) -> None:
+        self._hold_s = hold_s
         self._attempt = attempt
         self._step = step
         self._waiting: list[_Piece] = []
@@ -95,7 +96,7 @@ class DeltaWriter:
                 await self._gather(hold)
             if self._closing:
                 break
-            next_write = loop.time() + HOLD_S
+            next_write = loop.time() + self._hold_s
             await self._attempt.append(*self._take())
         if events := (*self._take(), *self._last):
             await self._attempt.append(*events)

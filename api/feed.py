@@ -101,7 +101,7 @@ class Viewer(Watch):
             asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
 
     def _moved(self, position: int) -> None:
-        self.channel.metrics.events_delivered.inc(position - self.position)
+        self.channel.delivered += position - self.position
         self.position = position
 
 
@@ -121,6 +121,8 @@ class Channel:
         """Facts seen so far: tells whether something other than a delta has come."""
         self.over = False
         """True when nothing more will come."""
+        self.delivered = 0
+        """Events given to viewers and not yet told to the metrics, which would cost too much."""
         self._feed = feed
         self._frames: list[bytes] = []
         self._bytes = 0
@@ -139,6 +141,7 @@ class Channel:
     def leave(self, watch: Watch) -> None:
         """One watch less; the last one closes the channel after `LINGER_S`."""
         self.watches.discard(watch)
+        self._count()
         if not self.watches:
             asyncio.get_running_loop().call_later(LINGER_S, self._feed.drop_idle, self)
 
@@ -183,8 +186,13 @@ class Channel:
         self.last = newest.seq
         self.over = newest.ends_run
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
+        self._count()
         self._trim()
         self.wake_all()
+
+    def _count(self) -> None:
+        self.metrics.events_delivered.inc(self.delivered)
+        self.delivered = 0
 
     def _trim(self) -> None:
         """Drop the older half when the buffer is full; rarely, so that it costs nothing."""

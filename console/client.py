@@ -12,7 +12,7 @@ import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
 from api.schemas import CommandReceipt, CommandView, RunAccepted, RunList, RunView
-from console.following import Follower, Interruption
+from console.following import SILENCE_S, Follower, Interruption
 from console.problems import not_understood, problem_of, unreachable, unusable
 from console.sse import SseFrame
 from contracts.commands import CommandKind
@@ -33,7 +33,14 @@ class ApiClient:
     one line for people. So does making a client for an address that is none.
     """
 
-    def __init__(self, base_url: str) -> None:
+    def __init__(self, base_url: str, *, silence_s: float = SILENCE_S) -> None:
+        """Make a client.
+
+        Args:
+            base_url: `http://HOST:PORT`.
+            silence_s: After that much silence a stream counts as dead and is opened anew.
+        """
+        self._silence_s = silence_s
         self.base_url = base_url.rstrip("/")
         try:
             url = httpx.URL(self.base_url)
@@ -130,7 +137,8 @@ class ApiClient:
             ApiError: the server refused with a 4xx that trying again can't help.
         """
         path = _path(run_id, "events")
-        return Follower(self._http, path, after, on_interruption).frames()
+        follower = Follower(self._http, path, after, self._silence_s)
+        return follower.frames(on_interruption)
 
     async def stream(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Envelope, None]:
         """The run's events as they come, as in `frames`."""

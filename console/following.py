@@ -21,6 +21,7 @@ RETRY_MS = 1000
 MAX_WAIT_S = 15.0
 """Of the backoff; a server that asks for more with `Retry-After` gets it, up to the next bound."""
 MAX_RETRY_AFTER_S = 60.0
+_MAX_DOUBLINGS = 10
 _TRY_AGAIN = frozenset({408, 425, 429})
 """The 4xx that say themselves that trying again helps."""
 
@@ -55,18 +56,20 @@ class Follower:
         http: httpx.AsyncClient,
         path: str,
         after: int = 0,
-        on_interruption: Callable[[Interruption], None] | None = None,
+        silence_s: float = SILENCE_S,
     ) -> None:
         self.cursor = after
         """`seq` of the newest event given out."""
         self._http = http
         self._path = path
-        self._on_interruption = on_interruption
+        self._silence_s = silence_s
         self._retry_ms = RETRY_MS
         self._failures = 0
         self._ended = False
 
-    async def frames(self) -> AsyncGenerator[SseFrame, None]:
+    async def frames(
+        self, on_interruption: Callable[[Interruption], None] | None = None
+    ) -> AsyncGenerator[SseFrame, None]:
         """Journal events as the server wrote them; ends after the terminal one.
 
         Raises:
@@ -78,7 +81,10 @@ class Follower:
                     async for frame in connection:
                         yield frame
             except (httpx.HTTPError, _Broken) as error:
-                await self._pause(error)
+                interruption = self._interruption(error)
+                if on_interruption:
+                    on_interruption(interruption)
+                await asyncio.sleep(interruption.wait_s)
 
     async def _connection(self) -> AsyncGenerator[SseFrame, None]:
         """One connection's events; returns only when the run's stream is over.
@@ -90,7 +96,7 @@ class Follower:
         headers = {"Accept": "text/event-stream"}
         if self.cursor:
             headers["Last-Event-ID"] = str(self.cursor)
-        timeout = httpx.Timeout(SILENCE_S, connect=self._http.timeout.connect)
+        timeout = httpx.Timeout(self._silence_s, connect=self._http.timeout.connect)
         async with self._http.stream("GET", self._path, headers=headers, timeout=timeout) as answer:
             await self._check(answer)
             async with aclosing(self._events(answer)) as events:
@@ -145,16 +151,14 @@ class Follower:
             raise _Broken(str(problem), _retry_after_s(answer))
         raise problem
 
-    async def _pause(self, error: httpx.HTTPError | _Broken) -> None:
+    def _interruption(self, error: httpx.HTTPError | _Broken) -> Interruption:
+        """How long to wait after this one failure more."""
         backoff_s = min(self._retry_ms / 1000 * 2**self._failures, MAX_WAIT_S)
-        self._failures = min(self._failures + 1, 10)
+        self._failures = min(self._failures + 1, _MAX_DOUBLINGS)
         wait_s = backoff_s * random.uniform(0.5, 1)  # noqa: S311  jitter, no secret
-        why = str(error) if isinstance(error, _Broken) else reason(error)
         if isinstance(error, _Broken):
-            wait_s = max(wait_s, error.retry_after_s)
-        if self._on_interruption:
-            self._on_interruption(Interruption(why, wait_s))
-        await asyncio.sleep(wait_s)
+            return Interruption(str(error), max(wait_s, error.retry_after_s))
+        return Interruption(reason(error), wait_s)
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

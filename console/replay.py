@@ -23,7 +23,7 @@ from temporal_client import connect
 MODEL_ACTIVITY = ModelActivities.call_model.__name__
 FETCH_TIMEOUT = timedelta(seconds=30)
 _SMALLEST = 3
-"""Events that a history has at least: started, task scheduled, task started."""
+"""Events before the code has run at all: started, task scheduled, task started."""
 _MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"')
 _MESSAGE_CHARS = 1000
 
@@ -85,7 +85,7 @@ def read(path: Path) -> WorkflowHistory:
         history = WorkflowHistory.from_json(path.stem, text)
     except (ValueError, TypeError, KeyError, AttributeError, ParseError) as error:
         raise HistoryUnavailable(f"{path} holds no Temporal history: {error}") from error
-    if len(history.events) < _SMALLEST or not _is_start(history.events[0]):
+    if not history.events or not _is_start(history.events[0]):
         raise HistoryUnavailable(f"{path} holds no Temporal history: its start is missing")
     started = history.events[0].workflow_execution_started_event_attributes
     return WorkflowHistory(started.workflow_id or path.stem, history.events)
@@ -103,8 +103,8 @@ async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)
-    failure = await _failure(replayer, history, count)
     steps = _steps(history.events)
+    failure = await _failure(replayer, history, count) if count >= _SMALLEST else None
     if failure is None:
         return Replayed(count, steps)
     low, high = _SMALLEST, count

@@ -280,7 +280,7 @@ class AgentRun:
 
     async def _watch_clock(self) -> None:
         """The one timer of the run."""
-        await workflow.sleep(self._input.agent.limits.max_wall_s)
+        await workflow.sleep(self._input.agent.limits.max_wall_s, summary="wall clock limit")
         self._overdue = True
 
     async def _wait(self, condition: Callable[[], bool], bound: timedelta | None = None) -> None:

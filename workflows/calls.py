@@ -71,7 +71,7 @@ class Calls:
             summary=f"step {step} · model",
             start_to_close_timeout=policy.MODEL_TIMEOUT,
             heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
-            retry_policy=policy.MODEL_RETRY,
+            retry_policy=policy.CALL_RETRY,
             cancellation_type=_WAIT,
         )
         return ModelStarted(handle, cargo)
@@ -94,7 +94,7 @@ class Calls:
             summary=preview(f"tool {call.name}({call.preview})", _SUMMARY_CHARS),
             start_to_close_timeout=policy.tool_timeout(tool),
             heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
-            retry_policy=policy.TOOL_RETRY,
+            retry_policy=policy.CALL_RETRY,
             cancellation_type=_WAIT,
         )
         return ToolStarted(call, handle, cargo)

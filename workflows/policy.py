@@ -14,7 +14,7 @@ from temporalio.common import RetryPolicy
 from contracts.errors import NON_RETRYABLE
 from contracts.runs import ToolSpec
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=3)
+HEARTBEAT_TIMEOUT = timedelta(seconds=2.5)
 """A worker that says nothing for that long has lost its calls to another."""
 MODEL_TIMEOUT = timedelta(minutes=30)
 """The longest model call."""
@@ -26,13 +26,8 @@ CANCEL_BOUND = timedelta(seconds=12)
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 
-MODEL_RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500),
-    maximum_interval=timedelta(seconds=20),
-    non_retryable_error_types=_FINAL,
-)
-TOOL_RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=500),
+CALL_RETRY = RetryPolicy(
+    initial_interval=timedelta(milliseconds=250),
     maximum_interval=timedelta(seconds=20),
     non_retryable_error_types=_FINAL,
 )

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.attempt import Attempt
-from activities.deltas import MAX_WAITING_BYTES, DeltaWriter, Kind
+from activities.deltas import HOLD_S, MAX_WAITING_BYTES, DeltaWriter, Kind
 from contracts.envelope import NewEvent
 from contracts.events import MessageCompleted
 from journal.port import Fence, Journal
@@ -25,12 +25,16 @@ RUN = "run_0000000000000000"
 
 
 async def writing(
-    journal: Journal, work: Callable[[DeltaWriter], Awaitable[None]], run_id: str = RUN
+    journal: Journal,
+    work: Callable[[DeltaWriter], Awaitable[None]],
+    *,
+    run_id: str = RUN,
+    hold_s: float = 30,
 ) -> None:
     """Do something with a writer, inside an activity."""
 
     async def attempt() -> None:
-        writer = DeltaWriter(Attempt(journal, run_id, "0/step/1"), 1)
+        writer = DeltaWriter(Attempt(journal, run_id, "0/step/1"), 1, hold_s=hold_s)
         try:
             await work(writer)
         finally:
@@ -43,24 +47,55 @@ async def texts(journal: Journal, run_id: str = RUN) -> list[tuple[str, str]]:
     return [(event.type, event.body().text) for event in await journal.read(run_id)]  # type: ignore[union-attr]
 
 
-async def test_first_delta_is_written_at_once_and_those_behind_it_together(
-    journal: Journal,
-) -> None:
+async def appended(gated: GatedJournal, count: int) -> float:
+    """Wait for that many appends; when the last of them began."""
+    async with asyncio.timeout(10):
+        while len(gated.appends) < count:
+            await asyncio.sleep(0.001)
+    return gated.appends[count - 1][0]
+
+
+async def test_first_delta_is_written_at_once_and_those_behind_it_wait(journal: Journal) -> None:
     gated = GatedJournal(journal)
-    begin = asyncio.get_running_loop().time()
 
     async def work(writer: DeltaWriter) -> None:
-        for word in ("a ", "b ", "c "):
-            await writer.put("text", word)
-        await asyncio.sleep(0.06)
-        await writer.put("text", "d ")
-        await asyncio.sleep(0.01)
-        assert len(gated.appends) == 3, "after a silence, a delta does not wait"
+        await writer.put("text", "a ")
+        await appended(gated, 1)
+        await writer.put("text", "b ")
+        await writer.put("text", "c ")
+        await asyncio.sleep(0.05)
+        assert len(gated.appends) == 1
+        await writer.close()
 
     await writing(gated, work)
-    assert [text for _, text in await texts(journal)] == ["a ", "b c ", "d "]
-    assert gated.appends[0][0] - begin < 0.01
-    assert 0.015 < gated.appends[1][0] - gated.appends[0][0] < 0.045
+    assert [text for _, text in await texts(journal)] == ["a ", "b c "]
+
+
+async def test_delta_is_held_back_for_25_ms_at_most(journal: Journal) -> None:
+    gated = GatedJournal(journal)
+
+    async def work(writer: DeltaWriter) -> None:
+        await writer.put("text", "a")
+        first = await appended(gated, 1)
+        await writer.put("text", "b")
+        assert 0.02 < await appended(gated, 2) - first < 0.5
+
+    assert HOLD_S == 0.025
+    await writing(gated, work, hold_s=HOLD_S)
+
+
+async def test_after_a_silence_a_delta_does_not_wait(journal: Journal) -> None:
+    gated = GatedJournal(journal)
+
+    async def work(writer: DeltaWriter) -> None:
+        await writer.put("text", "a")
+        await appended(gated, 1)
+        await asyncio.sleep(1.05)
+        begin = asyncio.get_running_loop().time()
+        await writer.put("text", "b")
+        assert await appended(gated, 2) - begin < 0.7
+
+    await writing(gated, work, hold_s=1)
 
 
 async def test_two_kib_wait_no_longer(journal: Journal) -> None:
@@ -68,10 +103,12 @@ async def test_two_kib_wait_no_longer(journal: Journal) -> None:
 
     async def work(writer: DeltaWriter) -> None:
         await writer.put("text", "first")
-        await asyncio.sleep(0.005)
-        await writer.put("text", "é" * 1024)
-        await asyncio.sleep(0.005)
-        assert len(gated.appends) == 2
+        await appended(gated, 1)
+        await writer.put("text", "é" * 1023)
+        await asyncio.sleep(0.05)
+        assert len(gated.appends) == 1
+        await writer.put("text", "é")
+        await appended(gated, 2)
 
     await writing(gated, work)
 
@@ -81,11 +118,10 @@ async def test_change_of_kind_writes_what_came_before_and_keeps_the_order(journa
 
     async def work(writer: DeltaWriter) -> None:
         await writer.put("reasoning", "hm")
-        await asyncio.sleep(0.005)
+        await appended(gated, 1)
         await writer.put("reasoning", " hm")
         await writer.put("text", "so ")
-        await asyncio.sleep(0.005)
-        assert len(gated.appends) == 2
+        await appended(gated, 2)
         await writer.close()
 
     await writing(gated, work)
@@ -118,7 +154,7 @@ async def test_last_deltas_and_the_fact_share_one_append(journal: Journal) -> No
 
     async def work(writer: DeltaWriter) -> None:
         await writer.put("text", "a")
-        await asyncio.sleep(0.005)
+        await appended(gated, 1)
         await writer.put("text", "b")
         await writer.close(NewEvent(body=body, key="m"))
 
@@ -161,7 +197,7 @@ async def test_nothing_is_lost_doubled_or_moved(
                 await asyncio.sleep(0.001)
         await writer.close()
 
-    await writing(journal, work, run_id)
+    await writing(journal, work, run_id=run_id, hold_s=HOLD_S)
 
     def runs(items: list[tuple[str, str]]) -> list[tuple[str, str]]:
         grouped = itertools.groupby((it for it in items if it[1]), key=lambda it: it[0])

@@ -163,6 +163,7 @@ async def test_metrics_count_what_was_served(api: Api) -> None:
 
     before = await delivered()
     assert len(await follow(api, run, 0, 3)) == 3
+    await api.quiet()
     assert await delivered() == before + 3
     text = (await api.http.get("/metrics")).text
     route = 'method="GET",route="/v1/runs/{run_id}/events",status="200"'

@@ -9,7 +9,7 @@ from tests.dev_stack import DevStack
 from tests.histories import scenarios
 from tests.histories.scenarios import SCENARIOS, Scenario
 
-ENDS = {
+ENDS: dict[Scenario, str] = {
     scenarios.provider_refuses: "failed",
     scenarios.cancel_in_model: "cancelled",
     scenarios.cancel_in_tools: "cancelled",

