@@ -7,13 +7,15 @@ import logging
 import os
 import signal
 import sys
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
 from temporalio.client import Client
 from temporalio.worker import Worker
 
 from activities.model import ModelActivities
-from activities.providers.factory import ProviderConfig, provider_for
+from activities.providers.factory import ProviderConfig, Providers, provider_for
 from activities.record import RecordActivities
 from activities.tools import ToolActivities
 from catalog.agents import CatalogError
@@ -31,15 +33,14 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 
 
-def build_worker(client: Client, journal: Journal, settings: Settings) -> Worker:
-    """A worker for runs, with everything it needs; not yet started."""
-    providers = provider_for(
-        ProviderConfig(
-            compatible_base_url=settings.compatible_base_url,
-            compatible_api_key=settings.compatible_api_key,
-            local_base_url=settings.local_base_url,
-        )
-    )
+def build_worker(
+    client: Client, journal: Journal, providers: Providers, settings: Settings
+) -> Worker:
+    """A worker for runs, with everything it needs; not yet started.
+
+    Raises:
+        CatalogError: the user's module can't be used.
+    """
     return Worker(
         client,
         task_queue=TASK_QUEUE,
@@ -66,18 +67,36 @@ async def run(settings: Settings) -> None:
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
     """
+    stop = asyncio.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(number, stop.set)
+    async with (
+        _journal(settings) as journal,
+        aclosing(_providers(settings)) as providers,
+        build_worker(await connect(), journal, providers, settings),
+    ):
+        await stop.wait()
+
+
+@asynccontextmanager
+async def _journal(settings: Settings) -> AsyncIterator[Journal]:
+    """The journal, known to take writes; closed at the end."""
     journal = SqliteJournal(settings.journal_path)
     try:
         await journal.check()
-        worker = build_worker(await connect(), journal, settings)
-        stop = asyncio.Event()
-        loop = asyncio.get_running_loop()
-        for number in (signal.SIGTERM, signal.SIGINT):
-            loop.add_signal_handler(number, stop.set)
-        async with worker:
-            await stop.wait()
+        yield journal
     finally:
         await journal.close()
+
+
+def _providers(settings: Settings) -> Providers:
+    return provider_for(
+        ProviderConfig(
+            compatible_base_url=settings.compatible_base_url,
+            compatible_api_key=settings.compatible_api_key,
+            local_base_url=settings.local_base_url,
+        )
+    )
 
 
 def main() -> None:

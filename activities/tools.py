@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Coroutine, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from activities.attempt import Attempt, heartbeats
+from activities.attempt import Attempt, heartbeats, uninterrupted
 from activities.tool_context import RunningTool, ToolThreads
 from activities.tool_output import Output, ToolFailure, checked_arguments
 from activities.tool_work import ToolWork
@@ -105,7 +105,7 @@ class _Call:
             await self._start(call)
             return await self._execute(tool, arguments)
         except ToolFailure as failure:
-            return await _uninterrupted(self._fail(failure))
+            return await uninterrupted(self._fail(failure))
 
     async def _planned(self) -> ToolCall:
         """The call as the model asked for it, from the message of its step."""
@@ -157,13 +157,13 @@ class _Call:
             if not in_time:
                 await work.stop(TIMEOUT_GRACE_S)
         except asyncio.CancelledError:
-            return await _uninterrupted(self._cancelled(work, context))
-        await _uninterrupted(context.close())
+            return await uninterrupted(self._cancelled(work, context))
+        await uninterrupted(context.close())
         if not in_time:
             unknown = "; what it did is unknown" if self._unsafe or not work.done else ""
             text = f"{self._name} did not return within {timeout_s:g} s{unknown}"
             raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True)
-        return await _uninterrupted(self._complete(work.result()))
+        return await uninterrupted(self._complete(work.result()))
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Stop the tool and say how that went; a tool that finished all the same has finished."""
@@ -259,14 +259,3 @@ def _failed(body: ToolFailed) -> ApplicationError:
         non_retryable=not body.retryable,
         category=ApplicationErrorCategory.BENIGN,
     )
-
-
-async def _uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which runs to its end even when this task is cancelled."""
-    task = asyncio.create_task(work)
-    while not task.done():
-        try:
-            await asyncio.wait({task})
-        except asyncio.CancelledError:
-            activity.logger.debug("a tool call was cancelled while its end was being written")
-    return task.result()

@@ -123,9 +123,10 @@ class Follower:
 
     def _is_next(self, frame: SseFrame) -> bool:
         """Take the cursor to this frame, unless it is no journal event or was given out."""
-        if frame.id is None or not frame.id.isdigit() or int(frame.id) <= self.cursor:
+        seq = frame.id or ""
+        if not (seq.isascii() and seq.isdigit()) or int(seq) <= self.cursor:
             return False
-        self.cursor = int(frame.id)
+        self.cursor = int(seq)
         return True
 
     async def _check(self, answer: httpx.Response) -> None:

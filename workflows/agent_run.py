@@ -141,7 +141,7 @@ class AgentRun:
         self._pending.delivered(started.cargo)
         state.usage += result.usage
         state.preview = result.preview
-        return result
+        return self._stopped() if result.interrupted else result
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
         """The tool calls of one answer, side by side."""

@@ -56,7 +56,7 @@ class Model:
         return placed
 
     def sweep(self) -> None:
-        if self.ended:
+        if self.ended and self.first_seq <= len(self.keys):
             self.first_seq = len(self.keys) + 1
             self.fences.clear()
 

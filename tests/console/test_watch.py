@@ -1,0 +1,227 @@
+"""What people see of a run: the text as stored, what became of tools, and why it starts over."""
+
+from __future__ import annotations
+
+import io
+import json
+
+import pytest
+from rich.console import Console
+
+from console.client import ApiClient
+from console.screen import LiveScreen, PlainScreen
+from console.watch import watch, watch_json
+from contracts.runs import RunStatus
+from tests.console.stand_in import RUN, Send, StandIn
+
+USAGE = {"input_tokens": 1200, "output_tokens": 34}
+
+
+def begin(stand_in: StandIn) -> None:
+    stand_in.add("run.started", agent="assistant", model="rehearsal", limits={})
+    stand_in.add("message.user", text="What is\n6*7?")
+    stand_in.add("step.started", 1, kind="model", model="rehearsal")
+
+
+def say(stand_in: StandIn, step: int, attempt: int, *pieces: str) -> None:
+    for piece in pieces:
+        stand_in.add("message.delta", step, attempt, text=piece)
+
+
+def end(stand_in: StandIn) -> None:
+    stand_in.add("run.completed", 1, output="whatever", usage=USAGE)
+
+
+async def seen(stand_in: StandIn) -> str:
+    out = io.StringIO()
+    async with ApiClient(stand_in.url) as client:
+        await watch(client, RUN, out)
+    return out.getvalue()
+
+
+async def test_text_is_written_as_it_came_and_only_once(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "It ", "is\tforty", "-two.\n\n", "  Really.")
+    text = "It is\tforty-two.\n\n  Really."
+    stand_in.add("message.completed", 1, 1, text=text, finish_reason="stop", usage=USAGE)
+    end(stand_in)
+    out = await seen(stand_in)
+    assert f"\n{text}\n" in out
+    assert out.count("forty") == 1
+    assert "> What is 6*7?\n" in out
+    assert out.endswith("✓ completed · 1 step · 1,200 + 34 tokens · 6.0 s\n".replace("6.0", "8.0"))
+
+
+async def test_superseded_text_is_marked_plainly_before_it_starts_over(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "It is for")
+    stand_in.add(
+        "attempt.superseded", 1, 2, attempt=1, from_seq=4, to_seq=4, reason="the worker was lost"
+    )
+    say(stand_in, 1, 2, "It is forty-two.")
+    stand_in.add("message.completed", 1, 2, text="It is forty-two.", finish_reason="stop")
+    end(stand_in)
+    mark = "↻ attempt 2: the worker was lost; starting this step over"
+    assert f"\nIt is for\n{mark}\nIt is forty-two.\n✓" in await seen(stand_in)
+
+
+async def test_a_new_attempt_without_a_mark_starts_over_all_the_same(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "It is for")
+    say(stand_in, 1, 2, "Forty-two.")
+    end(stand_in)
+    out = await seen(stand_in)
+    assert "It is for\n↻ a new attempt: starting this step over\nForty-two.\n" in out
+
+
+async def test_the_stored_message_wins_over_what_was_streamed(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "abc")
+    stand_in.add("message.completed", 1, 1, text="abcdef", finish_reason="stop")
+    stand_in.add("step.started", 2, kind="model", model="rehearsal")
+    say(stand_in, 2, 1, "xyz")
+    stand_in.add("message.interrupted", 2, 1, text="uvw")
+    end(stand_in)
+    out = await seen(stand_in)
+    assert "\nabcdef\n— step 2\n" in out
+    assert "\nxyz\n↻ the message as it was stored:\nuvw\n■ the model was stopped here\n" in out
+
+
+async def test_each_tool_event_is_one_bounded_line(stand_in: StandIn) -> None:
+    begin(stand_in)
+    stand_in.add("reasoning.delta", 1, 1, text="let me think")
+    ids = {"call_id": "call_1_0", "name": "read_file"}
+    stand_in.add("tool.started", 1, 1, **ids, arguments={"path": "x" * 500, "n": 1})
+    stand_in.add("tool.progress", 1, 1, call_id="call_1_0", message="half")
+    stand_in.add("tool.failed", 1, 1, **ids, error="disk\nfull", retryable=True)
+    stand_in.add("tool.started", 1, 2, **ids, arguments={"path": "a"})
+    stand_in.add("tool.completed", 1, 2, **ids, output="line\n" * 1000, truncated=False)
+    stand_in.add("tool.failed", 1, 2, call_id="b", name="bad", error="no", retryable=False)
+    stand_in.add("tool.cancelled", 1, 2, call_id="c", name="sleep", acked_at="now")
+    stand_in.add("tool.abandoned", 1, 2, call_id="d", name="hang")
+    end(stand_in)
+    out = await seen(stand_in)
+    assert "let me think\n→ read_file(path=xxx" in out
+    assert "✗ read_file: disk full; trying again\n→ read_file(path=a) (attempt 2)\n" in out
+    assert "✓ read_file: line line" in out
+    assert "(5,000 characters)\n✗ bad: no\n■ sleep was cancelled\n■ hang did not stop" in out
+    assert max(len(line) for line in out.splitlines()) < 250
+
+
+async def test_pauses_approvals_questions_and_refusals_say_what_to_do(stand_in: StandIn) -> None:
+    begin(stand_in)
+    stand_in.add("run.paused", 1, by="ann")
+    stand_in.add("command.refused", 1, command_id="c", kind="pause", reason="already paused")
+    stand_in.add("run.resumed", 1)
+    stand_in.add("approval.requested", 1, approval_id="a1", tool="write_file", arguments={"p": 1})
+    stand_in.add("approval.resolved", 1, approval_id="a1", decision="deny", by="bob")
+    stand_in.add("input.requested", 1, request_id="q1", question="Which one?")
+    error = {"type": "model-unavailable", "message": "overloaded"}
+    stand_in.add("attempt.failed", 1, 1, error=error, retry_in_s=1.5)
+    stand_in.add("budget.exceeded", 1, limit="max_steps", used=3, allowed=2)
+    stand_in.add("run.completed", 1)
+    assert (
+        f"‖ paused by ann: `relayline resume {RUN}` lets it go on\n"
+        "✗ pause was refused: already paused\n"
+        "▶ resumed\n"
+        "? waits for approval a1: write_file(p=1)\n"
+        "? a1: deny by bob\n"
+        "? waits for an answer: Which one?\n"
+        "✗ the model call failed: overloaded; trying again in 1.5 s\n"
+        "✗ max_steps is 2 and 3 would be used\n"
+    ) in await seen(stand_in)
+
+
+@pytest.mark.parametrize(
+    ("kind", "data", "status", "words"),
+    [
+        ("run.completed", {"output": ""}, RunStatus.COMPLETED, "✓ completed"),
+        ("run.cancelled", {"reason": "enough"}, RunStatus.CANCELLED, "  enough"),
+        ("run.timed_out", {"reason": ""}, RunStatus.TIMED_OUT, "✗ timed out"),
+        (
+            "run.failed",
+            {"error": {"type": "budget-exceeded", "message": "too many"}},
+            RunStatus.FAILED,
+            "  too many",
+        ),
+    ],
+)
+async def test_the_end_is_told_and_given_back(
+    stand_in: StandIn, kind: str, data: dict[str, object], status: RunStatus, words: str
+) -> None:
+    begin(stand_in)
+    stand_in.add(kind, 1, **data)
+    out = io.StringIO()
+    async with ApiClient(stand_in.url) as client:
+        assert await watch(client, RUN, out) is status
+        assert words in out.getvalue()
+        assert await watch_json(client, RUN, io.StringIO()) is status
+
+
+async def test_a_lost_connection_is_told_once_and_so_is_its_return(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "one ", "two ", "three")
+    end(stand_in)
+    stand_in.answers += [Send(limit=600, cut=True), Send(limit=3), Send(limit=3)]
+    out = await seen(stand_in)
+    assert out.count("connection lost") == out.count("connected again") == 1
+    assert out.index("connection lost") < out.index("connected again")
+
+
+async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) -> None:
+    begin(stand_in)
+    say(stand_in, 1, 1, "líne\u2028", "\n")
+    stand_in.add("mood.changed", to="good")
+    end(stand_in)
+    stand_in.answers.append(Send(limit=700, cut=True))
+    out = io.StringIO()
+    async with ApiClient(stand_in.url) as client:
+        await watch_json(client, RUN, out)
+    lines = out.getvalue().removesuffix("\n").split("\n")
+    assert [json.loads(line) for line in lines] == stand_in.events
+
+
+async def test_a_run_that_is_over_before_anything_is_sent_has_the_status_of_the_api(
+    stand_in: StandIn,
+) -> None:
+    stand_in.add("run.completed")
+    stand_in.run = {"status": "terminated"}
+    stand_in.answers += [Send(limit=0, from_start=True)]
+    async with ApiClient(stand_in.url) as client:
+        assert await watch(client, RUN, io.StringIO()) is RunStatus.COMPLETED
+
+
+@pytest.mark.parametrize("bad", ["\x1b[31mred", "bell\x07", "\x9b2J", "over\rwrite"])
+def test_text_cannot_steer_the_terminal(bad: str) -> None:
+    out = io.StringIO()
+    with PlainScreen(out) as plain:
+        plain.text(bad)
+        plain.line(bad)
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=40, color_system=None)
+    with LiveScreen(console, lambda: bad) as live:
+        live.text(bad)
+        live.line(bad)
+    assert not set("\x1b\x07\x9b\r") & set(out.getvalue())
+    assert "\x1b[31m" not in terminal.getvalue()
+    assert not set("\x07\x9b") & set(terminal.getvalue())
+
+
+def test_a_terminal_gets_every_row_once_and_is_given_back() -> None:
+    terminal = io.StringIO()
+    console = Console(file=terminal, force_terminal=True, width=20, color_system=None)
+    words = [f"word{number}" for number in range(12)]
+    with LiveScreen(console, lambda: "step 1 · 3 tokens · and much more") as screen:
+        for word in words:
+            screen.text(word + " ")
+        screen.text("\nlast row")
+        screen.text("thought", "dim")
+        screen.line("a line")
+    written = terminal.getvalue()
+    kept = written.replace("\r", "\n").split("\x1b[2K")[-1]
+    assert "step 1" in written
+    assert "step 1" not in kept
+    for word in (*words, "last row", "thought", "a line"):
+        assert word in written
+    assert written.rfind("last row") < written.rfind("thought") < written.rfind("a line")
+    assert written.endswith("\x1b[?25h") or "\x1b[?25h" in written
