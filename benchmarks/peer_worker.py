@@ -10,7 +10,8 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from benchmarks.peers import QUEUE, Bare, StreamedRun, now, stream_tokens
+from benchmarks.bare import QUEUE, Bare, now
+from benchmarks.peers import StreamedRun, stream_tokens
 
 
 async def main(address: str) -> None:

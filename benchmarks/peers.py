@@ -1,4 +1,4 @@
-"""What Relayline is measured against on Temporal: the least workflow, and Workflow Streams."""
+"""The same streaming job on `temporalio.contrib.workflow_streams`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,6 @@ from pydantic import BaseModel, ConfigDict
 from temporalio import activity, workflow
 from temporalio.contrib.workflow_streams import WorkflowStream, WorkflowStreamClient
 
-QUEUE = "bench-peers"
 TOPIC = "tokens"
 _TIMEOUT = timedelta(minutes=2)
 
@@ -24,22 +23,6 @@ class TokenJob(BaseModel):
     every_ms: float
     batch_ms: float
     """How long the publisher gathers."""
-
-
-@activity.defn
-async def now() -> float:
-    """When this code runs, seconds since 1970."""
-    return time.time()
-
-
-@workflow.defn
-class Bare:
-    """One activity, nothing else."""
-
-    @workflow.run
-    async def run(self) -> float:
-        """When the activity's code began."""
-        return await workflow.execute_activity(now, start_to_close_timeout=_TIMEOUT)
 
 
 @activity.defn

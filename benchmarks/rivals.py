@@ -17,8 +17,9 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.contrib.workflow_streams import WorkflowStreamClient
 
+from benchmarks.bare import QUEUE
 from benchmarks.measure import Figure, p50, p95
-from benchmarks.peers import QUEUE, TOPIC, StreamedRun, TokenJob
+from benchmarks.peers import TOPIC, StreamedRun, TokenJob
 from benchmarks.provider import MODEL
 from benchmarks.sse import fetch
 from benchmarks.stack import Stack

@@ -7,8 +7,8 @@ import time
 import uuid
 from dataclasses import dataclass, field
 
+from benchmarks.bare import QUEUE, Bare
 from benchmarks.measure import Figure, p50, p95
-from benchmarks.peers import QUEUE, Bare
 from benchmarks.sse import fetch
 from benchmarks.stack import Stack
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from types import TracebackType
 from typing import Protocol, Self, TextIO
 
-from rich.console import Console, Group
+from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
 
@@ -49,7 +49,7 @@ class Screen(Protocol):
 def screen_for(file: TextIO, status: Callable[[], str]) -> Screen:
     """A screen with the live line `status()` where that can be shown, a plain one elsewhere."""
     console = Console(file=file, highlight=False)
-    if console.is_terminal and not console.is_dumb_terminal:
+    if console.is_interactive:
         return LiveScreen(console, status)
     return PlainScreen(file)
 
@@ -108,10 +108,12 @@ class LiveScreen:
         self._row = Text()
         self._style = ""
         self._live = Live(
+            self,
             console=console,
-            get_renderable=self._below,
             refresh_per_second=_REFRESHES_PER_S,
             transient=True,
+            redirect_stdout=False,
+            redirect_stderr=False,
         )
 
     def __enter__(self) -> Self:
@@ -152,6 +154,9 @@ class LiveScreen:
         self.end_text()
         self._console.print(Text(words.translate(_CONTROL), style))
 
-    def _below(self) -> Group:
-        status = Text(self._status().translate(_CONTROL), "dim", no_wrap=True, overflow="ellipsis")
-        return Group(self._row, status) if self._row.plain else Group(status)
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        """What stands below the finished rows, as of now."""
+        if self._row.plain:
+            yield self._row
+        status = self._status().translate(_CONTROL)
+        yield Text(status, "dim", no_wrap=True, overflow="ellipsis")

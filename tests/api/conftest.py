@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import AsyncIterator
-from pathlib import Path
+from contextlib import aclosing
 
 import pytest
 from temporalio.client import Client
-from temporalio.common import SearchAttributeKey
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
-from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
+from activities.providers.factory import ProviderConfig, provider_for
+from embedded.temporal_server import find_binary, server_flags
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import Api, serving
@@ -22,14 +21,9 @@ from worker import build_worker
 @pytest.fixture(scope="session")
 async def api_temporal() -> AsyncIterator[Client]:
     """A Temporal server of this folder's own: nobody else's worker takes its runs."""
-    names = (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT)
     env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(Path(sys.executable).with_name("temporal")),
-        dev_server_extra_args=[
-            "--dynamic-config-value",
-            "history.transferProcessorMaxPollRPS=2000",
-        ],
-        search_attributes=[SearchAttributeKey.for_keyword(name) for name in names],
+        dev_server_existing_path=str(find_binary()),
+        dev_server_extra_args=list(server_flags()),
         data_converter=pydantic_data_converter,
     )
     yield env.client
@@ -68,5 +62,8 @@ async def lonely_api(no_temporal: Client, journal: SqliteJournal) -> AsyncIterat
 @pytest.fixture
 async def working(api_temporal: Client, journal: SqliteJournal) -> AsyncIterator[None]:
     """A worker, for as long as the test."""
-    async with build_worker(api_temporal, journal, Settings(drain_s=0.1)):
+    async with (
+        aclosing(provider_for(ProviderConfig())) as providers,
+        build_worker(api_temporal, journal, providers, Settings(drain_s=0.1)),
+    ):
         yield

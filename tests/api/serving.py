@@ -86,11 +86,14 @@ async def serving(settings: Settings, journal: Journal, client: Client) -> Async
     task = asyncio.create_task(server.serve([listener]))
     limits = httpx.Limits(max_connections=None)
     url = f"http://{host}:{port}"
-    async with httpx.AsyncClient(base_url=url, timeout=15, limits=limits) as http:
-        yield Api(http, services, journal, host, port)
-    server.should_exit = True
-    await task
-    await services.close()
+    try:
+        async with httpx.AsyncClient(base_url=url, timeout=15, limits=limits) as http:
+            yield Api(http, services, journal, host, port)
+    finally:
+        server.should_exit = True
+        await task
+        await services.close()
+        listener.close()
 
 
 def run_id() -> str:

@@ -84,7 +84,7 @@ class StandIn:
         self.url = ""
 
     def add(
-        self, kind: str, step: int | None = None, attempt: int | None = None, **data: Any
+        self, kind: str, step: int | None = None, attempt: int | None = None, /, **data: Any
     ) -> None:
         """One more event."""
         self.events.append(envelope(len(self.events) + 1, kind, data, step, attempt))

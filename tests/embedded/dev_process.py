@@ -39,10 +39,11 @@ def told(data_dir: Path) -> dict[str, Any]:
 
 
 def told_pids(data_dir: Path) -> list[int]:
-    """Every pid in `dev.json`."""
+    """Every pid in `dev.json`, the API's first."""
     state = told(data_dir)
     pids = [state["api"]["pid"], state["temporal"]["pid"]]
-    return [*pids, *(worker["pid"] for worker in state["workers"])]
+    pids += [worker["pid"] for worker in state["workers"]]
+    return [pid for pid in pids if pid is not None]
 
 
 async def until(condition: Callable[[], bool], within_s: float) -> None:
@@ -62,7 +63,8 @@ async def running_dev(wanted: DevOptions) -> AsyncIterator[tuple[DevState, async
     """Run it in this process; entered when it is ready, left when it has stopped."""
     ready: asyncio.Future[DevState] = asyncio.get_running_loop().create_future()
     dev = asyncio.create_task(run_dev(wanted, ready.set_result))
-    await asyncio.wait({dev, ready}, return_when=asyncio.FIRST_COMPLETED)
+    either: list[asyncio.Future[Any]] = [dev, ready]
+    await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
     if dev.done():
         await dev
     try:
@@ -89,7 +91,7 @@ async def dev_process(data_dir: Path, kind: str) -> AsyncIterator[asyncio.subpro
 
 def main() -> None:
     """Run it: DATA_DIR plain|stubborn|never-ready."""
-    kinds = {
+    kinds: dict[str, dict[str, Any]] = {
         "plain": {},
         "stubborn": {"worker": STUBBORN_WORKER},
         "never-ready": {"api": NEVER_READY_API},

@@ -22,7 +22,9 @@ async def test_children_do_not_survive_a_killed_dev(tmp_path: Path) -> None:
         await until(lambda: (tmp_path / "dev.json").exists() and told_pids(tmp_path) != pids, 15)
 
 
-async def test_a_signal_while_it_starts_ends_it_cleanly(tmp_path: Path) -> None:
+async def test_a_signal_while_it_starts_ends_it_cleanly(
+    tmp_path: Path, shared_temporal: str
+) -> None:
     async with dev_process(tmp_path, "never-ready") as dev:
         await until((tmp_path / "dev.json").exists, 15)
         pids = told_pids(tmp_path)
@@ -33,7 +35,9 @@ async def test_a_signal_while_it_starts_ends_it_cleanly(tmp_path: Path) -> None:
     assert not (tmp_path / "dev.json").exists()
 
 
-async def test_a_second_interrupt_ends_everything_at_once(tmp_path: Path) -> None:
+async def test_a_second_interrupt_ends_everything_at_once(
+    tmp_path: Path, shared_temporal: str
+) -> None:
     async with dev_process(tmp_path, "stubborn") as dev:
         await until((tmp_path / "worker-env.json").exists, 15)
         await until((tmp_path / "dev.json").exists, 15)

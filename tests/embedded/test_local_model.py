@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib.util
 import json
 from pathlib import Path
+from typing import Any
 
 import httpx
 import pytest
@@ -22,12 +24,18 @@ pytestmark = [
 ]
 
 
+async def data_lines(client: httpx.AsyncClient, request: dict[str, Any]) -> list[str]:
+    async with client.stream("POST", "/v1/chat/completions", json=request) as answer:
+        assert answer.status_code == 200
+        return [line async for line in answer.aiter_lines() if line.startswith("data: {")]
+
+
 async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None:
     port = free_port()
     supervisor = Supervisor(tmp_path, lambda: None, lambda _: None)
     command = (*Commands().local_model, "--port", str(port))
     await supervisor.start(ChildSpec("local", command))
-    request = {
+    request: dict[str, Any] = {
         "model": "smollm2",
         "stream": True,
         "max_tokens": 16,
@@ -39,10 +47,11 @@ async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None
             httpx.AsyncClient(
                 base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=15
             ) as client,
-            client.stream("POST", "/v1/chat/completions", json=request) as answer,
+            asyncio.timeout(15),
         ):
-            assert answer.status_code == 200
-            lines = [line async for line in answer.aiter_lines() if line.startswith("data: {")]
+            while (await client.get("/health")).status_code == 503:  # the model is being loaded
+                await asyncio.sleep(0.05)
+            lines = await data_lines(client, request)
     finally:
         await supervisor.stop()
     choices = [choice for line in lines for choice in json.loads(line[6:])["choices"]]

@@ -1,0 +1,256 @@
+"""The command line as people use it: real processes against a server that speaks the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import os
+import pty
+import signal
+import sys
+import time
+from pathlib import Path
+from typing import NamedTuple
+
+import pytest
+
+from tests.console.stand_in import RUN, Refuse, Send, StandIn
+from tests.histories.record import FOLDER
+
+RELAYLINE = str(Path(sys.executable).with_name("relayline"))
+HISTORY = FOLDER / "happy_path.json"
+
+
+class Ended(NamedTuple):
+    code: int
+    out: str
+    err: str
+
+
+async def start(*words: str, out: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+    given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
+    pipe = asyncio.subprocess.PIPE
+    env = given | {"TERM": "xterm", "COLUMNS": "80", "RELAYLINE_DATA_DIR": "/proc/none"}
+    return await asyncio.create_subprocess_exec(
+        RELAYLINE, *words, stdin=pipe, stdout=out, stderr=pipe, env=env, cwd="/"
+    )
+
+
+async def relayline(*words: str, stdin: bytes = b"") -> Ended:
+    process = await start(*words)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 15)
+    return Ended(process.returncode or 0, out.decode(), err.decode())
+
+
+def whole(stand_in: StandIn, end: str = "run.completed") -> None:
+    stand_in.add("run.started", agent="assistant", model="rehearsal")
+    stand_in.add("step.started", 1, model="rehearsal")
+    stand_in.add("message.delta", 1, 1, text="forty-")
+    stand_in.add("message.delta", 1, 1, text="two")
+    stand_in.add("message.completed", 1, 1, text="forty-two", finish_reason="stop")
+    stand_in.add(end, 1)
+
+
+async def test_help_is_quick_and_names_every_command() -> None:
+    began = time.monotonic()
+    ended = await relayline("--help")
+    assert time.monotonic() - began < 2
+    steering, looking = ["pause", "resume", "cancel"], ["watch", "export", "replay"]
+    for name in ["dev", "worker", "api", "run", *steering, *looking]:
+        assert f"\n  {name} " in ended.out
+    assert ended.code == 0
+
+
+async def test_help_loads_nothing_heavy() -> None:
+    code = (
+        "import sys, cli; sys.exit(len({'httpx','temporalio','fastapi','rich'} & {*sys.modules}))"
+    )
+    process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
+    assert await process.wait() == 0
+
+
+async def test_run_prints_the_id_and_nothing_else_on_stdout(stand_in: StandIn) -> None:
+    ended = await relayline("run", "what is 6*7?", "--url", stand_in.url)
+    assert (ended.code, ended.out) == (0, RUN + "\n")
+    assert f"relayline watch {RUN}" in ended.err
+
+
+async def test_run_sends_what_its_options_say(stand_in: StandIn) -> None:
+    options = ["--agent", "clerk", "--model", "local", "--idempotency-key", "k1"]
+    limits = ["--limits", "max_steps=3", "--limits", "max_wall_s=1.5", "--metadata", "a=b=c"]
+    ended = await relayline(
+        "run", "-", *options, *limits, "--url", stand_in.url, stdin=b"h\xc3\xb6"
+    )
+    assert ended.code == 0, ended.err
+    _, path, headers, body = stand_in.requests[0]
+    assert (path, headers["idempotency-key"]) == ("/v1/runs", "k1")
+    assert body == {
+        "agent": "clerk",
+        "input": "hö",
+        "model": "local",
+        "limits": {"max_steps": 3, "max_wall_s": 1.5},
+        "metadata": {"a": "b=c"},
+    }
+
+
+async def test_run_watch_shows_the_run_and_succeeds(stand_in: StandIn) -> None:
+    whole(stand_in)
+    stand_in.answers.append(Send(limit=350, cut=True))
+    ended = await relayline("run", "hi", "--watch", "--url", stand_in.url)
+    assert ended.code == 0, ended.err
+    assert "forty-two\n" in ended.out
+    assert "✓ completed" in ended.out
+    assert ended.err == ""
+
+
+@pytest.mark.parametrize("end", ["run.failed", "run.cancelled", "run.terminated"])
+async def test_watching_a_run_that_ends_otherwise_fails(stand_in: StandIn, end: str) -> None:
+    whole(stand_in, end)
+    stand_in.run = {"status": end.removeprefix("run.")}
+    assert (await relayline("watch", RUN, "--url", stand_in.url)).code == 1
+
+
+async def test_json_is_one_envelope_a_line_and_nothing_else(stand_in: StandIn) -> None:
+    whole(stand_in)
+    ended = await relayline("run", "hi", "--watch", "--json", "--url", stand_in.url)
+    assert [json.loads(line) for line in ended.out.splitlines()] == stand_in.events
+    assert (ended.code, ended.err) == (0, "")
+
+
+async def test_run_json_without_watch_prints_the_receipt(stand_in: StandIn) -> None:
+    ended = await relayline("run", "hi", "--json", "--url", stand_in.url)
+    assert json.loads(ended.out)["run_id"] == RUN
+
+
+async def test_ctrl_c_detaches_and_says_how_to_come_back(stand_in: StandIn) -> None:
+    stand_in.add("run.started", agent="assistant", model="rehearsal")
+    stand_in.answers.append(Send(hang_s=15, cut=True))
+    process = await start("run", "hi", "--watch", "--url", stand_in.url)
+    assert process.stdout is not None
+    assert "assistant" in (await process.stdout.readline()).decode()
+    process.send_signal(signal.SIGINT)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    assert process.returncode == 130
+    assert f"Come back with: relayline watch {RUN} --url {stand_in.url}" in err.decode()
+    assert not any(path.endswith("cancel") for _, path, _, _ in stand_in.requests)
+
+
+async def test_a_terminal_gets_a_status_line_and_is_given_back(stand_in: StandIn) -> None:
+    whole(stand_in)
+    stand_in.answers.append(Send(limit=650, cut=True, hang_s=0.6))
+    ours, theirs = pty.openpty()
+    process = await start("watch", RUN, "--url", stand_in.url, out=theirs)
+    _, err = await asyncio.wait_for(process.communicate(), 10)
+    os.close(theirs)
+    shown = os.read(ours, 65536).decode()
+    os.close(ours)
+    assert (process.returncode, err) == (0, b"")
+    assert "forty-two" in shown, shown
+    assert "running · step 1 · 0 tokens · " in shown
+    assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
+
+
+@pytest.mark.parametrize(
+    ("outcome", "code", "words"),
+    [
+        ({"state": "applied", "step": 3, "applied": "went on"}, 0, "applied at step 3: went on"),
+        ({"state": "refused", "reason": "already paused"}, 1, "was refused: already paused"),
+        ({"state": "accepted"}, 0, "accepted; the run has not come to act on it"),
+    ],
+)
+@pytest.mark.parametrize("command", ["pause", "resume", "cancel"])
+async def test_a_command_says_what_became_of_it(
+    stand_in: StandIn, command: str, outcome: dict[str, object], code: int, words: str
+) -> None:
+    stand_in.outcome = outcome
+    ended = await relayline(command, RUN, "--url", stand_in.url)
+    assert ended.code == code
+    assert f"{command} {words}" in (ended.err if code else ended.out)
+
+
+async def test_cancel_gives_its_reason(stand_in: StandIn) -> None:
+    await relayline("cancel", RUN, "--reason", "enough", "--url", stand_in.url)
+    assert stand_in.requests[0][3] == {"reason": "enough"}
+
+
+async def test_what_the_api_refuses_is_one_line_with_its_words(stand_in: StandIn) -> None:
+    stand_in.problem = Refuse(404, "unknown-run", "no run 'run_x'")
+    for command in ("watch", "pause", "cancel"):
+        ended = await relayline(command, "run_x", "--url", stand_in.url)
+        assert ended == Ended(1, "", "relayline: no run 'run_x'\n")
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        (["run", "x", "--url", "http://127.0.0.1:1"], 1, "no API answers at http://127.0.0.1:1"),
+        (["watch", "run_x", "--url", "http://127.0.0.1:1"], 1, "relayline dev"),
+        (["run", "x", "--url", "nowhere"], 1, "'nowhere' is no address of an API"),
+        (["run", ""], 2, "the input is empty"),
+        (["run", "-"], 2, "the input is empty"),
+        (["run"], 2, "Missing argument"),
+        (["run", "x", "--limits", "max_fun=1"], 2, "'max_fun': there are max_steps"),
+        (["run", "x", "--limits", "max_steps"], 2, "write KEY=VALUE"),
+        (["run", "x", "--limits", "max_steps=true"], 2, "'true' is no number"),
+        (["run", "x", "--limits", "max_steps=many"], 2, "'many' is no number"),
+        (["run", "x", "--metadata", "=1"], 2, "write KEY=VALUE"),
+        (["replay", "nothing"], 2, "'nothing' is neither a file nor a run's id"),
+        (["replay", "/etc/hostname"], 1, "holds no Temporal history"),
+        (["export", "run_0123456789abcdef"], 1, "no Temporal address"),
+        (["worker"], 1, "/proc/none"),
+        (["dev", "--workers", "many"], 2, "--workers"),
+        (["dev", "--data-dir", "/proc/no"], 1, "/proc/no can't be written"),
+    ],
+)
+async def test_what_cannot_be_done_names_the_thing(words: list[str], code: int, told: str) -> None:
+    ended = await relayline(*words)
+    assert ended.code == code, ended
+    assert told in ended.err
+    assert "Traceback" not in ended.err
+    assert ended.out == ""
+
+
+async def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    process = await asyncio.create_subprocess_exec(
+        RELAYLINE,
+        "watch",
+        RUN,
+        env=os.environ | {"RELAYLINE_API_PORT": "many"},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, err = await process.communicate()
+    assert process.returncode == 1
+    assert err.decode().startswith("relayline: RELAYLINE_API_PORT is 'many': ")
+
+
+async def test_the_api_of_the_running_dev_is_found(stand_in: StandIn, tmp_path: Path) -> None:
+    state = {
+        "api": {"url": stand_in.url, "pid": 1},
+        "temporal": {"address": "x", "ui": "", "pid": 1},
+    }
+    (tmp_path / "dev.json").write_text(json.dumps(state))
+    process = await asyncio.create_subprocess_exec(
+        RELAYLINE,
+        *("run", "hi"),
+        env={"PATH": os.environ["PATH"], "RELAYLINE_DATA_DIR": str(tmp_path)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    out, _ = await process.communicate()
+    assert out.decode() == RUN + "\n"
+
+
+async def test_replay_tells_how_much_fits() -> None:
+    ended = await relayline("replay", str(HISTORY))
+    events = len(json.loads(HISTORY.read_text())["events"])
+    assert ended == Ended(0, f"{HISTORY} fits this code: {events} events, 2 steps replayed\n", "")
+
+
+async def test_replay_tells_the_step_and_the_event_where_it_diverges(tmp_path: Path) -> None:
+    changed = tmp_path / "changed.json"
+    changed.write_text(HISTORY.read_text().replace('"call_tool"', '"other"'))
+    ended = await relayline("replay", str(changed))
+    assert (ended.code, ended.out) == (1, "")
+    lines = ended.err.splitlines()
+    assert len(lines) == 1
+    assert "diverges from this code at step 1, event " in lines[0]
+    assert "activity task scheduled (other): [TMPRL1100] Nondeterminism error" in lines[0]
