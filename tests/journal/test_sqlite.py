@@ -53,27 +53,33 @@ async def test_a_subscription_that_failed_raises() -> None:
 
 
 async def test_the_watcher_stands_still_while_nobody_watches(tmp_path: Path) -> None:
+    others = set(threading.enumerate())
     journal = SqliteJournal(tmp_path / "journal.db")
     await journal.append("run-1", [delta()])
-    assert not [each for each in threading.enumerate() if each.name == "journal-watcher"]
+    assert not _new("journal-watcher", others)
     async with tailing(journal, "run-1") as tail:
         await anext(tail)
-        assert await _wake_ups(0.2) > 10
+        assert await _wake_ups(others, 0.2) > 10
     await asyncio.sleep(0.05)
-    assert await _wake_ups(0.2) <= 1
+    assert await _wake_ups(others, 0.2) <= 1
     await journal.close()
-    assert not [each for each in threading.enumerate() if each.name.startswith("journal-")]
+    assert not _new("journal-", others)
 
 
-async def _wake_ups(during_s: float) -> int:
+def _new(name: str, others: set[threading.Thread]) -> list[threading.Thread]:
+    """Threads of that name that are not among the others."""
+    return [t for t in threading.enumerate() if t.name.startswith(name) and t not in others]
+
+
+async def _wake_ups(others: set[threading.Thread], during_s: float) -> int:
     """How often the watcher's thread was put to sleep."""
-    before = _switches()
+    before = _switches(others)
     await asyncio.sleep(during_s)
-    return _switches() - before
+    return _switches(others) - before
 
 
-def _switches() -> int:
-    [watcher] = [each for each in threading.enumerate() if each.name == "journal-watcher"]
+def _switches(others: set[threading.Thread]) -> int:
+    [watcher] = _new("journal-watcher", others)
     status = Path(f"/proc/self/task/{watcher.native_id}/status").read_text()
     [line] = [line for line in status.splitlines() if line.startswith("voluntary_ctxt_switches")]
     return int(line.split()[1])
