@@ -164,7 +164,7 @@ def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
 
     show = watch_json if as_json else watch
     try:
-        status = _asked(base_url, lambda client: show(client, run_id, sys.stdout))
+        status = _asked(base_url, lambda client: show(client, run_id, sys.stdout, sys.stderr))
     except KeyboardInterrupt as error:
         back = f"relayline watch {run_id} --url {base_url}"
         typer.echo(f"\ndetached; the run goes on. Come back with: {back}", err=True)

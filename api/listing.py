@@ -18,8 +18,8 @@ from api.gateway import Execution, Gateway
 from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
 from workflows.agent_run import AgentRun
 
-WINDOW_MAX = 500
-"""Executions that one window should not exceed."""
+WINDOW = 500
+"""Executions that one window should not exceed; at least three times a page."""
 _SPAN_MIN_S = 0.001
 _SPAN_MAX_S = 20 * 365 * 86_400.0
 _BISECTIONS = 24
@@ -80,12 +80,12 @@ def query_for(status: RunStatus | None, agent: str | None) -> str:
 
 
 async def newest(
-    gateway: Gateway, query: str, limit: int, before: Place | None
+    gateway: Gateway, query: str, limit: int, before: Place | None, window: int = WINDOW
 ) -> tuple[list[Execution], Place | None]:
     """At most `limit` executions, newest first, and the place to go on from; None at the end."""
     upper = before.started_at if before else datetime.now(UTC) + timedelta(minutes=5)
     query = f"{query} AND StartTime <= '{_stamp(upper)}'"
-    lower = await _lower_bound(gateway, query, upper, limit + 1)
+    lower = await _lower_bound(gateway, query, upper, (2 * limit, window))
     if lower is not None:
         query = f"{query} AND StartTime >= '{_stamp(lower)}'"
     found = [item for item in await _all(gateway, query) if before is None or _place(item) < before]
@@ -95,26 +95,29 @@ async def newest(
     return page, _place(page[-1]) if more else None
 
 
-async def _lower_bound(gateway: Gateway, query: str, upper: datetime, want: int) -> datetime | None:
-    """Where a window below `upper` begins that holds twice `want`, but not far too many.
+async def _lower_bound(
+    gateway: Gateway, query: str, upper: datetime, bounds: tuple[int, int]
+) -> datetime | None:
+    """Where a window below `upper` begins that holds between so many and so many.
 
-    None when everything is few enough. Twice, because runs that started at `upper` itself may
-    have been shown already.
+    None when everything is few enough. Two pages at least, because runs that started at `upper`
+    itself may have been shown already.
     """
-    if await gateway.count(query) <= WINDOW_MAX:
+    least, most = bounds
+    if await gateway.count(query) <= most:
         return None
     short, long = math.log(_SPAN_MIN_S), math.log(_SPAN_MAX_S)
     for _ in range(_BISECTIONS):
         middle = (short + long) / 2
         lower = upper - timedelta(seconds=math.exp(middle))
         count = await gateway.count(f"{query} AND StartTime >= '{_stamp(lower)}'")
-        if count < 2 * want:
+        if count < least:
             short = middle
-        elif count > WINDOW_MAX:
+        elif count > most:
             long = middle
         else:
             break
-    return upper - timedelta(seconds=math.exp(long if count < 2 * want else middle))
+    return upper - timedelta(seconds=math.exp(long if count < least else middle))
 
 
 async def _all(gateway: Gateway, query: str) -> list[Execution]:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
+from datetime import datetime
+from time import monotonic
 
 from pydantic import JsonValue
 
@@ -38,7 +39,9 @@ class Narrator:
         """The text of the newest step that stands on the screen."""
         self._started: datetime | None = None
         self._newest: datetime | None = None
-        self._cut = False
+        self._received_s = 0.0
+        self._cut = ""
+        """Why there is no connection right now."""
         self._tellers: dict[str, Callable[[Envelope, _Data], None]] = {
             "run.started": self._run_started,
             "run.paused": self._paused,
@@ -72,20 +75,18 @@ class Narrator:
         before, self.rendered = self.rendered, self.rendered.apply(event)
         if before is self.rendered:
             return
-        self._newest = event.at
-        if self._cut:
-            self._cut = False
-            self._line("connected again", _QUIET)
+        self._newest, self._received_s = event.at, monotonic()
+        self._cut = ""
         if event.type in TERMINAL_TYPES:
             self._ended(event)
         elif teller := self._tellers.get(event.type):
             teller(event, event.data)
 
     def interrupted(self, interruption: Interruption) -> None:
-        """Write that the connection broke off; once, however often it is tried again."""
-        if not self._cut:
-            self._cut = True
-            self._line(f"connection lost ({interruption.reason}): trying again", _ASK)
+        """Tell that the connection broke off; once, however often it is tried again."""
+        first, self._cut = not self._cut, interruption.reason
+        if first and self._screen:
+            self._screen.aside(lost(interruption))
 
     def status_line(self) -> str:
         """Step, what runs, tokens, elapsed time."""
@@ -95,14 +96,15 @@ class Narrator:
         words += [" ".join(filter(None, (tool.name, tool.progress))) for tool in running[:3]]
         words += [f"{rendered.usage.total_tokens:,} tokens", _duration(self._elapsed_s(live=True))]
         if self._cut:
-            words.append("not connected")
+            words.insert(0, f"not connected ({preview(self._cut, 40)})")
         return " · ".join(words)
 
     def _elapsed_s(self, *, live: bool) -> float:
+        """By the clock of whoever wrote the events; live, with the time since the newest came."""
         if self._started is None or self._newest is None:
             return 0
-        until = datetime.now(UTC) if live else self._newest
-        return max((until - self._started).total_seconds(), 0)
+        since_s = monotonic() - self._received_s if live else 0
+        return (self._newest - self._started).total_seconds() + since_s
 
     def _line(self, words: str, style: str = "") -> None:
         if self._screen:
@@ -222,6 +224,11 @@ class Narrator:
         self._line(f"{'✓' if good else '✗'} {' · '.join(words)}", _GOOD if good else _BAD)
         if why:
             self._line(f"  {_one_line(why, _INPUT_CHARS)}", "" if good else _BAD)
+
+
+def lost(interruption: Interruption) -> str:
+    """For people, when a connection broke off."""
+    return f"connection lost ({interruption.reason}): trying again"
 
 
 def _call(name: JsonValue, arguments: JsonValue) -> str:

@@ -32,6 +32,10 @@ class Screen(Protocol):
         """A line of its own, below the text."""
         ...
 
+    def aside(self, words: str) -> None:
+        """A line that is not part of what is shown, unless the live line tells it anyway."""
+        ...
+
     def __enter__(self) -> Self:
         """Take the terminal."""
         ...
@@ -46,19 +50,20 @@ class Screen(Protocol):
         ...
 
 
-def screen_for(file: TextIO, status: Callable[[], str]) -> Screen:
+def screen_for(file: TextIO, asides: TextIO, status: Callable[[], str]) -> Screen:
     """A screen with the live line `status()` where that can be shown, a plain one elsewhere."""
     console = Console(file=file, highlight=False)
     if console.is_interactive:
         return LiveScreen(console, status)
-    return PlainScreen(file)
+    return PlainScreen(file, asides)
 
 
 class PlainScreen:
     """Writes characters exactly as they come, but for control characters; for pipes and files."""
 
-    def __init__(self, file: TextIO) -> None:
+    def __init__(self, file: TextIO, asides: TextIO) -> None:
         self._file = file
+        self._asides = asides
         self._open = False
         self._style = ""
 
@@ -93,6 +98,11 @@ class PlainScreen:
         """As in `Screen`."""
         self.end_text()
         self._write(words.translate(_CONTROL) + "\n")
+
+    def aside(self, words: str) -> None:
+        """As in `Screen`."""
+        self._asides.write(words.translate(_CONTROL) + "\n")
+        self._asides.flush()
 
     def _write(self, characters: str) -> None:
         self._file.write(characters)
@@ -153,6 +163,10 @@ class LiveScreen:
         """As in `Screen`."""
         self.end_text()
         self._console.print(Text(words.translate(_CONTROL), style))
+
+    def aside(self, words: str) -> None:  # noqa: ARG002
+        """As in `Screen`: the status line tells it."""
+        self._live.refresh()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What stands below the finished rows, as of now."""

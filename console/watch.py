@@ -6,14 +6,15 @@ from contextlib import aclosing
 from typing import TextIO
 
 from console.client import ApiClient
-from console.narrator import Narrator
+from console.following import Interruption
+from console.narrator import Narrator, lost
 from console.screen import screen_for
 from contracts.envelope import Envelope
 from contracts.events import TERMINAL_TYPES
 from contracts.runs import RunStatus
 
 
-async def watch(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
+async def watch(client: ApiClient, run_id: str, out: TextIO, err: TextIO) -> RunStatus:
     """Show the run from its start to its end, as it comes; how it ended.
 
     Reconnects by itself. Cancelled, it gives the terminal back; the run goes on.
@@ -22,7 +23,7 @@ async def watch(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
         ApiError: the run is unknown, or the API refuses.
     """
     narrator = Narrator()
-    with screen_for(out, narrator.status_line) as screen:
+    with screen_for(out, err, narrator.status_line) as screen:
         narrator.open(screen)
         frames = client.frames(run_id, on_interruption=narrator.interrupted)
         async with aclosing(frames):
@@ -32,13 +33,13 @@ async def watch(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
     return status if status.ended else (await client.get(run_id)).status
 
 
-async def watch_json(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
+async def watch_json(client: ApiClient, run_id: str, out: TextIO, err: TextIO) -> RunStatus:
     """Write each envelope as one line, as the server sent it, and nothing else; how it ended.
 
     Raises:
         ApiError: the run is unknown, or the API refuses.
     """
-    frames = client.frames(run_id)
+    frames = client.frames(run_id, on_interruption=lambda cut: _aside(err, cut))
     status = None
     async with aclosing(frames):
         async for frame in frames:
@@ -46,3 +47,8 @@ async def watch_json(client: ApiClient, run_id: str, out: TextIO) -> RunStatus:
             out.flush()
             status = TERMINAL_TYPES.get(frame.event, status)
     return status or (await client.get(run_id)).status
+
+
+def _aside(err: TextIO, interruption: Interruption) -> None:
+    err.write(lost(interruption) + "\n")
+    err.flush()

@@ -34,7 +34,7 @@ CATALOG = Catalog(
 )
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 5) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 12) -> None:
     """Return as soon as it holds.
 
     Raises:

@@ -8,7 +8,7 @@ import time
 import pytest
 from temporalio.client import Client
 
-from api.listing import Place
+from api.listing import Place, newest, query_for
 from contracts.envelope import NewEvent
 from contracts.events import MessageCompleted, RunFailed, RunPaused
 from contracts.messages import Usage
@@ -150,6 +150,23 @@ async def test_lists_are_newest_first_and_walked_by_cursor(api: Api, api_tempora
     by_three = await walk(api, {"agent": "brief", "limit": 3})
     assert [run for run in by_three if run in made] == made[::-1]
     assert len(set(by_three)) == len(by_three)
+
+
+async def test_a_list_too_long_to_read_whole_is_cut_into_windows(api: Api) -> None:
+    made = [await submitted(api, agent="brief") for _ in range(25)]
+    gateway, query = api.services.gateway, query_for(None, "brief")
+    async with asyncio.timeout(10):
+        while made[-1] not in await walk(api, {"agent": "brief", "limit": 1}):
+            await asyncio.sleep(0.1)
+    listed: list[str] = []
+    place: Place | None = None
+    while not set(made) <= set(listed):
+        page, place = await newest(gateway, query, 3, place, window=9)
+        assert len(page) == 3
+        listed += [item.run_id for item in page]
+        assert place is not None
+    assert [run for run in listed if run in made] == made[::-1]
+    assert len(set(listed)) == len(listed)
 
 
 async def walk(api: Api, params: dict[str, str | int]) -> list[str]:

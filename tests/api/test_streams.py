@@ -115,7 +115,7 @@ async def test_a_slow_reader_gets_everything_and_slows_nobody(api: Api) -> None:
     whole = await envelopes(api.journal, run)
     async with asyncio.timeout(8):
         assert await quick == whole
-    assert api.services.streams.open_count == 1, "the slow one is still there, and still behind"
+    await api.opened(1)  # the slow one is still there, and still behind
     received = await read_to_end(raw)
     assert [f"id: {number}\n" in received for number in (1, 1000, len(whole))] == [True] * 3
     assert received.count("\nevent: message.delta\n") == 2000
@@ -150,8 +150,7 @@ async def test_a_client_that_stops_reading_is_dropped_and_resumes(
     async with serving(Settings(send_timeout_s=0.4), journal, no_temporal) as api:
         raw = await open_raw(api, f"/v1/runs/{run}/events", receive_buffer=4096)
         begun = time.monotonic()
-        await asyncio.sleep(0.2)
-        assert api.services.streams.open_count == 1
+        await api.opened(1)
         await api.opened(0)
         assert time.monotonic() - begun >= 0.4
         await api.quiet()
@@ -207,7 +206,8 @@ async def test_trouble_of_the_journal_holds_the_stream_and_loses_nothing(
     await journal.append(run, [started(), said("hello")])
     async with serving(Settings(), flaky, no_temporal) as api:
         live = asyncio.create_task(follow(api, run))
-        await asyncio.sleep(0.1)
+        await api.opened(1)
+        await asyncio.sleep(0.05)
         flaky.go_down()
         await journal.append(run, deltas(20))
         await asyncio.sleep(0.7)

@@ -12,8 +12,11 @@ from rich.console import Console
 from starlette.responses import Response
 
 from console.client import ApiClient
+from console.following import Interruption
+from console.narrator import Narrator
 from console.screen import LiveScreen, PlainScreen
 from console.watch import watch, watch_json
+from contracts.envelope import Envelope
 from contracts.runs import RunStatus
 from tests.console.stand_in import RUN, Send, StandIn
 
@@ -38,7 +41,7 @@ def end(stand_in: StandIn) -> None:
 async def seen(stand_in: StandIn) -> str:
     out = io.StringIO()
     async with ApiClient(stand_in.url) as client:
-        await watch(client, RUN, out)
+        await watch(client, RUN, out, io.StringIO())
     return out.getvalue()
 
 
@@ -156,19 +159,43 @@ async def test_the_end_is_told_and_given_back(
     stand_in.add(kind, 1, **data)
     out = io.StringIO()
     async with ApiClient(stand_in.url) as client:
-        assert await watch(client, RUN, out) is status
+        assert await watch(client, RUN, out, io.StringIO()) is status
         assert words in out.getvalue()
-        assert await watch_json(client, RUN, io.StringIO()) is status
+        assert await watch_json(client, RUN, io.StringIO(), io.StringIO()) is status
 
 
-async def test_a_lost_connection_is_told_once_and_so_is_its_return(stand_in: StandIn) -> None:
+async def test_a_lost_connection_is_told_once_and_kept_out_of_the_text(
+    stand_in: StandIn,
+) -> None:
     begin(stand_in)
     say(stand_in, 1, 1, "one ", "two ", "three")
     end(stand_in)
-    stand_in.answers += [Send(limit=600, cut=True), Send(limit=3), Send(limit=3)]
-    out = await seen(stand_in)
-    assert out.count("connection lost") == out.count("connected again") == 1
-    assert out.index("connection lost") < out.index("connected again")
+    stand_in.answers += [Send(limit=700, cut=True), Send(limit=3), Send(limit=3)]
+    out, err = io.StringIO(), io.StringIO()
+    async with ApiClient(stand_in.url) as client:
+        await watch(client, RUN, out, err)
+    assert "\none two three\n" in out.getvalue()
+    assert err.getvalue().count("connection lost") == 1
+    assert err.getvalue().endswith("trying again\n")
+
+
+def test_the_status_line_has_what_runs_tokens_and_time() -> None:
+    stand_in, narrator = StandIn(), Narrator()
+    assert narrator.status_line() == "queued · step 0 · 0 tokens · 0.0 s"
+    begin(stand_in)
+    stand_in.add("message.completed", 1, 1, text="", finish_reason="tool_calls", usage=USAGE)
+    stand_in.add("tool.started", 1, 1, call_id="a", name="read_file", arguments={})
+    stand_in.add("tool.progress", 1, 1, call_id="a", message="half")
+    for event in stand_in.events * 2:
+        narrator.tell(Envelope.model_validate(event))
+    line = "running · step 1 · read_file half · 1,234 tokens · 5.0 s"
+    assert narrator.status_line() == line
+    narrator.interrupted(Interruption("gone", 1))
+    assert narrator.status_line() == f"not connected (gone) · {line}"
+    stand_in.add("run.resumed")
+    stand_in.events[-1]["at"] = "2026-11-23T11:01:07Z"
+    narrator.tell(Envelope.model_validate(stand_in.events[-1]))
+    assert narrator.status_line().endswith("1,234 tokens · 61 min 06 s")
 
 
 async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) -> None:
@@ -177,11 +204,12 @@ async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) 
     stand_in.add("mood.changed", to="good")
     end(stand_in)
     stand_in.answers.append(Send(limit=700, cut=True))
-    out = io.StringIO()
+    out, err = io.StringIO(), io.StringIO()
     async with ApiClient(stand_in.url) as client:
-        await watch_json(client, RUN, out)
+        await watch_json(client, RUN, out, err)
     lines = out.getvalue().removesuffix("\n").split("\n")
     assert [json.loads(line) for line in lines] == stand_in.events
+    assert "connection lost" in err.getvalue()
 
 
 async def test_a_stream_with_nothing_left_to_send_ends_with_the_status_of_the_api(
@@ -190,16 +218,17 @@ async def test_a_stream_with_nothing_left_to_send_ends_with_the_status_of_the_ap
     stand_in.run = {"status": "terminated"}
     stand_in.answers += [Response(status_code=204), Response(status_code=204)]
     async with ApiClient(stand_in.url) as client:
-        assert await watch(client, RUN, io.StringIO()) is RunStatus.TERMINATED
-        assert await watch_json(client, RUN, io.StringIO()) is RunStatus.TERMINATED
+        assert await watch(client, RUN, io.StringIO(), io.StringIO()) is RunStatus.TERMINATED
+        assert await watch_json(client, RUN, io.StringIO(), io.StringIO()) is RunStatus.TERMINATED
 
 
 @pytest.mark.parametrize("bad", ["\x1b[31mred", "bell\x07", "\x9b2J", "over\rwrite"])
 def test_text_cannot_steer_the_terminal(bad: str) -> None:
     out = io.StringIO()
-    with PlainScreen(out) as plain:
+    with PlainScreen(out, out) as plain:
         plain.text(bad)
         plain.line(bad)
+        plain.aside(bad)
     terminal = io.StringIO()
     console = Console(file=terminal, force_terminal=True, force_interactive=True, width=40)
     with LiveScreen(console, lambda: bad) as live:

@@ -1,0 +1,67 @@
+"""What the command line refuses, and how it says so; in this process, with no server."""
+
+from __future__ import annotations
+
+import pytest
+from typer.testing import CliRunner
+
+from cli import app
+from console.ending import Failure
+
+NOBODY = "http://127.0.0.1:1"
+
+
+@pytest.fixture(autouse=True)
+def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RELAYLINE_DATA_DIR", "/proc/none")
+    monkeypatch.delenv("RELAYLINE_URL", raising=False)
+    monkeypatch.delenv("TEMPORAL_ADDRESS", raising=False)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run"], "Missing argument"),
+        (["run", ""], "the input is empty"),
+        (["run", "-"], "the input is empty"),
+        (["run", "\udcff"], "the input is not UTF-8"),
+        (["run", "x", "--limits", "max_fun=1"], "'max_fun': there are max_steps"),
+        (["run", "x", "--limits", "max_steps"], "write KEY=VALUE"),
+        (["run", "x", "--limits", "max_steps=true"], "'true' is no number"),
+        (["run", "x", "--limits", "max_steps=many"], "'many' is no number"),
+        (["run", "x", "--metadata", "=1"], "write KEY=VALUE"),
+        (["replay", "nothing"], "'nothing' is neither a file nor a run's id"),
+        (["dev", "--workers", "many"], "--workers"),
+        (["dev", "--api-port", "70000"], "--api-port"),
+        (["nonsense"], "nonsense"),
+    ],
+)
+def test_wrong_usage_exits_with_2_and_names_the_thing(words: list[str], told: str) -> None:
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 2
+    assert told in result.stderr
+    assert result.stdout == ""
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (["run", "x", "--url", NOBODY], "no API answers at http://127.0.0.1:1: start one with"),
+        (["watch", "run_x", "--url", NOBODY], "relayline dev"),
+        (["pause", "run_x", "--url", "nowhere"], "'nowhere' is no address of an API"),
+        (["replay", "/etc/hostname"], "/etc/hostname holds no Temporal history"),
+        (["replay", "run_0123456789abcdef"], "no Temporal address"),
+        (["export", "run_0123456789abcdef"], "no Temporal address"),
+        (["worker"], "/proc/none"),
+        (["api"], "/proc/none"),
+        (["dev", "--data-dir", "/proc/no"], "/proc/no can't be written"),
+    ],
+)
+def test_what_fails_is_one_line_that_names_the_thing(
+    words: list[str], told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("RELAYLINE_API_PORT", "0")
+    result = CliRunner().invoke(app, words)
+    assert isinstance(result.exception, Failure)
+    assert told in str(result.exception)
+    assert "\n" not in str(result.exception)
