@@ -88,9 +88,11 @@ def _ready(state: DevState) -> None:
 @app.command()
 def worker() -> None:
     """Work on runs until SIGTERM or Ctrl-C."""
+    import uvloop
+
     import worker as worker_process
 
-    _serve(lambda: asyncio.run(worker_process.run(_settings())))
+    _serve(lambda: uvloop.run(worker_process.run(_settings())))
 
 
 @app.command()

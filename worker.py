@@ -11,6 +11,7 @@ from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
+import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -107,7 +108,7 @@ def main() -> None:
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     code = 0
     try:
-        asyncio.run(run(Settings()))
+        uvloop.run(run(Settings()))
     except (TemporalUnreachable, CatalogError, JournalUnavailable) as error:
         sys.stderr.write(f"relayline worker: {error}\n")
         code = 1

@@ -18,7 +18,7 @@ _EMPTY = Head(first_seq=1, last_seq=0, ended=False)
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
-def cursor_of(
+async def cursor_of(
     after: Annotated[str | None, Query(description="Events with a greater `seq` only.")] = None,
     last_event_id: Annotated[
         str | None, Header(alias="Last-Event-ID", description="Wins over `after`.")

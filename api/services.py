@@ -65,14 +65,14 @@ class Services:
         await self.feed.close()
 
 
-def services_of(request: Request) -> Services:
+async def services_of(request: Request) -> Services:
     """The services of the app that serves the request."""
     services = request.app.state.services
     assert isinstance(services, Services)  # noqa: S101  set once in create_app
     return services
 
 
-def run_id_of(
+async def run_id_of(
     run_id: Annotated[str, Path(description="The run's id, as `POST /v1/runs` gave it.")],
 ) -> str:
     """The path's run id.
