@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
+import py_compile
 import signal
 import sys
 from collections.abc import AsyncIterator
@@ -26,6 +27,7 @@ from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
 from wiring import build_catalog
+from workflows import agent_run
 from workflows.agent_run import AgentRun
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
@@ -68,6 +70,7 @@ async def run(settings: Settings) -> None:
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
     """
+    py_compile.compile(agent_run.__file__, doraise=False)  # the sandbox imports it for every run
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)

@@ -10,7 +10,6 @@ import uvloop
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from activities.toolbox import ToolboxConfig, build_toolbox
 from api import commands, errors, events, health, progress, runs
 from api.board import ProgressBoard
 from api.feed import Feed
@@ -22,11 +21,11 @@ from api.services import RequestLimits, Services
 from api.streams import Streams
 from api.views import LinkMaker, Views
 from catalog.agents import Catalog, CatalogError
-from catalog.load import load_catalog
 from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
+from wiring import build_catalog
 
 _log = logging.getLogger(__name__)
 
@@ -106,22 +105,6 @@ async def serve(settings: Settings) -> None:
     finally:
         listener.close()
         await journal.close()
-
-
-def build_catalog(settings: Settings) -> Catalog:
-    """The built-in agent and tools with those of the user's own module.
-
-    Raises:
-        CatalogError: the module can't be used; the message says why.
-    """
-    toolbox = build_toolbox(
-        ToolboxConfig(
-            files_root=settings.files_root,
-            allow_commands=settings.allow_commands,
-            fetch_allow=settings.fetch_allow,
-        )
-    )
-    return load_catalog(settings.catalog, toolbox, settings.model)
 
 
 def main() -> None:

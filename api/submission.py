@@ -15,6 +15,7 @@ from api.gateway import Execution
 from api.schemas import RunRequest
 from api.services import Services
 from catalog.models import UnknownModelName, parse_model
+from catalog.rehearsal import MalformedScript, validate_script
 from contracts.events import RunStarted, UserMessageEvent
 from contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
 from journal.port import CursorExpired
@@ -70,9 +71,11 @@ def checked(services: Services, request: RunRequest, run_id: str) -> RunInput:
             field="metadata",
             limit=limits.max_metadata_keys,
         )
+    agent = _agent(services, request)
+    _check_script(agent, request)
     return RunInput(
         run_id=run_id,
-        agent=_agent(services, request),
+        agent=agent,
         input=request.input,
         metadata=metadata,
         tenant=metadata.get("tenant") or DEFAULT_TENANT,
@@ -146,6 +149,20 @@ def _same_start(request: RunRequest, started: RunStarted) -> bool:
         and (request.metadata or {}) == (started.metadata or {})
         and all(given[name] == value for name, value in asked.items())
     )
+
+
+def _check_script(agent: AgentSpec, request: RunRequest) -> None:
+    """Refuse a malformed script before a run begins that could only fail.
+
+    Raises:
+        InvalidField: the message names the item and the field.
+    """
+    if agent.model != "rehearsal":
+        return
+    try:
+        validate_script(request.input)
+    except MalformedScript as error:
+        raise InvalidField(f"input: {error}", slug="bad-script", field="input") from error
 
 
 def _agent(services: Services, request: RunRequest) -> AgentSpec:

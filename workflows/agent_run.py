@@ -239,13 +239,9 @@ class AgentRun:
 
     def _stopped(self) -> Ending:
         """What ends a run whose calls were told to stop."""
-        ending = self._act(more=True)
-        if ending is None:
-            error = RunError(
-                type=ErrorType.INTERRUPTED, message="a call was cancelled from outside"
-            )
-            return RunFailed(error=error, usage=self._state.usage)
-        return ending
+        step, usage = self._state.step, self._state.usage
+        error = RunError(type=ErrorType.INTERRUPTED, message="a call was cancelled", step=step)
+        return self._act(more=True) or RunFailed(error=error, usage=usage)
 
     def _refuse(self, excess: Excess | None) -> RunFailed | None:
         """The ending that a reached limit means, None when none was reached."""
@@ -267,6 +263,7 @@ class AgentRun:
         self._pending.add(self._facts.end(state.step, ending))
         recording = asyncio.create_task(self._calls.record(ending.type))
         await self._wait(recording.done)  # a cancellation that comes now comes too late
+        await recording
         status = {RunCompleted: RunStatus.COMPLETED, RunFailed: RunStatus.FAILED}
         self._shown.update(status.get(type(ending), RunStatus.CANCELLED), Phase.ENDED)
         await workflow.wait_condition(workflow.all_handlers_finished)

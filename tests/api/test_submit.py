@@ -26,6 +26,7 @@ GOOD = {"agent": "assistant", "input": "hello"}
         ({**GOOD, "input": 5}, 422, "invalid-field", "input"),
         ({**GOOD, "agent": "nobody"}, 422, "unknown-agent", "agent"),
         ({**GOOD, "model": "gpt-9"}, 422, "unknown-model", "model"),
+        ({**GOOD, "input": '{"rehearse": [{"shout": "hi"}]}'}, 422, "bad-script", "input"),
         ({**GOOD, "model": ["rehearsal"]}, 422, "invalid-field", "model"),
         ({**GOOD, "limits": {"max_step": 3}}, 422, "invalid-field", "limits.max_step"),
         ({**GOOD, "limits": {"max_steps": 0}}, 422, "invalid-field", "limits.max_steps"),
