@@ -44,27 +44,24 @@ class Attempt:
         self._run_id = run_id
         self._fence = Fence(scope, self.number)
 
-    async def open(self, outbox: Outbox, *events: NewEvent) -> list[Appended]:
-        """Shut the sealed scopes, take the fence, and append the outbox and then `events`."""
-        appended = await self._carry(outbox, events, self._fence)
-        return appended[len(outbox.facts) :]
+    async def open(self, outbox: Outbox) -> None:
+        """Shut the sealed scopes, take the fence, and append the outbox's facts."""
+        await self._carry(outbox, self._fence)
 
     async def record(self, outbox: Outbox) -> None:
         """Shut the sealed scopes and append the outbox, under no fence: keys are enough."""
-        await self._carry(outbox, (), None)
+        await self._carry(outbox, None)
 
     async def append(self, *events: NewEvent) -> list[Appended]:
         """Append under this attempt's fence."""
         with _translated():
             return await self._journal.append(self._run_id, events, self._fence)
 
-    async def _carry(
-        self, outbox: Outbox, events: Sequence[NewEvent], fence: Fence | None
-    ) -> list[Appended]:
+    async def _carry(self, outbox: Outbox, fence: Fence | None) -> None:
         with _translated():
             for scope in outbox.seals:
                 await self._journal.append(self._run_id, [], Fence(scope, SEALED))
-            return await self._journal.append(self._run_id, [*outbox.facts, *events], fence)
+            await self._journal.append(self._run_id, outbox.facts, fence)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""

@@ -30,6 +30,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.errors import TemporalUnavailable
 from contracts.commands import Cancel, Pause, Resume
 from contracts.runs import (
+    FIRST_STEP,
     MEMO_PROGRESS,
     MEMO_REQUEST,
     SEARCH_AGENT,
@@ -205,6 +206,9 @@ class _Page(NamedTuple):
 async def execution_of(described: WorkflowExecution) -> Execution:
     """An execution in our words."""
     memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
+    running = described.typed_search_attributes.get(_STATUS) == RunStatus.RUNNING
+    if running and memo.status is RunStatus.QUEUED:
+        memo = FIRST_STEP
     request = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
     return Execution(
         described.id,

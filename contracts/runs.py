@@ -166,6 +166,14 @@ class RunMemo(Frozen):
     last_error: RunError | None = None
 
 
+FIRST_STEP = RunMemo(status=RunStatus.RUNNING, step=1)
+"""What an untouched memo means once the search attribute says `running`.
+
+The workflow leaves the memo alone at its first step: the first words of a run wait for nothing
+that can be told without it.
+"""
+
+
 class RunResult(Frozen):
     """What the workflow returns; the whole output is in the journal."""
 

@@ -16,7 +16,7 @@ from journal.sqlite_events import data_version, last_id, newer
 from journal.sqlite_file import BUSY_WAIT_S, JournalFile, Link
 from journal.sqlite_subscription import Subscription
 
-_POLL_S = 0.0015
+_POLL_S = 0.001
 _RETRY_S = 0.05
 _CHUNK = 200
 _Word = tuple[Subscription, Callable[[], None]]

@@ -6,7 +6,15 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.runs import MEMO_PROGRESS, SEARCH_STATUS, Phase, RunMemo, RunStatus, Waiting
+    from contracts.runs import (
+        FIRST_STEP,
+        MEMO_PROGRESS,
+        SEARCH_STATUS,
+        Phase,
+        RunMemo,
+        RunStatus,
+        Waiting,
+    )
     from workflows.state import RunState
 
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
@@ -26,7 +34,7 @@ class Shown:
         memo = state.memo()
         if memo.status is not self._memo.status:
             workflow.upsert_search_attributes([_STATUS.value_set(status.value)])
-        if memo != self._memo:
+        if memo not in (self._memo, FIRST_STEP):
             workflow.upsert_memo({MEMO_PROGRESS: memo})
         self._memo = memo
         workflow.set_current_details(state.details())
