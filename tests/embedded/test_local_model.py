@@ -13,7 +13,7 @@ import pytest
 
 from embedded.options import Commands
 from embedded.supervisor import ChildSpec, Supervisor
-from tests.dev_stack import free_port
+from tests.dev_stack import DevStack, free_port
 
 pytestmark = [
     pytest.mark.local_model,
@@ -58,3 +58,17 @@ async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None
     words = [choice["delta"].get("content") or "" for choice in choices]
     assert sum(bool(word) for word in words) >= 2
     assert "".join(words).strip()
+
+
+@pytest.mark.timeout(60)  # loads the provider library and the model
+async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
+    async with DevStack(tmp_path, "--local-model") as stack:
+        question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}
+        answer = await stack.client.post("/v1/runs", json=question)
+        run_id = answer.json()["run_id"]
+        run = await stack.ended(run_id)
+        deltas = [e for e in await stack.events(run_id) if e["type"] == "message.delta"]
+    assert run["status"] == "completed", run
+    assert run["output"].strip()
+    assert run["usage"]["output_tokens"] > 0
+    assert len(deltas) > 1
