@@ -2,6 +2,14 @@
 
 from __future__ import annotations
 
+import logging
+import os
+import sys
+from collections.abc import Callable, Coroutine
+from typing import NoReturn
+
+import uvloop
+
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.agents import Catalog
 from catalog.load import load_catalog
@@ -22,3 +30,26 @@ def build_catalog(settings: Settings) -> Catalog:
         )
     )
     return load_catalog(settings.catalog, toolbox, settings.model)
+
+
+def run_process(
+    name: str,
+    serve: Callable[[Settings], Coroutine[None, None, None]],
+    *expected: type[Exception],
+) -> NoReturn:
+    """Be a process: serve with the settings of the environment, then exit 0.
+
+    An `expected` error is said in one line on stderr, exit 1. Ends with `os._exit`: the Temporal
+    client's threads may abort an ordinary interpreter exit.
+    """
+    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    code = 0
+    try:
+        uvloop.run(serve(Settings()))
+    except expected as error:
+        sys.stderr.write(f"relayline {name}: {error}\n")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)

@@ -3,16 +3,12 @@
 from __future__ import annotations
 
 import asyncio
-import logging
-import os
 import py_compile
 import signal
-import sys
 from collections.abc import AsyncIterator
 from contextlib import aclosing, asynccontextmanager
 from datetime import timedelta
 
-import uvloop
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -26,7 +22,7 @@ from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
-from wiring import build_catalog
+from wiring import build_catalog, run_process
 from workflows import agent_run
 from workflows.agent_run import AgentRun
 
@@ -104,21 +100,8 @@ def _providers(settings: Settings) -> Providers:
 
 
 def main() -> None:
-    """Run a worker with the settings of the environment; exit 1 with one line on bad ones.
-
-    Ends with `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    code = 0
-    try:
-        uvloop.run(run(Settings()))
-    except (TemporalUnreachable, CatalogError, JournalUnavailable) as error:
-        sys.stderr.write(f"relayline worker: {error}\n")
-        code = 1
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
+    run_process("worker", run, TemporalUnreachable, CatalogError, JournalUnavailable)
 
 
 if __name__ == "__main__":

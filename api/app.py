@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 import logging
-import os
-import sys
 
-import uvloop
 from fastapi import FastAPI
 from temporalio.client import Client
 
@@ -25,7 +22,7 @@ from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
-from wiring import build_catalog
+from wiring import build_catalog, run_process
 
 _log = logging.getLogger(__name__)
 
@@ -108,21 +105,8 @@ async def serve(settings: Settings) -> None:
 
 
 def main() -> None:
-    """Run the API with the settings of the environment; exit 1 with one line on bad ones.
-
-    Ends with `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
-    """
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    code = 0
-    try:
-        uvloop.run(serve(Settings()))
-    except (AddressInUse, JournalUnavailable, CatalogError, TemporalUnreachable) as error:
-        sys.stderr.write(f"relayline api: {error}\n")
-        code = 1
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
-    os._exit(code)
+    """Run the API with the settings of the environment; exit 1 with one line on bad ones."""
+    run_process("api", serve, AddressInUse, JournalUnavailable, CatalogError, TemporalUnreachable)
 
 
 if __name__ == "__main__":

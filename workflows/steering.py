@@ -52,11 +52,6 @@ class Inbox:
         return bool(self._unread)
 
     @property
-    def empty(self) -> bool:
-        """True when nothing is unread or pending."""
-        return not self._unread and not self._pending
-
-    @property
     def stops(self) -> bool:
         """True when a command wants what runs now to stop."""
         return any(isinstance(item.command, Cancel) for item in (*self._pending, *self._unread))
