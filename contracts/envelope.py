@@ -86,11 +86,6 @@ class Envelope(Frozen):
     attempt: int | None = None
     data: dict[str, JsonValue]
 
-    @property
-    def ends_run(self) -> bool:
-        """True for the terminal fact."""
-        return self.type in TERMINAL_TYPES
-
 
 def body_json(body: EventBody) -> str:
     """The body without its type, as JSON text; absent optional fields are left out."""
