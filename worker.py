@@ -6,7 +6,7 @@ import asyncio
 import py_compile
 import signal
 from collections.abc import AsyncIterator
-from contextlib import aclosing, asynccontextmanager
+from contextlib import aclosing, asynccontextmanager, suppress
 from datetime import timedelta
 
 from temporalio.client import Client
@@ -66,7 +66,8 @@ async def run(settings: Settings) -> None:
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
     """
-    py_compile.compile(agent_run.__file__, doraise=False)  # the sandbox imports it for every run
+    with suppress(OSError):  # a read-only installation: then the sandbox compiles for every run
+        py_compile.compile(agent_run.__file__)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
