@@ -21,8 +21,6 @@ class Settings(BaseSettings):
     """Where the embedded journal and Temporal keep their files."""
     journal: str = ""
     """Journal to use: a path of a SQLite file. Empty: `{data_dir}/journal.db`."""
-    retention_days: float = Field(default=7, gt=0)
-    """Days that an ended run's events are kept."""
 
     model: str = "rehearsal"
     """Model of the built-in agent."""

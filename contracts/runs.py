@@ -182,7 +182,6 @@ class RunResult(Frozen):
     """The first 500 characters of the output."""
     usage: Usage = Usage()
     steps: int = 0
-    error: RunError | None = None
 
 
 MEMO_PROGRESS = "progress"
