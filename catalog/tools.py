@@ -7,9 +7,10 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Literal, NamedTuple, Protocol, get_type_hints, overload
 
+from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from contracts.runs import ToolSpec
+from contracts.runs import ApprovalRule, ToolSpec
 
 
 class ToolContext(Protocol):
@@ -80,9 +81,11 @@ def tool(
     timeout_s: float = 30,
     retries: int = 2,
     effects: Literal["safe", "unsafe"] = "safe",
-    approval: Literal["never", "always"] = "never",
+    approval: Literal["never", "always"] | ApprovalRule = "never",
+    approval_timeout_s: float = 86_400,
+    asks: bool = False,
 ) -> Callable[[Callable[..., object]], Tool]: ...
-def tool(  # noqa: PLR0913  the six knobs of a tool
+def tool(  # noqa: PLR0913  the knobs of a tool
     function: Callable[..., object] | None = None,
     /,
     *,
@@ -90,7 +93,9 @@ def tool(  # noqa: PLR0913  the six knobs of a tool
     timeout_s: float = 30,
     retries: int = 2,
     effects: Literal["safe", "unsafe"] = "safe",
-    approval: Literal["never", "always"] = "never",
+    approval: Literal["never", "always"] | ApprovalRule = "never",
+    approval_timeout_s: float = 86_400,
+    asks: bool = False,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a function with type hints a tool; its docstring is what the model is told.
 
@@ -100,12 +105,18 @@ def tool(  # noqa: PLR0913  the six knobs of a tool
         timeout_s: Seconds that one attempt may take.
         retries: Further attempts after the function raised.
         effects: `unsafe` tools are claimed before they run and never run twice.
-        approval: `always`: a person has to approve each call first.
+        approval: `always`: a person has to approve each call first; a rule: those that fit it.
+        approval_timeout_s: Seconds that a person has to decide; undecided means denied.
+        asks: The call is a question for a person, whose answer is its result: the function never
+            runs. It takes `question`, and may take `choices` and `within_s`, as `ask_user` does.
 
     Raises:
         TypeError: a parameter has no type hint or can't be given by name (`*args`, `/`).
+        SchemaError: the rule of `approval` is no JSON Schema.
         ValidationError: a knob is out of its range, see `ToolSpec`.
     """
+    if isinstance(approval, ApprovalRule):
+        Draft202012Validator.check_schema(approval.when)
 
     def make(plain: Callable[..., object]) -> Tool:
         parameters = _parameters(plain)
@@ -117,6 +128,8 @@ def tool(  # noqa: PLR0913  the six knobs of a tool
             retries=retries,
             effects=effects,
             approval=approval,
+            approval_timeout_s=approval_timeout_s,
+            asks=asks,
         )
         return Tool(spec, plain, parameters.context, parameters.model)
 

@@ -90,7 +90,7 @@ class Envelope(Frozen):
 def body_json(body: EventBody) -> str:
     """The body without its type, as JSON text; absent optional fields are left out."""
     absent = {name for name, value in body if value is None}
-    return body.model_dump_json(exclude={"type", *absent})
+    return body.model_dump_json(exclude={"type", *absent}, by_alias=True)
 
 
 def rfc3339(at_us: int) -> str:

@@ -16,6 +16,10 @@ class ErrorType(StrEnum):
     """The provider said no and a retry cannot help: 400, 401, 403, 404, 422, policy, context."""
     MODEL_UNAVAILABLE = "model-unavailable"
     """The provider failed in a way a retry may help: 408, 409, 429, 5xx, network."""
+    EMPTY_ANSWER = "empty-answer"
+    """The model answered with nothing, and again when it was asked once more."""
+    MALFORMED_CALLS = "malformed-calls"
+    """The model called tools in a way that none could run, for too many steps in a row."""
     BAD_SCRIPT = "bad-script"
     """The rehearsal script is not one."""
     UNKNOWN_TOOL = "unknown-tool"
@@ -28,8 +32,12 @@ class ErrorType(StrEnum):
     """The tool did not return within its `timeout_s`."""
     APPROVAL_REQUIRED = "approval-required"
     """The tool may run only after a person approved it."""
+    APPROVAL_DENIED = "approval-denied"
+    """A person said no, or nobody decided in time."""
+    NO_ANSWER = "no-answer"
+    """Nobody answered the question in time."""
     OUTCOME_UNKNOWN = "outcome-unknown"
-    """An unsafe tool was claimed and never finished: it may or may not have run."""
+    """An unsafe tool was claimed and never finished: a person is asked what became of it."""
     JOURNAL_UNAVAILABLE = "journal-unavailable"
     """The journal did not answer; Temporal tries again."""
     STALE_ATTEMPT = "stale-attempt"
@@ -38,6 +46,8 @@ class ErrorType(StrEnum):
     """The run has its terminal fact; nothing more is written."""
     INTERRUPTED = "interrupted"
     """A command or the end of the run stopped the call."""
+    WORKFLOW_FAILED = "workflow-failed"
+    """Temporal closed the run as failed and gave no type of its own."""
 
 
 NON_RETRYABLE: tuple[ErrorType, ...] = (

@@ -7,11 +7,24 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
-from contracts.commands import CommandKind
 from contracts.errors import ErrorType
 from contracts.frozen import Frozen
 from contracts.messages import ToolCall, Usage
 from contracts.runs import Limits, RunError, RunStatus
+from contracts.steering import (
+    ApprovalRequested,
+    ApprovalResolved,
+    BudgetExceeded,
+    CommandAccepted,
+    CommandApplied,
+    CommandRefused,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    RunPaused,
+    RunResumed,
+    RunWaiting,
+)
 
 
 class RunStarted(Frozen):
@@ -25,20 +38,6 @@ class RunStarted(Frozen):
     """Changes only when an operator resets the execution in Temporal."""
     metadata: dict[str, str] | None = None
     """As submitted."""
-
-
-class RunPaused(Frozen):
-    """Nothing runs until `resume`."""
-
-    type: Literal["run.paused"] = "run.paused"
-    by: str | None = None
-
-
-class RunResumed(Frozen):
-    """The run goes on."""
-
-    type: Literal["run.resumed"] = "run.resumed"
-    by: str | None = None
 
 
 class RunCompleted(Frozen):
@@ -72,6 +71,7 @@ class RunTerminated(Frozen):
 
     type: Literal["run.terminated"] = "run.terminated"
     reason: str = ""
+    usage: Usage = Usage()
 
 
 class RunTimedOut(Frozen):
@@ -79,6 +79,7 @@ class RunTimedOut(Frozen):
 
     type: Literal["run.timed_out"] = "run.timed_out"
     reason: str = ""
+    usage: Usage = Usage()
 
 
 class UserMessageEvent(Frozen):
@@ -210,47 +211,11 @@ class ToolAbandoned(Frozen):
     acked_at: datetime | None = None
 
 
-class CommandAccepted(Frozen):
-    """The run has taken note of a command."""
-
-    type: Literal["command.accepted"] = "command.accepted"
-    command_id: str
-    kind: CommandKind
-
-
-class CommandApplied(Frozen):
-    """The command took effect."""
-
-    type: Literal["command.applied"] = "command.applied"
-    command_id: str
-    kind: CommandKind
-    applied: str
-    """What it did."""
-
-
-class CommandRefused(Frozen):
-    """The command took no effect."""
-
-    type: Literal["command.refused"] = "command.refused"
-    command_id: str
-    kind: CommandKind
-    reason: str
-
-
-class BudgetExceeded(Frozen):
-    """A limit of the run was reached."""
-
-    type: Literal["budget.exceeded"] = "budget.exceeded"
-    limit: str
-    """The field of `Limits`."""
-    used: float
-    allowed: float
-
-
 EventBody = Annotated[
     RunStarted
     | RunPaused
     | RunResumed
+    | RunWaiting
     | RunCompleted
     | RunFailed
     | RunCancelled
@@ -270,6 +235,11 @@ EventBody = Annotated[
     | ToolFailed
     | ToolCancelled
     | ToolAbandoned
+    | ApprovalRequested
+    | ApprovalResolved
+    | InputRequested
+    | InputReceived
+    | InputClosed
     | CommandAccepted
     | CommandApplied
     | CommandRefused

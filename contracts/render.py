@@ -13,6 +13,7 @@ from contracts.envelope import Envelope, StoredEvent
 from contracts.events import TERMINAL_TYPES
 from contracts.messages import ToolCall, Usage
 from contracts.runs import RunError, RunStatus
+from contracts.steering import ApprovalRequested, InputRequested
 
 _Data = Mapping[str, JsonValue]
 _FIRST_ATTEMPT = 1
@@ -44,9 +45,17 @@ _STATUSES = {
     "run.started": RunStatus.RUNNING,
     "run.resumed": RunStatus.RUNNING,
     "run.paused": RunStatus.PAUSED,
-    "run.waiting": RunStatus.WAITING,
     **TERMINAL_TYPES,
 }
+_REQUESTS = frozenset(
+    {
+        "approval.requested",
+        "approval.resolved",
+        "input.requested",
+        "input.received",
+        "input.closed",
+    }
+)
 
 
 @dataclass(frozen=True)
@@ -87,7 +96,8 @@ class Rendered:
 
     Folding all events of a run gives, per step, the text of its message, exactly. Text of an
     attempt never shows once that attempt was superseded. Types that are not known, and events
-    that were folded in before, change nothing.
+    that were folded in before, change nothing. The status is `waiting` while an approval or a
+    question is open and the run is not paused.
     """
 
     seq: int = 0
@@ -96,6 +106,10 @@ class Rendered:
     steps: Mapping[int, RenderedStep] = field(default_factory=dict)
     tools: Mapping[str, RenderedTool] = field(default_factory=dict)
     """By call id, in the order in which they were first seen."""
+    approvals: Mapping[str, ApprovalRequested] = field(default_factory=dict)
+    """Those that wait for a decision, by id, oldest first; none once the run has ended."""
+    questions: Mapping[str, InputRequested] = field(default_factory=dict)
+    """Those that wait for an answer, by id, oldest first; none once the run has ended."""
     output: str | None = None
     """Of a completed run."""
     error: RunError | None = None
@@ -132,6 +146,8 @@ class Rendered:
             return replace(self, tools={**self.tools, tool.call_id: tool})
         if event.type in _STATUSES:
             return self._with_status(event.type, data)
+        if event.type in _REQUESTS:
+            return self._with_request(event.type, data)
         if event.step is None:
             return self
         before = self.steps.get(event.step) or RenderedStep(event.step)
@@ -147,13 +163,35 @@ class Rendered:
 
     def _with_status(self, kind: str, data: _Data) -> Rendered:
         error, output, usage = data.get("error"), data.get("output"), data.get("usage")
-        return replace(
+        status = _STATUSES[kind]
+        after = replace(
             self,
-            status=_STATUSES[kind],
+            status=status,
+            approvals={} if status.ended else self.approvals,
+            questions={} if status.ended else self.questions,
             error=RunError.model_validate(error) if error else self.error,
             output=str(output) if output is not None else self.output,
             final_usage=Usage.model_validate(usage) if usage else self.final_usage,
         )
+        return _settled(after)
+
+    def _with_request(self, kind: str, data: _Data) -> Rendered:
+        """This with an approval or a question more or less; nothing opens after the end."""
+        if self.status.ended:
+            return self
+        approvals, questions = {**self.approvals}, {**self.questions}
+        match kind:
+            case "approval.requested":
+                approval = ApprovalRequested.model_validate(data)
+                approvals[approval.approval_id] = approval
+            case "input.requested":
+                question = InputRequested.model_validate(data)
+                questions[question.request_id] = question
+            case "approval.resolved":
+                approvals.pop(str(data.get("approval_id")), None)
+            case _:
+                questions.pop(str(data.get("request_id")), None)
+        return _settled(replace(self, approvals=approvals, questions=questions))
 
 
 def render(events: Iterable[Envelope | StoredEvent]) -> Rendered:
@@ -162,6 +200,14 @@ def render(events: Iterable[Envelope | StoredEvent]) -> Rendered:
     for event in events:
         rendered = rendered.apply(event)
     return rendered
+
+
+def _settled(rendered: Rendered) -> Rendered:
+    """With the status that open approvals and questions give it."""
+    if rendered.status not in {RunStatus.RUNNING, RunStatus.WAITING}:
+        return rendered
+    waits = rendered.approvals or rendered.questions
+    return replace(rendered, status=RunStatus.WAITING if waits else RunStatus.RUNNING)
 
 
 def _step_event(step: RenderedStep, event: Envelope | StoredEvent, data: _Data) -> RenderedStep:

@@ -12,7 +12,10 @@ from contracts.frozen import Frozen
 from contracts.messages import Usage
 
 TASK_QUEUE = "relayline"
-"""The task queue of workflows and activities."""
+"""The task queue of workflows, tools and records."""
+MODELS_QUEUE = "models"
+"""The task queue of model calls; those that leave the worker's process are in `models-{provider}`,
+so that one provider's trouble keeps nobody else's calls waiting."""
 RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
 """A run's id is also its Temporal workflow id."""
 DEFAULT_TENANT = "default"
@@ -49,7 +52,7 @@ TERMINAL = frozenset(
 
 
 class Limits(Frozen):
-    """The budget of one run; reaching any of them ends it as `failed` with `budget.exceeded`."""
+    """The budget of one run; what happens when any of it is used up, `on_limit` says."""
 
     max_steps: int = Field(default=50, ge=1, le=10_000)
     """Model calls."""
@@ -57,7 +60,16 @@ class Limits(Frozen):
     max_tokens: int = Field(default=2_000_000, ge=1)
     """Input and output tokens of all model calls together."""
     max_wall_s: float = Field(default=3600, gt=0, le=30 * 86_400)
-    """Seconds from the start of the run, pauses and waits included."""
+    """Seconds that the run may be at work; while it is paused or waits for a person, none pass."""
+    on_limit: Literal["fail", "ask"] = "fail"
+    """`fail`: the run ends as `failed`; `ask`: it waits for an approval that raises the limit."""
+
+
+class ApprovalRule(Frozen):
+    """A predicate on a call's arguments, as data."""
+
+    when: dict[str, JsonValue]
+    """JSON Schema: a call whose arguments fit it needs approval."""
 
 
 class ToolSpec(Frozen):
@@ -74,7 +86,12 @@ class ToolSpec(Frozen):
     """Further attempts after the tool raised; a crash of the worker does not count."""
     effects: Literal["safe", "unsafe"] = "safe"
     """`unsafe`: claimed before it runs and never run twice."""
-    approval: Literal["never", "always"] = "never"
+    approval: Literal["never", "always"] | ApprovalRule = "never"
+    """Which calls a person has to approve before they run."""
+    approval_timeout_s: float = Field(default=86_400, gt=0, le=30 * 86_400)
+    """How long a person has to decide; undecided means denied."""
+    asks: bool = False
+    """True: the call is a question for a person, whose answer is its result; nothing runs."""
 
 
 class AgentSpec(Frozen):
@@ -93,6 +110,41 @@ class AgentSpec(Frozen):
         return next((spec for spec in self.tools if spec.name == name), None)
 
 
+class RunError(Frozen):
+    """Why a run, or the newest attempt of one of its calls, failed."""
+
+    type: str
+    message: str
+    step: int | None = None
+
+
+class Carried(Frozen):
+    """What a run takes along when it goes on in a new execution, with a fresh history.
+
+    That happens between two steps only: nothing runs, nothing is open, all that was decided is in
+    the journal.
+    """
+
+    started_at: datetime
+    limits: Limits
+    """As approvals have raised them."""
+    step: int = 0
+    tool_calls: int = 0
+    usage: Usage = Usage()
+    preview: str = ""
+    last_error: RunError | None = None
+    misfit_steps: int = 0
+    worked_s: float = 0
+    """Seconds at work so far."""
+    paused: bool = False
+    budgets: int = 0
+    """Times that a limit was reached."""
+    waits: int = 0
+    """Times that the run has begun to wait for a person."""
+    seen: tuple[str, ...] = ()
+    """Ids of the newest commands: the same id again is the same command."""
+
+
 class RunInput(Frozen):
     """The one argument of the workflow."""
 
@@ -104,6 +156,11 @@ class RunInput(Frozen):
     tenant: str = DEFAULT_TENANT
     request_sha256: str = ""
     """Digest of the submitted request: tells a repeated `Idempotency-Key` from a reused one."""
+    history_bound: int = 8000
+    """Events of history after which the run goes on in a new execution, or sooner if Temporal
+    suggests it."""
+    carried: Carried | None = None
+    """Set when the run has gone on in a new execution."""
 
 
 class Phase(StrEnum):
@@ -112,6 +169,8 @@ class Phase(StrEnum):
     STARTING = "starting"
     MODEL = "model"
     TOOLS = "tools"
+    WAITING = "waiting"
+    """Nothing runs; a person has to decide or to answer."""
     PAUSED = "paused"
     ENDING = "ending"
     ENDED = "ended"
@@ -125,14 +184,6 @@ class Waiting(Frozen):
     """The approval or request to answer."""
     what: str = ""
     """One line for people."""
-
-
-class RunError(Frozen):
-    """Why a run, or the newest attempt of one of its calls, failed."""
-
-    type: str
-    message: str
-    step: int | None = None
 
 
 class RunProgress(Frozen):
@@ -198,6 +249,8 @@ class RunRequestMemo(Frozen):
     limits: Limits = Limits()
     request_sha256: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
+    created_at: datetime | None = None
+    """When the run was submitted; its execution may have begun later."""
 
 
 SEARCH_STATUS = "RunStatus"

@@ -2,7 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
+from collections.abc import Mapping
 from typing import Literal
+
+from pydantic import Field, JsonValue
 
 from contracts.envelope import Outbox
 from contracts.frozen import Frozen
@@ -25,6 +30,15 @@ class ModelRequest(Frozen):
     outbox: Outbox = Outbox()
 
 
+class Question(Frozen):
+    """What the workflow has to know of a question; its text is in the journal."""
+
+    choices: tuple[str, ...] = ()
+    """The only answers that it takes; empty: any."""
+    within_s: float | None = Field(default=None, gt=0, le=30 * 86_400)
+    """Seconds that the person has; None: as long as it takes."""
+
+
 class PlannedCall(Frozen):
     """A tool call as the workflow sees it."""
 
@@ -32,6 +46,10 @@ class PlannedCall(Frozen):
     name: str
     preview: str = ""
     """`path=README.md, …`, at most 120 characters, for people."""
+    approval: bool = False
+    """A person has to approve it first."""
+    question: Question | None = None
+    """Set when the call is a question for a person: nothing runs."""
 
 
 class ModelResult(Frozen):
@@ -55,7 +73,25 @@ class ToolRequest(Frozen):
     call: PlannedCall
     tool: ToolSpec | None
     """None: the agent has no such tool; the call fails and the model is told."""
+    approval_id: str | None = None
+    """The approval that lets it run; what a person changed in the arguments is read from there."""
+    run: int = 0
+    """How often a person had an unsafe tool run once more; each run is claimed by itself."""
     outbox: Outbox = Outbox()
+
+
+class CheckRequest(Frozen):
+    """Arguments that a person gave in place of the model's."""
+
+    tool: ToolSpec
+    arguments: dict[str, JsonValue]
+
+
+class CheckResult(Frozen):
+    """Whether a tool can take the arguments."""
+
+    problem: str | None = None
+    """Names the field and what is wrong with it; None if nothing is."""
 
 
 class ToolOutcome(Frozen):
@@ -80,14 +116,19 @@ def message_key(epoch: int, step: int) -> str:
     return f"{epoch}/step/{step}/message"
 
 
+def started_key(epoch: int, step: int) -> str:
+    """Key of `step.started`."""
+    return f"{epoch}/step/{step}/started"
+
+
 def step_scope(epoch: int, step: int) -> str:
     """Fence scope of a model call."""
     return f"{epoch}/step/{step}"
 
 
-def call_scope(epoch: int, call_id: str) -> str:
-    """Fence scope of a tool call."""
-    return f"{epoch}/call/{call_id}"
+def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
+    """Fence scope of a tool call; each further run of an unsafe tool has its own."""
+    return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
 
 
 def result_key(epoch: int, call_id: str) -> str:
@@ -95,9 +136,43 @@ def result_key(epoch: int, call_id: str) -> str:
     return f"{epoch}/call/{call_id}/result"
 
 
-def claim_key(epoch: int, call_id: str) -> str:
+def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
     """Key of `tool.started` for an unsafe tool: who appended it first may run the tool."""
-    return f"{epoch}/call/{call_id}/claim"
+    return f"{call_scope(epoch, call_id, run)}/claim"
+
+
+def approval_id(epoch: int, call_id: str) -> str:
+    """Id of the approval of a tool call: `approval_{step}_{index}`, unique within the run."""
+    return f"{_prefix('approval', epoch)}_{call_id.removeprefix('call_')}"
+
+
+def request_id(epoch: int, call_id: str) -> str:
+    """Id of the question that a tool call is: `input_{step}_{index}`, unique within the run."""
+    return f"{_prefix('input', epoch)}_{call_id.removeprefix('call_')}"
+
+
+def outcome_id(epoch: int, call_id: str, run: int) -> str:
+    """Id of the question what became of a run of an unsafe tool."""
+    return f"{_prefix('outcome', epoch)}_{call_id.removeprefix('call_')}_{run}"
+
+
+def budget_id(epoch: int, number: int) -> str:
+    """Id of the `number`th approval that raises a limit."""
+    return f"{_prefix('approval_budget', epoch)}_{number}"
+
+
+def _prefix(kind: str, epoch: int) -> str:
+    return f"{kind}_e{epoch}" if epoch else kind
+
+
+def requested_key(id_: str) -> str:
+    """Key of `approval.requested` or `input.requested`; the id has the epoch in it."""
+    return f"request/{id_}"
+
+
+def resolved_key(id_: str) -> str:
+    """Key of the fact that ends an approval or a question, whichever its type."""
+    return f"request/{id_}/end"
 
 
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
@@ -108,3 +183,9 @@ def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
 def call_id(step: int, index: int) -> str:
     """Id of the `index`th (from 0) tool call of a step; fits every provider's rules."""
     return f"call_{step}_{index}"
+
+
+def arguments_sha256(arguments: Mapping[str, JsonValue]) -> str:
+    """SHA-256 of the arguments as JSON, keys sorted and no spaces, UTF-8; hexadecimal."""
+    text = json.dumps(arguments, sort_keys=True, separators=(",", ":"), ensure_ascii=False)
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()

@@ -19,7 +19,6 @@ from contracts.events import (
     ReasoningDelta,
     RunCompleted,
     RunFailed,
-    RunPaused,
     RunStarted,
     StepStarted,
     ToolCancelled,
@@ -31,6 +30,7 @@ from contracts.events import (
 from contracts.messages import ToolCall, Usage
 from contracts.render import Rendered, ToolState, render
 from contracts.runs import Limits, RunError, RunStatus
+from contracts.steering import RunPaused
 
 RUN = "run_0123456789abcdef"
 VOID = "\N{SNOWMAN}"
