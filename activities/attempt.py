@@ -11,6 +11,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
+from activities.filling import filled, read_all, unanswered
 from contracts.envelope import NewEvent, Outbox, StoredEvent
 from contracts.errors import ErrorType
 from journal.port import (
@@ -27,7 +28,6 @@ T = TypeVar("T")
 
 HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
-READ_PAGE = 1000
 _JOURNAL_RETRY = timedelta(seconds=1)
 
 
@@ -38,8 +38,9 @@ class Attempt:
     and `run-ended` are final, `journal-unavailable` is tried again by Temporal for ever.
     """
 
-    def __init__(self, journal: Journal, run_id: str, scope: str) -> None:
+    def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
         self.number = activity.info().attempt
+        self._epoch = epoch
         self._journal = journal
         self._run_id = run_id
         self._fence = Fence(scope, self.number)
@@ -61,7 +62,11 @@ class Attempt:
         with _translated():
             for scope in outbox.seals:
                 await self._journal.append(self._run_id, [], Fence(scope, SEALED))
-            await self._journal.append(self._run_id, outbox.facts, fence)
+            facts: list[NewEvent] = []
+            for fact in outbox.facts:
+                where = (self._journal, self._run_id, self._epoch)
+                facts += (await filled(*where, fact), *await unanswered(*where, fact))
+            await self._journal.append(self._run_id, facts, fence)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""
@@ -70,14 +75,8 @@ class Attempt:
 
     async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
         """Every event (or every fact) after that `seq`."""
-        events: list[StoredEvent] = []
         with _translated():
-            while True:
-                page = await self._journal.read(self._run_id, after, READ_PAGE, facts=facts)
-                events.extend(page)
-                if len(page) < READ_PAGE:
-                    return events
-                after = page[-1].seq
+            return await read_all(self._journal, self._run_id, after, facts=facts)
 
 
 @asynccontextmanager

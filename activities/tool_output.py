@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError as SchemaMismatch
 from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
-from referencing import Registry
 
+from activities.arguments import unusable
+from catalog.schema import mismatch
 from catalog.tools import Tool, ToolError
 from contracts.errors import ErrorType
 from contracts.runs import ToolSpec
@@ -18,9 +17,6 @@ from contracts.runs import ToolSpec
 MAX_OUTPUT_BYTES = 256 * 1024
 """UTF-8 bytes of a result, the note about the cut included."""
 MAX_ERROR_CHARS = 1000
-_MALFORMED = "malformed_json"
-_NOWHERE: Registry[Any] = Registry()
-"""Resolves no reference outside the schema: nothing is ever fetched."""
 
 
 class ToolFailure(Exception):
@@ -52,29 +48,22 @@ def checked_arguments(
     """The function's keyword arguments, checked against the pinned schema and the hints.
 
     Raises:
-        BadArguments: they do not fit.
+        BadArguments: they do not fit; or the call is a question, and questions never run.
     """
-    if set(arguments) == {_MALFORMED}:
-        raise BadArguments(f"the arguments are not valid JSON: {arguments[_MALFORMED]!s:.200}")
-    validator = Draft202012Validator(spec.parameters, registry=_NOWHERE)
-    mismatches = sorted(validator.iter_errors(dict(arguments)), key=lambda each: each.json_path)
-    if mismatches:
-        raise BadArguments("; ".join(_mismatch(each) for each in mismatches[:3]))
+    if problem := unusable(arguments):
+        raise BadArguments(problem)
+    if misfit := mismatch(spec.parameters, dict(arguments)):
+        raise BadArguments(misfit)
+    if spec.asks:
+        raise BadArguments("this is no question that a person can be asked")
     try:
         return tool.bind(arguments)
     except ValidationError as error:
-        problem = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in problem["loc"])
-        raise BadArguments(f"{field}: {problem['msg']}") from error
+        first = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in first["loc"])
+        raise BadArguments(f"{field}: {first['msg']}") from error
     except Exception as error:  # a validator of the user's own may raise anything
         raise BadArguments(f"{type(error).__name__}: {error}") from error
-
-
-def _mismatch(error: SchemaMismatch) -> str:
-    """`city: 5 is not of type 'string'`."""
-    field = error.json_path.removeprefix("$").removeprefix(".")
-    message = error.message if len(error.message) <= 200 else f"…{error.message[-199:]}"
-    return f"{field}: {message}" if field else message
 
 
 def as_output(result: object) -> Output:

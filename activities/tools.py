@@ -7,13 +7,15 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, NoReturn, TypeVar
 
+from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.attempt import Attempt, heartbeats, uninterrupted
 from activities.tool_context import RunningTool, ToolThreads
-from activities.tool_output import Output, ToolFailure, checked_arguments
+from activities.tool_output import BadArguments, Output, ToolFailure, checked_arguments
 from activities.tool_work import ToolWork
+from catalog.schema import needs_approval
 from catalog.tools import Tool
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
@@ -27,13 +29,17 @@ from contracts.events import (
     ToolStarted,
 )
 from contracts.messages import ToolCall
+from contracts.steering import ApprovalResolved
 from contracts.steps import (
+    CheckRequest,
+    CheckResult,
     ToolOutcome,
     ToolRequest,
     call_scope,
     claim_key,
     message_key,
     preview,
+    resolved_key,
     result_key,
 )
 from journal.port import Journal
@@ -71,17 +77,31 @@ class ToolActivities:
         Raises:
             ApplicationError: the tool failed; non-retryable when its retries are used up or a
                 retry can't help. What is the journal's fault does not count as a failure.
+                `outcome-unknown`: an unsafe tool was begun by another attempt; nothing is
+                journaled, a person has to say what became of it.
             CancelledError: the run or the worker stopped the call.
         """
         async with heartbeats():
-            scope = call_scope(request.epoch, request.call.call_id)
-            attempt = Attempt(self._journal, request.run_id, scope)
+            scope = call_scope(request.epoch, request.call.call_id, request.run)
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             await attempt.open(request.outbox)
             ended = await attempt.get(result_key(request.epoch, request.call.call_id))
             if ended:
                 return _as_before(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
             return await call.run(self._tools.get(request.call.name))
+
+    @activity.defn
+    async def check_arguments(self, request: CheckRequest) -> CheckResult:
+        """Whether the tool can take the arguments that a person gave; runs nothing."""
+        tool = self._tools.get(request.tool.name)
+        if tool is None:
+            return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
+        try:
+            checked_arguments(request.tool, tool, request.arguments)
+        except BadArguments as error:
+            return CheckResult(problem=str(error))
+        return CheckResult()
 
 
 class _Call:
@@ -100,9 +120,9 @@ class _Call:
     async def run(self, tool: Tool | None) -> ToolOutcome:
         """Check, claim, run, record."""
         try:
-            call = await self._planned()
-            tool, arguments = self._checked(tool, call)
-            await self._start(call)
+            given = await self._arguments()
+            tool, arguments = self._checked(tool, given)
+            await self._start(given)
             return await self._execute(tool, arguments)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
@@ -120,31 +140,49 @@ class _Call:
             ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r} at {key!r}"
         )
 
-    def _checked(self, tool: Tool | None, call: ToolCall) -> tuple[Tool, dict[str, Any]]:
+    async def _arguments(self) -> dict[str, JsonValue]:
+        """What a person put in place of the model's arguments, else the model's."""
+        planned = (await self._planned()).arguments
+        if self._request.approval_id is None:
+            return planned
+        stored = await self._attempt.get(resolved_key(self._request.approval_id))
+        body = stored.body() if stored else None
+        if not isinstance(body, ApprovalResolved) or body.decision != "approve":
+            raise ToolFailure(
+                ErrorType.APPROVAL_REQUIRED,
+                f"the journal has no approval {self._request.approval_id!r}",
+            )
+        return planned if body.arguments is None else body.arguments
+
+    def _checked(
+        self, tool: Tool | None, given: dict[str, JsonValue]
+    ) -> tuple[Tool, dict[str, Any]]:
         """The tool and its arguments, if it may run with them."""
         spec = self._request.tool
         if spec is None:
             raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this agent has no tool {self._name!r}")
         if tool is None:
             raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
-        arguments = checked_arguments(spec, tool, call.arguments)
-        if spec.approval != "never":
+        arguments = checked_arguments(spec, tool, given)
+        if self._request.approval_id is None and needs_approval(spec, given):
             raise ToolFailure(
-                ErrorType.APPROVAL_REQUIRED,
-                f"{self._name} needs a person's approval, which this version cannot ask for",
+                ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
             )
         return tool, arguments
 
-    async def _start(self, call: ToolCall) -> None:
+    async def _start(self, given: dict[str, JsonValue]) -> None:
         """Show that the tool starts; an unsafe one is claimed by that, for this attempt only."""
-        started = ToolStarted(call_id=self._id, name=self._name, arguments=call.arguments)
-        key = claim_key(self._request.epoch, self._id) if self._unsafe else None
+        started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
+        request = self._request
+        key = claim_key(request.epoch, self._id, request.run) if self._unsafe else None
         [appended] = await self._attempt.append(self._event(started, key))
         if not appended.new:
-            raise ToolFailure(
-                ErrorType.OUTCOME_UNKNOWN,
+            raise ApplicationError(
                 f"{self._name} was started before and its end is not known: it may or may not "
-                "have run, and it is not run again",
+                "have run, and it is not run again unasked",
+                type=ErrorType.OUTCOME_UNKNOWN,
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
             )
 
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterable, Iterator
 
 from contracts.envelope import StoredEvent
@@ -16,9 +17,11 @@ from contracts.events import (
     UserMessageEvent,
 )
 from contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
+from contracts.steering import ApprovalRequested, ApprovalResolved
 
 _SPOKEN = frozenset({"message.user", "message.completed", "message.interrupted"})
 _RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})
+_APPROVALS = frozenset({"approval.requested", "approval.resolved"})
 
 
 def transcript(facts: Iterable[StoredEvent]) -> tuple[Message, ...]:
@@ -34,12 +37,43 @@ def transcript(facts: Iterable[StoredEvent]) -> tuple[Message, ...]:
     """
     spoken: list[EventBody] = []
     results: dict[str, ToolMessage] = {}
+    approvals = _Approvals()
     for fact in facts:
         if fact.type in _SPOKEN:
             spoken.append(fact.body())
+        elif fact.type in _APPROVALS:
+            approvals.note(fact.body())
         elif fact.type in _RESULTS and (result := _result(fact.body())):
-            results.setdefault(result.call_id, result)
+            results.setdefault(result.call_id, approvals.said_of(result))
     return tuple(message for body in spoken for message in _messages(body, results))
+
+
+class _Approvals:
+    """What people did when they approved calls: the model has to know what it did not ask for."""
+
+    def __init__(self) -> None:
+        self._calls: dict[str, str] = {}
+        self._said: dict[str, str] = {}
+
+    def note(self, body: EventBody) -> None:
+        """Take in the next fact about an approval."""
+        match body:
+            case ApprovalRequested(approval_id=id_, call_id=call_id):
+                self._calls[id_] = call_id
+            case ApprovalResolved(approval_id=id_, decision="approve") if id_ in self._calls:
+                edited = body.arguments
+                changed = json.dumps(edited, ensure_ascii=False)
+                parts = [f"with other arguments: {changed}"] if edited is not None else []
+                parts += [f"with the note: {body.note}"] if body.note else []
+                if parts:
+                    self._said[self._calls[id_]] = f"[approved {'; '.join(parts)}]\n"
+            case _:
+                return
+
+    def said_of(self, result: ToolMessage) -> ToolMessage:
+        """The result of a call, under what was said when it was approved."""
+        said = self._said.get(result.call_id)
+        return result.model_copy(update={"output": said + result.output}) if said else result
 
 
 def _messages(body: EventBody, results: dict[str, ToolMessage]) -> Iterator[Message]:

@@ -5,16 +5,20 @@ from __future__ import annotations
 import asyncio
 from typing import NamedTuple
 
+from pydantic import JsonValue
 from temporalio import exceptions, workflow
 
 with workflow.unsafe.imports_passed_through():
     from activities.model import ModelActivities
     from activities.record import RecordActivities
     from activities.tools import ToolActivities
+    from catalog.models import model_queue
     from contracts.envelope import Outbox
     from contracts.errors import ErrorType
-    from contracts.runs import RunError, RunInput
+    from contracts.runs import RunError, RunInput, ToolSpec
     from contracts.steps import (
+        CheckRequest,
+        CheckResult,
         ModelRequest,
         ModelResult,
         PlannedCall,
@@ -68,6 +72,7 @@ class Calls:
         handle = workflow.start_activity_method(
             ModelActivities.call_model,
             request,
+            task_queue=model_queue(self._input.agent.model),
             summary=f"step {step} · model",
             start_to_close_timeout=policy.MODEL_TIMEOUT,
             heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
@@ -76,7 +81,9 @@ class Calls:
         )
         return ModelStarted(handle, cargo)
 
-    def start_tool(self, step: int, call: PlannedCall) -> ToolStarted:
+    def start_tool(
+        self, step: int, call: PlannedCall, approval_id: str | None, run: int
+    ) -> ToolStarted:
         """Start one tool call; calls started together carry the same facts."""
         tool = self._input.agent.tool(call.name)
         cargo = self._pending.cargo()
@@ -86,6 +93,8 @@ class Calls:
             step=step,
             call=call,
             tool=tool,
+            approval_id=approval_id,
+            run=run,
             outbox=cargo,
         )
         handle = workflow.start_activity_method(
@@ -99,17 +108,31 @@ class Calls:
         )
         return ToolStarted(call, handle, cargo)
 
+    def start_check(
+        self, tool: ToolSpec, arguments: dict[str, JsonValue]
+    ) -> workflow.ActivityHandle[CheckResult]:
+        """Start to check the arguments that a person gave."""
+        return workflow.start_activity_method(
+            ToolActivities.check_arguments,
+            CheckRequest(tool=tool, arguments=arguments),
+            summary=f"check the arguments of {tool.name}",
+            start_to_close_timeout=policy.RECORD_TIMEOUT,
+            retry_policy=policy.RECORD_RETRY,
+        )
+
     def record_soon(self) -> None:
-        """Put what waits on its way to the journal, without waiting for it.
+        """Put what is not on its way to the journal on its way, without waiting for it.
 
         One such activity is under way at a time; what comes meanwhile goes with the next one.
         """
+        if not self._pending.fresh:
+            return
         self._wanted = True
         if self._recorder is None or self._recorder.done():
             self._recorder = asyncio.create_task(self._record_wanted())
 
     async def _record_wanted(self) -> None:
-        while self._wanted and not self._pending.empty:
+        while (self._wanted or self._pending.fresh) and not self._pending.empty:
             self._wanted = False
             await self.record("journal")
 

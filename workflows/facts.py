@@ -3,32 +3,52 @@
 from __future__ import annotations
 
 from datetime import datetime
+from typing import Literal
 
-from contracts.commands import Cancel, CommandKind
+from pydantic import JsonValue
+
+from contracts.commands import AnyCommand, Pause, Redirect, Resume
 from contracts.envelope import NewEvent
 from contracts.events import (
-    BudgetExceeded,
-    CommandAccepted,
-    CommandApplied,
-    CommandRefused,
     EventBody,
+    MessageInterrupted,
     RunCancelled,
     RunCompleted,
     RunFailed,
-    RunPaused,
-    RunResumed,
     RunStarted,
     StepStarted,
     ToolAbandoned,
     ToolCancelled,
+    ToolCompleted,
     ToolFailed,
     UserMessageEvent,
 )
-from contracts.messages import Usage
-from contracts.runs import RunError, RunInput
-from contracts.steps import PlannedCall, result_key
-from workflows.state import Excess
-from workflows.steering import Received
+from contracts.runs import RunError, RunInput, Waiting
+from contracts.steering import (
+    ApprovalRequested,
+    ApprovalResolved,
+    BudgetExceeded,
+    CommandAccepted,
+    CommandApplied,
+    CommandRefused,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    RunPaused,
+    RunResumed,
+    RunWaiting,
+)
+from contracts.steps import (
+    PlannedCall,
+    arguments_sha256,
+    message_key,
+    requested_key,
+    resolved_key,
+    result_key,
+    started_key,
+)
+from workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
+from workflows.state import Excess, more_of
 
 Ending = RunCompleted | RunFailed | RunCancelled
 """How a run ends by its own word."""
@@ -57,59 +77,128 @@ class Facts:
 
     def step(self, number: int, model: str) -> NewEvent:
         """`step.started`."""
-        return self._fact(f"step/{number}/started", StepStarted(model=model), number)
+        body = StepStarted(model=model)
+        return NewEvent(key=started_key(self.epoch, number), body=body, step=number)
 
-    def accepted(self, received: Received) -> NewEvent:
+    def accepted(self, command: AnyCommand) -> NewEvent:
         """`command.accepted`."""
-        kind, command = received
-        body = CommandAccepted(command_id=command.command_id, kind=kind)
+        body = CommandAccepted(command_id=command.command_id, kind=command.kind)
         return NewEvent(key=f"command/{command.command_id}/accepted", body=body)
 
-    def applied(self, received: Received, step: int, what: str) -> NewEvent:
+    def applied(self, command: AnyCommand, step: int, what: str) -> NewEvent:
         """`command.applied`: the command's one outcome."""
-        kind, command = received
-        body = CommandApplied(command_id=command.command_id, kind=kind, applied=what)
+        body = CommandApplied(command_id=command.command_id, kind=command.kind, applied=what)
         return NewEvent(key=f"command/{command.command_id}/outcome", body=body, step=step)
 
-    def refused(self, received: Received, step: int, reason: str) -> NewEvent:
+    def refused(self, command: AnyCommand, step: int, reason: str) -> NewEvent:
         """`command.refused`: the command's one outcome."""
-        kind, command = received
-        body = CommandRefused(command_id=command.command_id, kind=kind, reason=reason)
+        body = CommandRefused(command_id=command.command_id, kind=command.kind, reason=reason)
         return NewEvent(key=f"command/{command.command_id}/outcome", body=body, step=step)
 
-    def switch(
-        self, received: Received, step: int, *, paused: bool, more: bool
-    ) -> tuple[bool, list[NewEvent]]:
-        """What a pause or a resume comes to: whether the run is paused then, and the facts.
+    def switched(self, command: Pause | Resume, step: int) -> NewEvent:
+        """`run.paused` or `run.resumed`."""
+        by = command.by or None
+        body = RunPaused(by=by) if isinstance(command, Pause) else RunResumed(by=by)
+        return self._fact(f"command/{command.command_id}/{command.kind.value}", body, step)
 
-        Args:
-            received: The command.
-            step: The newest step begun.
-            paused: Whether the run is paused now.
-            more: False when nothing is left to run, so that a pause has nothing to stop.
+    def message(self, command: Redirect) -> NewEvent:
+        """A redirect as `message.user`."""
+        body = UserMessageEvent(text=command.message)
+        return self._fact(f"command/{command.command_id}/message", body)
+
+    def interrupted(self, step: int) -> NewEvent:
+        """`message.interrupted`; whoever appends it fills in the text that was streamed."""
+        return NewEvent(
+            key=message_key(self.epoch, step), body=MessageInterrupted(text=""), step=step
+        )
+
+    def waiting(self, number: int, step: int, waiting: tuple[Waiting, ...]) -> NewEvent:
+        """`run.waiting`, for the `number`th time."""
+        return self._fact(f"waiting/{number}", RunWaiting(waiting_for=waiting), step)
+
+    def requested(
+        self, gate: Gate, step: int, call: PlannedCall, parameters: dict[str, JsonValue]
+    ) -> NewEvent:
+        """`approval.requested` or `input.requested` of a tool call.
+
+        The model's arguments, and the question in them, are filled in from the journal by whoever
+        appends the fact: they never pass through the workflow.
         """
-        pause = received.kind is CommandKind.PAUSE
-        if pause is paused:
-            reason = "already paused" if pause else "not paused"
-            return paused, [self.refused(received, step, reason)]
-        if pause and not more:
-            return paused, [self.refused(received, step, "run-ending: nothing is left to pause")]
-        what = "stopped before the next call" if pause else "went on"
-        by = received.command.by or None
-        body = RunPaused(by=by) if pause else RunResumed(by=by)
-        key = f"command/{received.command.command_id}/{received.kind.value}"
-        return pause, [self.applied(received, step, what), self._fact(key, body, step)]
+        body: EventBody
+        if gate.kind == "approval":
+            body = ApprovalRequested(
+                approval_id=gate.id,
+                call_id=call.call_id,
+                tool=call.name,
+                expires_at=gate.expires_at,
+                parameters=parameters,
+            )
+        else:
+            body = InputRequested(
+                request_id=gate.id,
+                question="" if gate.kind == "question" else gate.what,
+                schema=_answers(gate),
+                expires_at=gate.expires_at,
+                call_id=call.call_id,
+                tool=call.name,
+            )
+        return NewEvent(key=requested_key(gate.id), body=body, step=step)
 
-    def budget(self, step: int, excess: Excess) -> NewEvent:
-        """`budget.exceeded`."""
+    def raise_requested(self, gate: Gate, step: int, excess: Excess) -> NewEvent:
+        """`approval.requested` of a higher limit."""
+        raise_to = more_of(excess)
+        arguments: dict[str, JsonValue] = {
+            "limit": excess.limit,
+            "used": excess.used,
+            "allowed": excess.allowed,
+            "raise_to": raise_to,
+        }
+        body = ApprovalRequested(
+            approval_id=gate.id,
+            call_id=gate.id,
+            tool="raise_limit",
+            arguments=arguments,
+            arguments_sha256=arguments_sha256(arguments),
+            expires_at=gate.expires_at,
+            parameters=RAISE_PARAMETERS,
+        )
+        return NewEvent(key=requested_key(gate.id), body=body, step=step or None)
+
+    def resolved(self, gate: Gate, verdict: Verdict) -> NewEvent:
+        """`approval.resolved`, `input.received` or `input.closed`."""
+        body: EventBody
+        how, by, at, text, arguments = verdict
+        if how == "answered":
+            body = InputReceived(request_id=gate.id, text=text, by=by)
+        elif gate.kind in {"approval", "budget"}:
+            body = ApprovalResolved(
+                approval_id=gate.id,
+                decision=how,
+                by=by,
+                at=at,
+                arguments=arguments,
+                note=text or None,
+            )
+        else:
+            reason: Literal["expired", "withdrawn"] = "expired" if how == "expired" else "withdrawn"
+            body = InputClosed(request_id=gate.id, reason=reason, by=by, at=at)
+        return NewEvent(key=resolved_key(gate.id), body=body)
+
+    def budget(self, number: int, step: int, excess: Excess) -> NewEvent:
+        """`budget.exceeded`, for the `number`th time."""
         body = BudgetExceeded(limit=excess.limit, used=excess.used, allowed=excess.allowed)
-        return self._fact(f"budget/{excess.limit}/{step}", body, step)
+        return self._fact(f"budget/{number}", body, step)
 
     def tool_failed(self, call: PlannedCall, step: int, error: RunError) -> NewEvent:
         """`tool.failed`, the end of the call; changes nothing if the call's end stands already."""
         body = ToolFailed(
             call_id=call.call_id, name=call.name, error=error.message, error_type=error.type
         )
+        return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
+
+    def tool_answered(self, call: PlannedCall, step: int, output: str) -> NewEvent:
+        """`tool.completed` with what a person said."""
+        body = ToolCompleted(call_id=call.call_id, name=call.name, output=output)
         return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
 
     def tool_stopped(self, call: PlannedCall, step: int, at: datetime | None) -> NewEvent:
@@ -129,6 +218,8 @@ class Facts:
         return NewEvent(key=f"{self.epoch}/{key}", body=body, step=step)
 
 
-def cancelled(command: Cancel, usage: Usage) -> RunCancelled:
-    """How a run ends that this command cancelled."""
-    return RunCancelled(reason=command.reason, by=command.by or None, usage=usage)
+def _answers(gate: Gate) -> dict[str, JsonValue] | None:
+    """JSON Schema of the answers that a question takes, None for any text."""
+    if gate.kind == "outcome":
+        return OUTCOME_SCHEMA
+    return {"type": "string", "enum": list(gate.choices)} if gate.choices else None

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from itertools import accumulate
+
 from contracts.envelope import NewEvent, Outbox
+
+MAX_CARGO_BYTES = 512 * 1024
+"""Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""
+MAX_CARGOES_BYTES = 1024 * 1024
+"""Of what activities carry that start together; Temporal takes 4 MiB at a time."""
 
 
 class PendingFacts:
@@ -13,29 +20,48 @@ class PendingFacts:
 
     def __init__(self) -> None:
         self._facts: dict[str, NewEvent] = {}
+        self._sizes: dict[str, int] = {}
         self._seals: dict[str, None] = {}
+        self.fresh = False
+        """True while something waits that no activity has been given yet."""
 
     def add(self, *facts: NewEvent) -> None:
         """Facts to be shown after those already here; a key that is here stays as it is."""
         for fact in facts:
             if fact.key is None:
                 raise ValueError(f"a fact needs a key: {fact!r}")
-            self._facts.setdefault(fact.key, fact)
+            if fact.key not in self._facts:
+                self._facts[fact.key] = fact
+                self._sizes[fact.key] = len(fact.model_dump_json().encode())
+                self.fresh = True
 
     def seal(self, scope: str) -> None:
         """No attempt may write under `scope` any more."""
         self._seals[scope] = None
+        self.fresh = True
 
     def cargo(self) -> Outbox:
-        """Everything that waits, for the next activity to carry."""
-        return Outbox(facts=tuple(self._facts.values()), seals=tuple(self._seals))
+        """What waits, for the next activity to carry; the oldest part of it if it is too much."""
+        sums = dict(zip(self._facts, accumulate(self._sizes.values()), strict=True))
+        first = next(iter(sums), None)
+        keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
+        self.fresh = len(keys) < len(self._facts)
+        return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 
     def delivered(self, cargo: Outbox) -> None:
         """An activity that carried `cargo` returned: that much is in the journal."""
         for fact in cargo.facts:
             self._facts.pop(fact.key or "", None)
+            self._sizes.pop(fact.key or "", None)
         for scope in cargo.seals:
             self._seals.pop(scope, None)
+
+    def too_much(self, carriers: int = 1) -> bool:
+        """Whether that many activities, started together, can't each carry all that waits."""
+        size = sum(self._sizes.values())
+        if carriers > 1:
+            return size * carriers > MAX_CARGOES_BYTES
+        return len(self._facts) > 1 and size > MAX_CARGO_BYTES
 
     @property
     def empty(self) -> bool:

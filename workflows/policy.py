@@ -23,6 +23,12 @@ TOOL_MARGIN = timedelta(seconds=30)
 """On top of a tool's own `timeout_s`: time to stop it and to write down what became of it."""
 CANCEL_BOUND = timedelta(seconds=12)
 """How long a call may take to stop; then the run goes on without it."""
+RAISE_TIMEOUT = timedelta(days=1)
+"""How long a person has to raise a limit that was reached."""
+HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)
+"""One attempt of a part of a round of housekeeping."""
+HOUSEKEEPING_BOUND = timedelta(minutes=5)
+"""All attempts of it; less than a round may take, see `contracts/housekeeping.py`."""
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 

@@ -26,6 +26,8 @@ class Shown:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._memo = RunMemo()
+        info = workflow.info()
+        self._execution = f"--namespace {info.namespace} --workflow-id {info.workflow_id}"
 
     def update(self, status: RunStatus, phase: Phase, *waiting: Waiting) -> None:
         """Set what people see, everywhere they see it."""
@@ -37,4 +39,4 @@ class Shown:
         if memo not in (self._memo, FIRST_STEP):
             workflow.upsert_memo({MEMO_PROGRESS: memo})
         self._memo = memo
-        workflow.set_current_details(state.details())
+        workflow.set_current_details(state.details(self._execution))

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
+import shlex
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 
+from pydantic import JsonValue, ValidationError
+
+from contracts.errors import ErrorType
 from contracts.messages import Usage
 from contracts.runs import (
     Limits,
@@ -18,6 +24,10 @@ from contracts.runs import (
 )
 
 MAX_SHOWN_TOOLS = 16
+MAX_MISFIT_STEPS = 5
+"""Steps in a row in which no call could run as the model had asked for it; then the run ends."""
+MISFITS = frozenset({ErrorType.BAD_ARGUMENTS, ErrorType.UNKNOWN_TOOL})
+"""How calls fail that could not run as the model had asked for them."""
 
 
 @dataclass
@@ -25,6 +35,8 @@ class RunState:
     """The live state of one run."""
 
     started_at: datetime
+    limits: Limits
+    """As they are now: an approval may have raised them."""
     status: RunStatus = RunStatus.QUEUED
     phase: Phase = Phase.STARTING
     step: int = 0
@@ -35,6 +47,10 @@ class RunState:
     last_error: RunError | None = None
     preview: str = ""
     """The beginning of the newest answer."""
+    misfits: int = 0
+    """Calls of this step that have failed with one of `MISFITS`."""
+    misfit_steps: int = 0
+    """Steps in a row, up to the newest that is over, of whose calls each was a misfit."""
 
     def progress(self, run_input: RunInput) -> RunProgress:
         """The answer of the query."""
@@ -50,7 +66,7 @@ class RunState:
             tool_calls=self.tool_calls,
             running_tools=self.running_tools[:MAX_SHOWN_TOOLS],
             usage=self.usage,
-            limits=agent.limits,
+            limits=self.limits,
             started_at=self.started_at,
             last_error=self.last_error,
         )
@@ -65,10 +81,16 @@ class RunState:
             last_error=self.last_error,
         )
 
-    def details(self) -> str:
-        """Markdown for the Temporal Web UI."""
+    def details(self, execution: str) -> str:
+        """Markdown for the Temporal Web UI.
+
+        Args:
+            execution: What tells `temporal workflow signal` which execution is meant.
+        """
         lines = [f"**{self.status.value}** · step {self.step} · {self.phase.value}"]
-        lines += [f"waits for {item.kind}: {item.what}" for item in self.waiting_for]
+        for item in self.waiting_for:
+            lines.append(f"waits for {item.kind}: {item.what}")
+            lines.append(f"```\n{signal_line(execution, item)}\n```")
         lines += [f"running `{name}`" for name in self.running_tools[:MAX_SHOWN_TOOLS]]
         used = self.usage
         lines.append(
@@ -77,6 +99,61 @@ class RunState:
         if self.last_error:
             lines.append(f"last error: {self.last_error.type}")
         return "\n\n".join(lines)
+
+
+def state_of(run_input: RunInput, now: datetime) -> RunState:
+    """Where a run stands at the start of an execution: its first, or one that it goes on in."""
+    carried = run_input.carried
+    if carried is None:
+        return RunState(started_at=now, limits=run_input.agent.limits)
+    return RunState(
+        started_at=carried.started_at,
+        limits=carried.limits,
+        step=carried.step,
+        tool_calls=carried.tool_calls,
+        usage=carried.usage,
+        preview=carried.preview,
+        last_error=carried.last_error,
+        misfit_steps=carried.misfit_steps,
+    )
+
+
+def signal_line(execution: str, waiting: Waiting) -> str:
+    """The command line, for a POSIX shell, that gives a run what it waits for."""
+    signals: dict[str, tuple[str, dict[str, str | None]]] = {
+        "resume": ("resume", {}),
+        "approval": ("decide", {"approval_id": waiting.id, "decision": "approve"}),
+        "input": ("answer", {"request_id": waiting.id, "text": "…"}),
+    }
+    name, given = signals[waiting.kind]
+    payload = shlex.quote(json.dumps({**given, "by": "me"}, ensure_ascii=False))
+    return f"temporal workflow signal {execution} --name {name} --input {payload}"
+
+
+class WorkClock:
+    """How long a run has been at work; while it waits for a person it is not."""
+
+    def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
+        self._since: datetime | None = started_at
+        self._worked = timedelta(seconds=worked_s)
+
+    @property
+    def idle(self) -> bool:
+        """True while the clock stands still."""
+        return self._since is None
+
+    def turn(self, now: datetime, *, idle: bool) -> None:
+        """Stop the clock or let it go on."""
+        if not idle:
+            self._since = self._since or now
+        elif self._since:
+            self._worked += now - self._since
+            self._since = None
+
+    def worked_s(self, now: datetime) -> float:
+        """Seconds at work so far."""
+        running = now - self._since if self._since else timedelta()
+        return (self._worked + running).total_seconds()
 
 
 @dataclass(frozen=True)
@@ -93,14 +170,14 @@ class Excess:
         return f"{self.limit}={self.allowed:g} is reached ({self.used:g})"
 
 
-def exceeded(state: RunState, limits: Limits, *, calls: int = 0) -> Excess | None:
+def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
     """The first limit that stands in the way of the next calls.
 
     Args:
-        state: Where the run stands.
-        limits: Its budget.
+        state: Where the run stands, and its budget.
         calls: Tool calls about to start; 0 when a model call is.
     """
+    limits = state.limits
     if calls:
         used = state.tool_calls + calls
         over = used > limits.max_tool_calls
@@ -112,6 +189,48 @@ def exceeded(state: RunState, limits: Limits, *, calls: int = 0) -> Excess | Non
     return None
 
 
+def misfit(state: RunState, calls: int) -> RunError | None:
+    """Count a step that is over, by its `misfits`.
+
+    Args:
+        state: Where the run stands.
+        calls: The tool calls of the step.
+
+    Returns:
+        Why the run is to end; None if it may go on.
+    """
+    state.misfit_steps = state.misfit_steps + 1 if state.misfits == calls else 0
+    state.misfits = 0
+    if state.misfit_steps < MAX_MISFIT_STEPS:
+        return None
+    message = (
+        f"no tool call of the last {state.misfit_steps} steps could run as the model asked for it: "
+        "no such tool, or arguments that do not fit"
+    )
+    return RunError(type=ErrorType.MALFORMED_CALLS, message=message, step=state.step)
+
+
 def overdue(limits: Limits) -> Excess:
     """The wall clock ran out."""
     return Excess("max_wall_s", limits.max_wall_s, limits.max_wall_s)
+
+
+def more_of(excess: Excess) -> float:
+    """The limit that a person is offered: twice what it was, or enough to go on with."""
+    double = 2 * excess.allowed
+    return double if double > excess.used else excess.used + max(excess.allowed, 1)
+
+
+def raised(limits: Limits, excess: Excess, arguments: Mapping[str, JsonValue]) -> Limits | str:
+    """The limits with the one that was reached raised to `arguments["raise_to"]`.
+
+    Returns:
+        The new limits, or what is wrong with the arguments.
+    """
+    wanted = arguments.get("raise_to")
+    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or wanted <= excess.allowed:
+        return f"arguments.raise_to: is to be a number above {excess.allowed:g}"
+    try:
+        return Limits.model_validate({**limits.model_dump(), excess.limit: wanted})
+    except ValidationError as error:
+        return f"arguments.raise_to: {error.errors(include_url=False)[0]['msg']}"

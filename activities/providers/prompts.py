@@ -22,9 +22,15 @@ from activities.port import Prompt
 from contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
 from contracts.runs import ToolSpec
 
+GO_ON = "(You were interrupted here. Go on.)"
+"""Said to a model whose answer was interrupted, when nobody has said anything since."""
+
 
 def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
-    """The transcript; what stands between two answers is one request, an empty answer is none."""
+    """The transcript; what stands between two answers is one request, an empty answer is none.
+
+    It ends with a request: not every provider takes an answer as the last message.
+    """
     mapped: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
     for message in messages:
@@ -40,9 +46,14 @@ def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
                     mapped.append(ModelRequest(parts=parts))
                     parts = []
                 mapped.append(_response(message))
-    if parts:
-        mapped.append(ModelRequest(parts=parts))
-    return mapped
+    return [*mapped, *_last(parts, go_on=bool(mapped))]
+
+
+def _last(parts: list[ModelRequestPart], *, go_on: bool) -> list[ModelMessage]:
+    """The request at the end of the transcript."""
+    if not parts and go_on:
+        parts = [UserPromptPart(content=GO_ON)]
+    return [ModelRequest(parts=parts)] if parts else []
 
 
 def request_parameters(prompt: Prompt) -> ModelRequestParameters:

@@ -84,7 +84,9 @@ def _chunk(running: _Command) -> bytes:
         return b""
     poll = select.poll()
     poll.register(running.stdout, select.POLLIN)
-    chunk = os.read(running.stdout.fileno(), 65_536) if poll.poll(_POLL_S * 1000) else b""
+    if not poll.poll(_POLL_S * 1000):
+        return b""
+    chunk = os.read(running.stdout.fileno(), 65_536)
     if not chunk and running.poll() is None:
         time.sleep(_POLL_S)  # it closed its output and works on
     return chunk

@@ -1,0 +1,122 @@
+"""Fills what the workflow decided with the content that never passed through it."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from contracts.envelope import NewEvent, StoredEvent
+from contracts.events import (
+    EventBody,
+    MessageCompleted,
+    MessageInterrupted,
+    RunCompleted,
+    ToolCancelled,
+)
+from contracts.messages import ToolCall
+from contracts.render import render
+from contracts.steering import ApprovalRequested, InputRequested
+from contracts.steps import arguments_sha256, message_key, result_key, started_key
+from journal.port import Journal
+
+READ_PAGE = 1000
+
+
+async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
+    """The fact with its content from the journal, where it stands there.
+
+    `run.completed` gets its output, `message.interrupted` the text that was streamed,
+    `approval.requested` the model's arguments, `input.requested` the model's question.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    step = fact.step
+    if step is None:
+        return fact
+    body: EventBody = fact.body
+    match body:
+        case RunCompleted():
+            message = await _message(journal, run_id, epoch, step)
+            body = body.model_copy(update={"output": message.text if message else ""})
+        case MessageInterrupted(text=""):
+            body = await _streamed(journal, run_id, epoch, step)
+        case ApprovalRequested(arguments_sha256=""):
+            call = await _call(journal, run_id, epoch, step, body.call_id)
+            sha256 = arguments_sha256(call.arguments)
+            update = {"arguments": call.arguments, "arguments_sha256": sha256}
+            body = body.model_copy(update=update)
+        case InputRequested(question=""):
+            call = await _call(journal, run_id, epoch, step, body.call_id)
+            body = body.model_copy(update={"question": str(call.arguments.get("question", ""))})
+        case _:
+            return fact
+    return fact.model_copy(update={"body": body})
+
+
+async def unanswered(
+    journal: Journal, run_id: str, epoch: int, fact: NewEvent
+) -> tuple[NewEvent, ...]:
+    """The ends of the calls of a step that counts as interrupted although its message is whole.
+
+    The worker died, or was not heard, after it had journaled the message: the run knows nothing of
+    the calls, and none of them will begin.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    if fact.step is None or not isinstance(fact.body, MessageInterrupted):
+        return ()
+    message = await _message(journal, run_id, epoch, fact.step)
+    now = datetime.now(UTC)
+    return tuple(
+        NewEvent(
+            key=result_key(epoch, call.call_id),
+            body=ToolCancelled(call_id=call.call_id, name=call.name, acked_at=now),
+            step=fact.step,
+        )
+        for call in (message.tool_calls if message else ())
+    )
+
+
+async def read_all(
+    journal: Journal, run_id: str, after: int = 0, *, facts: bool
+) -> list[StoredEvent]:
+    """Every event (or every fact) of a run after that `seq`.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    events: list[StoredEvent] = []
+    while True:
+        page = await journal.read(run_id, after, READ_PAGE, facts=facts)
+        events.extend(page)
+        if len(page) < READ_PAGE:
+            return events
+        after = page[-1].seq
+
+
+async def _message(
+    journal: Journal, run_id: str, epoch: int, step: int
+) -> MessageCompleted | MessageInterrupted | None:
+    stored = await journal.get(run_id, message_key(epoch, step))
+    body = stored.body() if stored else None
+    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+
+
+async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
+    """The step's message if it has one, else what its newest attempt streamed."""
+    if message := await _message(journal, run_id, epoch, step):
+        return message
+    started = await journal.get(run_id, started_key(epoch, step))
+    if started is None:
+        return MessageInterrupted(text="")
+    events = await read_all(journal, run_id, started.seq - 1, facts=False)
+    return MessageInterrupted(text=render(events).text(step))
+
+
+async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
+    """The call as the model asked for it."""
+    message = await _message(journal, run_id, epoch, step)
+    calls = message.tool_calls if message else ()
+    found = (call for call in calls if call.call_id == call_id)
+    return next(found, ToolCall(call_id=call_id, name=""))

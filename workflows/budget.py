@@ -1,0 +1,99 @@
+"""The budget of a run: whether it affords the next calls, and asking a person to raise it."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from typing import Protocol
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.errors import ErrorType
+    from contracts.events import RunFailed
+    from contracts.runs import Phase, RunError
+    from contracts.steps import budget_id
+    from workflows.alarm import Alarm
+    from workflows.context import RunContext
+    from workflows.facts import Ending
+    from workflows.gates import Gate, Verdict
+    from workflows.policy import RAISE_TIMEOUT
+    from workflows.state import Excess, exceeded, overdue
+
+
+class Steer(Protocol):
+    """Acts on every command that has come in; while paused, waits for the next one."""
+
+    def __call__(self, *, in_step: bool) -> Awaitable[Ending | None]:
+        """How the run ends, if it does."""
+        ...
+
+
+class Budget:
+    """The limits of one run."""
+
+    def __init__(self, context: RunContext, steer: Steer) -> None:
+        carried = context.input.carried
+        self.times = carried.budgets if carried else 0
+        """Times that a limit was reached."""
+        self._run = context
+        self._steer = steer
+
+    async def afford(self, *, calls: int = 0) -> Ending | None:
+        """None when the budget has room for the next calls, or a person has made room."""
+        run, state = self._run, self._run.state
+        while excess := overdue(state.limits) if run.overdue else exceeded(state, calls=calls):
+            self.times += 1
+            run.pending.add(run.facts.budget(self.times, state.step, excess))
+            if state.limits.on_limit == "fail":
+                return self._out_of(excess)
+            ending = await self._ask_for(excess, in_step=bool(calls))
+            ending = ending or await self._steer(in_step=bool(calls))
+            if ending or (run.steering.redirected and calls):
+                return ending
+        return None
+
+    async def _ask_for(self, excess: Excess, *, in_step: bool) -> Ending | None:
+        """Wait until a person has raised a limit; how the run ends if nobody does.
+
+        Args:
+            excess: The limit.
+            in_step: True when tool calls wait for it; after a redirect nothing waits any more.
+        """
+        run = self._run
+        gate = Gate(
+            budget_id(run.epoch, self.times),
+            "budget",
+            f"{excess.message}; approve to go on",
+            expires_at=workflow.now() + RAISE_TIMEOUT,
+            excess=excess,
+        )
+        run.steering.gates.open(gate)
+        run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
+        expiry = Alarm(RAISE_TIMEOUT, f"{gate.id} expires")
+        ending = None
+        while gate.verdict is None:
+            run.show(Phase.WAITING, busy=False)
+            run.calls.record_soon()
+            await run.wait(lambda: run.steering.inbox.unread or expiry.rang)
+            run.note()
+            stopper = run.steering.stopper
+            ending = run.steering.act(in_step=in_step)
+            pointless = ending or (in_step and run.steering.redirected)
+            if not gate.verdict and (pointless or expiry.rang):
+                how = Verdict("withdrawn", stopper, workflow.now())
+                expired = Verdict("expired", "", workflow.now())
+                run.steering.close(gate, how if pointless else expired)
+        expiry.stop()
+        if gate.verdict.how == "approve":
+            run.overdue = False
+        elif gate.verdict.how != "withdrawn" and not ending:
+            return self._out_of(excess)
+        return ending
+
+    def _out_of(self, excess: Excess) -> RunFailed:
+        """How a run ends that has used up its budget."""
+        state = self._run.state
+        state.last_error = RunError(
+            type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=state.step
+        )
+        return RunFailed(error=state.last_error, usage=state.usage)

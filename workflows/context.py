@@ -1,0 +1,157 @@
+"""What the parts of one run share: its state, its commands, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel
+    from contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
+    from contracts.steps import preview
+    from workflows.calls import Calls
+    from workflows.facts import Facts
+    from workflows.inbox import Stop
+    from workflows.outbox import PendingFacts
+    from workflows.shown import Shown
+    from workflows.state import WorkClock, state_of
+    from workflows.steering import Steering
+
+BY_TEMPORAL = "temporal"
+"""Who sent a cancel that came as Temporal's own cancel request."""
+_REASON_CHARS = 1000
+"""Of a cancel request: it is never refused for its length."""
+_PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
+
+
+class RunContext:
+    """One run, for the steps that it takes."""
+
+    def __init__(self, run_input: RunInput, epoch: int) -> None:
+        now = workflow.now()
+        self.epoch = epoch
+        self.input = run_input
+        self.state = state_of(run_input, now)
+        self.pending = PendingFacts()
+        self.facts = Facts(epoch)
+        self.calls = Calls(run_input, epoch, self.pending)
+        self.steering = Steering(self.state, self.pending, self.facts)
+        self.overdue = False
+        """True once the wall clock has run out."""
+        carried = run_input.carried
+        self._clock = WorkClock(now, carried.worked_s if carried else 0)
+        self._shown = Shown(self.state)
+        self._waits = carried.waits if carried else 0
+        self._announced: tuple[Waiting, ...] = ()
+        if carried:
+            self.steering.paused = carried.paused
+            self.steering.inbox.remember(carried.seen)
+
+    @property
+    def stop(self) -> Stop:
+        """How much of what runs has to stop now."""
+        out_of_time = self.overdue and self.state.limits.on_limit == "fail"
+        return Stop.CANCEL if out_of_time else self.steering.stop
+
+    @property
+    def long(self) -> bool:
+        """True when the history is so long that the run had better go on in a new execution."""
+        info = workflow.info()
+        grown = info.get_current_history_length() >= self.input.history_bound
+        return grown or info.is_continue_as_new_suggested()
+
+    def carried(self, budgets: int) -> Carried:
+        """What the run takes along into a new execution."""
+        state = self.state
+        return Carried(
+            started_at=state.started_at,
+            limits=state.limits,
+            step=state.step,
+            tool_calls=state.tool_calls,
+            usage=state.usage,
+            preview=state.preview,
+            last_error=state.last_error,
+            misfit_steps=state.misfit_steps,
+            worked_s=self._clock.worked_s(workflow.now()),
+            paused=self.steering.paused,
+            budgets=budgets,
+            waits=self._waits,
+            seen=self.steering.inbox.seen,
+        )
+
+    def receive(self, command: AnyCommand) -> None:
+        """Take a command in; one without a usable id gets one."""
+        if not 0 < len(command.command_id) <= MAX_ID_CHARS:
+            made_up = f"cmd_{workflow.uuid4().hex}"
+            command = command.model_copy(update={"command_id": made_up})
+        if len(command.by) > MAX_BY_CHARS:
+            command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
+        self.steering.inbox.put(command)
+
+    def note(self) -> None:
+        """Acknowledge the commands that have come in."""
+        self.steering.note(workflow.now())
+
+    def show(self, phase: Phase, *, busy: bool) -> None:
+        """Let people see where the run stands.
+
+        Args:
+            phase: What it is doing.
+            busy: True while a call runs; otherwise the wall clock stands still for as long as the
+                run is paused or waits.
+        """
+        waiting = self.steering.gates.waiting
+        if waiting and not any(item in self._announced for item in waiting):
+            self._waits += 1
+            self.pending.add(self.facts.waiting(self._waits, self.state.step, waiting))
+        self._announced = waiting
+        paused = self.steering.paused and not busy
+        status = RunStatus.WAITING if waiting else RunStatus.RUNNING
+        if paused:
+            status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
+        self._clock.turn(workflow.now(), idle=bool(waiting) and not busy)
+        self._shown.update(status, phase, *waiting)
+
+    def show_end(self, status: RunStatus) -> None:
+        """Let people see that the run has ended."""
+        self._shown.update(status, Phase.ENDED)
+
+    async def watch_clock(self) -> None:
+        """The one timer of a run that nobody has to wait for."""
+        while True:
+            now = workflow.now()
+            left_s = self.state.limits.max_wall_s - self._clock.worked_s(now)
+            if left_s > 0:
+                await workflow.sleep(left_s, summary="wall clock limit")
+                await workflow.wait_condition(lambda: not self._clock.idle)
+            else:
+                self.overdue = True
+                await workflow.wait_condition(lambda: not self.overdue)
+
+    async def make_room(self, carriers: int = 1) -> None:
+        """Record until that many activities, started together, can each carry all that waits."""
+        while self.pending.too_much(carriers):
+            await self.record("journal")
+
+    async def record(self, summary: str) -> None:
+        """Put what waits into the journal and wait until it is there, however long that takes."""
+        recording = asyncio.create_task(self.calls.record(summary))
+        await self.wait(recording.done)
+        await recording
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition; a cancel request from Temporal is a command.
+
+        The condition is looked at once more after such a request, when whatever came with it has
+        been taken in: a call whose result is here already must not be cancelled any more.
+        """
+        waiting = not condition()
+        while waiting:
+            try:
+                await workflow.wait_condition(condition)
+                waiting = False
+            except asyncio.CancelledError:
+                reason = preview(workflow.cancellation_reason() or "", _REASON_CHARS)
+                self.receive(Cancel(by=BY_TEMPORAL, reason=reason))

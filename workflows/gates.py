@@ -1,0 +1,142 @@
+"""What a run waits for from people: open approvals and questions, and how each ended. Pure."""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Literal, NamedTuple
+
+from pydantic import JsonValue
+
+from contracts.commands import Answer, Decide, Decision
+from contracts.runs import Waiting
+from workflows.state import Excess
+
+How = Literal["approve", "deny", "answered", "expired", "withdrawn"]
+_OUTCOME = re.compile(
+    r"\s*(?:(happened)\b:?\s*(.*)|((?:did not happen, )?run it)|(stop))\s*", re.DOTALL
+)
+OUTCOME_SCHEMA: dict[str, JsonValue] = {
+    "type": "string",
+    "pattern": r"^\s*(happened\b|run it\s*$|did not happen, run it\s*$|stop\s*$)",
+}
+"""JSON Schema of the answers to the question what became of an unsafe tool."""
+RAISE_PARAMETERS: dict[str, JsonValue] = {
+    "type": "object",
+    "properties": {"raise_to": {"type": "number"}},
+    "required": ["raise_to"],
+}
+"""JSON Schema of the arguments that go with the approval of a higher limit."""
+_PAST = {
+    "approve": "approved",
+    "deny": "denied",
+    "answered": "answered",
+    "expired": "expired",
+    "withdrawn": "withdrawn",
+}
+
+
+class Verdict(NamedTuple):
+    """How an approval or a question ended."""
+
+    how: How
+    by: str
+    at: datetime
+    text: str = ""
+    """The answer, or the note that goes with a decision."""
+    arguments: dict[str, JsonValue] | None = None
+    """Those given in place of the model's."""
+
+    def __str__(self) -> str:
+        by = f" by {self.by}" if self.by else ""
+        return f"{_PAST[self.how]}{by} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+
+
+@dataclass
+class Gate:
+    """Something that a person has to decide or to answer before a call goes on."""
+
+    id: str
+    kind: Literal["approval", "outcome", "question", "budget"]
+    what: str
+    """One line for people."""
+    expires_at: datetime | None = None
+    choices: tuple[str, ...] = ()
+    """The only answers that a question takes; empty: any."""
+    excess: Excess | None = None
+    """Of a budget: the limit that an approval raises."""
+    checking: Decide | None = None
+    """The approval whose new arguments are being checked right now."""
+    verdict: Verdict | None = None
+
+    @property
+    def waiting(self) -> Waiting:
+        """As progress and memo show it."""
+        approval = self.kind in {"approval", "budget"}
+        return Waiting(kind="approval" if approval else "input", id=self.id, what=self.what)
+
+
+class Gates:
+    """The gates of one run, open and closed."""
+
+    def __init__(self) -> None:
+        self._gates: dict[str, Gate] = {}
+
+    def open(self, gate: Gate) -> Gate:
+        """Wait for a person."""
+        self._gates[gate.id] = gate
+        return gate
+
+    @property
+    def waiting(self) -> tuple[Waiting, ...]:
+        """What is open, oldest first."""
+        return tuple(gate.waiting for gate in self._gates.values() if gate.verdict is None)
+
+    def for_decision(self, command: Decide) -> Gate | str:
+        """The open approval that the command is about, or why there is none."""
+        gate = self._gates.get(command.approval_id)
+        if gate is None or gate.kind not in {"approval", "budget"}:
+            return f"approval_id: this run has no approval {command.approval_id[:100]!r}"
+        if gate.verdict:
+            return f"{gate.id} was {gate.verdict}"
+        if gate.checking:
+            return f"{gate.id} is being decided by {gate.checking.by or 'somebody else'}"
+        return gate
+
+    def for_answer(self, command: Answer) -> Gate | str:
+        """The open question that the command answers, or why it can't."""
+        gate = self._gates.get(command.request_id)
+        if gate is None or gate.kind not in {"question", "outcome"}:
+            return f"request_id: this run has no question {command.request_id[:100]!r}"
+        if gate.verdict:
+            return f"{gate.id} was {gate.verdict}"
+        if gate.kind == "outcome" and outcome(command.text) is None:
+            return "text: answer `happened: <result>`, `run it` or `stop`"
+        if gate.choices and command.text not in gate.choices:
+            return f"text: answer one of {', '.join(map(repr, gate.choices))}"
+        return gate
+
+
+class Outcome(NamedTuple):
+    """What a person says became of an unsafe tool."""
+
+    what: Literal["happened", "run", "stop"]
+    result: str = ""
+
+
+def outcome(text: str) -> Outcome | None:
+    """The answer `happened: <result>`, `run it` or `stop`; None if it is none of them."""
+    match = _OUTCOME.fullmatch(text)
+    if match is None:
+        return None
+    happened, result, run, _ = match.groups()
+    if happened:
+        return Outcome("happened", result.strip())
+    return Outcome("run") if run else Outcome("stop")
+
+
+def decided(command: Decide, at: datetime) -> Verdict:
+    """The verdict that the command means."""
+    how: How = "approve" if command.decision == Decision.APPROVE else "deny"
+    return Verdict(how, command.by, at, command.note, command.arguments)
