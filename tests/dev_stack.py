@@ -13,6 +13,11 @@ from types import TracebackType
 from typing import Any, Self
 
 import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from contracts.commands import Command
+from tests.stack_agents import MODULE
 
 READY_S = 30
 STOP_S = 20
@@ -57,7 +62,7 @@ class DevStack:
             *chosen,
             *self._options,
             cwd=ROOT,
-            env=os.environ | self._env,
+            env=os.environ | self._settings() | self._env,
             stdout=asyncio.subprocess.DEVNULL,
         )
         async with asyncio.timeout(READY_S):
@@ -120,6 +125,29 @@ class DevStack:
         run_id: str = answer.json()["run_id"]
         return run_id
 
+    async def send(self, run_id: str, command: str, **body: Any) -> str:
+        """POST a command, e.g. `cancel` or `approvals/{id}`; its id."""
+        answer = await self.client.post(f"/v1/runs/{run_id}/{command}", json=body)
+        assert answer.status_code == 202, answer.text
+        command_id: str = answer.json()["command_id"]
+        return command_id
+
+    async def outcome(self, run_id: str, command_id: str) -> dict[str, Any]:
+        """Wait for what became of a command."""
+        path = f"/v1/runs/{run_id}/commands/{command_id}"
+        view: dict[str, Any] = (await self.client.get(path, params={"wait": 15})).json()
+        return view
+
+    async def temporal(self) -> Client:
+        """A client of the stack's Temporal."""
+        address = self.state["temporal"]["address"]
+        return await Client.connect(address, data_converter=pydantic_data_converter)
+
+    async def signal(self, run_id: str, command: Command) -> None:
+        """Signal the workflow itself, past the API."""
+        temporal = await self.temporal()
+        await temporal.get_workflow_handle(run_id).signal(command.kind.value, command)
+
     async def ended(self, run_id: str) -> dict[str, Any]:
         """Wait for the run's end; what `GET /v1/runs/{id}` says then."""
         answer = await self.client.get(f"/v1/runs/{run_id}", params={"wait": 30}, timeout=40)
@@ -144,6 +172,23 @@ class DevStack:
                     if event["type"] in types:
                         return event
                 await asyncio.sleep(0.02)
+
+    async def seen_text(self, run_id: str, text: str) -> dict[str, Any]:
+        """Wait until a value in some event's data is that text; the event."""
+        async with asyncio.timeout(15):
+            while True:
+                for event in await self.events(run_id):
+                    if text in event["data"].values():
+                        return event
+                await asyncio.sleep(0.02)
+
+    def _settings(self) -> dict[str, str]:
+        """Tools of every kind; files go where the stack keeps its own."""
+        return {
+            "RELAYLINE_CATALOG": MODULE,
+            "RELAYLINE_ALLOW_COMMANDS": "1",
+            "RELAYLINE_FILES_ROOT": str(ROOT),
+        }
 
     async def _ready(self) -> bool:
         try:

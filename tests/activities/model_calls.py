@@ -19,7 +19,7 @@ from contracts.events import EventBody, StepStarted, UserMessageEvent
 from contracts.messages import Usage
 from contracts.runs import AgentSpec
 from contracts.steps import ModelRequest, ModelResult
-from journal.port import Appended, Fence, Head, Journal
+from journal.port import Appended, Fence, Head, Journal, OpenRun
 
 USER_ASKED = ActivityCancellationDetails(cancel_requested=True)
 SHUTDOWN = ActivityCancellationDetails(worker_shutdown=True)
@@ -61,8 +61,13 @@ class GatedJournal:
     def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
         return self._inner.tail(run_id, after)
 
-    async def sweep(self, older_than: datetime) -> int:
-        return await self._inner.sweep(older_than)
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        return await self._inner.open_runs(quiet_since, after, limit)
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
+        return await self._inner.sweep(older_than, limit)
 
     async def check(self) -> None:
         await self._inner.check()

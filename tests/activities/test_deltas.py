@@ -34,7 +34,7 @@ async def writing(
     """Do something with a writer, inside an activity."""
 
     async def attempt() -> None:
-        writer = DeltaWriter(Attempt(journal, run_id, "0/step/1"), 1, hold_s=hold_s)
+        writer = DeltaWriter(Attempt(journal, run_id, 0, "0/step/1"), 1, hold_s=hold_s)
         try:
             await work(writer)
         finally:

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError
 from activities.answer import call_preview
 from activities.port import CallPart, FinishPart, ReasoningPart, TextPart
 from activities.providers.factory import ProviderConfig, provider_for
+from contracts.errors import ErrorType
 from contracts.events import AttemptSuperseded, MessageCompleted
 from contracts.messages import AssistantMessage, ToolMessage, Usage, UserMessage
 from contracts.steps import MAX_CALLS_PER_STEP, ModelResult, PlannedCall
@@ -155,8 +156,13 @@ async def test_answer_without_an_end_is_no_answer(journal: Journal) -> None:
     assert "message.completed" not in await run.types()
 
 
-async def test_answer_may_be_empty(journal: Journal) -> None:
+async def test_an_empty_answer_is_none_and_the_third_ends_the_call(journal: Journal) -> None:
     run = Run(journal)
-    result = await run.call(Canned(FinishPart("length", USED)))
-    assert (result.finish_reason, result.preview) == ("length", "")
-    assert (await run.types())[-1] == "message.completed"
+    finals = []
+    for attempt in (1, 2, 3):
+        with pytest.raises(ApplicationError) as caught:
+            await run.call(Canned(TextPart(" \n"), FinishPart("length", USED)), attempt=attempt)
+        assert caught.value.type == ErrorType.EMPTY_ANSWER
+        finals.append(caught.value.non_retryable)
+    assert finals == [False, False, True]
+    assert "message.completed" not in await run.types()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from typing import Any
 
 from hypothesis import given
 from hypothesis import strategies as st
@@ -14,7 +15,6 @@ from contracts.events import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
-    RunPaused,
     ToolAbandoned,
     ToolCancelled,
     ToolCompleted,
@@ -22,6 +22,7 @@ from contracts.events import (
     UserMessageEvent,
 )
 from contracts.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
+from contracts.steering import ApprovalRequested, ApprovalResolved, RunPaused
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -97,6 +98,60 @@ def test_interrupted_answer_is_part_of_the_transcript() -> None:
 def test_unknown_types_are_passed_over() -> None:
     later = StoredEvent("run_x", 2, 0, "message.sung", None, None, "k", '{"text":"la"}')
     assert transcript([*stored(UserMessageEvent(text="hi")), later]) == (UserMessage(text="hi"),)
+
+
+def requested(call_id: str) -> ApprovalRequested:
+    return ApprovalRequested(approval_id=f"a_{call_id}", call_id=call_id, tool="look")
+
+
+def approved(call_id: str, **said: Any) -> ApprovalResolved:
+    return ApprovalResolved(
+        **{"approval_id": f"a_{call_id}", "decision": "approve", "at": NOW, "by": "ann", **said}
+    )
+
+
+def outputs(*bodies: EventBody) -> list[str]:
+    said = transcript(stored(*bodies))
+    return [it.output for it in said if isinstance(it, ToolMessage)]
+
+
+def test_the_model_is_told_what_people_changed_or_noted_when_they_approved() -> None:
+    calls = [f"c{n}" for n in range(5)]
+    assert outputs(
+        asked(*calls),
+        *map(requested, calls),
+        approved("c0"),
+        approved("c1", arguments={"a": "é"}),
+        approved("c2", note="mind the gap"),
+        approved("c3", arguments={}, note="none"),
+        approved("c4", decision="deny", note="no"),
+        *(completed(call_id) for call_id in calls[:-1]),
+        ToolFailed(call_id="c4", name="look", error="the call was denied by ann: no"),
+    ) == [
+        "out",
+        '[approved with other arguments: {"a": "é"}]\nout',
+        "[approved with the note: mind the gap]\nout",
+        "[approved with other arguments: {}; with the note: none]\nout",
+        "the call was denied by ann: no",
+    ]
+
+
+def test_what_was_said_at_an_approval_stands_over_a_failure_and_over_the_first_result_only() -> (
+    None
+):
+    assert outputs(
+        asked("c0", "c1"),
+        requested("c0"),
+        approved("c0", note="careful"),
+        ToolFailed(call_id="c0", name="look", error="again", retryable=True),
+        ToolFailed(call_id="c0", name="look", error="broken"),
+        completed("c0"),
+        completed("c1"),
+    ) == ["[approved with the note: careful]\nbroken", "out"]
+
+
+def test_an_approval_that_nobody_asked_for_says_nothing() -> None:
+    assert outputs(asked("c0"), approved("c0", note="hm"), completed("c0")) == ["out"]
 
 
 CALL_IDS = st.sampled_from([f"c{n}" for n in range(6)])

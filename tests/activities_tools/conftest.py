@@ -58,10 +58,11 @@ class Bench:
     def start(
         self, tool: Tool | None, attempt: int = 1, **changes: Any
     ) -> tuple[asyncio.Task[ToolOutcome], ActivityEnvironment]:
-        """Start an attempt; changes: `spec`, `name`, `outbox`, `journal`, `stop_bound_s`."""
+        """Start an attempt; changes: fields of the request, `spec`, `name`, `journal`, …"""
         spec: ToolSpec | None = changes.get("spec", tool.spec if tool else None)
         name: str = changes.get("name", spec.name if spec else "nothing")
-        request = self.request(spec, name, changes.get("outbox", NOTHING))
+        fields: dict[str, Any] = {it: changes[it] for it in ("approval_id", "run") if it in changes}
+        request = self.request(spec, name, changes.get("outbox", NOTHING)).model_copy(update=fields)
         activities = ToolActivities(
             changes.get("journal", self.journal),
             {tool.spec.name: tool} if tool else {},

@@ -18,7 +18,7 @@ from catalog.tools import tool
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
 from contracts.steps import ToolOutcome, ToolRequest
-from journal.port import Appended, Fence, Head, Journal, JournalUnavailable
+from journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
 from tests.activities_tools.conftest import Bench
 
 
@@ -52,8 +52,13 @@ class Faltering:
     def tail(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
         return self._journal.tail(run_id, after)
 
-    async def sweep(self, older_than: datetime) -> int:
-        return await self._journal.sweep(older_than)
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        return await self._journal.open_runs(quiet_since, after, limit)
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
+        return await self._journal.sweep(older_than, limit)
 
     async def check(self) -> None:
         await self._journal.check()

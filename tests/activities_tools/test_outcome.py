@@ -165,31 +165,6 @@ async def test_an_unsafe_tool_that_raised_is_not_run_again(bench: Bench) -> None
     assert (await failure(bench, pay)).non_retryable
 
 
-async def test_an_unsafe_tool_that_was_started_and_has_no_end_is_not_run(bench: Bench) -> None:
-    ran: list[int] = []
-
-    @tool(effects="unsafe")
-    async def wire() -> None:
-        ran.append(1)
-        await asyncio.sleep(60)
-
-    await bench.plan("wire", {})
-    task, _ = bench.start(wire)
-    while not ran:
-        await asyncio.sleep(0.01)
-    task.cancel()  # as when the worker dies: nobody says why
-    with pytest.raises(asyncio.CancelledError):
-        await task
-    assert await bench.result() is None
-    error = await failure(bench, wire, 2)
-    assert (error.type, error.non_retryable) == (ErrorType.OUTCOME_UNKNOWN, True)
-    assert "may or may not have run" in error.message
-    assert ran == [1]
-    assert await bench.types() == ["tool.started", "tool.failed"]
-    again = await failure(bench, wire, 3)
-    assert again.type == ErrorType.OUTCOME_UNKNOWN
-
-
 async def test_an_unsafe_tool_that_finished_is_answered_from_the_journal(bench: Bench) -> None:
     outcome = await bench.run(pay, amount=5)
     assert (await bench.call(pay, attempt=2)) == outcome

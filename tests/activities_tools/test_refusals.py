@@ -53,7 +53,9 @@ async def test_a_tool_that_needs_approval_is_refused_without_running(bench: Benc
     await bench.plan("echo", {"text": "x"})
     error = await failure(bench, guarded)
     assert error.type == ErrorType.APPROVAL_REQUIRED
-    assert "needs a person's approval" in error.message
+    assert error.message == "nobody has approved this call of echo"
+    assert error.non_retryable
+    assert await bench.types() == ["tool.failed"]
 
 
 async def test_a_call_that_is_not_in_the_journal_is_refused(bench: Bench) -> None:

@@ -227,7 +227,7 @@ async def test_a_tool_that_outlives_its_worker_ends_quietly(bench: Bench) -> Non
 
     async def worker() -> None:
         request = bench.request(napping.spec, "napping")
-        running.append(RunningTool(Attempt(bench.journal, bench.run_id, "scope"), request))
+        running.append(RunningTool(Attempt(bench.journal, bench.run_id, 0, "scope"), request))
         task = asyncio.create_task(threads.run(work))
         await asyncio.sleep(0.05)
         task.cancel()

@@ -7,9 +7,11 @@ from datetime import date
 from typing import Annotated, Any
 
 import pytest
+from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, Field, ValidationError
 
 from catalog.tools import Tool, ToolContext, tool
+from contracts.runs import ApprovalRule, ToolSpec
 
 
 class Place(BaseModel):
@@ -43,6 +45,40 @@ def test_the_knobs_of_the_decorator_stand_in_the_spec() -> None:
     spec = transfer.spec
     assert (spec.name, spec.timeout_s, spec.retries) == ("pay", 5, 0)
     assert (spec.effects, spec.approval) == ("unsafe", "always")
+
+
+def test_a_rule_stands_in_the_spec_as_data() -> None:
+    rule = ApprovalRule(when={"properties": {"amount": {"minimum": 100}}})
+
+    @tool(approval=rule, approval_timeout_s=60)
+    def pay(amount: float) -> None: ...
+
+    assert (pay.spec.approval, pay.spec.approval_timeout_s) == (rule, 60)
+    assert ToolSpec.model_validate_json(pay.spec.model_dump_json()) == pay.spec
+
+
+@pytest.mark.parametrize(
+    "when", [{"type": "money"}, {"properties": []}, {"minimum": "1"}, {"pattern": "("}]
+)
+def test_a_rule_that_is_no_schema_is_refused(when: dict[str, Any]) -> None:
+    with pytest.raises(SchemaError):
+        tool(approval=ApprovalRule(when=when))
+
+
+@pytest.mark.parametrize("approval_timeout_s", [0, -1, 31 * 86_400, float("nan")])
+def test_a_time_to_decide_that_is_none_is_refused(approval_timeout_s: float) -> None:
+    with pytest.raises(ValidationError, match="approval_timeout_s"):
+
+        @tool(approval_timeout_s=approval_timeout_s)
+        def pay() -> None: ...
+
+
+def test_a_tool_that_asks_says_so() -> None:
+    @tool(asks=True)
+    def ask(question: str) -> None: ...
+
+    assert ask.spec.asks
+    assert not ToolSpec(name="other").asks
 
 
 def test_the_context_is_not_told_to_the_model() -> None:

@@ -33,6 +33,14 @@ def test_tools_that_change_something_need_approval(tools: dict[str, Tool]) -> No
     assert tools["run_command"].spec.effects == "unsafe"
 
 
+def test_only_asking_the_user_is_a_question(tools: dict[str, Tool]) -> None:
+    assert [name for name, tool in tools.items() if tool.spec.asks] == ["ask_user"]
+    properties = tools["ask_user"].spec.parameters["properties"]
+    assert isinstance(properties, dict)
+    assert set(properties) == {"question", "choices", "within_s"}
+    assert tools["ask_user"].spec.parameters["required"] == ["question"]
+
+
 def test_every_tool_is_described_to_the_model(tools: dict[str, Tool]) -> None:
     assert all(tool.spec.description for tool in tools.values())
 

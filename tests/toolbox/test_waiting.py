@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 
+from catalog.schema import mismatch
 from catalog.tools import Tool, ToolError
 
 
@@ -17,7 +18,28 @@ async def test_sleep_sleeps(tools: dict[str, Tool]) -> None:
     assert time.monotonic() - began >= 0.05
 
 
-async def test_asking_a_person_fails_for_good_and_repeats_the_question(
+@pytest.mark.parametrize(
+    ("arguments", "wrong"),
+    [
+        ({}, "question"),
+        ({"question": ""}, "question"),
+        ({"question": "?" * 4001}, "question"),
+        ({"question": "?", "choices": [""]}, "choices"),
+        ({"question": "?", "choices": ["x"] * 21}, "choices"),
+        ({"question": "?", "within_s": 0}, "within_s"),
+        ({"question": "?", "within_s": 30 * 86_400 + 1}, "within_s"),
+    ],
+)
+def test_a_question_has_its_limits(
+    tools: dict[str, Tool], arguments: dict[str, Any], wrong: str
+) -> None:
+    found = mismatch(tools["ask_user"].spec.parameters, arguments)
+    assert found
+    assert wrong in found
+    assert mismatch(tools["ask_user"].spec.parameters, {"question": "?", "choices": ["x"]}) is None
+
+
+async def test_a_question_that_nobody_was_asked_fails_for_good_and_is_repeated(
     tools: dict[str, Tool],
 ) -> None:
     function: Any = tools["ask_user"].function

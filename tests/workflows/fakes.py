@@ -4,18 +4,33 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager, suppress
+from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
 from uuid import uuid4
 
 from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
+from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from activities.attempt import heartbeats
-from contracts.commands import Cancel
+from contracts.commands import AnyCommand
 from contracts.envelope import NewEvent, Outbox
-from contracts.runs import AgentSpec, Limits, RunInput, RunResult, ToolSpec
+from contracts.events import EventBody
+from contracts.runs import (
+    MODELS_QUEUE,
+    AgentSpec,
+    Limits,
+    Phase,
+    RunInput,
+    RunProgress,
+    RunResult,
+    RunStatus,
+    ToolSpec,
+)
+from contracts.steering import CommandApplied, CommandRefused
 from contracts.steps import (
+    CheckRequest,
+    CheckResult,
     ModelRequest,
     ModelResult,
     PlannedCall,
@@ -78,8 +93,26 @@ class Fakes:
         self._tool = tool
         self._facts: dict[str, NewEvent] = {}
         self.seals: set[str] = set()
+        self.tools: tuple[ToolSpec, ...] = (ToolSpec(name="work"),)
+        """Of the agent that runs."""
         self.begun = asyncio.Event()
         """Set when the newest model or tool call has begun."""
+        self.recording = asyncio.Event()
+        """Set while `record_facts` may return; it is so from the start."""
+        self.recording.set()
+        self.history_bound = 8000
+        """Events after which the run goes on in a new execution."""
+        self.silent = False
+        """True: tool calls send no heartbeats."""
+        self.requests: list[ToolRequest] = []
+        """The tool calls that have begun."""
+        self.changed: list[str] = []
+        """Keys of facts that came once more and said something else then."""
+
+    @property
+    def facts(self) -> list[NewEvent]:
+        """The facts, in order."""
+        return list(self._facts.values())
 
     @property
     def types(self) -> list[str]:
@@ -90,7 +123,46 @@ class Fakes:
         """The last fact of that type."""
         return [fact for fact in self._facts.values() if fact.body.type == kind][-1]
 
-    @activity.defn(name="call_model")
+    def bodies(self, kind: str) -> list[EventBody]:
+        """The bodies of the facts of that type."""
+        return [fact.body for fact in self._facts.values() if fact.body.type == kind]
+
+    def count(self, kind: str) -> int:
+        """How many facts of that type there are."""
+        return self.types.count(kind)
+
+    def between(self, first: str, last: str) -> list[str]:
+        """The types from the last `first` on, to the next `last`."""
+        types = self.types[len(self.types) - 1 - self.types[::-1].index(first) :]
+        return types[: types.index(last) + 1]
+
+    def outcome(self, command_id: str) -> EventBody | None:
+        """What the command came to, None while there is nothing."""
+        fact = self._facts.get(f"command/{command_id}/outcome")
+        return fact.body if fact else None
+
+    def applied(self, command_id: str) -> str:
+        """What the command did; it was applied."""
+        body = self.outcome(command_id)
+        assert isinstance(body, CommandApplied), body
+        return body.applied
+
+    def refused(self, command_id: str) -> str:
+        """Why the command was refused; it was."""
+        body = self.outcome(command_id)
+        assert isinstance(body, CommandRefused), body
+        return body.reason
+
+    async def until(self, kind: str, times: int = 1) -> None:
+        """Wait until there are that many facts of that type."""
+        while self.count(kind) < times:
+            await asyncio.sleep(0.01)
+
+    async def settled(self, *command_ids: str) -> None:
+        """Wait until these commands have their outcomes."""
+        while not all(map(self.outcome, command_ids)):
+            await asyncio.sleep(0.01)
+
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """The model of that step."""
         self._take(request.outbox)
@@ -103,23 +175,46 @@ class Fakes:
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
         """The one tool."""
         self._take(request.outbox)
+        self.requests.append(request)
         self.begun.set()
-        async with heartbeats():
+        async with nullcontext() if self.silent else heartbeats():
             return await self._tool(request)
+
+    @activity.defn(name="check_arguments")
+    async def check_arguments(self, request: CheckRequest) -> CheckResult:
+        """Arguments with a field `bad` do not fit; `slow` takes a while, `broken` breaks."""
+        if "slow" in request.arguments:
+            await asyncio.sleep(1.5)
+        if "broken" in request.arguments:
+            raise ApplicationError("broken check", non_retryable=True)
+        return CheckResult(problem="bad: does not fit" if "bad" in request.arguments else None)
 
     @activity.defn(name="record_facts")
     async def record_facts(self, request: RecordRequest) -> None:
         """Take the facts."""
         self._take(request.outbox)
+        await self.recording.wait()
 
     def _take(self, outbox: Outbox) -> None:
         for fact in outbox.facts:
-            self._facts.setdefault(fact.key or "", fact)
+            if self._facts.setdefault(fact.key or "", fact) != fact:
+                self.changed.append(fact.key or "")
         self.seals |= set(outbox.seals)
 
     @asynccontextmanager
+    async def models(self, temporal: Client, run_id: str) -> AsyncIterator[None]:
+        """A worker for that run's model calls; runs at the same time share one."""
+        async with AsyncExitStack() as stack:
+            if not _ASKED:
+                worker = Worker(temporal, task_queue=MODELS_QUEUE, activities=[call_model])
+                await stack.enter_async_context(worker)
+            _ASKED[run_id] = self
+            stack.callback(_ASKED.pop, run_id)
+            yield
+
+    @asynccontextmanager
     async def running(
-        self, temporal: Client, limits: Limits | None = None, *, first: Sequence[Cancel] = ()
+        self, temporal: Client, limits: Limits | None = None, *, first: Sequence[AnyCommand] = ()
     ) -> AsyncIterator[WorkflowHandle[AgentRun, RunResult]]:
         """A run on these activities, on a task queue of its own; `first` come before any worker."""
         run_id = f"run_{uuid4().hex}"
@@ -127,22 +222,61 @@ class Fakes:
             temporal,
             task_queue=run_id,
             workflows=[AgentRun],
-            activities=[self.call_model, self.call_tool, self.record_facts],
+            activities=[self.call_tool, self.check_arguments, self.record_facts],
             workflow_failure_exception_types=[workflow.NondeterminismError],
         )
         agent = AgentSpec(
             name="tested",
             model="rehearsal",
-            tools=(ToolSpec(name="work"),),
+            tools=self.tools,
             limits=limits or Limits(),
         )
         handle = await temporal.start_workflow(
             AgentRun.run,
-            RunInput(run_id=run_id, agent=agent, input="hi"),
+            RunInput(run_id=run_id, agent=agent, input="hi", history_bound=self.history_bound),
             id=run_id,
             task_queue=run_id,
         )
-        for command in first:
-            await handle.signal(AgentRun.cancel, command)
-        async with worker:
+        await send(handle, *first)
+        async with worker, self.models(temporal, run_id):
             yield handle
+        self._check()
+
+    def _check(self) -> None:
+        """Each command that was accepted has an outcome; what was asked for is closed."""
+        assert not self.changed
+        for id_, type_ in ((fact.key or "", fact.body.type) for fact in self._facts.values()):
+            if type_ == "command.accepted":
+                assert id_.replace("/accepted", "/outcome") in self._facts
+            elif type_ in {"approval.requested", "input.requested"}:
+                assert f"{id_}/end" in self._facts
+
+
+_ASKED: dict[str, Fakes] = {}
+"""Whom the model calls of a run are for: all runs have one queue for them."""
+
+
+@activity.defn(name="call_model")
+async def call_model(request: ModelRequest) -> ModelResult:
+    """The model of the run's own fakes; a run that is over has none."""
+    fakes = _ASKED.get(request.run_id)
+    if fakes is None:
+        raise ApplicationError("the test of this run is over", non_retryable=True)
+    return await fakes.call_model(request)
+
+
+async def send(handle: WorkflowHandle[AgentRun, RunResult], *commands: AnyCommand) -> None:
+    """Send the commands as signals, one after the other."""
+    for command in commands:
+        await handle.signal(command.kind.value, command)
+
+
+async def shows(
+    handle: WorkflowHandle[AgentRun, RunResult], status: RunStatus, phase: Phase | None = None
+) -> RunProgress:
+    """Where the run stands, as soon as that is so."""
+    while True:
+        progress = await handle.query(AgentRun.progress)
+        if progress.status is status and phase in {None, progress.phase}:
+            return progress
+        await asyncio.sleep(0.02)

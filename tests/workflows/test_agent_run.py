@@ -15,12 +15,13 @@ from temporalio.exceptions import (
     TimeoutType,
 )
 
-from contracts.commands import Cancel, Pause
+from contracts.commands import Cancel, Pause, Redirect
 from contracts.errors import ErrorType
-from contracts.events import CommandRefused, RunCancelled, RunFailed
-from contracts.runs import Limits, Phase, RunResult, RunStatus
-from contracts.steps import ModelRequest, ModelResult, ToolOutcome, ToolRequest
-from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs
+from contracts.events import RunCancelled
+from contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
+from contracts.steering import ApprovalResolved, CommandRefused
+from contracts.steps import ModelRequest, ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs, send
 from workflows.agent_run import AgentRun
 from workflows.calls import error_of
 
@@ -44,7 +45,12 @@ async def test_cancelling_the_workflow_in_temporal_is_a_cancel_command(temporal:
     body = fakes.fact("run.cancelled").body
     assert isinstance(body, RunCancelled)
     assert body.by == "temporal"
-    assert fakes.types[-3:] == ["command.accepted", "command.applied", "run.cancelled"]
+    assert fakes.types[-4:] == [
+        "command.accepted",
+        "message.interrupted",
+        "command.applied",
+        "run.cancelled",
+    ]
 
 
 async def cancelled_in(handle: WorkflowHandle[AgentRun, RunResult], phase: Phase) -> RunStatus:
@@ -69,18 +75,6 @@ async def test_calls_that_do_not_stop_are_left_behind_and_sealed(temporal: Clien
     assert in_model.seals == {"0/step/1"}
     assert in_tool.seals == {"0/call/call_1_0"}
     assert "tool.abandoned" in in_tool.types
-
-
-async def test_signals_without_a_payload_work_and_get_an_id(temporal: Client) -> None:
-    fakes = Fakes([hangs])
-    async with fakes.running(temporal) as handle:
-        await fakes.begun.wait()
-        for name in ("pause", "resume", "cancel"):
-            await handle.signal(name)
-        assert (await handle.result()).status is RunStatus.CANCELLED
-    assert fakes.types.count("command.accepted") == 3
-    outcomes = [kind for kind in fakes.types if kind in {"command.applied", "command.refused"}]
-    assert len(outcomes) == 3
 
 
 async def test_a_second_cancel_is_refused_because_the_run_ends(temporal: Client) -> None:
@@ -113,6 +107,65 @@ async def test_a_pause_that_comes_with_the_last_answer_is_refused(temporal: Clie
     assert body.reason.startswith("run-ending")
 
 
+async def test_a_model_that_fails_for_good_fails_the_run(temporal: Client) -> None:
+    async def refuses(_: ModelRequest) -> ModelResult:
+        raise ApplicationError("no", type=ErrorType.MODEL_REFUSED, non_retryable=True)
+
+    fakes = Fakes([refuses])
+    async with fakes.running(temporal) as handle:
+        assert (await failure(handle)).type == ErrorType.MODEL_REFUSED
+    assert fakes.types[-1] == "run.failed"
+
+
+async def test_more_calls_than_the_budget_has_fail_the_run_unless_it_is_to_ask(
+    temporal: Client,
+) -> None:
+    fakes = Fakes([CALL])
+    async with fakes.running(temporal, Limits(max_tool_calls=0)) as handle:
+        assert (await failure(handle)).type == ErrorType.BUDGET_EXCEEDED
+    assert not fakes.requests
+
+
+async def test_the_wall_clock_stops_tools_and_withdraws_approvals(temporal: Client) -> None:
+    async def looks(request: ToolRequest) -> ToolOutcome:
+        await hangs(request)
+        raise AssertionError("nobody cancelled it")
+
+    pay = PlannedCall(call_id="call_1_1", name="pay", approval=True)
+    calls = CALL.model_copy(update={"calls": (*CALL.calls, pay)})
+    fakes = Fakes([calls], looks)
+    fakes.tools = (*fakes.tools, ToolSpec(name="pay", approval="always", effects="unsafe"))
+    later = Redirect(command_id="r", message="later", now=False, by="ann")
+    async with fakes.running(temporal, Limits(max_wall_s=1)) as handle:
+        await fakes.until("approval.requested")
+        await send(handle, later)
+        assert (await failure(handle)).type == ErrorType.BUDGET_EXCEEDED
+    resolved = fakes.fact("approval.resolved").body
+    assert isinstance(resolved, ApprovalResolved)
+    assert (resolved.decision, resolved.by) == ("withdrawn", "")
+    assert fakes.count("tool.cancelled") == 2
+    assert fakes.applied("r")
+
+
+async def test_a_tool_that_stops_answering_when_it_is_told_to_stop_is_abandoned(
+    temporal: Client,
+) -> None:
+    tool = Stubborn()
+    fakes = Fakes([CALL], tool.tool)
+    fakes.silent = True
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        while not fakes.requests:
+            await asyncio.sleep(0.01)
+        try:
+            await send(handle, Cancel(command_id="c"))
+            assert (await handle.result()).status is RunStatus.CANCELLED
+        finally:
+            tool.release()
+    assert fakes.count("tool.abandoned") == 1
+    assert fakes.seals == {"0/call/call_1_0"}
+
+
 async def test_the_wall_clock_ends_a_model_call(temporal: Client) -> None:
     fakes = Fakes([hangs])
     async with fakes.running(temporal, Limits(max_wall_s=1)) as handle:
@@ -120,13 +173,12 @@ async def test_the_wall_clock_ends_a_model_call(temporal: Client) -> None:
     assert fakes.types[-2:] == ["budget.exceeded", "run.failed"]
 
 
-async def test_an_answer_that_was_interrupted_by_nobody_fails_the_run(temporal: Client) -> None:
-    fakes = Fakes([ModelResult(finish_reason="interrupted", interrupted=True)])
+async def test_an_answer_that_was_interrupted_already_is_followed_by_a_further_step(
+    temporal: Client,
+) -> None:
+    fakes = Fakes([ModelResult(finish_reason="interrupted", interrupted=True), STOP])
     async with fakes.running(temporal) as handle:
-        assert (await failure(handle)).type == ErrorType.INTERRUPTED
-    body = fakes.fact("run.failed").body
-    assert isinstance(body, RunFailed)
-    assert body.error.step == 1
+        assert (await handle.result()).steps == 2
 
 
 async def test_a_tool_that_fails_is_told_to_the_model_and_the_run_goes_on(

@@ -1,117 +1,285 @@
-"""The inbox and the outbox: pure, so properties say it all."""
+"""What commands come to: each gets one receipt and one outcome, whatever it is."""
 
 from __future__ import annotations
 
-from datetime import UTC, datetime
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import Cancel, Command, CommandKind, Pause, Resume
-from contracts.envelope import NewEvent
-from contracts.events import StepStarted
-from contracts.messages import Usage
-from contracts.runs import Limits
-from workflows.facts import Facts
-from workflows.outbox import PendingFacts
-from workflows.state import RunState, exceeded, overdue
-from workflows.steering import Inbox, Received
+from contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from contracts.events import RunCancelled, UserMessageEvent
+from contracts.steering import CommandAccepted, RunPaused, RunResumed
+from tests.workflows.wheel import LATER, NOW, Wheel
+from workflows.gates import Gate, Verdict
+from workflows.inbox import Stop
 
-KINDS: dict[CommandKind, type[Command]] = {
-    CommandKind.PAUSE: Pause,
-    CommandKind.RESUME: Resume,
-    CommandKind.CANCEL: Cancel,
-}
-sent = st.lists(st.tuples(st.sampled_from(list(KINDS)), st.sampled_from("abcdefgh")))
+IDS = st.sampled_from("abcdefgh")
+BY = st.sampled_from(["", "ann"])
+LONG = "é" * 16_385
+COMMANDS: st.SearchStrategy[AnyCommand] = st.one_of(
+    st.builds(Pause, command_id=IDS, by=BY, now=st.booleans()),
+    st.builds(Resume, command_id=IDS, by=BY),
+    st.builds(
+        Redirect,
+        command_id=IDS,
+        by=BY,
+        message=st.sampled_from(["", " ", "go", LONG]),
+        now=st.booleans(),
+    ),
+    st.builds(Cancel, command_id=IDS, by=BY, reason=st.sampled_from(["", "why", LONG])),
+    st.builds(
+        Decide,
+        command_id=IDS,
+        by=BY,
+        approval_id=st.sampled_from(["", "approval_1_0", "approval_1_1", "input_1_0", "nope"]),
+        decision=st.sampled_from(["approve", "deny", "maybe"]),
+        arguments=st.sampled_from([None, {}, {"a": 1}]),
+        note=st.sampled_from(["", "hm"]),
+    ),
+    st.builds(
+        Answer,
+        command_id=IDS,
+        by=BY,
+        request_id=st.sampled_from(["", "input_1_0", "approval_1_0", "nope"]),
+        text=st.sampled_from(["red", "blue"]),
+    ),
+)
+DOINGS = st.lists(
+    st.one_of(
+        COMMANDS,
+        st.tuples(st.just("act"), st.booleans(), st.booleans()),
+        st.sampled_from(["note", "fits", "misfits", "expires"]),
+    ),
+    max_size=40,
+)
 
 
-@given(sent)
-def test_each_command_id_is_taken_once_in_the_order_it_came(
-    commands: list[tuple[CommandKind, str]],
+def do(wheel: Wheel, gates: list[Gate], doing: AnyCommand | str | tuple[str, bool, bool]) -> None:
+    """One thing that may happen to the commands of a run."""
+    match doing:
+        case "note":
+            wheel.steering.note(NOW)
+        case "fits" | "misfits":
+            checked(wheel, gates, fits=doing == "fits")
+        case "expires":
+            close(
+                [gate for gate in gates if not gate.verdict][:1],
+                wheel,
+                Verdict("expired", "", LATER),
+            )
+        case (_, more, in_step):
+            wheel.steering.act(more=more, in_step=in_step)
+        case command:
+            assert not isinstance(command, str)
+            wheel.steering.inbox.put(command)
+
+
+def checked(wheel: Wheel, gates: list[Gate], *, fits: bool) -> None:
+    """The arguments that people gave have been looked at."""
+    for gate in gates:
+        if (command := gate.checking) and fits:
+            wheel.steering.decide(gate, command, LATER)
+        elif command:
+            gate.checking = None
+            wheel.steering.refuse(command, "arguments: no")
+
+
+def close(gates: list[Gate], wheel: Wheel, verdict: Verdict) -> None:
+    for gate in gates:
+        if not gate.verdict:
+            wheel.steering.close(gate, verdict)
+
+
+@given(DOINGS)
+def test_every_command_gets_one_receipt_and_in_the_end_one_outcome(
+    doings: list[AnyCommand | str | tuple[str, bool, bool]],
 ) -> None:
-    inbox = Inbox()
-    taken: list[str] = []
-    read: list[str] = []
-    for index, (kind, command_id) in enumerate(commands):
-        inbox.put(kind, KINDS[kind](command_id=command_id))
-        if index % 3 == 0:
-            read += [received.command.command_id for received in inbox.read()]
-        if index % 2 == 0 and (one := inbox.take()):
-            taken.append(one.command.command_id)
-    read += [received.command.command_id for received in inbox.read()]
-    while one := inbox.take():
-        taken.append(one.command.command_id)
-    first_seen = list(dict.fromkeys(command_id for _, command_id in commands))
-    assert read == taken == first_seen
-    assert inbox.take() is None
+    wheel = Wheel()
+    gates = [wheel.approval(), wheel.approval("approval_1_1"), wheel.question("red")]
+    sent: dict[str, AnyCommand] = {}
+    for doing in doings:
+        do(wheel, gates, doing)
+        if not isinstance(doing, str | tuple):
+            sent.setdefault(doing.command_id, doing)
+        assert all(len(wheel.outcomes(command_id)) <= 1 for command_id in sent)
+    wheel.steering.note(NOW)
+    close(gates, wheel, Verdict("withdrawn", "", LATER))
+    wheel.steering.act()
+    wheel.steering.refuse_rest("run-ended")
+    accepted = [it for it in wheel.pending.added if it.body.type == "command.accepted"]
+    assert [it.body for it in accepted] == [
+        CommandAccepted(command_id=it.command_id, kind=it.kind) for it in sent.values()
+    ]
+    keys = [fact.key for fact in wheel.pending.added]
+    assert len(set(keys)) == len(keys)
+    for command_id in sent:
+        at = [keys.index(f"command/{command_id}/{it}") for it in ("accepted", "outcome")]
+        assert at == sorted(at)
+    assert wheel.steering.stop is (Stop.CANCEL if wheel.steering.ending else Stop.NOTHING)
 
 
-def test_a_cancel_stops_what_runs_whether_read_or_not_and_no_longer_once_taken() -> None:
-    inbox = Inbox()
-    inbox.put(CommandKind.PAUSE, Pause(command_id="a"))
-    assert not inbox.stops
-    inbox.put(CommandKind.CANCEL, Cancel(command_id="b"))
-    assert inbox.stops
-    inbox.read()
-    assert inbox.stops
-    inbox.take()
-    inbox.take()
-    assert not inbox.stops
-
-
-def fact(key: str) -> NewEvent:
-    return NewEvent(key=key, body=StepStarted(model="m"))
-
-
-def test_facts_wait_until_an_activity_that_carried_them_returned() -> None:
-    pending = PendingFacts()
-    pending.add(fact("a"), fact("b"))
-    first = pending.cargo()
-    pending.add(fact("b"), fact("c"))
-    pending.seal("scope")
-    assert [f.key for f in pending.cargo().facts] == ["a", "b", "c"]
-    pending.delivered(first)
-    assert [f.key for f in pending.cargo().facts] == ["c"]
-    assert pending.cargo().seals == ("scope",)
-    pending.delivered(pending.cargo())
-    assert pending.empty
-
-
-def test_a_fact_without_a_key_is_refused() -> None:
-    with pytest.raises(ValueError, match="needs a key"):
-        PendingFacts().add(NewEvent(body=StepStarted(model="m")))
-
-
-@given(st.lists(st.sampled_from([CommandKind.PAUSE, CommandKind.RESUME])), st.booleans())
-def test_every_switch_has_one_outcome_and_changes_the_run_only_if_applied(
-    kinds: list[CommandKind], more: bool
+@given(st.lists(COMMANDS, unique_by=lambda it: it.command_id))
+def test_paused_is_what_the_newest_applied_pause_or_resume_says(
+    commands: list[AnyCommand],
 ) -> None:
-    facts, paused = Facts(0), False
-    for index, kind in enumerate(kinds):
-        received = Received(kind, KINDS[kind](command_id=str(index)))
-        now, made = facts.switch(received, 1, paused=paused, more=more)
-        outcomes = [f for f in made if f.key == f"command/{index}/outcome"]
-        assert len(outcomes) == 1
-        applied = outcomes[0].body.type == "command.applied"
-        assert applied is (now is not paused) is (len(made) == 2)
-        paused = now
+    wheel = Wheel()
+    wheel.send(*commands)
+    wheel.steering.act()
+    said = [it for it in wheel.types if it in {"run.paused", "run.resumed"}]
+    assert wheel.steering.paused is (said[-1:] == ["run.paused"])
+    assert all(one != other for one, other in pairwise(said))
 
 
-def test_each_limit_stops_exactly_when_it_would_be_passed() -> None:
-    limits = Limits(max_steps=2, max_tool_calls=3, max_tokens=10)
-    state = RunState(started_at=datetime(2026, 1, 1, tzinfo=UTC))
-    assert exceeded(state, limits) is None
-    state.usage = Usage(input_tokens=9, output_tokens=1)
-    assert (excess := exceeded(state, limits))
-    assert excess.limit == "max_tokens"
-    state.usage = Usage(input_tokens=8, output_tokens=1)
-    state.step = 1
-    assert exceeded(state, limits) is None
-    state.step = 2
-    assert (excess := exceeded(state, limits))
-    assert excess.limit == "max_steps"
-    assert exceeded(state, limits, calls=3) is None
-    assert (excess := exceeded(state, limits, calls=4))
-    assert excess.used == 4
-    assert overdue(limits).limit == "max_wall_s"
+def test_pause_and_resume_are_told_with_who_sent_them() -> None:
+    wheel = Wheel()
+    wheel.send(
+        Pause(command_id="a", by="ann"),
+        Pause(command_id="b"),
+        Resume(command_id="c", by="bob"),
+        Resume(command_id="d"),
+    )
+    assert wheel.steering.holds is False
+    assert wheel.steering.act() is None
+    assert wheel.applied("a") == "stopped before the next call"
+    assert wheel.refused("b") == "already paused"
+    assert wheel.applied("c") == "went on"
+    assert wheel.refused("d") == "not paused"
+    assert wheel.bodies("0/command/a/pause") == [RunPaused(by="ann")]
+    assert wheel.bodies("0/command/c/resume") == [RunResumed(by="bob")]
+
+
+def test_a_pause_holds_further_calls_from_the_moment_it_came_in() -> None:
+    wheel = Wheel()
+    wheel.steering.inbox.put(Pause(command_id="a"))
+    assert wheel.steering.holds
+    assert wheel.steering.stop is Stop.NOTHING
+    wheel.send()
+    wheel.steering.act()
+    assert wheel.steering.holds
+    wheel.send(Resume(command_id="b"))
+    assert not wheel.steering.holds
+
+
+def test_a_pause_with_nothing_left_to_run_is_refused_unless_a_redirect_makes_the_run_go_on() -> (
+    None
+):
+    wheel = Wheel()
+    wheel.send(Pause(command_id="a"))
+    wheel.steering.act(more=False)
+    assert wheel.refused("a").startswith("run-ending")
+    wheel.send(Pause(command_id="b"), Redirect(command_id="c", message="go on"))
+    wheel.steering.act(more=False)
+    assert wheel.applied("b")
+    assert "the run stays paused" in wheel.applied("c")
+    wheel.send(Resume(command_id="d"), Pause(command_id="e"))
+    wheel.steering.act(more=False)
+    assert (wheel.applied("d"), wheel.applied("e")) == ("went on", "stopped before the next call")
+
+
+def test_a_redirect_is_said_to_the_model_right_after_its_outcome() -> None:
+    wheel = Wheel()
+    wheel.steering.stopped += ["the model"]
+    for _ in range(2):
+        wheel.steering.lets_finish("pay")
+    wheel.send(Redirect(command_id="a", message="look"), Redirect(command_id="b", message="leap"))
+    assert not wheel.steering.redirected
+    wheel.steering.act()
+    assert wheel.steering.redirected
+    assert wheel.applied("a") == (
+        "the next model call has the message; told to stop: the model; let finish: pay"
+    )
+    assert wheel.applied("b") == "the next model call has the message"
+    assert wheel.bodies("0/command/a/message") == [UserMessageEvent(text="look")]
+    assert wheel.types == ["command.accepted"] * 2 + ["command.applied", "message.user"] * 2
+
+
+def test_a_redirect_that_can_wait_is_left_until_the_step_is_over() -> None:
+    wheel = Wheel()
+    wheel.send(Redirect(command_id="a", message="later", now=False), Pause(command_id="b"))
+    wheel.steering.act(in_step=True)
+    assert not wheel.outcomes("a")
+    assert wheel.applied("b")
+    wheel.steering.act()
+    assert wheel.applied("a")
+
+
+def test_a_cancel_ends_the_run_and_what_comes_behind_it_is_refused() -> None:
+    wheel = Wheel()
+    wheel.send(
+        Pause(command_id="a"), Cancel(command_id="b", by="ann", reason="no"), Cancel(command_id="c")
+    )
+    assert wheel.steering.stopper == "ann"
+    ending = wheel.steering.act()
+    assert isinstance(ending, RunCancelled)
+    assert (ending.by, ending.reason) == ("ann", "no")
+    assert wheel.steering.stop is Stop.CANCEL
+    assert wheel.steering.stopper == "ann"
+    wheel.steering.refuse_rest("run-ended")
+    assert wheel.applied("b") == "the run is cancelled"
+    assert wheel.refused("c") == "run-ended"
+
+
+def test_nobody_is_named_who_wants_nothing_stopped() -> None:
+    wheel = Wheel()
+    wheel.send(Redirect(command_id="a", by="ann", message="later", now=False))
+    assert wheel.steering.stopper == ""
+    wheel.send(Redirect(command_id="b", by="bob", message="now"))
+    assert wheel.steering.stopper == "bob"
+
+
+@pytest.mark.parametrize(
+    ("command", "field"),
+    [
+        (Redirect(command_id="x"), "message"),
+        (Redirect(command_id="x", message=" \n"), "message"),
+        (Redirect(command_id="x", message=LONG), "message"),
+        (Cancel(command_id="x", reason=LONG), "reason"),
+        (Decide(command_id="x", decision="approve"), "approval_id"),
+        (Decide(command_id="x", approval_id="approval_1_0"), "decision"),
+        (Decide(command_id="x", approval_id="approval_1_0", decision="Yes"), "decision"),
+        (
+            Decide(command_id="x", approval_id="approval_1_0", decision="deny", arguments={}),
+            "arguments",
+        ),
+        (
+            Decide(command_id="x", approval_id="approval_1_0", decision="deny", note=LONG),
+            "note",
+        ),
+        (
+            Decide(
+                command_id="x",
+                approval_id="approval_1_0",
+                decision="approve",
+                arguments={"a": LONG},
+            ),
+            "arguments",
+        ),
+        (Answer(command_id="x", text="x"), "request_id"),
+        (Answer(command_id="x", request_id="input_1_0", text=LONG), "text"),
+        (Pause(command_id="x", now=True, unreadable="now: is no truth"), "now"),
+    ],
+)
+def test_a_malformed_command_is_refused_by_field_and_changes_nothing(
+    command: AnyCommand, field: str
+) -> None:
+    wheel = Wheel()
+    gates = [wheel.approval(), wheel.question()]
+    wheel.steering.inbox.put(command)
+    assert wheel.steering.stop is Stop.NOTHING
+    wheel.send()
+    assert wheel.refused("x").startswith(f"{field}: ")
+    assert wheel.steering.act() is None
+    assert not any(gate.verdict or gate.checking for gate in gates)
+    assert wheel.types == ["command.accepted", "command.refused"]
+
+
+@pytest.mark.parametrize(
+    "command", [Decide(command_id="a", approval_id="x"), Answer(command_id="a", request_id="x")]
+)
+def test_decisions_and_answers_never_wait_to_be_acted_on(command: Decide | Answer) -> None:
+    wheel = Wheel()
+    wheel.steering.inbox.keep(command)
+    with pytest.raises(AssertionError, match="settled"):
+        wheel.steering.act()

@@ -1,0 +1,30 @@
+"""The transcript in the terms of the provider library."""
+
+from __future__ import annotations
+
+from pydantic_ai.messages import ModelRequest, ModelResponse, UserPromptPart
+
+from activities.providers.prompts import GO_ON, model_messages
+from contracts.messages import AssistantMessage, Message, UserMessage
+
+
+def test_a_model_that_was_interrupted_and_told_nothing_since_is_asked_to_go_on() -> None:
+    said: list[Message] = [
+        UserMessage(text="hi"),
+        AssistantMessage(text="hello wor", interrupted=True),
+    ]
+    *_, answer, last = model_messages(said)
+    assert isinstance(answer, ModelResponse)
+    assert isinstance(last, ModelRequest)
+    assert [part.content for part in last.parts if isinstance(part, UserPromptPart)] == [GO_ON]
+
+
+def test_a_model_that_was_redirected_is_told_only_that() -> None:
+    said: list[Message] = [
+        UserMessage(text="hi"),
+        AssistantMessage(text="hello wor", interrupted=True),
+        UserMessage(text="go left"),
+    ]
+    last = model_messages(said)[-1]
+    parts = [part.content for part in last.parts if isinstance(part, UserPromptPart)]
+    assert parts == ["go left"]

@@ -1,0 +1,45 @@
+"""The agent `steered`, for tests with a whole stack: tools of every kind that steering knows."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+from catalog.agents import Agent
+from catalog.tools import ToolContext, tool
+from contracts.runs import ApprovalRule
+
+MODULE = "tests.stack_agents"
+
+
+@tool(effects="unsafe")
+async def charge(seconds: float) -> str:
+    """Do something that can't be undone."""
+    await asyncio.sleep(seconds)
+    return "charged"
+
+
+@tool(approval="always", approval_timeout_s=1)
+async def hurried() -> str:
+    """Needs an approval within a second."""
+    return "in time"
+
+
+@tool(approval=ApprovalRule(when={"properties": {"amount": {"exclusiveMinimum": 100}}}))
+async def pay(amount: float) -> str:
+    """Needs an approval above 100."""
+    return f"paid {amount:g}"
+
+
+@tool(timeout_s=60)
+def grind(context: ToolContext) -> str:
+    """Work in a thread until told to stop."""
+    while not context.cancelled:
+        time.sleep(0.005)
+    return "stopped"
+
+
+steered = Agent(
+    "steered",
+    tools=(charge, hurried, pay, grind, "sleep", "ask_user", "write_file", "run_command"),
+)

@@ -1,0 +1,47 @@
+"""A model that calls tools in a way that none can run is not asked without end."""
+
+from __future__ import annotations
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.errors import ErrorType
+from contracts.runs import Limits
+from tests.workflows.wheel import NOW
+from workflows.state import MAX_MISFIT_STEPS, RunState, misfit
+
+
+def state() -> RunState:
+    return RunState(started_at=NOW, limits=Limits(), step=7)
+
+
+def test_the_fifth_step_in_a_row_without_a_usable_call_ends_the_run() -> None:
+    run = state()
+    for _ in range(MAX_MISFIT_STEPS - 1):
+        run.misfits = 2
+        assert misfit(run, 2) is None
+    run.misfits = 1
+    error = misfit(run, 1)
+    assert error
+    assert (error.type, error.step) == (ErrorType.MALFORMED_CALLS, 7)
+    assert "last 5 steps" in error.message
+
+
+def test_one_usable_call_starts_the_count_anew() -> None:
+    run = state()
+    run.misfit_steps = MAX_MISFIT_STEPS - 1
+    run.misfits = 2
+    assert misfit(run, 3) is None
+    assert (run.misfit_steps, run.misfits) == (0, 0)
+
+
+@given(st.lists(st.tuples(st.integers(1, 32), st.integers(0, 32)), max_size=20))
+def test_a_run_ends_only_after_five_bad_steps_in_a_row(steps: list[tuple[int, int]]) -> None:
+    run = state()
+    bad: list[bool] = []
+    for calls, misfits in steps:
+        run.misfits = min(calls, misfits)
+        bad.append(misfits >= calls)
+        last = bad[-MAX_MISFIT_STEPS:]
+        ended = misfit(run, calls) is not None
+        assert ended == (len(last) == MAX_MISFIT_STEPS and all(last))

@@ -1,0 +1,108 @@
+"""Facts on their way to the journal: none lost, in order, never too much at once."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from contracts.envelope import NewEvent
+from contracts.events import StepStarted, UserMessageEvent
+from workflows.outbox import MAX_CARGO_BYTES, MAX_CARGOES_BYTES, PendingFacts
+
+
+def fact(key: str) -> NewEvent:
+    return NewEvent(key=key, body=StepStarted(model="m"))
+
+
+def large(key: str, size: int, letter: str = "x") -> NewEvent:
+    return NewEvent(key=key, body=UserMessageEvent(text=letter * size))
+
+
+def carried(pending: PendingFacts) -> list[str | None]:
+    return [each.key for each in pending.cargo().facts]
+
+
+def test_facts_wait_until_an_activity_that_carried_them_returned() -> None:
+    pending = PendingFacts()
+    pending.add(fact("a"), fact("b"))
+    first = pending.cargo()
+    pending.add(fact("b"), fact("c"))
+    pending.seal("scope")
+    assert carried(pending) == ["a", "b", "c"]
+    pending.delivered(first)
+    assert carried(pending) == ["c"]
+    assert pending.cargo().seals == ("scope",)
+    pending.delivered(pending.cargo())
+    assert pending.empty
+
+
+def test_something_is_fresh_until_an_activity_was_given_it() -> None:
+    pending = PendingFacts()
+    assert not pending.fresh
+    pending.add(fact("a"))
+    assert pending.fresh
+    pending.cargo()
+    pending.add(fact("a"))
+    assert not pending.fresh
+    pending.seal("scope")
+    assert pending.fresh
+
+
+def test_a_fact_without_a_key_is_refused() -> None:
+    with pytest.raises(ValueError, match="needs a key"):
+        PendingFacts().add(NewEvent(body=StepStarted(model="m")))
+
+
+def test_one_huge_fact_still_goes_alone() -> None:
+    pending = PendingFacts()
+    pending.add(large("huge", MAX_CARGO_BYTES + 1))
+    assert not pending.too_much()
+    pending.add(fact("b"))
+    assert pending.too_much()
+    first = pending.cargo()
+    assert [each.key for each in first.facts] == ["huge"]
+    assert pending.fresh
+    pending.delivered(first)
+    assert not pending.too_much()
+    assert carried(pending) == ["b"]
+
+
+def test_the_size_of_a_fact_is_that_of_its_bytes() -> None:
+    pending = PendingFacts()
+    pending.add(fact("a"), large("b", MAX_CARGO_BYTES // 3, "漢"))
+    assert pending.too_much()
+
+
+def test_activities_that_start_together_share_the_room() -> None:
+    pending = PendingFacts()
+    pending.add(large("a", MAX_CARGOES_BYTES // 8))
+    assert not pending.too_much(7)
+    assert pending.too_much(8)
+    pending.delivered(pending.cargo())
+    assert not pending.too_much(32)
+
+
+SIZES = st.integers(1, MAX_CARGO_BYTES // 2 * 3)
+
+
+@given(st.lists(st.tuples(SIZES, st.booleans()), max_size=12))
+def test_whatever_their_sizes_all_facts_arrive_in_order_and_each_cargo_is_bounded(
+    sizes: list[tuple[int, bool]],
+) -> None:
+    pending, arrived = PendingFacts(), []
+    keys = [str(index) for index in range(len(sizes))]
+    for key, (size, deliver) in zip(keys, sizes, strict=True):
+        pending.add(large(key, size))
+        if deliver:
+            cargo = pending.cargo()
+            pending.delivered(cargo)
+            arrived += [each.key for each in cargo.facts]
+    for _ in keys:
+        cargo = pending.cargo()
+        size = sum(len(each.model_dump_json()) for each in cargo.facts)
+        assert size <= MAX_CARGO_BYTES or len(cargo.facts) == 1
+        pending.delivered(cargo)
+        arrived += [each.key for each in cargo.facts]
+    assert arrived == keys
+    assert pending.empty

@@ -1,0 +1,97 @@
+"""Signals as anybody may send them: with no payload, with any, and under any name."""
+
+from __future__ import annotations
+
+import pytest
+from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest
+from temporalio.client import Client, WorkflowFailureError
+
+from contracts.commands import Cancel, CommandKind
+from contracts.events import RunCancelled
+from contracts.runs import RunStatus
+from contracts.steering import CommandApplied, CommandRefused
+from tests.workflows.fakes import Fakes, Stubborn, hangs, send
+
+
+async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: Client) -> None:
+    fakes = Fakes([hangs, hangs])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        for name in CommandKind:
+            if name is not CommandKind.CANCEL:
+                await handle.signal(name.value)
+        await fakes.until("command.refused", 3)
+        await handle.signal("cancel")
+        assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fakes.count("command.accepted") == 6
+    applied = [it for it in fakes.bodies("command.applied") if isinstance(it, CommandApplied)]
+    assert [it.kind for it in applied] == ["pause", "resume", "cancel"]
+    refused = [it for it in fakes.bodies("command.refused") if isinstance(it, CommandRefused)]
+    assert {it.reason for it in refused} == {
+        "message: is missing",
+        "approval_id: is missing",
+        "request_id: is missing",
+    }
+
+
+@pytest.mark.parametrize(
+    ("payloads", "reason"),
+    [
+        ([{"command_id": "x", "message": 5, "by": "ann"}], "message: Input should be"),
+        ([{"command_id": "x", "message": "go", "now": "soon"}], "now: Input should be"),
+        ([{"message": "go"}, {"message": "go"}], "payload: is to be one JSON object"),
+        (["go"], "payload: "),
+        ([b"go"], "payload: "),
+        ([["go"]], "payload: "),
+        ([None, 7], "payload: "),
+        ([{"command_id": 7, "message": "go"}], "command_id: "),
+        ([{"by": "x" * 300, "command_id": "x" * 300, "message": " "}], "message: is missing"),
+    ],
+)
+async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
+    temporal: Client, payloads: list[object], reason: str
+) -> None:
+    model = Stubborn()
+    fakes = Fakes([model.model])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await handle.signal("redirect", args=payloads)
+        await fakes.until("command.refused")
+        model.release()
+        assert (await handle.result()).status is RunStatus.COMPLETED
+    [body] = fakes.bodies("command.refused")
+    assert isinstance(body, CommandRefused)
+    assert body.reason.startswith(reason)
+    assert body.command_id == "x" or body.command_id.startswith("cmd_")
+    assert "message.interrupted" not in fakes.types
+
+
+async def test_a_sender_who_calls_himself_temporal_is_a_sender_like_any_other(
+    temporal: Client,
+) -> None:
+    fakes = Fakes([hangs])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await send(handle, Cancel(command_id="c", by="temporal"))
+        assert (await handle.result()).status is RunStatus.CANCELLED
+
+
+async def test_a_cancel_request_with_a_long_reason_is_heard_and_its_reason_cut(
+    temporal: Client,
+) -> None:
+    fakes = Fakes([hangs])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await temporal.workflow_service.request_cancel_workflow_execution(
+            RequestCancelWorkflowExecutionRequest(
+                namespace=temporal.namespace,
+                workflow_execution=WorkflowExecution(workflow_id=handle.id),
+                reason="x" * 40_000,
+            )
+        )
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+    body = fakes.fact("run.cancelled").body
+    assert isinstance(body, RunCancelled)
+    assert len(body.reason) == 1000
