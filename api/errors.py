@@ -5,8 +5,13 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── CursorAhead            the cursor is beyond the newest event
 ├── UnknownRun             neither Temporal nor the journal knows the run
 ├── UnknownCommand         no command of that id was sent to the run
+├── UnknownApproval        the run has asked for no approval of that id
+├── UnknownRequest         the run has asked no question of that id
 ├── RunExpired             the run's events are past retention
-├── AlreadyEnded           the run has ended; the command has no effect
+├── Conflict               the command comes too late
+│   ├── AlreadyEnded       the run has ended
+│   ├── ApprovalClosed     the approval is open no more; says who decided what and when
+│   └── RequestClosed      the question is open no more; says how, by whom and when
 ├── TooLarge               a size limit, named with its value
 ├── InvalidField           a field of the request, named
 ├── UnsupportedMediaType   a body that does not say it is JSON
@@ -95,6 +100,22 @@ class UnknownCommand(ApiError):
     title = "There is no such command"
 
 
+class UnknownApproval(ApiError):
+    """The run has asked for no approval of that id."""
+
+    status = 404
+    slug = "unknown-approval"
+    title = "There is no such approval"
+
+
+class UnknownRequest(ApiError):
+    """The run has asked no question of that id."""
+
+    status = 404
+    slug = "unknown-request"
+    title = "There is no such question"
+
+
 class RunExpired(ApiError):
     """The run's events are past retention and Temporal has forgotten it."""
 
@@ -103,12 +124,31 @@ class RunExpired(ApiError):
     title = "The run is past retention"
 
 
-class AlreadyEnded(ApiError):
-    """The run has ended; the command has no effect."""
+class Conflict(ApiError):
+    """The command comes too late and has no effect."""
 
     status = 409
+
+
+class AlreadyEnded(Conflict):
+    """The run has ended."""
+
     slug = "run-ended"
     title = "The run has ended"
+
+
+class ApprovalClosed(Conflict):
+    """The approval is open no more; `decision`, `by` and `at` are members."""
+
+    slug = "approval-resolved"
+    title = "The approval is open no more"
+
+
+class RequestClosed(Conflict):
+    """The question is open no more; `how`, `by` and `at` are members."""
+
+    slug = "request-closed"
+    title = "The question is open no more"
 
 
 class TooLarge(ApiError):
@@ -226,9 +266,8 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = errors[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", "")
-        return await _api_error(
-            request, BadRequest(f"the body is not JSON: {why}", slug="malformed-json")
-        )
+        malformed = BadRequest(f"the body is not JSON: {why}", slug="malformed-json")
+        return await _api_error(request, malformed)
     if isinstance(error.body, bytes):
         detail = "send the body as JSON with the header Content-Type: application/json"
         return await _api_error(request, UnsupportedMediaType(detail))
@@ -236,8 +275,10 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
         {"field": _field(item["loc"]), "detail": str(item["msg"])} for item in errors[:16]
     ]
     field = _field(first["loc"])
-    detail = f"{field}: {first['msg']}"
-    return await _api_error(request, InvalidField(detail, field=field, errors=found))
+    refused = InvalidField(f"{field}: {first['msg']}", field=field, errors=found)
+    if "limit" in (context := first.get("ctx", {})):
+        refused.members["limit"] = context["limit"]
+    return await _api_error(request, refused)
 
 
 def _field(loc: tuple[str | int, ...]) -> str:

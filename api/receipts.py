@@ -1,10 +1,12 @@
-"""Commands that this process has sent lately: known before the run has journaled them."""
+"""What is known of commands that were sent: by this process, and in the journal."""
 
 from __future__ import annotations
 
 from collections import OrderedDict
 
 from contracts.commands import CommandKind
+from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from journal.port import Journal
 
 MAX_SENT = 10_000
 
@@ -28,3 +30,27 @@ class SentCommands:
     def kind(self, run_id: str, command_id: str) -> CommandKind | None:
         """The command's kind, None if this process does not remember it."""
         return self._sent.get((run_id, command_id))
+
+
+def accepted_key(command_id: str) -> str:
+    """Key of `command.accepted`."""
+    return f"command/{command_id}/accepted"
+
+
+def outcome_key(command_id: str) -> str:
+    """Key of the command's one outcome."""
+    return f"command/{command_id}/outcome"
+
+
+async def journaled_kind(journal: Journal, run_id: str, command_id: str) -> CommandKind | None:
+    """The kind of a command that the run has taken note of, None if it has not.
+
+    Raises:
+        JournalUnavailable: the journal can't be asked.
+    """
+    for key in (accepted_key(command_id), outcome_key(command_id)):
+        fact = await journal.get(run_id, key)
+        body = fact.body() if fact else None
+        if isinstance(body, CommandAccepted | CommandApplied | CommandRefused):
+            return body.kind
+    return None

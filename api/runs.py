@@ -97,7 +97,8 @@ async def list_runs(
             model=item.request.model if item.request else None,
             status=item.status,
             step=item.memo.step,
-            created_at=item.started_at,
+            waiting_for=() if item.status.ended else item.memo.waiting_for,
+            created_at=item.submitted_at,
             ended_at=item.closed_at,
             links=services.links(item.run_id),
         )

@@ -7,11 +7,13 @@ import json
 from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
 import httpx
 from temporalio.client import Client
+from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from api.app import create_app
 from api.server import Server, listen
@@ -20,9 +22,20 @@ from catalog.agents import Catalog
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.events import MessageDelta, RunCompleted, RunStarted, UserMessageEvent
 from contracts.messages import Usage
-from contracts.runs import AgentSpec, Limits
-from journal.port import Appended, Fence, Head, Journal, JournalUnavailable
+from contracts.runs import (
+    MEMO_PROGRESS,
+    SEARCH_AGENT,
+    SEARCH_STATUS,
+    AgentSpec,
+    Limits,
+    RunInput,
+    RunMemo,
+    RunStatus,
+    Waiting,
+)
+from journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
 from settings import Settings
+from workflows.agent_run import AgentRun
 
 SSE = {"Accept": "text/event-stream"}
 CATALOG = Catalog(
@@ -133,6 +146,36 @@ async def ended_run(journal: Journal, count: int = 20) -> str:
     return new
 
 
+async def waiting_run(client: Client, *waiting_for: Waiting, task_queue: str = "nobody") -> str:
+    """A run that waits, as Temporal shows it; by default no worker ever takes it up."""
+    new = run_id()
+    pairs = {SEARCH_STATUS: RunStatus.WAITING.value, SEARCH_AGENT: "assistant"}
+    await client.start_workflow(
+        AgentRun.run,
+        RunInput(run_id=new, agent=CATALOG.agents["assistant"], input="hello"),
+        id=new,
+        task_queue=task_queue,
+        memo={MEMO_PROGRESS: RunMemo(status=RunStatus.WAITING, step=1, waiting_for=waiting_for)},
+        search_attributes=TypedSearchAttributes(
+            [
+                SearchAttributePair(SearchAttributeKey.for_keyword(name), value)
+                for name, value in pairs.items()
+            ]
+        ),
+    )
+    return new
+
+
+async def signals(client: Client, run: str) -> list[tuple[str, dict[str, Any]]]:
+    """The signals that Temporal has taken in for the run, in order, with their arguments."""
+    history = await client.get_workflow_handle(run).fetch_history()
+    return [
+        (signal.signal_name, json.loads(signal.input.payloads[0].data))
+        for event in history.events
+        if (signal := event.workflow_execution_signaled_event_attributes).signal_name
+    ]
+
+
 async def envelopes(journal: Journal, run: str) -> list[dict[str, Any]]:
     """The whole journal as clients see it."""
     found: list[StoredEvent] = []
@@ -236,8 +279,15 @@ class FlakyJournal:
             broken.cancel()
             await batches.aclose()
 
-    async def sweep(self, older_than: Any) -> int:
-        return await self._inner.sweep(older_than)
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        self._check()
+        return await self._inner.open_runs(quiet_since, after, limit)
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
+        self._check()
+        return await self._inner.sweep(older_than, limit)
 
     async def check(self) -> None:
         self._check()

@@ -10,10 +10,10 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from contracts.commands import CommandKind
+from contracts.commands import MAX_TEXT_BYTES, CommandKind
 from contracts.envelope import NewEvent
-from contracts.events import CommandAccepted, CommandApplied, CommandRefused
-from tests.api.serving import Api, completed, ended_run, run_id, started
+from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from tests.api.serving import Api, completed, ended_run, run_id, signals, started
 
 SLOW = {"rehearse": [{"say": "one two three four five " * 40, "every_ms": 10}, {"say": "done"}]}
 
@@ -81,6 +81,17 @@ async def test_a_cancelled_run_ends_as_cancelled_and_refuses_more(api: Api) -> N
     assert problem["status"] == 409
 
 
+@pytest.mark.usefixtures("working")
+async def test_a_redirect_reaches_the_run_and_its_answer_shows_it(api: Api) -> None:
+    run = await submitted(api, SLOW)
+    await asyncio.sleep(0.3)
+    command = await sent(api, run, "redirect", json={"message": "look at b.txt", "by": "me"})
+    view = await outcome(api, run, command)
+    assert (view["state"], view["kind"]) == ("applied", "redirect")
+    view = (await api.http.get(f"/v1/runs/{run}", params={"wait": 10})).json()
+    assert (view["status"], view["output"]) == ("completed", "Understood: look at b.txt")
+
+
 async def test_a_command_is_known_before_any_worker_has_seen_it(api: Api) -> None:
     run = await submitted(api)
     command = await sent(api, run, "pause")
@@ -138,20 +149,83 @@ async def test_an_outcome_stays_readable_after_the_end_and_with_temporal_down(
     assert (view["state"], view["applied"], view["step"]) == ("applied", "stopped", 1)
 
 
-async def test_one_key_is_one_command_of_its_kind(api: Api) -> None:
+@pytest.mark.parametrize(
+    ("kind", "body", "unsaid"),
+    [
+        ("pause", {"now": True, "by": "ann"}, {}),
+        ("pause", {}, {"by": "", "now": False}),
+        ("resume", {"by": "ann"}, {}),
+        ("redirect", {"message": "look at b.txt", "by": "ann"}, {"now": True}),
+        ("redirect", {"message": "ü" * (MAX_TEXT_BYTES // 2), "now": False}, {"by": ""}),
+        ("cancel", {"reason": "enough"}, {"by": ""}),
+    ],
+)
+async def test_a_command_is_a_signal_with_what_was_asked_for(
+    api: Api, api_temporal: Client, kind: str, body: dict[str, Any], unsaid: dict[str, Any]
+) -> None:
     run = await submitted(api)
-    key = {"Idempotency-Key": "once"}
-    first = await sent(api, run, "pause", headers=key)
-    assert await sent(api, run, "pause", headers=key) == first
-    assert await sent(api, run, "cancel", headers=key) != first
+    command = await sent(api, run, kind, json=body)
+    assert command.startswith("cmd_")
+    wanted = {**body, **unsaid, "command_id": command}
+    assert await signals(api_temporal, run) == [(kind, wanted)]
+    view = await outcome(api, run, command, wait=0)
+    assert (view["state"], view["kind"]) == ("accepted", kind)
 
 
-@pytest.mark.parametrize("kind", ["pause", "resume", "cancel"])
+TOO_LONG = "é" * (MAX_TEXT_BYTES // 2) + "x"
+
+
+@pytest.mark.parametrize(
+    ("kind", "body", "field", "limit"),
+    [
+        ("redirect", None, "body", None),
+        ("redirect", {}, "message", None),
+        ("redirect", {"message": " \n"}, "message", None),
+        ("redirect", {"message": TOO_LONG}, "message", MAX_TEXT_BYTES),
+        ("redirect", {"message": "x", "now": "yes"}, "now", None),
+        ("cancel", {"reason": TOO_LONG}, "reason", MAX_TEXT_BYTES),
+        ("pause", {"now": 1}, "now", None),
+        ("pause", {"by": "x" * 201}, "by", None),
+        ("resume", {"now": True}, "now", None),
+        ("resume", {"command_id": ""}, "command_id", None),
+        ("resume", {"command_id": "x" * 129}, "command_id", None),
+        ("resume", {"command_id": "a/b"}, "command_id", None),
+        ("resume", {"command_id": "a\n"}, "command_id", None),
+        ("answer", {"request_id": "input_1_0"}, "text", None),
+        ("answer", {"request_id": "", "text": "x"}, "request_id", None),
+        ("answer", {"request_id": "input_1_0", "text": TOO_LONG}, "text", MAX_TEXT_BYTES),
+        ("approvals/a", {}, "decision", None),
+        ("approvals/a", {"decision": "maybe"}, "decision", None),
+        ("approvals/a", {"decision": "deny", "arguments": {"a": 1}}, "arguments", None),
+        ("approvals/a", {"decision": "approve", "arguments": []}, "arguments", None),
+        ("approvals/a", {"decision": "deny", "note": TOO_LONG}, "note", MAX_TEXT_BYTES),
+        (
+            "approvals/a",
+            {"decision": "approve", "arguments": {"a": TOO_LONG}},
+            "arguments",
+            MAX_TEXT_BYTES,
+        ),
+    ],
+)
+async def test_a_bad_command_names_the_field_and_its_limit(
+    api: Api, kind: str, body: dict[str, Any] | None, field: str, limit: int | None
+) -> None:
+    answer = await api.http.post(f"/v1/runs/{run_id()}/{kind}", json=body)
+    assert answer.status_code == 422, answer.text
+    problem = answer.json()
+    assert problem["type"] == "urn:relayline:problem:invalid-field"
+    assert (problem["field"], problem.get("limit")) == (field, limit)
+    assert field in problem["detail"]
+
+
+@pytest.mark.parametrize("kind", ["pause", "resume", "redirect", "cancel"])
 async def test_commands_for_unknown_or_ended_runs_are_refused(api: Api, kind: str) -> None:
-    assert (await api.http.post(f"/v1/runs/{run_id()}/{kind}")).status_code == 404
+    body = {"message": "x"} if kind == "redirect" else None
+    assert (await api.http.post(f"/v1/runs/{run_id()}/{kind}", json=body)).status_code == 404
     ended = await ended_run(api.journal)
-    answer = await api.http.post(f"/v1/runs/{ended}/{kind}")
+    answer = await api.http.post(f"/v1/runs/{ended}/{kind}", json=body)
     assert answer.status_code == 409
+    assert "completed" in answer.json()["detail"]
     assert answer.json()["run_status"] == "completed"
 
 

@@ -4,16 +4,35 @@ from __future__ import annotations
 
 import asyncio
 import time
+from datetime import UTC, datetime
 
 import pytest
 from temporalio.client import Client
 
-from api.listing import Place, newest, query_for
 from contracts.envelope import NewEvent
-from contracts.events import MessageCompleted, RunFailed, RunPaused
+from contracts.events import EventBody, MessageCompleted, RunFailed
 from contracts.messages import Usage
-from contracts.runs import RunError
-from tests.api.serving import Api, completed, deltas, ended_run, run_id, said, started
+from contracts.runs import RunError, Waiting
+from contracts.steering import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    RunPaused,
+    RunResumed,
+    RunWaiting,
+)
+from contracts.steps import requested_key, resolved_key
+from tests.api.serving import (
+    Api,
+    completed,
+    deltas,
+    ended_run,
+    run_id,
+    said,
+    started,
+)
 
 
 async def submitted(api: Api, **fields: object) -> str:
@@ -83,6 +102,48 @@ async def test_a_running_run_is_told_from_its_facts_while_temporal_is_down(
     assert view["step"] == 1
 
 
+async def test_what_a_run_waits_for_is_told_from_its_facts_while_temporal_is_down(
+    lonely_api: Api,
+) -> None:
+    run, noon = run_id(), datetime(2026, 3, 1, 12, tzinfo=UTC)
+    approval = ApprovalRequested(
+        approval_id="approval_1_0", call_id="call_1_0", tool="write_file", expires_at=noon
+    )
+    first = InputRequested(request_id="input_1_1", question="which\n one? " * 40)
+    second = InputRequested(request_id="input_1_2", question="and then?")
+    told = Waiting(kind="approval", id="approval_1_0", what="write_file(path=a.txt)")
+
+    async def after(*facts: NewEvent) -> tuple[str, list[str | None]]:
+        await lonely_api.journal.append(run, facts)
+        view = (await lonely_api.http.get(f"/v1/runs/{run}")).json()
+        assert all(len(item["what"]) <= 200 and item["what"] for item in view["waiting_for"])
+        return view["status"], [item["id"] or item["kind"] for item in view["waiting_for"]]
+
+    def fact(key: str, body: EventBody) -> NewEvent:
+        return NewEvent(key=key, step=1, body=body)
+
+    assert await after(started()) == ("running", [])
+    assert await after(
+        fact(requested_key("approval_1_0"), approval),
+        fact(requested_key("input_1_1"), first),
+        fact(requested_key("input_1_2"), second),
+        fact("0/waiting/1", RunWaiting(waiting_for=(told,))),
+    ) == ("waiting", ["approval_1_0", "input_1_1", "input_1_2"])
+    view = (await lonely_api.http.get(f"/v1/runs/{run}")).json()
+    assert view["waiting_for"][0] == told.model_dump()
+    answered = InputReceived(request_id="input_1_1", text="this one")
+    assert await after(
+        fact("0/command/a/pause", RunPaused()), fact(resolved_key("input_1_1"), answered)
+    ) == ("paused", ["resume", "approval_1_0", "input_1_2"])
+    resolved = ApprovalResolved(approval_id="approval_1_0", decision="approve", at=noon)
+    assert await after(
+        fact("0/command/b/resume", RunResumed()), fact(resolved_key("approval_1_0"), resolved)
+    ) == ("waiting", ["input_1_2"])
+    closed = InputClosed(request_id="input_1_2", reason="expired", at=noon)
+    assert await after(fact(resolved_key("input_1_2"), closed)) == ("running", [])
+    assert await after(completed()) == ("completed", [])
+
+
 async def test_an_unknown_run_is_404_or_503_when_nobody_can_tell(api: Api, lonely_api: Api) -> None:
     for run in (run_id(), "run_x", "what"):
         assert (await api.http.get(f"/v1/runs/{run}")).status_code == 404
@@ -135,94 +196,3 @@ async def test_a_waiting_client_that_goes_away_leaves_nothing_behind(api: Api) -
         async with asyncio.timeout(0.2):
             await api.http.get(f"/v1/runs/{run}", params={"wait": 30})
     await api.quiet()
-
-
-async def test_lists_are_newest_first_and_walked_by_cursor(api: Api, api_temporal: Client) -> None:
-    made = [await submitted(api, agent="brief") for _ in range(7)]
-    await api_temporal.get_workflow_handle(made[5]).terminate()
-    listed: list[str] = []
-    async with asyncio.timeout(10):
-        while len(listed) < 7:
-            listed = await walk(api, {"agent": "brief", "limit": 100})
-            listed = [run for run in listed if run in made]
-            await asyncio.sleep(0.1)
-    assert listed == made[::-1]
-    by_three = await walk(api, {"agent": "brief", "limit": 3})
-    assert [run for run in by_three if run in made] == made[::-1]
-    assert len(set(by_three)) == len(by_three)
-
-
-async def test_a_list_too_long_to_read_whole_is_cut_into_windows(api: Api) -> None:
-    made = [await submitted(api, agent="brief") for _ in range(25)]
-    gateway, query = api.services.gateway, query_for(None, "brief")
-    async with asyncio.timeout(10):
-        while made[-1] not in await walk(api, {"agent": "brief", "limit": 1}):
-            await asyncio.sleep(0.1)
-    listed: list[str] = []
-    place: Place | None = None
-    while not set(made) <= set(listed):
-        page, place = await newest(gateway, query, 3, place, window=9)
-        assert len(page) == 3
-        listed += [item.run_id for item in page]
-        assert place is not None
-    assert [run for run in listed if run in made] == made[::-1]
-    assert len(set(listed)) == len(listed)
-
-
-async def walk(api: Api, params: dict[str, str | int]) -> list[str]:
-    """The ids of every page."""
-    found: list[str] = []
-    cursor: str | None = None
-    while True:
-        extra = {"cursor": cursor} if cursor else {}
-        answer = await api.http.get("/v1/runs", params={**params, **extra})
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
-        found += [item["run_id"] for item in page["runs"]]
-        cursor = page["cursor"]
-        if cursor is None:
-            return found
-
-
-async def test_lists_are_filtered_by_status(api: Api, api_temporal: Client) -> None:
-    queued, ended = await submitted(api), await submitted(api)
-    await api_temporal.get_workflow_handle(ended).terminate()
-    listed: list[str] = []
-    async with asyncio.timeout(10):
-        while ended not in listed:
-            await asyncio.sleep(0.1)
-            listed = await walk(api, {"status": "terminated", "limit": 100})
-    assert queued not in listed
-    listed = await walk(api, {"status": "queued", "limit": 100})
-    assert queued in listed
-    assert ended not in listed
-    for status in ("running", "paused", "waiting", "completed", "failed", "cancelled", "timed_out"):
-        assert queued not in await walk(api, {"status": status, "limit": 100})
-
-
-@pytest.mark.parametrize(
-    ("params", "status", "field"),
-    [
-        ({"cursor": "???"}, 400, "cursor"),
-        ({"cursor": "bm9wZQ=="}, 400, "cursor"),
-        ({"status": "asleep"}, 422, "status"),
-        ({"limit": "0"}, 422, "limit"),
-        ({"limit": "101"}, 422, "limit"),
-        ({"agent": "x' OR 'a'='a"}, 422, "agent"),
-    ],
-)
-async def test_a_bad_list_request_names_what_is_wrong(
-    api: Api, params: dict[str, str], status: int, field: str
-) -> None:
-    answer = await api.http.get("/v1/runs", params=params)
-    assert (answer.status_code, answer.json()["field"]) == (status, field)
-
-
-async def test_a_list_is_503_while_temporal_is_down(lonely_api: Api) -> None:
-    assert (await lonely_api.http.get("/v1/runs")).status_code == 503
-
-
-def test_a_place_survives_its_cursor() -> None:
-    place = Place.decode("MjAyNi0xMS0yM1QxMDo1Nzo0Ni45MzM1NzQrMDA6MDB8cnVuX2E=")
-    assert Place.decode(place.encode()) == place
-    assert place.run_id == "run_a"

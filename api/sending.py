@@ -1,0 +1,142 @@
+"""Sends commands: each gets an id, is sent once, and is answered with its receipt."""
+
+from __future__ import annotations
+
+import hashlib
+import secrets
+from collections.abc import Awaitable, Callable
+from typing import NamedTuple, NoReturn, TypeVar
+
+from starlette.responses import Response
+
+from api.errors import AlreadyEnded, Conflict, InvalidField, UnknownRun
+from api.receipts import journaled_kind
+from api.schemas import CommandReceipt, CommandRequest
+from api.services import Services, json_response
+from contracts.commands import AnyCommand, CommandKind, complaint
+
+_Command = TypeVar("_Command", bound=AnyCommand)
+
+
+class Sending(NamedTuple):
+    """A command on its way to a run."""
+
+    run_id: str
+    command: AnyCommand
+    named: bool
+    """True when the sender gave an id or a key: only then can the command have come before."""
+
+    @property
+    def receipt(self) -> Response:
+        """202 with the command's id."""
+        return json_response(CommandReceipt(command_id=self.command.command_id), 202)
+
+
+def sending(
+    run_id: str, model: type[_Command], asked: CommandRequest, key: str | None, **target: str
+) -> Sending:
+    """The command that the request asks for.
+
+    Args:
+        run_id: The run it goes to.
+        model: The command's type; its fields are those of the request.
+        asked: The request.
+        key: The `Idempotency-Key`.
+        target: What the command acts on; the same key for another target is another command.
+
+    Raises:
+        InvalidField: an id and a key were given, or no run could act on the command.
+    """
+    if key is not None and asked.command_id is not None:
+        raise InvalidField(
+            "command_id: give it or the header Idempotency-Key, not both", field="command_id"
+        )
+    command_id = asked.command_id or _command_id(model.kind, key, *target.values())
+    fields = {**asked.model_dump(), **target, "command_id": command_id}
+    command = model.model_validate(fields)
+    if wrong := complaint(command):
+        raise InvalidField(wrong, field=wrong.partition(":")[0])
+    return Sending(run_id, command, named=key is not None or asked.command_id is not None)
+
+
+async def send(
+    services: Services, asked: Sending, check: Callable[[], Awaitable[None]] | None = None
+) -> Response:
+    """Signal the run, unless the command came before; 202 with its receipt either way.
+
+    Args:
+        services: What the routes work with.
+        asked: The command.
+        check: Raises if the run can't take this command.
+
+    Raises:
+        InvalidField: its id is that of a command of another kind.
+        AlreadyEnded: the run has ended.
+        UnknownRun: nobody knows it.
+        TemporalUnavailable: the signal is not known to be accepted; send it again with its id.
+    """
+    if await _came_before(services, asked):
+        return asked.receipt
+    try:
+        if check:
+            await check()
+        await _signal(services, asked)
+    except Conflict:
+        if not await _came_before(services, asked):  # the run may have had it just now
+            raise
+    return asked.receipt
+
+
+async def refuse(services: Services, asked: Sending) -> NoReturn:
+    """Say why a run takes no command that is not open in Temporal.
+
+    Raises:
+        AlreadyEnded: it has ended; how, is a member.
+        UnknownRun: nobody knows it.
+    """
+    view = await services.views.find(asked.run_id)
+    if not view.status.ended:
+        raise UnknownRun(asked.run_id)
+    raise AlreadyEnded(
+        f"{asked.run_id} has ended as {view.status.value}: "
+        f"nothing is left to {asked.command.kind.value}",
+        run_id=asked.run_id,
+        run_status=view.status.value,
+    )
+
+
+async def _came_before(services: Services, asked: Sending) -> bool:
+    """True when the run has had this very command, or this process has sent it.
+
+    Raises:
+        InvalidField: its id is that of a command of another kind.
+        JournalUnavailable: the journal can't be asked.
+    """
+    run_id, command, named = asked
+    if not named:
+        return False
+    kind = services.sent.kind(run_id, command.command_id)
+    kind = kind or await journaled_kind(services.journal, run_id, command.command_id)
+    if kind not in {None, command.kind}:
+        raise InvalidField(
+            f"command_id: {command.command_id!r} is the id of a {kind} that {run_id} has had",
+            slug="command-id-reused",
+            field="command_id",
+        )
+    return kind is not None
+
+
+async def _signal(services: Services, asked: Sending) -> None:
+    run_id, command, _ = asked
+    head = await services.journal.head(run_id)
+    if (head and head.ended) or not await services.gateway.signal(run_id, command):
+        await refuse(services, asked)
+    services.sent.add(run_id, command.command_id, command.kind)
+
+
+def _command_id(kind: CommandKind, key: str | None, *target: str) -> str:
+    """Of the key if there is one, so that the run takes a repeated request for one command."""
+    if key is None:
+        return f"cmd_{secrets.token_hex(16)}"
+    named = ":".join((kind.value, *target, key))
+    return f"cmd_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
