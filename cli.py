@@ -7,13 +7,14 @@ import logging
 import os
 import re
 import sys
-from collections.abc import Callable, Coroutine
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from console.ending import Failure, expecting, run_and_exit
+from console.options import DEFAULT_URL, RunId, Url, asked
+from console.steering_commands import SteeringCommands
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -25,9 +26,8 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
 
-DEFAULT_URL = "http://127.0.0.1:8000"
 INTERRUPTED = 130
-_T = TypeVar("_T")
+TERMINATED = 143
 
 app = typer.Typer(
     name="relayline",
@@ -38,16 +38,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 
-RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
-Url = Annotated[
-    str | None,
-    typer.Option(
-        "--url",
-        envvar="RELAYLINE_URL",
-        help=f"The API. Without it, that of the running `relayline dev`, else {DEFAULT_URL}.",
-        show_default=False,
-    ),
-]
 Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="usual or free")]
 AsJson = Annotated[bool, typer.Option("--json", help="One event as JSON per line, nothing else.")]
 Pairs = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", show_default=False)]
@@ -88,32 +78,17 @@ def _ready(state: DevState) -> None:
 @app.command()
 def worker() -> None:
     """Work on runs until SIGTERM or Ctrl-C."""
-    import uvloop
+    from worker import main
 
-    import worker as worker_process
-
-    _serve(lambda: uvloop.run(worker_process.run(_settings())))
+    main()
 
 
 @app.command()
 def api() -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C."""
-    import uvloop
+    from api.app import main
 
-    from api.app import serve
-    from api.server import AddressInUse
-
-    _serve(lambda: uvloop.run(serve(_settings())), AddressInUse)
-
-
-def _serve(serving: Callable[[], None], *expected: type[Exception]) -> None:
-    from catalog.agents import CatalogError
-    from journal.port import JournalUnavailable
-    from temporal_client import TemporalUnreachable
-
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
-    with expecting(CatalogError, JournalUnavailable, TemporalUnreachable, *expected):
-        serving()
+    main()
 
 
 @app.command()
@@ -140,7 +115,7 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     request["limits"] = limits_of(limits) if limits else None
     request["metadata"] = metadata_of(metadata) if metadata else None
     base_url = _url(url)
-    accepted = _asked(
+    accepted = asked(
         base_url, lambda client: client.submit(request, idempotency_key=idempotency_key)
     )
     if watch_it:
@@ -156,50 +131,31 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
 def watch(run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
     """Show a run from its start to its end, as it happens; Ctrl-C detaches."""
     base_url = _url(url)
-    _asked(base_url, lambda client: client.get(run_id))  # or fail at once
+    asked(base_url, lambda client: client.get(run_id))  # or fail at once
     _follow(base_url, run_id, as_json=as_json)
 
 
 def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
     from console.watch import watch, watch_json
+    from console.wheel import steerable, watch_and_steer
     from contracts.runs import RunStatus
 
-    show = watch_json if as_json else watch
+    async def show(client: ApiClient) -> RunStatus:
+        if as_json:
+            return await watch_json(client, run_id, sys.stdout, sys.stderr)
+        if sys.stdin and steerable(sys.stdin, sys.stdout):
+            return await watch_and_steer(client, run_id, sys.stdout, sys.stdin)
+        return await watch(client, run_id, sys.stdout, sys.stderr)
+
     try:
-        status = _asked(base_url, lambda client: show(client, run_id, sys.stdout, sys.stderr))
-    except KeyboardInterrupt as error:
+        status = asked(base_url, show)
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
         back = f"relayline watch {run_id} --url {base_url}"
         typer.echo(f"\ndetached; the run goes on. Come back with: {back}", err=True)
-        raise typer.Exit(INTERRUPTED) from error
+        interrupted = isinstance(error, KeyboardInterrupt)
+        raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
     if status is not RunStatus.COMPLETED:
         raise typer.Exit(1)
-
-
-@app.command()
-def pause(run_id: RunId, url: Url = None) -> None:
-    """Stop a run before its next model or tool call."""
-    _steer("pause", run_id, url)
-
-
-@app.command()
-def resume(run_id: RunId, url: Url = None) -> None:
-    """Let a paused run go on."""
-    _steer("resume", run_id, url)
-
-
-@app.command()
-def cancel(run_id: RunId, reason: str = "", url: Url = None) -> None:
-    """End a run; what it is doing is told to stop."""
-    _steer("cancel", run_id, url, reason)
-
-
-def _steer(name: str, run_id: str, url: str | None, reason: str = "") -> None:
-    from console.steer import CommandRefused, steer
-    from contracts.commands import CommandKind
-
-    kind = CommandKind(name)
-    with expecting(CommandRefused):
-        typer.echo(_asked(_url(url), lambda client: steer(client, run_id, kind, reason)))
 
 
 @app.command()
@@ -255,33 +211,11 @@ def _history(run_id: str) -> WorkflowHistory:
         return asyncio.run(fetch(run_id))
 
 
-def _asked(base_url: str, ask: Callable[[ApiClient], Coroutine[None, None, _T]]) -> _T:
-    """What the API answers."""
-    from console.client import ApiClient
-    from console.problems import ApiError
-
-    async def asking() -> _T:
-        async with ApiClient(base_url) as client:
-            return await ask(client)
-
-    with expecting(ApiError):
-        return asyncio.run(asking())
-
-
 def _settings() -> Settings:
-    from pydantic import ValidationError
-    from pydantic_settings import SettingsError
+    from settings import BadSettings, load_settings
 
-    from settings import Settings
-
-    try:
-        return Settings()
-    except SettingsError as error:
-        raise Failure(str(error)) from error
-    except ValidationError as error:
-        first = error.errors()[0]
-        name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise Failure(f"{name} is {first['input']!r}: {first['msg']}") from error
+    with expecting(BadSettings):
+        return load_settings()
 
 
 def _url(given: str | None) -> str:
@@ -292,6 +226,9 @@ def _url(given: str | None) -> str:
         return given
     found = running_dev(_settings().data_dir)
     return found.api.url if found else DEFAULT_URL
+
+
+SteeringCommands(_url).register(app)
 
 
 def main() -> None:

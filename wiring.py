@@ -13,7 +13,7 @@ import uvloop
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.agents import Catalog
 from catalog.load import load_catalog
-from settings import Settings
+from settings import BadSettings, Settings, load_settings
 
 
 def build_catalog(settings: Settings) -> Catalog:
@@ -39,14 +39,15 @@ def run_process(
 ) -> NoReturn:
     """Be a process: serve with the settings of the environment, then exit 0.
 
-    An `expected` error is said in one line on stderr, exit 1. Ends with `os._exit`: the Temporal
-    client's threads may abort an ordinary interpreter exit.
+    A bad setting or an `expected` error is said in one line on stderr, exit 1. Ends with
+    `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
     """
+    foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
     code = 0
     try:
-        uvloop.run(serve(Settings()))
-    except expected as error:
+        uvloop.run(serve(load_settings()))
+    except foreseen as error:
         sys.stderr.write(f"relayline {name}: {error}\n")
         code = 1
     logging.shutdown()

@@ -1,4 +1,4 @@
-"""What `relayline run` is given on the command line, turned into a request."""
+"""What is given on the command line, turned into what requests carry."""
 
 from __future__ import annotations
 
@@ -7,11 +7,12 @@ import sys
 from collections.abc import Iterator, Sequence
 
 import typer
-from pydantic import JsonValue
+from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from contracts.runs import Limits
 
 STDIN = "-"
+_OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
 def input_text(given: str) -> str:
@@ -46,6 +47,31 @@ def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
         BadParameter: one is not of that form, or names no limit.
     """
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
+
+
+def approved_arguments(text: str) -> dict[str, JsonValue]:
+    """Of a tool call, from a JSON object.
+
+    Raises:
+        BadParameter: it is none.
+    """
+    try:
+        return arguments_of(text)
+    except ValueError as error:
+        raise typer.BadParameter(f"--arguments: {error}") from error
+
+
+def arguments_of(text: str) -> dict[str, JsonValue]:
+    """The JSON object that the text is.
+
+    Raises:
+        ValueError: it is none; the message says what is wrong.
+    """
+    try:
+        return _OBJECT.validate_json(text)
+    except ValidationError as error:
+        what = error.errors(include_url=False)[0]["msg"]
+        raise ValueError(f'write {{"name": value, …}} ({what})') from error
 
 
 def _split(option: str, pairs: Sequence[str]) -> Iterator[tuple[str, str]]:

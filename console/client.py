@@ -11,11 +11,18 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from api.schemas import CommandReceipt, CommandView, RunAccepted, RunList, RunView
+from api.schemas import (
+    CommandReceipt,
+    CommandView,
+    ProgressView,
+    RunAccepted,
+    RunList,
+    RunView,
+)
 from console.following import SILENCE_S, Follower, Interruption
-from console.problems import not_understood, problem_of, unreachable, unusable
+from console.problems import not_understood, problem_of, unreachable, unsendable, unusable
 from console.sse import SseFrame
-from contracts.commands import CommandKind
+from contracts.commands import AnyCommand, Decide
 from contracts.envelope import Envelope, EventPage
 from contracts.runs import RunStatus
 
@@ -105,10 +112,19 @@ class ApiClient:
         answer = await self._get(_path(run_id, "events"), params)
         return self._parsed(EventPage, answer)
 
-    async def command(self, run_id: str, kind: CommandKind, *, reason: str = "") -> str:
+    async def progress(self, run_id: str) -> ProgressView:
+        """Where a run stands now."""
+        return self._parsed(ProgressView, await self._get(_path(run_id, "progress")))
+
+    async def command(self, run_id: str, command: AnyCommand) -> str:
         """Send a command; its id. It is accepted, and maybe not acted on yet."""
-        body: dict[str, JsonValue] = {"reason": reason} if reason else {}
-        answer = await self._post(_path(run_id, kind.value), body)
+        fields: dict[str, JsonValue] = command.model_dump(exclude={"command_id", "approval_id"})
+        body = {name: value for name, value in fields.items() if value is not None}
+        if isinstance(command, Decide):
+            path = _path(run_id, "approvals", command.approval_id)
+        else:
+            path = _path(run_id, command.kind.value)
+        answer = await self._post(path, body)
         return self._parsed(CommandReceipt, answer).command_id
 
     async def outcome(self, run_id: str, command_id: str, *, wait_s: float = 0) -> CommandView:
@@ -160,9 +176,11 @@ class ApiClient:
     async def _post(
         self, path: str, body: Mapping[str, JsonValue], headers: Mapping[str, str] | None = None
     ) -> httpx.Response:
-        return await self._send(
-            self._http.build_request("POST", path, json=dict(body), headers=headers)
-        )
+        try:
+            request = self._http.build_request("POST", path, json=dict(body), headers=headers)
+        except ValueError as error:
+            raise unsendable(error) from error
+        return await self._send(request)
 
     async def _send(self, request: httpx.Request) -> httpx.Response:
         try:

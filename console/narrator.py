@@ -10,15 +10,18 @@ from pydantic import JsonValue
 
 from console.following import Interruption
 from console.screen import Screen
+from console.steering_words import STEERING_LINES
+from console.words import call, duration, one_line
 from contracts.envelope import Envelope
 from contracts.events import TERMINAL_TYPES
 from contracts.render import Rendered, ToolState
 from contracts.runs import RunStatus
 from contracts.steps import preview
 
-_ARGUMENTS_CHARS = 120
 _RESULT_CHARS = 160
 _INPUT_CHARS = 500
+_PROGRESS_CHARS = 60
+_SHOWN = 3
 _REASONING = "dim italic"
 _BAD, _GOOD, _ASK, _QUIET = "red", "green", "yellow", "dim"
 
@@ -44,8 +47,6 @@ class Narrator:
         """Why there is no connection right now."""
         self._tellers: dict[str, Callable[[Envelope, _Data], None]] = {
             "run.started": self._run_started,
-            "run.paused": self._paused,
-            "run.resumed": self._resumed,
             "message.user": self._user,
             "step.started": self._step_started,
             "message.delta": self._delta,
@@ -59,10 +60,6 @@ class Narrator:
             "tool.failed": self._tool_failed,
             "tool.cancelled": self._tool_stopped,
             "tool.abandoned": self._tool_stopped,
-            "approval.requested": self._approval,
-            "approval.resolved": self._approval_resolved,
-            "input.requested": self._question,
-            "command.refused": self._refused,
             "budget.exceeded": self._budget,
         }
 
@@ -81,6 +78,9 @@ class Narrator:
             self._ended(event)
         elif teller := self._tellers.get(event.type):
             teller(event, event.data)
+        elif lines := STEERING_LINES.get(event.type):
+            for words, style in lines(event, event.data):
+                self._line(words, style)
 
     def interrupted(self, interruption: Interruption) -> None:
         """Tell that the connection broke off; once, however often it is tried again."""
@@ -92,9 +92,12 @@ class Narrator:
         """Step, what runs, tokens, elapsed time."""
         rendered = self.rendered
         running = [tool for tool in rendered.tools.values() if tool.state is ToolState.RUNNING]
-        words = [rendered.status.value, f"step {rendered.step}"]
-        words += [" ".join(filter(None, (tool.name, tool.progress))) for tool in running[:3]]
-        words += [f"{rendered.usage.total_tokens:,} tokens", _duration(self._elapsed_s(live=True))]
+        waits = [*rendered.approvals, *rendered.questions]
+        words = [rendered.status.value, f"step {rendered.step}", *waits[:_SHOWN]]
+        words += [
+            one_line(f"{tool.name} {tool.progress}", _PROGRESS_CHARS) for tool in running[:_SHOWN]
+        ]
+        words += [f"{rendered.usage.total_tokens:,} tokens", duration(self._elapsed_s(live=True))]
         if self._cut:
             words.insert(0, f"not connected ({preview(self._cut, 40)})")
         return " · ".join(words)
@@ -119,7 +122,7 @@ class Narrator:
         self._line(f"▶ {event.run_id} · {data.get('agent')} · {data.get('model')}", _QUIET)
 
     def _user(self, _: Envelope, data: _Data) -> None:
-        self._line(f"> {_one_line(data.get('text'), _INPUT_CHARS)}", "bold")
+        self._line(f"> {one_line(data.get('text'), _INPUT_CHARS)}", "bold")
 
     def _step_started(self, event: Envelope, _: _Data) -> None:
         self._written = ""
@@ -140,7 +143,7 @@ class Narrator:
     def _superseded(self, _: Envelope, data: _Data) -> None:
         void = data.get("attempt")
         number = void + 1 if isinstance(void, int) else "?"
-        why = _one_line(data.get("reason"), _RESULT_CHARS)
+        why = one_line(data.get("reason"), _RESULT_CHARS)
         self._written = ""
         self._line(f"↻ attempt {number}: {why}; starting this step over", _ASK)
 
@@ -149,7 +152,7 @@ class Narrator:
         what = error.get("message") if isinstance(error, dict) else error
         when = f" in {wait_s:g} s" if isinstance(wait_s, int | float) else ""
         self._line(
-            f"✗ the model call failed: {_one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
+            f"✗ the model call failed: {one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
         )
 
     def _message(self, event: Envelope, _: _Data) -> None:
@@ -166,45 +169,22 @@ class Narrator:
 
     def _tool_started(self, event: Envelope, data: _Data) -> None:
         again = f" (attempt {event.attempt})" if (event.attempt or 1) > 1 else ""
-        self._line(f"→ {_call(data.get('name'), data.get('arguments'))}{again}", "cyan")
+        self._line(f"→ {call(data.get('name'), data.get('arguments'))}{again}", "cyan")
 
     def _tool_completed(self, _: Envelope, data: _Data) -> None:
         output = str(data.get("output", ""))
         size = f" ({len(output):,} characters)" if len(output) > _RESULT_CHARS else ""
-        self._line(f"✓ {data.get('name')}: {_one_line(output, _RESULT_CHARS)}{size}", _GOOD)
+        self._line(f"✓ {data.get('name')}: {one_line(output, _RESULT_CHARS)}{size}", _GOOD)
 
     def _tool_failed(self, _: Envelope, data: _Data) -> None:
         again = "; trying again" if data.get("retryable") else ""
-        error = _one_line(data.get("error"), _RESULT_CHARS)
+        error = one_line(data.get("error"), _RESULT_CHARS)
         self._line(f"✗ {data.get('name')}: {error}{again}", _BAD)
 
     def _tool_stopped(self, event: Envelope, data: _Data) -> None:
         cancelled = event.type == "tool.cancelled"
         what = "was cancelled" if cancelled else "did not stop when told to; it may still run"
         self._line(f"■ {data.get('name')} {what}", _ASK)
-
-    def _paused(self, event: Envelope, data: _Data) -> None:
-        by = f" by {_one_line(data.get('by'), 100)}" if data.get("by") else ""
-        self._line(f"‖ paused{by}: `relayline resume {event.run_id}` lets it go on", _ASK)
-
-    def _resumed(self, _: Envelope, data: _Data) -> None:
-        by = f" by {_one_line(data.get('by'), 100)}" if data.get("by") else ""
-        self._line(f"▶ resumed{by}", _ASK)
-
-    def _approval(self, _: Envelope, data: _Data) -> None:
-        call = _call(data.get("tool"), data.get("arguments"))
-        self._line(f"? waits for approval {data.get('approval_id')}: {call}", _ASK)
-
-    def _approval_resolved(self, _: Envelope, data: _Data) -> None:
-        by = _one_line(data.get("by"), 100) or "nobody"
-        self._line(f"? {data.get('approval_id')}: {data.get('decision')} by {by}", _ASK)
-
-    def _question(self, _: Envelope, data: _Data) -> None:
-        self._line(f"? waits for an answer: {_one_line(data.get('question'), _INPUT_CHARS)}", _ASK)
-
-    def _refused(self, _: Envelope, data: _Data) -> None:
-        reason = _one_line(data.get("reason"), _RESULT_CHARS)
-        self._line(f"✗ {data.get('kind')} was refused: {reason}", _ASK)
 
     def _budget(self, _: Envelope, data: _Data) -> None:
         limit, used, allowed = (data.get(name) for name in ("limit", "used", "allowed"))
@@ -217,32 +197,15 @@ class Narrator:
             rendered.status.value.replace("_", " "),
             f"{rendered.step} steps" if rendered.step != 1 else "1 step",
             f"{usage.input_tokens:,} + {usage.output_tokens:,} tokens",
-            _duration(self._elapsed_s(live=False)),
+            duration(self._elapsed_s(live=False)),
         ]
         good = rendered.status is RunStatus.COMPLETED
         why = rendered.error.message if rendered.error else event.data.get("reason")
         self._line(f"{'✓' if good else '✗'} {' · '.join(words)}", _GOOD if good else _BAD)
         if why:
-            self._line(f"  {_one_line(why, _INPUT_CHARS)}", "" if good else _BAD)
+            self._line(f"  {one_line(why, _INPUT_CHARS)}", "" if good else _BAD)
 
 
 def lost(interruption: Interruption) -> str:
     """For people, when a connection broke off."""
     return f"connection lost ({interruption.reason}): trying again"
-
-
-def _call(name: JsonValue, arguments: JsonValue) -> str:
-    given = arguments if isinstance(arguments, dict) else {}
-    shown = ", ".join(f"{key}={value}" for key, value in given.items())
-    return f"{name}({_one_line(shown, _ARGUMENTS_CHARS)})"
-
-
-def _one_line(value: object, limit: int) -> str:
-    return "" if value is None else preview(" ".join(str(value)[: 4 * limit].split()), limit)
-
-
-def _duration(seconds: float) -> str:
-    if seconds < 60:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(int(seconds), 60)
-    return f"{minutes} min {rest:02d} s"

@@ -10,6 +10,7 @@ _URN = "urn:relayline:problem:"
 _SHOWN_CHARS = 300
 UNREACHABLE = "unreachable"
 NOT_UNDERSTOOD = "not-understood"
+UNSENDABLE = "unsendable"
 
 
 class ApiError(Exception):
@@ -21,13 +22,20 @@ class ApiError(Exception):
         """HTTP status, None when there was no answer."""
         self.kind = kind
         """The problem's type without its prefix, e.g. `unknown-run`; `unreachable` when there was
-        no answer, `not-understood` when it was none of Relayline's."""
+        no answer, `not-understood` when it was none of Relayline's, `unsendable` when there was
+        no request."""
 
 
 def unusable(base_url: str) -> ApiError:
     """For an address that is none."""
     message = f"{base_url!r} is no address of an API: write http://HOST:PORT"
     return ApiError(message, status=None, kind=UNREACHABLE)
+
+
+def unsendable(error: ValueError) -> ApiError:
+    """For a request that JSON in UTF-8 can't hold."""
+    message = f"what was given can't be sent: {error}"
+    return ApiError(message, status=None, kind=UNSENDABLE)
 
 
 def unreachable(base_url: str, error: httpx.HTTPError) -> ApiError:

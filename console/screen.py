@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from types import TracebackType
-from typing import Protocol, Self, TextIO
+from typing import NamedTuple, Protocol, Self, TextIO
 
+from rich.cells import cell_len
 from rich.console import Console, ConsoleOptions, RenderResult
 from rich.live import Live
 from rich.text import Text
@@ -15,6 +16,18 @@ _CONTROL = dict.fromkeys(
     [code for code in range(0x20) if chr(code) not in "\n\t"] + list(range(0x7F, 0xA0))
 )
 """What would let a model or a tool steer the terminal."""
+
+
+_CURSOR = "▏"
+
+
+class Prompt(NamedTuple):
+    """A line that is being typed."""
+
+    label: str
+    before: str
+    """Up to the cursor."""
+    after: str
 
 
 class Screen(Protocol):
@@ -36,6 +49,10 @@ class Screen(Protocol):
         """A line that is not part of what is shown, unless the live line tells it anyway."""
         ...
 
+    def refresh(self) -> None:
+        """Show the live line as it is now."""
+        ...
+
     def __enter__(self) -> Self:
         """Take the terminal."""
         ...
@@ -48,6 +65,18 @@ class Screen(Protocol):
     ) -> None:
         """Give the terminal back, with everything written."""
         ...
+
+
+def can_be_live(file: TextIO) -> bool:
+    """True for a terminal that can show a live line."""
+    return file.isatty() and Console(file=file).is_interactive
+
+
+def live_screen(
+    file: TextIO, status: Callable[[], str], prompt: Callable[[], Prompt | None]
+) -> LiveScreen:
+    """A screen for a terminal that somebody types at."""
+    return LiveScreen(Console(file=file, highlight=False), status, prompt)
 
 
 def screen_for(file: TextIO, asides: TextIO, status: Callable[[], str]) -> Screen:
@@ -104,17 +133,29 @@ class PlainScreen:
         self._asides.write(words.translate(_CONTROL) + "\n")
         self._asides.flush()
 
+    def refresh(self) -> None:
+        """As in `Screen`: there is none."""
+
     def _write(self, characters: str) -> None:
         self._file.write(characters)
         self._file.flush()
 
 
 class LiveScreen:
-    """Writes finished rows for good and keeps the open row and a status line below them."""
+    """Writes finished rows for good and keeps the open row and a status line below them.
 
-    def __init__(self, console: Console, status: Callable[[], str]) -> None:
+    While somebody types a line, that takes the place of the status line.
+    """
+
+    def __init__(
+        self,
+        console: Console,
+        status: Callable[[], str],
+        prompt: Callable[[], Prompt | None] = lambda: None,
+    ) -> None:
         self._console = console
         self._status = status
+        self._prompt = prompt
         self._row = Text()
         self._style = ""
         self._live = Live(
@@ -166,11 +207,28 @@ class LiveScreen:
 
     def aside(self, words: str) -> None:  # noqa: ARG002
         """As in `Screen`: the status line tells it."""
+        self.refresh()
+
+    def refresh(self) -> None:
+        """As in `Screen`."""
         self._live.refresh()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
         """What stands below the finished rows, as of now."""
         if self._row.plain:
             yield self._row
-        status = self._status().translate(_CONTROL)
-        yield Text(status, "dim", no_wrap=True, overflow="ellipsis")
+        if prompt := self._prompt():
+            yield Text(_fitted(prompt, options.max_width), no_wrap=True, overflow="crop")
+            return
+        for row in self._status().translate(_CONTROL).split("\n"):
+            yield Text(row, "dim", no_wrap=True, overflow="ellipsis")
+
+
+def _fitted(prompt: Prompt, width: int) -> str:
+    """The prompt on one row: of what is typed, the part around the cursor."""
+    label, before, after = (part.replace("\n", "⏎").translate(_CONTROL) for part in prompt)
+    room = max(width - cell_len(label) - 1, width // 2, 1)
+    before = before[-room:]
+    while cell_len(before) > room - 1:
+        before = before[1:]
+    return label[: width - room] + before + _CURSOR + after[:width]

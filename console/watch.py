@@ -25,10 +25,19 @@ async def watch(client: ApiClient, run_id: str, out: TextIO, err: TextIO) -> Run
     narrator = Narrator()
     with screen_for(out, err, narrator.status_line) as screen:
         narrator.open(screen)
-        frames = client.frames(run_id, on_interruption=narrator.interrupted)
-        async with aclosing(frames):
-            async for frame in frames:
-                narrator.tell(Envelope.model_validate_json(frame.data))
+        return await follow(client, run_id, narrator)
+
+
+async def follow(client: ApiClient, run_id: str, narrator: Narrator) -> RunStatus:
+    """Tell the narrator of every event of the run; how it ended.
+
+    Raises:
+        ApiError: the run is unknown, or the API refuses.
+    """
+    frames = client.frames(run_id, on_interruption=narrator.interrupted)
+    async with aclosing(frames):
+        async for frame in frames:
+            narrator.tell(Envelope.model_validate_json(frame.data))
     status = narrator.rendered.status
     return status if status.ended else (await client.get(run_id)).status
 

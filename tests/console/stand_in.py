@@ -6,7 +6,7 @@ import asyncio
 import json
 import socket
 from collections import deque
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
@@ -34,6 +34,11 @@ class Send:
     """True: the cursor is ignored and everything is sent again."""
     hang_s: float = 0
     """Silence before the end."""
+
+
+@dataclass(frozen=True)
+class Live:
+    """Stream the events after the cursor as they are added, to the terminal one."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,7 @@ class StandIn:
 
     def __init__(self) -> None:
         self.events: list[dict[str, Any]] = []
-        self.answers: deque[Send | Refuse | Response] = deque()
+        self.answers: deque[Send | Live | Refuse | Response] = deque()
         """To the next connections, in order; after the last, as the protocol says."""
         self.cursors: list[str | None] = []
         """`Last-Event-ID` of each connection."""
@@ -79,6 +84,9 @@ class StandIn:
         """Every other request: method, path with query, headers, body."""
         self.outcome: dict[str, Any] = {"state": "applied", "step": 2, "applied": "did it"}
         self.run: dict[str, Any] = {"status": "completed"}
+        self.progress: dict[str, Any] = {"source": "query", "status": "running"}
+        self.react: Callable[[str, Any], None] | None = None
+        """Told of each command that is accepted: the end of its path, and its body."""
         self.problem: Refuse | Response | None = None
         """Answered to every other request."""
         self.url = ""
@@ -106,12 +114,21 @@ class StandIn:
             return _problem(answer)
         if isinstance(answer, Response):
             return answer
+        if isinstance(answer, Live):
+            return StreamingResponse(self._live(int(last or 0)), media_type="text/event-stream")
         after = 0 if answer.from_start else int(last or 0)
         ended = bool(self.events) and self.events[-1]["type"] == TERMINAL
         if ended and after >= len(self.events):
             return Response(status_code=204)
         body = answer.preamble + b"".join(frame(event) for event in self.events[after:])
         return StreamingResponse(_stream(body, answer), media_type="text/event-stream")
+
+    async def _live(self, sent: int) -> AsyncIterator[bytes]:
+        while not sent or self.events[sent - 1]["type"] != TERMINAL:
+            new = self.events[sent:]
+            sent += len(new)
+            yield b"".join(map(frame, new)) or HEARTBEAT
+            await asyncio.sleep(0.01)
 
     async def _other(self, request: Request) -> Response:
         body = await request.body()
@@ -122,28 +139,33 @@ class StandIn:
             return _problem(self.problem)
         if self.problem:
             return self.problem
-        return self._answer(request.method, request.url.path)
+        answer = self._answer(request.method, request.url.path)
+        if request.method == "POST" and self.react and path != "/v1/runs":
+            self.react(path.removeprefix(f"/v1/runs/{RUN}/"), json.loads(body))
+        return answer
 
     def _answer(self, method: str, path: str) -> Response:
         links = {"self": f"/v1/runs/{RUN}", "events": "e", "progress": "p"}
         run = {"run_id": RUN, "agent": "assistant", "links": links, **self.run}
+        known: dict[str, Any] = {**run}
+        status = 200
         match method, path.removeprefix("/v1/runs").strip("/").split("/"):
             case "POST", [""]:
-                receipt = {"run_id": RUN, "status": "queued", "links": links}
-                return JSONResponse(receipt, 202)
+                known, status = {"run_id": RUN, "status": "queued", "links": links}, 202
             case "GET", [""]:
                 listed = run | {"created_at": "2026-11-23T10:00:00Z"}
-                return JSONResponse({"runs": [listed], "cursor": None})
+                known = {"runs": [listed], "cursor": None}
             case "GET", [_, "events"]:
-                page = {"events": self.events, "next": len(self.events), "ended": True}
-                return JSONResponse(page)
+                known = {"events": self.events, "next": len(self.events), "ended": True}
             case "GET", [run_id, "commands", command_id]:
                 known = {"command_id": command_id, "run_id": run_id, **self.outcome}
-                return JSONResponse(known)
-            case "POST", [_, _]:
-                return JSONResponse({"command_id": "cmd_1"}, 202)
+            case "GET", [run_id, "progress"]:
+                known = {"run_id": run_id, **self.progress}
+            case "POST", [_, _] | [_, "approvals", _]:
+                known, status = {"command_id": "cmd_1"}, 202
             case _:
-                return JSONResponse(run)
+                pass
+        return JSONResponse(known, status)
 
     @asynccontextmanager
     async def serving(self, port: int = 0) -> AsyncIterator[None]:

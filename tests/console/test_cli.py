@@ -27,17 +27,19 @@ class Ended(NamedTuple):
     err: str
 
 
-async def start(*words: str, out: int = asyncio.subprocess.PIPE) -> asyncio.subprocess.Process:
+async def start(
+    *words: str, out: int = asyncio.subprocess.PIPE, env: dict[str, str] | None = None
+) -> asyncio.subprocess.Process:
     given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     pipe = asyncio.subprocess.PIPE
-    env = given | {"TERM": "xterm", "COLUMNS": "80", "RELAYLINE_DATA_DIR": "/proc/none"}
+    given |= {"TERM": "xterm", "COLUMNS": "80", "RELAYLINE_DATA_DIR": "/proc/none"} | (env or {})
     return await asyncio.create_subprocess_exec(
-        RELAYLINE, *words, stdin=pipe, stdout=out, stderr=pipe, env=env, cwd="/"
+        RELAYLINE, *words, stdin=pipe, stdout=out, stderr=pipe, env=given, cwd="/"
     )
 
 
-async def relayline(*words: str, stdin: bytes = b"") -> Ended:
-    process = await start(*words)
+async def relayline(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ended:
+    process = await start(*words, env=env)
     out, err = await asyncio.wait_for(process.communicate(stdin), 15)
     return Ended(process.returncode or 0, out.decode(), err.decode())
 
@@ -55,7 +57,8 @@ async def test_help_is_quick_and_names_every_command() -> None:
     began = time.monotonic()
     ended = await relayline("--help")
     assert time.monotonic() - began < 2
-    steering, looking = ["pause", "resume", "cancel"], ["watch", "export", "replay"]
+    steering = ["pause", "resume", "redirect", "cancel", "approve", "deny", "answer"]
+    looking = ["watch", "export", "replay"]
     for name in ["dev", "worker", "api", "run", *steering, *looking]:
         assert f"\n  {name} " in ended.out
     assert ended.code == 0
@@ -169,11 +172,6 @@ async def test_a_command_says_what_became_of_it(
     assert f"{command} {words}" in (ended.err if code else ended.out)
 
 
-async def test_cancel_gives_its_reason(stand_in: StandIn) -> None:
-    await relayline("cancel", RUN, "--reason", "enough", "--url", stand_in.url)
-    assert stand_in.requests[0][3] == {"reason": "enough"}
-
-
 async def test_what_the_api_refuses_is_one_line_with_its_words(stand_in: StandIn) -> None:
     stand_in.problem = Refuse(404, "unknown-run", "no run 'run_x'")
     for command in ("watch", "pause", "cancel"):
@@ -187,17 +185,22 @@ async def test_no_api_is_one_line_that_says_what_to_do() -> None:
     assert ended.err.startswith("relayline: no API answers at http://127.0.0.1:1: start one with")
 
 
-async def test_a_setting_that_is_wrong_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    process = await asyncio.create_subprocess_exec(
-        RELAYLINE,
-        "watch",
-        RUN,
-        env=os.environ | {"RELAYLINE_API_PORT": "many"},
-        stderr=asyncio.subprocess.PIPE,
-    )
-    _, err = await process.communicate()
-    assert process.returncode == 1
-    assert err.decode().startswith("relayline: RELAYLINE_API_PORT is 'many': ")
+@pytest.mark.parametrize(
+    ("words", "who"),
+    [(["watch", RUN], ""), (["worker"], " worker"), (["api"], " api"), (["dev"], "")],
+)
+async def test_a_setting_that_is_wrong_is_named(words: list[str], who: str) -> None:
+    ended = await relayline(*words, env={"RELAYLINE_API_PORT": "many"})
+    assert (ended.code, ended.out, ended.err.count("\n")) == (1, "", 1)
+    assert ended.err.startswith(f"relayline{who}: RELAYLINE_API_PORT is 'many': ")
+
+
+@pytest.mark.parametrize("process", ["worker", "api"])
+async def test_a_process_that_can_not_write_its_journal_says_so(process: str) -> None:
+    ended = await relayline(process, env={"RELAYLINE_API_PORT": "0"})
+    assert (ended.code, ended.err.count("\n")) == (1, 1)
+    assert ended.err.startswith(f"relayline {process}: ")
+    assert "/proc/none" in ended.err
 
 
 async def test_the_api_of_the_running_dev_is_found(stand_in: StandIn, tmp_path: Path) -> None:

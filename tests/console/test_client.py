@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from console.client import ApiClient
 from console.following import MAX_WAIT_S, Interruption
 from console.problems import ApiError
-from contracts.commands import CommandKind
+from contracts.commands import Cancel
 from contracts.runs import RunStatus
 from tests.console.stand_in import HEARTBEAT, RUN, Refuse, Send, StandIn
 
@@ -217,13 +217,13 @@ async def test_runs_lists_and_pages_are_read(stand_in: StandIn) -> None:
 
 async def test_a_command_has_a_receipt_and_an_outcome(stand_in: StandIn) -> None:
     async with ApiClient(stand_in.url) as client:
-        command_id = await client.command(RUN, CommandKind.CANCEL, reason="enough")
+        command_id = await client.command(RUN, Cancel(reason="enough"))
         view = await client.outcome(RUN, command_id, wait_s=2)
     assert [request[1] for request in stand_in.requests] == [
         f"/v1/runs/{RUN}/cancel",
         f"/v1/runs/{RUN}/commands/cmd_1?wait=2",
     ]
-    assert stand_in.requests[0][3] == {"reason": "enough"}
+    assert stand_in.requests[0][3] == {"reason": "enough", "by": ""}
     assert (view.state, view.step, view.applied) == ("applied", 2, "did it")
 
 
