@@ -17,7 +17,7 @@ from typing import Protocol
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import deltas, history, rivals, submit, viewers
+from benchmarks import deltas, history, rivals, steering, submit, viewers
 from benchmarks.measure import Figure, as_json, verdict
 from benchmarks.stack import ROOT, NotStarted, Stack, process, running_stack
 
@@ -35,7 +35,7 @@ class Bench(Protocol):
 
 
 BENCHES: dict[str, Bench] = {
-    module.BENCH: module.measure for module in (submit, deltas, viewers, history, rivals)
+    module.BENCH: module.measure for module in (submit, deltas, viewers, history, steering, rivals)
 }
 
 

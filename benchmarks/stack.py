@@ -26,6 +26,7 @@ _FILES = 16_384
 _ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
 """Bytecode is cached, as where packages are installed: Temporal's sandbox loads a workflow's module
 anew for each run, and would compile it each time."""
+CATALOG = "benchmarks.stop_tools"
 _TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
@@ -123,8 +124,18 @@ async def module(
     """
     command = (sys.executable, "-m", f"benchmarks.{name}", *arguments)
     async with process(*command, log=log) as child:
-        await _answering(url, child, log)
+        await answering(url, child, log)
         yield child
+
+
+def settings(provider: str) -> dict[str, str]:
+    """The environment of Relayline's processes, with that model provider."""
+    return {
+        "RELAYLINE_CATALOG": CATALOG,
+        "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
+        "RELAYLINE_COMPATIBLE_BASE_URL": f"{provider}/v1",
+        "RELAYLINE_COMPATIBLE_API_KEY": "none",
+    }
 
 
 @contextlib.asynccontextmanager
@@ -139,19 +150,14 @@ async def running_stack(data_dir: Path) -> AsyncIterator[Stack]:
     provider = f"http://127.0.0.1:{model}"
     base = f"http://127.0.0.1:{api}"
     ports = ("--api-port", str(api), "--temporal-port", str(temporal), "--ui-port", str(ui))
-    env = {
-        "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
-        "RELAYLINE_COMPATIBLE_BASE_URL": f"{provider}/v1",
-        "RELAYLINE_COMPATIBLE_API_KEY": "none",
-        "TEMPORAL_ADDRESS": "",
-    }
+    env = {**settings(provider), "TEMPORAL_ADDRESS": ""}
     command = str(Path(sys.executable).with_name("relayline"))
     log = data_dir / "dev.log"
     async with (
         module("provider", str(model), log=data_dir / "provider.log", url=f"{provider}/healthz"),
         process(command, "dev", "--data-dir", str(data_dir), *ports, log=log, env=env) as child,
     ):
-        await _answering(f"{base}/readyz", child, log)
+        await answering(f"{base}/readyz", child, log)
         client = await Client.connect(f"127.0.0.1:{temporal}")
         api_pid, worker_pid = _pids(data_dir)
         stack = Stack(base, api_pid, worker_pid, data_dir, client, provider)
@@ -172,7 +178,7 @@ def _pids(data_dir: Path) -> tuple[int, int]:
     return int(known["api"]["pid"]), int(known["workers"][0]["pid"])
 
 
-async def _answering(url: str, child: asyncio.subprocess.Process, log: Path) -> None:
+async def answering(url: str, child: asyncio.subprocess.Process, log: Path) -> None:
     """Return when `url` answers 200."""
     deadline = time.monotonic() + _START_S
     while time.monotonic() < deadline and child.returncode is None:
