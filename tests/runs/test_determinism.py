@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from pathlib import Path
+from collections.abc import AsyncIterator
+
+import pytest
 
 from tests.dev_stack import DevStack
 from tests.histories import scenarios
-from tests.histories.scenarios import SCENARIOS, Scenario
+from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
 
 ENDS: dict[Scenario, str] = {
     scenarios.provider_refuses: "failed",
@@ -17,18 +19,46 @@ ENDS: dict[Scenario, str] = {
     scenarios.out_of_steps: "failed",
     scenarios.out_of_tool_calls: "failed",
     scenarios.out_of_time: "failed",
+    scenarios.cancel_while_waiting: "cancelled",
+    scenarios.budget_raised: "failed",
+    scenarios.outcome_stop: "cancelled",
 }
 
 
-async def test_every_scenario_ends_as_it_should_when_nothing_is_cached(tmp_path: Path) -> None:
-    async def played(scenario: Scenario) -> tuple[str, str]:
-        run = await stack.ended(await scenario(stack))
-        return scenario.__name__, run["status"]
+@pytest.fixture(scope="module")
+async def uncached(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    """A stack whose worker keeps no run in memory."""
+    folder = tmp_path_factory.mktemp("uncached")
+    async with DevStack(folder, RELAYLINE_MAX_CACHED_WORKFLOWS="0") as stack:
+        yield stack
 
-    async with DevStack(tmp_path, RELAYLINE_MAX_CACHED_WORKFLOWS="0") as stack:
-        # the one that kills the worker goes last: alone, so that the others stay what they are
-        others = [scenario for scenario in SCENARIOS if scenario is not scenarios.worker_killed]
-        ended = [*await asyncio.gather(*map(played, others)), await played(scenarios.worker_killed)]
-        log = (tmp_path / "logs" / "worker-1.log").read_text()
-    assert dict(ended) == {s.__name__: ENDS.get(s, "completed") for s in SCENARIOS}
-    assert "ondeterminis" not in log
+
+async def played(stack: DevStack, scenario: Scenario) -> tuple[str, str]:
+    """The scenario's name and how the run ended."""
+    run = await stack.ended(await scenario(stack))
+    return scenario.__name__, run["status"]
+
+
+def expected(*played_ones: Scenario) -> dict[str, str]:
+    """How each should end."""
+    return {scenario.__name__: ENDS.get(scenario, "completed") for scenario in played_ones}
+
+
+def diverged(stack: DevStack) -> bool:
+    """Whether a worker has found that a history does not fit the code."""
+    return "ondeterminis" in (stack.data_dir / "logs" / "worker-1.log").read_text()
+
+
+async def test_every_scenario_ends_as_it_should_when_nothing_is_cached(uncached: DevStack) -> None:
+    unharmed = [scenario for scenario in SCENARIOS if scenario not in KILLING]
+    ended = await asyncio.gather(*(played(uncached, scenario) for scenario in unharmed))
+    assert dict(ended) == expected(*unharmed)
+    assert not diverged(uncached)
+
+
+@pytest.mark.parametrize("scenario", KILLING, ids=lambda scenario: scenario.__name__)
+async def test_a_run_whose_worker_dies_ends_as_it_should_when_nothing_is_cached(
+    uncached: DevStack, scenario: Scenario
+) -> None:
+    assert dict([await played(uncached, scenario)]) == expected(scenario)
+    assert not diverged(uncached)

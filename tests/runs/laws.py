@@ -1,0 +1,158 @@
+"""What holds for the journal of every run that has ended, whatever was done to the run."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import Any
+
+from contracts.errors import ErrorType
+from contracts.events import TERMINAL_TYPES
+
+Event = dict[str, Any]
+RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})
+MESSAGES = frozenset({"message.completed", "message.interrupted"})
+OUTCOMES = frozenset({"command.applied", "command.refused"})
+WORK = frozenset({"step.started", "message.delta", "tool.started"})
+"""What does not happen in a paused run."""
+
+
+def check_laws(events: list[Event]) -> None:
+    """Each law, by an assertion of its own."""
+    assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
+    check_end(events)
+    check_receipts(events)
+    check_calls(events)
+    check_requests(events)
+    check_messages(events)
+    check_pauses(events)
+    check_redirects(events)
+
+
+def only(events: list[Event], *types: str) -> list[Event]:
+    """The events of these types."""
+    return [event for event in events if event["type"] in types]
+
+
+def ids(events: list[Event], field: str) -> Counter[str]:
+    """How often each id comes."""
+    return Counter(event["data"][field] for event in events)
+
+
+def check_end(events: list[Event]) -> None:
+    """One terminal event, and it is the last one; `run.cancelled` if somebody wanted that."""
+    ends = [event["seq"] for event in events if event["type"] in TERMINAL_TYPES]
+    assert ends == [len(events)], ends
+    cancels = len(_applied(events, "cancel"))
+    stops = [event for event in only(events, "input.received") if event["data"]["text"] == "stop"]
+    if events[-1]["type"] == "run.cancelled":
+        assert cancels == 1 or (stops and not cancels)
+    else:
+        assert not cancels
+
+
+def check_receipts(events: list[Event]) -> None:
+    """Each command is accepted once, and then has one outcome."""
+    accepted = ids(only(events, "command.accepted"), "command_id")
+    outcomes = ids(only(events, *OUTCOMES), "command_id")
+    assert accepted == outcomes
+    assert set(accepted.values()) <= {1}, accepted
+    kinds: dict[str, tuple[int, str]] = {}
+    for event in only(events, "command.accepted", *OUTCOMES):
+        data = event["data"]
+        seq, kind = kinds.setdefault(data["command_id"], (event["seq"], data["kind"]))
+        assert data["kind"] == kind
+        assert (seq == event["seq"]) == (event["type"] == "command.accepted")
+
+
+def check_calls(events: list[Event]) -> None:
+    """Each call that the model asked for ends once, unless the budget has ended the run."""
+    messages = only(events, "message.completed")
+    asked = Counter(call["call_id"] for event in messages for call in event["data"]["tool_calls"])
+    ended = ids([event for event in only(events, *RESULTS) if not _tried_again(event)], "call_id")
+    if _out_of_budget(events[-1]):
+        assert not ended - asked
+    else:
+        assert ended == asked
+    assert set(asked.values()) <= {1}
+    unsafe = ids(_started(events, "run_command", "charge"), "call_id")
+    assert set(unsafe.values()) <= {1}, unsafe
+    over: set[str] = set()
+    for event in only(events, "tool.started", *RESULTS):
+        assert event["data"]["call_id"] not in over, event
+        if event["type"] in RESULTS and not _tried_again(event):
+            over.add(event["data"]["call_id"])
+
+
+def check_requests(events: list[Event]) -> None:
+    """Each approval and each question ends once, after it was asked for."""
+    approvals = ids(only(events, "approval.requested"), "approval_id")
+    resolved = only(events, "approval.resolved")
+    assert ids(resolved, "approval_id") == approvals
+    questions = ids(only(events, "input.requested"), "request_id")
+    answered = only(events, "input.received")
+    assert ids([*answered, *only(events, "input.closed")], "request_id") == questions
+    assert set((approvals + questions).values()) <= {1}
+    decided = [event for event in resolved if event["data"]["decision"] in {"approve", "deny"}]
+    assert len(decided) == len(_applied(events, "decide"))
+    assert len(answered) == len(_applied(events, "answer"))
+    edited = {
+        "call" + event["data"]["approval_id"].removeprefix("approval"): event["data"]["arguments"]
+        for event in resolved
+        if "arguments" in event["data"]
+    }
+    for event in only(events, "tool.started"):
+        wanted = edited.get(event["data"]["call_id"], event["data"]["arguments"])
+        assert event["data"]["arguments"] == wanted
+
+
+def check_messages(events: list[Event]) -> None:
+    """Each step ends with one message, which is what was streamed in its last attempt."""
+    steps = [event["step"] for event in only(events, "step.started")]
+    assert steps == list(range(1, len(steps) + 1))
+    ended = [event["step"] for event in only(events, *MESSAGES)]
+    failed = events[-1]["type"] == "run.failed" and not _out_of_budget(events[-1])
+    assert ended == (steps[: len(ended)] if failed else steps)
+    for message in only(events, *MESSAGES):
+        deltas = [it for it in only(events, "message.delta") if it["step"] == message["step"]]
+        last = max((delta["attempt"] for delta in deltas), default=0)
+        texts = [delta["data"]["text"] for delta in deltas if delta["attempt"] == last]
+        assert "".join(texts) == message["data"]["text"]
+        assert all(delta["seq"] < message["seq"] for delta in deltas)
+
+
+def check_pauses(events: list[Event]) -> None:
+    """Nothing begins or goes on while the run is paused."""
+    paused = False
+    for event in events:
+        if event["type"] in {"run.paused", "run.resumed"}:
+            assert paused is (event["type"] == "run.resumed")
+            paused = not paused
+        assert not (paused and event["type"] in WORK), event
+    assert len(only(events, "run.paused")) == len(_applied(events, "pause"))
+    assert len(only(events, "run.resumed")) == len(_applied(events, "resume"))
+
+
+def check_redirects(events: list[Event]) -> None:
+    """Each redirect that was applied is said once, and the last one is what is answered."""
+    said = [event["data"]["text"] for event in only(events, "message.user")]
+    assert len(said) == 1 + len(_applied(events, "redirect"))
+    last = events[-1]
+    if len(said) > 1 and last["type"] == "run.completed":
+        assert last["data"]["output"] == f"Understood: {said[-1]}"
+
+
+def _applied(events: list[Event], kind: str) -> list[Event]:
+    return [it for it in only(events, "command.applied") if it["data"]["kind"] == kind]
+
+
+def _started(events: list[Event], *names: str) -> list[Event]:
+    return [it for it in only(events, "tool.started") if it["data"]["name"] in names]
+
+
+def _tried_again(event: Event) -> bool:
+    return event["type"] == "tool.failed" and event["data"]["retryable"]
+
+
+def _out_of_budget(end: Event) -> bool:
+    failed = end["type"] == "run.failed"
+    return failed and bool(end["data"]["error"]["type"] == ErrorType.BUDGET_EXCEEDED)

@@ -1,0 +1,135 @@
+"""One provider's trouble stalls nobody else's run: limits, queues and the end of a worker."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import aclosing, asynccontextmanager
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.exceptions import ApplicationError
+
+from activities.providers.factory import ProviderConfig, provider_for
+from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
+from journal.sqlite import SqliteJournal
+from settings import Settings
+from tests.providers.stand_in import StandIn, serving
+from worker import build_worker
+from workflows.agent_run import AgentRun
+
+Handle = WorkflowHandle[AgentRun, RunResult]
+SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
+
+
+class Shop:
+    """A worker with a stand-in for its remote providers."""
+
+    def __init__(self, temporal: Client, journal: SqliteJournal, stand_in: StandIn) -> None:
+        self._temporal = temporal
+        self.journal = journal
+        self.stand_in = stand_in
+
+    @asynccontextmanager
+    async def at_work(self, **settings: Any) -> AsyncIterator[None]:
+        config = ProviderConfig(compatible_base_url=self.stand_in.url)
+        async with (
+            aclosing(provider_for(config)) as providers,
+            build_worker(self._temporal, self.journal, providers, Settings(**settings)),
+        ):
+            yield
+
+    async def start(self, model: str, said: str = "hi") -> Handle:
+        run_id = f"run_{uuid4().hex}"
+        agent = AgentSpec(name="tested", model=model, tools=(SLEEP,))
+        given = RunInput(run_id=run_id, agent=agent, input=said)
+        return await self._temporal.start_workflow(
+            AgentRun.run, given, id=run_id, task_queue=TASK_QUEUE
+        )
+
+    async def asked(self, times: int) -> None:
+        """Wait until the provider was asked that often."""
+        async with asyncio.timeout(10):
+            while len(self.stand_in.requests) < times:
+                await asyncio.sleep(0.02)
+
+
+@pytest.fixture
+async def shop(
+    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Shop]:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    async with serving() as stand_in:
+        monkeypatch.setenv("OLLAMA_BASE_URL", stand_in.url)
+        yield Shop(temporal, journal, stand_in)
+    await journal.close()
+
+
+def script(*items: object) -> str:
+    return json.dumps({"rehearse": items})
+
+
+async def test_runs_of_other_providers_do_not_notice_one_that_hangs(shop: Shop) -> None:
+    async with shop.at_work(provider_limits="compatible=2", max_model_calls=2, drain_s=0.1):
+        stuck = [await shop.start("compatible:pings") for _ in range(4)]
+        await shop.asked(2)
+        told = script({"call": "sleep", "arguments": {"seconds": 0}}, {"say": "done"})
+        others = [
+            await shop.start("rehearsal", told),
+            await shop.start("ollama:text"),
+            await shop.start("rehearsal", told),
+        ]
+        async with asyncio.timeout(8):
+            ended = [await run.result() for run in others]
+        assert [run.preview for run in ended] == ["done", "Hello, you", "done"]
+        models = [request["model"] for request in shop.stand_in.requests]
+        assert models.count("pings") == 2, "the limit was not kept"
+        for run in stuck:
+            await run.signal(AgentRun.cancel)
+        async with asyncio.timeout(8):
+            ends = [await run.result() for run in stuck]
+        assert {end.status for end in ends} == {RunStatus.CANCELLED}
+        models = [request["model"] for request in shop.stand_in.requests]
+        assert models.count("pings") == 2, "a call that had not begun was begun to be cancelled"
+
+
+async def test_no_more_calls_begin_in_a_second_than_the_provider_is_to_see(shop: Shop) -> None:
+    async with shop.at_work(provider_limits="compatible=20@4/s", drain_s=0.1):
+        runs = [await shop.start("compatible:text") for _ in range(8)]
+        async with asyncio.timeout(10):
+            ended = [await run.result() for run in runs]
+    assert {run.preview for run in ended} == {"Hello, you"}
+    at = sorted(shop.stand_in.at)
+    assert len(at) == 8
+    assert at[-1] - at[0] >= 0.75, "at most 4 at once and 4 more in the second after"
+
+
+async def test_a_model_that_no_provider_has_fails_at_once(shop: Shop) -> None:
+    async with shop.at_work(drain_s=0.1):
+        run = await shop.start("acme:x")
+        with pytest.raises(WorkflowFailureError) as failed:
+            await asyncio.wait_for(run.result(), 8)
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == "unknown-model"
+
+
+async def test_a_worker_that_stops_finishes_its_model_call_and_begins_nothing(shop: Shop) -> None:
+    async with shop.at_work(drain_s=10):
+        speaks = await shop.start("rehearsal", script({"tokens": 40, "every_ms": 25}))
+        async with asyncio.timeout(5):
+            while not await shop.journal.read(speaks.id, 2):
+                await asyncio.sleep(0.02)
+    late = await shop.start("rehearsal")
+    types = [event.type for event in await shop.journal.read(speaks.id)]
+    assert types[-1] == "message.completed"
+    assert "attempt.superseded" not in types
+    assert await shop.journal.head(late.id) is None
+    async with shop.at_work(drain_s=0.1):
+        assert (await asyncio.wait_for(speaks.result(), 8)).status is RunStatus.COMPLETED
+        assert (await asyncio.wait_for(late.result(), 8)).status is RunStatus.COMPLETED
+    completed = [it for it in await shop.journal.read(speaks.id) if it.type == "message.completed"]
+    assert [event.attempt for event in completed] == [1]
