@@ -19,6 +19,8 @@ FEW, MANY = 2, 12
 FEW_TOKENS, MANY_TOKENS, QUICK_TOKENS = 10, 2000, 500
 AUDIENCE = 20
 LIMIT = 7
+MANY_CALLS, QUICK_CALLS, TOKENS_A_CALL = 100, 20, 2090
+VISIBILITY_LAG_S = 2
 _CALL = {"call": "calculate", "arguments": {"expression": "6*7"}}
 
 
@@ -56,6 +58,25 @@ def kinds(history: Sequence[HistoryEvent]) -> list[tuple[str, str]]:
     return found
 
 
+async def long_run(stack: Stack, calls: int) -> tuple[int, float]:
+    """A conversation of many model calls; events and MB of history over all its executions."""
+    step = [{"tokens": TOKENS_A_CALL, "words_per_delta": 50}, _CALL]
+    script = json.dumps({"rehearse": [*(step * (calls - 1)), {"say": "done"}]})
+    limits = {"max_steps": calls, "max_tool_calls": calls, "max_tokens": 10**9}
+    body = {"agent": "assistant", "input": script, "limits": limits}
+    _, reply = await fetch(stack.runs, body=body)
+    run_id = str(json.loads(reply.frames()[0].data)["run_id"])
+    await stack.temporal.get_workflow_handle(run_id).result()
+    await asyncio.sleep(VISIBILITY_LAG_S)
+    events = size = 0
+    async for execution in stack.temporal.list_workflows(f"WorkflowId = '{run_id}'"):
+        handle = stack.temporal.get_workflow_handle(run_id, run_id=execution.run_id)
+        info = (await handle.describe()).raw_description.workflow_execution_info
+        events += info.history_length
+        size += info.history_size_bytes
+    return events, size / 1e6
+
+
 async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """Slopes over steps, tokens and viewers."""
     done, tokens = {"say": "done"}, QUICK_TOKENS if quick else MANY_TOKENS
@@ -67,6 +88,9 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     short = await history_of(stack, [{"tokens": FEW_TOKENS, "every_ms": 1}])
     long = await history_of(stack, [{"tokens": tokens, "every_ms": 1}])
     watched = await history_of(stack, [{"tokens": tokens, "every_ms": 1}], AUDIENCE)
+
+    calls = QUICK_CALLS if quick else MANY_CALLS
+    events, megabytes = await long_run(stack, calls)
 
     def row(name: str, ours: float, limit: float | None = None) -> Figure:
         return Figure(
@@ -80,4 +104,6 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
         row(f"more for {tokens} tokens than for {FEW_TOKENS}", len(long) - len(short), 0),
         row(f"more for {AUDIENCE} viewers than for one", len(watched) - len(long), 0),
         row("a whole run of one step", len(short)),
+        row(f"{calls} model calls with {TOKENS_A_CALL * calls:,} tokens", events, 10_000),
+        Figure(BENCH, "its history", "MB", megabytes, limit=5, rule="5"),
     ]

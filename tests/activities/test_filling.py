@@ -127,12 +127,15 @@ async def test_an_interrupted_message_has_what_its_newest_attempt_streamed(
     assert await written(run, interrupted()) == MessageInterrupted(text="second try")
 
 
-async def test_a_message_that_stands_is_not_interrupted_any_more(journal: Journal) -> None:
+async def test_a_message_that_stands_is_not_interrupted_any_more_and_its_calls_are_over(
+    journal: Journal,
+) -> None:
     run = await answered(journal, text="whole")
     body = await written(run, interrupted())
     assert isinstance(body, MessageCompleted)
     assert body.text == "whole"
-    assert await run.types() == ["message.completed"]
+    await record(run, interrupted())
+    assert await run.types() == ["message.completed", "tool.cancelled"]
 
 
 async def test_a_message_that_was_interrupted_by_its_activity_keeps_its_text(
