@@ -2,10 +2,17 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
 
-from pydantic import Field
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic import Field, ValidationError, field_validator
+from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+
+from catalog.models import parse_provider_limits
+
+
+class BadSettings(Exception):
+    """A setting is not what it has to be; the message names it, on one line."""
 
 
 class Settings(BaseSettings):
@@ -55,14 +62,57 @@ class Settings(BaseSettings):
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links."""
 
+    retention_days: float = Field(default=7, ge=0, le=36_500, allow_inf_nan=False)
+    """Days that the events of an ended run are kept; 0, or empty, keeps them for ever."""
+
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker lets running calls finish."""
     max_activities: int = Field(default=200, ge=1)
-    """Model and tool calls that one worker runs at a time."""
+    """Tool calls that one worker runs at a time."""
+    max_model_calls: int = Field(default=200, ge=1)
+    """Model calls that one worker makes at a time, of each provider without a limit of its own."""
+    provider_limits: str = ""
+    """What one worker asks of a provider at most: `openai=20,anthropic=10@5/s` is 20 calls at once
+    of the one, 10 of the other and 5 begun per second."""
+    model_idle_s: float = Field(default=60, gt=0, le=1800)
+    """Seconds that a remote model may be silent before its call counts as failed; more for those
+    that think long without a word."""
     max_cached_workflows: int = Field(default=1000, ge=0)
     """Runs that a worker keeps in memory; 0 replays each run's history at every task."""
+
+    @field_validator("provider_limits")
+    @classmethod
+    def _are_limits(cls, text: str) -> str:
+        parse_provider_limits(text)
+        return text
+
+    @field_validator("retention_days", mode="before")
+    @classmethod
+    def _for_ever_if_empty(cls, value: object) -> object:
+        return value or 0
+
+    @property
+    def retention(self) -> timedelta | None:
+        """How long the events of an ended run are kept; None for ever."""
+        return timedelta(days=self.retention_days) if self.retention_days else None
 
     @property
     def journal_path(self) -> Path:
         """File of the SQLite journal."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
+
+
+def load_settings() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        BadSettings: one of them is not what it has to be.
+    """
+    try:
+        return Settings()
+    except SettingsError as error:
+        raise BadSettings(str(error)) from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
+        raise BadSettings(f"{name} is {first['input']!r}: {first['msg']}") from error

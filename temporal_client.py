@@ -1,13 +1,27 @@
-"""How every process connects to Temporal."""
+"""How every process connects to Temporal, and asks it how a run was closed."""
 
 from __future__ import annotations
 
 import asyncio
+from datetime import timedelta
 
-from temporalio.client import Client
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.envconfig import ClientConfig
 from temporalio.service import RPCError
+
+from contracts.closing import Closing
+from contracts.runs import RunResult, RunStatus
+
+_RPC_TIMEOUT = timedelta(seconds=2)
+_CLOSED = {
+    WorkflowExecutionStatus.COMPLETED: RunStatus.COMPLETED,
+    WorkflowExecutionStatus.FAILED: RunStatus.FAILED,
+    WorkflowExecutionStatus.CANCELED: RunStatus.CANCELLED,
+    WorkflowExecutionStatus.TERMINATED: RunStatus.TERMINATED,
+    WorkflowExecutionStatus.TIMED_OUT: RunStatus.TIMED_OUT,
+}
 
 
 class TemporalUnreachable(Exception):
@@ -43,3 +57,36 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
         raise TemporalUnreachable(
             f"Temporal at {address!r} did not answer: is it running, and is TEMPORAL_ADDRESS right?"
         ) from error
+
+
+async def closing_of(client: Client, run_id: str) -> Closing | None:
+    """How Temporal closed the newest execution of a run, None while it is open.
+
+    Raises:
+        RPCError: Temporal did not answer, or (`NOT_FOUND`) does not know the run.
+    """
+    described = await client.get_workflow_handle(run_id).describe(rpc_timeout=_RPC_TIMEOUT)
+    status = _CLOSED.get(described.status) if described.status else None
+    if status is None:
+        return None
+    closed = client.get_workflow_handle(run_id, run_id=described.run_id).fetch_history_events(
+        event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_RPC_TIMEOUT
+    )
+    [last] = [event async for event in closed]
+    return await _told(client, status, last)
+
+
+async def _told(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
+    """What the last event of a history says."""
+    match status:
+        case RunStatus.TERMINATED:
+            return Closing(status, event.workflow_execution_terminated_event_attributes.reason)
+        case RunStatus.FAILED:
+            failure = event.workflow_execution_failed_event_attributes.failure
+            return Closing(status, failure.message, failure.application_failure_info.type)
+        case RunStatus.COMPLETED:
+            payloads = event.workflow_execution_completed_event_attributes.result.payloads
+            [result] = await client.data_converter.decode(payloads, [RunResult])
+            return Closing(result.status, result.preview)
+        case _:
+            return Closing(status)

@@ -7,14 +7,16 @@ import logging
 from fastapi import FastAPI
 from temporalio.client import Client
 
-from api import commands, errors, events, health, progress, runs
+from api import commands, decisions, errors, events, health, outcomes, progress, runs
 from api.board import ProgressBoard
+from api.closer import Closer
 from api.feed import Feed
 from api.gateway import Gateway
 from api.metrics import CountRequests, Metrics
 from api.receipts import SentCommands
 from api.server import AddressInUse, BodyLimit, Server, listen
 from api.services import RequestLimits, Services
+from api.silence import Silence
 from api.streams import Streams
 from api.views import LinkMaker, Views
 from catalog.agents import Catalog, CatalogError
@@ -38,8 +40,9 @@ def create_app(
     metrics = Metrics()
     gateway = Gateway(temporal_client)
     links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
-    views = Views(journal, gateway, links)
-    feed = Feed(journal, metrics)
+    closer = Closer(journal, gateway)
+    views = Views(journal, gateway, links, closer)
+    feed = Feed(journal, metrics, Silence(closer.close))
     app = bare_app()
     app.state.services = Services(
         journal=journal,
@@ -75,7 +78,7 @@ def bare_app() -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    for module in (runs, events, progress, commands, health):
+    for module in (runs, events, progress, commands, decisions, outcomes, health):
         app.include_router(module.router)
     return app
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from contextlib import aclosing
 
 from api.metrics import Metrics
+from api.silence import Silence
 from api.streams import Subscriber
 from contracts.envelope import StoredEvent
 from journal.port import CursorExpired, Journal, JournalUnavailable
@@ -121,6 +122,8 @@ class Channel:
         """Facts seen so far: tells whether something other than a delta has come."""
         self.over = False
         """True when nothing more will come."""
+        self.heard_at = asyncio.get_running_loop().time()
+        """When something came last, on the loop's clock."""
         self.delivered = 0
         """Events given to viewers and not yet told to the metrics, which would cost too much."""
         self._feed = feed
@@ -185,6 +188,7 @@ class Channel:
         newest = batch[-1]
         self.last = newest.seq
         self.over = newest.ends_run
+        self.heard_at = asyncio.get_running_loop().time()
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
         self._count()
         self._trim()
@@ -206,9 +210,10 @@ class Channel:
 class Feed:
     """The runs that somebody watches in this process."""
 
-    def __init__(self, journal: Journal, metrics: Metrics) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, silence: Silence) -> None:
         self.journal = journal
         self.metrics = metrics
+        self._silence = silence
         self._channels: dict[str, Channel] = {}
 
     @property
@@ -232,6 +237,7 @@ class Feed:
 
     def forget(self, channel: Channel) -> None:
         """The next viewer gets a new channel."""
+        self._silence.forget(channel)
         if self._channels.get(channel.run_id) is channel:
             del self._channels[channel.run_id]
 
@@ -242,6 +248,7 @@ class Feed:
 
     async def close(self) -> None:
         """Stop following anything."""
+        await self._silence.close()
         channels = list(self._channels.values())
         self._channels.clear()
         for channel in channels:
@@ -252,4 +259,5 @@ class Feed:
         channel = self._channels.get(run_id)
         if channel is None:
             channel = self._channels[run_id] = Channel(self, run_id, after)
+            self._silence.mind(channel)
         return channel

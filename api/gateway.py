@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import Awaitable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar, assert_never
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
@@ -28,7 +28,9 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import TemporalUnavailable
-from contracts.commands import Cancel, Pause, Resume
+from api.labels import details, summary
+from contracts.closing import Closing
+from contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
 from contracts.runs import (
     FIRST_STEP,
     MEMO_PROGRESS,
@@ -44,6 +46,7 @@ from contracts.runs import (
     RunResult,
     RunStatus,
 )
+from temporal_client import closing_of
 from workflows.agent_run import AgentRun
 
 START_S = 5.0
@@ -53,8 +56,6 @@ DESCRIBE_S = 2.0
 LIST_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
 """Of one workflow task: a worker that died is noticed that soon."""
-SUMMARY_BYTES = 200
-PREVIEW_CHARS = 500
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
@@ -72,6 +73,11 @@ class Execution(NamedTuple):
     memo: RunMemo
     started_at: datetime
     closed_at: datetime | None
+
+    @property
+    def submitted_at(self) -> datetime:
+        """When the run was submitted; a long run goes on in executions that began later."""
+        return (self.request and self.request.created_at) or self.started_at
 
 
 class Gateway:
@@ -96,6 +102,7 @@ class Gateway:
             limits=agent.limits,
             request_sha256=run.request_sha256,
             metadata=run.metadata,
+            created_at=datetime.now(UTC),
         )
         await _bounded(
             START_S,
@@ -115,8 +122,8 @@ class Gateway:
                         SearchAttributePair(_TENANT, run.tenant),
                     ]
                 ),
-                static_summary=_summary(run),
-                static_details=_details(run),
+                static_summary=summary(run),
+                static_details=details(run),
                 rpc_timeout=timedelta(seconds=START_S),
             ),
         )
@@ -131,21 +138,18 @@ class Gateway:
             return None
         return await execution_of(described)
 
-    async def signal(self, run_id: str, command: Pause | Resume | Cancel) -> bool:
-        """Send the command; False if the run is unknown or has ended."""
-        handle, timeout = self._handle(run_id), timedelta(seconds=SIGNAL_S)
-        call: Awaitable[None]
-        match command:
-            case Pause():
-                call = handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
-            case Resume():
-                call = handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
-            case Cancel():
-                call = handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
-            case _:
-                assert_never(command)
+    async def closing(self, run_id: str) -> Closing | None:
+        """How the run was closed, None while it is open, or if Temporal does not know it."""
         try:
-            await _bounded(SIGNAL_S, call)
+            return await _bounded(DESCRIBE_S, closing_of(self._client, run_id))
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+
+    async def signal(self, run_id: str, command: AnyCommand) -> bool:
+        """Send the command; False if the run is unknown or has ended."""
+        try:
+            await _bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
         except RPCError as error:
             _check_not_found(error)
             return False
@@ -238,6 +242,25 @@ def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatu
             return memo.status
 
 
+def _signalled(handle: WorkflowHandle[AgentRun, RunResult], command: AnyCommand) -> Awaitable[None]:
+    timeout = timedelta(seconds=SIGNAL_S)
+    match command:
+        case Pause():
+            return handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
+        case Resume():
+            return handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
+        case Redirect():
+            return handle.signal(AgentRun.redirect, command, rpc_timeout=timeout)
+        case Cancel():
+            return handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
+        case Decide():
+            return handle.signal(AgentRun.decide, command, rpc_timeout=timeout)
+        case Answer():
+            return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
+        case _:
+            assert_never(command)
+
+
 async def _bounded(seconds: float, call: Awaitable[_T]) -> _T:
     """The call's answer; the client's own retries may outlast its `rpc_timeout`.
 
@@ -263,19 +286,3 @@ async def _bounded(seconds: float, call: Awaitable[_T]) -> _T:
 def _check_not_found(error: RPCError) -> None:
     if error.status is not RPCStatusCode.NOT_FOUND:
         raise error
-
-
-def _summary(run: RunInput) -> str:
-    """`agent: prompt`, cut to what Temporal shows in a list."""
-    line = f"{run.agent.name}: {' '.join(run.input[:SUMMARY_BYTES].split())}"
-    encoded = line.encode()
-    if len(encoded) <= SUMMARY_BYTES:
-        return line
-    return encoded[: SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
-
-
-def _details(run: RunInput) -> str:
-    """Markdown for the Temporal Web UI; the prompt is quoted line by line."""
-    text = run.input[:PREVIEW_CHARS] + ("…" if len(run.input) > PREVIEW_CHARS else "")
-    quoted = "\n".join(f"> {line}" for line in text.splitlines())
-    return f"agent **{run.agent.name}** · model `{run.agent.model}`\n\n{quoted}"

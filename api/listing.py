@@ -62,7 +62,7 @@ class Place(NamedTuple):
 
 def query_for(status: RunStatus | None, agent: str | None) -> str:
     """The visibility query of a filter; `agent` must be a valid agent name."""
-    parts = [f"WorkflowType = '{AgentRun.__name__}'"]
+    parts = [f"WorkflowType = '{AgentRun.__name__}'", "ExecutionStatus != 'ContinuedAsNew'"]
     if agent is not None:
         parts.append(f"{SEARCH_AGENT} = '{agent}'")
     match status:

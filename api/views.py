@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from api.closer import Closer
 from api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from api.gateway import Execution, Gateway
 from api.schemas import Links, RunView
+from api.standing import WAITS, Standing
 from contracts.envelope import StoredEvent
 from contracts.events import (
     TERMINAL_TYPES,
@@ -17,20 +19,29 @@ from contracts.events import (
     RunCompleted,
     RunFailed,
     RunStarted,
+    RunTerminated,
+    RunTimedOut,
 )
-from contracts.runs import RunStatus, Waiting
+from contracts.rewinding import counting
+from contracts.runs import RunStatus
 from journal.port import CursorExpired, Head, Journal, JournalUnavailable
 
 _PAGE = 1000
 
 
 class Views:
-    """Finds runs: the journal's terminal fact first, then Temporal, then the journal's facts."""
+    """Finds runs: the journal's terminal fact first, then Temporal, then the journal's facts.
 
-    def __init__(self, journal: Journal, gateway: Gateway, links: LinkMaker) -> None:
+    One that Temporal has closed without the workflow's word is given its terminal fact first.
+    """
+
+    def __init__(
+        self, journal: Journal, gateway: Gateway, links: LinkMaker, closer: Closer
+    ) -> None:
         self._journal = journal
         self._gateway = gateway
         self._links = links
+        self._closer = closer
 
     async def find(self, run_id: str) -> RunView:
         """The run.
@@ -43,7 +54,7 @@ class Views:
         """
         head, trouble = await self._head(run_id)
         if view := await self._ended(run_id, head):
-            return view
+            return view if view.agent else await self._introduced(view)
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
@@ -69,9 +80,12 @@ class Views:
             JournalUnavailable: the journal can't be asked.
         """
         head = await self._journal.head(run_id)
-        if head is None and await self._gateway.execution(run_id) is None:
+        if head is not None:
+            return head
+        execution = await self._gateway.execution(run_id)
+        if execution is None:
             raise UnknownRun(run_id)
-        return head
+        return await self._settled(execution) if execution.status.ended else None
 
     def of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
@@ -88,7 +102,7 @@ class Views:
             waiting_for=() if ended else memo.waiting_for,
             limits=request.limits if request else None,
             metadata=request.metadata if request else None,
-            created_at=execution.started_at,
+            created_at=execution.submitted_at,
             ended_at=execution.closed_at,
             links=self._links(execution.run_id),
         )
@@ -100,11 +114,31 @@ class Views:
             return None, error
 
     async def _after_all(self, execution: Execution) -> RunView | None:
-        """A run that ended between the journal's word and Temporal's: from its terminal fact."""
+        """A run that Temporal has closed: from its terminal fact, which it has now."""
         if not execution.status.ended:
             return None
-        head, _ = await self._head(execution.run_id)
-        return await self._ended(execution.run_id, head)
+        try:
+            head = await self._settled(execution)
+        except (JournalUnavailable, TemporalUnavailable):
+            return None
+        view = await self._ended(execution.run_id, head)
+        return _introduce(view, execution) if view else None
+
+    async def _settled(self, execution: Execution) -> Head | None:
+        """The bounds of a run that Temporal has closed, with its terminal fact in place."""
+        head = await self._journal.head(execution.run_id)
+        if head is None or not head.ended:
+            await self._closer.close(execution.run_id)
+            head = await self._journal.head(execution.run_id)
+        return head
+
+    async def _introduced(self, view: RunView) -> RunView:
+        """A run that ended before it began: what was asked for, Temporal knows."""
+        try:
+            execution = await self._gateway.execution(view.run_id)
+        except TemporalUnavailable:
+            return view
+        return _introduce(view, execution) if execution else view
 
     async def _ended(self, run_id: str, head: Head | None) -> RunView | None:
         """From the terminal fact; None if there is none or it was swept."""
@@ -125,7 +159,7 @@ class Views:
         while page := await self._journal.read(run_id, after, _PAGE, facts=True):
             facts.extend(page)
             after = page[-1].seq
-        return self._fold(run_id, facts)
+        return self._fold(run_id, counting(facts))
 
     def _fold(self, run_id: str, facts: Iterable[StoredEvent]) -> RunView:
         view = RunView(
@@ -135,7 +169,11 @@ class Views:
             source="journal",
             links=self._links(run_id),
         )
+        standing = Standing()
         for fact in facts:
+            if fact.type in WAITS:
+                standing.apply(fact)
+                view.status, view.waiting_for = standing.status, standing.waiting_for
             _apply(view, fact)
         return view
 
@@ -156,6 +194,15 @@ class LinkMaker:
         )
 
 
+def _introduce(view: RunView, execution: Execution) -> RunView:
+    """The run with what was asked for, where its own facts don't tell."""
+    if view.agent is None and (request := execution.request):
+        view.agent, view.model = request.agent, request.model
+        view.limits, view.metadata = request.limits, request.metadata
+        view.created_at = execution.submitted_at
+    return view
+
+
 def _apply(view: RunView, fact: StoredEvent) -> None:
     """Add one fact to what is known; types that say nothing about the whole run are skipped."""
     view.step = max(view.step, fact.step or 0)
@@ -166,12 +213,6 @@ def _apply(view: RunView, fact: StoredEvent) -> None:
             body = fact.body()
             if isinstance(body, MessageCompleted | MessageInterrupted):
                 view.usage += body.usage
-        case "run.paused":
-            view.status = RunStatus.PAUSED
-            view.waiting_for = (Waiting(kind="resume", what="the run is paused"),)
-        case "run.resumed":
-            view.status = RunStatus.RUNNING
-            view.waiting_for = ()
         case _ if fact.type in TERMINAL_TYPES:
             _ended(view, fact)
         case _:
@@ -191,7 +232,7 @@ def _ended(view: RunView, fact: StoredEvent) -> None:
     view.status = TERMINAL_TYPES[fact.type]
     view.waiting_for = ()
     view.ended_at = at(fact)
-    if isinstance(body, RunCompleted | RunFailed | RunCancelled):
+    if isinstance(body, RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut):
         view.usage = body.usage
     view.output = body.output if isinstance(body, RunCompleted) else None
     view.error = body.error if isinstance(body, RunFailed) else None

@@ -14,15 +14,17 @@ from contracts.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunRewound,
     RunStarted,
     RunTerminated,
     RunTimedOut,
 )
 from contracts.messages import Usage
+from contracts.rewinding import counting
 from contracts.runs import RunError, RunStatus
 from contracts.steps import preview
 
-_TELLING = frozenset({"run.started", "message.completed", "message.interrupted"})
+_TELLING = frozenset({"run.started", "run.rewound", "message.completed", "message.interrupted"})
 """The types of facts whose bodies say something about the whole run."""
 _TEXT_CHARS = 2000
 
@@ -51,11 +53,11 @@ class Reached(NamedTuple):
 def reached_by(facts: Iterable[StoredEvent]) -> Reached:
     """How far a run came by these facts, all that it has, in order."""
     reached = Reached()
-    for fact in facts:
+    for fact in counting(facts):
         if fact.step is not None:
             reached = reached._replace(step=fact.step)
         body = fact.body() if fact.type in _TELLING else None
-        if isinstance(body, RunStarted):
+        if isinstance(body, RunStarted | RunRewound):
             reached = reached._replace(epoch=body.epoch)
         elif isinstance(body, MessageCompleted | MessageInterrupted):
             reached = reached._replace(usage=reached.usage + body.usage)
@@ -69,9 +71,7 @@ def ended_key(epoch: int) -> str:
 
 def terminal_fact(closing: Closing, reached: Reached) -> NewEvent:
     """The terminal fact of a run that Temporal closed without the workflow's word."""
-    return NewEvent(
-        key=ended_key(reached.epoch), body=_body(closing, reached), step=reached.step
-    )
+    return NewEvent(key=ended_key(reached.epoch), body=_body(closing, reached), step=reached.step)
 
 
 def _body(closing: Closing, reached: Reached) -> EventBody:

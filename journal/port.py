@@ -69,6 +69,14 @@ class Head(NamedTuple):
     """True once the terminal fact is in."""
 
 
+class OpenRun(NamedTuple):
+    """A run that has no terminal fact."""
+
+    run_id: str
+    quiet_since: datetime
+    """When its newest event was appended."""
+
+
 class Journal(Protocol):
     """The ordered, durable event log of every run.
 
@@ -80,7 +88,8 @@ class Journal(Protocol):
        refused, whole.
     4. What `append` returned survives a kill -9 of any process.
     5. `tail` wakes within 10 ms on the same host and costs nothing while nobody watches.
-    6. After the terminal fact nothing is appended, but a repeated key is still answered.
+    6. After the terminal fact nothing is appended, but a repeated key is still answered. Only
+       `run.rewound` is taken: with it the run is open again.
     """
 
     async def append(
@@ -130,10 +139,26 @@ class Journal(Protocol):
         """
         ...
 
-    async def sweep(self, older_than: datetime) -> int:
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        """At most `limit` runs without terminal fact, by id, each with `run_id > after`.
+
+        Only those to which nothing was appended since `quiet_since`.
+
+        Raises:
+            JournalUnavailable: the storage did not answer.
+        """
+        ...
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
         """Remove the events of runs that ended before `older_than`; how many runs that were.
 
-        The run's bounds stay known, so that a cursor into it is told `CursorExpired`.
+        Those that ended first go first, at most `limit` of them. The run's bounds stay known, so
+        that a cursor into it is told `CursorExpired`.
+
+        Raises:
+            JournalUnavailable: the storage did not answer; what was removed stays removed.
         """
         ...
 

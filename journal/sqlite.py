@@ -10,7 +10,7 @@ from pathlib import Path
 
 from contracts.envelope import NewEvent, StoredEvent
 from journal import sqlite_events as sql
-from journal.port import Appended, Fence, Head
+from journal.port import Appended, Fence, Head, OpenRun
 from journal.sqlite_file import JournalFile
 from journal.sqlite_reader import Reader
 from journal.sqlite_watcher import Watcher
@@ -95,17 +95,26 @@ class SqliteJournal:
     async def _page(self, run_id: str, after: int) -> sql.Page:
         return await self._reader.run(lambda db: sql.page(db, run_id, after, _TAIL_PAGE))
 
-    async def sweep(self, older_than: datetime) -> int:
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        """As in the port."""
+        before_us = _microseconds(quiet_since)
+        rows = await self._reader.run(lambda db: sql.open_runs(db, before_us, after, limit))
+        return [OpenRun(run_id, _EPOCH + timedelta(microseconds=at_us)) for run_id, at_us in rows]
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
         """As in the port; in small transactions, between which others write."""
-        before_us = (older_than - _EPOCH) // timedelta(microseconds=1)
+        before_us = _microseconds(older_than)
         runs = 0
-        while True:
+        while limit is None or runs < limit:
             swept = await self._writer.submit(
                 lambda db: sql.sweep_step(db, before_us), synced=False
             )
             if not swept.more:
-                return runs
+                break
             runs += swept.finished
+        return runs
 
     async def check(self) -> None:
         """As in the port."""
@@ -120,3 +129,8 @@ class SqliteJournal:
         self._watcher.close()
         self._writer.close()
         self._reader.close()
+
+
+def _microseconds(moment: datetime) -> int:
+    """Since 1970."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.events import TERMINAL_TYPES
+from contracts.rewinding import REWOUND
 from journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
 
 _PAGE = """
@@ -44,6 +45,10 @@ _TO_SWEEP = """
 SELECT run_id, first_seq, last_seq FROM runs
 WHERE ended_at_us IS NOT NULL AND first_seq <= last_seq AND ended_at_us < ?
 ORDER BY ended_at_us LIMIT 1
+"""
+_OPEN = """
+SELECT run_id, last_at_us FROM runs INDEXED BY runs_open
+WHERE ended_at_us IS NULL AND run_id > ? AND last_at_us < ? ORDER BY run_id LIMIT ?
 """
 _SWEEP_BATCH = 200
 
@@ -110,7 +115,7 @@ def _place(
         if known is not None:
             placed.append(Appended(known, new=False))
             continue
-        if ended:
+        if ended and row.type != REWOUND:
             raise RunEnded(f"run {run_id!r} has ended: {row.type!r} was not written")
         last_seq += 1
         placed.append(Appended(last_seq, new=True))
@@ -176,6 +181,13 @@ def head(db: sqlite3.Connection, run_id: str) -> Head | None:
         "SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
     return Head(row[0], row[1], bool(row[2])) if row else None
+
+
+def open_runs(
+    db: sqlite3.Connection, before_us: int, after: str, limit: int
+) -> list[tuple[str, int]]:
+    """`Journal.open_runs`: ids, each with the microsecond of its newest event."""
+    return db.execute(_OPEN, (after, before_us, limit)).fetchall()
 
 
 def data_version(db: sqlite3.Connection) -> int:

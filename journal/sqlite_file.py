@@ -54,6 +54,11 @@ CREATE TABLE fences (
 ) WITHOUT ROWID;
 """
 
+_OPEN_INDEX = """
+CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE ended_at_us IS NULL
+"""
+"""Made apart from the schema, so that files without it get it and older versions don't mind it."""
+
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process holds its lock; find and stop it",
     sqlite3.SQLITE_LOCKED: "another process holds its lock; find and stop it",
@@ -135,6 +140,7 @@ class JournalFile:
                 f"{mode!r}); keep it on a local disk"
             )
         connection.execute("PRAGMA synchronous = NORMAL")
+        connection.execute(_OPEN_INDEX)
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 
     def _is_empty(self, connection: sqlite3.Connection) -> bool:

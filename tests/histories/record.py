@@ -1,4 +1,7 @@
-"""Records the golden histories anew: `make histories`."""
+"""Records the golden histories anew: `make histories`.
+
+With names, only those: `python -m tests.histories.record happy_path housekeeping`.
+"""
 
 from __future__ import annotations
 
@@ -7,14 +10,16 @@ import json
 import logging
 import os
 import re
+import sys
 import tempfile
 from pathlib import Path
 from typing import Any
 
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHandle
 
 from tests.dev_stack import DevStack
-from tests.histories.scenarios import SCENARIOS
+from tests.histories.scenarios import HOUSEKEEPING, SCENARIOS
+from workflows.housekeeping import Housekeeping
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)
@@ -34,23 +39,40 @@ def without_traces(value: Any) -> Any:
     return {name: without_traces(item) for name, item in kept}
 
 
-async def record() -> None:
-    """Play every scenario on a fresh stack and keep its history as `{name}.json`."""
+async def record(*names: str) -> None:
+    """Play the scenarios on a fresh stack and keep each one's history as `{name}.json`."""
     with tempfile.TemporaryDirectory() as folder:
         async with DevStack(Path(folder)) as stack:
             temporal = await Client.connect(stack.state["temporal"]["address"])
             for scenario in SCENARIOS:
-                run_id = await scenario(stack)
-                await stack.ended(run_id)
-                await asyncio.sleep(0.5)
-                history = await temporal.get_workflow_handle(run_id).fetch_history()
-                kept = without_traces(json.loads(history.to_json()))
-                (FOLDER / f"{scenario.__name__}.json").write_text(json.dumps(kept, indent=1) + "\n")
-                log.info("%s: %d events", scenario.__name__, len(history.events))
+                if not names or scenario.__name__ in names:
+                    run_id = await scenario(stack)
+                    await stack.ended(run_id)
+                    await asyncio.sleep(0.5)
+                    await keep(scenario.__name__, temporal.get_workflow_handle(run_id))
+            if not names or HOUSEKEEPING in names:
+                await keep(HOUSEKEEPING, await a_round(temporal))
+
+
+async def a_round(temporal: Client) -> WorkflowHandle[Any, Any]:
+    """A round of housekeeping that is over."""
+    query = f"WorkflowType = '{Housekeeping.__name__}' AND ExecutionStatus = 'Completed'"
+    while True:
+        async for found in temporal.list_workflows(query, limit=1):
+            return temporal.get_workflow_handle(found.id, run_id=found.run_id)
+        await asyncio.sleep(0.5)
+
+
+async def keep(name: str, handle: WorkflowHandle[Any, Any]) -> None:
+    """Keep the history under that name."""
+    history = await handle.fetch_history()
+    kept = without_traces(json.loads(history.to_json()))
+    (FOLDER / f"{name}.json").write_text(json.dumps(kept, indent=1) + "\n")
+    log.info("%s: %d events", name, len(history.events))
 
 
 if __name__ == "__main__":
     logging.basicConfig(format="%(message)s")
     log.setLevel(logging.INFO)
-    asyncio.run(record())
+    asyncio.run(record(*sys.argv[1:]))
     os._exit(0)  # a short-lived Temporal client may abort at interpreter exit

@@ -1,0 +1,151 @@
+"""A run that Temporal closed without the workflow's word ends for whoever watches it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+
+import pytest
+from temporalio.client import Client
+from temporalio.service import RPCError, RPCStatusCode
+
+from api.errors import TemporalUnavailable
+from api.silence import MAX_ASKED, Silence
+from contracts.runs import Waiting
+from journal.sqlite import SqliteJournal
+from settings import Settings
+from tests.api.serving import (
+    SSE,
+    Api,
+    FlakyJournal,
+    deltas,
+    eventually,
+    follow,
+    serving,
+    started,
+    waiting_run,
+)
+from tests.api.test_runs import submitted
+
+SOON_S = 3.0
+"""How long a watcher waits: it takes a second of silence, and then at most two for the question."""
+
+
+async def terminate(client: Client, run: str) -> None:
+    await client.get_workflow_handle(run).terminate(reason="enough")
+
+
+async def test_a_watched_run_that_is_terminated_ends_its_stream(
+    api: Api, api_temporal: Client
+) -> None:
+    run = await submitted(api, metadata={"team": "a"})
+    await api.journal.append(run, [started(), *deltas(3)])
+    following = asyncio.create_task(follow(api, run))
+    await api.opened(1)
+    await asyncio.sleep(1.2)
+    assert not following.done()
+    await terminate(api_temporal, run)
+    begun = time.monotonic()
+    events = await following
+    assert time.monotonic() - begun < SOON_S
+    assert [event["type"] for event in events[-2:]] == ["message.delta", "run.terminated"]
+    assert events[-1]["data"]["reason"] == "enough"
+    answer = await api.http.get(
+        f"/v1/runs/{run}/events", headers={**SSE, "Last-Event-ID": str(events[-1]["seq"])}
+    )
+    assert (answer.status_code, answer.content) == (204, b"")
+    view = (await api.http.get(f"/v1/runs/{run}")).json()
+    assert (view["status"], view["source"], view["agent"]) == ("terminated", "journal", "assistant")
+    await api.quiet()
+
+
+async def test_a_stream_opened_after_the_termination_ends_soon(
+    api: Api, api_temporal: Client
+) -> None:
+    begun_before, never_begun = await submitted(api), await submitted(api)
+    await api.journal.append(begun_before, [started()])
+    for run in (begun_before, never_begun):
+        await terminate(api_temporal, run)
+    begun = time.monotonic()
+    assert [event["type"] for event in await follow(api, never_begun)] == ["run.terminated"]
+    assert time.monotonic() - begun < 0.5
+    types = [event["type"] for event in await follow(api, begun_before)]
+    assert types == ["run.started", "run.terminated"]
+    assert time.monotonic() - begun < 0.5 + SOON_S
+
+
+async def test_a_run_that_ended_before_it_began_still_tells_what_was_asked_for(
+    api: Api, api_temporal: Client, lonely_api: Api
+) -> None:
+    run = await submitted(api, metadata={"team": "a"})
+    before = (await api.http.get(f"/v1/runs/{run}")).json()
+    await terminate(api_temporal, run)
+    for _ in range(2):
+        view = (await api.http.get(f"/v1/runs/{run}")).json()
+        assert (view["status"], view["source"]) == ("terminated", "journal")
+        told = ("agent", "model", "limits", "metadata", "created_at")
+        assert [view[name] for name in told] == [before[name] for name in told]
+        assert view["ended_at"]
+    assert (await lonely_api.http.get(f"/v1/runs/{run}")).json()["status"] == "terminated"
+
+
+async def test_a_long_poll_ends_with_the_termination(api: Api, api_temporal: Client) -> None:
+    run = await waiting_run(api_temporal, Waiting(kind="input", id="input_1_0"))
+    waiting = asyncio.create_task(api.http.get(f"/v1/runs/{run}", params={"wait": 10}))
+    await asyncio.sleep(0.3)
+    await terminate(api_temporal, run)
+    begun = time.monotonic()
+    assert (await waiting).json()["status"] == "terminated"
+    assert time.monotonic() - begun < SOON_S
+    await api.quiet()
+
+
+async def test_while_the_journal_is_down_temporal_tells(
+    api: Api, api_temporal: Client, journal: SqliteJournal
+) -> None:
+    run = await submitted(api)
+    await terminate(api_temporal, run)
+    flaky = FlakyJournal(journal)
+    flaky.go_down()
+    async with serving(Settings(), flaky, api_temporal) as faltering:
+        view = (await faltering.http.get(f"/v1/runs/{run}")).json()
+    assert (view["status"], view["source"]) == ("terminated", "temporal")
+    assert await journal.head(run) is None
+
+
+class Followed:
+    """A run that is followed."""
+
+    def __init__(self, name: str, heard_at: float) -> None:
+        self.run_id = name
+        self.heard_at = heard_at
+        self.over = False
+
+
+@pytest.mark.parametrize(
+    "error", [None, TemporalUnavailable("no"), RPCError("no", RPCStatusCode.INTERNAL, b"")]
+)
+async def test_what_is_asked_is_bounded_and_every_silent_run_has_its_turn(
+    error: Exception | None,
+) -> None:
+    asked: list[str] = []
+
+    async def close(run_id: str) -> bool:
+        asked.append(run_id)
+        if error:
+            raise error
+        return run_id == "silent 0"
+
+    silence, now = Silence(close), asyncio.get_running_loop().time()
+    silent = [Followed(f"silent {number}", now - 5) for number in range(MAX_ASKED + 5)]
+    busy, gone, over = Followed("busy", now + 60), Followed("gone", 0), Followed("over", 0)
+    over.over = True
+    for run in (*silent, busy, gone, over):
+        silence.mind(run)
+    silence.forget(gone)
+    await eventually(lambda: bool(asked))
+    assert len(asked) == MAX_ASKED
+    await eventually(lambda: len(asked) > MAX_ASKED)
+    assert sorted(asked) == sorted(run.run_id for run in silent)
+    await silence.close()
+    await silence.close()

@@ -1,0 +1,24 @@
+"""A journal, a worker for housekeeping, and runs that end in every way that Temporal knows."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from temporalio.client import Client
+
+from journal.sqlite import SqliteJournal
+from tests.housekeeping.house import House
+
+
+@pytest.fixture
+async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
+    opened = SqliteJournal(tmp_path / "journal.db")
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+def house(temporal: Client, journal: SqliteJournal, tmp_path: Path) -> House:
+    return House(temporal, journal, tmp_path / "journal.db")

@@ -1,0 +1,48 @@
+"""The end that is written for a run whose workflow could not write it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+
+from contracts.closing import Closing
+from contracts.envelope import NewEvent
+from contracts.runs import RunStatus
+from journal.ending import end_run
+from journal.port import Appended, Fence, Journal
+from journal.sqlite import SqliteJournal
+from tests.journal.samples import end, fact, fresh_run
+
+TERMINATED = Closing(RunStatus.TERMINATED, "enough")
+
+
+async def test_a_run_is_ended_once(journal: Journal, other: Journal) -> None:
+    run = fresh_run()
+    await journal.append(run, [fact("k")])
+    assert await end_run(journal, run, TERMINATED)
+    assert not await end_run(other, run, Closing(RunStatus.FAILED))
+    assert [event.type for event in await journal.read(run)] == ["message.user", "run.terminated"]
+
+
+class Overtaken(SqliteJournal):
+    """A journal in which the workflow's own end comes first by a hair."""
+
+    own_end = end()
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        await super().append(run_id, [self.own_end])
+        return await super().append(run_id, events, fence)
+
+
+@pytest.mark.parametrize("key", ["0/run/ended", "1/run/ended"])
+async def test_the_word_of_the_workflow_stands(tmp_path: Path, key: str) -> None:
+    run = fresh_run()
+    journal = Overtaken(tmp_path / "journal.db")
+    journal.own_end = end(key)
+    assert not await end_run(journal, run, TERMINATED)
+    assert [event.type for event in await journal.read(run)] == ["run.completed"]
+    await journal.close()
