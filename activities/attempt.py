@@ -11,9 +11,10 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.filling import filled, read_all, unanswered
+from activities.filling import filled, read_all, standing_message, unanswered
 from contracts.envelope import NewEvent, Outbox, StoredEvent
 from contracts.errors import ErrorType
+from contracts.events import MessageCompleted, MessageInterrupted
 from journal.port import (
     SEALED,
     Appended,
@@ -67,6 +68,11 @@ class Attempt:
                 where = (self._journal, self._run_id, self._epoch)
                 facts += (await filled(*where, fact), *await unanswered(*where, fact))
             await self._journal.append(self._run_id, facts, fence)
+
+    async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
+        """The message of that step."""
+        with _translated():
+            return await standing_message(self._journal, self._run_id, self._epoch, step)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""

@@ -36,7 +36,7 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     body: EventBody = fact.body
     match body:
         case RunCompleted():
-            message = await _message(journal, run_id, epoch, step)
+            message = await standing_message(journal, run_id, epoch, step)
             body = body.model_copy(update={"output": message.text if message else ""})
         case MessageInterrupted(text=""):
             body = await _streamed(journal, run_id, epoch, step)
@@ -95,6 +95,20 @@ async def read_all(
         after = page[-1].seq
 
 
+async def standing_message(
+    journal: Journal, run_id: str, epoch: int, step: int
+) -> MessageCompleted | MessageInterrupted | None:
+    """The step's message, of this epoch or, after a reset, of the newest one that has it.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    for number in range(epoch, -1, -1):
+        if message := await _message(journal, run_id, number, step):
+            return message
+    return None
+
+
 async def _message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
@@ -116,7 +130,7 @@ async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> Eve
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
     """The call as the model asked for it."""
-    message = await _message(journal, run_id, epoch, step)
+    message = await standing_message(journal, run_id, epoch, step)
     calls = message.tool_calls if message else ()
     found = (call for call in calls if call.call_id == call_id)
     return next(found, ToolCall(call_id=call_id, name=""))

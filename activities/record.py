@@ -5,7 +5,10 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.attempt import Attempt
-from contracts.steps import RecordRequest
+from contracts.envelope import NewEvent, Outbox
+from contracts.events import RunRewound
+from contracts.rewinding import REWOUND
+from contracts.steps import RecordRequest, RewindRequest, RewindResult
 from journal.port import Journal
 
 
@@ -25,3 +28,25 @@ class RecordActivities:
         scope = f"{request.epoch}/record"
         attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
         await attempt.record(request.outbox)
+
+    @activity.defn
+    async def rewind(self, request: RewindRequest) -> RewindResult:
+        """Append `run.rewound`, once: what came after the newest known fact is void.
+
+        A run that had ended is open again by that. Each reset of a run begins a new epoch, whose
+        facts have keys of their own.
+
+        Raises:
+            ApplicationError: `journal-unavailable`, which Temporal tries again.
+        """
+        attempt = Attempt(self._journal, request.run_id, 0, "rewind")
+        facts = await attempt.read_all(facts=True)
+        bodies = {fact.key: fact.body() for fact in facts if fact.type == REWOUND}
+        earlier = bodies.get(request.key)
+        if isinstance(earlier, RunRewound):
+            return RewindResult(epoch=earlier.epoch)
+        known = set(request.known)
+        to_seq = max((fact.seq for fact in facts if fact.key in known), default=0)
+        body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
+        await attempt.record(Outbox(facts=(NewEvent(key=request.key, body=body),)))
+        return RewindResult(epoch=body.epoch)

@@ -37,7 +37,6 @@ from contracts.steps import (
     ToolRequest,
     call_scope,
     claim_key,
-    message_key,
     preview,
     resolved_key,
     result_key,
@@ -129,16 +128,12 @@ class _Call:
 
     async def _planned(self) -> ToolCall:
         """The call as the model asked for it, from the message of its step."""
-        key = message_key(self._request.epoch, self._request.step)
-        stored = await self._attempt.get(key)
-        body = stored.body() if stored else None
+        body = await self._attempt.message(self._request.step)
         calls = body.tool_calls if isinstance(body, MessageCompleted) else ()
         for call in calls:
             if call.call_id == self._id:
                 return call
-        raise ToolFailure(
-            ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r} at {key!r}"
-        )
+        raise ToolFailure(ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r}")
 
     async def _arguments(self) -> dict[str, JsonValue]:
         """What a person put in place of the model's arguments, else the model's."""

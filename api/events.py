@@ -77,7 +77,8 @@ async def get_events(
         return services.streams.respond(viewer, seat)
     events = await services.journal.read(run_id, cursor, limit)
     newest = events[-1].seq if events else cursor
-    ended = events[-1].ends_run if events else head.ended and cursor >= head.last_seq
+    newest_ends = events[-1].ends_run if events else head.ended
+    ended = newest_ends and newest >= head.last_seq
     listed = ",".join(event.envelope_json() for event in events)
     return Response(
         f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}',

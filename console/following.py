@@ -72,6 +72,8 @@ class Follower:
     ) -> AsyncGenerator[SseFrame, None]:
         """Journal events as the server wrote them; ends after the terminal one.
 
+        One that is followed by others (an operator has reset the run) is not the last.
+
         Raises:
             ApiError: a 4xx that trying again can't help, or an answer that is no event stream.
         """
@@ -107,8 +109,6 @@ class Follower:
 
     async def _events(self, answer: httpx.Response) -> AsyncGenerator[SseFrame, None]:
         """The answer's events that were not given out before."""
-        if self._ended:
-            return
         parser = SseParser()
         async for chunk in answer.aiter_bytes():
             for frame in parser.feed(chunk):
@@ -117,8 +117,6 @@ class Follower:
                 self._failures = 0
                 self._ended = frame.event in TERMINAL_TYPES
                 yield frame
-                if self._ended:
-                    return
             self._retry_ms = parser.retry_ms or self._retry_ms
 
     def _is_next(self, frame: SseFrame) -> bool:

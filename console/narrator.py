@@ -14,7 +14,8 @@ from console.steering_words import STEERING_LINES
 from console.words import call, duration, one_line
 from contracts.envelope import Envelope
 from contracts.events import TERMINAL_TYPES
-from contracts.render import Rendered, ToolState
+from contracts.render import Rendered
+from contracts.rendering import ToolState
 from contracts.runs import RunStatus
 from contracts.steps import preview
 

@@ -82,6 +82,16 @@ class RunTimedOut(Frozen):
     usage: Usage = Usage()
 
 
+class RunRewound(Frozen):
+    """An operator has reset the execution: what came after `to_seq`, up to here, is void."""
+
+    type: Literal["run.rewound"] = "run.rewound"
+    to_seq: int = 0
+    """The newest event that still counts; 0 when none does."""
+    epoch: int = 0
+    """Of what comes from here on."""
+
+
 class UserMessageEvent(Frozen):
     """What a person said: the input or a redirect."""
 
@@ -221,6 +231,7 @@ EventBody = Annotated[
     | RunCancelled
     | RunTerminated
     | RunTimedOut
+    | RunRewound
     | UserMessageEvent
     | StepStarted
     | MessageDelta

@@ -5,42 +5,26 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from enum import StrEnum
 
 from pydantic import JsonValue
 
 from contracts.envelope import Envelope, StoredEvent
 from contracts.events import TERMINAL_TYPES
-from contracts.messages import ToolCall, Usage
+from contracts.messages import Usage
+from contracts.rendering import (
+    ANEW,
+    TOOL_STATES,
+    Data,
+    RenderedStep,
+    RenderedTool,
+    asked_for,
+    step_event,
+    tool_event,
+)
+from contracts.rewinding import REWOUND
 from contracts.runs import RunError, RunStatus
 from contracts.steering import ApprovalRequested, InputRequested
 
-_Data = Mapping[str, JsonValue]
-_FIRST_ATTEMPT = 1
-
-
-class ToolState(StrEnum):
-    """Where a tool call stands."""
-
-    REQUESTED = "requested"
-    RUNNING = "running"
-    RETRYING = "retrying"
-    """It failed and is tried again."""
-    COMPLETED = "completed"
-    FAILED = "failed"
-    CANCELLED = "cancelled"
-    ABANDONED = "abandoned"
-    """It was told to stop and did not."""
-
-
-_TOOL_STATES = {
-    "tool.started": ToolState.RUNNING,
-    "tool.progress": ToolState.RUNNING,
-    "tool.completed": ToolState.COMPLETED,
-    "tool.failed": ToolState.FAILED,
-    "tool.cancelled": ToolState.CANCELLED,
-    "tool.abandoned": ToolState.ABANDONED,
-}
 _STATUSES = {
     "run.started": RunStatus.RUNNING,
     "run.resumed": RunStatus.RUNNING,
@@ -56,38 +40,6 @@ _REQUESTS = frozenset(
         "input.closed",
     }
 )
-
-
-@dataclass(frozen=True)
-class RenderedTool:
-    """One tool call."""
-
-    call_id: str
-    name: str
-    step: int
-    arguments: Mapping[str, JsonValue] = field(default_factory=dict)
-    state: ToolState = ToolState.REQUESTED
-    output: str = ""
-    """What it returned, or why it failed."""
-    truncated: bool = False
-    progress: str = ""
-    """Its newest word while it runs."""
-
-
-@dataclass(frozen=True)
-class RenderedStep:
-    """One model call: the text of its latest attempt, or its message once that stands."""
-
-    step: int
-    attempt: int = _FIRST_ATTEMPT
-    """The attempt whose text this is; what a lower one streamed is void."""
-    text: str = ""
-    reasoning: str = ""
-    ended: bool = False
-    """True once `message.completed` or `message.interrupted` has given the text."""
-    interrupted: bool = False
-    finish_reason: str | None = None
-    usage: Usage = field(default_factory=Usage)
 
 
 @dataclass(frozen=True)
@@ -137,31 +89,56 @@ class Rendered:
         """This with one more event."""
         if event.seq <= self.seq:
             return self
-        data: _Data = json.loads(event.data) if isinstance(event, StoredEvent) else event.data
+        data: Data = json.loads(event.data) if isinstance(event, StoredEvent) else event.data
         return replace(self._folded(event, data), seq=event.seq)
 
-    def _folded(self, event: Envelope | StoredEvent, data: _Data) -> Rendered:
-        if event.type in _TOOL_STATES:
-            tool = _tool_event(self.tools, event, data)
+    def _folded(self, event: Envelope | StoredEvent, data: Data) -> Rendered:
+        if event.type in TOOL_STATES:
+            tool = tool_event(self.tools, event, data)
+            tool = replace(tool, since=tool.since or event.seq, seq=event.seq)
             return replace(self, tools={**self.tools, tool.call_id: tool})
         if event.type in _STATUSES:
             return self._with_status(event.type, data)
         if event.type in _REQUESTS:
             return self._with_request(event.type, data)
-        if event.step is None:
-            return self
-        before = self.steps.get(event.step) or RenderedStep(event.step)
-        after = _step_event(before, event, data)
+        if event.type == REWOUND:
+            return self._rewound(data.get("to_seq"))
+        return self if event.step is None else self._with_step(event, event.step, data)
+
+    def _with_step(self, event: Envelope | StoredEvent, number: int, data: Data) -> Rendered:
+        before = self.steps.get(number) or RenderedStep(number)
+        after = step_event(before, event, data)
         if after is before:
             return self
-        asked_for = {
-            call.call_id: RenderedTool(call.call_id, call.name, event.step, call.arguments)
-            for call in _calls(data)
+        seq = event.seq
+        after = replace(after, since=after.since or seq, seq=seq)
+        calls = {
+            call.call_id: RenderedTool(
+                call.call_id, call.name, number, call.arguments, since=seq, seq=seq
+            )
+            for call in asked_for(data)
         }
-        steps = {**self.steps, event.step: after}
-        return replace(self, steps=steps, tools={**self.tools, **asked_for})
+        steps = {**self.steps, number: after}
+        return replace(self, steps=steps, tools={**self.tools, **calls})
 
-    def _with_status(self, kind: str, data: _Data) -> Rendered:
+    def _rewound(self, to_seq: JsonValue) -> Rendered:
+        """This as it was at that event, as far as that is known; what has moved on starts over."""
+        last = to_seq if isinstance(to_seq, int) else 0
+        return Rendered(
+            status=RunStatus.RUNNING,
+            steps={
+                number: step if step.seq <= last else RenderedStep(number, since=step.since)
+                for number, step in self.steps.items()
+                if step.since <= last
+            },
+            tools={
+                call_id: tool if tool.seq <= last else replace(tool, **ANEW)
+                for call_id, tool in self.tools.items()
+                if tool.since <= last
+            },
+        )
+
+    def _with_status(self, kind: str, data: Data) -> Rendered:
         error, output, usage = data.get("error"), data.get("output"), data.get("usage")
         status = _STATUSES[kind]
         after = replace(
@@ -175,7 +152,7 @@ class Rendered:
         )
         return _settled(after)
 
-    def _with_request(self, kind: str, data: _Data) -> Rendered:
+    def _with_request(self, kind: str, data: Data) -> Rendered:
         """This with an approval or a question more or less; nothing opens after the end."""
         if self.status.ended:
             return self
@@ -208,67 +185,3 @@ def _settled(rendered: Rendered) -> Rendered:
         return rendered
     waits = rendered.approvals or rendered.questions
     return replace(rendered, status=RunStatus.WAITING if waits else RunStatus.RUNNING)
-
-
-def _step_event(step: RenderedStep, event: Envelope | StoredEvent, data: _Data) -> RenderedStep:
-    """The step after one of its events; the very same object if that changes nothing."""
-    match event.type:
-        case "step.started":
-            return RenderedStep(step.step)
-        case "message.completed" | "message.interrupted":
-            return replace(
-                step,
-                text=str(data.get("text", "")),
-                ended=True,
-                interrupted=event.type == "message.interrupted",
-                finish_reason=str(data.get("finish_reason", "")),
-                usage=Usage.model_validate(data.get("usage") or {}),
-            )
-        case "attempt.superseded" if not step.ended:
-            void = data.get("attempt")
-            if isinstance(void, int) and void >= step.attempt:
-                return RenderedStep(step.step, void + 1)
-            return step
-        case "message.delta" | "reasoning.delta" if not step.ended:
-            return _delta(step, event, str(data.get("text", "")))
-        case _:
-            return step
-
-
-def _delta(step: RenderedStep, event: Envelope | StoredEvent, piece: str) -> RenderedStep:
-    """The step with one more piece, unless that is of an attempt that is void."""
-    attempt = event.attempt or _FIRST_ATTEMPT
-    if attempt < step.attempt:
-        return step
-    if attempt > step.attempt:
-        step = RenderedStep(step.step, attempt)
-    if event.type == "message.delta":
-        return replace(step, text=step.text + piece)
-    return replace(step, reasoning=step.reasoning + piece)
-
-
-def _calls(data: _Data) -> list[ToolCall]:
-    calls = data.get("tool_calls")
-    return [ToolCall.model_validate(call) for call in calls] if isinstance(calls, list) else []
-
-
-def _tool_event(
-    tools: Mapping[str, RenderedTool], event: Envelope | StoredEvent, data: _Data
-) -> RenderedTool:
-    """The tool call after one of its events."""
-    call_id = str(data.get("call_id", ""))
-    name = str(data.get("name", ""))
-    tool = tools.get(call_id) or RenderedTool(call_id, name, event.step or 0)
-    state = _TOOL_STATES[event.type]
-    arguments = data.get("arguments")
-    if state is ToolState.FAILED and data.get("retryable"):
-        state = ToolState.RETRYING
-    return replace(
-        tool,
-        name=name or tool.name,
-        arguments=arguments if isinstance(arguments, dict) else tool.arguments,
-        state=state,
-        output=str(data.get("output", data.get("error", ""))),
-        truncated=bool(data.get("truncated", False)),
-        progress=str(data.get("message", tool.progress)),
-    )

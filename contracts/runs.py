@@ -134,6 +134,9 @@ class Carried(Frozen):
     preview: str = ""
     last_error: RunError | None = None
     misfit_steps: int = 0
+    epoch: int = 0
+    known: tuple[str, ...] = ()
+    """Keys of the newest facts, for the case that an operator resets the run."""
     worked_s: float = 0
     """Seconds at work so far."""
     paused: bool = False

@@ -103,6 +103,22 @@ class ToolOutcome(Frozen):
     truncated: bool = False
 
 
+class RewindRequest(Frozen):
+    """An operator has reset the execution; what it knows of is the newest that still counts."""
+
+    run_id: str
+    known: tuple[str, ...] = ()
+    """Keys of facts that are known to be in the journal; the newest of them is enough."""
+    key: str
+    """Of the fact to be written; the same key again is the same reset."""
+
+
+class RewindResult(Frozen):
+    """What comes after a reset."""
+
+    epoch: int
+
+
 class RecordRequest(Frozen):
     """Facts for the journal where no other activity is about to start."""
 

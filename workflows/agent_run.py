@@ -23,8 +23,6 @@ with workflow.unsafe.imports_passed_through():
     from workflows.policy import CANCEL_BOUND
     from workflows.tool_step import ToolStep
 
-_EPOCH = 0
-
 
 @workflow.defn
 class AgentRun:
@@ -38,7 +36,7 @@ class AgentRun:
 
     @workflow.init
     def __init__(self, run_input: RunInput) -> None:
-        self._run = RunContext(run_input, _EPOCH)
+        self._run = RunContext(run_input)
         self._budget = Budget(self._run, self._steer)
 
     @workflow.run
@@ -119,6 +117,7 @@ class AgentRun:
         """One model call; None when a command has interrupted it."""
         run, state = self._run, self._run.state
         run.steering.redirected = False
+        await run.catch_up()
         state.step += 1
         run.pending.add(run.facts.step(state.step, run.input.agent.model))
         await run.make_room()
@@ -147,7 +146,7 @@ class AgentRun:
     def _cut_step(self) -> None:
         """Nothing more is written in this step; where it has no message, it gets what there is."""
         run, step = self._run, self._run.state.step
-        run.pending.seal(step_scope(_EPOCH, step))
+        run.pending.seal(step_scope(run.epoch, step))
         run.pending.add(run.facts.interrupted(step))
 
     async def _settled(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
@@ -177,6 +176,7 @@ class AgentRun:
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
         """The tool calls of one answer, as far as the budget goes; unwanted ones end, too."""
+        await self._run.catch_up()
         if not self._run.steering.moot:
             ending = await self._budget.afford(calls=len(calls))
             if isinstance(ending, RunFailed):
@@ -227,6 +227,7 @@ class AgentRun:
     async def _end(self, ending: Ending) -> RunResult:
         """Refuse what is left, record the terminal fact, return or raise accordingly."""
         run, state = self._run, self._run.state
+        await run.catch_up()
         state.phase = Phase.ENDING
         run.note()
         run.steering.refuse_rest("run-ended")

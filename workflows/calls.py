@@ -23,9 +23,12 @@ with workflow.unsafe.imports_passed_through():
         ModelResult,
         PlannedCall,
         RecordRequest,
+        RewindRequest,
         ToolOutcome,
         ToolRequest,
+        message_key,
         preview,
+        result_key,
     )
     from workflows import policy
     from workflows.outbox import PendingFacts
@@ -53,18 +56,19 @@ class Calls:
     """The activities of one run."""
 
     def __init__(self, run_input: RunInput, epoch: int, pending: PendingFacts) -> None:
+        self.epoch = epoch
         self._input = run_input
-        self._epoch = epoch
         self._pending = pending
         self._wanted = False
         self._recorder: asyncio.Task[None] | None = None
 
     def start_model(self, step: int) -> ModelStarted:
         """Start the model call of that step."""
+        self._pending.known.append(message_key(self.epoch, step))
         cargo = self._pending.cargo()
         request = ModelRequest(
             run_id=self._input.run_id,
-            epoch=self._epoch,
+            epoch=self.epoch,
             step=step,
             agent=self._input.agent,
             outbox=cargo,
@@ -82,14 +86,15 @@ class Calls:
         return ModelStarted(handle, cargo)
 
     def start_tool(
-        self, step: int, call: PlannedCall, approval_id: str | None, run: int
+        self, step: int, call: PlannedCall, epoch: int, approval_id: str | None, run: int
     ) -> ToolStarted:
         """Start one tool call; calls started together carry the same facts."""
+        self._pending.known.append(result_key(epoch, call.call_id))
         tool = self._input.agent.tool(call.name)
         cargo = self._pending.cargo()
         request = ToolRequest(
             run_id=self._input.run_id,
-            epoch=self._epoch,
+            epoch=epoch,
             step=step,
             call=call,
             tool=tool,
@@ -120,6 +125,17 @@ class Calls:
             retry_policy=policy.RECORD_RETRY,
         )
 
+    async def rewind(self, key: str) -> int:
+        """Record that an operator has reset the run; the epoch that has begun."""
+        result = await workflow.execute_activity_method(
+            RecordActivities.rewind,
+            RewindRequest(run_id=self._input.run_id, known=tuple(self._pending.known), key=key),
+            summary="run.rewound",
+            start_to_close_timeout=policy.RECORD_TIMEOUT,
+            retry_policy=policy.RECORD_RETRY,
+        )
+        return result.epoch
+
     def record_soon(self) -> None:
         """Put what is not on its way to the journal on its way, without waiting for it.
 
@@ -141,7 +157,7 @@ class Calls:
         cargo = self._pending.cargo()
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
-            RecordRequest(run_id=self._input.run_id, epoch=self._epoch, outbox=cargo),
+            RecordRequest(run_id=self._input.run_id, epoch=self.epoch, outbox=cargo),
             summary=summary,
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,

@@ -29,9 +29,10 @@ _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
 class RunContext:
     """One run, for the steps that it takes."""
 
-    def __init__(self, run_input: RunInput, epoch: int) -> None:
+    def __init__(self, run_input: RunInput) -> None:
         now = workflow.now()
-        self.epoch = epoch
+        carried = run_input.carried
+        epoch = carried.epoch if carried else 0
         self.input = run_input
         self.state = state_of(run_input, now)
         self.pending = PendingFacts()
@@ -40,14 +41,37 @@ class RunContext:
         self.steering = Steering(self.state, self.pending, self.facts)
         self.overdue = False
         """True once the wall clock has run out."""
-        carried = run_input.carried
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
         self._shown = Shown(self.state)
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
+        self._resets = self._caught_up = 0
+        workflow.register_random_seed_callback(self._was_reset)
         if carried:
             self.steering.paused = carried.paused
             self.steering.inbox.remember(carried.seen)
+            self.pending.known.extend(carried.known)
+
+    @property
+    def epoch(self) -> int:
+        """0, and another one after each time that an operator has reset the run."""
+        return self.facts.epoch
+
+    def _was_reset(self, _: int) -> None:
+        """Temporal gives a new seed where a history that was reset goes on."""
+        self._resets += 1
+
+    async def catch_up(self) -> None:
+        """After a reset, have it recorded before anything new begins, and begin a new epoch."""
+        while self._caught_up < self._resets:
+            resets = self._resets
+            key = f"rewound/{workflow.info().run_id}/{resets}"
+            rewinding = asyncio.create_task(self.calls.rewind(key))
+            await self.wait(rewinding.done)
+            epoch = await rewinding
+            self.pending.rename(f"{self.epoch}/", f"{epoch}/")
+            self.facts.epoch = self.calls.epoch = epoch
+            self._caught_up = resets
 
     @property
     def stop(self) -> Stop:
@@ -74,6 +98,8 @@ class RunContext:
             preview=state.preview,
             last_error=state.last_error,
             misfit_steps=state.misfit_steps,
+            epoch=self.epoch,
+            known=tuple(self.pending.known),
             worked_s=self._clock.worked_s(workflow.now()),
             paused=self.steering.paused,
             budgets=budgets,

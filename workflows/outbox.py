@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from collections import deque
 from itertools import accumulate
 
 from contracts.envelope import NewEvent, Outbox
 
 MAX_CARGO_BYTES = 512 * 1024
 """Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""
+MAX_KNOWN = 100
+"""Keys that are remembered for the case that an operator resets the run."""
 MAX_CARGOES_BYTES = 1024 * 1024
 """Of what activities carry that start together; Temporal takes 4 MiB at a time."""
 
@@ -22,6 +25,9 @@ class PendingFacts:
         self._facts: dict[str, NewEvent] = {}
         self._sizes: dict[str, int] = {}
         self._seals: dict[str, None] = {}
+        self._carried: set[str] = set()
+        self.known: deque[str] = deque(maxlen=MAX_KNOWN)
+        """Keys of the newest facts that activities were given, or are to write."""
         self.fresh = False
         """True while something waits that no activity has been given yet."""
 
@@ -46,6 +52,8 @@ class PendingFacts:
         first = next(iter(sums), None)
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
+        self.known.extend(key for key in keys if key not in self._carried)
+        self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 
     def delivered(self, cargo: Outbox) -> None:
@@ -53,6 +61,7 @@ class PendingFacts:
         for fact in cargo.facts:
             self._facts.pop(fact.key or "", None)
             self._sizes.pop(fact.key or "", None)
+            self._carried.discard(fact.key or "")
         for scope in cargo.seals:
             self._seals.pop(scope, None)
 
@@ -62,6 +71,14 @@ class PendingFacts:
         if carriers > 1:
             return size * carriers > MAX_CARGOES_BYTES
         return len(self._facts) > 1 and size > MAX_CARGO_BYTES
+
+    def rename(self, before: str, after: str) -> None:
+        """Let the keys that begin with `before` begin with `after`, where no activity has them."""
+        fresh = [key for key in self._facts if key not in self._carried]
+        for key in [key for key in fresh if key.startswith(before)]:
+            renamed = after + key.removeprefix(before)
+            self._facts[renamed] = self._facts.pop(key).model_copy(update={"key": renamed})
+            self._sizes[renamed] = self._sizes.pop(key)
 
     @property
     def empty(self) -> bool:

@@ -23,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.alarm import Alarm
     from workflows.calls import ToolStarted, error_of
     from workflows.context import RunContext
+    from workflows.facts import Facts
     from workflows.gates import Gate, Verdict, outcome
     from workflows.inbox import Stop
     from workflows.policy import CANCEL_BOUND
@@ -38,6 +39,8 @@ class ToolCallRun:
         self.ended = False
         self._run = context
         self._step = context.state.step
+        self._epoch = context.epoch
+        self._facts = Facts(context.epoch)
         self._tool = context.input.agent.tool(call.name)
         self._gate: Gate | None = None
         self._expiry: Alarm | None = None
@@ -69,7 +72,7 @@ class ToolCallRun:
 
     def ask_first(self) -> None:
         """Ask the person whom it needs before it may begin, if it needs one."""
-        call, epoch = self.call, self._run.epoch
+        call, epoch = self.call, self._epoch
         if self.ended or self._tool is None:
             return
         if question := call.question:
@@ -84,7 +87,7 @@ class ToolCallRun:
     def start(self) -> None:
         """Start its activity."""
         self._started = self._run.calls.start_tool(
-            self._step, self.call, self._approval_id, self._runs
+            self._step, self.call, self._epoch, self._approval_id, self._runs
         )
 
     def stop(self, level: Stop) -> None:
@@ -106,7 +109,7 @@ class ToolCallRun:
             self._run.steering.close(self._gate, verdict)
             self._leave(self._gate, verdict)
         elif self.ready:
-            self._end(self._run.facts.tool_stopped(self.call, self._step, verdict.at))
+            self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
 
     async def collect(self) -> None:
         """Take note of what has ended."""
@@ -120,7 +123,7 @@ class ToolCallRun:
             await self._returned(self._started)
         elif self._told and self._told.rang:
             self._seal()
-            self._end(self._run.facts.tool_stopped(self.call, self._step, None))
+            self._end(self._facts.tool_stopped(self.call, self._step, None))
 
     def settle(self) -> None:
         """Go on if the gate was decided or has expired."""
@@ -142,7 +145,7 @@ class ToolCallRun:
             self._expiry = Alarm(within, f"{gate.id} expires")
         self._gate = self._run.steering.gates.open(gate)
         parameters = self._tool.parameters if self._tool else {}
-        fact = self._run.facts.requested(gate, self._step, self.call, parameters)
+        fact = self._facts.requested(gate, self._step, self.call, parameters)
         self._run.pending.add(fact)
 
     async def _checked(
@@ -161,7 +164,7 @@ class ToolCallRun:
 
     async def _returned(self, started: ToolStarted) -> None:
         """The activity has ended; what it wrote itself stands."""
-        facts = self._run.facts
+        facts = self._facts
         try:
             await started.handle
         except ActivityError as error:
@@ -191,7 +194,7 @@ class ToolCallRun:
             f"outcome unknown: {call.name}({call.preview}) was started and may or may not have "
             "run. Answer `happened: <result>`, `run it` (it did not happen) or `stop`."
         )
-        id_ = outcome_id(self._run.epoch, call.call_id, self._runs + 1)
+        id_ = outcome_id(self._epoch, call.call_id, self._runs + 1)
         self._open(Gate(id_, "outcome", what), None)
 
     def _leave(self, gate: Gate, verdict: Verdict) -> None:
@@ -199,7 +202,7 @@ class ToolCallRun:
         if self._expiry:
             self._expiry.stop()
         self._gate = self._expiry = self._check = None
-        facts, call, step = self._run.facts, self.call, self._step
+        facts, call, step = self._facts, self.call, self._step
         match gate.kind, verdict.how:
             case "approval", "approve":
                 self._approval_id = gate.id
@@ -221,7 +224,7 @@ class ToolCallRun:
         what, result = outcome(verdict.text) or ("stop", "")
         if what == "happened":
             said = result or "It happened, as a person says."
-            self._end(self._run.facts.tool_answered(self.call, self._step, said))
+            self._end(self._facts.tool_answered(self.call, self._step, said))
         elif what == "run":
             self._runs += 1
         else:
@@ -231,10 +234,10 @@ class ToolCallRun:
 
     def _fail(self, kind: ErrorType, why: str) -> None:
         error = RunError(type=kind, message=why, step=self._step)
-        self._end(self._run.facts.tool_failed(self.call, self._step, error))
+        self._end(self._facts.tool_failed(self.call, self._step, error))
 
     def _seal(self) -> None:
-        self._run.pending.seal(call_scope(self._run.epoch, self.call.call_id, self._runs))
+        self._run.pending.seal(call_scope(self._epoch, self.call.call_id, self._runs))
 
     def _end(self, *facts: NewEvent) -> None:
         """The call is over; the facts tell how, where its activity did not."""

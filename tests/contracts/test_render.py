@@ -28,7 +28,8 @@ from contracts.events import (
     ToolStarted,
 )
 from contracts.messages import ToolCall, Usage
-from contracts.render import Rendered, ToolState, render
+from contracts.render import Rendered, render
+from contracts.rendering import ToolState
 from contracts.runs import Limits, RunError, RunStatus
 from contracts.steering import RunPaused
 

@@ -9,6 +9,7 @@ from uuid import uuid4
 from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from tests.dev_stack import DevStack
 from tests.histories import steering_scenarios as steering
+from tests.resetting import reset
 from workflows.agent_run import AgentRun
 
 Scenario = Callable[[DevStack], Awaitable[str]]
@@ -128,6 +129,20 @@ async def continued(stack: DevStack) -> str:
     return run_id
 
 
+HOUSEKEEPING = "housekeeping"
+"""The name of the history of a round of housekeeping, which no scenario plays."""
+
+
+async def rewound(stack: DevStack) -> str:
+    """Reset to the second message: its tool runs again."""
+    call = {"call": "sleep", "arguments": {"seconds": 0}}
+    run_id = await stack.submit(call, {"say": "then"}, call, {"say": "done"})
+    await stack.ended(run_id)
+    await reset(stack, run_id, after_activity=3)
+    await stack.seen(run_id, "run.rewound")
+    return run_id
+
+
 SCENARIOS: tuple[Scenario, ...] = (
     happy_path,
     parallel_tools,
@@ -143,6 +158,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     out_of_tool_calls,
     out_of_time,
     continued,
+    rewound,
     steering.redirect_in_model,
     steering.redirect_in_tools,
     steering.redirect_after_step,

@@ -114,7 +114,9 @@ def check_messages(events: list[Event]) -> None:
     assert ended == (steps[: len(ended)] if failed else steps)
     for message in only(events, *MESSAGES):
         deltas = [it for it in only(events, "message.delta") if it["step"] == message["step"]]
-        last = max((delta["attempt"] for delta in deltas), default=0)
+        voids = [it for it in only(events, "attempt.superseded") if it["step"] == message["step"]]
+        void = max((it["data"]["attempt"] for it in voids), default=0)
+        last = max((it["attempt"] for it in deltas if it["attempt"] > void), default=0)
         texts = [delta["data"]["text"] for delta in deltas if delta["attempt"] == last]
         assert "".join(texts) == message["data"]["text"]
         assert all(delta["seq"] < message["seq"] for delta in deltas)
@@ -150,7 +152,7 @@ def _started(events: list[Event], *names: str) -> list[Event]:
 
 
 def _tried_again(event: Event) -> bool:
-    return event["type"] == "tool.failed" and event["data"]["retryable"]
+    return event["type"] == "tool.failed" and bool(event["data"]["retryable"])
 
 
 def _out_of_budget(end: Event) -> bool:

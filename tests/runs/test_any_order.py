@@ -30,7 +30,14 @@ from contracts.commands import (
 from tests.dev_stack import DevStack
 from tests.runs.thrower import Throw, Thrower
 
-EXAMPLES = 10
+SETTINGS = settings(
+    max_examples=12,
+    stateful_step_count=14,
+    deadline=None,
+    database=None,
+    phases=[Phase.generate],  # what depends on time can't be shrunk
+    suppress_health_check=[HealthCheck.too_slow],
+)
 SPEECH = {"tokens": 40, "every_ms": 20}
 NAP = {"name": "sleep", "arguments": {"seconds": 0.4}}
 ASK = {"name": "ask_user", "arguments": {"question": "why?"}}
@@ -133,12 +140,12 @@ _signals: st.SearchStrategy[Command | None] = st.one_of(
     ),
     st.builds(Answer, request_id=st.sampled_from(IDS), text=_texts),
 )
-_shapes = st.lists(st.sampled_from(SHAPES), min_size=1, max_size=3)
-_which = st.integers(0, 2)
+_shapes = st.lists(st.sampled_from(SHAPES), min_size=2, max_size=4)
+_which = st.integers(0, 3)
 
 
 class AnyOrder(RuleBasedStateMachine):
-    """Up to three runs at a time."""
+    """Some runs side by side."""
 
     def __init__(self, runner: asyncio.Runner, thrower: Thrower) -> None:
         super().__init__()
@@ -176,6 +183,13 @@ class AnyOrder(RuleBasedStateMachine):
     def wait_for_a_question(self, which: int) -> None:
         self._do(self._thrower.asked(self._pick(which)))
 
+    @rule(which=_which, now=st.booleans(), throws=st.lists(_throws, min_size=1, max_size=2))
+    def throw_while_paused(self, which: int, now: bool, throws: list[Throw]) -> None:
+        run_id = self._pick(which)
+        self._do(self._thrower.throw(run_id, _pause(now, "ann")))
+        for throw in (*throws, Throw("resume")):
+            self._do(self._thrower.throw(run_id, throw))
+
     @rule(which=_which, command=_signals)
     def signal(self, which: int, command: Command | None) -> None:
         self._do(self._thrower.signal(self._pick(which), command))
@@ -197,16 +211,11 @@ def test_every_command_has_one_outcome_and_every_run_one_end(tmp_path: Path) -> 
         runner.run(stack.__aenter__())
         try:
             thrower = runner.run(Thrower.on(stack))
-            run_state_machine_as_test(
-                lambda: AnyOrder(runner, thrower),
-                settings=settings(
-                    max_examples=EXAMPLES,
-                    stateful_step_count=12,
-                    deadline=None,
-                    database=None,
-                    phases=[Phase.generate],  # what depends on time can't be shrunk
-                    suppress_health_check=[*HealthCheck],
-                ),
-            )
+
+            class OnThisStack(AnyOrder):
+                def __init__(self) -> None:
+                    super().__init__(runner, thrower)
+
+            run_state_machine_as_test(OnThisStack, settings=SETTINGS)
         finally:
             runner.run(stack.__aexit__(None, None, None))

@@ -35,6 +35,8 @@ from contracts.steps import (
     ModelResult,
     PlannedCall,
     RecordRequest,
+    RewindRequest,
+    RewindResult,
     ToolOutcome,
     ToolRequest,
 )
@@ -102,6 +104,8 @@ class Fakes:
         self.recording.set()
         self.history_bound = 8000
         """Events after which the run goes on in a new execution."""
+        self.rewinds: list[RewindRequest] = []
+        """The resets that were recorded."""
         self.silent = False
         """True: tool calls send no heartbeats."""
         self.requests: list[ToolRequest] = []
@@ -189,6 +193,12 @@ class Fakes:
             raise ApplicationError("broken check", non_retryable=True)
         return CheckResult(problem="bad: does not fit" if "bad" in request.arguments else None)
 
+    @activity.defn(name="rewind")
+    async def rewind(self, request: RewindRequest) -> RewindResult:
+        """Each reset is an epoch."""
+        self.rewinds.append(request)
+        return RewindResult(epoch=len(self.rewinds))
+
     @activity.defn(name="record_facts")
     async def record_facts(self, request: RecordRequest) -> None:
         """Take the facts."""
@@ -222,7 +232,7 @@ class Fakes:
             temporal,
             task_queue=run_id,
             workflows=[AgentRun],
-            activities=[self.call_tool, self.check_arguments, self.record_facts],
+            activities=[self.call_tool, self.check_arguments, self.record_facts, self.rewind],
             workflow_failure_exception_types=[workflow.NondeterminismError],
         )
         agent = AgentSpec(

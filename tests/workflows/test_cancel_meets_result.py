@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -48,7 +49,7 @@ async def met(temporal: Client, fakes: Held) -> WorkflowHandle[AgentRun, RunResu
     """A run that learns in one go that it is to be cancelled and that the call has returned."""
     run_id = f"run_{uuid4().hex}"
     agent = AgentSpec(name="tested", model="rehearsal", tools=fakes.tools)
-    calls = [fakes.call_tool, fakes.check_arguments, fakes.record_facts]
+    calls: list[Callable[..., Any]] = [fakes.call_tool, fakes.check_arguments, fakes.record_facts]
     async with (
         Worker(temporal, task_queue=run_id, activities=calls),
         fakes.models(temporal, run_id),
