@@ -25,8 +25,7 @@ from activities.record import RecordActivities
 from activities.tools import ToolActivities
 from catalog.agents import CatalogError
 from catalog.models import (
-    BUILT_IN,
-    PROVIDERS,
+    QUEUED,
     ProviderLimit,
     parse_provider_limits,
     provider_queue,
@@ -74,21 +73,20 @@ def build_worker(
         task_queue=TASK_QUEUE,
         workflows=[AgentRun],
         activities=[
-            models.call_model,  # of runs that began before models had queues of their own
+            models.call_model,  # of the rehearsal, which has no provider
             tools.call_tool,
             tools.check_arguments,
             records.record_facts,
             records.rewind,
         ],
-        max_concurrent_activities=settings.max_activities,
+        max_concurrent_activities=settings.max_activities + settings.max_model_calls,
         max_cached_workflows=settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
     )
     limits = parse_provider_limits(settings.provider_limits)
     usual = ProviderLimit(settings.max_model_calls)
     calls = [
-        _calls_worker(make, models, provider, limits.get(provider, usual))
-        for provider in (*BUILT_IN, *PROVIDERS)
+        _calls_worker(make, models, provider, limits.get(provider, usual)) for provider in QUEUED
     ]
     return _together(runs, *calls)
 

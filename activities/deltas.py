@@ -15,6 +15,8 @@ HOLD_BYTES = 2048
 """That much text, UTF-8, waits no longer."""
 MAX_WAITING_BYTES = 64 * 1024
 """With that much text waiting for a slow journal, the provider is read no further."""
+MAX_DELTA_CHARS = 16 * 1024
+"""A longer text becomes several deltas."""
 
 Kind = Literal["text", "reasoning"]
 
@@ -110,12 +112,17 @@ class DeltaWriter:
             return
 
     def _take(self) -> list[NewEvent]:
-        """Everything that waits, one event for each piece."""
+        """Everything that waits, one event for each piece, or more for a long one."""
         pieces, self._waiting, self._waiting_bytes = self._waiting, [], 0
         self._some.clear()
         self._enough.clear()
         self._room.set()
-        return [self._event(piece.kind, "".join(piece.texts)) for piece in pieces]
+        return [
+            self._event(piece.kind, text[start : start + MAX_DELTA_CHARS])
+            for piece in pieces
+            for text in ("".join(piece.texts),)
+            for start in range(0, len(text), MAX_DELTA_CHARS)
+        ]
 
     def _event(self, kind: Kind, text: str) -> NewEvent:
         body = MessageDelta(text=text) if kind == "text" else ReasoningDelta(text=text)

@@ -13,12 +13,20 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from activities.answer import Answer, model_result
 from activities.attempt import Attempt, heartbeats, uninterrupted
 from activities.deltas import DeltaWriter
-from activities.port import BadScript, ModelProvider, Prompt, ProviderError, UnknownModel
+from activities.port import (
+    BadScript,
+    EmptyAnswer,
+    ModelProvider,
+    Prompt,
+    ProviderError,
+    UnknownModel,
+)
 from activities.superseding import superseded_attempts
 from activities.transcript import transcript
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
 from contracts.events import AttemptFailed, EventBody, MessageCompleted, MessageInterrupted
+from contracts.rewinding import counting
 from contracts.runs import RunError
 from contracts.steps import (
     MAX_CALLS_PER_STEP,
@@ -32,6 +40,8 @@ from journal.port import Journal
 
 MAX_FAILURES = 6
 """Failures of the provider, of the kind that a retry may help, after which a call gives up."""
+MAX_EMPTY_ANSWERS = 3
+"""Empty answers after which a call gives up: a model that has nothing to say seldom finds words."""
 MAX_RETRY_AFTER_S = 3600.0
 """The longest wait that a provider is granted."""
 CLOSE_BOUND_S = 2.0
@@ -56,18 +66,19 @@ class ModelActivities:
         attempt starts over, marking what this one streamed as superseded.
 
         Raises:
-            ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, and
-                `model-unavailable` at the sixth failure of the provider, are final; before that,
-                `model-unavailable` is tried again. The journal's errors are as in `Attempt`.
+            ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, the sixth
+                failure of the provider (`model-unavailable`) and the third empty answer
+                (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
+                The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker stopped the call.
         """
         async with heartbeats():
             scope = step_scope(request.epoch, request.step)
-            attempt = Attempt(self._journal, request.run_id, scope)
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             await attempt.open(request.outbox)
-            facts = await attempt.read_all(facts=True)
+            facts = counting(await attempt.read_all(facts=True))
             if answered := _answered(request, facts):
-                return model_result(answered)
+                return model_result(answered, request.agent)
             if attempt.number > 1:
                 await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
@@ -124,7 +135,7 @@ class _Call:
             )
         body = self._answer.completed(self._request.step)
         await self._writer.close(self._event(body, self._message_key))
-        return model_result(body)
+        return model_result(body, self._request.agent)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far; if that can't be done, the step is sealed later."""
@@ -138,8 +149,12 @@ class _Call:
     async def _fail(self, error: BaseException) -> NoReturn:
         """Journal the failure if the call is tried again, and tell Temporal which it is."""
         kind, final, message = _classified(error)
-        failures = sum(_is_failure(fact, self._request.step) for fact in self._facts) + 1
-        if not final and failures >= MAX_FAILURES:
+        kinds = [*_failures(self._facts, self._request.step), kind]
+        failures = len(kinds)
+        empty = kinds.count(ErrorType.EMPTY_ANSWER)
+        if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
+            final, message = True, f"{message}, {empty} times"
+        elif not final and failures >= MAX_FAILURES:
             final, message = True, f"the provider failed {failures} times, at last: {message}"
         message = preview(message, MESSAGE_CHARS)
         wait_s = _wait_s(error)
@@ -185,8 +200,11 @@ def _answered(
     return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
 
 
-def _is_failure(fact: StoredEvent, step: int) -> bool:
-    return fact.type == "attempt.failed" and fact.step == step
+def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
+    """The type of each failure of earlier attempts."""
+    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
+    bodies = (fact.body() for fact in failed)
+    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
 
 
 def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
@@ -196,6 +214,8 @@ def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
             return ErrorType.UNKNOWN_MODEL, True, str(error)
         case BadScript():
             return ErrorType.BAD_SCRIPT, True, str(error)
+        case EmptyAnswer():
+            return ErrorType.EMPTY_ANSWER, False, str(error)
         case ProviderError():
             refused = not error.retryable
             kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE

@@ -41,7 +41,7 @@ class ReasoningPart(NamedTuple):
 
 
 class CallPart(NamedTuple):
-    """A whole tool call; JSON that does not parse comes as `{"malformed_json": text}`."""
+    """A whole tool call; JSON that does not parse comes as `arguments.malformed` has it."""
 
     name: str
     arguments: dict[str, JsonValue]
@@ -74,6 +74,13 @@ class ProviderError(Exception):
         self.status = status
         """HTTP status, None when there was no answer."""
         self.retry_after_s = retry_after_s
+
+
+class EmptyAnswer(ProviderError):
+    """A provider ended an answer that has no text and calls no tool."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, retryable=True)
 
 
 class UnknownModel(Exception):

@@ -14,8 +14,8 @@ from contracts.messages import Usage
 TASK_QUEUE = "relayline"
 """The task queue of workflows, tools and records."""
 MODELS_QUEUE = "models"
-"""The task queue of model calls; those that leave the worker's process are in `models-{provider}`,
-so that one provider's trouble keeps nobody else's calls waiting."""
+"""Model calls are in the task queues `models-{provider}`, so that one provider's trouble keeps
+nobody else's calls waiting."""
 RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
 """A run's id is also its Temporal workflow id."""
 DEFAULT_TENANT = "default"

@@ -21,6 +21,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.facts import Ending
     from workflows.inbox import Stop
     from workflows.policy import CANCEL_BOUND
+    from workflows.state import misfit
     from workflows.tool_step import ToolStep
 
 
@@ -182,6 +183,12 @@ class AgentRun:
             if isinstance(ending, RunFailed):
                 return ending
         await ToolStep(self._run, calls).run()
+        state = self._run.state
+        if self._run.steering.stop >= Stop.REDIRECT or self._run.steering.moot:
+            state.misfits = 0  # somebody has told the model something new
+        elif error := misfit(state, len(calls)):
+            state.last_error = error
+            return RunFailed(error=error, usage=state.usage)
         return None
 
     async def _steer(self, *, more: bool = True, in_step: bool = False) -> Ending | None:

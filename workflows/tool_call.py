@@ -27,6 +27,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.gates import Gate, Verdict, outcome
     from workflows.inbox import Stop
     from workflows.policy import CANCEL_BOUND
+    from workflows.state import MISFITS
 
 _OUTCOME_UNKNOWN = "it was started and may or may not have run"
 
@@ -179,6 +180,7 @@ class ToolCallRun:
             else:
                 reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
                 self._run.state.last_error = reason
+                self._run.state.misfits += reason.type in MISFITS
                 self._end(facts.tool_failed(self.call, self._step, reason))
         else:
             self._run.pending.delivered(started.cargo)

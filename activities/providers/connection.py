@@ -16,7 +16,7 @@ from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
-from activities.providers.remote import CONNECT_TIMEOUT_S, IDLE_TIMEOUT_S, RemoteModel
+from activities.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
 from catalog.models import ModelRef
 
 _Make = Callable[[httpx2.AsyncClient], Provider[Any]]
@@ -38,22 +38,25 @@ class Server(NamedTuple):
     api_key: str = ""
 
 
-def connect(ref: ModelRef, server: Server | None, secrets: Iterable[str]) -> RemoteModel:
+def connect(
+    ref: ModelRef, server: Server | None, secrets: Iterable[str], idle_s: float
+) -> RemoteModel:
     """The model, ready to be called; nothing is sent yet.
 
     Args:
         ref: Provider and name.
         server: For `compatible` and `local`; the others know where to go.
         secrets: What must not stand in any message.
+        idle_s: As of `RemoteModel`.
     """
     client = create_async_httpx2_client(
-        timeout=httpx2.Timeout(IDLE_TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
+        timeout=httpx2.Timeout(2 * idle_s, connect=CONNECT_TIMEOUT_S)
     )
     if server:
-        return RemoteModel(_compatible(ref, server, client), secrets, client)
+        return RemoteModel(_compatible(ref, server, client), secrets, client, idle_s)
     provider = _PROVIDERS[ref.provider](client)
     model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
-    return RemoteModel(model, secrets, client)
+    return RemoteModel(model, secrets, client, idle_s)
 
 
 def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> OpenAIChatModel:

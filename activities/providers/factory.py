@@ -36,6 +36,8 @@ class ProviderConfig(NamedTuple):
     """Its key, if it wants one."""
     local_base_url: str = ""
     """Base URL of the server of `local`."""
+    idle_s: float = 60.0
+    """Seconds that a remote provider may be silent."""
 
 
 class Providers:
@@ -85,7 +87,7 @@ class Providers:
                 return self._on_demand(ref)
 
     def _on_demand(self, ref: ModelRef, base_url: str = "", api_key: str = "") -> ModelProvider:
-        remote = _RemoteOnDemand(ref, base_url, api_key)
+        remote = _RemoteOnDemand(ref, base_url, api_key, self._config.idle_s)
         self._remote.append(remote)
         return remote
 
@@ -97,10 +99,11 @@ class _RemoteOnDemand:
     heartbeats of other calls, should wait for it.
     """
 
-    def __init__(self, ref: ModelRef, base_url: str, api_key: str) -> None:
+    def __init__(self, ref: ModelRef, base_url: str, api_key: str, idle_s: float) -> None:
         self._ref = ref
         self._base_url = base_url
         self._api_key = api_key
+        self._idle_s = idle_s
         self._loading = asyncio.Lock()
         self._loaded: RemoteModel | None = None
 
@@ -123,7 +126,8 @@ class _RemoteOnDemand:
         from activities.providers.connection import Server, connect  # noqa: PLC0415  see above
 
         server = Server(self._base_url, self._api_key) if self._base_url else None
-        return connect(self._ref, server, secrets_in(os.environ, self._api_key))
+        secrets = secrets_in(os.environ, self._api_key)
+        return connect(self._ref, server, secrets, self._idle_s)
 
 
 def provider_for(config: ProviderConfig) -> Providers:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterable
-from typing import NoReturn
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Iterable
+from contextlib import AsyncExitStack
+from typing import NoReturn, TypeVar
 
 import httpx2
 from pydantic import JsonValue
@@ -27,12 +29,14 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
+    ToolCallPartDelta,
 )
 from pydantic_ai.messages import TextPart as TextStart
 from pydantic_ai.models import Model
 from pydantic_ai.settings import ModelSettings
 from pydantic_core import from_json
 
+from activities.arguments import malformed
 from activities.port import (
     CallPart,
     FinishPart,
@@ -50,9 +54,12 @@ from contracts.messages import Usage
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
 """The longest silence of a provider, before its first word and between two."""
+MAX_CALLS_BYTES = 4 * 1024 * 1024
+"""Of the tool calls of one answer, as they come: nobody wants that much."""
 MESSAGE_CHARS = 1000
 
-_SETTINGS = ModelSettings(timeout=IDLE_TIMEOUT_S, max_retries=0)  # Temporal owns the retries
+T = TypeVar("T")
+
 _FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 
@@ -61,29 +68,54 @@ class RemoteModel:
 
     The provider's own retries are off: every failure is seen and counted. What it says of a
     failure is cut to 1,000 characters, and the secrets are cut out of it.
+
+    Args:
+        model: Whom to ask.
+        secrets: What must not stand in any message.
+        client: Closed with this.
+        idle_s: Seconds that the provider may be silent, before its first word and between two;
+            what it sends merely to keep the connection open is no word. The time that the reader
+            takes does not count.
     """
 
     def __init__(
-        self, model: Model, secrets: Iterable[str] = (), client: httpx2.AsyncClient | None = None
+        self,
+        model: Model,
+        secrets: Iterable[str] = (),
+        client: httpx2.AsyncClient | None = None,
+        idle_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         self._model = model
         self._secrets = frozenset(secrets)
         self._client = client
+        self._idle_s = idle_s
+        # Temporal owns the retries; silence is judged here, so the socket's own judge is later
+        self._settings = ModelSettings(timeout=2 * idle_s, max_retries=0)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
         """The answer, piece by piece; its tool calls come when the provider has ended it.
 
         Raises:
-            ProviderError: the provider refused, failed, fell silent or broke off.
+            ProviderError: the provider refused, failed, fell silent, broke off, or went on and on
+                about a tool call.
         """
+        calls_bytes = 0
         try:
-            async with model_request_stream(
-                self._model,
-                model_messages(prompt.messages),
-                model_settings=_SETTINGS,
-                model_request_parameters=request_parameters(prompt),
-            ) as response:
-                async for event in response:
+            async with AsyncExitStack() as stack:
+                opening = stack.enter_async_context(
+                    model_request_stream(
+                        self._model,
+                        model_messages(prompt.messages),
+                        model_settings=self._settings,
+                        model_request_parameters=request_parameters(prompt),
+                    )
+                )
+                response = await self._in_time(opening, prompt.model)
+                events = aiter(response)
+                while event := await self._in_time(anext(events, None), prompt.model):
+                    calls_bytes += _call_bytes(event)
+                    if calls_bytes > MAX_CALLS_BYTES:
+                        raise ProviderError(f"{prompt.model} sent no end of calls", retryable=True)
                     if piece := _piece(event):
                         yield piece
                 for part in _ending(response.get(), prompt.model):
@@ -95,6 +127,17 @@ class RemoteModel:
         """Close the connections."""
         if self._client:
             await self._client.aclose()
+
+    async def _in_time(self, word: Awaitable[T], model: str) -> T:
+        """What the provider says next, if it does in time."""
+        try:
+            async with asyncio.timeout(self._idle_s) as silence:
+                return await word
+        except TimeoutError:
+            if not silence.expired():
+                raise
+            text = f"{model} said nothing for {self._idle_s:g} s"
+            raise ProviderError(text, retryable=True) from None
 
     def _fail(self, error: Exception, model: str) -> NoReturn:
         """Raise what the failure means, without its cause: that may hold what was cut out."""
@@ -123,6 +166,17 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
             return None
 
 
+def _call_bytes(event: ModelResponseStreamEvent) -> int:
+    """How much it adds to the tool calls."""
+    match event:
+        case PartStartEvent(part=ToolCallPart(tool_name=name, args=args)):
+            return len(name) + len(str(args or "")) + 1
+        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=args)):
+            return len(str(args or ""))
+        case _:
+            return 0
+
+
 def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
     """The tool calls and the end.
 
@@ -144,14 +198,14 @@ def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
 
 
 def _arguments(given: object) -> dict[str, JsonValue]:
-    """A call's arguments; JSON that is not an object comes as `{"malformed_json": text}`."""
+    """A call's arguments; JSON that is no object is `malformed`."""
     if not given:
         return {}
     try:
         arguments = from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
     except ValueError:
         arguments = None
-    return arguments if isinstance(arguments, dict) else {"malformed_json": _clean(str(given))}
+    return arguments if isinstance(arguments, dict) else malformed(_clean(str(given)))
 
 
 def _retryable(error: Exception) -> bool:

@@ -27,6 +27,8 @@ class StandIn:
     url: str
     requests: list[Chunk] = field(default_factory=list)
     keys: list[str] = field(default_factory=list)
+    at: list[float] = field(default_factory=list)
+    """When it was asked: seconds of the loop's clock."""
     hung_up: asyncio.Event = field(default_factory=asyncio.Event)
 
 
@@ -66,8 +68,20 @@ ANSWERS: dict[str, list[Chunk]] = {
         call(2, "calculate", '{"expression": '),
         *finish("tool_calls"),
     ],
+    "slow-call": [
+        call(0, "read_file", ""),
+        *(call(0, None, piece) for piece in ('{"pa', 'th": ', '"REA', "DME", '.md"}')),
+        *finish("tool_calls"),
+    ],
     "length": [delta(content="cut"), *finish("length")],
     "no-end": [delta(content="cut off")],
+    "dies": [delta(content="half an ans")],
+    "falls-silent": [delta(content="half an ans")],
+    "writes": [call(0, "read_file", '{"path": "')],
+    "empty": finish("stop"),
+    "thinks-only": [delta(reasoning_content="hm"), *finish("length")],
+    "blank": [delta(content=" \n"), *finish("stop")],
+    "filtered": finish("content_filter"),
     "surrogates": [delta(content="half \ud83d of it"), *finish("stop")],
 }
 FAILURES: dict[str, tuple[int, dict[str, str]]] = {
@@ -104,7 +118,12 @@ def _answer(stand_in: StandIn) -> Callable[[Request], Any]:
         key = request.headers.get("authorization", "").removeprefix("Bearer ")
         stand_in.requests.append(asked)
         stand_in.keys.append(key)
+        stand_in.at.append(asyncio.get_running_loop().time())
         model = asked["model"]
+        if model == "hangs":
+            while not await request.is_disconnected():
+                await asyncio.sleep(0.02)
+            stand_in.hung_up.set()
         if model in FAILURES:
             status, headers = FAILURES[model]
             said = f"no {model} with key {key}: " + "x" * 3000
@@ -119,20 +138,31 @@ def _answer(stand_in: StandIn) -> Callable[[Request], Any]:
 async def _stream(stand_in: StandIn, model: str, chunks: Iterable[Chunk]) -> AsyncIterator[bytes]:
     for chunk in chunks:
         yield _frame(model, chunk)
+        if model == "slow-call" and "tool_calls" in str(chunk):
+            await asyncio.sleep(0.15)
     if model == "dies":
-        yield _frame(model, delta(content="half an ans"))
         raise ConnectionAbortedError("the stand-in dies in mid-stream")
-    if model == "endless":
-        try:
-            while True:
-                yield _frame(model, delta(content="on "))
-                await asyncio.sleep(0.01)
-        except asyncio.CancelledError:
-            stand_in.hung_up.set()
-            raise
+    try:
+        while model in ENDLESS:
+            yield ENDLESS[model]
+            await asyncio.sleep(0.01)
+    except asyncio.CancelledError:
+        stand_in.hung_up.set()
+        raise
     yield b"data: [DONE]\n\n"
 
 
 def _frame(model: str, chunk: Chunk) -> bytes:
     whole = {"id": "c1", "object": "chat.completion.chunk", "created": 1, "model": model, **chunk}
     return f"data: {json.dumps(whole)}\n\n".encode()
+
+
+ENDLESS = {
+    "endless": _frame("endless", delta(content="on ")),
+    "floods": _frame("floods", delta(content="é" * 50_000)),
+    "broods": _frame("broods", delta(reasoning_content="x" * 100_000)),
+    "writes": _frame("writes", call(0, None, "x" * 100_000)),
+    "pings": b": still here\n\n",
+    "falls-silent": b": still here\n\n",
+}
+"""What these models send again and again."""

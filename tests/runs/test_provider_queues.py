@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 from activities.providers.factory import ProviderConfig, provider_for
 from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
 from journal.sqlite import SqliteJournal
-from settings import Settings
+from settings import BadSettings, Settings, load_settings
 from tests.providers.stand_in import StandIn, serving
 from worker import build_worker
 from workflows.agent_run import AgentRun
@@ -133,3 +133,11 @@ async def test_a_worker_that_stops_finishes_its_model_call_and_begins_nothing(sh
         assert (await asyncio.wait_for(late.result(), 8)).status is RunStatus.COMPLETED
     completed = [it for it in await shop.journal.read(speaks.id) if it.type == "message.completed"]
     assert [event.attempt for event in completed] == [1]
+
+
+def test_limits_that_are_none_are_told_before_a_worker_starts(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("RELAYLINE_PROVIDER_LIMITS", "openai=many")
+    with pytest.raises(BadSettings, match=r"PROVIDER_LIMITS is 'openai=many': .* is no limit"):
+        load_settings()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import AsyncExitStack, asynccontextmanager, nullcontext, suppress
+from contextlib import asynccontextmanager, nullcontext, suppress
 from uuid import uuid4
 
 from temporalio import activity, workflow
@@ -17,7 +17,6 @@ from contracts.commands import AnyCommand
 from contracts.envelope import NewEvent, Outbox
 from contracts.events import EventBody
 from contracts.runs import (
-    MODELS_QUEUE,
     AgentSpec,
     Limits,
     Phase,
@@ -167,6 +166,7 @@ class Fakes:
         while not all(map(self.outcome, command_ids)):
             await asyncio.sleep(0.01)
 
+    @activity.defn(name="call_model")
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """The model of that step."""
         self._take(request.outbox)
@@ -212,17 +212,6 @@ class Fakes:
         self.seals |= set(outbox.seals)
 
     @asynccontextmanager
-    async def models(self, temporal: Client, run_id: str) -> AsyncIterator[None]:
-        """A worker for that run's model calls; runs at the same time share one."""
-        async with AsyncExitStack() as stack:
-            if not _ASKED:
-                worker = Worker(temporal, task_queue=MODELS_QUEUE, activities=[call_model])
-                await stack.enter_async_context(worker)
-            _ASKED[run_id] = self
-            stack.callback(_ASKED.pop, run_id)
-            yield
-
-    @asynccontextmanager
     async def running(
         self, temporal: Client, limits: Limits | None = None, *, first: Sequence[AnyCommand] = ()
     ) -> AsyncIterator[WorkflowHandle[AgentRun, RunResult]]:
@@ -232,7 +221,13 @@ class Fakes:
             temporal,
             task_queue=run_id,
             workflows=[AgentRun],
-            activities=[self.call_tool, self.check_arguments, self.record_facts, self.rewind],
+            activities=[
+                self.call_model,
+                self.call_tool,
+                self.check_arguments,
+                self.record_facts,
+                self.rewind,
+            ],
             workflow_failure_exception_types=[workflow.NondeterminismError],
         )
         agent = AgentSpec(
@@ -248,7 +243,7 @@ class Fakes:
             task_queue=run_id,
         )
         await send(handle, *first)
-        async with worker, self.models(temporal, run_id):
+        async with worker:
             yield handle
         self._check()
 
@@ -260,19 +255,6 @@ class Fakes:
                 assert id_.replace("/accepted", "/outcome") in self._facts
             elif type_ in {"approval.requested", "input.requested"}:
                 assert f"{id_}/end" in self._facts
-
-
-_ASKED: dict[str, Fakes] = {}
-"""Whom the model calls of a run are for: all runs have one queue for them."""
-
-
-@activity.defn(name="call_model")
-async def call_model(request: ModelRequest) -> ModelResult:
-    """The model of the run's own fakes; a run that is over has none."""
-    fakes = _ASKED.get(request.run_id)
-    if fakes is None:
-        raise ApplicationError("the test of this run is over", non_retryable=True)
-    return await fakes.call_model(request)
 
 
 async def send(handle: WorkflowHandle[AgentRun, RunResult], *commands: AnyCommand) -> None:

@@ -49,10 +49,14 @@ async def met(temporal: Client, fakes: Held) -> WorkflowHandle[AgentRun, RunResu
     """A run that learns in one go that it is to be cancelled and that the call has returned."""
     run_id = f"run_{uuid4().hex}"
     agent = AgentSpec(name="tested", model="rehearsal", tools=fakes.tools)
-    calls: list[Callable[..., Any]] = [fakes.call_tool, fakes.check_arguments, fakes.record_facts]
+    calls: list[Callable[..., Any]] = [
+        fakes.call_model,
+        fakes.call_tool,
+        fakes.check_arguments,
+        fakes.record_facts,
+    ]
     async with (
         Worker(temporal, task_queue=run_id, activities=calls),
-        fakes.models(temporal, run_id),
     ):
         handle = await temporal.start_workflow(
             AgentRun.run,

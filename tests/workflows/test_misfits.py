@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
 from contracts.errors import ErrorType
 from contracts.runs import Limits
+from contracts.steps import ModelRequest, ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from tests.workflows.fakes import Fakes
 from tests.workflows.wheel import NOW
 from workflows.state import MAX_MISFIT_STEPS, RunState, misfit
 
@@ -45,3 +50,22 @@ def test_a_run_ends_only_after_five_bad_steps_in_a_row(steps: list[tuple[int, in
         last = bad[-MAX_MISFIT_STEPS:]
         ended = misfit(run, calls) is not None
         assert ended == (len(last) == MAX_MISFIT_STEPS and all(last))
+
+
+async def test_a_model_that_never_gets_a_call_right_is_stopped_after_five_steps(
+    temporal: Client,
+) -> None:
+    async def asks(request: ModelRequest) -> ModelResult:
+        call = PlannedCall(call_id=f"call_{request.step}_0", name="work")
+        return ModelResult(finish_reason="tool_calls", calls=(call,))
+
+    async def misfits(_: ToolRequest) -> ToolOutcome:
+        raise ApplicationError("path: is missing", type=ErrorType.BAD_ARGUMENTS, non_retryable=True)
+
+    fakes = Fakes([asks] * 9, misfits)
+    async with fakes.running(temporal) as handle:
+        with pytest.raises(WorkflowFailureError) as failed:
+            await handle.result()
+    assert isinstance(failed.value.cause, ApplicationError)
+    assert failed.value.cause.type == ErrorType.MALFORMED_CALLS
+    assert fakes.count("step.started") == MAX_MISFIT_STEPS
