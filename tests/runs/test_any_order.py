@@ -28,7 +28,7 @@ from contracts.commands import (
     Resume,
 )
 from tests.dev_stack import DevStack
-from tests.runs.thrower import Throw, Thrower
+from tests.runs.thrower import EDITS, Throw, Thrower
 
 SETTINGS = settings(
     max_examples=12,
@@ -65,9 +65,8 @@ SHAPES: list[Shape] = [
     ([{"calls": [CHARGE, NAP]}, SPEECH], {"max_wall_s": 0.5}),
     ([{"calls": [NAP]}, DONE], {"max_steps": 1}),
 ]
-EDITS: list[dict[str, Any]] = [
-    {"path": "any_order.txt", "content": "a person's"},
-    {"command": "echo a person"},
+MORE: list[dict[str, Any]] = [
+    *EDITS.values(),
     {"raise_to": 7},
     {"raise_to": 0},
     {"path": "../elsewhere", "content": "no"},
@@ -122,7 +121,7 @@ _throws = st.one_of(
     st.just(Throw("resume", {"by": "bob"})),
     st.builds(_redirect, _texts, st.booleans()),
     st.builds(_decide, _ids, _decisions, _notes),
-    st.builds(_edit, _ids, st.sampled_from(EDITS), st.booleans()),
+    st.builds(_edit, _ids, st.sampled_from(MORE), st.booleans()),
     st.builds(_answer, _ids, _texts, st.booleans()),
     st.builds(_cancel, _notes),
 )
@@ -136,7 +135,7 @@ _signals: st.SearchStrategy[Command | None] = st.one_of(
         Decide,
         approval_id=st.sampled_from(IDS),
         decision=st.sampled_from(["approve", "deny", "perhaps"]),
-        arguments=st.none() | st.sampled_from(EDITS),
+        arguments=st.none() | st.sampled_from(MORE),
     ),
     st.builds(Answer, request_id=st.sampled_from(IDS), text=_texts),
 )
@@ -204,7 +203,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._do(self._thrower.finish(gently=self._gently), self._thrower.check())
 
 
-@pytest.mark.timeout(90)  # one stack, some thirty runs
+@pytest.mark.timeout(120)  # one stack, some forty runs
 def test_every_command_has_one_outcome_and_every_run_one_end(tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
         stack = DevStack(tmp_path / "dev", RELAYLINE_FILES_ROOT=str(tmp_path))

@@ -24,6 +24,11 @@ from workflows.agent_run import AgentRun
 GENTLE_S = 3.0
 """How long a run is helped to its end before it is cancelled."""
 END_S = 20.0
+EDITS: dict[str, dict[str, Any]] = {
+    "write_file": {"path": "any_order.txt", "content": "a person's"},
+    "run_command": {"command": "echo a person"},
+}
+"""By tool: arguments that fit it and are not the model's."""
 STATUSES = frozenset({202, 404, 409, 422})
 """What a command may be answered."""
 
@@ -36,7 +41,7 @@ class Throw:
     """`pause` and so on, or `approvals/{id}`."""
     body: dict[str, Any] = field(default_factory=dict)
     aimed: bool = False
-    """True: at what the run waits for, if it waits."""
+    """True: at what its run waits for, or another one of the example, if any waits."""
 
 
 @dataclass
@@ -90,20 +95,20 @@ class Thrower:
     async def _throw(self, run_id: str, throw: Throw, times: int) -> None:
         sent = Sent(throw.path, throw.body)
         if throw.aimed:
-            await self._aim(run_id, sent)
+            run_id = await self._aim(run_id, sent)
         command_id = f"{sent.path.split('/')[0]}-{next(self.numbers)}"
         self.sent[run_id][command_id] = sent
         await self.post(run_id, command_id, times=times)
 
-    async def _aim(self, run_id: str, sent: Sent) -> None:
-        """At the oldest thing of its kind that the run waits for."""
-        waiting = (await self.view(run_id))["waiting_for"]
+    async def _aim(self, run_id: str, sent: Sent) -> str:
+        """At something of its kind that a run waits for, that run if there is a choice."""
         kind = "input" if sent.path == "answer" else "approval"
-        found = next((item["id"] for item in waiting if item["kind"] == kind), None)
-        if found and kind == "input":
-            sent.body = {**sent.body, "request_id": found}
-        elif found:
-            sent.path = f"approvals/{found}"
+        for wanted in (run_id, *self.runs):
+            for item in (await self.view(wanted))["waiting_for"]:
+                if item["kind"] == kind:
+                    _aim_at(item, sent)
+                    return wanted
+        return run_id
 
     async def post(self, run_id: str, command_id: str, *, times: int = 1) -> None:
         """Send a command as it was sent before, so many times at once."""
@@ -216,6 +221,16 @@ class Thrower:
 
         replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
         await replayer.replay_workflows(histories())
+
+
+def _aim_at(item: dict[str, Any], sent: Sent) -> None:
+    if item["kind"] == "input":
+        sent.body = {**sent.body, "request_id": item["id"]}
+        return
+    sent.path = f"approvals/{item['id']}"
+    fitting = EDITS.get(item["what"].split("(")[0])
+    if fitting and "arguments" in sent.body:
+        sent.body = {**sent.body, "arguments": fitting}
 
 
 def _help(kind: str, id_: str | None) -> Throw:
