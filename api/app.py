@@ -8,6 +8,7 @@ from fastapi import FastAPI
 from temporalio.client import Client
 
 from api import commands, decisions, errors, events, health, outcomes, progress, runs
+from api.attention import Attention, Workers
 from api.board import ProgressBoard
 from api.closer import Closer
 from api.feed import Feed
@@ -41,8 +42,10 @@ def create_app(
     gateway = Gateway(temporal_client)
     links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
     closer = Closer(journal, gateway)
-    views = Views(journal, gateway, links, closer)
-    feed = Feed(journal, metrics, Silence(closer.close))
+    workers = Workers(gateway)
+    attention = Attention(gateway, workers)
+    views = Views(journal, gateway, links, closer, attention)
+    feed = Feed(journal, metrics, Silence(closer.close, workers.quiet_s))
     app = bare_app()
     app.state.services = Services(
         journal=journal,
@@ -61,6 +64,7 @@ def create_app(
         ),
         board=ProgressBoard(journal, gateway, views, feed),
         sent=SentCommands(),
+        attention=attention,
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(CountRequests, metrics=metrics)

@@ -173,6 +173,7 @@ def _standing(view: RunView) -> ProgressView:
         status=view.status,
         step=view.step,
         waiting_for=view.waiting_for,
+        attention=view.attention,
         usage=view.usage,
         limits=view.limits,
         started_at=view.created_at,

@@ -9,6 +9,7 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
 
+from api.frames import frame, notice
 from api.metrics import Metrics
 from api.silence import Silence
 from api.streams import Subscriber
@@ -26,11 +27,6 @@ LINGER_S = 0.5
 """How long a run is still followed after its last viewer has left."""
 _RETRY_S = 0.5
 _log = logging.getLogger(__name__)
-
-
-def frame(event: StoredEvent) -> bytes:
-    """The event as a Server-Sent Event: its `seq` is the id."""
-    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.envelope_json()}\n\n".encode()
 
 
 class Watch(Subscriber):
@@ -63,6 +59,7 @@ class Viewer(Watch):
     def __init__(self, channel: Channel, position: int) -> None:
         super().__init__(channel)
         self.position = position
+        self._noticed = 0
         self._page: deque[StoredEvent] = deque()
 
     async def next_chunk(self) -> bytes | None:
@@ -74,7 +71,15 @@ class Viewer(Watch):
             chunk, newest = channel.take(self.position)
             self._moved(newest)
             return chunk
-        return None if channel.over else b""
+        return None if channel.over else self._notice()
+
+    def _notice(self) -> bytes:
+        """What the run lacks to go on, once."""
+        channel = self.channel
+        if self._noticed == channel.notices:
+            return b""
+        self._noticed = channel.notices
+        return channel.notice
 
     async def _from_journal(self) -> bytes | None:
         """Behind the channel's buffer: from the current page of the journal, or the next."""
@@ -126,6 +131,11 @@ class Channel:
         """When something came last, on the loop's clock."""
         self.delivered = 0
         """Events given to viewers and not yet told to the metrics, which would cost too much."""
+        self.notice = b""
+        """What is told of now that the run lacks; empty when it lacks nothing."""
+        self.notices = 0
+        """How many there were."""
+        self._lacking: str | None = None
         self._feed = feed
         self._frames: list[bytes] = []
         self._bytes = 0
@@ -140,6 +150,17 @@ class Channel:
             size += len(self._frames[end])
             end += 1
         return b"".join(self._frames[start:end]), self.first + end - 1
+
+    def lack(self, what: str | None) -> None:
+        """Tell every viewer what the run lacks to go on, once for as long as it does."""
+        if what == self._lacking:
+            return
+        self._lacking = what
+        self.notice = b""
+        if what is not None:
+            self.notices += 1
+            self.notice = notice(self.run_id, what)
+            self.wake_all()
 
     def leave(self, watch: Watch) -> None:
         """One watch less; the last one closes the channel after `LINGER_S`."""
@@ -190,6 +211,7 @@ class Channel:
         self.over = newest.ends_run
         self.heard_at = asyncio.get_running_loop().time()
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
+        self.lack(None)
         self._count()
         self._trim()
         self.wake_all()

@@ -11,8 +11,6 @@ from typing import NamedTuple, TypeVar, assert_never
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
     Client,
-    WorkflowExecution,
-    WorkflowExecutionStatus,
     WorkflowHandle,
     WorkflowQueryFailedError,
     WorkflowQueryRejectedError,
@@ -28,11 +26,20 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import TemporalUnavailable
+from api.execution import Execution, execution_of
 from api.labels import details, summary
 from contracts.closing import Closing
-from contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from contracts.commands import (
+    Answer,
+    AnyCommand,
+    Cancel,
+    CommandKind,
+    Decide,
+    Pause,
+    Redirect,
+    Resume,
+)
 from contracts.runs import (
-    FIRST_STEP,
     MEMO_PROGRESS,
     MEMO_REQUEST,
     SEARCH_AGENT,
@@ -60,24 +67,10 @@ _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
 _CONNECT_FAILED = "Failed client connect"
+_TASK_FAILS = "Workflow Task in failed state"
+"""In Temporal's refusal to pass on a query, without waiting for any worker."""
 _log = logging.getLogger(__name__)
 _T = TypeVar("_T")
-
-
-class Execution(NamedTuple):
-    """What Temporal knows of a run without a worker."""
-
-    run_id: str
-    status: RunStatus
-    request: RunRequestMemo | None
-    memo: RunMemo
-    started_at: datetime
-    closed_at: datetime | None
-
-    @property
-    def submitted_at(self) -> datetime:
-        """When the run was submitted; a long run goes on in executions that began later."""
-        return (self.request and self.request.created_at) or self.started_at
 
 
 class Gateway:
@@ -155,23 +148,45 @@ class Gateway:
             return False
         return True
 
+    async def had(self, run_id: str, command_id: str) -> CommandKind | None:
+        """The kind of a command that Temporal has taken for the run, whether it was read or not.
+
+        None if there is none in the history of the run's newest execution.
+        """
+        try:
+            return await _bounded(SIGNAL_S, self._had(run_id, command_id))
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+
     async def progress(self, run_id: str) -> RunProgress | None:
         """The workflow's own answer; None when there is none: no worker, ended, unknown.
 
         Never raises for a Temporal that is down: that, too, is no answer.
         """
-        call = self._handle(run_id).query(
-            AgentRun.progress,
-            reject_condition=QueryRejectCondition.NOT_OPEN,
-            rpc_timeout=timedelta(seconds=QUERY_S),
-        )
         try:
-            return await _bounded(QUERY_S, call)
+            return await _bounded(QUERY_S, self._query(run_id))
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             _log.debug("query not answered", extra={"run_id": run_id, "reason": str(error)})
         except (TemporalUnavailable, RPCError) as error:
             _log.debug("query failed", extra={"run_id": run_id, "reason": str(error)})
         return None
+
+    async def has_worker(self, run_id: str) -> bool | None:
+        """Whether a worker answers for the run; None when the run is none that could tell.
+
+        That is one that has ended, that Temporal does not know, or whose workflow fails. Ask only
+        while Temporal answers: without it the word is False.
+        """
+        try:
+            await _bounded(QUERY_S, self._query(run_id))
+        except WorkflowQueryFailedError:
+            return True
+        except (WorkflowQueryRejectedError, RPCError):
+            return None
+        except TemporalUnavailable as error:
+            return None if _TASK_FAILS in str(error.__cause__) else False
+        return True
 
     async def count(self, query: str) -> int:
         """How many executions match the visibility query."""
@@ -198,6 +213,24 @@ class Gateway:
         except RPCError as error:
             raise TemporalUnavailable(str(error)) from error
 
+    def _query(self, run_id: str) -> Awaitable[RunProgress]:
+        return self._handle(run_id).query(
+            AgentRun.progress,
+            reject_condition=QueryRejectCondition.NOT_OPEN,
+            rpc_timeout=timedelta(seconds=QUERY_S),
+        )
+
+    async def _had(self, run_id: str, command_id: str) -> CommandKind | None:
+        timeout = timedelta(seconds=SIGNAL_S)
+        async for event in self._handle(run_id).fetch_history_events(rpc_timeout=timeout):
+            signal = event.workflow_execution_signaled_event_attributes
+            if signal.signal_name not in list(CommandKind):
+                continue
+            given = await self._client.data_converter.decode(signal.input.payloads)
+            if any(isinstance(it, dict) and it.get("command_id") == command_id for it in given):
+                return CommandKind(signal.signal_name)
+        return None
+
     def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
         return self._client.get_workflow_handle_for(AgentRun.run, run_id)
 
@@ -205,41 +238,6 @@ class Gateway:
 class _Page(NamedTuple):
     executions: list[Execution]
     next_token: bytes | None
-
-
-async def execution_of(described: WorkflowExecution) -> Execution:
-    """An execution in our words."""
-    memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
-    running = described.typed_search_attributes.get(_STATUS) == RunStatus.RUNNING
-    if running and memo.status is RunStatus.QUEUED:
-        memo = FIRST_STEP
-    request = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
-    return Execution(
-        described.id,
-        status_of(described.status, memo),
-        request,
-        memo,
-        described.start_time,
-        described.close_time,
-    )
-
-
-def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatus:
-    """The run's status: the execution's own word, refined by the memo where that is newer."""
-    kinds = WorkflowExecutionStatus
-    match status:
-        case kinds.TERMINATED:
-            return RunStatus.TERMINATED
-        case kinds.TIMED_OUT:
-            return RunStatus.TIMED_OUT
-        case kinds.CANCELED:
-            return RunStatus.CANCELLED
-        case kinds.FAILED:
-            return RunStatus.FAILED
-        case kinds.COMPLETED:
-            return memo.status if memo.status.ended else RunStatus.COMPLETED
-        case _:
-            return memo.status
 
 
 def _signalled(handle: WorkflowHandle[AgentRun, RunResult], command: AnyCommand) -> Awaitable[None]:

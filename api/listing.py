@@ -14,7 +14,8 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from api.errors import BadRequest
-from api.gateway import Execution, Gateway
+from api.execution import Execution
+from api.gateway import Gateway
 from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
 from workflows.agent_run import AgentRun
 

@@ -13,7 +13,7 @@ from api.receipts import accepted_key, outcome_key
 from api.schemas import CommandView
 from api.services import RunId, Services, Serving, json_response
 from api.streams import on_disconnect
-from contracts.commands import MAX_ID_CHARS
+from contracts.commands import MAX_ID_CHARS, CommandKind
 from contracts.envelope import StoredEvent
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
 
@@ -31,8 +31,8 @@ async def get_command(
 ) -> Response:
     """What became of a command; with `wait`, as soon as that is known or the seconds are over.
 
-    A command is known once its run has taken note of it, and before that to the server that
-    sent it.
+    A command is known once its run has taken note of it; one of which it has not, as when it
+    came while the run ended, Temporal knows.
     """
     view = await _find(services, run_id, command_id)
     if view is None or (wait and view.state == "accepted"):
@@ -95,6 +95,8 @@ async def _find(
     kind = services.sent.kind(run_id, command_id)
     if accepted and isinstance(body := accepted.body(), CommandAccepted):
         kind = body.kind
+    if kind is None and ask_temporal:
+        kind = await _taken(services, run_id, command_id)
     if kind is None:
         return None
     state: Literal["accepted", "refused"] = "refused" if ended else "accepted"
@@ -115,6 +117,14 @@ def _outcome(run_id: str, command_id: str, fact: StoredEvent) -> CommandView:
     elif isinstance(body, CommandRefused):
         view.state, view.kind, view.reason = "refused", body.kind, body.reason
     return view
+
+
+async def _taken(services: Services, run_id: str, command_id: str) -> CommandKind | None:
+    """The kind of a command of which only Temporal knows, as after a restart of this server."""
+    try:
+        return await services.gateway.had(run_id, command_id)
+    except TemporalUnavailable:
+        return None
 
 
 async def _closed(services: Services, run_id: str) -> bool:

@@ -90,6 +90,7 @@ async def list_runs(
     """Runs, newest first; a run appears within about a second of its submission."""
     before = Place.decode(cursor) if cursor is not None else None
     page, after = await newest(services.gateway, query_for(status, agent), limit, before)
+    attention = await services.attention.of_listed(page)
     runs = tuple(
         RunListItem(
             run_id=item.run_id,
@@ -98,11 +99,12 @@ async def list_runs(
             status=item.status,
             step=item.memo.step,
             waiting_for=() if item.status.ended else item.memo.waiting_for,
+            attention=stuck,
             created_at=item.submitted_at,
             ended_at=item.closed_at,
             links=services.links(item.run_id),
         )
-        for item in page
+        for item, stuck in zip(page, attention, strict=True)
     )
     return json_response(RunList(runs=runs, cursor=after.encode() if after else None))
 

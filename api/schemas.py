@@ -147,6 +147,9 @@ class RunView(_Answer):
     usage: Usage = Usage()
     step: int = 0
     waiting_for: tuple[Waiting, ...] = ()
+    attention: str | None = None
+    """What keeps an open run from going on: `workflow task failing` (its code fails, as after a
+    bad deployment), `no worker`; null when nothing is known to."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null where the source does not have it."""
@@ -166,6 +169,8 @@ class RunListItem(_Answer):
     status: RunStatus
     step: int = 0
     waiting_for: tuple[Waiting, ...] = ()
+    attention: str | None = None
+    """As in the run itself."""
     created_at: datetime
     ended_at: datetime | None = None
     links: Links
@@ -193,6 +198,8 @@ class ProgressView(_Answer):
     phase: Phase | None = None
     """null unless the workflow answered."""
     waiting_for: tuple[Waiting, ...] = ()
+    attention: str | None = None
+    """As in the run itself; null when the workflow answered."""
     tool_calls: int | None = None
     running_tools: tuple[str, ...] = ()
     usage: Usage = Usage()

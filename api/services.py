@@ -11,6 +11,7 @@ from fastapi import Depends, Header, Path, Request
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from api.attention import Attention
 from api.board import ProgressBoard
 from api.errors import UnknownRun
 from api.feed import Feed, Watch
@@ -48,6 +49,7 @@ class Services:
     streams: Streams
     board: ProgressBoard
     sent: SentCommands
+    attention: Attention
 
     async def close_streams(self) -> None:
         """End every open stream and long poll; the first thing that a stopping server does."""

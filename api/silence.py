@@ -1,10 +1,13 @@
-"""Looks after watched runs whose journal is silent: Temporal may have closed them."""
+"""Looks after watched runs whose journal is silent.
+
+Temporal may have closed them; or Temporal, or every worker, is not there.
+"""
 
 from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Protocol
 
 from temporalio.service import RPCError
@@ -20,6 +23,10 @@ LOOK_EVERY_S = 0.5
 MAX_ASKED = 10
 """Runs asked about in one look, those longest not asked about first: what a process asks Temporal
 is bounded, however many runs are watched. Housekeeping ends those whose turn does not come."""
+GONE_S = 3.5
+"""How long no worker answers before that is said: longer than one takes to be started again."""
+NO_TEMPORAL = "Temporal does not answer"
+NO_WORKER = "no worker answers"
 _log = logging.getLogger(__name__)
 
 
@@ -35,12 +42,30 @@ class Heard(Protocol):
         """True when nothing more will come."""
         ...
 
+    def lack(self, what: str | None) -> None:
+        """Take note of what the run lacks to go on, None when it lacks nothing."""
+        ...
+
 
 class Silence:
-    """One task looks after all followed runs of this process; with none, there is no task."""
+    """One task looks after all followed runs of this process; with none, there is no task.
 
-    def __init__(self, close: Callable[[str], Awaitable[bool]]) -> None:
+    What one silent run shows of Temporal and the workers holds for all.
+    """
+
+    def __init__(
+        self,
+        close: Callable[[str], Awaitable[bool]],
+        quiet_s: Callable[[str], Awaitable[float | None]],
+    ) -> None:
+        """Look after nothing yet.
+
+        Args:
+            close: Ends the run if Temporal has closed it; whether it did.
+            quiet_s: For how long no worker has answered, None if that run can't tell.
+        """
         self._close = close
+        self._quiet_s = quiet_s
         self._asked_at: dict[Heard, float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -68,19 +93,36 @@ class Silence:
             now = loop.time()
             for run in [run for run in self._asked_at if run.over]:
                 self.forget(run)
-            silent = [run for run in self._asked_at if self._is_due(run, now)]
-            silent.sort(key=self._asked_at.__getitem__)
-            for run in silent[:MAX_ASKED]:
-                self._asked_at[run] = now
-            await asyncio.gather(*(self._ask(run.run_id) for run in silent[:MAX_ASKED]))
+            silent = [run for run in self._asked_at if now - run.heard_at >= SILENT_S]
+            due = [run for run in silent if now - self._asked_at[run] >= ASK_EVERY_S]
+            due.sort(key=self._asked_at.__getitem__)
+            if asked := due[:MAX_ASKED]:
+                for run in asked:
+                    self._asked_at[run] = now
+                lacking = await self._lacking(asked)
+                for run in silent:
+                    if loop.time() - run.heard_at >= SILENT_S:
+                        run.lack(lacking)
 
-    def _is_due(self, run: Heard, now: float) -> bool:
-        return now - run.heard_at >= SILENT_S and now - self._asked_at[run] >= ASK_EVERY_S
+    async def _lacking(self, asked: Sequence[Heard]) -> str | None:
+        """What is not there; ends those runs on the way that Temporal has closed."""
+        answers = await asyncio.gather(*(self._ask(run.run_id) for run in asked))
+        if not any(answers):
+            return NO_TEMPORAL
+        for run in asked:
+            quiet_s = None if run.over else await self._quiet_s(run.run_id)
+            if quiet_s is not None:
+                return NO_WORKER if quiet_s >= GONE_S else None
+        return None
 
-    async def _ask(self, run_id: str) -> None:
-        """End the run if Temporal has closed it; the watchers see that in the journal."""
+    async def _ask(self, run_id: str) -> bool:
+        """End the run if Temporal has closed it; whether Temporal answered."""
         try:
             if await self._close(run_id):
                 _log.info("ended a run that Temporal had closed", extra={"run_id": run_id})
-        except (ApiError, RPCError, JournalUnavailable) as error:
+        except JournalUnavailable as error:
+            _log.info("a closed run could not be ended", extra={"reason": str(error)})
+        except (ApiError, RPCError) as error:
             _log.info("not known whether a run is closed", extra={"reason": str(error)})
+            return False
+        return True

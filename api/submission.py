@@ -11,7 +11,7 @@ from typing import NamedTuple
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from api.errors import InvalidField, KeyReused, TemporalUnavailable, TooLarge
-from api.gateway import Execution
+from api.execution import Execution
 from api.schemas import RunRequest
 from api.services import Services
 from catalog.models import UnknownModelName, parse_model

@@ -5,9 +5,11 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
+from api.attention import Attention
 from api.closer import Closer
 from api.errors import RunExpired, TemporalUnavailable, UnknownRun
-from api.gateway import Execution, Gateway
+from api.execution import Execution
+from api.gateway import Gateway
 from api.schemas import Links, RunView
 from api.standing import WAITS, Standing
 from contracts.envelope import StoredEvent
@@ -36,12 +38,18 @@ class Views:
     """
 
     def __init__(
-        self, journal: Journal, gateway: Gateway, links: LinkMaker, closer: Closer
+        self,
+        journal: Journal,
+        gateway: Gateway,
+        links: LinkMaker,
+        closer: Closer,
+        attention: Attention,
     ) -> None:
         self._journal = journal
         self._gateway = gateway
         self._links = links
         self._closer = closer
+        self._attention = attention
 
     async def find(self, run_id: str) -> RunView:
         """The run.
@@ -62,7 +70,7 @@ class Views:
                 raise
             return await self._from_facts(run_id)
         if execution:
-            return await self._after_all(execution) or self.of_execution(execution)
+            return await self._after_all(execution) or await self._of_execution(execution)
         if trouble:
             raise trouble
         if head is None:
@@ -87,7 +95,7 @@ class Views:
             raise UnknownRun(run_id)
         return await self._settled(execution) if execution.status.ended else None
 
-    def of_execution(self, execution: Execution) -> RunView:
+    async def _of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
         request, memo = execution.request, execution.memo
         ended = execution.status.ended
@@ -100,6 +108,7 @@ class Views:
             usage=memo.usage,
             step=memo.step,
             waiting_for=() if ended else memo.waiting_for,
+            attention=await self._attention.of(execution),
             limits=request.limits if request else None,
             metadata=request.metadata if request else None,
             created_at=execution.submitted_at,

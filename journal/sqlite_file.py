@@ -102,6 +102,7 @@ class JournalFile:
             JournalUnavailable: it can't be opened, or it is no journal that this version knows.
             sqlite3.OperationalError: busy; try again.
         """
+        self._check_not_bereft()
         if not self._seen:
             self._make_folder()
         mode = "rw" if self._seen else "rwc"
@@ -119,6 +120,19 @@ class JournalFile:
             raise
         self._seen = True
         return connection
+
+    def _check_not_bereft(self) -> None:
+        """Refuse to open what is left of a journal whose file is gone, or was emptied.
+
+        A process that starts while the file is away would else make an empty one, in which the
+        others would go on; and SQLite would throw away the log with what was written last.
+        """
+        log = Path(f"{self.path}-wal")
+        if log.exists() and not _size(self.path):  # in this order: the log is made second
+            raise JournalUnavailable(
+                f"the journal {self.path} is gone, but not its {log.name}; put it back, or move "
+                f"{log.name} away, too, to begin a new one"
+            )
 
     def _make_folder(self) -> None:
         folder = self.path.parent
@@ -149,6 +163,10 @@ class JournalFile:
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
         if (owner, version, tables) == (0, 0, 0):
+            if self._seen:
+                raise JournalUnavailable(
+                    f"the journal {self.path} was replaced by an empty file; put it back"
+                )
             return True
         if owner != APPLICATION_ID:
             raise JournalUnavailable(
@@ -186,6 +204,14 @@ class JournalFile:
             f"the journal {self.path} was locked for {BUSY_WAIT_S:g} s: "
             f"{_REMEDIES[sqlite3.SQLITE_BUSY]}"
         )
+
+
+def _size(path: Path) -> int:
+    """Bytes of the file, 0 if there is none."""
+    try:
+        return path.stat().st_size
+    except FileNotFoundError:
+        return 0
 
 
 def _primary_code(error: sqlite3.Error) -> int:
@@ -227,13 +253,18 @@ class Link:
             self._identity = self.file.identity()
         return self._connection
 
-    def use(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """The query's answer; waits `BUSY_WAIT_S` for a lock.
+    def use(self, query: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
+        """The query's answer.
+
+        Args:
+            query: What to ask; several times, perhaps.
+            deadline: Until when, on the monotonic clock, to wait for a lock; `BUSY_WAIT_S` from
+                now if it is not given.
 
         Raises:
             JournalUnavailable: the storage did not answer; the next use starts afresh.
         """
-        deadline = time.monotonic() + BUSY_WAIT_S
+        deadline = deadline or time.monotonic() + BUSY_WAIT_S
         while True:
             try:
                 return query(self.connection())

@@ -5,11 +5,12 @@ from __future__ import annotations
 import asyncio
 import queue
 import sqlite3
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from journal.sqlite_file import JournalFile, Link
+from journal.sqlite_file import BUSY_WAIT_S, JournalFile, Link
 
 T = TypeVar("T")
 _THREADS = 4
@@ -30,16 +31,19 @@ class Reader:
         """The query's answer.
 
         Raises:
-            JournalUnavailable: the storage did not answer, or the journal was closed.
+            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal was
+                closed.
         """
         if self._closed:
             raise self._file.closed()
-        return await asyncio.get_running_loop().run_in_executor(self._pool, self._run, query)
+        deadline = time.monotonic() + BUSY_WAIT_S
+        loop = asyncio.get_running_loop()
+        return await loop.run_in_executor(self._pool, self._run, query, deadline)
 
-    def _run(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    def _run(self, query: Callable[[sqlite3.Connection], T], deadline: float) -> T:
         link = self._links.get_nowait()
         try:
-            return link.use(query)
+            return link.use(query, deadline)
         finally:
             self._links.put(link)
 

@@ -201,12 +201,15 @@ async def frames(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, str],
 async def follow(
     api: Api, run: str, after: int | None = None, stop_after: int | None = None
 ) -> list[dict[str, Any]]:
-    """Envelopes of one connection: to its end, or cut after that many."""
+    """Envelopes of the journal in one connection: to its end, or cut after that many."""
     headers = SSE if after is None else {**SSE, "Last-Event-ID": str(after)}
     got: list[dict[str, Any]] = []
     async with api.http.stream("GET", f"/v1/runs/{run}/events", headers=headers) as answer:
         assert answer.status_code in {200, 204}, await answer.aread()
         async for seq, kind, data in frames(answer):
+            if kind == "worker.unavailable":
+                assert not seq
+                continue
             got.append(json.loads(data))
             assert (seq, kind) == (str(got[-1]["seq"]), got[-1]["type"])
             if len(got) == stop_after:

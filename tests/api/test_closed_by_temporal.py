@@ -121,6 +121,9 @@ class Followed:
         self.heard_at = heard_at
         self.over = False
 
+    def lack(self, what: str | None) -> None:
+        return None
+
 
 @pytest.mark.parametrize(
     "error", [None, TemporalUnavailable("no"), RPCError("no", RPCStatusCode.INTERNAL, b"")]
@@ -136,7 +139,10 @@ async def test_what_is_asked_is_bounded_and_every_silent_run_has_its_turn(
             raise error
         return run_id == "silent 0"
 
-    silence, now = Silence(close), asyncio.get_running_loop().time()
+    async def quiet_s(run_id: str) -> float | None:
+        return None
+
+    silence, now = Silence(close, quiet_s), asyncio.get_running_loop().time()
     silent = [Followed(f"silent {number}", now - 5) for number in range(MAX_ASKED + 5)]
     busy, gone, over = Followed("busy", now + 60), Followed("gone", 0), Followed("over", 0)
     over.over = True
