@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+CHAOS ?= --runs 200 --minutes 5
 
-.PHONY: setup dev demo test check fix bench histories clean
+.PHONY: setup dev demo test chaos check fix bench histories clean
 
 setup: $(STAMP)
 
@@ -22,6 +23,10 @@ demo: setup  ## a run on this repository's own files, its worker killed once in 
 
 test: setup  ## every test
 	$(BIN)/python -m pytest --cov --cov-report=term
+
+chaos: setup  ## runs, faults and the checker, then every mutant; long form: make chaos CHAOS="--runs 1000"
+	$(BIN)/python -m tests.chaos $(CHAOS)
+	$(BIN)/python -m pytest tests/chaos -m chaos
 
 check: setup  ## everything that reads the code without running it
 	$(BIN)/ruff format --check .

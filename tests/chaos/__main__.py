@@ -1,0 +1,89 @@
+"""`python -m tests.chaos --runs 1000 --seed 7 --minutes 20`: a campaign, its figures, a verdict."""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import logging
+import os
+import shutil
+import sys
+import tempfile
+import time
+from contextlib import suppress
+from pathlib import Path
+from random import Random
+from typing import Any
+
+from tests.chaos.campaign import END_S, Load, chaos_stack
+from tests.chaos.checker import check
+from tests.chaos.checks import Violation
+from tests.chaos.faults import MIXES, Faults
+from tests.chaos.figures import figures
+
+_log = logging.getLogger(__name__)
+_MAX_SHOWN = 50
+
+
+def main() -> None:
+    """Exit 1 on a violation, and say where the evidence is."""
+    given = _arguments()
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    _log.setLevel(logging.INFO)
+    _log.info("seed %d: %d runs, at most %g minutes", given.seed, given.runs, given.minutes)
+    folder = Path(tempfile.mkdtemp(prefix="relayline-chaos-"))
+    found, told = asyncio.run(campaign(folder, given))
+    _log.info("%s", json.dumps(told, indent=1))
+    for violation in found[:_MAX_SHOWN]:
+        _log.info("VIOLATION %s", violation)
+    if found:
+        _log.info("evidence: %s (journal: data/journal.db, runs: evidence.json)", folder)
+    else:
+        shutil.rmtree(folder)
+    _log.info("seed %d: %d violations", given.seed, len(found))
+    logging.shutdown()
+    os._exit(1 if found else 0)  # a short-lived Temporal client may abort at interpreter exit
+
+
+async def campaign(
+    folder: Path, given: argparse.Namespace
+) -> tuple[list[Violation], dict[str, Any]]:
+    """Load and faults until the runs have ended or time is up; what the checker says of it."""
+    began = time.monotonic()
+    async with chaos_stack(folder / "data") as stack:
+        load = Load(stack, given.seed, at_once=given.at_once)
+        mix = MIXES[given.mix]
+        faults = Faults(stack, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
+        playing = asyncio.create_task(load.play(given.runs))
+        injecting = asyncio.create_task(faults.inject())
+        await asyncio.wait({playing}, timeout=given.minutes * 60)
+        if not injecting.cancel():
+            injecting.result()  # it has failed
+        load.close_the_door()
+        with suppress(TimeoutError):
+            await asyncio.wait_for(playing, END_S)
+        observed = await load.observe()
+        await load.close()
+    found = check(observed)
+    told = {"seed": given.seed, "seconds": round(time.monotonic() - began)}
+    told |= figures(observed, faults.done) | {"violations": len(found)}
+    evidence = {**told, "fault_log": faults.report(), "violation_log": [str(it) for it in found]}
+    evidence["run_ids"] = sorted({it.run_id for it in found})
+    (folder / "evidence.json").write_text(json.dumps(evidence, indent=1))
+    return found, told
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
+    parser.add_argument("--runs", type=int, default=1000)
+    parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
+    parser.add_argument("--minutes", type=float, default=30, help="then no more runs are submitted")
+    parser.add_argument("--at-once", type=int, default=10, help="runs at a time")
+    parser.add_argument("--fault-every-s", type=float, default=3.0, help="seconds, on average")
+    parser.add_argument("--mix", choices=MIXES, default="heavy", help="which faults")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,63 @@
+"""The agent `chaos`: tools of every kind, those that change something leave a line on disk."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import time
+from pathlib import Path
+
+from catalog.agents import Agent
+from catalog.tools import ToolContext, tool
+
+MODULE = "tests.chaos.agents"
+FOLDER = "CHAOS_EFFECTS"
+"""The environment variable that names the folder of the lines."""
+MARKING = frozenset({"note", "book", "sign"})
+UNSAFE = frozenset({"book"})
+
+
+@tool(retries=3)
+def note(context: ToolContext, seconds: float = 0) -> str:
+    """Leave a line; harmless when it is done twice. Runs in a thread."""
+    _mark(context)
+    time.sleep(seconds)
+    return "noted"
+
+
+@tool(effects="unsafe", timeout_s=60)
+async def book(context: ToolContext, seconds: float = 0) -> str:
+    """Leave a line that must not be left twice."""
+    _mark(context)
+    await asyncio.sleep(seconds)
+    return "booked"
+
+
+@tool(approval="always", approval_timeout_s=600)
+async def sign(context: ToolContext) -> str:
+    """Leave a line that a person has approved."""
+    _mark(context)
+    return "signed"
+
+
+@tool(retries=2)
+async def stumble(context: ToolContext) -> str:
+    """Fail the first time."""
+    if context.attempt == 1:
+        raise ValueError("stumbled")
+    context.progress("up again", 0.5)
+    return "here"
+
+
+def _mark(context: ToolContext) -> None:
+    """One line, appended in one piece."""
+    line = f"{context.call_id} {context.attempt}\n".encode()
+    file = Path(os.environ[FOLDER]) / context.run_id
+    marks = os.open(file, os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
+    try:
+        os.write(marks, line)
+    finally:
+        os.close(marks)
+
+
+chaos = Agent("chaos", tools=(note, book, sign, stumble, "sleep", "calculate", "ask_user"))

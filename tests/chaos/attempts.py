@@ -1,0 +1,121 @@
+"""Attempts of model and tool calls: what counts, what is void, what is said. Pure."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterator
+
+from contracts.render import Rendered
+from tests.chaos.checks import Check
+from tests.chaos.observed import Event, Observed
+from tests.chaos.script_text import Oracle
+
+_DELTAS = frozenset({"message.delta", "reasoning.delta"})
+_MESSAGES = frozenset({"message.completed", "message.interrupted"})
+_Complaints = Iterator[tuple[Check, str]]
+
+
+def complaints(run: Observed) -> _Complaints:
+    """What attempts did that they must not do."""
+    yield from _rendered(run)
+    yield from _said(run)
+    yield from _void(run)
+    yield from _stale(run)
+    if run.drained_only:
+        yield from _drained(run)
+
+
+def _rendered(run: Observed) -> _Complaints:
+    """At each prefix that ends a step a person sees what is stored: just before, and after."""
+    rendered = Rendered()
+    for stored, event in zip(run.stored, run.events, strict=True):
+        before, rendered = rendered, rendered.apply(stored)
+        if event["type"] not in _MESSAGES:
+            continue
+        step, text = event["step"], event["data"]["text"]
+        for when, seen in (("before", before.text(step)), ("after", rendered.text(step))):
+            if seen != text:
+                yield Check.RENDERED, f"step {step}, {when} its end: {_differing(seen, text)}"
+
+
+def _said(run: Observed) -> _Complaints:
+    """Whole answers are those of the script, interrupted ones begin like them."""
+    oracle, begun = Oracle(run.input), False
+    for event in run.events:
+        match event["type"]:
+            case "message.user":
+                if begun:
+                    oracle.redirected(event["data"]["text"])
+                begun = True
+            case "message.completed" if oracle.knows:
+                text = event["data"]["text"]
+                if text != oracle.text:
+                    what = f"step {event['step']}: {_differing(text, oracle.text)}"
+                    yield Check.SAID, what
+                oracle.answered()
+            case "message.interrupted" if oracle.knows:
+                if not oracle.text.startswith(event["data"]["text"]):
+                    yield Check.SAID, f"step {event['step']}: no beginning of what is to be said"
+
+
+def _void(run: Observed) -> _Complaints:
+    """Whatever an attempt streamed is declared void, all of it, before a later one streams."""
+    streamed: defaultdict[int, dict[int, list[int]]] = defaultdict(dict)
+    for event in run.events:
+        if event["type"] == "attempt.superseded":
+            left = streamed[event["step"]].pop(event["data"]["attempt"], [])
+            declared = (event["data"]["from_seq"], event["data"]["to_seq"])
+            if not left or declared != (left[0], left[-1]):
+                yield Check.SUPERSEDED, f"{declared} is declared void, streamed was {left}"
+        elif event["type"] in _DELTAS | _MESSAGES and "attempt" in event:
+            yield from _goes_on(event, streamed[event["step"]])
+
+
+def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
+    """An attempt streams or ends: nothing of an earlier one may stand."""
+    attempt = event["attempt"]
+    for early in [old for old in streamed if old < attempt]:
+        del streamed[early]
+        yield Check.SUPERSEDED, f"attempt {early} is not void at {event['seq']}, of {attempt}"
+    if event["type"] in _DELTAS:
+        streamed.setdefault(attempt, []).append(event["seq"])
+
+
+def _stale(run: Observed) -> _Complaints:
+    """Attempts of a call write in their order; a further run of an unsafe tool counts anew."""
+    newest: dict[str, int] = {}
+    for event in run.events:
+        if event["type"] == "input.received":
+            newest.pop(_call_of(event["data"]["request_id"]), None)
+        attempt = event.get("attempt")
+        if attempt is None:
+            continue
+        scope = event["data"].get("call_id") or f"step {event['step']}"
+        if attempt < newest.get(scope, 0):
+            yield Check.STALE, f"{scope}: {event['type']} of attempt {attempt} at {event['seq']}"
+        newest[scope] = max(attempt, newest.get(scope, 0))
+
+
+def _call_of(request_id: str) -> str:
+    """The call whose outcome is asked for: `outcome_{step}_{index}_{run}`."""
+    return "_".join(["call", *request_id.split("_")[1:3]])
+
+
+def _drained(run: Observed) -> _Complaints:
+    for event in run.events:
+        if event["type"] == "attempt.superseded" or event.get("attempt", 1) > 1:
+            yield Check.DRAINED, f"{event['type']} of attempt {event['attempt']}"
+            return
+
+
+def _differing(seen: str, stored: str) -> str:
+    """Where two texts part."""
+    same = next((at for at, (a, b) in enumerate(zip(seen, stored, strict=False)) if a != b), None)
+    at = min(len(seen), len(stored)) if same is None else same
+    return f"{len(seen)} and {len(stored)} characters, apart from {at} on: {seen[at : at + 20]!r}"
+
+
+def texts(events: list[Event]) -> int:
+    """Characters of all whole answers."""
+    whole = (event for event in events if event["type"] == "message.completed")
+    return sum(len(event["data"]["text"]) for event in whole)

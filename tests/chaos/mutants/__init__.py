@@ -1,0 +1,45 @@
+"""Deliberate breakages of the product, each with the promise that it breaks and how that shows."""
+
+from __future__ import annotations
+
+from typing import Literal, NamedTuple
+
+from tests.chaos import scenes
+from tests.chaos.checks import Check
+from tests.chaos.scenes import Scene
+
+
+class Mutant(NamedTuple):
+    """A patch beside this file."""
+
+    patch: str
+    check: Check
+    """The promise that the checker must name."""
+    scene: Scene | Literal["again", "judge"]
+    """What shows it: a load on a stack, or a command of `tests.chaos.bench`."""
+    quick: bool = False
+    """True: a few seconds are enough, so every test run tries it."""
+
+
+MUTANTS = [
+    Mutant("answered_before_commit", Check.MESSAGES, scenes.kill_before_commit),
+    Mutant("claim_ignored", Check.UNSAFE_ONCE, scenes.kill_in_tool),
+    Mutant("deltas_twice", Check.RENDERED, scenes.talk),
+    Mutant("inbox_not_drained", Check.COMMANDS, scenes.fail),
+    Mutant("last_deltas_lost", Check.RENDERED, scenes.talk),
+    Mutant("no_drain", Check.DRAINED, scenes.drain),
+    Mutant("no_fence", Check.STALE, scenes.oversleep),
+    Mutant("no_supersede", Check.SUPERSEDED, scenes.kill),
+    Mutant("other_decisions_on_replay", Check.REPLAYS, scenes.talk),
+    Mutant("page_off_by_one", Check.CLIENT_GAP, scenes.talk),
+    Mutant("result_key_without_call", Check.CALL_ENDS_ONCE, scenes.calls),
+    Mutant("result_not_looked_up", Check.NOT_RERUN, "again", quick=True),
+    Mutant("resume_off_by_one", Check.CLIENT_DOUBLE, scenes.talk),
+    Mutant("tail_skips", Check.CLIENT_GAP, scenes.talk, quick=True),
+    Mutant("void_key_without_attempt", Check.SUPERSEDED, scenes.kill_twice),
+    Mutant("void_text_still_shown", Check.RENDERED, "judge", quick=True),
+    Mutant("written_after_the_end", Check.ONE_END, scenes.terminate),
+]
+SCENES: list[Scene] = list(
+    dict.fromkeys(it.scene for it in MUTANTS if not isinstance(it.scene, str))
+)

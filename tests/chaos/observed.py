@@ -1,0 +1,77 @@
+"""What was seen of one run: by its clients, in the journal, in Temporal, on disk."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any, NamedTuple
+
+from contracts.envelope import StoredEvent
+
+Event = dict[str, Any]
+
+
+class Connection(NamedTuple):
+    """One connection of a client."""
+
+    cursor: int
+    """Where it asked to go on from."""
+    frames: Sequence[tuple[int, Event]]
+    """The id of each frame with its envelope, as they came."""
+
+
+class Effect(NamedTuple):
+    """One line that a tool has left on disk."""
+
+    call_id: str
+    attempt: int
+
+
+@dataclass
+class Sent:
+    """A command that was sent to a run, once or more."""
+
+    command_id: str
+    kind: str
+    statuses: list[int] = field(default_factory=list)
+    """The HTTP status of each answer."""
+    state: str = ""
+    """What `GET …/commands/{id}` says after the run; `404` if it knows nothing."""
+    reason: str | None = None
+
+
+@dataclass(frozen=True)
+class Observed:
+    """One accepted run; what was not looked at has its default."""
+
+    run_id: str
+    stored: Sequence[StoredEvent]
+    """The journal."""
+    input: str = ""
+    """What was submitted; a rehearsal script tells what is to be said."""
+    clients: Mapping[str, Sequence[Connection]] = field(default_factory=dict)
+    sent: Sequence[Sent] = ()
+    effects: Sequence[Effect] = ()
+    marking: frozenset[str] = frozenset()
+    """Names of the tools whose runs leave a line each."""
+    unsafe: frozenset[str] = frozenset()
+    """Those of them that may run once only."""
+    status: str = ""
+    """What `GET /v1/runs/{id}` says."""
+    waiting_for: Sequence[Any] = ()
+    replay: str = ""
+    """What a replay of the history complained of."""
+    drained_only: bool = False
+    """True when nothing was done to it but that workers with time to drain were asked to stop."""
+
+    @cached_property
+    def events(self) -> list[Event]:
+        """The journal as clients are to see it."""
+        return [json.loads(event.envelope_json()) for event in self.stored]
+
+    @property
+    def end(self) -> Event | None:
+        """The newest event, None if there is none."""
+        return self.events[-1] if self.stored else None

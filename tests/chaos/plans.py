@@ -1,0 +1,117 @@
+"""What each run of the load does, and what people do to it: drawn from a seed. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from random import Random
+from typing import Any
+
+Item = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Plan:
+    """One run."""
+
+    kind: str
+    script: tuple[Item, ...]
+    commands: tuple[tuple[float, str, dict[str, Any]], ...] = ()
+    """Seconds after the submission, `redirect` and the like, its body."""
+    answers: tuple[str, ...] = field(default=("happened: yes",))
+    """What people answer to each next question what became of an unsafe tool."""
+
+    @property
+    def input(self) -> str:
+        """As it is submitted."""
+        return json.dumps({"rehearse": self.script})
+
+
+def plan(random: Random) -> Plan:
+    """The next run, each kind as often as its weight says."""
+    kinds = list(_KINDS)
+    [make] = random.choices(kinds, [_KINDS[kind] for kind in kinds])
+    return make(random)
+
+
+def _talk(random: Random, most: int = 150) -> Item:
+    return {"tokens": random.randint(5, most), "every_ms": random.choice([5, 10, 20, 30])}
+
+
+def _tokens(random: Random) -> Plan:
+    return Plan("tokens", (_talk(random, 250),))
+
+
+def _tools(random: Random) -> Plan:
+    calls = [
+        {"name": "note", "arguments": {"seconds": random.choice([0, 0.3, 1])}},
+        {"name": "sleep", "arguments": {"seconds": random.choice([0.1, 0.8])}},
+        {"name": "calculate", "arguments": {"expression": "6*7"}},
+        {"name": "stumble"},
+        {"name": "no_such_tool"},
+    ]
+    several = {"calls": random.sample(calls, random.randint(1, 4))}
+    think = {"think": "hm " * random.randint(1, 30), "every_ms": 10}
+    return Plan("tools", (think, _talk(random, 40), several, {"call": "note"}, _talk(random)))
+
+
+def _approval(random: Random) -> Plan:
+    calls = {"calls": [{"name": "sign"}, {"name": "note"}]}
+    return Plan("approval", (_talk(random, 30), calls, _talk(random, 60)))
+
+
+def _question(random: Random) -> Plan:
+    ask = {"call": "ask_user", "arguments": {"question": "which one?"}}
+    return Plan("question", (_talk(random, 30), ask, _talk(random, 60)))
+
+
+def _unsafe(random: Random) -> Plan:
+    seconds = random.choice([0.2, 1, 2])
+    calls = {"calls": [{"name": "book", "arguments": {"seconds": seconds}}, {"name": "note"}]}
+    answers = random.choices(["happened: yes", "run it", "stop"], [6, 3, 1], k=5)
+    return Plan("unsafe", (calls, _talk(random, 60)), answers=tuple(answers))
+
+
+def _failing(random: Random) -> Plan:
+    fail = {"fail": random.choice([429, 500]), "times": random.randint(1, 2), "retry_after_s": 0.2}
+    return Plan("failing", (_talk(random, 40), fail, _talk(random, 40)))
+
+
+def _refused(random: Random) -> Plan:
+    later = (random.uniform(0.1, 1), "redirect", {"message": "later", "now": False})
+    return Plan("refused", (_talk(random, 60), {"fail": 401}), (later,))
+
+
+def _redirected(random: Random) -> Plan:
+    calls = {"calls": [{"name": "sleep", "arguments": {"seconds": 1}}, {"name": "book"}]}
+    body = {"message": "something else", "now": random.random() < 0.8}
+    when = random.uniform(0.1, 4)
+    return Plan("redirected", (_talk(random), calls, _talk(random)), ((when, "redirect", body),))
+
+
+def _cancelled(random: Random) -> Plan:
+    when = random.uniform(0.1, 3)
+    script = (_talk(random), {"call": "note"}, {"say": "done"})
+    return Plan("cancelled", script, ((when, "cancel", {}),))
+
+
+def _paused(random: Random) -> Plan:
+    when = random.uniform(0.1, 2)
+    pause = (when, "pause", {"now": random.random() < 0.5})
+    resume: tuple[float, str, dict[str, Any]] = (when + random.uniform(0.2, 2), "resume", {})
+    return Plan("paused", (_talk(random), {"call": "note"}, _talk(random)), (pause, resume))
+
+
+_KINDS: dict[Callable[[Random], Plan], int] = {
+    _tokens: 30,
+    _tools: 20,
+    _approval: 7,
+    _question: 6,
+    _unsafe: 12,
+    _failing: 7,
+    _refused: 3,
+    _redirected: 7,
+    _cancelled: 4,
+    _paused: 4,
+}

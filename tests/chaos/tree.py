@@ -1,0 +1,41 @@
+"""Copies of the source tree, with a deliberate breakage in each."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import subprocess
+from pathlib import Path
+
+ROOT = Path(__file__).parents[2]
+PATCHES = Path(__file__).parent / "mutants"
+_PACKAGES = ("contracts", "catalog", "journal", "workflows", "activities", "api", "embedded")
+_MORE = ("console", "tests/chaos", "tests/runs")
+
+
+def copied(folder: Path) -> Path:
+    """Everything that processes of a stack import, in that folder, which must not exist."""
+    skipped = shutil.ignore_patterns("__pycache__", "*.json", "*.patch")
+    for package in (*_PACKAGES, *_MORE):
+        shutil.copytree(ROOT / package, folder / package, ignore=skipped)
+    for file in (*ROOT.glob("*.py"), *(ROOT / "tests").glob("*.py")):
+        shutil.copy(file, folder / file.relative_to(ROOT))
+    return folder
+
+
+def broken(folder: Path, patch: str) -> Path:
+    """A copy with that patch applied.
+
+    Raises:
+        CalledProcessError: the patch does not apply; its `stderr` says where.
+    """
+    tree = copied(folder)
+    subprocess.run(
+        ["git", "apply", "--whitespace=nowarn", str(PATCHES / f"{patch}.patch")],
+        cwd=tree,
+        env=os.environ | {"GIT_CEILING_DIRECTORIES": str(tree.parent)},
+        check=True,
+        capture_output=True,
+        text=True,
+    )
+    return tree
