@@ -22,6 +22,8 @@ WAITED_S = 3.0
 """How long a task waits before somebody asks whether there is a worker at all."""
 KNOWN_S = 2.0
 """How long one answer holds for all runs of this process."""
+FORGOTTEN_S = 10.0
+"""After so long without a question, an earlier silence of the workers says nothing of now."""
 LIST_BOUND_S = 3.0
 """What a list waits for this, all its runs together."""
 
@@ -50,7 +52,10 @@ class Workers:
                 there = await self._gateway.has_worker(run_id)
                 if there is None:
                     return None
-                self._quiet_since = None if there else self._quiet_since or begun
+                if there or begun - self._asked_at > FORGOTTEN_S:
+                    self._quiet_since = None
+                if not there:
+                    self._quiet_since = self._quiet_since or begun
                 self._asked_at = time.monotonic()
             return 0 if self._quiet_since is None else self._asked_at - self._quiet_since
 

@@ -67,6 +67,7 @@ _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
 _CONNECT_FAILED = "Failed client connect"
+_TOO_LATE = "Temporal did not answer in time; try again"
 _TASK_FAILS = "Workflow Task in failed state"
 """In Temporal's refusal to pass on a query, without waiting for any worker."""
 _log = logging.getLogger(__name__)
@@ -270,11 +271,13 @@ async def _bounded(seconds: float, call: Awaitable[_T]) -> _T:
         async with asyncio.timeout(seconds + 0.5):
             return await call
     except TimeoutError as error:
-        raise TemporalUnavailable("Temporal did not answer in time; try again") from error
+        raise TemporalUnavailable(_TOO_LATE) from error
     except RPCError as error:
         if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
             raise
-        raise TemporalUnavailable(f"Temporal answered {error.status.name}; try again") from error
+        late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+        told = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
+        raise TemporalUnavailable(told) from error
     except RuntimeError as error:
         if not str(error).startswith(_CONNECT_FAILED):
             raise

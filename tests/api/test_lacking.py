@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 
+from api.attention import KNOWN_S
 from api.silence import GONE_S, LOOK_EVERY_S, MAX_ASKED, NO_TEMPORAL, NO_WORKER, Silence
 from tests.api.serving import SSE, Api, completed, deltas, eventually, frames, run_id, started
 from tests.api.test_runs import submitted
@@ -43,6 +44,7 @@ async def test_a_silent_stream_says_that_temporal_or_every_worker_is_not_there(
 
 async def test_a_run_that_temporal_does_not_know_is_no_witness(api: Api) -> None:
     run = run_id()
+    await asyncio.sleep(KNOWN_S)  # until what another run has shown is forgotten
     await api.journal.append(run, [started()])
     following = asyncio.create_task(first_notice(api, run))
     await asyncio.sleep(GONE_S + 3)
