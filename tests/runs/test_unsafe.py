@@ -25,7 +25,7 @@ async def in_command(stack: DevStack, file: Path) -> str:
     run_id = await stack.submit(call, {"say": "done"})
     await stack.seen(run_id, "approval.requested")
     await stack.send(run_id, "approvals/approval_1_0", decision="approve", by="ann")
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(15):
         while not there(file):
             await asyncio.sleep(0.02)
     return run_id
@@ -39,6 +39,7 @@ async def asked(stack: DevStack, run_id: str) -> str:
     return request_id
 
 
+@pytest.mark.timeout(45)
 @pytest.mark.parametrize("number", range(ROUNDS))
 async def test_a_killed_command_is_not_run_again_and_a_person_is_asked(
     stack: DevStack, tmp_path: Path, number: int
