@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from typing import Any
+from typing import Any, NamedTuple
 
 from tests.chaos.attempts import texts
 from tests.chaos.faults import Fault
@@ -12,35 +12,47 @@ from tests.chaos.observed import Observed
 
 _BEFORE_US = 1_500_000
 """What was done so long before may still be felt."""
+_CLOCK_US = 20_000
+"""The kill is noted that much later than it was felt, at most."""
 _TOGETHER_US = 300_000
 """A kill at most so long after the newest delta of an attempt is what ended that attempt."""
 
 
-def recoveries_s(runs: Iterable[Observed], faults: Sequence[Fault]) -> list[float]:
-    """From each `kill -9` that cut a stream of tokens to the next attempt's first event, sorted.
+class Recovery(NamedTuple):
+    """From a `kill -9` that cut a stream of tokens to the next attempt's first event."""
 
-    Those during which, or shortly before which, something else was done are left out.
+    seconds: float
+    disturbed: bool
+    """Something else was done meanwhile, or shortly before."""
+
+
+def recoveries(runs: Iterable[Observed], faults: Sequence[Fault]) -> list[Recovery]:
+    """All of them, the quickest first.
+
+    Long ones are disturbed more often: where faults come close together, those that were not
+    disturbed are the short ones, and say nothing of how long it takes.
     """
-    found: list[float] = []
+    found: list[Recovery] = []
     for run in runs:
         newest: dict[int, int] = {}
         for event in run.stored:
             if event.step is None or event.attempt is None:
                 continue
             if event.type == "attempt.superseded" and event.step in newest:
-                cause = _cause(faults, newest[event.step], event.at_us)
-                found += [(event.at_us - cause.at_us) / 1e6] if cause else []
+                found += _recovery(faults, newest.pop(event.step), event.at_us)
             if event.type == "message.delta":
                 newest[event.step] = event.at_us
     return sorted(found)
 
 
-def _cause(faults: Sequence[Fault], cut_us: int, back_us: int) -> Fault | None:
-    """The kill that cut an attempt off, if it was the only thing that was done."""
+def _recovery(faults: Sequence[Fault], cut_us: int, back_us: int) -> list[Recovery]:
+    """The recovery, if it was a kill of a worker that cut the attempt off."""
     about = [it for it in faults if cut_us - _BEFORE_US < it.at_us < back_us]
-    if len(about) != 1 or (about[0].what, about[0].target) != ("kill", "worker"):
-        return None
-    return about[0] if -20_000 < about[0].at_us - cut_us < _TOGETHER_US else None
+    for it in about:
+        by_kill = (it.what, it.target) == ("kill", "worker")
+        if by_kill and -_CLOCK_US < it.at_us - cut_us < _TOGETHER_US:
+            return [Recovery((back_us - it.at_us) / 1e6, disturbed=len(about) > 1)]
+    return []
 
 
 def percentile(values: Sequence[float], share: float) -> float | None:
@@ -50,7 +62,9 @@ def percentile(values: Sequence[float], share: float) -> float | None:
 
 def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]:
     """All of them, as JSON."""
-    recovered = recoveries_s(runs, faults)
+    cut = recoveries(runs, faults)
+    every = [it.seconds for it in cut]
+    alone = [it.seconds for it in cut if not it.disturbed]
     types = Counter(event.type for run in runs for event in run.stored)
     return {
         "runs": len(runs),
@@ -62,7 +76,11 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "superseded": types["attempt.superseded"],
         "effects": sum(len(run.effects) for run in runs),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),
-        "recoveries": len(recovered),
-        "recovery_p50_s": percentile(recovered, 0.5),
-        "recovery_p95_s": percentile(recovered, 0.95),
+        "recoveries": len(every),
+        "recovery_p50_s": percentile(every, 0.5),
+        "recovery_p95_s": percentile(every, 0.95),
+        "undisturbed_recoveries": len(alone),
+        "undisturbed_p50_s": percentile(alone, 0.5),
+        "undisturbed_p95_s": percentile(alone, 0.95),
+        "undisturbed_max_s": max(alone, default=None),
     }
