@@ -279,7 +279,7 @@ class Feed:
 
     def _channel(self, run_id: str, after: int) -> Channel:
         channel = self._channels.get(run_id)
-        if channel is None:
+        if channel is None or channel.over:  # over, and perhaps reset since: look again
             channel = self._channels[run_id] = Channel(self, run_id, after)
             self._silence.mind(channel)
         return channel
