@@ -11,7 +11,7 @@ from typing import Any, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
-from activities.filling import filled, read_all, standing_message, unanswered
+from activities.filling import filled, standing_message, unanswered
 from contracts.envelope import NewEvent, Outbox, StoredEvent
 from contracts.errors import ErrorType
 from contracts.events import MessageCompleted, MessageInterrupted
@@ -24,6 +24,7 @@ from journal.port import (
     RunEnded,
     StaleAttempt,
 )
+from journal.reading import read_all
 
 T = TypeVar("T")
 

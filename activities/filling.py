@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from contracts.envelope import NewEvent, StoredEvent
+from contracts.envelope import NewEvent
 from contracts.events import (
     EventBody,
     MessageCompleted,
@@ -17,8 +17,7 @@ from contracts.render import render
 from contracts.steering import ApprovalRequested, InputRequested
 from contracts.steps import arguments_sha256, message_key, result_key, started_key
 from journal.port import Journal
-
-READ_PAGE = 1000
+from journal.reading import read_all
 
 
 async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
@@ -76,23 +75,6 @@ async def unanswered(
         )
         for call in (message.tool_calls if message else ())
     )
-
-
-async def read_all(
-    journal: Journal, run_id: str, after: int = 0, *, facts: bool
-) -> list[StoredEvent]:
-    """Every event (or every fact) of a run after that `seq`.
-
-    Raises:
-        JournalUnavailable: the storage did not answer.
-    """
-    events: list[StoredEvent] = []
-    while True:
-        page = await journal.read(run_id, after, READ_PAGE, facts=facts)
-        events.extend(page)
-        if len(page) < READ_PAGE:
-            return events
-        after = page[-1].seq
 
 
 async def standing_message(

@@ -9,13 +9,13 @@ from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
 from api.errors import TemporalUnavailable, UnknownCommand
-from api.receipts import accepted_key, outcome_key
 from api.schemas import CommandView
 from api.services import RunId, Services, Serving, json_response
 from api.streams import on_disconnect
 from contracts.commands import MAX_ID_CHARS, CommandKind
 from contracts.envelope import StoredEvent
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from contracts.steps import accepted_key, outcome_key
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"])
 _ENDED = "run-ended"

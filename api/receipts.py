@@ -6,6 +6,7 @@ from collections import OrderedDict
 
 from contracts.commands import CommandKind
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from contracts.steps import accepted_key, outcome_key
 from journal.port import Journal
 
 MAX_SENT = 10_000
@@ -30,16 +31,6 @@ class SentCommands:
     def kind(self, run_id: str, command_id: str) -> CommandKind | None:
         """The command's kind, None if this process does not remember it."""
         return self._sent.get((run_id, command_id))
-
-
-def accepted_key(command_id: str) -> str:
-    """Key of `command.accepted`."""
-    return f"command/{command_id}/accepted"
-
-
-def outcome_key(command_id: str) -> str:
-    """Key of the command's one outcome."""
-    return f"command/{command_id}/outcome"
 
 
 async def journaled_kind(journal: Journal, run_id: str, command_id: str) -> CommandKind | None:

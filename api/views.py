@@ -27,8 +27,7 @@ from contracts.events import (
 from contracts.rewinding import counting
 from contracts.runs import RunStatus
 from journal.port import CursorExpired, Head, Journal, JournalUnavailable
-
-_PAGE = 1000
+from journal.reading import read_all
 
 
 class Views:
@@ -162,12 +161,9 @@ class Views:
 
     async def _from_facts(self, run_id: str) -> RunView:
         """From every fact, as when Temporal does not answer."""
-        facts: list[StoredEvent] = []
         head = await self._journal.head(run_id)
         after = head.first_seq - 1 if head else 0
-        while page := await self._journal.read(run_id, after, _PAGE, facts=True):
-            facts.extend(page)
-            after = page[-1].seq
+        facts = await read_all(self._journal, run_id, after, facts=True)
         return self._fold(run_id, counting(facts))
 
     def _fold(self, run_id: str, facts: Iterable[StoredEvent]) -> RunView:

@@ -157,6 +157,16 @@ def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
     return f"{call_scope(epoch, call_id, run)}/claim"
 
 
+def accepted_key(command_id: str) -> str:
+    """Key of `command.accepted`."""
+    return f"command/{command_id}/accepted"
+
+
+def outcome_key(command_id: str) -> str:
+    """Key of the command's one outcome."""
+    return f"command/{command_id}/outcome"
+
+
 def approval_id(epoch: int, call_id: str) -> str:
     """Id of the approval of a tool call: `approval_{step}_{index}`, unique within the run."""
     return f"{_prefix('approval', epoch)}_{call_id.removeprefix('call_')}"

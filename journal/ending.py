@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from contracts.closing import Closing, reached_by, terminal_fact
-from contracts.envelope import StoredEvent
 from journal.port import Journal, RunEnded
-
-_PAGE = 1000
+from journal.reading import read_all
 
 
 async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
@@ -24,16 +22,9 @@ async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
     head = await journal.head(run_id)
     if head and head.ended:
         return False
-    fact = terminal_fact(closing, reached_by(await _facts(journal, run_id)))
+    fact = terminal_fact(closing, reached_by(await read_all(journal, run_id, facts=True)))
     try:
         [appended] = await journal.append(run_id, [fact])
     except RunEnded:
         return False
     return appended.new
-
-
-async def _facts(journal: Journal, run_id: str) -> list[StoredEvent]:
-    facts: list[StoredEvent] = []
-    while page := await journal.read(run_id, facts[-1].seq if facts else 0, _PAGE, facts=True):
-        facts.extend(page)
-    return facts

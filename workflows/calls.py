@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
         result_key,
     )
     from workflows import policy
+    from workflows.facts import Facts
     from workflows.outbox import PendingFacts
 
 _WAIT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
@@ -47,7 +48,6 @@ class ModelStarted(NamedTuple):
 class ToolStarted(NamedTuple):
     """A tool call under way, with what rides along."""
 
-    call: PlannedCall
     handle: workflow.ActivityHandle[ToolOutcome]
     cargo: Outbox
 
@@ -55,20 +55,20 @@ class ToolStarted(NamedTuple):
 class Calls:
     """The activities of one run."""
 
-    def __init__(self, run_input: RunInput, epoch: int, pending: PendingFacts) -> None:
-        self.epoch = epoch
+    def __init__(self, run_input: RunInput, facts: Facts, pending: PendingFacts) -> None:
         self._input = run_input
+        self._facts = facts
         self._pending = pending
         self._wanted = False
         self._recorder: asyncio.Task[None] | None = None
 
     def start_model(self, step: int) -> ModelStarted:
         """Start the model call of that step."""
-        self._pending.known.append(message_key(self.epoch, step))
+        self._pending.known.append(message_key(self._facts.epoch, step))
         cargo = self._pending.cargo()
         request = ModelRequest(
             run_id=self._input.run_id,
-            epoch=self.epoch,
+            epoch=self._facts.epoch,
             step=step,
             agent=self._input.agent,
             outbox=cargo,
@@ -111,7 +111,7 @@ class Calls:
             retry_policy=policy.CALL_RETRY,
             cancellation_type=_WAIT,
         )
-        return ToolStarted(call, handle, cargo)
+        return ToolStarted(handle, cargo)
 
     def start_check(
         self, tool: ToolSpec, arguments: dict[str, JsonValue]
@@ -157,7 +157,7 @@ class Calls:
         cargo = self._pending.cargo()
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
-            RecordRequest(run_id=self._input.run_id, epoch=self.epoch, outbox=cargo),
+            RecordRequest(run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo),
             summary=summary,
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,

@@ -32,12 +32,11 @@ class RunContext:
     def __init__(self, run_input: RunInput) -> None:
         now = workflow.now()
         carried = run_input.carried
-        epoch = carried.epoch if carried else 0
         self.input = run_input
         self.state = state_of(run_input, now)
         self.pending = PendingFacts()
-        self.facts = Facts(epoch)
-        self.calls = Calls(run_input, epoch, self.pending)
+        self.facts = Facts(carried.epoch if carried else 0)
+        self.calls = Calls(run_input, self.facts, self.pending)
         self.steering = Steering(self.state, self.pending, self.facts)
         self.overdue = False
         """True once the wall clock has run out."""
@@ -70,7 +69,7 @@ class RunContext:
             await self.wait(rewinding.done)
             epoch = await rewinding
             self.pending.rename(f"{self.epoch}/", f"{epoch}/")
-            self.facts.epoch = self.calls.epoch = epoch
+            self.facts.epoch = epoch
             self._caught_up = resets
 
     @property

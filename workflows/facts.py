@@ -7,6 +7,7 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from contracts.closing import ended_key
 from contracts.commands import AnyCommand, Pause, Redirect, Resume
 from contracts.envelope import NewEvent
 from contracts.events import (
@@ -40,8 +41,10 @@ from contracts.steering import (
 )
 from contracts.steps import (
     PlannedCall,
+    accepted_key,
     arguments_sha256,
     message_key,
+    outcome_key,
     requested_key,
     resolved_key,
     result_key,
@@ -83,17 +86,17 @@ class Facts:
     def accepted(self, command: AnyCommand) -> NewEvent:
         """`command.accepted`."""
         body = CommandAccepted(command_id=command.command_id, kind=command.kind)
-        return NewEvent(key=f"command/{command.command_id}/accepted", body=body)
+        return NewEvent(key=accepted_key(command.command_id), body=body)
 
     def applied(self, command: AnyCommand, step: int, what: str) -> NewEvent:
         """`command.applied`: the command's one outcome."""
         body = CommandApplied(command_id=command.command_id, kind=command.kind, applied=what)
-        return NewEvent(key=f"command/{command.command_id}/outcome", body=body, step=step)
+        return NewEvent(key=outcome_key(command.command_id), body=body, step=step)
 
     def refused(self, command: AnyCommand, step: int, reason: str) -> NewEvent:
         """`command.refused`: the command's one outcome."""
         body = CommandRefused(command_id=command.command_id, kind=command.kind, reason=reason)
-        return NewEvent(key=f"command/{command.command_id}/outcome", body=body, step=step)
+        return NewEvent(key=outcome_key(command.command_id), body=body, step=step)
 
     def switched(self, command: Pause | Resume, step: int) -> NewEvent:
         """`run.paused` or `run.resumed`."""
@@ -212,7 +215,7 @@ class Facts:
 
     def end(self, step: int, body: EventBody) -> NewEvent:
         """The terminal fact."""
-        return self._fact("run/ended", body, step or None)
+        return NewEvent(key=ended_key(self.epoch), body=body, step=step or None)
 
     def _fact(self, key: str, body: EventBody, step: int | None = None) -> NewEvent:
         return NewEvent(key=f"{self.epoch}/{key}", body=body, step=step)

@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from activities.filling import read_all
+from journal.reading import read_all
 from journal.sqlite import SqliteJournal
 from tests.chaos.agents import FOLDER, MARKING, MODULE, UNSAFE
 from tests.chaos.clients import Follower, Person, eventually
