@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded.supervisor import DEATHS_TO_REPORT, Child, ChildSpec, Supervisor
+from embedded.supervisor import DEATHS_TO_REPORT, Supervisor
+from supervision.child import Child, ChildSpec
 from tests.dev_stack import alive
 from tests.embedded.dev_process import until, until_gone
 
