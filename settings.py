@@ -50,7 +50,8 @@ class Settings(BaseSettings):
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
     api_workers: int = Field(default=1, ge=1, le=64)
-    """API processes that share the address; `relayline api --workers`."""
+    """API processes that share the address; `relayline api --workers`. What they count is summed
+    up in a temporary folder (`TMPDIR`)."""
     forwarded_allow_ips: str = ""
     """Proxies whose `X-Forwarded-For` says who the client is: addresses and networks with commas
     between them. `*` trusts whoever connects. Empty trusts nobody: the client is who connects."""
