@@ -108,12 +108,13 @@ def listen(host: str, port: int) -> socket.socket:
 
 
 def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
-    """Listening sockets for so many processes on one address; port 0 takes a free one.
+    """Sockets for so many processes on one address; port 0 takes a free one.
 
     On Linux each process has its own, and the kernel deals new connections out evenly. From one
     socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
-    kernel would not deal, and they are one and the same. Keep all of them open: what waits in the
-    queue of a process that died is taken up by its successor.
+    kernel would not deal, and they are one and the same. Only the first listens yet: the others are
+    dealt connections from the moment that their process serves. Keep all of them open: what waits
+    in the queue of a process that died is taken up by its successor.
 
     Raises:
         AddressInUse: as `listen`; the first is bound as if it were alone.
@@ -127,7 +128,7 @@ def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def _listener(host: str, port: int, *, joins: bool) -> socket.socket:
-    """A listening socket; `joins` those of ours that are at the address.
+    """A listening socket, or one that `joins` those of ours at the address once it listens.
 
     Raises:
         AddressInUse: somebody else is there, or the address is not ours.
@@ -140,7 +141,8 @@ def _listener(host: str, port: int, *, joins: bool) -> socket.socket:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
+        if not joins:
+            listener.listen(2048)
     except OSError as error:
         listener.close()
         raise AddressInUse(
