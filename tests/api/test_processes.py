@@ -74,6 +74,7 @@ async def pair(data_dir: Path, temporal: str, **settings: str) -> AsyncIterator[
     env = {
         "RELAYLINE_DATA_DIR": str(data_dir),
         "RELAYLINE_API_PORT": str(port),
+        "TMPDIR": str(data_dir.parent),  # what a killed parent leaves there
         "TEMPORAL_ADDRESS": temporal,
         **settings,
     }
