@@ -84,10 +84,17 @@ def worker() -> None:
 
 
 @app.command()
-def api() -> None:
+def api(
+    workers: Annotated[
+        int | None,
+        typer.Option(min=1, max=64, show_default="1", help="Processes that share the address."),
+    ] = None,
+) -> None:
     """Serve the HTTP API until SIGTERM or Ctrl-C."""
     from api.app import main
 
+    if workers is not None:
+        os.environ["RELAYLINE_API_WORKERS"] = str(workers)
     main()
 
 

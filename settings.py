@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from ipaddress import ip_network
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -56,13 +57,20 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    api_workers: int = Field(default=1, ge=1, le=64)
+    """API processes that share the address; `relayline api --workers`. What they count is summed
+    up in a temporary folder (`TMPDIR`)."""
+    forwarded_allow_ips: str = ""
+    """Proxies whose `X-Forwarded-For` says who the client is: addresses and networks with commas
+    between them. `*` trusts whoever connects. Empty trusts nobody: the client is who connects."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Size of a request body."""
     max_input_bytes: int = Field(default=256 * 1024, ge=1)
     """Size of a run's input, UTF-8."""
     max_metadata_keys: int = Field(default=16, ge=0)
     max_streams_per_client: int = Field(default=64, ge=1)
-    """Open streams per client address."""
+    """Open streams per client address, in each API process; behind a proxy, see
+    `forwarded_allow_ips`."""
     heartbeat_s: float = Field(default=15, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=20, gt=0)
@@ -100,6 +108,13 @@ class Settings(BaseSettings):
         if "://" in journal and (error := _wrong_with(journal)):
             raise ValueError(f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
         return journal
+
+    @field_validator("forwarded_allow_ips")
+    @classmethod
+    def _are_addresses(cls, text: str) -> str:
+        for part in text.split(",") if text not in {"", "*"} else ():
+            ip_network(part.strip())  # an address is a network of one
+        return text
 
     @field_validator("retention_days", mode="before")
     @classmethod

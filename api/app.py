@@ -3,20 +3,22 @@
 from __future__ import annotations
 
 import logging
-from contextlib import closing
+import socket
+from pathlib import Path
 
 from fastapi import FastAPI
 from temporalio.client import Client
+from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import commands, decisions, errors, events, health, outcomes, progress, runs
+from api import commands, decisions, errors, events, health, outcomes, processes, progress, runs
 from api.attention import Attention, Workers
 from api.board import ProgressBoard
 from api.closer import Closer
 from api.feed import Feed
 from api.gateway import Gateway
-from api.metrics import CountRequests, Metrics
+from api.metrics import CountRequests, Metrics, shared
 from api.receipts import SentCommands
-from api.server import AddressInUse, BodyLimit, Server, listen
+from api.server import AddressInUse, BodyLimit, Server, listen_each
 from api.services import RequestLimits, Services
 from api.silence import Silence
 from api.streams import Streams
@@ -27,18 +29,24 @@ from settings import Settings
 from temporal_client import TemporalUnreachable, connect
 from wiring import build_catalog, opened_journal, run_process
 
+FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
+"""What can keep a process from serving; the message says what to do."""
 _log = logging.getLogger(__name__)
 
 
 def create_app(
-    settings: Settings, journal: Journal, temporal_client: Client, catalog: Catalog
+    settings: Settings,
+    journal: Journal,
+    temporal_client: Client,
+    catalog: Catalog,
+    metrics: Metrics | None = None,
 ) -> FastAPI:
     """The app; `app.state.services` has what it works with.
 
     Whoever serves it closes it: `services.close_streams()` first, `services.close()` last.
     Journal and client stay the caller's.
     """
-    metrics = Metrics()
+    metrics = metrics or Metrics()
     gateway = Gateway(temporal_client)
     links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
     closer = Closer(journal, gateway)
@@ -68,6 +76,8 @@ def create_app(
     )
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(CountRequests, metrics=metrics)
+    if proxies := settings.forwarded_allow_ips:
+        app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
     return app
 
 
@@ -90,26 +100,55 @@ def bare_app() -> FastAPI:
 async def serve(settings: Settings) -> None:
     """Serve until SIGTERM or SIGINT; works with Temporal down, except for what needs it.
 
+    With several API processes, this one only keeps them running.
+
     Raises:
         AddressInUse: the address can't be listened on.
         JournalUnavailable: the journal can't be written.
         CatalogError: the user's module can't be used.
         TemporalUnreachable: no Temporal address is configured.
+        SystemExit: none of several processes could start; it has said why.
     """
-    listener = listen(settings.api_host, settings.api_port)
-    with closing(listener):
-        async with opened_journal(settings) as journal:
-            app = create_app(settings, journal, await connect(lazy=True), build_catalog(settings))
-            services: Services = app.state.services
-            host, port = listener.getsockname()[:2]
-            _log.info("listening", extra={"host": host, "port": port})
-            await Server(app, services.close_streams).serve([listener])
-            await services.close()
+    listeners = listen_each(settings.api_host, settings.api_port, settings.api_workers)
+    try:
+        if len(listeners) > 1:
+            await processes.keep(listeners)
+        else:
+            await _serve_on(listeners[0], settings)
+    finally:
+        for listener in listeners:
+            listener.close()
+
+
+async def serve_part(settings: Settings, part: processes.Part) -> None:
+    """Be one of several processes.
+
+    Raises:
+        JournalUnavailable, CatalogError, TemporalUnreachable: as `serve`.
+    """
+    with socket.socket(fileno=part.listener_fd) as listener:
+        await _serve_on(listener, settings, part)
+
+
+async def _serve_on(
+    listener: socket.socket, settings: Settings, part: processes.Part | None = None
+) -> None:
+    async with opened_journal(settings) as journal:
+        metrics = shared(Path(part.metrics_dir), part.number) if part else Metrics()
+        client = await connect(lazy=True)
+        app = create_app(settings, journal, client, build_catalog(settings), metrics)
+        services: Services = app.state.services
+        host, port = listener.getsockname()[:2]
+        _log.info("listening", extra={"host": host, "port": port})
+        if part:
+            part.say_ready()
+        await Server(app, services.close_streams).serve([listener])
+        await services.close()
 
 
 def main() -> None:
     """Run the API with the settings of the environment; exit 1 with one line on bad ones."""
-    run_process("api", serve, AddressInUse, JournalUnavailable, CatalogError, TemporalUnreachable)
+    run_process("api", serve, AddressInUse, *FORESEEN)
 
 
 if __name__ == "__main__":

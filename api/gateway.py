@@ -28,6 +28,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.errors import TemporalUnavailable
 from api.execution import Execution, execution_of
 from api.labels import details, summary
+from api.taken import taken_kind
 from contracts.closing import Closing
 from contracts.commands import (
     Answer,
@@ -63,6 +64,8 @@ DESCRIBE_S = 2.0
 LIST_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
 """Of one workflow task: a worker that died is noticed that soon."""
+TAKEN_S = TASK_TIMEOUT.total_seconds() + 5.0
+"""A signal may be out of sight for as long as a task may take."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
@@ -152,10 +155,11 @@ class Gateway:
     async def had(self, run_id: str, command_id: str) -> CommandKind | None:
         """The kind of a command that Temporal has taken for the run, whether it was read or not.
 
-        None if there is none in the history of the run's newest execution.
+        None if it has taken none. Whoever sent the command, and however it was sent.
         """
+        call = taken_kind(self._handle(run_id), self._client.data_converter, command_id)
         try:
-            return await _bounded(SIGNAL_S, self._had(run_id, command_id))
+            return await _bounded(TAKEN_S, call)
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -220,17 +224,6 @@ class Gateway:
             reject_condition=QueryRejectCondition.NOT_OPEN,
             rpc_timeout=timedelta(seconds=QUERY_S),
         )
-
-    async def _had(self, run_id: str, command_id: str) -> CommandKind | None:
-        timeout = timedelta(seconds=SIGNAL_S)
-        async for event in self._handle(run_id).fetch_history_events(rpc_timeout=timeout):
-            signal = event.workflow_execution_signaled_event_attributes
-            if signal.signal_name not in list(CommandKind):
-                continue
-            given = await self._client.data_converter.decode(signal.input.payloads)
-            if any(isinstance(it, dict) and it.get("command_id") == command_id for it in given):
-                return CommandKind(signal.signal_name)
-        return None
 
     def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
         return self._client.get_workflow_handle_for(AgentRun.run, run_id)

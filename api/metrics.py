@@ -2,16 +2,25 @@
 
 from __future__ import annotations
 
-from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+import os
+from pathlib import Path
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest, values
+from prometheus_client.multiprocess import MultiProcessCollector, mark_process_dead
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 10)
 
 
 class Metrics:
-    """The counters of one app, in a registry of their own."""
+    """The counters of one app, in a registry of their own.
 
-    def __init__(self) -> None:
+    Args:
+        folder: Where the processes of which this is one share theirs; None where it is alone.
+    """
+
+    def __init__(self, folder: Path | None = None) -> None:
+        self._folder = folder
         self.registry = CollectorRegistry()
         self.runs_submitted = Counter(
             "relayline_runs_submitted", "Runs started over HTTP", registry=self.registry
@@ -23,7 +32,10 @@ class Metrics:
             registry=self.registry,
         )
         self.streams_open = Gauge(
-            "relayline_streams_open", "Open event and progress streams", registry=self.registry
+            "relayline_streams_open",
+            "Open event and progress streams",
+            registry=self.registry,
+            multiprocess_mode="livesum",
         )
         self.events_delivered = Counter(
             "relayline_events_delivered", "Events sent to streams", registry=self.registry
@@ -36,8 +48,27 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """The exposition format of Prometheus."""
-        return generate_latest(self.registry)
+        """The exposition format of Prometheus; of all processes together if there are several."""
+        if self._folder is None:
+            return generate_latest(self.registry)
+        everybody = CollectorRegistry()
+        MultiProcessCollector(everybody, self._folder)  # type: ignore[no-untyped-call]
+        return generate_latest(everybody)
+
+
+def shared(folder: Path, number: int) -> Metrics:
+    """The counters of process `number` of several, in mapped files; call it before all else.
+
+    A successor of the same number counts on from where its predecessor died.
+    """
+    os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
+    values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
+    return Metrics(folder)
+
+
+def forget_gauges(folder: Path, number: int) -> None:
+    """Process `number` has died: what it had open is open no more."""
+    mark_process_dead(number, folder)  # type: ignore[no-untyped-call]
 
 
 class CountRequests:

@@ -12,7 +12,7 @@ from api.errors import TemporalUnavailable, UnknownCommand
 from api.schemas import CommandView
 from api.services import RunId, Services, Serving, json_response
 from api.streams import on_disconnect
-from contracts.commands import MAX_ID_CHARS, CommandKind
+from contracts.commands import MAX_ID_CHARS
 from contracts.envelope import StoredEvent
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
 from contracts.steps import accepted_key, outcome_key
@@ -32,7 +32,8 @@ async def get_command(
     """What became of a command; with `wait`, as soon as that is known or the seconds are over.
 
     A command is known once its run has taken note of it; one of which it has not, as when it
-    came while the run ended, Temporal knows.
+    came a moment ago or while the run ended, Temporal knows. While Temporal does not answer, no
+    command is said to be unknown.
     """
     view = await _find(services, run_id, command_id)
     if view is None or (wait and view.state == "accepted"):
@@ -51,6 +52,7 @@ async def _wait(
 
     Raises:
         UnknownCommand: the command has not turned up.
+        TemporalUnavailable: it has not, and Temporal can't be asked.
     """
     run_id, command_id = ids
     loop = asyncio.get_running_loop()
@@ -83,6 +85,9 @@ async def _find(
     """What is known of the command, None if nothing.
 
     The end of the run is looked up before the outcome: outcomes come before the terminal fact.
+
+    Raises:
+        TemporalUnavailable: only Temporal could tell, and can't be asked.
     """
     head = await services.journal.head(run_id)
     ended = head is not None and head.ended
@@ -96,7 +101,7 @@ async def _find(
     if accepted and isinstance(body := accepted.body(), CommandAccepted):
         kind = body.kind
     if kind is None and ask_temporal:
-        kind = await _taken(services, run_id, command_id)
+        kind = await services.gateway.had(run_id, command_id)
     if kind is None:
         return None
     state: Literal["accepted", "refused"] = "refused" if ended else "accepted"
@@ -117,14 +122,6 @@ def _outcome(run_id: str, command_id: str, fact: StoredEvent) -> CommandView:
     elif isinstance(body, CommandRefused):
         view.state, view.kind, view.reason = "refused", body.kind, body.reason
     return view
-
-
-async def _taken(services: Services, run_id: str, command_id: str) -> CommandKind | None:
-    """The kind of a command of which only Temporal knows, as after a restart of this server."""
-    try:
-        return await services.gateway.had(run_id, command_id)
-    except TemporalUnavailable:
-        return None
 
 
 async def _closed(services: Services, run_id: str) -> bool:

@@ -13,10 +13,10 @@ MAX_SENT = 10_000
 
 
 class SentCommands:
-    """The newest 10,000 commands sent by this process.
+    """The newest 10,000 commands sent by this process: saves asking Temporal, no more.
 
-    Another process, or this one after a restart, knows a command only once the run has taken note
-    of it (`command.accepted` in the journal), which needs a worker.
+    Another process, or this one after a restart, knows a command once the run has taken note of it
+    (`command.accepted` in the journal), which needs a worker; until then Temporal knows it.
     """
 
     def __init__(self) -> None:

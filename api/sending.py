@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import contextlib
 import hashlib
 import secrets
 from collections.abc import Awaitable, Callable
@@ -9,7 +10,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 from starlette.responses import Response
 
-from api.errors import AlreadyEnded, Conflict, InvalidField, UnknownRun
+from api.errors import AlreadyEnded, Conflict, InvalidField, TemporalUnavailable, UnknownRun
 from api.receipts import journaled_kind
 from api.schemas import CommandReceipt, CommandRequest
 from api.services import Services, json_response
@@ -25,6 +26,8 @@ class Sending(NamedTuple):
     command: AnyCommand
     named: bool
     """True when the sender gave an id or a key: only then can the command have come before."""
+    chosen: bool
+    """True when the sender gave the id itself, which may be that of another kind of command."""
 
     @property
     def receipt(self) -> Response:
@@ -56,7 +59,8 @@ def sending(
     command = model.model_validate(fields)
     if wrong := complaint(command):
         raise InvalidField(wrong, field=wrong.partition(":")[0])
-    return Sending(run_id, command, named=key is not None or asked.command_id is not None)
+    chosen = asked.command_id is not None
+    return Sending(run_id, command, named=chosen or key is not None, chosen=chosen)
 
 
 async def send(
@@ -75,14 +79,14 @@ async def send(
         UnknownRun: nobody knows it.
         TemporalUnavailable: the signal is not known to be accepted; send it again with its id.
     """
-    if await _came_before(services, asked):
+    if await _came_before(services, asked, ask_temporal=asked.chosen):
         return asked.receipt
     try:
         if check:
             await check()
         await _signal(services, asked)
     except Conflict:
-        if not await _came_before(services, asked):  # the run may have had it just now
+        if not await _came_before(services, asked, ask_temporal=True):  # perhaps just now
             raise
     return asked.receipt
 
@@ -105,18 +109,26 @@ async def refuse(services: Services, asked: Sending) -> NoReturn:
     )
 
 
-async def _came_before(services: Services, asked: Sending) -> bool:
-    """True when the run has had this very command, or this process has sent it.
+async def _came_before(services: Services, asked: Sending, *, ask_temporal: bool) -> bool:
+    """True when the run has had this very command, or somebody has sent it.
+
+    Args:
+        services: What the routes work with.
+        asked: The command.
+        ask_temporal: Look also for one that another process sent and the run has not noted.
 
     Raises:
         InvalidField: its id is that of a command of another kind.
         JournalUnavailable: the journal can't be asked.
     """
-    run_id, command, named = asked
-    if not named:
+    run_id, command = asked.run_id, asked.command
+    if not asked.named:
         return False
     kind = services.sent.kind(run_id, command.command_id)
     kind = kind or await journaled_kind(services.journal, run_id, command.command_id)
+    if kind is None and ask_temporal:
+        with contextlib.suppress(TemporalUnavailable):  # then a signal tells, or the journal's end
+            kind = await services.gateway.had(run_id, command.command_id)
     if kind not in {None, command.kind}:
         raise InvalidField(
             f"command_id: {command.command_id!r} is the id of a {kind} that {run_id} has had",
@@ -127,7 +139,7 @@ async def _came_before(services: Services, asked: Sending) -> bool:
 
 
 async def _signal(services: Services, asked: Sending) -> None:
-    run_id, command, _ = asked
+    run_id, command = asked.run_id, asked.command
     head = await services.journal.head(run_id)
     if (head and head.ended) or not await services.gateway.signal(run_id, command):
         await refuse(services, asked)

@@ -6,6 +6,7 @@ import asyncio
 import contextlib
 import signal
 import socket
+import sys
 from collections.abc import Awaitable, Callable, Iterator
 
 import uvicorn
@@ -69,6 +70,7 @@ class Server(uvicorn.Server):
                 ws="none",
                 lifespan="off",
                 access_log=False,
+                proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=GRACE_S,
             )
@@ -102,13 +104,45 @@ def listen(host: str, port: int) -> socket.socket:
     Raises:
         AddressInUse: somebody listens there, or the address is not ours.
     """
+    return _listener(host, port, joins=False)
+
+
+def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
+    """Sockets for so many processes on one address; port 0 takes a free one.
+
+    On Linux each process has its own, and the kernel deals new connections out evenly. From one
+    socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
+    kernel would not deal, and they are one and the same. Only the first listens yet: the others are
+    dealt connections from the moment that their process serves. Keep all of them open: what waits
+    in the queue of a process that died is taken up by its successor.
+
+    Raises:
+        AddressInUse: as `listen`; the first is bound as if it were alone.
+    """
+    first = listen(host, port)
+    if count == 1 or sys.platform != "linux":
+        return [first] * count
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    port = first.getsockname()[1]
+    return [first, *(_listener(host, port, joins=True) for _ in range(count - 1))]
+
+
+def _listener(host: str, port: int, *, joins: bool) -> socket.socket:
+    """A listening socket, or one that `joins` those of ours at the address once it listens.
+
+    Raises:
+        AddressInUse: somebody else is there, or the address is not ours.
+    """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if joins:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
     try:
         listener.bind((host, port))
-        listener.listen(2048)
+        if not joins:
+            listener.listen(2048)
     except OSError as error:
         listener.close()
         raise AddressInUse(

@@ -15,9 +15,10 @@ from embedded.errors import DevError
 from embedded.local_model import check_installed
 from embedded.options import Commands, DevOptions, DevState
 from embedded.ports import HOST, choose_ports
-from embedded.stopping import stop_signals, unless
-from embedded.supervisor import Child, ChildSpec, Supervisor
+from embedded.supervisor import Supervisor
 from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
+from supervision.child import Child, ChildSpec
+from supervision.stopping import stop_signals, unless
 from temporal_client import TemporalUnreachable, configured_address, connect
 
 __all__ = ["Commands", "DevError", "DevOptions", "DevState", "run_dev"]

@@ -1,155 +1,16 @@
-"""Child processes that are kept running, and of which none is left behind."""
+"""The children of `relayline dev`: their logs, and who is told when one keeps dying."""
 
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import os
-import signal
-import sys
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 
-QUICK_DEATH_S = 5.0
-"""A child that lives shorter than that is waited for a little longer each time it dies."""
-MAX_PAUSE_S = 0.8
-"""The longest wait before a child is started again; with the start itself it stays under 1 s."""
+from supervision.child import Child, ChildSpec
+
 DEATHS_TO_REPORT = 3
 """After so many quick deaths in a row people are told."""
-LOG_TAIL_BYTES = 4096
-
-# Run before the child's own program, in its process: Linux then kills it when its parent dies.
-# No `preexec_fn`: forking Python code out of a process with threads may deadlock.
-_LEASH = """
-import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL; stays in force over the exec
-if os.getppid() != int(sys.argv[1]): sys.exit("the parent is gone already")
-os.execvp(sys.argv[2], sys.argv[2:])
-"""
-
-
-@dataclass(frozen=True)
-class ChildSpec:
-    """A process to keep running."""
-
-    name: str
-    """Also the name of its log file. Children `kind-1`, `kind-2` … are stopped together."""
-    command: Sequence[str]
-    env: Mapping[str, str] | None = None
-    """Its whole environment; None for the supervisor's own."""
-    stop_s: float = 5.0
-    """Seconds between SIGTERM and SIGKILL."""
-
-    @property
-    def kind(self) -> str:
-        """The name up to the first dash."""
-        return self.name.partition("-")[0]
-
-
-class Child:
-    """One process, in a session of its own, started again within a second whenever it dies.
-
-    Guarantees:
-        Once `stop` or `kill` has returned, neither the process nor any of its process group runs.
-        On Linux it is killed when the supervisor dies, however that dies; only there.
-    """
-
-    def __init__(
-        self, spec: ChildSpec, log: Path, changed: Callable[[], None], note: Callable[[str], None]
-    ) -> None:
-        self.spec = spec
-        self.log = log
-        """What it writes; emptied when it is first started."""
-        self.pid: int | None = None
-        self.quick_deaths = 0
-        """How often in a row it lived shorter than `QUICK_DEATH_S`."""
-        self._changed = changed
-        self._note = note
-        self._process: asyncio.subprocess.Process | None = None
-        self._keeper: asyncio.Task[None] | None = None
-
-    async def start(self) -> None:
-        """Start it and keep it running.
-
-        Raises:
-            OSError: no process could be made, or its log can't be written.
-        """
-        self.log.write_bytes(b"")
-        await self._spawn()
-        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
-
-    async def stop(self) -> None:
-        """SIGTERM, wait `stop_s`, then SIGKILL to the whole group; safe to call twice."""
-        await self._let_go()
-        if self._process is not None and self._process.returncode is None:
-            self._signal(signal.SIGTERM)
-            with contextlib.suppress(TimeoutError):
-                async with asyncio.timeout(self.spec.stop_s):
-                    await self._process.wait()
-        await self.kill()
-
-    async def kill(self) -> None:
-        """SIGKILL to the whole group; safe to call twice."""
-        await self._let_go()
-        self._signal(signal.SIGKILL)
-        if self._process is not None:
-            await self._process.wait()
-
-    def last_words(self) -> str:
-        """The last line that it wrote, empty if there is none."""
-        with self.log.open("rb") as log:
-            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
-            lines = log.read().decode(errors="replace").strip().splitlines()
-        return lines[-1].strip() if lines else ""
-
-    async def _let_go(self) -> None:
-        """Keep it running no more."""
-        if self._keeper is not None:
-            self._keeper.cancel()
-            await asyncio.wait({self._keeper})
-
-    def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process's group, if there is anybody left in it."""
-        if self._process is not None:
-            with contextlib.suppress(ProcessLookupError, PermissionError):
-                os.killpg(self._process.pid, number)
-
-    async def _spawn(self) -> None:
-        with self.log.open("ab") as log:
-            self._process = await asyncio.create_subprocess_exec(
-                *_leashed(self.spec.command),
-                env=self.spec.env,
-                stdin=asyncio.subprocess.DEVNULL,
-                stdout=log,
-                stderr=log,
-                start_new_session=True,
-            )
-        self.pid = self._process.pid
-        self._changed()
-
-    async def _keep(self) -> None:
-        loop = asyncio.get_running_loop()
-        while self._process is not None:
-            born = loop.time()
-            code = await self._process.wait()
-            self._signal(signal.SIGKILL)  # what it has left in its group
-            quick = loop.time() - born < QUICK_DEATH_S
-            self.quick_deaths = self.quick_deaths + 1 if quick else 0
-            self._note(f"{self.spec.name} (pid {self.pid}) ended with {_ending(code)}")
-            await asyncio.sleep(min(0.05 * self.quick_deaths**2, MAX_PAUSE_S))
-            while not await self._respawned():
-                await asyncio.sleep(MAX_PAUSE_S)
-
-    async def _respawned(self) -> bool:
-        try:
-            await self._spawn()
-        except OSError as error:
-            self._note(f"{self.spec.name} can't be started again: {error}")
-            return False
-        self._note(f"{self.spec.name} (pid {self.pid}) started again")
-        return True
 
 
 class Supervisor:
@@ -165,8 +26,8 @@ class Supervisor:
             changed: Called when a child has a new pid.
             report: Told, in a sentence, when a child keeps dying.
         """
+        self.changed = changed
         self._log_dir = log_dir
-        self._changed = changed
         self._report = report
         self._reported: set[str] = set()
         self.children: list[Child] = []
@@ -178,7 +39,7 @@ class Supervisor:
         Raises:
             OSError: no process could be made, or its log can't be written.
         """
-        child = Child(spec, self._log_dir / f"{spec.name}.log", self._changed, self._note)
+        child = Child(spec, self, self._log_dir / f"{spec.name}.log")
         self.children.append(child)
         await child.start()
         return child
@@ -195,7 +56,10 @@ class Supervisor:
         """End every child at once."""
         await asyncio.gather(*(child.kill() for child in self.children))
 
-    def _note(self, text: str) -> None:
+    def ended(self, child: Child, code: int) -> None:
+        """Nothing to do: a note follows."""
+
+    def note(self, text: str) -> None:
         """Write down what happened to a child; tell people of those that keep dying."""
         try:
             with (self._log_dir / "dev.log").open("a") as log:
@@ -209,15 +73,3 @@ class Supervisor:
             elif name not in self._reported:
                 self._reported.add(name)
                 self._report(f"{name} keeps dying, see {child.log}: {child.last_words()}")
-
-
-def _leashed(command: Sequence[str]) -> Sequence[str]:
-    """The command, dying with this process where the system offers that (Linux)."""
-    if sys.platform != "linux":
-        return command
-    return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)
-
-
-def _ending(code: int) -> str:
-    """What an exit code says: `exit code 1`, `SIGKILL`."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -24,13 +24,18 @@ from contracts.steering import (
     RunWaiting,
 )
 from contracts.steps import requested_key, resolved_key
+from journal.sqlite import SqliteJournal
+from settings import Settings
 from tests.api.serving import (
     Api,
     completed,
     deltas,
     ended_run,
+    envelopes,
+    follow,
     run_id,
     said,
+    serving,
     started,
 )
 
@@ -196,3 +201,20 @@ async def test_a_waiting_client_that_goes_away_leaves_nothing_behind(api: Api) -
         async with asyncio.timeout(0.2):
             await api.http.get(f"/v1/runs/{run}", params={"wait": 30})
     await api.quiet()
+
+
+async def test_another_server_knows_a_run_before_anything_of_it_is_journaled(
+    api: Api, api_temporal: Client, journal: SqliteJournal
+) -> None:
+    async with serving(Settings(), journal, api_temporal) as other:
+        run = await submitted(api)
+        path = f"/v1/runs/{run}"
+        assert (await other.http.get(path)).json()["status"] == "queued"
+        page = (await other.http.get(f"{path}/events")).json()
+        assert page == {"events": [], "next": 0, "ended": False}
+        following = asyncio.create_task(follow(other, run))
+        ending = asyncio.create_task(other.http.get(path, params={"wait": 30}))
+        await other.opened(1)
+        await journal.append(run, [started(), said("hello"), completed()])
+        assert await following == await envelopes(journal, run)
+        assert (await ending).json()["status"] == "completed"

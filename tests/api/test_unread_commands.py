@@ -9,7 +9,7 @@ from temporalio.client import Client
 
 from journal.sqlite import SqliteJournal
 from settings import Settings
-from tests.api.serving import Api, completed, serving, started
+from tests.api.serving import Api, completed, serving, signals, started
 from tests.api.test_commands import outcome, sent, submitted
 
 
@@ -29,6 +29,41 @@ async def test_a_command_that_came_while_the_run_ended_is_refused_after_a_restar
     for server in (api, restarted):
         view = await outcome(server, run, command, wait=0)
         assert (view["kind"], view["state"], view["reason"]) == ("redirect", "refused", "run-ended")
+
+
+async def test_a_repeated_command_that_came_while_the_run_ended_gets_its_receipt_everywhere(
+    api: Api, restarted: Api
+) -> None:
+    run = await submitted(api)
+    by_id, by_key = {"json": {"command_id": "c1"}}, {"headers": {"Idempotency-Key": "k"}}
+    commands = [await sent(api, run, "pause", **named) for named in (by_id, by_key)]
+    await api.journal.append(run, [started(), completed()])
+    for server in (api, restarted):
+        again = [await sent(server, run, "pause", **named) for named in (by_id, by_key)]
+        assert again == commands
+    other = await restarted.http.post(f"/v1/runs/{run}/pause", json={"command_id": "c2"})
+    assert other.status_code == 409
+
+
+async def test_an_id_of_another_kind_of_command_is_refused_everywhere(
+    api: Api, restarted: Api, api_temporal: Client
+) -> None:
+    run = await submitted(api)
+    await sent(api, run, "pause", json={"command_id": "c1"})
+    for server in (api, restarted):
+        answer = await server.http.post(f"/v1/runs/{run}/cancel", json={"command_id": "c1"})
+        assert answer.status_code == 422, answer.text
+    assert [name for name, _ in await signals(api_temporal, run)] == ["pause"]
+
+
+async def test_no_command_is_said_to_be_unknown_while_temporal_is_away(
+    api: Api, lonely_api: Api
+) -> None:
+    run = await submitted(api)
+    await api.journal.append(run, [started()])
+    command = await sent(api, run, "pause")
+    answer = await lonely_api.http.get(f"/v1/runs/{run}/commands/{command}")
+    assert (answer.status_code, answer.headers["retry-after"].isdigit()) == (503, True)
 
 
 async def test_a_command_that_waits_for_a_worker_is_accepted_after_a_restart_too(

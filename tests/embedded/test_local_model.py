@@ -12,7 +12,8 @@ import httpx
 import pytest
 
 from embedded.options import Commands
-from embedded.supervisor import ChildSpec, Supervisor
+from embedded.supervisor import Supervisor
+from supervision.child import ChildSpec
 from tests.dev_stack import DevStack, free_port
 
 pytestmark = [

@@ -11,7 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from embedded.supervisor import DEATHS_TO_REPORT, Child, ChildSpec, Supervisor
+from embedded.supervisor import DEATHS_TO_REPORT, Supervisor
+from supervision.child import Child, ChildSpec
 from tests.dev_stack import alive
 from tests.embedded.dev_process import until, until_gone
 
@@ -46,6 +47,11 @@ def pid_of(child: Child) -> int:
     return child.pid
 
 
+def log_of(child: Child) -> Path:
+    assert child.log is not None
+    return child.log
+
+
 async def test_a_killed_child_is_back_within_a_second_with_a_new_pid(
     supervisor: _Watched, tmp_path: Path
 ) -> None:
@@ -78,7 +84,9 @@ async def test_a_child_that_keeps_dying_is_reported_once_and_does_not_spin(
 async def test_a_program_that_is_not_there_is_a_child_that_dies(supervisor: _Watched) -> None:
     child = await supervisor.start(ChildSpec("absent", ("/nonexistent/program",)))
     await until(lambda: child.quick_deaths > 0, 5)
-    assert "/nonexistent/program" in child.log.read_text() or "No such file" in child.last_words()
+    assert (
+        "/nonexistent/program" in log_of(child).read_text() or "No such file" in child.last_words()
+    )
 
 
 async def test_stop_lets_a_child_finish(supervisor: _Watched, tmp_path: Path) -> None:
@@ -158,7 +166,7 @@ async def test_a_log_is_emptied_at_the_start_and_kept_over_a_restart(
     await until(lambda: child.last_words() == str(first), 5)
     os.kill(first, signal.SIGKILL)
     await until(lambda: child.last_words() not in {"", str(first)}, 5)
-    assert child.log.read_text().split() == [str(first), str(child.pid)]
+    assert log_of(child).read_text().split() == [str(first), str(child.pid)]
 
 
 async def test_a_child_comes_back_when_its_log_can_be_written_again(
@@ -166,11 +174,11 @@ async def test_a_child_comes_back_when_its_log_can_be_written_again(
 ) -> None:
     child = await supervisor.start(ChildSpec("sleeper", FOREVER))
     first = pid_of(child)
-    child.log.unlink()
-    child.log.mkdir()
+    log_of(child).unlink()
+    log_of(child).mkdir()
     os.kill(first, signal.SIGKILL)
     await until(lambda: "can't be started again" in (tmp_path / "dev.log").read_text(), 2)
-    child.log.rmdir()
+    log_of(child).rmdir()
     await until(lambda: child.pid != first, 3)
     assert alive(pid_of(child))
 

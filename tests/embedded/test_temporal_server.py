@@ -20,8 +20,9 @@ from temporalio.client import Client
 from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
 from embedded.errors import DevError
 from embedded.ports import choose_ports
-from embedded.supervisor import ChildSpec, Supervisor
+from embedded.supervisor import Supervisor
 from embedded.temporal_server import RETENTION_S, find_binary, server_command, wait_until_up
+from supervision.child import ChildSpec
 
 
 def program(path: Path) -> Path:

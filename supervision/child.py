@@ -1,0 +1,185 @@
+"""A child process that is kept running, and of which nothing is left behind."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import signal
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol
+
+QUICK_DEATH_S = 5.0
+"""A child that lives shorter than that is waited for a little longer each time it dies."""
+MAX_PAUSE_S = 0.8
+"""The longest wait before a child is started again; with the start itself it stays under 1 s."""
+LOG_TAIL_BYTES = 4096
+
+# Run before the child's own program, in its process: Linux then kills it when its parent dies.
+# No `preexec_fn`: forking Python code out of a process with threads may deadlock.
+_LEASH = """
+import ctypes, os, sys
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL; stays in force over the exec
+if os.getppid() != int(sys.argv[1]): sys.exit("the parent is gone already")
+os.execvp(sys.argv[2], sys.argv[2:])
+"""
+
+
+@dataclass(frozen=True)
+class ChildSpec:
+    """A process to keep running."""
+
+    name: str
+    """`kind`, or `kind-1`, `kind-2` … where there are several."""
+    command: Sequence[str]
+    env: Mapping[str, str] | None = None
+    """Its whole environment; None for the supervisor's own."""
+    stop_s: float = 5.0
+    """Seconds between SIGTERM and SIGKILL."""
+    pass_fds: tuple[int, ...] = ()
+    """What it inherits next to stdout and stderr, under the same numbers."""
+
+    @property
+    def kind(self) -> str:
+        """The name up to the first dash."""
+        return self.name.partition("-")[0]
+
+
+class Overseer(Protocol):
+    """Told what becomes of children."""
+
+    def changed(self) -> None:
+        """A child has a new pid."""
+        ...
+
+    def ended(self, child: Child, code: int) -> None:
+        """The child died, of `-code` if that is a signal; it is about to be started again."""
+        ...
+
+    def note(self, text: str) -> None:
+        """What happened, as a sentence."""
+        ...
+
+
+class Child:
+    """One process, in a session of its own, started again within a second whenever it dies.
+
+    Guarantees:
+        Once `stop` or `kill` has returned, neither the process nor any of its process group runs.
+        On Linux it is killed when the supervisor dies, however that dies; only there.
+    """
+
+    def __init__(self, spec: ChildSpec, overseer: Overseer, log: Path | None = None) -> None:
+        self.spec = spec
+        self.log = log
+        """What it writes; emptied when it is first started. None: it writes where we do."""
+        self.pid: int | None = None
+        self.quick_deaths = 0
+        """How often in a row it lived shorter than `QUICK_DEATH_S`."""
+        self._overseer = overseer
+        self._process: asyncio.subprocess.Process | None = None
+        self._keeper: asyncio.Task[None] | None = None
+
+    async def start(self) -> None:
+        """Start it and keep it running.
+
+        Raises:
+            OSError: no process could be made, or its log can't be written.
+        """
+        if self.log is not None:
+            self.log.write_bytes(b"")
+        await self._spawn()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
+
+    async def stop(self) -> None:
+        """SIGTERM, wait `stop_s`, then SIGKILL to the whole group; safe to call twice."""
+        await self._let_go()
+        if self._process is not None and self._process.returncode is None:
+            self._signal(signal.SIGTERM)
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(self.spec.stop_s):
+                    await self._process.wait()
+        await self.kill()
+
+    async def kill(self) -> None:
+        """SIGKILL to the whole group; safe to call twice."""
+        await self._let_go()
+        self._signal(signal.SIGKILL)
+        if self._process is not None:
+            await self._process.wait()
+
+    def last_words(self) -> str:
+        """The last line in its log, empty if there is none."""
+        if self.log is None:
+            return ""
+        with self.log.open("rb") as log:
+            log.seek(max(0, log.seek(0, os.SEEK_END) - LOG_TAIL_BYTES))
+            lines = log.read().decode(errors="replace").strip().splitlines()
+        return lines[-1].strip() if lines else ""
+
+    async def _let_go(self) -> None:
+        """Keep it running no more."""
+        if self._keeper is not None:
+            self._keeper.cancel()
+            await asyncio.wait({self._keeper})
+
+    def _signal(self, number: signal.Signals) -> None:
+        """Send a signal to the process's group, if there is anybody left in it."""
+        if self._process is not None:
+            with contextlib.suppress(ProcessLookupError, PermissionError):
+                os.killpg(self._process.pid, number)
+
+    async def _spawn(self) -> None:
+        with self.log.open("ab") if self.log else contextlib.nullcontext() as log:
+            self._process = await asyncio.create_subprocess_exec(
+                *_leashed(self.spec.command),
+                env=self.spec.env,
+                stdin=asyncio.subprocess.DEVNULL,
+                stdout=log,
+                stderr=log,
+                pass_fds=self.spec.pass_fds,
+                start_new_session=True,
+            )
+        self.pid = self._process.pid
+        self._overseer.changed()
+
+    async def _keep(self) -> None:
+        loop = asyncio.get_running_loop()
+        while self._process is not None:
+            born = loop.time()
+            code = await self._process.wait()
+            self._signal(signal.SIGKILL)  # what it has left in its group
+            quick = loop.time() - born < QUICK_DEATH_S
+            self.quick_deaths = self.quick_deaths + 1 if quick else 0
+            self._overseer.ended(self, code)
+            self._note(f"ended with {_ending(code)}")
+            await asyncio.sleep(min(0.05 * self.quick_deaths**2, MAX_PAUSE_S))
+            while not await self._respawned():
+                await asyncio.sleep(MAX_PAUSE_S)
+
+    async def _respawned(self) -> bool:
+        try:
+            await self._spawn()
+        except OSError as error:
+            self._note(f"can't be started again: {error}")
+            return False
+        self._note("started again")
+        return True
+
+    def _note(self, what: str) -> None:
+        self._overseer.note(f"{self.spec.name} (pid {self.pid}) {what}")
+
+
+def _leashed(command: Sequence[str]) -> Sequence[str]:
+    """The command, dying with this process where the system offers that (Linux)."""
+    if sys.platform != "linux":
+        return command
+    return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)
+
+
+def _ending(code: int) -> str:
+    """What an exit code says: `exit code 1`, `SIGKILL`."""
+    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
