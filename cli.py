@@ -76,10 +76,17 @@ def _ready(state: DevState) -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    queues: Annotated[
+        str | None,
+        typer.Option(metavar="KINDS", help="Any of runs,models,tools.", show_default="all"),
+    ] = None,
+) -> None:
     """Work on runs until SIGTERM or Ctrl-C."""
     from worker import main
 
+    if queues is not None:
+        os.environ["RELAYLINE_QUEUES"] = queues
     main()
 
 
