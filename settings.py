@@ -151,7 +151,8 @@ def load_settings() -> Settings:
         raise BadSettings(str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # of several settings together: the message names them
-            raise BadSettings(first["msg"].removeprefix("Value error, ")) from error
+            raise BadSettings(said) from error
         name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise BadSettings(f"{name} is {first['input']!r}: {first['msg']}") from error
+        raise BadSettings(f"{name} is {first['input']!r}: {said}") from error

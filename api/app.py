@@ -20,6 +20,7 @@ from api.services import RequestLimits, Services
 from api.silence import Silence
 from api.streams import Streams
 from api.views import LinkMaker, Views
+from api.workforce import Workforce
 from catalog.agents import Catalog, CatalogError
 from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
@@ -43,9 +44,11 @@ def create_app(
     links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
     closer = Closer(journal, gateway)
     workers = Workers(gateway)
-    attention = Attention(gateway, workers)
+    workforce = Workforce(temporal_client)
+    attention = Attention(gateway, workers, workforce)
     views = Views(journal, gateway, links, closer, attention)
-    feed = Feed(journal, metrics, Silence(closer.close, workers.quiet_s))
+    silence = Silence(closer.close, workers.quiet_s, attention.unserved)
+    feed = Feed(journal, metrics, silence)
     app = bare_app()
     app.state.services = Services(
         journal=journal,
@@ -53,6 +56,7 @@ def create_app(
         limits=RequestLimits(settings.max_input_bytes, settings.max_metadata_keys),
         metrics=metrics,
         gateway=gateway,
+        workforce=workforce,
         links=links,
         views=views,
         feed=feed,

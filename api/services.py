@@ -20,6 +20,7 @@ from api.metrics import Metrics
 from api.receipts import SentCommands
 from api.streams import Streams
 from api.views import LinkMaker, Views
+from api.workforce import Workforce
 from contracts.runs import RUN_ID_PATTERN, AgentSpec
 from journal.port import Journal
 
@@ -43,6 +44,7 @@ class Services:
     limits: RequestLimits
     metrics: Metrics
     gateway: Gateway
+    workforce: Workforce
     links: LinkMaker
     views: Views
     feed: Feed
