@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.deploy_commands import DeployCommands
 from console.ending import Failure, expecting, run_and_exit
 from console.options import DEFAULT_URL, RunId, Url, asked
 from console.steering_commands import SteeringCommands
@@ -208,14 +209,28 @@ def replay(
 
 
 def _history(run_id: str) -> WorkflowHistory:
-    from console.dev_file import running_dev
     from console.replay import HistoryUnavailable, fetch
-    from temporal_client import TemporalUnreachable, configured_address
+    from temporal_client import TemporalUnreachable
 
-    if not configured_address() and (found := running_dev(_settings().data_dir)):
-        os.environ["TEMPORAL_ADDRESS"] = found.temporal.address
+    _settle_address()
     with expecting(HistoryUnavailable, TemporalUnreachable):
         return asyncio.run(fetch(run_id))
+
+
+def _settle_address() -> None:
+    """Where no Temporal is configured, that of a running `relayline dev` is meant."""
+    from console.dev_file import running_dev
+    from temporal_client import TemporalUnreachable, configured_address
+
+    with expecting(TemporalUnreachable):
+        configured = configured_address()
+    if not configured and (found := running_dev(_settings().data_dir)):
+        os.environ["TEMPORAL_ADDRESS"] = found.temporal.address
+
+
+def _deployment() -> str:
+    _settle_address()
+    return _settings().deployment
 
 
 def _settings() -> Settings:
@@ -236,6 +251,7 @@ def _url(given: str | None) -> str:
 
 
 SteeringCommands(_url).register(app)
+DeployCommands(_deployment).register(app)
 
 
 def main() -> None:

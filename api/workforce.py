@@ -19,7 +19,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from api.bounded import bounded
-from catalog.models import QUEUED, provider_queue
+from catalog.models import WORK_QUEUES
 from contracts.queues import Work
 from contracts.runs import TASK_QUEUE
 
@@ -27,11 +27,6 @@ DESCRIBE_S = 2.0
 _WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
 _CALLS = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _BUILDS = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
-_QUEUES = (
-    (Work.RUNS, TASK_QUEUE, _WORKFLOWS),
-    (Work.MODELS, provider_queue(QUEUED[0]), _CALLS),  # who takes one provider takes all
-    (Work.TOOLS, TASK_QUEUE, _CALLS),
-)
 
 
 class Workforce:
@@ -42,10 +37,15 @@ class Workforce:
 
     async def lacking(self) -> dict[str, str]:
         """What new runs lack, by kind of work; empty when each kind has workers."""
-        answers = await asyncio.gather(*(self._describe(name, kind) for _, name, kind in _QUEUES))
+        answers = await asyncio.gather(
+            *(
+                self._describe(queue.name, _WORKFLOWS if queue.of_workflows else _CALLS)
+                for queue in WORK_QUEUES
+            )
+        )
         found = {
-            work.value: _lacking(answer)
-            for (work, _, _), answer in zip(_QUEUES, answers, strict=True)
+            queue.work.value: _lacking(answer)
+            for queue, answer in zip(WORK_QUEUES, answers, strict=True)
         }
         return {work: trouble for work, trouble in found.items() if trouble}
 

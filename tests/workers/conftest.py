@@ -1,4 +1,4 @@
-"""Processes and workers of several kinds and builds, on a Temporal of this folder's own."""
+"""Processes and workers of several kinds and builds, each test on a Temporal of its own."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from embedded.temporal_server import find_binary, server_flags
 from journal.sqlite import SqliteJournal
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture
 async def own_temporal() -> AsyncIterator[Client]:
-    """A Temporal server on which nobody else's worker takes runs."""
+    """A fresh Temporal server: no worker has ever asked it for anything."""
     env = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(find_binary()),
         dev_server_extra_args=list(server_flags()),
