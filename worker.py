@@ -19,6 +19,7 @@ from functools import partial
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from activities.model import ModelActivities
@@ -39,6 +40,7 @@ from journal.port import Journal, JournalUnavailable
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
+from temporal_namespace import NamespaceUnfit, check_namespace
 from wiring import build_catalog, run_process
 from workflows import agent_run
 from workflows.agent_run import AgentRun
@@ -168,6 +170,7 @@ async def run(settings: Settings) -> None:
 
     Raises:
         TemporalUnreachable: no Temporal answered.
+        NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
     """
@@ -181,6 +184,8 @@ async def run(settings: Settings) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
+        for warning in await _checked(client, settings):
+            _log.warning("%s", warning)
         async with (
             _housekeeping(client, journal, settings),
             build_worker(client, journal, providers, settings),
@@ -189,6 +194,22 @@ async def run(settings: Settings) -> None:
                 told = {"build_id": settings.build_id, "deployment": settings.deployment}
                 _log.info("new runs come as `relayline deploy` says", extra=told)
             await stop.wait()
+
+
+async def _checked(client: Client, settings: Settings) -> list[str]:
+    """What people should know of the namespace, which has what runs need.
+
+    Raises:
+        TemporalUnreachable: Temporal did not answer.
+        NamespaceUnfit: the namespace lacks something.
+    """
+    try:
+        return await check_namespace(client, settings.retention)
+    except RPCError as error:
+        raise TemporalUnreachable(
+            f"Temporal did not say whether its namespace {client.namespace!r} will do: "
+            f"{error.status.name}"
+        ) from error
 
 
 @asynccontextmanager
@@ -231,7 +252,8 @@ def _providers(settings: Settings) -> Providers:
 
 def main() -> None:
     """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
-    run_process("worker", run, TemporalUnreachable, CatalogError, JournalUnavailable)
+    expected = (TemporalUnreachable, NamespaceUnfit, CatalogError, JournalUnavailable)
+    run_process("worker", run, *expected)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 
 from fastapi import FastAPI
@@ -14,6 +15,7 @@ from api.closer import Closer
 from api.feed import Feed
 from api.gateway import Gateway
 from api.metrics import CountRequests, Metrics
+from api.namespace import NamespaceCheck
 from api.receipts import SentCommands
 from api.server import AddressInUse, BodyLimit, Server, listen
 from api.services import RequestLimits, Services
@@ -57,6 +59,7 @@ def create_app(
         metrics=metrics,
         gateway=gateway,
         workforce=workforce,
+        namespace=NamespaceCheck(temporal_client, settings.retention),
         links=links,
         views=views,
         feed=feed,
@@ -108,7 +111,10 @@ async def serve(settings: Settings) -> None:
         services: Services = app.state.services
         host, port = listener.getsockname()[:2]
         _log.info("listening", extra={"host": host, "port": port})
+        checking = asyncio.create_task(services.namespace.state(), name="check the namespace")
         await Server(app, services.close_streams).serve([listener])
+        checking.cancel()
+        await asyncio.gather(checking, return_exceptions=True)
         await services.close()
     finally:
         listener.close()

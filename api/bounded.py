@@ -9,6 +9,7 @@ from typing import TypeVar
 from temporalio.service import RPCError, RPCStatusCode
 
 from api.errors import TemporalUnavailable
+from temporal_client import unconnected
 
 _CONNECT_FAILED = "Failed client connect"
 _TOO_LATE = "Temporal did not answer in time; try again"
@@ -36,4 +37,8 @@ async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
     except RuntimeError as error:
         if not str(error).startswith(_CONNECT_FAILED):
             raise
-        raise TemporalUnavailable("Temporal can't be reached; try again") from error
+        why = unconnected(error)
+        told = (
+            f"Temporal can't be reached: {why}" if why else "Temporal can't be reached; try again"
+        )
+        raise TemporalUnavailable(told) from error

@@ -28,6 +28,7 @@ from api.bounded import bounded
 from api.errors import TemporalUnavailable
 from api.execution import Execution, execution_of
 from api.labels import details, summary
+from api.namespace import NamespaceLacking
 from contracts.closing import Closing
 from contracts.commands import (
     Answer,
@@ -66,6 +67,7 @@ TASK_TIMEOUT = timedelta(seconds=5)
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
+_ATTRIBUTE = "search attribute"
 _TASK_FAILS = "Workflow Task in failed state"
 """In Temporal's refusal to pass on a query, without waiting for any worker."""
 _log = logging.getLogger(__name__)
@@ -85,6 +87,7 @@ class Gateway:
 
         Raises:
             WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
+            NamespaceLacking: the namespace is not there or lacks search attributes.
         """
         agent = run.agent
         request = RunRequestMemo(
@@ -95,29 +98,32 @@ class Gateway:
             metadata=run.metadata,
             created_at=datetime.now(UTC),
         )
-        await bounded(
-            START_S,
-            self._client.start_workflow(
-                AgentRun.run,
-                run,
-                id=run.run_id,
-                task_queue=TASK_QUEUE,
-                task_timeout=TASK_TIMEOUT,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
-                        SearchAttributePair(_AGENT, agent.name),
-                        SearchAttributePair(_TENANT, run.tenant),
-                    ]
-                ),
-                static_summary=summary(run),
-                static_details=details(run),
-                rpc_timeout=timedelta(seconds=START_S),
+        starting = self._client.start_workflow(
+            AgentRun.run,
+            run,
+            id=run.run_id,
+            task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
+                    SearchAttributePair(_AGENT, agent.name),
+                    SearchAttributePair(_TENANT, run.tenant),
+                ]
             ),
+            static_summary=summary(run),
+            static_details=details(run),
+            rpc_timeout=timedelta(seconds=START_S),
         )
+        try:
+            await bounded(START_S, starting)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND or _ATTRIBUTE in error.message:
+                raise NamespaceLacking(error.message) from error
+            raise
 
     async def execution(self, run_id: str) -> Execution | None:
         """What Temporal knows of the run, None if it knows nothing."""

@@ -44,10 +44,10 @@ async def healthz() -> Response:
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
 async def readyz(services: Serving) -> Response:
     """The journal can be written, Temporal answers and has what runs need; or what is missing."""
-    journal, temporal, lacking = await asyncio.gather(
-        _journal(services), _temporal(services), _lacking(services)
+    journal, temporal, namespace, lacking = await asyncio.gather(
+        _journal(services), _temporal(services), services.namespace.state(), _lacking(services)
     )
-    parts = {"journal": journal, "temporal": temporal}
+    parts = {"journal": journal, "temporal": temporal, "namespace": namespace}
     if all(state == "ok" for state in parts.values()):
         return json_response(Health(status="ok", parts=parts, lacking=lacking))
     headers = {"Retry-After": "1"}

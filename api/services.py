@@ -17,6 +17,7 @@ from api.errors import UnknownRun
 from api.feed import Feed, Watch
 from api.gateway import Gateway
 from api.metrics import Metrics
+from api.namespace import NamespaceCheck
 from api.receipts import SentCommands
 from api.streams import Streams
 from api.views import LinkMaker, Views
@@ -45,6 +46,7 @@ class Services:
     metrics: Metrics
     gateway: Gateway
     workforce: Workforce
+    namespace: NamespaceCheck
     links: LinkMaker
     views: Views
     feed: Feed
