@@ -100,7 +100,7 @@ class Attention:
         """`no worker for …` if a call waits that nobody takes; None, too, if that is not known."""
         try:
             kind = await self._workforce.unserved(execution.queues, execution.build_id)
-        except TemporalUnavailable:
+        except (TemporalUnavailable, RPCError):
             return None
         return f"{NO_WORKER} for {kind}" if kind else None
 

@@ -58,7 +58,7 @@ class Workforce:
         """
         for name in sorted(queues):
             pollers = (await self._describe(name, _CALLS)).pollers
-            if not any(build_id in {"", _build(poller)} for poller in pollers):
+            if not any(_takes(poller, build_id) for poller in pollers):
                 work = Work.TOOLS.value if name == TASK_QUEUE else name
                 return f"{work} of build {build_id}" if build_id else work
         return None
@@ -88,6 +88,14 @@ def _lacking(answer: DescribeTaskQueueResponse) -> str | None:
         return f"no worker of the current build {current}"
     named = ", ".join(sorted(builds))
     return f"no build is current, workers have {named}: `relayline deploy set-current BUILD_ID`"
+
+
+def _takes(poller: PollerInfo, build_id: str) -> bool:
+    """Whether that worker takes calls of runs of that build.
+
+    One without a build does, where the build never had workers for that queue.
+    """
+    return not build_id or _build(poller) in {build_id, ""}
 
 
 def _build(poller: PollerInfo) -> str:
