@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from console.deploy_commands import DeployCommands
 from console.ending import Failure, expecting, run_and_exit
 from console.options import DEFAULT_URL, RunId, Url, asked
 from console.steering_commands import SteeringCommands
@@ -76,10 +77,17 @@ def _ready(state: DevState) -> None:
 
 
 @app.command()
-def worker() -> None:
+def worker(
+    queues: Annotated[
+        str | None,
+        typer.Option(metavar="KINDS", help="Any of runs,models,tools.", show_default="all"),
+    ] = None,
+) -> None:
     """Work on runs until SIGTERM or Ctrl-C."""
     from worker import main
 
+    if queues is not None:
+        os.environ["RELAYLINE_QUEUES"] = queues
     main()
 
 
@@ -226,14 +234,28 @@ def migrate() -> None:
 
 
 def _history(run_id: str) -> WorkflowHistory:
-    from console.dev_file import running_dev
     from console.replay import HistoryUnavailable, fetch
-    from temporal_client import TemporalUnreachable, configured_address
+    from temporal_client import TemporalUnreachable
 
-    if not configured_address() and (found := running_dev(_settings().data_dir)):
-        os.environ["TEMPORAL_ADDRESS"] = found.temporal.address
+    _settle_address()
     with expecting(HistoryUnavailable, TemporalUnreachable):
         return asyncio.run(fetch(run_id))
+
+
+def _settle_address() -> None:
+    """Where no Temporal is configured, that of a running `relayline dev` is meant."""
+    from console.dev_file import running_dev
+    from temporal_client import TemporalUnreachable, configured_address
+
+    with expecting(TemporalUnreachable):
+        configured = configured_address()
+    if not configured and (found := running_dev(_settings().data_dir)):
+        os.environ["TEMPORAL_ADDRESS"] = found.temporal.address
+
+
+def _deployment() -> str:
+    _settle_address()
+    return _settings().deployment
 
 
 def _settings() -> Settings:
@@ -254,6 +276,7 @@ def _url(given: str | None) -> str:
 
 
 SteeringCommands(_url).register(app)
+DeployCommands(_deployment).register(app)
 
 
 def main() -> None:

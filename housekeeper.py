@@ -22,7 +22,7 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.service import RPCError
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from activities.housekeeping import HousekeepingActivities
 from contracts.housekeeping import (
@@ -43,13 +43,19 @@ RETRY_S = 2.0
 _log = logging.getLogger(__name__)
 
 
-def build_housekeeper(client: Client, journal: Journal, retention: timedelta | None) -> Worker:
+def build_housekeeper(
+    client: Client,
+    journal: Journal,
+    retention: timedelta | None,
+    deployment: WorkerDeploymentConfig | None = None,
+) -> Worker:
     """A worker for housekeeping; not yet started.
 
     Args:
         client: Of the Temporal that the runs are in.
         journal: Of the runs.
         retention: How long the events of an ended run are kept; None for ever.
+        deployment: The build that the worker is, None where builds are not told apart.
     """
     activities = HousekeepingActivities(journal, client, retention)
     return Worker(
@@ -57,6 +63,7 @@ def build_housekeeper(client: Client, journal: Journal, retention: timedelta | N
         task_queue=HOUSEKEEPING_QUEUE,
         workflows=[Housekeeping],
         activities=[activities.end_closed_runs, activities.sweep_expired_runs],
+        deployment_config=deployment,
         max_cached_workflows=SLOTS,
         max_concurrent_workflow_tasks=SLOTS,
         max_concurrent_activities=SLOTS,

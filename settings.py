@@ -5,12 +5,14 @@ from __future__ import annotations
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
+from typing import Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, ValidationError, field_validator
+from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from catalog.models import parse_provider_limits
+from contracts.queues import ALL_WORK, Work, parse_work
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """What may hold a password or a key, and is not quoted when it is wrong."""
@@ -81,6 +83,15 @@ class Settings(BaseSettings):
     retention_days: float = Field(default=7, ge=0, le=36_500, allow_inf_nan=False)
     """Days that the events of an ended run are kept; 0, or empty, keeps them for ever."""
 
+    queues: str = ALL_WORK
+    """Kinds of work that a worker takes, any of `runs,models,tools`; a run needs every kind to be
+    taken by some worker."""
+    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,128}$")
+    """Version of a worker's code, e.g. a commit. Set: the worker is part of a Worker Deployment and
+    takes runs as `relayline deploy` says. Empty: it takes any run."""
+    deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
+    """Name of the Worker Deployment that builds are versions of."""
+
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker lets running calls finish."""
     max_activities: int = Field(default=200, ge=1)
@@ -95,6 +106,12 @@ class Settings(BaseSettings):
     that think long without a word."""
     max_cached_workflows: int = Field(default=1000, ge=0)
     """Runs that a worker keeps in memory; 0 replays each run's history at every task."""
+    max_workflow_tasks: int = Field(default=100, ge=2)
+    """Runs that one worker decides about at a time, which takes milliseconds each."""
+    min_pollers: int = Field(default=1, ge=1, le=100)
+    """Open requests for the next task that one worker keeps per task queue, at least."""
+    max_pollers: int = Field(default=20, ge=1, le=1000)
+    """The same at most; between the two, Temporal says how many the load asks for."""
 
     @field_validator("provider_limits")
     @classmethod
@@ -116,10 +133,30 @@ class Settings(BaseSettings):
             ip_network(part.strip())  # an address is a network of one
         return text
 
+    @field_validator("queues")
+    @classmethod
+    def _are_queues(cls, text: str) -> str:
+        parse_work(text)
+        return text
+
+    @model_validator(mode="after")
+    def _pollers_have_room(self) -> Self:
+        if self.min_pollers > self.max_pollers:
+            raise ValueError(
+                f"RELAYLINE_MIN_POLLERS ({self.min_pollers}) is above "
+                f"RELAYLINE_MAX_POLLERS ({self.max_pollers})"
+            )
+        return self
+
     @field_validator("retention_days", mode="before")
     @classmethod
     def _for_ever_if_empty(cls, value: object) -> object:
         return value or 0
+
+    @property
+    def work(self) -> frozenset[Work]:
+        """Kinds of work that a worker takes."""
+        return parse_work(self.queues)
 
     @property
     def retention(self) -> timedelta | None:
@@ -161,6 +198,9 @@ def load_settings() -> Settings:
         raise BadSettings(str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
+        said = first["msg"].removeprefix("Value error, ")
+        if not first["loc"]:  # of several settings together: the message names them
+            raise BadSettings(said) from error
         name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
         given = "set" if name in _SECRET else repr(first["input"])
-        raise BadSettings(f"{name} is {given}: {first['msg']}") from None
+        raise BadSettings(f"{name} is {given}: {said}") from None

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 from datetime import timedelta
 
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.envconfig import ClientConfig
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
 from contracts.closing import Closing
@@ -24,13 +25,67 @@ _CLOSED = {
 }
 
 
+_ENDED = (
+    "it ended the connection: it may want TLS, or a client's certificate that it trusts, see "
+    "TEMPORAL_TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+)
+_REASONS = (
+    (
+        "InvalidCertificate(UnknownIssuer",
+        "its certificate is of a CA that is not trusted, see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    ),
+    (
+        "InvalidCertificate(NotValidForName",
+        "its certificate is for another name, see TEMPORAL_TLS_SERVER_NAME",
+    ),
+    ("InvalidCertificate(", "its certificate is not valid"),
+    ("InvalidContentType", "it does not speak TLS, see TEMPORAL_TLS"),
+    ("KeyMismatch", "the client's certificate and key do not belong together"),
+    ("PrivateKeyParseError", "the client's private key can't be read"),
+    ("code: PermissionDenied", "it refused the API key or the client's certificate"),
+    ("code: Unauthenticated", "it refused the API key or the client's certificate"),
+    ("call error after connection", _ENDED),
+)
+"""By what the client says, why a connection was not made; the first that fits."""
+_POSITION = re.compile(r"line \d+, column \d+")
+
+
 class TemporalUnreachable(Exception):
     """No Temporal answered at the address; the message names it and says what to do."""
 
 
 def configured_address() -> str | None:
-    """The address that the environment or a Temporal profile names, None if neither does."""
-    return ClientConfig.load_client_connect_config().get("target_host")
+    """The address that the environment or a Temporal profile names, None if neither does.
+
+    Raises:
+        TemporalUnreachable: the configuration can't be read.
+    """
+    return _configured().get("target_host")
+
+
+def _configured() -> ClientConnectConfig:
+    """How to connect; no message of an error repeats a value, which may be a secret."""
+    try:
+        return ClientConfig.load_client_connect_config()
+    except OSError as error:
+        raise TemporalUnreachable(
+            f"Temporal's configuration names a file that can't be read: {error.filename!r}"
+        ) from error
+    except RuntimeError as error:
+        said = str(error)
+        if said.startswith("Profile "):
+            raise TemporalUnreachable(f"TEMPORAL_PROFILE: {said}") from error
+        found = _POSITION.search(said)
+        where = f", {found[0]}" if found else ""
+        raise TemporalUnreachable(
+            f"Temporal's configuration file is not what it has to be{where}"
+        ) from None  # the cause has the line itself
+
+
+def unconnected(error: Exception) -> str | None:
+    """Why no connection was made, in words for people; None where nothing is known of it."""
+    said = str(error)
+    return next((words for sign, words in _REASONS if sign in said), None)
 
 
 async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
@@ -42,9 +97,10 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
             Temporal, too.
 
     Raises:
-        TemporalUnreachable: no address is configured, or nobody answered there in time.
+        TemporalUnreachable: no address is configured, or nobody answered there in time, or it or
+            we refused the connection.
     """
-    config = ClientConfig.load_client_connect_config()
+    config = _configured()
     address = config.get("target_host")
     if not address:
         raise TemporalUnreachable(
@@ -53,7 +109,9 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
     try:
         async with asyncio.timeout(timeout_s):
             return await Client.connect(**config, lazy=lazy, data_converter=pydantic_data_converter)
-    except (RuntimeError, RPCError, TimeoutError) as error:
+    except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
+        if why := unconnected(error):
+            raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error
         raise TemporalUnreachable(
             f"Temporal at {address!r} did not answer: is it running, and is TEMPORAL_ADDRESS right?"
         ) from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 import py_compile
 import signal
 from collections.abc import AsyncIterator, Callable
@@ -17,7 +18,9 @@ from datetime import timedelta
 from functools import partial
 
 from temporalio.client import Client
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker
+from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
+from temporalio.service import RPCError
+from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from activities.model import ModelActivities
 from activities.providers.factory import ProviderConfig, Providers, provider_for
@@ -30,11 +33,13 @@ from catalog.models import (
     parse_provider_limits,
     provider_queue,
 )
+from contracts.queues import Work
 from contracts.runs import TASK_QUEUE
 from housekeeper import build_housekeeper, scheduled
 from journal.port import Journal, JournalUnavailable
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
+from temporal_namespace import NamespaceUnfit, check_namespace
 from wiring import build_catalog, opened_journal, run_process
 from workflows import agent_run
 from workflows.agent_run import AgentRun
@@ -43,8 +48,9 @@ HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
-MODEL_POLLERS = 3
-"""How many requests for the next call of a provider are open at a time."""
+FIRST_POLLERS = 5
+"""How many requests for the next task a worker begins with, per task queue."""
+_log = logging.getLogger(__name__)
 
 
 def build_worker(
@@ -53,41 +59,83 @@ def build_worker(
     """What serves runs, with everything it needs, for as long as the block lasts.
 
     That is a worker for workflows, tools and records, and one for each provider's model calls:
-    whatever a provider does, it takes nobody else's slots.
+    whatever a provider does, it takes nobody else's slots. Of these it has what the settings say.
 
     Raises:
         CatalogError: the user's module can't be used.
     """
-    tools = ToolActivities(journal, build_catalog(settings).tools)
-    records = RecordActivities(journal)
-    models = ModelActivities(journal, providers)
+    pollers = pollers_of(settings)
     make = partial(
         Worker,
         client,
         graceful_shutdown_timeout=timedelta(seconds=settings.drain_s),
         max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
+        workflow_task_poller_behavior=pollers,
+        activity_task_poller_behavior=pollers,
+        deployment_config=deployment_of(settings, VersioningBehavior.PINNED),
     )
-    runs = make(
+    models = ModelActivities(journal, providers)
+    workers = []
+    if settings.work & {Work.RUNS, Work.TOOLS}:
+        workers.append(_runs_worker(make, models, journal, settings))
+    if Work.MODELS in settings.work:
+        limits = parse_provider_limits(settings.provider_limits)
+        usual = ProviderLimit(settings.max_model_calls)
+        workers += [
+            _calls_worker(make, models, provider, limits.get(provider, usual))
+            for provider in QUEUED
+        ]
+    return _together(*workers)
+
+
+def pollers_of(settings: Settings) -> PollerBehaviorAutoscaling:
+    """How many requests for the next task are open at a time, per task queue."""
+    least, most = settings.min_pollers, settings.max_pollers
+    first = min(max(least, FIRST_POLLERS), most)
+    return PollerBehaviorAutoscaling(minimum=least, maximum=most, initial=first)
+
+
+def deployment_of(
+    settings: Settings, behavior: VersioningBehavior
+) -> WorkerDeploymentConfig | None:
+    """The build that a worker is, None where builds are not told apart.
+
+    Args:
+        settings: With the build's id, if it has one.
+        behavior: Of workflows: pinned ones end where they began, others go along.
+    """
+    if not settings.build_id:
+        return None
+    return WorkerDeploymentConfig(
+        WorkerDeploymentVersion(settings.deployment, settings.build_id),
+        use_worker_versioning=True,
+        default_versioning_behavior=behavior,
+    )
+
+
+def _runs_worker(
+    make: Callable[..., Worker], models: ModelActivities, journal: Journal, settings: Settings
+) -> Worker:
+    """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
+    tools = ToolActivities(journal, build_catalog(settings).tools)
+    records = RecordActivities(journal)
+    activities = [
+        models.call_model,  # of the rehearsal, which has no provider
+        tools.call_tool,
+        tools.check_arguments,
+        records.record_facts,
+        records.rewind,
+    ]
+    return make(
         task_queue=TASK_QUEUE,
-        workflows=[AgentRun],
-        activities=[
-            models.call_model,  # of the rehearsal, which has no provider
-            tools.call_tool,
-            tools.check_arguments,
-            records.record_facts,
-            records.rewind,
-        ],
+        workflows=[AgentRun] if Work.RUNS in settings.work else [],
+        activities=activities if Work.TOOLS in settings.work else [],
         max_concurrent_activities=settings.max_activities + settings.max_model_calls,
+        max_concurrent_workflow_tasks=settings.max_workflow_tasks,
         max_cached_workflows=settings.max_cached_workflows,
         sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
     )
-    limits = parse_provider_limits(settings.provider_limits)
-    usual = ProviderLimit(settings.max_model_calls)
-    calls = [
-        _calls_worker(make, models, provider, limits.get(provider, usual)) for provider in QUEUED
-    ]
-    return _together(runs, *calls)
 
 
 def _calls_worker(
@@ -99,7 +147,6 @@ def _calls_worker(
         activities=[models.call_model],
         max_concurrent_activities=limit.calls,
         max_activities_per_second=limit.starts_per_s,
-        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=MODEL_POLLERS),
     )
 
 
@@ -122,6 +169,7 @@ async def run(settings: Settings) -> None:
 
     Raises:
         TemporalUnreachable: no Temporal answered.
+        NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
     """
@@ -135,12 +183,48 @@ async def run(settings: Settings) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
+        for warning in await _checked(client, settings):
+            _log.warning("%s", warning)
         async with (
-            build_housekeeper(client, journal, settings.retention),
-            scheduled(client),
+            _housekeeping(client, journal, settings),
             build_worker(client, journal, providers, settings),
         ):
+            if settings.build_id:
+                told = {"build_id": settings.build_id, "deployment": settings.deployment}
+                _log.info("new runs come as `relayline deploy` says", extra=told)
             await stop.wait()
+
+
+async def _checked(client: Client, settings: Settings) -> list[str]:
+    """What people should know of the namespace, which has what runs need.
+
+    Raises:
+        TemporalUnreachable: Temporal did not answer.
+        NamespaceUnfit: the namespace lacks something.
+    """
+    try:
+        return await check_namespace(client, settings.retention)
+    except RPCError as error:
+        raise TemporalUnreachable(
+            f"Temporal did not say whether its namespace {client.namespace!r} will do: "
+            f"{error.status.name}"
+        ) from error
+
+
+@asynccontextmanager
+async def _housekeeping(
+    client: Client, journal: Journal, settings: Settings
+) -> AsyncIterator[None]:
+    """The worker's part in housekeeping; it goes with workflows, and with the newest build."""
+    if Work.RUNS not in settings.work:
+        yield
+        return
+    deployment = deployment_of(settings, VersioningBehavior.AUTO_UPGRADE)
+    async with (
+        build_housekeeper(client, journal, settings.retention, deployment),
+        scheduled(client),
+    ):
+        yield
 
 
 def _providers(settings: Settings) -> Providers:
@@ -156,7 +240,8 @@ def _providers(settings: Settings) -> Providers:
 
 def main() -> None:
     """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
-    run_process("worker", run, TemporalUnreachable, CatalogError, JournalUnavailable)
+    expected = (TemporalUnreachable, NamespaceUnfit, CatalogError, JournalUnavailable)
+    run_process("worker", run, *expected)
 
 
 if __name__ == "__main__":

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 import socket
 from pathlib import Path
@@ -17,12 +18,14 @@ from api.closer import Closer
 from api.feed import Feed
 from api.gateway import Gateway
 from api.metrics import CountRequests, Metrics, shared
+from api.namespace import NamespaceCheck
 from api.receipts import SentCommands
 from api.server import AddressInUse, BodyLimit, Server, listen_each
 from api.services import RequestLimits, Services
 from api.silence import Silence
 from api.streams import Streams
 from api.views import LinkMaker, Views
+from api.workforce import Workforce
 from catalog.agents import Catalog, CatalogError
 from journal.port import Journal, JournalUnavailable
 from settings import Settings
@@ -51,9 +54,11 @@ def create_app(
     links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
     closer = Closer(journal, gateway)
     workers = Workers(gateway)
-    attention = Attention(gateway, workers)
+    workforce = Workforce(temporal_client)
+    attention = Attention(gateway, workers, workforce)
     views = Views(journal, gateway, links, closer, attention)
-    feed = Feed(journal, metrics, Silence(closer.close, workers.quiet_s))
+    silence = Silence(closer.close, workers.quiet_s, attention.unserved)
+    feed = Feed(journal, metrics, silence)
     app = bare_app()
     app.state.services = Services(
         journal=journal,
@@ -61,6 +66,8 @@ def create_app(
         limits=RequestLimits(settings.max_input_bytes, settings.max_metadata_keys),
         metrics=metrics,
         gateway=gateway,
+        workforce=workforce,
+        namespace=NamespaceCheck(temporal_client, settings.retention),
         links=links,
         views=views,
         feed=feed,
@@ -140,9 +147,12 @@ async def _serve_on(
         services: Services = app.state.services
         host, port = listener.getsockname()[:2]
         _log.info("listening", extra={"host": host, "port": port})
+        checking = asyncio.create_task(services.namespace.state(), name="check the namespace")
         if part:
             part.say_ready()
         await Server(app, services.close_streams).serve([listener])
+        checking.cancel()
+        await asyncio.gather(checking, return_exceptions=True)
         await services.close()
 
 

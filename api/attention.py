@@ -11,11 +11,13 @@ from temporalio.service import RPCError
 from api.errors import TemporalUnavailable
 from api.execution import Execution
 from api.gateway import Gateway
+from api.workforce import Workforce
 
 TASK_FAILING = "workflow task failing"
 """The workflow's own code fails, as after a bad deployment; the run goes on once it is mended."""
 NO_WORKER = "no worker"
-"""A task of the run waits and no worker answers; the run goes on with the first one."""
+"""A task of the run waits and no worker answers; the run goes on with the first one. `no worker for
+…`: workers answer, but none takes that kind of call."""
 FAILING_ATTEMPT = 3
 """A workflow task at that attempt has failed twice in a row; once may be a worker that died."""
 WAITED_S = 3.0
@@ -63,19 +65,44 @@ class Workers:
 class Attention:
     """Tells which open runs are stuck; costs a question only where Temporal gives a reason."""
 
-    def __init__(self, gateway: Gateway, workers: Workers) -> None:
+    def __init__(self, gateway: Gateway, workers: Workers, workforce: Workforce) -> None:
         self._gateway = gateway
         self._workers = workers
+        self._workforce = workforce
 
     async def of(self, execution: Execution) -> str | None:
-        """`TASK_FAILING`, `NO_WORKER`, or None for a run that ended or that may go on."""
+        """`TASK_FAILING`, `NO_WORKER`, the latter with the kind of call if it is known; or None.
+
+        That is for a run that ended or that may go on.
+        """
         if execution.status.ended:
             return None
         run_id, attempt = execution.run_id, execution.task_attempt
         if attempt >= FAILING_ATTEMPT and await self._gateway.progress(run_id) is None:
             return TASK_FAILING
         late = attempt > 1 or execution.waited_s >= WAITED_S
-        return NO_WORKER if late and await self._workers.quiet_s(run_id) else None
+        if not late:
+            return None
+        return NO_WORKER if await self._workers.quiet_s(run_id) else await self._unserved(execution)
+
+    async def unserved(self, run_id: str) -> str | None:
+        """What kind of call of an open run waits without any worker for it, None if none does.
+
+        Raises:
+            TemporalUnavailable: it can't tell.
+        """
+        execution = await self._gateway.execution(run_id)
+        if execution is None or execution.waited_s < WAITED_S:
+            return None
+        return await self._unserved(execution)
+
+    async def _unserved(self, execution: Execution) -> str | None:
+        """`no worker for …` if a call waits that nobody takes; None, too, if that is not known."""
+        try:
+            kind = await self._workforce.unserved(execution.queues, execution.build_id)
+        except (TemporalUnavailable, RPCError):
+            return None
+        return f"{NO_WORKER} for {kind}" if kind else None
 
     async def of_listed(self, listed: Sequence[Execution]) -> list[str | None]:
         """The same for runs of a list, each described for that; None where it took too long."""

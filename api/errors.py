@@ -17,7 +17,7 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── UnsupportedMediaType   a body that does not say it is JSON
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
-└── TemporalUnavailable    Temporal did not answer in time
+└── TemporalUnavailable    Temporal did not answer in time; a kind of it is in `api/namespace.py`
 """
 
 from __future__ import annotations

@@ -42,6 +42,10 @@ class Execution(NamedTuple):
     waited_s: float = 0
     """Seconds that its oldest task has not been taken, or not been done if it is the workflow's;
     of a described run only."""
+    queues: frozenset[str] = frozenset()
+    """Task queues in which a call of it waits; of a described run only."""
+    build_id: str = ""
+    """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
 
     @property
     def submitted_at(self) -> datetime:
@@ -67,9 +71,17 @@ async def execution_of(described: WorkflowExecution) -> Execution:
     if not isinstance(described, WorkflowExecutionDescription):
         return found
     raw = described.raw_description
+    waiting = [
+        activity
+        for activity in raw.pending_activities
+        if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+    ]
+    versioning = raw.workflow_execution_info.versioning_info
     return found._replace(
         task_attempt=raw.pending_workflow_task.attempt,
-        waited_s=_waited_s(raw.pending_workflow_task, raw.pending_activities),
+        waited_s=_waited_s(raw.pending_workflow_task, waiting),
+        queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
+        build_id=versioning.deployment_version.build_id,
     )
 
 
@@ -91,14 +103,13 @@ def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatu
             return memo.status
 
 
-def _waited_s(task: PendingWorkflowTaskInfo, activities: Iterable[PendingActivityInfo]) -> float:
+def _waited_s(task: PendingWorkflowTaskInfo, waiting: Iterable[PendingActivityInfo]) -> float:
     """How long its oldest task has waited; 0 if there is none."""
     begun = [
         activity.next_attempt_schedule_time
         if activity.HasField("next_attempt_schedule_time")
         else activity.scheduled_time
-        for activity in activities
-        if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+        for activity in waiting
     ]
     if task.attempt:  # one that a dead worker has taken counts, too: it takes milliseconds
         begun.append(task.original_scheduled_time)

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, TypeVar, assert_never
+from typing import NamedTuple, assert_never
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
@@ -25,9 +24,11 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
+from api.bounded import bounded
 from api.errors import TemporalUnavailable
 from api.execution import Execution, execution_of
 from api.labels import details, summary
+from api.namespace import NamespaceLacking
 from api.taken import taken_kind
 from contracts.closing import Closing
 from contracts.commands import (
@@ -69,12 +70,10 @@ TAKEN_S = TASK_TIMEOUT.total_seconds() + 5.0
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
-_CONNECT_FAILED = "Failed client connect"
-_TOO_LATE = "Temporal did not answer in time; try again"
+_ATTRIBUTE = "search attribute"
 _TASK_FAILS = "Workflow Task in failed state"
 """In Temporal's refusal to pass on a query, without waiting for any worker."""
 _log = logging.getLogger(__name__)
-_T = TypeVar("_T")
 
 
 class Gateway:
@@ -91,6 +90,7 @@ class Gateway:
 
         Raises:
             WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
+            NamespaceLacking: the namespace is not there or lacks search attributes.
         """
         agent = run.agent
         request = RunRequestMemo(
@@ -101,35 +101,38 @@ class Gateway:
             metadata=run.metadata,
             created_at=datetime.now(UTC),
         )
-        await _bounded(
-            START_S,
-            self._client.start_workflow(
-                AgentRun.run,
-                run,
-                id=run.run_id,
-                task_queue=TASK_QUEUE,
-                task_timeout=TASK_TIMEOUT,
-                id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-                id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-                memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
-                search_attributes=TypedSearchAttributes(
-                    [
-                        SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
-                        SearchAttributePair(_AGENT, agent.name),
-                        SearchAttributePair(_TENANT, run.tenant),
-                    ]
-                ),
-                static_summary=summary(run),
-                static_details=details(run),
-                rpc_timeout=timedelta(seconds=START_S),
+        starting = self._client.start_workflow(
+            AgentRun.run,
+            run,
+            id=run.run_id,
+            task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
+                    SearchAttributePair(_AGENT, agent.name),
+                    SearchAttributePair(_TENANT, run.tenant),
+                ]
             ),
+            static_summary=summary(run),
+            static_details=details(run),
+            rpc_timeout=timedelta(seconds=START_S),
         )
+        try:
+            await bounded(START_S, starting)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND or _ATTRIBUTE in error.message:
+                raise NamespaceLacking(error.message) from error
+            raise
 
     async def execution(self, run_id: str) -> Execution | None:
         """What Temporal knows of the run, None if it knows nothing."""
         call = self._handle(run_id).describe(rpc_timeout=timedelta(seconds=DESCRIBE_S))
         try:
-            described = await _bounded(DESCRIBE_S, call)
+            described = await bounded(DESCRIBE_S, call)
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -138,7 +141,7 @@ class Gateway:
     async def closing(self, run_id: str) -> Closing | None:
         """How the run was closed, None while it is open, or if Temporal does not know it."""
         try:
-            return await _bounded(DESCRIBE_S, closing_of(self._client, run_id))
+            return await bounded(DESCRIBE_S, closing_of(self._client, run_id))
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -146,7 +149,7 @@ class Gateway:
     async def signal(self, run_id: str, command: AnyCommand) -> bool:
         """Send the command; False if the run is unknown or has ended."""
         try:
-            await _bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
+            await bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
         except RPCError as error:
             _check_not_found(error)
             return False
@@ -159,7 +162,7 @@ class Gateway:
         """
         call = taken_kind(self._handle(run_id), self._client.data_converter, command_id)
         try:
-            return await _bounded(TAKEN_S, call)
+            return await bounded(TAKEN_S, call)
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -170,7 +173,7 @@ class Gateway:
         Never raises for a Temporal that is down: that, too, is no answer.
         """
         try:
-            return await _bounded(QUERY_S, self._query(run_id))
+            return await bounded(QUERY_S, self._query(run_id))
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             _log.debug("query not answered", extra={"run_id": run_id, "reason": str(error)})
         except (TemporalUnavailable, RPCError) as error:
@@ -184,7 +187,7 @@ class Gateway:
         while Temporal answers: without it the word is False.
         """
         try:
-            await _bounded(QUERY_S, self._query(run_id))
+            await bounded(QUERY_S, self._query(run_id))
         except WorkflowQueryFailedError:
             return True
         except (WorkflowQueryRejectedError, RPCError):
@@ -196,7 +199,7 @@ class Gateway:
     async def count(self, query: str) -> int:
         """How many executions match the visibility query."""
         timeout = timedelta(seconds=LIST_S)
-        counted = await _bounded(LIST_S, self._client.count_workflows(query, rpc_timeout=timeout))
+        counted = await bounded(LIST_S, self._client.count_workflows(query, rpc_timeout=timeout))
         return counted.count
 
     async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
@@ -204,7 +207,7 @@ class Gateway:
         pages = self._client.list_workflows(
             query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
         )
-        await _bounded(LIST_S, pages.fetch_next_page())
+        await bounded(LIST_S, pages.fetch_next_page())
         executions = [await execution_of(item) for item in pages.current_page or ()]
         return _Page(executions, pages.next_page_token)
 
@@ -214,7 +217,7 @@ class Gateway:
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         call = service.describe_namespace(request, timeout=timedelta(seconds=DESCRIBE_S))
         try:
-            await _bounded(DESCRIBE_S, call)
+            await bounded(DESCRIBE_S, call)
         except RPCError as error:
             raise TemporalUnavailable(str(error)) from error
 
@@ -251,30 +254,6 @@ def _signalled(handle: WorkflowHandle[AgentRun, RunResult], command: AnyCommand)
             return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
         case _:
             assert_never(command)
-
-
-async def _bounded(seconds: float, call: Awaitable[_T]) -> _T:
-    """The call's answer; the client's own retries may outlast its `rpc_timeout`.
-
-    Raises:
-        TemporalUnavailable: no answer in time, or Temporal said that it can't.
-        RPCError: Temporal answered `not found` or `invalid argument`.
-    """
-    try:
-        async with asyncio.timeout(seconds + 0.5):
-            return await call
-    except TimeoutError as error:
-        raise TemporalUnavailable(_TOO_LATE) from error
-    except RPCError as error:
-        if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
-            raise
-        late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
-        told = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
-        raise TemporalUnavailable(told) from error
-    except RuntimeError as error:
-        if not str(error).startswith(_CONNECT_FAILED):
-            raise
-        raise TemporalUnavailable("Temporal can't be reached; try again") from error
 
 
 def _check_not_found(error: RPCError) -> None:

@@ -7,6 +7,7 @@ import asyncio
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
+from temporalio.service import RPCError
 
 from api.errors import TemporalUnavailable
 from api.schemas import AgentList, AgentView, Health
@@ -42,11 +43,13 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
 async def readyz(services: Serving) -> Response:
-    """The journal can be written and Temporal answers; says which of them is missing."""
-    journal, temporal = await asyncio.gather(_journal(services), _temporal(services))
-    parts = {"journal": journal, "temporal": temporal}
+    """The journal can be written, Temporal answers and has what runs need; or what is missing."""
+    journal, temporal, namespace, lacking = await asyncio.gather(
+        _journal(services), _temporal(services), services.namespace.state(), _lacking(services)
+    )
+    parts = {"journal": journal, "temporal": temporal, "namespace": namespace}
     if all(state == "ok" for state in parts.values()):
-        return json_response(Health(status="ok", parts=parts))
+        return json_response(Health(status="ok", parts=parts, lacking=lacking))
     headers = {"Retry-After": "1"}
     return json_response(Health(status="unavailable", parts=parts), 503, headers)
 
@@ -71,6 +74,14 @@ async def _temporal(services: Services) -> str:
     except TemporalUnavailable as error:
         return error.detail
     return "ok"
+
+
+async def _lacking(services: Services) -> dict[str, str]:
+    """Kinds of work without workers; empty, too, while that is not known."""
+    try:
+        return await services.workforce.lacking()
+    except (TemporalUnavailable, RPCError):
+        return {}
 
 
 @router.get("/metrics", include_in_schema=False)

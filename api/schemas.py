@@ -149,7 +149,8 @@ class RunView(_Answer):
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """What keeps an open run from going on: `workflow task failing` (its code fails, as after a
-    bad deployment), `no worker`; null when nothing is known to."""
+    bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls); null when
+    nothing is known to."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null where the source does not have it."""
@@ -249,7 +250,10 @@ class Health(_Answer):
 
     status: Literal["ok", "unavailable"]
     parts: dict[str, str] = Field(default_factory=dict)
-    """`ok` or the trouble, by part: `journal`, `temporal`."""
+    """`ok` or the trouble, by part: `journal`, `temporal`, `namespace`."""
+    lacking: dict[str, str] = Field(default_factory=dict)
+    """Kinds of work that new runs wait for: `runs`, `models`, `tools`, and why. Runs are accepted
+    all the same: it does not make the server unready."""
 
 
 class Problem(BaseModel):

@@ -17,9 +17,11 @@ from api.errors import UnknownRun
 from api.feed import Feed, Watch
 from api.gateway import Gateway
 from api.metrics import Metrics
+from api.namespace import NamespaceCheck
 from api.receipts import SentCommands
 from api.streams import Streams
 from api.views import LinkMaker, Views
+from api.workforce import Workforce
 from contracts.runs import RUN_ID_PATTERN, AgentSpec
 from journal.port import Journal
 
@@ -43,6 +45,8 @@ class Services:
     limits: RequestLimits
     metrics: Metrics
     gateway: Gateway
+    workforce: Workforce
+    namespace: NamespaceCheck
     links: LinkMaker
     views: Views
     feed: Feed

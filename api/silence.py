@@ -50,22 +50,27 @@ class Heard(Protocol):
 class Silence:
     """One task looks after all followed runs of this process; with none, there is no task.
 
-    What one silent run shows of Temporal and the workers holds for all.
+    What one silent run shows of Temporal and the workers holds for all; what kind of call nobody
+    takes, each is asked for itself.
     """
 
     def __init__(
         self,
         close: Callable[[str], Awaitable[bool]],
         quiet_s: Callable[[str], Awaitable[float | None]],
+        unserved: Callable[[str], Awaitable[str | None]],
     ) -> None:
         """Look after nothing yet.
 
         Args:
             close: Ends the run if Temporal has closed it; whether it did.
             quiet_s: For how long no worker has answered, None if that run can't tell.
+            unserved: Which kind of call of that run no worker takes, None if that is not so.
         """
         self._close = close
         self._quiet_s = quiet_s
+        self._unserved = unserved
+        self._own: dict[Heard, str | None] = {}
         self._asked_at: dict[Heard, float] = {}
         self._task: asyncio.Task[None] | None = None
 
@@ -78,6 +83,7 @@ class Silence:
     def forget(self, run: Heard) -> None:
         """Look after it no more; safe to call twice."""
         self._asked_at.pop(run, None)
+        self._own.pop(run, None)
 
     async def close(self) -> None:
         """Stop looking."""
@@ -102,7 +108,7 @@ class Silence:
                 lacking = await self._lacking(asked)
                 for run in silent:
                     if loop.time() - run.heard_at >= SILENT_S:
-                        run.lack(lacking)
+                        run.lack(lacking or self._own.get(run))
 
     async def _lacking(self, asked: Sequence[Heard]) -> str | None:
         """What is not there; ends those runs on the way that Temporal has closed."""
@@ -112,8 +118,20 @@ class Silence:
         for run in asked:
             quiet_s = None if run.over else await self._quiet_s(run.run_id)
             if quiet_s is not None:
-                return NO_WORKER if quiet_s >= GONE_S else None
+                if quiet_s >= GONE_S:
+                    return NO_WORKER
+                break
+        for run in asked:
+            if not run.over and run in self._asked_at:
+                self._own[run] = await self._lacks_alone(run.run_id)
         return None
+
+    async def _lacks_alone(self, run_id: str) -> str | None:
+        """What that run lacks although workers answer."""
+        try:
+            return await self._unserved(run_id)
+        except (ApiError, RPCError):
+            return None
 
     async def _ask(self, run_id: str) -> bool:
         """End the run if Temporal has closed it; whether Temporal answered."""

@@ -5,7 +5,8 @@ from __future__ import annotations
 import re
 from typing import NamedTuple
 
-from contracts.runs import MODELS_QUEUE
+from contracts.queues import Work
+from contracts.runs import MODELS_QUEUE, TASK_QUEUE
 
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "compatible")
 """Providers whose models have a name of their own."""
@@ -33,6 +34,15 @@ class ProviderLimit(NamedTuple):
     """Calls at a time."""
     starts_per_s: float | None = None
     """Calls begun per second; None: no limit."""
+
+
+class WorkQueue(NamedTuple):
+    """A task queue that shows whether a kind of work has workers."""
+
+    work: Work
+    name: str
+    of_workflows: bool = False
+    """True: tasks of workflows wait there; else those of activities."""
 
 
 class UnknownModelName(ValueError):
@@ -64,6 +74,14 @@ def parse_model(model: str) -> ModelRef:
 def provider_queue(provider: str) -> str:
     """The task queue of that provider's calls; each provider has its own."""
     return f"{MODELS_QUEUE}-{provider}"
+
+
+WORK_QUEUES = (
+    WorkQueue(Work.RUNS, TASK_QUEUE, of_workflows=True),
+    WorkQueue(Work.MODELS, provider_queue(QUEUED[0])),  # who takes one provider takes all
+    WorkQueue(Work.TOOLS, TASK_QUEUE),
+)
+"""One for each kind of work."""
 
 
 def model_queue(model: str) -> str | None:

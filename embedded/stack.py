@@ -217,8 +217,8 @@ def _configured() -> str | None:
     """
     try:
         return configured_address()
-    except RuntimeError as error:
-        raise DevError(f"Temporal's configuration (TEMPORAL_*, profile): {error}") from error
+    except TemporalUnreachable as error:
+        raise DevError(str(error)) from error
 
 
 async def _check_answers() -> None:

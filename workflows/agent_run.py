@@ -221,7 +221,10 @@ class AgentRun:
                 return None
 
     async def _continue_as_new(self) -> None:
-        """Go on in a new execution if the history has grown long and no command waits."""
+        """Go on in a new execution if the history has grown long and no command waits.
+
+        Where workers have builds, the new execution is of the build that new runs have.
+        """
         run = self._run
         if not run.long:
             return
@@ -229,7 +232,10 @@ class AgentRun:
             await run.record("journal")
         if run.steering.inbox.empty:
             carried = run.carried(self._budget.times)
-            workflow.continue_as_new(run.input.model_copy(update={"carried": carried}))
+            workflow.continue_as_new(
+                run.input.model_copy(update={"carried": carried}),
+                initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
+            )
 
     async def _end(self, ending: Ending) -> RunResult:
         """Refuse what is left, record the terminal fact, return or raise accordingly."""

@@ -142,7 +142,10 @@ async def test_what_is_asked_is_bounded_and_every_silent_run_has_its_turn(
     async def quiet_s(run_id: str) -> float | None:
         return None
 
-    silence, now = Silence(close, quiet_s), asyncio.get_running_loop().time()
+    async def unserved(run_id: str) -> str | None:
+        return None
+
+    silence, now = Silence(close, quiet_s, unserved), asyncio.get_running_loop().time()
     silent = [Followed(f"silent {number}", now - 5) for number in range(MAX_ASKED + 5)]
     busy, gone, over = Followed("busy", now + 60), Followed("gone", 0), Followed("over", 0)
     over.over = True

@@ -75,7 +75,11 @@ async def test_what_one_silent_run_shows_holds_for_all_of_them() -> None:
     async def quiet_s(run: str) -> float | None:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
-    silence, now = Silence(close, quiet_s), asyncio.get_running_loop().time()
+    async def unserved(run: str) -> str | None:
+        return unserved_kind if run == "silent 1" else None
+
+    unserved_kind: str | None = None
+    silence, now = Silence(close, quiet_s, unserved), asyncio.get_running_loop().time()
     silent = [Followed(f"silent {number}", now - 5) for number in range(3 * MAX_ASKED)]
     busy = Followed("busy", now + 60)
     for run in (*silent, busy):
@@ -86,4 +90,9 @@ async def test_what_one_silent_run_shows_holds_for_all_of_them() -> None:
     await asyncio.sleep(2 * LOOK_EVERY_S)
     assert all(run.told == [None, NO_WORKER, None] for run in silent)
     assert busy.told == []
+    unserved_kind = "no worker for tools"
+    await eventually(lambda: silent[1].told[-1:] == [unserved_kind])
+    assert silent[0].told[-1:] == [None], "that is one run's own trouble"
+    unserved_kind = None
+    await eventually(lambda: silent[1].told[-1:] == [None])
     await silence.close()

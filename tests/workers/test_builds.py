@@ -1,0 +1,207 @@
+"""Builds of the workers side by side: which run is whose, and who says so."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
+from typing import NamedTuple, Self
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowHandle
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from activities.providers.factory import ProviderConfig, provider_for
+from api.attention import NO_WORKER
+from contracts.commands import Pause, Resume
+from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
+from journal.sqlite import SqliteJournal
+from settings import BadSettings, Settings, load_settings
+from tests.api.serving import serving
+from tests.console.test_cli import Ended, relayline
+from tests.providers.stand_in import serving as serving_models
+from tests.workers.test_kinds import attention, lacking
+from worker import build_worker
+from workflows.agent_run import AgentRun
+
+pytestmark = pytest.mark.timeout(60)  # Temporal takes seconds to know a new build
+Handle = WorkflowHandle[AgentRun, RunResult]
+SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
+CALL = {"call": "sleep", "arguments": {"seconds": 0}}
+BOUND_S = 15
+
+
+class Site:
+    """Workers of several builds on one Temporal."""
+
+    def __init__(self, temporal: Client, journal: SqliteJournal, models_url: str) -> None:
+        self._stack = AsyncExitStack()
+        self._providers = ProviderConfig(compatible_base_url=models_url)
+        self.temporal, self.journal = temporal, journal
+        self.address = temporal.service_client.config.target_host
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self._stack.aclose()
+
+    async def hire(self, build: str, queues: str = "runs,models,tools") -> None:
+        """Workers of that build; Temporal's histories know them by its id."""
+        client = await Client.connect(
+            self.address, identity=build, data_converter=pydantic_data_converter
+        )
+        providers = provider_for(self._providers)
+        self._stack.push_async_callback(providers.aclose)
+        settings = Settings(build_id=build, queues=queues, drain_s=0.1)
+        made = build_worker(client, self.journal, providers, settings)
+        await self._stack.enter_async_context(made)
+
+    async def deploy(self, *words: str) -> Ended:
+        return await relayline("deploy", *words, env={"TEMPORAL_ADDRESS": self.address})
+
+    async def deployed(self, *words: str) -> str:
+        said = await self.deploy(*words)
+        assert (said.code, said.err) == (0, "")
+        return said.out
+
+    async def start(self, model: str, *items: object, held: bool = False) -> Handle:
+        run_id = f"run_{uuid4().hex}"
+        agent = AgentSpec(name="tested", model=model, tools=(SLEEP,))
+        script = json.dumps({"rehearse": items})
+        given = RunInput(run_id=run_id, agent=agent, input=script, history_bound=40)
+        run = await self.temporal.start_workflow(
+            AgentRun.run,
+            given,
+            id=run_id,
+            task_queue=TASK_QUEUE,
+            start_signal="pause" if held else None,
+            start_signal_args=[Pause()] if held else [],
+        )
+        if held:
+            async with asyncio.timeout(BOUND_S):
+                while (await run.query(AgentRun.progress)).status is not RunStatus.PAUSED:
+                    await asyncio.sleep(0.02)
+        return run
+
+
+class Done(NamedTuple):
+    """By which builds."""
+
+    decisions: list[str]
+    calls: list[str]
+
+
+async def done(run: Handle, *, resume: bool = False) -> list[Done]:
+    """Who worked on each execution of a run; waits for its end."""
+    if resume:
+        await run.signal(AgentRun.resume, Resume())
+    told = []
+    async with asyncio.timeout(BOUND_S):
+        await run.result()
+    following = run.first_execution_run_id or ""
+    while following:
+        handle = run._client.get_workflow_handle(run.id, run_id=following)  # noqa: SLF001
+        decisions, calls, following = set(), set(), ""
+        async for event in handle.fetch_history_events():
+            if event.HasField("workflow_task_started_event_attributes"):
+                decisions.add(event.workflow_task_started_event_attributes.identity)
+            if event.HasField("activity_task_started_event_attributes"):
+                calls.add(event.activity_task_started_event_attributes.identity)
+            closed = event.workflow_execution_continued_as_new_event_attributes
+            following = closed.new_execution_run_id or following
+        told.append(Done(sorted(decisions), sorted(calls)))
+    return told
+
+
+@pytest.fixture
+async def site(own_temporal: Client, journal: SqliteJournal) -> AsyncIterator[Site]:
+    async with serving_models() as models, Site(own_temporal, journal, models.url) as made:
+        yield made
+
+
+async def test_no_build_takes_runs_before_it_is_current(site: Site) -> None:
+    async with serving(Settings(), site.journal, site.temporal) as api:
+        await site.hire("v1")
+        early = await site.start("rehearsal")
+        async with asyncio.timeout(BOUND_S):
+            while await attention(api, early.id) != NO_WORKER:
+                await asyncio.sleep(0.1)
+        told = (await lacking(api))["runs"]
+        assert told.startswith("no build is current, workers have v1")
+        assert await site.deployed("set-current", "v1") == "new runs go to build v1\n"
+        assert await done(early) == [Done(["v1"], ["v1"])]
+        assert await lacking(api) == {}
+
+
+async def test_a_run_stays_with_its_build_until_it_goes_on_in_a_new_execution(site: Site) -> None:
+    await site.hire("v1")
+    await site.deployed("set-current", "v1")
+    stays = await site.start("compatible:text", held=True)
+    moves = await site.start("rehearsal", *[CALL] * 4, {"say": "done"}, held=True)
+    await site.hire("v2")
+    await site.deployed("set-current", "v2")
+    status = (await site.deployed("status")).splitlines()
+    assert [line.split() for line in status] == [
+        ["BUILD", "NEW", "RUNS", "STATE", "OPEN", "RUNS", "WORKERS", "NOW"],
+        ["v2", "100", "%", "current", "0", "runs,", "models,", "tools"],
+        ["v1", "0", "%", "draining", "2", "runs,", "models,", "tools"],
+        ["(none)", "0", "%", "0", "nobody"],
+    ]
+    assert await done(await site.start("rehearsal")) == [Done(["v2"], ["v2"])]
+    assert await done(stays, resume=True) == [Done(["v1"], ["v1"])], "its model calls, too"
+    first, *rest = await done(moves, resume=True)
+    assert first == Done(["v1"], ["v1"])
+    assert rest
+    assert all(execution == Done(["v2"], ["v2"]) for execution in rest)
+
+
+async def test_a_ramp_sends_a_share_of_new_runs(site: Site) -> None:
+    await site.hire("v1")
+    await site.hire("v2")
+    await site.deployed("set-current", "v1")
+    for _ in range(2):
+        assert await site.deployed("ramp", "v2", "50") == "50 % of new runs go to build v2\n"
+    runs = await asyncio.gather(*(site.start("rehearsal") for _ in range(20)))
+    ended = await asyncio.gather(*(done(run) for run in runs))
+    assert {tuple(execution.decisions) for [execution] in ended} == {("v1",), ("v2",)}
+    shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
+    assert sorted(shares) == [["v1", "50", "%", "current"], ["v2", "50", "%", "ramping"]]
+    await site.deployed("ramp", "v2", "0")
+    shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
+    assert sorted(shares) == [["v1", "100", "%", "current"], ["v2", "0", "%", "draining"]]
+
+
+async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
+    nobody = await site.deploy("status")
+    assert "no worker of any build in deployment 'relayline'" in nobody.err
+    await site.hire("v1")
+    await site.deployed("set-current", "v1")
+    unknown = await site.deploy("set-current", "v7", "--wait", "0")
+    assert "no worker of build 'v7' in deployment 'relayline': start" in unknown.err
+    assert "RELAYLINE_BUILD_ID=v7" in unknown.err
+    await site.hire("v2", "runs")
+    partial = await site.deploy("set-current", "v2", "--wait", "1")
+    assert "no worker of build 'v2' takes models, tools in deployment" in partial.err
+    assert (await site.deployed("status")).splitlines()[1].split()[:2] == ["v2", "0"]
+    await site.deployed("set-current", "v2", "--partial")
+    current = await site.deploy("ramp", "v2", "10", "--partial")
+    assert "already current" in current.err
+    gone = await relayline("deploy", "status", env={"TEMPORAL_ADDRESS": "127.0.0.1:1"})
+    assert "Temporal at '127.0.0.1:1' did not answer" in gone.err
+    for said in (nobody, unknown, partial, current, gone):
+        assert said.code == 1
+        assert len(said.err.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("name", "value"), [("BUILD_ID", "a b"), ("BUILD_ID", "a:b"), ("DEPLOYMENT", "a.b")]
+)
+def test_names_that_temporal_would_not_take_are_refused_at_once(
+    monkeypatch: pytest.MonkeyPatch, name: str, value: str
+) -> None:
+    monkeypatch.setenv(f"RELAYLINE_{name}", value)
+    with pytest.raises(BadSettings, match=f"RELAYLINE_{name} is '{value}'"):
+        load_settings()
