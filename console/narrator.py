@@ -56,6 +56,7 @@ class Narrator:
             "message.interrupted": self._message,
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
+            "context.compacted": self._compacted,
             "tool.started": self._tool_started,
             "tool.completed": self._tool_completed,
             "tool.failed": self._tool_failed,
@@ -154,6 +155,15 @@ class Narrator:
         when = f" in {wait_s:g} s" if isinstance(wait_s, int | float) else ""
         self._line(
             f"✗ the model call failed: {one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
+        )
+
+    def _compacted(self, _: Envelope, data: _Data) -> None:
+        what = "summed up" if data.get("kind") == "summarise" else "left out"
+        before, after = data.get("before_tokens"), data.get("after_tokens")
+        self._line(
+            f"≡ {data.get('left_out')} earlier messages {what} for the model: about {before} → "
+            f"{after} tokens",
+            _QUIET,
         )
 
     def _message(self, event: Envelope, _: _Data) -> None:
