@@ -114,6 +114,19 @@ async def test_each_tool_event_is_one_bounded_line(stand_in: StandIn) -> None:
     assert max(len(line) for line in out.splitlines()) < 250
 
 
+async def test_a_compacted_context_is_told_in_one_line(stand_in: StandIn) -> None:
+    begin(stand_in)
+    for kind in ("summarise", "keep_last"):
+        stand_in.add(
+            "context.compacted", 1, kind=kind, left_out=6, before_tokens=250, after_tokens=90
+        )
+    stand_in.add("run.completed", 1)
+    assert (
+        "≡ 6 earlier messages summed up for the model: about 250 → 90 tokens\n"
+        "≡ 6 earlier messages left out for the model: about 250 → 90 tokens\n"
+    ) in await seen(stand_in)
+
+
 async def test_failed_calls_and_limits_are_told(stand_in: StandIn) -> None:
     begin(stand_in)
     error = {"type": "model-unavailable", "message": "overloaded"}
