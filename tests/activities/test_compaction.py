@@ -217,6 +217,23 @@ def test_a_message_that_the_newest_answer_does_not_know_of_stays_word_for_word()
     assert OmittedMessages(count=3).text == "[3 earlier messages are left out here.]"
 
 
+def test_a_message_of_a_person_that_stayed_before_may_go_later() -> None:
+    story = Story()
+    story.answer("one", ["x" * 400])
+    story.say("y" * 400)
+    story.answer("two", ["x" * 400])
+    story.answer("three")
+    policy = KeepLast(over_tokens=150, keep_tokens=140)
+    assert story.compact(policy) is not None
+    story.say("something else")
+    story.answer("four", ["z" * 120])
+    assert story.compact(policy) is not None
+    said = transcript(story.facts)
+    assert [it.text for it in said if isinstance(it, UserMessage)] == ["do it", "something else"]
+    assert isinstance(said[1], OmittedMessages)
+    assert said[1].count == 5
+
+
 def test_the_estimate_is_four_bytes_a_token_and_four_tokens_a_message() -> None:
     call = ToolCall(call_id="c", name="look", arguments={"a": "é"})
     said: list[Message] = [

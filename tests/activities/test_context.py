@@ -160,6 +160,23 @@ async def test_a_later_attempt_finds_the_summary_and_does_not_pay_again(journal:
     assert result.usage == USED + USED
 
 
+async def test_what_is_decided_for_a_step_holds_whatever_is_said_meanwhile(
+    journal: Journal,
+) -> None:
+    run = await grown(journal, SUM_UP)
+    summary = finished(TextPart("they looked thrice"))
+    first, second = Canned(error=BUSY), finished(TextPart("done"))
+    with pytest.raises(ApplicationError):
+        await run.call(Two(first, summary), step=5)
+    await add(run, "command/1/message", UserMessageEvent(text="x" * 1000))
+    for step in (6, 7, 8):  # as if the run had gone on, so that there is more to leave out
+        await grow_after(run, step)
+    await run.call(Two(second, summary), step=5, attempt=2)
+    assert len(summary.prompts) == len(await compactions(run)) == 1
+    told, before = second.prompts[0].messages, first.prompts[0].messages
+    assert told[: len(before)] == before
+
+
 async def test_the_usage_of_a_summary_is_counted_once_by_the_next_whole_answer(
     journal: Journal,
 ) -> None:
@@ -190,7 +207,7 @@ async def test_a_rewind_past_it_undoes_it_and_a_rewind_to_after_it_does_not(
 @pytest.mark.parametrize(
     ("summary", "reason"),
     [
-        (Canned(error=REFUSED), "context length exceeded"),
+        (Canned(TextPart("half a"), error=REFUSED), "context length exceeded"),
         (Canned(FinishPart("stop", USED)), "rehearsal gave an empty answer (stop)"),
     ],
 )
