@@ -10,6 +10,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 
 from activities.port import FinishPart, ModelPart, ModelProvider, Prompt, ProviderError, TextPart
+from activities.providers.factory import ProviderConfig, provider_for
 from contracts.compaction import Compaction, KeepLast, Summarise
 from contracts.envelope import NewEvent
 from contracts.errors import ErrorType
@@ -25,6 +26,7 @@ from contracts.events import (
 from contracts.messages import OmittedMessages, ToolCall, Usage, UserMessage
 from journal.port import Journal, JournalUnavailable
 from tests.activities.model_calls import USER_ASKED, Canned, GatedJournal, Run, finished, half
+from tests.providers.stand_in import serving
 
 LAST = KeepLast(over_tokens=250, keep_tokens=150)
 SUM_UP = Summarise(over_tokens=250, keep_tokens=150, summary_tokens=20)
@@ -289,3 +291,26 @@ async def test_a_journal_that_is_down_is_no_failure_of_the_provider(journal: Jou
     gated.before_append = lambda _: None
     await run.call(answer, step=5, attempt=2)
     assert len(await compactions(run)) == 1
+
+
+async def test_over_http_a_summary_obeys_the_same_bounds_and_the_provider_is_told_less(
+    journal: Journal,
+) -> None:
+    run = await grown(journal, SUM_UP)
+    async with serving() as stand_in:
+        config = ProviderConfig(stand_in.url, idle_s=0.4)
+        async with aclosing(provider_for(config)) as providers:
+            run.agent = run.agent.model_copy(update={"model": "compatible:hangs"})
+            with pytest.raises(ApplicationError, match="said nothing for") as caught:
+                await run.call(providers, step=5)
+            assert not caught.value.non_retryable
+            run.agent = run.agent.model_copy(update={"model": "compatible:text"})
+            result = await run.call(providers, step=5, attempt=2)
+    _, asked, told = stand_in.requests
+    assert [it["role"] for it in asked["messages"]] == ["system", "user"]
+    assert "tools" not in asked
+    texts = [str(it["content"]) for it in told["messages"]]
+    assert [it["role"] for it in told["messages"]][-2:] == ["assistant", "tool"]
+    assert any("A summary of them:]\nHello, you" in text for text in texts)
+    assert not any("2" * 240 in text for text in texts)
+    assert (result.usage.input_tokens, result.usage.output_tokens) == (2 * 11, 2 * 7)
