@@ -7,12 +7,12 @@ import re
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
-from typing import assert_never
+from typing import Protocol, assert_never
 
 from pydantic import JsonValue, ValidationError
 
 from activities.arguments import bounded, unusable
-from activities.deltas import DeltaWriter, Kind
+from activities.deltas import Kind
 from activities.port import (
     CallPart,
     EmptyAnswer,
@@ -25,6 +25,7 @@ from activities.port import (
     TextPart,
 )
 from catalog.schema import mismatch, needs_approval
+from contracts.compaction import BYTES_PER_TOKEN
 from contracts.events import MessageCompleted, MessageInterrupted
 from contracts.messages import ToolCall, Usage
 from contracts.runs import AgentSpec, ToolSpec
@@ -43,8 +44,14 @@ MAX_ANSWER_BYTES = 1024 * 1024
 """Of the text of one answer, and of its reasoning; UTF-8."""
 MAX_QUESTIONS_BYTES = 6 * 1024
 """Of what the workflow is told of all questions in one answer, as JSON."""
-_BYTES_PER_TOKEN = 4
-"""A guess, for an answer whose provider was never heard to its end."""
+
+
+class Audience(Protocol):
+    """Is shown an answer as it comes."""
+
+    async def put(self, kind: Kind, text: str) -> None:
+        """Take the next piece."""
+        ...
 
 
 @dataclass
@@ -57,7 +64,7 @@ class Answer:
     sizes: dict[Kind, int] = field(default_factory=lambda: {"text": 0, "reasoning": 0})
     """Bytes so far."""
 
-    async def receive(self, provider: ModelProvider, prompt: Prompt, writer: DeltaWriter) -> None:
+    async def receive(self, provider: ModelProvider, prompt: Prompt, audience: Audience) -> None:
         """Read the whole answer and show its text and reasoning as they come.
 
         An answer longer than `MAX_ANSWER_BYTES` is cut there and its provider is read no further:
@@ -72,7 +79,7 @@ class Answer:
         """
         async with aclosing(provider.stream(prompt)) as parts:
             async for part in parts:
-                if not await self._take(part, writer):
+                if not await self._take(part, audience):
                     self._cut()
                     break
         if self.finish is None:
@@ -83,17 +90,17 @@ class Answer:
             raise ProviderError(f"{prompt.model} withheld its answer", retryable=False)
         raise EmptyAnswer(f"{prompt.model} gave an empty answer ({self.finish.reason})")
 
-    async def _take(self, part: ModelPart, writer: DeltaWriter) -> bool:
+    async def _take(self, part: ModelPart, audience: Audience) -> bool:
         """Keep and show a part; False if there is no room for all of it."""
         match part:
             case TextPart(text=text):
                 fitting = self._fitting("text", text)
                 self.texts.append(fitting)
-                await writer.put("text", fitting)
+                await audience.put("text", fitting)
                 return fitting == text
             case ReasoningPart(text=text):
                 fitting = self._fitting("reasoning", text)
-                await writer.put("reasoning", fitting)
+                await audience.put("reasoning", fitting)
                 return fitting == text
             case CallPart():
                 self.calls.append(part)
@@ -113,7 +120,7 @@ class Answer:
     def _cut(self) -> None:
         """End an answer that is too long."""
         self.calls.clear()
-        tokens = sum(self.sizes.values()) // _BYTES_PER_TOKEN
+        tokens = sum(self.sizes.values()) // BYTES_PER_TOKEN
         self.finish = FinishPart("length", Usage(output_tokens=tokens))
 
     def completed(self, step: int) -> MessageCompleted:

@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.answer import Answer, model_result
 from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.context import Context
 from activities.deltas import DeltaWriter
 from activities.port import (
     BadScript,
@@ -22,7 +23,6 @@ from activities.port import (
     UnknownModel,
 )
 from activities.superseding import superseded_attempts
-from activities.transcript import transcript
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
 from contracts.events import AttemptFailed, EventBody, MessageCompleted, MessageInterrupted
@@ -44,6 +44,8 @@ MAX_EMPTY_ANSWERS = 3
 """Empty answers after which a call gives up: a model that has nothing to say seldom finds words."""
 MAX_RETRY_AFTER_S = 3600.0
 """The longest wait that a provider is granted."""
+MAX_SUMMARY_FAILURES = 3
+"""Failures of the provider in one step after which a context is compacted without a summary."""
 CLOSE_BOUND_S = 2.0
 """How long a provider's stream may take to close when the run is cancelled."""
 MESSAGE_CHARS = 1000
@@ -60,7 +62,8 @@ class ModelActivities:
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """Ask the model for its next message, and journal it as it comes and as a whole.
 
-        A message that is in the journal already is returned and never paid for again. Cancelled
+        A message that is in the journal already is returned and never paid for again. A transcript
+        over the bound of the agent's policy is compacted first (`activities/context.py`). Cancelled
         by the run, `message.interrupted` with the text so far is journaled; stopped for any other
         reason (a worker that shuts down, a lost heartbeat), nothing more is written and the next
         attempt starts over, marking what this one streamed as superseded.
@@ -94,6 +97,7 @@ class _Call:
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
+        self._context = Context(attempt, request, facts)
         self._answer = Answer()
         self._writer = DeltaWriter(attempt, request.step)
 
@@ -119,14 +123,17 @@ class _Call:
 
     async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
         agent = self._request.agent
+        provider = providers(agent.model)
+        failures = len(_failures(self._facts, self._request.step))
+        patient = failures + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
-            messages=transcript(self._facts),
+            messages=await self._context.messages(provider, patient=patient),
             tools=agent.tools,
             attempt=self._attempt.number,
         )
-        await self._answer.receive(providers(agent.model), prompt, self._writer)
+        await self._answer.receive(provider, prompt, self._writer)
 
     async def _complete(self) -> ModelResult:
         if len(self._answer.calls) > MAX_CALLS_PER_STEP:
@@ -134,6 +141,7 @@ class _Call:
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
             )
         body = self._answer.completed(self._request.step)
+        body = body.model_copy(update={"usage": body.usage + self._context.owed})
         await self._writer.close(self._event(body, self._message_key))
         return model_result(body, self._request.agent)
 
@@ -148,6 +156,8 @@ class _Call:
 
     async def _fail(self, error: BaseException) -> NoReturn:
         """Journal the failure if the call is tried again, and tell Temporal which it is."""
+        if isinstance(error, ApplicationError):
+            raise error  # the journal's, about a compaction
         kind, final, message = _classified(error)
         kinds = [*_failures(self._facts, self._request.step), kind]
         failures = len(kinds)

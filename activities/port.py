@@ -7,7 +7,7 @@ pydantic-ai speaks to (`providers/remote.py`).
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator
-from typing import NamedTuple, Protocol
+from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
@@ -26,6 +26,8 @@ class Prompt(NamedTuple):
     tools: tuple[ToolSpec, ...]
     attempt: int
     """1 for the first attempt of this call."""
+    purpose: Literal["answer", "summary"] = "answer"
+    """`summary`: the messages are to be summed up; for models that play a part (`rehearsal`)."""
 
 
 class TextPart(NamedTuple):

@@ -1,12 +1,14 @@
-"""The transcript of a run, folded from the facts of its journal. Pure."""
+"""What a model is told of a run, folded from the facts of its journal. Pure."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
 
 from contracts.envelope import StoredEvent
 from contracts.events import (
+    ContextCompacted,
     EventBody,
     MessageCompleted,
     MessageInterrupted,
@@ -16,15 +18,76 @@ from contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
-from contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
+from contracts.messages import (
+    AssistantMessage,
+    Message,
+    OmittedMessages,
+    ToolMessage,
+    UserMessage,
+)
 from contracts.steering import ApprovalRequested, ApprovalResolved
 
+COMPACTED = "context.compacted"
 _SPOKEN = frozenset({"message.user", "message.completed", "message.interrupted"})
 _RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})
 _APPROVALS = frozenset({"approval.requested", "approval.resolved"})
 
 
-def transcript(facts: Iterable[StoredEvent]) -> tuple[Message, ...]:
+class Turn(NamedTuple):
+    """Something that was said, and the results of the calls that it asked for: never parted."""
+
+    seq: int
+    """Of what was said; 0 for the place of what is left out."""
+    messages: tuple[Message, ...]
+    told_to: int = 0
+    """Of an answer: `seq` up to which the model had surely been told what people said."""
+
+    @property
+    def by_user(self) -> bool:
+        """True for what a person said."""
+        return isinstance(self.messages[0], UserMessage)
+
+    @property
+    def answers(self) -> bool:
+        """True for an answer that was not interrupted."""
+        first = self.messages[0]
+        return isinstance(first, AssistantMessage) and not first.interrupted
+
+
+def transcript(facts: Sequence[StoredEvent]) -> tuple[Message, ...]:
+    """All that the model is told: `turns` without what was left out, message by message."""
+    return flat(shortened(turns(facts), compacted(facts)))
+
+
+def flat(said: Iterable[Turn]) -> tuple[Message, ...]:
+    """The messages of these turns."""
+    return tuple(message for turn in said for message in turn.messages)
+
+
+def compacted(facts: Iterable[StoredEvent]) -> ContextCompacted | None:
+    """The newest `context.compacted`."""
+    found = [fact for fact in facts if fact.type == COMPACTED]
+    body = found[-1].body() if found else None
+    return body if isinstance(body, ContextCompacted) else None
+
+
+def shortened(said: Sequence[Turn], by: ContextCompacted | None) -> tuple[Turn, ...]:
+    """The turns without what that event leaves out; in their place stands what it says of them."""
+    if by is None:
+        return tuple(said)
+    kept = [turn for turn in said if turn.seq in by.kept]
+    tail = [turn for turn in said if turn.seq >= by.kept_from]
+    out = [turn for turn in said if turn.seq < by.kept_from and turn.seq not in by.kept]
+    newest = max(by.kept, default=0)
+    omitted = OmittedMessages(
+        summary=by.summary,
+        count=len(flat(out)),
+        answers=sum(turn.answers and turn.seq > newest for turn in out),
+    )
+    return (*kept, Turn(0, (omitted,)), *tail)
+
+
+def turns(facts: Iterable[StoredEvent]) -> tuple[Turn, ...]:
     """What was said and what the tools returned, in the form that a model expects.
 
     Every tool call of an assistant message is followed by exactly one result, in the order of
@@ -35,17 +98,22 @@ def transcript(facts: Iterable[StoredEvent]) -> tuple[Message, ...]:
         facts: Keyed events in the order of the journal; types that say nothing to a model, and
             types that this version does not know, are passed over.
     """
-    spoken: list[EventBody] = []
+    spoken: list[tuple[StoredEvent, int]] = []
+    started: dict[int | None, int] = {}
     results: dict[str, ToolMessage] = {}
     approvals = _Approvals()
     for fact in facts:
         if fact.type in _SPOKEN:
-            spoken.append(fact.body())
+            spoken.append((fact, started.get(fact.step, fact.seq)))
+        elif fact.type == "step.started":
+            started[fact.step] = fact.seq
         elif fact.type in _APPROVALS:
             approvals.note(fact.body())
         elif fact.type in _RESULTS and (result := _result(fact.body())):
             results.setdefault(result.call_id, approvals.said_of(result))
-    return tuple(message for body in spoken for message in _messages(body, results))
+    return tuple(
+        Turn(fact.seq, tuple(_messages(fact.body(), results)), told_to) for fact, told_to in spoken
+    )
 
 
 class _Approvals:

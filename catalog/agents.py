@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 from catalog.tools import Tool
+from contracts.compaction import Compaction
 from contracts.runs import AgentSpec, Limits
 
 ASSISTANT = "assistant"
@@ -30,6 +31,8 @@ class Agent:
     tools: Sequence[Tool | str] = ()
     """Tools themselves, or the names of built-in ones."""
     limits: Limits = field(default_factory=Limits)
+    compaction: Compaction | None = None
+    """`KeepLast` or `Summarise`, for a context that has grown too long; None: never."""
 
 
 @dataclass(frozen=True)

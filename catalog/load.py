@@ -102,6 +102,7 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
             model=model,
             tools=specs,
             limits=agent.limits,
+            compaction=agent.compaction,
         )
     except UnknownModelName as error:
         source = " (RELAYLINE_MODEL)" if agent.model is None else ""

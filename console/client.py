@@ -147,7 +147,8 @@ class ApiClient:
         Args:
             run_id: The run.
             after: Events with a greater `seq` only.
-            on_interruption: Told of each wait before a new connection.
+            on_interruption: Told of each wait before a new connection, and of each time that the
+                server says that nobody works on the run.
 
         Raises:
             ApiError: the server refused with a 4xx that trying again can't help.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import random
 from collections.abc import AsyncGenerator, Callable
 from contextlib import aclosing
@@ -26,13 +27,19 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 """The 4xx that say themselves that trying again helps."""
 
 
+_UNAVAILABLE = "worker.unavailable"
+"""The one event that is in no journal: it has no id, and may come again."""
+
+
 class Interruption(NamedTuple):
-    """The stream broke off and is taken up again."""
+    """Nothing comes for a while: the stream broke off and is taken up again, or nobody works."""
 
     reason: str
     """A few words for people."""
     wait_s: float
     """Until the next connection."""
+    connected: bool = False
+    """True: the stream stands, but the run lacks what it needs to go on."""
 
 
 class _Broken(Exception):
@@ -66,6 +73,7 @@ class Follower:
         self._retry_ms = RETRY_MS
         self._failures = 0
         self._ended = False
+        self._on_interruption: Callable[[Interruption], None] = lambda _: None
 
     async def frames(
         self, on_interruption: Callable[[Interruption], None] | None = None
@@ -77,6 +85,7 @@ class Follower:
         Raises:
             ApiError: a 4xx that trying again can't help, or an answer that is no event stream.
         """
+        self._on_interruption = on_interruption or self._on_interruption
         while not self._ended:
             try:
                 async with aclosing(self._connection()) as connection:
@@ -84,8 +93,7 @@ class Follower:
                         yield frame
             except (httpx.HTTPError, _Broken) as error:
                 interruption = self._interruption(error)
-                if on_interruption:
-                    on_interruption(interruption)
+                self._on_interruption(interruption)
                 await asyncio.sleep(interruption.wait_s)
 
     async def _connection(self) -> AsyncGenerator[SseFrame, None]:
@@ -112,6 +120,8 @@ class Follower:
         parser = SseParser()
         async for chunk in answer.aiter_bytes():
             for frame in parser.feed(chunk):
+                if frame.event == _UNAVAILABLE:
+                    self._on_interruption(Interruption(_lacking(frame.data), 0, connected=True))
                 if not self._is_next(frame):
                     continue
                 self._failures = 0
@@ -158,6 +168,14 @@ class Follower:
         if isinstance(error, _Broken):
             return Interruption(str(error), max(wait_s, error.retry_after_s))
         return Interruption(reason(error), wait_s)
+
+
+def _lacking(data: str) -> str:
+    """What the run lacks, as `worker.unavailable` has it."""
+    try:
+        return str(json.loads(data)["data"]["reason"])
+    except (ValueError, TypeError, KeyError):
+        return "the server does not say why"
 
 
 def _retry_after_s(answer: httpx.Response) -> float:

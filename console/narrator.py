@@ -44,8 +44,8 @@ class Narrator:
         self._started: datetime | None = None
         self._newest: datetime | None = None
         self._received_s = 0.0
-        self._cut = ""
-        """Why there is no connection right now."""
+        self._cut: Interruption | None = None
+        """Why nothing comes right now."""
         self._tellers: dict[str, Callable[[Envelope, _Data], None]] = {
             "run.started": self._run_started,
             "message.user": self._user,
@@ -56,6 +56,7 @@ class Narrator:
             "message.interrupted": self._message,
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
+            "context.compacted": self._compacted,
             "tool.started": self._tool_started,
             "tool.completed": self._tool_completed,
             "tool.failed": self._tool_failed,
@@ -74,7 +75,7 @@ class Narrator:
         if before is self.rendered:
             return
         self._newest, self._received_s = event.at, monotonic()
-        self._cut = ""
+        self._cut = None
         if event.type in TERMINAL_TYPES:
             self._ended(event)
         elif teller := self._tellers.get(event.type):
@@ -84,9 +85,10 @@ class Narrator:
                 self._line(words, style)
 
     def interrupted(self, interruption: Interruption) -> None:
-        """Tell that the connection broke off; once, however often it is tried again."""
-        first, self._cut = not self._cut, interruption.reason
-        if first and self._screen:
+        """Tell that nothing comes, and why; once, however often it is said or tried again."""
+        before, self._cut = self._cut, interruption
+        known = before is not None and before.connected == interruption.connected
+        if not known and self._screen:
             self._screen.aside(lost(interruption))
 
     def status_line(self) -> str:
@@ -100,7 +102,8 @@ class Narrator:
         ]
         words += [f"{rendered.usage.total_tokens:,} tokens", duration(self._elapsed_s(live=True))]
         if self._cut:
-            words.insert(0, f"not connected ({preview(self._cut, 40)})")
+            what = "waiting" if self._cut.connected else "not connected"
+            words.insert(0, f"{what} ({preview(self._cut.reason, 40)})")
         return " · ".join(words)
 
     def _elapsed_s(self, *, live: bool) -> float:
@@ -156,6 +159,15 @@ class Narrator:
             f"✗ the model call failed: {one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
         )
 
+    def _compacted(self, _: Envelope, data: _Data) -> None:
+        what = "summed up" if data.get("kind") == "summarise" else "left out"
+        before, after = data.get("before_tokens"), data.get("after_tokens")
+        self._line(
+            f"≡ {data.get('left_out')} earlier messages {what} for the model: about {before} → "
+            f"{after} tokens",
+            _QUIET,
+        )
+
     def _message(self, event: Envelope, _: _Data) -> None:
         text = self.rendered.text(event.step or 0)
         if not text.startswith(self._written):
@@ -208,5 +220,7 @@ class Narrator:
 
 
 def lost(interruption: Interruption) -> str:
-    """For people, when a connection broke off."""
+    """For people, when a connection broke off or nobody works."""
+    if interruption.connected:
+        return f"waiting: {interruption.reason}"
     return f"connection lost ({interruption.reason}): trying again"

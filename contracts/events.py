@@ -161,6 +161,32 @@ class AttemptFailed(Frozen):
     """The wait that the provider asked for, None for the ordinary backoff."""
 
 
+class ContextCompacted(Frozen):
+    """From here on the model is told less of what was said; the journal keeps all of it.
+
+    Each such event replaces the one before.
+    """
+
+    type: Literal["context.compacted"] = "context.compacted"
+    kind: Literal["keep_last", "summarise"]
+    """What was done: `keep_last` also where a summary was wanted and could not be had."""
+    kept_from: int
+    """`seq` of the oldest message from which on the model is told everything."""
+    kept: tuple[int, ...] = ()
+    """`seq` of earlier messages of people that it is told as well."""
+    left_out: int = 0
+    """Messages and results that it was told before and is told no more."""
+    summary: str = ""
+    """What it is told in place of all that is left out; empty: only that something is."""
+    before_tokens: int = 0
+    after_tokens: int = 0
+    """Of the messages, before and after: a guess, see `contracts/compaction.py`."""
+    usage: Usage = Usage()
+    """Of the summary; the next `message.completed` has it in its own."""
+    reason: str | None = None
+    """Why there is no new summary although one was wanted."""
+
+
 class ToolStarted(Frozen):
     """A tool begins to run."""
 
@@ -240,6 +266,7 @@ EventBody = Annotated[
     | MessageInterrupted
     | AttemptSuperseded
     | AttemptFailed
+    | ContextCompacted
     | ToolStarted
     | ToolProgress
     | ToolCompleted

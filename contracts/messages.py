@@ -64,4 +64,24 @@ class ToolMessage(Frozen):
     is_error: bool = False
 
 
-Message = Annotated[UserMessage | AssistantMessage | ToolMessage, Field(discriminator="role")]
+class OmittedMessages(Frozen):
+    """Stands where earlier messages are left out of a context that had grown too long."""
+
+    role: Literal["omitted"] = "omitted"
+    summary: str = ""
+    """Of what is left out; empty if there is none."""
+    count: int
+    """How many messages and results are left out."""
+    answers: int = 0
+    """How many of them are whole answers to the newest user message that stands before this."""
+
+    @property
+    def text(self) -> str:
+        """What a model is told."""
+        head = f"{self.count} earlier messages are left out here"
+        return f"[{head}. A summary of them:]\n{self.summary}" if self.summary else f"[{head}.]"
+
+
+Message = Annotated[
+    UserMessage | AssistantMessage | ToolMessage | OmittedMessages, Field(discriminator="role")
+]

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from contracts.compaction import Compaction
 from contracts.frozen import Frozen
 from contracts.messages import Usage
 
@@ -104,6 +105,8 @@ class AgentSpec(Frozen):
     """`rehearsal`, `local` or `provider:name`."""
     tools: tuple[ToolSpec, ...] = ()
     limits: Limits = Limits()
+    compaction: Compaction | None = None
+    """What becomes of a context that has grown too long; None: the model is told everything."""
 
     def tool(self, name: str) -> ToolSpec | None:
         """The spec of that tool, None if this agent does not have it."""

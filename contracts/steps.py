@@ -137,6 +137,11 @@ def started_key(epoch: int, step: int) -> str:
     return f"{epoch}/step/{step}/started"
 
 
+def compacted_key(epoch: int, step: int) -> str:
+    """Key of `context.compacted`: at most one for each step."""
+    return f"{epoch}/step/{step}/compacted"
+
+
 def step_scope(epoch: int, step: int) -> str:
     """Fence scope of a model call."""
     return f"{epoch}/step/{step}"

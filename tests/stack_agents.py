@@ -1,4 +1,7 @@
-"""The agent `steered`, for tests with a whole stack: tools of every kind that steering knows."""
+"""Agents for tests with a whole stack.
+
+`steered` has tools of every kind that steering knows, `terse` a short memory.
+"""
 
 from __future__ import annotations
 
@@ -7,6 +10,7 @@ import time
 
 from catalog.agents import Agent
 from catalog.tools import ToolContext, tool
+from contracts.compaction import Summarise
 from contracts.runs import ApprovalRule
 
 MODULE = "tests.stack_agents"
@@ -42,4 +46,10 @@ def grind(context: ToolContext) -> str:
 steered = Agent(
     "steered",
     tools=(charge, hurried, pay, grind, "sleep", "ask_user", "write_file", "run_command"),
+)
+
+terse = Agent(
+    "terse",
+    tools=("calculate",),
+    compaction=Summarise(over_tokens=1500, keep_tokens=700, summary_tokens=50),
 )

@@ -12,7 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.commands import Answer, Cancel, Decide, Pause, Redirect, Resume, read_command
     from contracts.errors import ErrorType
     from contracts.events import RunCancelled, RunCompleted, RunFailed
-    from contracts.runs import Phase, RunInput, RunProgress, RunResult, RunStatus
+    from contracts.runs import Phase, RunError, RunInput, RunProgress, RunResult, RunStatus
     from contracts.steps import ModelResult, PlannedCall, step_scope
     from workflows.alarm import Alarm
     from workflows.budget import Budget
@@ -181,6 +181,7 @@ class AgentRun:
         if not self._run.steering.moot:
             ending = await self._budget.afford(calls=len(calls))
             if isinstance(ending, RunFailed):
+                self._end_unrun(calls, ending.error)
                 return ending
         await ToolStep(self._run, calls).run()
         state = self._run.state
@@ -190,6 +191,11 @@ class AgentRun:
             state.last_error = error
             return RunFailed(error=error, usage=state.usage)
         return None
+
+    def _end_unrun(self, calls: tuple[PlannedCall, ...], error: RunError) -> None:
+        """Each call gets its end although none of them begins."""
+        facts, step = self._run.facts, self._run.state.step
+        self._run.pending.add(*(facts.tool_failed(call, step, error) for call in calls))
 
     async def _steer(self, *, more: bool = True, in_step: bool = False) -> Ending | None:
         """Act on every command that has come in; while paused, wait for the next one.

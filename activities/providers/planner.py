@@ -7,7 +7,13 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from catalog.rehearsal import Item, ManyCalls, PlannedTool, Say
-from contracts.messages import AssistantMessage, Message, ToolCall, ToolMessage
+from contracts.messages import (
+    AssistantMessage,
+    Message,
+    OmittedMessages,
+    ToolCall,
+    ToolMessage,
+)
 from contracts.runs import ToolSpec
 
 PACE_MS = 15
@@ -64,14 +70,21 @@ def plan(text: str, since: Sequence[Message], tools: Sequence[ToolSpec]) -> tupl
     text = text[:MAX_READ_CHARS]
     answers = [it for it in since if isinstance(it, AssistantMessage) and not it.interrupted]
     returns = _returns(answers, since)
-    calls = _first_calls(text, tools) if not answers else ()
-    if len(answers) == 1:
+    number = answers_since(since)
+    calls = _first_calls(text, tools) if not number else ()
+    if number == 1:
         calls = _second_calls(returns, tools)
     if not calls:
         return (Say(say=_report(text, returns), every_ms=PACE_MS),)
     names = " and ".join(dict.fromkeys(call.name for call in calls))
-    intro = f"I will use {names} first. " if not answers else f"Now {names}, for the details. "
+    intro = f"I will use {names} first. " if not number else f"Now {names}, for the details. "
     return (Say(say=intro, every_ms=PACE_MS), ManyCalls(calls=calls))
+
+
+def answers_since(messages: Sequence[Message]) -> int:
+    """How many whole answers there are, those among them that were left out included."""
+    whole = sum(isinstance(it, AssistantMessage) and not it.interrupted for it in messages)
+    return whole + sum(it.answers for it in messages if isinstance(it, OmittedMessages))
 
 
 def _first_calls(text: str, tools: Sequence[ToolSpec]) -> tuple[PlannedTool, ...]:

@@ -19,7 +19,13 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
 from activities.port import Prompt
-from contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
+from contracts.messages import (
+    AssistantMessage,
+    Message,
+    OmittedMessages,
+    ToolMessage,
+    UserMessage,
+)
 from contracts.runs import ToolSpec
 
 GO_ON = "(You were interrupted here. Go on.)"
@@ -35,8 +41,8 @@ def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
     parts: list[ModelRequestPart] = []
     for message in messages:
         match message:
-            case UserMessage(text=text):
-                parts.append(UserPromptPart(content=text))
+            case UserMessage() | OmittedMessages():
+                parts.append(UserPromptPart(content=message.text))
             case ToolMessage():
                 parts.append(_tool_return(message))
             case AssistantMessage(text=text, tool_calls=calls):

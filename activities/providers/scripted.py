@@ -17,7 +17,7 @@ from activities.port import (
     ReasoningPart,
     TextPart,
 )
-from activities.providers.planner import plan
+from activities.providers.planner import answers_since, plan
 from activities.providers.status import retry_helps
 from catalog.rehearsal import (
     Fail,
@@ -32,7 +32,7 @@ from catalog.rehearsal import (
     is_script,
     parse_script,
 )
-from contracts.messages import AssistantMessage, Message, Usage, UserMessage
+from contracts.messages import Message, Usage, UserMessage
 
 END_OF_SCRIPT = Say(say="(end of script)")
 """What is said when no item of the script is left, so that no answer is empty."""
@@ -45,7 +45,8 @@ class RehearsalModel:
 
     The newest user message decides. A script is played: one call plays the items up to and
     including the next one that calls a tool. Plain text after a script is answered with
-    `Understood: <text>`; without a script, by the demo planner. Words are counted as tokens.
+    `Understood: <text>`; without a script, by the demo planner. A summary says how many words it
+    sums up. Words are counted as tokens.
     """
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
@@ -74,6 +75,8 @@ class RehearsalModel:
 
 def _items(prompt: Prompt) -> Sequence[Item]:
     """What this call plays."""
+    if prompt.purpose == "summary":
+        return (Say(say=f"A rehearsed summary of {_words_of(prompt.messages)} words."),)
     users = [index for index, it in enumerate(prompt.messages) if isinstance(it, UserMessage)]
     newest = prompt.messages[users[-1]] if users else UserMessage(text="")
     text = newest.text if isinstance(newest, UserMessage) else ""
@@ -83,15 +86,10 @@ def _items(prompt: Prompt) -> Sequence[Item]:
     except MalformedScript as error:
         raise BadScript(str(error)) from error
     if script is not None:
-        return _segment(script, _answers(since))
+        return _segment(script, answers_since(since))
     if any(is_script(it.text) for it in prompt.messages if isinstance(it, UserMessage)):
         return (Say(say=f"Understood: {text}"),)
     return plan(text, since, prompt.tools)
-
-
-def _answers(messages: Iterable[Message]) -> int:
-    """How many answers were finished."""
-    return sum(isinstance(it, AssistantMessage) and not it.interrupted for it in messages)
 
 
 def _segment(script: Script, number: int) -> Sequence[Item]:
@@ -147,5 +145,9 @@ def _failure(item: Fail) -> ProviderError:
 
 def _words_in(prompt: Prompt) -> int:
     """Words of the instructions and of everything said so far."""
-    texts = (it.output if it.role == "tool" else it.text for it in prompt.messages)
-    return len(prompt.instructions.split()) + sum(len(text.split()) for text in texts)
+    return len(prompt.instructions.split()) + _words_of(prompt.messages)
+
+
+def _words_of(messages: Iterable[Message]) -> int:
+    texts = (it.output if it.role == "tool" else it.text for it in messages)
+    return sum(len(text.split()) for text in texts)

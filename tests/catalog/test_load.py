@@ -108,6 +108,7 @@ TOOL = "from catalog.tools import tool\n"
         (AGENT + "def f(): ...\na = Agent('a', tools=[f])", ["'a'", "@tool"]),
         (AGENT + "a = Agent('a', model='gpt')", ["'a'", "'gpt'", "openai:NAME"]),
         (AGENT + "a = Agent('a b')", ["'a b'", "name"]),
+        (AGENT + "a = Agent('a', compaction={'kind': 'forget'})", ["'a'", "compaction", "forget"]),
     ],
 )
 def test_a_module_that_can_not_be_used_is_named_with_what_is_wrong(

@@ -119,10 +119,30 @@ async def test_heartbeats_and_events_that_are_not_journaled_are_skipped(
     stand_in: StandIn,
 ) -> None:
     speak(stand_in, words=1)
-    stray = b'event: worker.unavailable\ndata: {"type": "worker.unavailable"}\n\n'
+    stray = b'event: mood.changed\ndata: {"type": "mood.changed"}\n\n'
     stand_in.answers.append(Send(preamble=HEARTBEAT + stray + HEARTBEAT))
-    got, _ = await follow(stand_in)
+    got, interruptions = await follow(stand_in)
     assert seqs(got) == [1, 2, 3]
+    assert not interruptions
+
+
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        ('{"data": {"reason": "no worker answers"}}', "no worker answers"),
+        ('{"type": "worker.unavailable"}', "the server does not say why"),
+        ("nonsense", "the server does not say why"),
+    ],
+)
+async def test_that_nobody_works_is_told_and_the_connection_stays(
+    stand_in: StandIn, data: str, reason: str
+) -> None:
+    speak(stand_in, words=1)
+    notice = f"event: worker.unavailable\ndata: {data}\n\n".encode()
+    stand_in.answers.append(Send(preamble=notice))
+    got, interruptions = await follow(stand_in)
+    assert seqs(got) == [1, 2, 3]
+    assert interruptions == [Interruption(reason, 0, connected=True)]
 
 
 async def test_a_silent_connection_is_given_up_and_opened_anew(stand_in: StandIn) -> None:

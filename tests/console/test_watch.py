@@ -114,6 +114,19 @@ async def test_each_tool_event_is_one_bounded_line(stand_in: StandIn) -> None:
     assert max(len(line) for line in out.splitlines()) < 250
 
 
+async def test_a_compacted_context_is_told_in_one_line(stand_in: StandIn) -> None:
+    begin(stand_in)
+    for kind in ("summarise", "keep_last"):
+        stand_in.add(
+            "context.compacted", 1, kind=kind, left_out=6, before_tokens=250, after_tokens=90
+        )
+    stand_in.add("run.completed", 1)
+    assert (
+        "≡ 6 earlier messages summed up for the model: about 250 → 90 tokens\n"
+        "≡ 6 earlier messages left out for the model: about 250 → 90 tokens\n"
+    ) in await seen(stand_in)
+
+
 async def test_failed_calls_and_limits_are_told(stand_in: StandIn) -> None:
     begin(stand_in)
     error = {"type": "model-unavailable", "message": "overloaded"}
@@ -167,6 +180,17 @@ async def test_a_lost_connection_is_told_once_and_kept_out_of_the_text(
     assert err.getvalue().endswith("trying again\n")
 
 
+async def test_that_nobody_works_on_a_run_is_said_once(stand_in: StandIn) -> None:
+    begin(stand_in)
+    end(stand_in)
+    notice = b'event: worker.unavailable\ndata: {"data": {"reason": "no worker answers"}}\n\n'
+    stand_in.answers.append(Send(preamble=notice * 3))
+    err = io.StringIO()
+    async with ApiClient(stand_in.url) as client:
+        await watch(client, RUN, io.StringIO(), err)
+    assert err.getvalue() == "waiting: no worker answers\n"
+
+
 def test_the_status_line_has_what_runs_tokens_and_time() -> None:
     stand_in, narrator = StandIn(), Narrator()
     assert narrator.status_line() == "queued · step 0 · 0 tokens · 0.0 s"
@@ -180,6 +204,8 @@ def test_the_status_line_has_what_runs_tokens_and_time() -> None:
     assert narrator.status_line() == line
     narrator.interrupted(Interruption("gone", 1))
     assert narrator.status_line() == f"not connected (gone) · {line}"
+    narrator.interrupted(Interruption("no worker answers", 0, connected=True))
+    assert narrator.status_line() == f"waiting (no worker answers) · {line}"
     stand_in.add("run.resumed")
     stand_in.events[-1]["at"] = "2026-11-23T11:01:07Z"
     narrator.tell(Envelope.model_validate(stand_in.events[-1]))

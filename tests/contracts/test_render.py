@@ -12,6 +12,7 @@ from hypothesis import strategies as st
 from contracts.envelope import Envelope, NewEvent, StoredEvent
 from contracts.events import (
     AttemptSuperseded,
+    ContextCompacted,
     EventBody,
     MessageCompleted,
     MessageDelta,
@@ -205,3 +206,11 @@ def test_unknown_types_and_strange_data_change_nothing_but_the_cursor() -> None:
         ),
     ]
     assert render(envelopes) == Rendered(seq=3)
+
+
+def test_what_a_model_is_told_no_more_still_shows() -> None:
+    spoken = MessageCompleted(text="long ago", finish_reason="stop")
+    compacted = ContextCompacted(kind="keep_last", kept_from=9, left_out=1)
+    rendered = render(journal((spoken, 1, 1), (StepStarted(model="m"), 2, 1), (compacted, 2, 1)))
+    assert (rendered.text(1), rendered.text(2), rendered.step) == ("long ago", "", 2)
+    assert rendered.status is RunStatus.QUEUED

@@ -11,7 +11,14 @@ from hypothesis import strategies as st
 from activities.providers.planner import plan
 from activities.providers.scripted import RehearsalModel
 from catalog.rehearsal import Item, ManyCalls, Say
-from contracts.messages import AssistantMessage, Message, ToolCall, ToolMessage, UserMessage
+from contracts.messages import (
+    AssistantMessage,
+    Message,
+    OmittedMessages,
+    ToolCall,
+    ToolMessage,
+    UserMessage,
+)
 from contracts.runs import ToolSpec
 from tests.providers.asking import TOOLS, answered, ask, calls_of, prompt, text_of
 
@@ -128,3 +135,8 @@ def test_hostile_text_is_planned_quickly(text: str) -> None:
     begin = time.monotonic()
     plan(text, (), TOOLS)
     assert time.monotonic() - begin < 1
+
+
+def test_an_answer_that_was_left_out_is_not_given_again() -> None:
+    left_out = OmittedMessages(count=2, answers=1)
+    assert asked_for(plan("Read a.md", (left_out,), TOOLS)) == []

@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from activities.port import BadScript, CallPart, ProviderError, TextPart
 from activities.providers.scripted import END_OF_SCRIPT, RehearsalModel
 from catalog.rehearsal import MalformedScript, validate_script
-from contracts.messages import AssistantMessage, Message, Usage
+from contracts.messages import AssistantMessage, Message, OmittedMessages, Usage
 from tests.providers.asking import (
     answered,
     ask,
@@ -150,3 +150,20 @@ async def test_bad_script_is_refused_and_the_item_and_field_are_named(
 def test_good_scripts_and_plain_text_are_valid() -> None:
     validate_script(script({"say": "a"}, {"fail": 429}))
     validate_script("plain text")
+
+
+async def test_a_script_goes_on_where_it_was_when_earlier_answers_are_left_out() -> None:
+    text = script({"call": "a"}, {"call": "b"}, {"call": "c"}, {"say": "done"})
+    left_out = OmittedMessages(count=4, answers=2)
+    third = await ask(MODEL, prompt(text, left_out))
+    assert [part.name for part in calls_of(third)] == ["c"]
+    last = await ask(MODEL, prompt(text, left_out, *answered(third, ["out"], step=3)))
+    assert text_of(last) == "done"
+
+
+async def test_a_summary_is_the_same_for_the_same_words_and_calls_no_tool() -> None:
+    asked = prompt("What is 6*7?")._replace(purpose="summary")
+    for _ in range(2):
+        parts = await ask(MODEL, asked)
+        assert text_of(parts) == "A rehearsed summary of 3 words."
+        assert not calls_of(parts)

@@ -65,14 +65,11 @@ def check_receipts(events: list[Event]) -> None:
 
 
 def check_calls(events: list[Event]) -> None:
-    """Each call that the model asked for ends once, unless the budget has ended the run."""
+    """Each call that the model asked for ends once."""
     messages = only(events, "message.completed")
     asked = Counter(call["call_id"] for event in messages for call in event["data"]["tool_calls"])
     ended = ids([event for event in only(events, *RESULTS) if not _tried_again(event)], "call_id")
-    if _out_of_budget(events[-1]):
-        assert not ended - asked
-    else:
-        assert ended == asked
+    assert ended == asked
     assert set(asked.values()) <= {1}
     unsafe = ids(_started(events, "run_command", "charge"), "call_id")
     assert set(unsafe.values()) <= {1}, unsafe

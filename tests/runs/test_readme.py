@@ -10,6 +10,7 @@ from pathlib import Path
 
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.load import load_catalog
+from contracts.compaction import Summarise
 from tests.dev_stack import ROOT, DevStack
 from tests.postgres_server import PostgresServer
 
@@ -77,8 +78,8 @@ def test_every_make_target_that_is_named_exists() -> None:
     assert named <= targets
 
 
-def test_the_example_module_loads_and_its_agent_has_both_tools(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(PYTHON[0])
+def test_the_example_module_loads_with_its_tools_and_its_policy(tmp_path: Path) -> None:
+    (tmp_path / "shop.py").write_text("\n".join(PYTHON))
     sys.path.insert(0, str(tmp_path))
     try:
         toolbox = build_toolbox(ToolboxConfig(files_root=tmp_path))
@@ -86,3 +87,7 @@ def test_the_example_module_loads_and_its_agent_has_both_tools(tmp_path: Path) -
     finally:
         sys.path.remove(str(tmp_path))
     assert [spec.name for spec in catalog.agents["clerk"].tools] == ["price", "calculate"]
+    assert catalog.agents["clerk"].compaction is None
+    assert catalog.agents["researcher"].compaction == Summarise(
+        over_tokens=100_000, keep_tokens=30_000
+    )

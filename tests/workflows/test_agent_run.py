@@ -17,7 +17,7 @@ from temporalio.exceptions import (
 
 from contracts.commands import Cancel, Pause, Redirect
 from contracts.errors import ErrorType
-from contracts.events import RunCancelled
+from contracts.events import RunCancelled, ToolFailed
 from contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
 from contracts.steering import ApprovalResolved, CommandRefused
 from contracts.steps import ModelRequest, ModelResult, PlannedCall, ToolOutcome, ToolRequest
@@ -124,6 +124,10 @@ async def test_more_calls_than_the_budget_has_fail_the_run_unless_it_is_to_ask(
     async with fakes.running(temporal, Limits(max_tool_calls=0)) as handle:
         assert (await failure(handle)).type == ErrorType.BUDGET_EXCEEDED
     assert not fakes.requests
+    end = fakes.fact("tool.failed").body
+    assert isinstance(end, ToolFailed)
+    assert (end.call_id, end.error_type) == ("call_1_0", ErrorType.BUDGET_EXCEEDED)
+    assert fakes.types[-1] == "run.failed"
 
 
 async def test_the_wall_clock_stops_tools_and_withdraws_approvals(temporal: Client) -> None:
