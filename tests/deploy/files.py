@@ -18,8 +18,9 @@ _SECONDS = re.compile(r"(\d+)s")
 
 def compose(variables: Mapping[str, str] | None = None) -> dict[str, Any]:
     """docker-compose.yml with its variables filled in, by default with their defaults."""
-    whole: dict[str, Any] = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
-    return _filled_in(whole, variables or {})
+    whole = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
+    filled: dict[str, Any] = _filled_in(whole, variables or {})
+    return filled
 
 
 def _filled_in(node: Any, variables: Mapping[str, str]) -> Any:
@@ -91,22 +92,22 @@ def nginx() -> dict[str, list[str]]:
     A block's own arguments are part of its path: `http/server/location //proxy_pass`.
     """
     text = re.sub(r"#.*", "", (ROOT / "deploy" / "nginx.conf").read_text())
-    tokens = iter(re.findall(r'"[^"]*"|[{};]|[^\s{};]+', text))
-    return dict(_directives(tokens, ""))
+    pieces = iter(re.findall(r'"[^"]*"|[{};]|[^\s{};]+', text))
+    return dict(_directives(pieces, ""))
 
 
-def _directives(tokens: Iterator[str], path: str) -> Iterator[tuple[str, list[str]]]:
+def _directives(pieces: Iterator[str], path: str) -> Iterator[tuple[str, list[str]]]:
     words: list[str] = []
-    for token in tokens:
-        if token == "{":
-            yield from _directives(tokens, f"{path}{' '.join(words)}/")
+    for piece in pieces:
+        if piece == "{":
+            yield from _directives(pieces, f"{path}{' '.join(words)}/")
             words = []
-        elif token == ";":
+        elif piece == ";":
             name, *arguments = words
             named = name == "proxy_set_header"  # many of them, each with a name of its own
             yield (f"{path}{name} {arguments.pop(0)}" if named else f"{path}{name}"), arguments
             words = []
-        elif token == "}":
+        elif piece == "}":
             return
         else:
-            words.append(token)
+            words.append(piece)
