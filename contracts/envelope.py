@@ -95,7 +95,17 @@ def body_json(body: EventBody) -> str:
 
 def rfc3339(at_us: int) -> str:
     """UTC with microseconds and `Z`, from microseconds since 1970."""
-    return (_EPOCH + timedelta(microseconds=at_us)).isoformat(timespec="microseconds")[:-6] + "Z"
+    return moment(at_us).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def moment(at_us: int) -> datetime:
+    """UTC, from microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, of a moment with a time zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
 class EventPage(Frozen):

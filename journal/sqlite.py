@@ -5,19 +5,20 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from datetime import UTC, datetime, timedelta
+from contextlib import aclosing
+from datetime import datetime
+from functools import partial
 from pathlib import Path
 
-from contracts.envelope import NewEvent, StoredEvent
+from contracts.envelope import NewEvent, StoredEvent, microseconds, moment
 from journal import sqlite_events as sql
 from journal.port import Appended, Fence, Head, OpenRun
+from journal.rows import new_row
 from journal.sqlite_file import JournalFile
 from journal.sqlite_reader import Reader
 from journal.sqlite_watcher import Watcher
 from journal.sqlite_writer import Writer
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_TAIL_PAGE = 200
+from journal.subscription import TAIL_PAGE, Page, follow
 
 
 class SqliteJournal:
@@ -44,7 +45,7 @@ class SqliteJournal:
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
     ) -> list[Appended]:
         """As in the port; what several callers append at a time shares one commit."""
-        rows = [sql.new_row(event) for event in events]
+        rows = [new_row(event) for event in events]
 
         def work(db: sqlite3.Connection) -> list[Appended]:
             return sql.append(db, run_id, rows, fence)
@@ -72,40 +73,27 @@ class SqliteJournal:
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         subscription = self._watcher.subscribe(run_id)
-        position, behind = after, False
         try:
-            while True:
-                batch = None if behind else await subscription.take()
-                if batch is None:
-                    page = await self._page(run_id, position)
-                    behind = len(page.events) == _TAIL_PAGE
-                else:
-                    page = sql.live_page(batch, position)
-                    behind = bool(page.events) and page.events[0].seq != position + 1
-                    if behind:  # a hole, which commit order rules out: the file was meddled with
-                        continue
-                if page.events:
-                    position = page.events[-1].seq
-                    yield page.events
-                if page.ended:
-                    return
+            async with aclosing(follow(subscription, after, partial(self._page, run_id))) as pages:
+                async for events in pages:
+                    yield events
         finally:
             self._watcher.unsubscribe(subscription)
 
-    async def _page(self, run_id: str, after: int) -> sql.Page:
-        return await self._reader.run(lambda db: sql.page(db, run_id, after, _TAIL_PAGE))
+    async def _page(self, run_id: str, after: int) -> Page:
+        return await self._reader.run(lambda db: sql.page(db, run_id, after, TAIL_PAGE))
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100
     ) -> list[OpenRun]:
         """As in the port."""
-        before_us = _microseconds(quiet_since)
+        before_us = microseconds(quiet_since)
         rows = await self._reader.run(lambda db: sql.open_runs(db, before_us, after, limit))
-        return [OpenRun(run_id, _EPOCH + timedelta(microseconds=at_us)) for run_id, at_us in rows]
+        return [OpenRun(run_id, moment(at_us)) for run_id, at_us in rows]
 
     async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
         """As in the port; in small transactions, between which others write."""
-        before_us = _microseconds(older_than)
+        before_us = microseconds(older_than)
         runs = 0
         while limit is None or runs < limit:
             swept = await self._writer.submit(
@@ -129,8 +117,3 @@ class SqliteJournal:
         self._watcher.close()
         self._writer.close()
         self._reader.close()
-
-
-def _microseconds(moment: datetime) -> int:
-    """Since 1970."""
-    return (moment - _EPOCH) // timedelta(microseconds=1)

@@ -7,10 +7,12 @@ import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from contracts.envelope import NewEvent, StoredEvent
+from contracts.envelope import StoredEvent
 from contracts.events import TERMINAL_TYPES
 from contracts.rewinding import REWOUND
 from journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
+from journal.rows import NewRow
+from journal.subscription import Page
 
 _PAGE = """
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
@@ -51,21 +53,6 @@ SELECT run_id, last_at_us FROM runs INDEXED BY runs_open
 WHERE ended_at_us IS NULL AND run_id > ? AND last_at_us < ? ORDER BY run_id LIMIT ?
 """
 _SWEEP_BATCH = 200
-
-
-class NewRow(NamedTuple):
-    """An event on its way in."""
-
-    type: str
-    step: int | None
-    attempt: int | None
-    key: str | None
-    data: str
-
-
-def new_row(event: NewEvent) -> NewRow:
-    """The event as columns."""
-    return NewRow(event.body.type, event.step, event.attempt, event.key, event.data_json())
 
 
 def append(
@@ -138,14 +125,6 @@ def _seq_of(
     return int(found[0]) if found else None
 
 
-class Page(NamedTuple):
-    """Part of a run."""
-
-    events: list[StoredEvent]
-    ended: bool
-    """True when the run has ended and nothing comes after this page."""
-
-
 def page(
     db: sqlite3.Connection, run_id: str, after: int, limit: int, *, facts: bool = False
 ) -> Page:
@@ -161,12 +140,6 @@ def page(
     events = [StoredEvent._make(row) for row in rows]
     reached = events[-1].seq if events else after
     return Page(events, ended=bounds is not None and bounds.ended and reached >= bounds.last_seq)
-
-
-def live_page(batch: Sequence[StoredEvent], after: int) -> Page:
-    """What of the newest events of a run comes after the cursor."""
-    events = [event for event in batch if event.seq > after]
-    return Page(events, ended=bool(batch) and batch[-1].ends_run)
 
 
 def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:

@@ -14,7 +14,7 @@ from contracts.envelope import StoredEvent
 from journal.port import JournalUnavailable
 from journal.sqlite_events import data_version, last_id, newer
 from journal.sqlite_file import BUSY_WAIT_S, JournalFile, Link
-from journal.sqlite_subscription import Subscription
+from journal.subscription import Subscription
 
 _POLL_S = 0.001
 _RETRY_S = 0.05

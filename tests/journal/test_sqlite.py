@@ -10,11 +10,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
+from journal.subscription import MAX_WAITING, Subscription
 
 from contracts.envelope import StoredEvent
 from journal.port import JournalUnavailable
 from journal.sqlite import SqliteJournal
-from journal.sqlite_subscription import MAX_WAITING, Subscription
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 

