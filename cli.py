@@ -200,6 +200,24 @@ def replay(
     typer.echo(f"{target} fits this code: {outcome.events} events, {outcome.steps} steps replayed")
 
 
+@app.command()
+def migrate() -> None:
+    """Bring the Postgres journal of RELAYLINE_JOURNAL up to date; safe to run again."""
+    from journal.migrate import migrate as migrate_schema
+    from journal.port import JournalUnavailable
+
+    dsn = _settings().journal_dsn
+    if dsn is None:
+        typer.echo("the journal is a SQLite file: nothing to migrate")
+        return
+    with expecting(JournalUnavailable):
+        done = asyncio.run(migrate_schema(dsn))
+    if done.before == done.after:
+        typer.echo(f"the journal's schema is at {done.after} already")
+    else:
+        typer.echo(f"the journal's schema is at {done.after}, it was {done.before or 'not there'}")
+
+
 def _history(run_id: str) -> WorkflowHistory:
     from console.dev_file import running_dev
     from console.replay import HistoryUnavailable, fetch

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from datetime import timedelta
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
 
 from catalog.models import parse_provider_limits
+
+_SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
+"""What may hold a password or a key, and is not quoted when it is wrong."""
 
 
 class BadSettings(Exception):
@@ -26,8 +30,12 @@ class Settings(BaseSettings):
 
     data_dir: Path = Path(".relayline")
     """Where the embedded journal and Temporal keep their files."""
-    journal: str = ""
-    """Journal to use: a path of a SQLite file. Empty: `{data_dir}/journal.db`."""
+    journal: str = Field(default="", repr=False)
+    """Journal to use: a path of a SQLite file, or `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`.
+    Empty: `{data_dir}/journal.db`."""
+    relaxed_deltas: bool = True
+    """In Postgres, text deltas do not wait for its disk: a crash of Postgres, though not a restart,
+    may lose the newest. False: they do, as facts always do."""
 
     model: str = "rehearsal"
     """Model of the built-in agent."""
@@ -86,6 +94,13 @@ class Settings(BaseSettings):
         parse_provider_limits(text)
         return text
 
+    @field_validator("journal")
+    @classmethod
+    def _is_path_or_postgres(cls, journal: str) -> str:
+        if "://" in journal and (error := _wrong_with(journal)):
+            raise ValueError(f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        return journal
+
     @field_validator("retention_days", mode="before")
     @classmethod
     def _for_ever_if_empty(cls, value: object) -> object:
@@ -97,9 +112,26 @@ class Settings(BaseSettings):
         return timedelta(days=self.retention_days) if self.retention_days else None
 
     @property
+    def journal_dsn(self) -> str | None:
+        """Address of the Postgres journal, password included; None for a SQLite file."""
+        return self.journal if "://" in self.journal else None
+
+    @property
     def journal_path(self) -> Path:
-        """File of the SQLite journal."""
+        """File of the SQLite journal, where that is used."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
+
+
+def _wrong_with(dsn: str) -> str | None:
+    """What is wrong with the address of a Postgres journal; never quotes it."""
+    try:
+        parts = urlsplit(dsn)
+        parts.port  # noqa: B018  raises when it is no number
+    except ValueError:
+        return "the address can't be read"
+    if parts.scheme not in {"postgresql", "postgres"}:
+        return "only Postgres, or the path of a SQLite file, can be the journal"
+    return None if parts.path.strip("/") else "the address names no database"
 
 
 def load_settings() -> Settings:
@@ -115,4 +147,5 @@ def load_settings() -> Settings:
     except ValidationError as error:
         first = error.errors()[0]
         name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
-        raise BadSettings(f"{name} is {first['input']!r}: {first['msg']}") from error
+        given = "set" if name in _SECRET else repr(first["input"])
+        raise BadSettings(f"{name} is {given}: {first['msg']}") from None

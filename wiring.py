@@ -5,7 +5,8 @@ from __future__ import annotations
 import logging
 import os
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
 from typing import NoReturn
 
 import uvloop
@@ -13,7 +14,33 @@ import uvloop
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.agents import Catalog
 from catalog.load import load_catalog
+from journal.port import Journal
+from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
+
+
+def build_journal(settings: Settings) -> Journal:
+    """The journal that the settings name; nothing is touched or reached before it is used."""
+    if settings.journal_dsn is None:
+        return SqliteJournal(settings.journal_path)
+    from journal.postgres import PostgresJournal  # noqa: PLC0415  its driver is loaded if needed
+
+    return PostgresJournal(settings.journal_dsn, relaxed_deltas=settings.relaxed_deltas)
+
+
+@asynccontextmanager
+async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
+    """The journal, known to take writes; closed at the end.
+
+    Raises:
+        JournalUnavailable: it takes none; the message says what to do.
+    """
+    journal = build_journal(settings)
+    try:
+        await journal.check()
+        yield journal
+    finally:
+        await journal.close()
 
 
 def build_catalog(settings: Settings) -> Catalog:

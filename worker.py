@@ -33,10 +33,9 @@ from catalog.models import (
 from contracts.runs import TASK_QUEUE
 from housekeeper import build_housekeeper, scheduled
 from journal.port import Journal, JournalUnavailable
-from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
-from wiring import build_catalog, run_process
+from wiring import build_catalog, opened_journal, run_process
 from workflows import agent_run
 from workflows.agent_run import AgentRun
 
@@ -132,7 +131,7 @@ async def run(settings: Settings) -> None:
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
     async with (
-        _journal(settings) as journal,
+        opened_journal(settings) as journal,
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
@@ -142,17 +141,6 @@ async def run(settings: Settings) -> None:
             build_worker(client, journal, providers, settings),
         ):
             await stop.wait()
-
-
-@asynccontextmanager
-async def _journal(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal, known to take writes; closed at the end."""
-    journal = SqliteJournal(settings.journal_path)
-    try:
-        await journal.check()
-        yield journal
-    finally:
-        await journal.close()
 
 
 def _providers(settings: Settings) -> Providers:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+from contextlib import closing
 
 from fastapi import FastAPI
 from temporalio.client import Client
@@ -22,10 +23,9 @@ from api.streams import Streams
 from api.views import LinkMaker, Views
 from catalog.agents import Catalog, CatalogError
 from journal.port import Journal, JournalUnavailable
-from journal.sqlite import SqliteJournal
 from settings import Settings
 from temporal_client import TemporalUnreachable, connect
-from wiring import build_catalog, run_process
+from wiring import build_catalog, opened_journal, run_process
 
 _log = logging.getLogger(__name__)
 
@@ -97,18 +97,14 @@ async def serve(settings: Settings) -> None:
         TemporalUnreachable: no Temporal address is configured.
     """
     listener = listen(settings.api_host, settings.api_port)
-    journal = SqliteJournal(settings.journal_path)
-    try:
-        await journal.check()
-        app = create_app(settings, journal, await connect(lazy=True), build_catalog(settings))
-        services: Services = app.state.services
-        host, port = listener.getsockname()[:2]
-        _log.info("listening", extra={"host": host, "port": port})
-        await Server(app, services.close_streams).serve([listener])
-        await services.close()
-    finally:
-        listener.close()
-        await journal.close()
+    with closing(listener):
+        async with opened_journal(settings) as journal:
+            app = create_app(settings, journal, await connect(lazy=True), build_catalog(settings))
+            services: Services = app.state.services
+            host, port = listener.getsockname()[:2]
+            _log.info("listening", extra={"host": host, "port": port})
+            await Server(app, services.close_streams).serve([listener])
+            await services.close()
 
 
 def main() -> None:

@@ -139,7 +139,9 @@ def page(
         raise CursorExpired(bounds.first_seq)
     events = [StoredEvent._make(row) for row in rows]
     reached = events[-1].seq if events else after
-    return Page(events, ended=bounds is not None and bounds.ended and reached >= bounds.last_seq)
+    if bounds is None:
+        return Page(events, ended=False, last_seq=0)
+    return Page(events, bounds.ended and reached >= bounds.last_seq, bounds.last_seq)
 
 
 def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:

@@ -23,6 +23,8 @@ class Page(NamedTuple):
     events: list[StoredEvent]
     ended: bool
     """True when the run has ended and nothing comes after this page."""
+    last_seq: int
+    """The run's newest `seq` when the page was read; 0 if there was none."""
 
 
 ReadPage = Callable[[int], Awaitable[Page]]
@@ -32,10 +34,8 @@ ReadPage = Callable[[int], Awaitable[Page]]
 class Subscription:
     """The events of one run, handed over by the watcher in the tail's own event loop."""
 
-    def __init__(self, run_id: str, caught_up: Callable[[int], None] = lambda _seq: None) -> None:
+    def __init__(self, run_id: str) -> None:
         self.run_id = run_id
-        self.caught_up = caught_up
-        """Told by the tail whenever it has read everything up to that `seq`."""
         self.loop = asyncio.get_running_loop()
         self._waiting: list[StoredEvent] = []
         self._cost = 0
@@ -101,22 +101,16 @@ async def follow(
         batch = None if behind else await subscription.take()
         if batch is None:
             page = await read_page(after)
-            behind = len(page.events) == TAIL_PAGE
+            events, ended = page.events, page.ended
+            behind = len(events) == TAIL_PAGE
         else:
-            page = _live_page(batch, after)
-            behind = bool(page.events) and page.events[0].seq != after + 1
+            events = [event for event in batch if event.seq > after]
+            ended = bool(batch) and batch[-1].ends_run
+            behind = bool(events) and events[0].seq != after + 1
             if behind:
                 continue
-        if page.events:
-            after = page.events[-1].seq
-            yield page.events
-        if page.ended:
+        if events:
+            after = events[-1].seq
+            yield events
+        if ended:
             return
-        if not behind:
-            subscription.caught_up(after)
-
-
-def _live_page(batch: Sequence[StoredEvent], after: int) -> Page:
-    """What of the newest events of a run comes after the cursor."""
-    events = [event for event in batch if event.seq > after]
-    return Page(events, ended=bool(batch) and batch[-1].ends_run)

@@ -1,8 +1,9 @@
-"""What every test may use: the real Temporal server."""
+"""What every test may use: the real Temporal server, a real Postgres."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Iterator
 
 import pytest
 from temporalio.client import Client
@@ -10,6 +11,8 @@ from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from embedded.temporal_server import find_binary, server_flags
+from journal.migrate import migrate
+from tests.postgres_server import MIGRATED, PostgresServer
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +27,13 @@ async def temporal() -> AsyncIterator[Client]:
         yield env.client
     finally:
         await env.shutdown()
+
+
+@pytest.fixture(scope="session")
+def postgres() -> Iterator[PostgresServer]:
+    """One server for the whole session; copies of its database `MIGRATED` are ready to use."""
+    with PostgresServer() as server:
+        prepared = migrate(server.create_database(MIGRATED))
+        with asyncio.Runner() as runner:
+            runner.run(prepared)
+        yield server

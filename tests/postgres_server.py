@@ -23,6 +23,8 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}
 """For tests: what a process has written survives its death, though not that of the machine."""
 DURABLE: Mapping[str, str] = {}
 """For benchmarks: as Postgres comes."""
+MIGRATED = "migrated"
+"""Name of a database with the journal's schema, to copy; see `tests/conftest.py`."""
 _START_S = 30.0
 _PLAIN_USER = "nobody"
 """Postgres refuses to run as root; this user is on every Unix."""

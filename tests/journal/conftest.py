@@ -13,7 +13,7 @@ from tests.journal.storage import ADAPTERS, new_storage, open_journal
 
 @pytest.fixture(params=ADAPTERS)
 def storage(request: pytest.FixtureRequest, tmp_path: Path) -> str:
-    return new_storage(request.param, tmp_path)
+    return new_storage(request.param, tmp_path, lambda: request.getfixturevalue("postgres"))
 
 
 @pytest.fixture

@@ -2,20 +2,26 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
+from uuid import uuid4
 
 from journal.port import Journal
+from journal.postgres import PostgresJournal
 from journal.sqlite import SqliteJournal
+from tests.postgres_server import MIGRATED, PostgresServer
 
-ADAPTERS = ("sqlite",)
+ADAPTERS = ("sqlite", "postgres")
 
 
-def new_storage(adapter: str, folder: Path) -> str:
+def new_storage(adapter: str, folder: Path, postgres: Callable[[], PostgresServer]) -> str:
     """Where a fresh journal of that adapter lives; fits on a command line."""
-    return f"{adapter}:{folder / 'journal.db'}"
+    if adapter == "sqlite":
+        return f"{adapter}:{folder / 'journal.db'}"
+    return f"{adapter}:{postgres().create_database(f'test_{uuid4().hex}', MIGRATED)}"
 
 
 def open_journal(storage: str) -> Journal:
     """A journal as one process holds it; open several to have several processes."""
     adapter, _, where = storage.partition(":")
-    return {"sqlite": SqliteJournal}[adapter](Path(where))
+    return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import itertools
 import sqlite3
 import threading
 from contextlib import closing
@@ -10,11 +11,11 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
-from journal.subscription import MAX_WAITING, Subscription
 
 from contracts.envelope import StoredEvent
 from journal.port import JournalUnavailable
 from journal.sqlite import SqliteJournal
+from journal.subscription import MAX_WAITING, Subscription
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 
@@ -132,3 +133,15 @@ def test_a_loop_that_was_closed_holds_up_nobody(tmp_path: Path) -> None:
     assert asyncio.run(watch_from_here()) == [2, 3]
     asyncio.run(journal.close())
     del tail
+
+
+async def test_a_tail_in_another_event_loop_is_served(tmp_path: Path) -> None:
+    journal, run = SqliteJournal(tmp_path / "journal.db"), fresh_run()
+    following = asyncio.create_task(asyncio.to_thread(asyncio.run, follow(journal, run)))
+    here = asyncio.create_task(follow(journal, run))
+    for part in itertools.repeat([delta()], 20):
+        await journal.append(run, part)
+        await asyncio.sleep(0.002)
+    await journal.append(run, [end()])
+    assert seqs(await following) == seqs(await here) == list(range(1, 22))
+    await journal.close()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import itertools
 import statistics
 import time
 from datetime import UTC, datetime, timedelta
@@ -192,14 +191,3 @@ async def test_closing_fails_open_tails_and_is_safe_to_repeat(journal: Journal) 
     for call in late:
         with pytest.raises(JournalUnavailable, match="closed"):
             await call
-
-
-async def test_a_tail_in_another_event_loop_is_served(journal: Journal) -> None:
-    run = fresh_run()
-    following = asyncio.create_task(asyncio.to_thread(asyncio.run, follow(journal, run)))
-    here = asyncio.create_task(follow(journal, run))
-    for part in itertools.repeat([delta()], 20):
-        await journal.append(run, part)
-        await asyncio.sleep(0.002)
-    await journal.append(run, [end()])
-    assert seqs(await following) == seqs(await here) == list(range(1, 22))

@@ -1,0 +1,122 @@
+"""The Postgres database of the journal: connections to it, and its errors in the port's words."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import Awaitable, Callable
+from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
+from urllib.parse import urlsplit
+
+import asyncpg
+
+from journal.port import JournalUnavailable
+
+if TYPE_CHECKING:
+    Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
+
+T = TypeVar("T")
+
+WAIT_S = 5.0
+"""How long Postgres is waited for: to be reached, and to answer."""
+RETRY_S = 0.05
+SETTINGS = {"application_name": "relayline", "jit": "off"}
+FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+"""What a statement or a connection may fail with, other than by our own mistake."""
+_DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
+_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_REMEDIES: dict[type[Exception], str] = {
+    asyncpg.InvalidSchemaNameError: "run `relayline migrate`",
+    asyncpg.UndefinedTableError: "run `relayline migrate`",
+    asyncpg.UndefinedFunctionError: "run `relayline migrate`",
+    asyncpg.InvalidAuthorizationSpecificationError: "check its user and password",
+    asyncpg.InvalidCatalogNameError: "create that database, then run `relayline migrate`",
+    asyncpg.InsufficientPrivilegeError: "grant its user what it lacks",
+    asyncpg.ReadOnlySQLTransactionError: "it is a standby or read-only; name the primary",
+    asyncpg.DiskFullError: "its disk is full; free some space",
+    asyncpg.TooManyConnectionsError: "raise its max_connections, or run fewer processes",
+}
+
+
+class Database:
+    """Where the journal is, and how it is reached."""
+
+    def __init__(self, dsn: str) -> None:
+        self._dsn = dsn
+        self.name = address_of(dsn)
+        """For people: without the password."""
+
+    async def connect(self, *, relaxed: bool = False) -> Connection:
+        """A new connection; with `relaxed`, one whose commits do not wait for the disk.
+
+        Raises:
+            JournalUnavailable: none could be made within `WAIT_S`.
+        """
+        settings = SETTINGS | ({"synchronous_commit": "off"} if relaxed else {})
+        return await self.insist(
+            lambda: asyncpg.connect(
+                self._dsn, timeout=WAIT_S, command_timeout=WAIT_S, server_settings=settings
+            )
+        )
+
+    def pool(self, size: int) -> asyncpg.Pool[asyncpg.Record]:
+        """At most `size` connections for reading, made when they are needed."""
+        return asyncpg.create_pool(
+            self._dsn,
+            min_size=0,
+            max_size=size,
+            timeout=WAIT_S,
+            command_timeout=WAIT_S,
+            server_settings=SETTINGS,
+            reset=_leave_as_it_is,
+        )
+
+    async def insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+        """The answer to a question that may be asked again.
+
+        Raises:
+            JournalUnavailable: no answer came within `WAIT_S`.
+        """
+        deadline = time.monotonic() + WAIT_S
+        while True:
+            try:
+                return await ask()
+            except FAULTS as error:
+                passing = isinstance(error, _LOST + _DOWN)
+                if not passing or time.monotonic() >= deadline:
+                    raise self.unavailable(error) from error
+            await asyncio.sleep(RETRY_S)
+
+    def unavailable(self, error: Exception) -> JournalUnavailable:
+        """The port's error for one of Postgres's or the driver's, with what to do."""
+        what = str(error) or f"no answer within {WAIT_S:g} s"
+        remedies = (said for kind, said in _REMEDIES.items() if isinstance(error, kind))
+        remedy = next(remedies, "is it running, and is RELAYLINE_JOURNAL right?")
+        return JournalUnavailable(f"the journal {self.name} is unavailable ({what}): {remedy}")
+
+    def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
+        """The port's error for a schema that is too old."""
+        stands = f"its schema is at {found}" if found else "it has no schema"
+        return JournalUnavailable(
+            f"the journal {self.name} is unavailable ({stands}, this version needs {needed}): "
+            "run `relayline migrate`"
+        )
+
+    def closed(self) -> JournalUnavailable:
+        """The port's error for a journal that this process has closed."""
+        return JournalUnavailable(f"the journal {self.name} is closed")
+
+
+def was_undone(error: Exception) -> bool:
+    """True when Postgres said so itself that it undid the transaction because it stops."""
+    return isinstance(error, _DOWN)
+
+
+def address_of(dsn: str) -> str:
+    """`host:port/database` of an address, without user and password."""
+    parts = urlsplit(dsn)
+    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def _leave_as_it_is(_connection: Any) -> None:
+    """In place of the round trip that resets a connection: ours never change its state."""
