@@ -1,8 +1,8 @@
 """Starts what docker-compose.yml describes outside Docker, by its exact command lines.
 
-What differs from inside Docker is this and nothing else: `postgres:5432` and `temporal:7233` are the
-addresses of servers on loopback, each API process has a free port there, `/files` and `/deploy` are
-folders of this machine, and programs are found in this environment first.
+What differs from inside Docker is this and nothing else: `postgres:5432` and `temporal:7233` are
+the addresses of servers on loopback, each API process has a free port there, `/files` and
+`/deploy` are folders of this machine, and programs are found in this environment first.
 """
 
 from __future__ import annotations

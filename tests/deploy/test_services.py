@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import AsyncIterator
 
 import httpx
@@ -18,7 +19,12 @@ from tests.deploy.stand import SERVICES, Replica, Stand
 from tests.postgres_server import PostgresServer
 
 pytestmark = pytest.mark.timeout(120)
-INPUT = '{"rehearse": [{"tokens": 20, "every_ms": 5}, {"call": "calculate", "arguments": {"expression": "6*7"}}, {"say": "done"}]}'
+SCRIPT = [
+    {"tokens": 20, "every_ms": 5},
+    {"call": "calculate", "arguments": {"expression": "6*7"}},
+    {"say": "done"},
+]
+REQUEST = {"agent": "assistant", "input": json.dumps({"rehearse": SCRIPT})}
 NAMESPACE = environment(SERVICES["temporal-namespace"])["TEMPORAL_NAMESPACE"]
 
 
@@ -97,7 +103,7 @@ async def test_a_run_goes_through_two_api_processes_and_two_workers_and_all_stop
 async def submitted(api: Replica) -> str:
     """A run that this API process took in."""
     async with httpx.AsyncClient(base_url=api.url, timeout=30) as http:
-        answer = await http.post("/v1/runs", json={"agent": "assistant", "input": INPUT})
+        answer = await http.post("/v1/runs", json=REQUEST)
         assert answer.status_code == 202, answer.text
         run_id: str = answer.json()["run_id"]
         return run_id
