@@ -65,6 +65,12 @@ def test_what_a_service_waits_for_exists_and_can_come_true() -> None:
                 assert awaited["restart"] == "on-failure:5", f"{target} never completes"
 
 
+def test_every_job_is_waited_for_by_something_that_stays_up() -> None:
+    """Or `up --wait` takes its end for a failure."""
+    waited_for = {t for name in LONG_LIVED for t in SERVICES[name].get("depends_on", {})}
+    assert set(SERVICES) - set(LONG_LIVED) <= waited_for
+
+
 def test_nothing_starts_before_what_it_needs() -> None:
     def before(name: str) -> set[str]:
         direct = set(SERVICES[name].get("depends_on", {}))
