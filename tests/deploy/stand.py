@@ -22,7 +22,7 @@ from tests.dev_stack import free_port
 from tests.postgres_server import PASSWORD, USER, PostgresServer
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
-HEALTHY_S = 40
+HEALTHY_S = 60
 
 
 def postgres_programs() -> Path:
@@ -137,7 +137,7 @@ class Stand:
                 )
                 if await probe.wait() == 0:
                     return
-                await asyncio.sleep(0.2)
+                await asyncio.sleep(0.5)
 
     async def close(self) -> None:
         """Leave no process behind."""
