@@ -129,7 +129,10 @@ class PostgresJournal:
         await asyncio.gather(self._facts.close(), self._deltas.close())
         if self._opening is not None:
             await self._opening
-            await asyncio.wait_for(self._pool.close(), WAIT_S)
+            try:
+                await asyncio.wait_for(self._pool.close(), WAIT_S)
+            except TimeoutError:  # a query is still unanswered: its caller is told
+                self._pool.terminate()
 
     async def _fetch(self, query: str, *arguments: object) -> list[Record]:
         """The rows that a statement gives; one that may be repeated.

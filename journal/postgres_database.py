@@ -20,11 +20,30 @@ T = TypeVar("T")
 WAIT_S = 5.0
 """How long Postgres is waited for: to be reached, and to answer."""
 RETRY_S = 0.05
+_ANSWER_S = WAIT_S + 1
+"""Later than Postgres gives up by itself: only for one that can't even say so."""
 SETTINGS = {"application_name": "relayline", "jit": "off"}
-FAULTS = (OSError, TimeoutError, asyncpg.PostgresError, asyncpg.InterfaceError)
+_BOUNDED = SETTINGS | {"statement_timeout": f"{WAIT_S:g}s"}
+FAULTS = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
 """What a statement or a connection may fail with, other than by our own mistake."""
 _DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
-_LOST = (OSError, TimeoutError, asyncpg.PostgresConnectionError, asyncpg.InterfaceError)
+_LOST = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.InterfaceError,
+    asyncpg.InternalClientError,
+)
+_PASSING = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
+_HAS_TRANSACTION_TIMEOUT = 17
+"""Since this version Postgres ends the transaction of a process that was stopped half-way through
+sending it, and that would otherwise hold its locks until it goes on."""
 _REMEDIES: dict[type[Exception], str] = {
     asyncpg.InvalidSchemaNameError: "run `relayline migrate`",
     asyncpg.UndefinedTableError: "run `relayline migrate`",
@@ -34,6 +53,7 @@ _REMEDIES: dict[type[Exception], str] = {
     asyncpg.InsufficientPrivilegeError: "grant its user what it lacks",
     asyncpg.ReadOnlySQLTransactionError: "it is a standby or read-only; name the primary",
     asyncpg.DiskFullError: "its disk is full; free some space",
+    asyncpg.QueryCanceledError: "somebody holds a lock, or it has too much to do",
     asyncpg.TooManyConnectionsError: "raise its max_connections, or run fewer processes",
 }
 
@@ -52,12 +72,17 @@ class Database:
         Raises:
             JournalUnavailable: none could be made within `WAIT_S`.
         """
-        settings = SETTINGS | ({"synchronous_commit": "off"} if relaxed else {})
-        return await self.insist(
-            lambda: asyncpg.connect(
-                self._dsn, timeout=WAIT_S, command_timeout=WAIT_S, server_settings=settings
+        settings = _BOUNDED | ({"synchronous_commit": "off"} if relaxed else {})
+
+        async def connected() -> Connection:
+            connection = await asyncpg.connect(
+                self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=settings
             )
-        )
+            if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+                await connection.execute(f"SET transaction_timeout = '{2 * WAIT_S:g}s'")
+            return connection
+
+        return await self.insist(connected)
 
     def pool(self, size: int) -> asyncpg.Pool[asyncpg.Record]:
         """At most `size` connections for reading, made when they are needed."""
@@ -66,8 +91,8 @@ class Database:
             min_size=0,
             max_size=size,
             timeout=WAIT_S,
-            command_timeout=WAIT_S,
-            server_settings=SETTINGS,
+            command_timeout=_ANSWER_S,
+            server_settings=_BOUNDED,
             reset=_leave_as_it_is,
         )
 
@@ -82,17 +107,20 @@ class Database:
             try:
                 return await ask()
             except FAULTS as error:
-                passing = isinstance(error, _LOST + _DOWN)
-                if not passing or time.monotonic() >= deadline:
+                if not isinstance(error, _PASSING) or time.monotonic() >= deadline:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
     def unavailable(self, error: Exception) -> JournalUnavailable:
         """The port's error for one of Postgres's or the driver's, with what to do."""
-        what = str(error) or f"no answer within {WAIT_S:g} s"
+        what = str(error) or f"no answer within {_ANSWER_S:g} s"
         remedies = (said for kind, said in _REMEDIES.items() if isinstance(error, kind))
         remedy = next(remedies, "is it running, and is RELAYLINE_JOURNAL right?")
         return JournalUnavailable(f"the journal {self.name} is unavailable ({what}): {remedy}")
+
+    def translated(self, error: Exception) -> Exception:
+        """The port's error where it is Postgres's or the driver's; any other as it is."""
+        return self.unavailable(error) if isinstance(error, FAULTS) else error
 
     def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
         """The port's error for a schema that is too old."""

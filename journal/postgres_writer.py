@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asyncpg import Record
 
-from journal.postgres_database import FAULTS, Database, was_undone
+from journal.postgres_database import Database, was_undone
 from journal.postgres_sql import APPEND
 
 if TYPE_CHECKING:
@@ -93,20 +93,15 @@ class Writer:
                 if connection is None or connection.is_closed():
                     connection = await self._database.connect(relaxed=self._relaxed)
                 arguments = [append.arguments for append in group]
-                answers = await connection.fetchmany(APPEND, arguments)
-            except FAULTS as error:
+                _answer(group, await connection.fetchmany(APPEND, arguments))
+            except Exception as error:  # noqa: BLE001  told to those who wait
                 if connection is not None:
                     connection.terminate()
-                    connection = None
-                if was_undone(error):
-                    continue
-                _refuse(group, self._database.unavailable(error))
-                return None
-            except Exception as error:  # noqa: BLE001  told to those who wait
-                _refuse(group, error)
+                if not was_undone(error):
+                    _refuse(group, self._database.translated(error))
+                    return None
+            else:
                 return connection
-            _answer(group, answers)
-            return connection
 
 
 def _answer(group: list[_Append], answers: list[Record]) -> None:

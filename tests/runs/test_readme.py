@@ -11,6 +11,7 @@ from pathlib import Path
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.load import load_catalog
 from tests.dev_stack import ROOT, DevStack
+from tests.postgres_server import PostgresServer
 
 README = (ROOT / "README.md").read_text()
 SHELL = re.findall(r"^```sh\n(.*?)^```", README, re.DOTALL | re.MULTILINE)
@@ -54,6 +55,17 @@ async def test_the_submit_stream_resume_and_terminal_commands_work(
     assert "id: 6\n" in out
     assert '"output"' in out
     assert (tmp_path / "run.json").exists()
+
+
+async def test_the_commands_for_postgres_prepare_a_database(
+    postgres: PostgresServer, tmp_path: Path
+) -> None:
+    [script] = [block for block in SHELL if "relayline migrate" in block]
+    dsn = postgres.create_database("readme")
+    script, replaced = re.subn("postgresql://[^\\s]+", dsn, script)
+    assert replaced == 1
+    script = script.replace(".venv/bin/", f"{Path(sys.executable).parent}/")
+    assert "it was not there" in await run_shell(script, tmp_path)
 
 
 def test_every_make_target_that_is_named_exists() -> None:

@@ -1,0 +1,76 @@
+"""The setting that names the journal, and the command that prepares a Postgres one."""
+
+from __future__ import annotations
+
+import traceback
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+
+from journal.postgres import PostgresJournal
+from journal.sqlite import SqliteJournal
+from settings import BadSettings, Settings, load_settings
+from tests.console.test_cli import relayline
+from tests.postgres_server import QUOTED_PASSWORD, PostgresServer
+from wiring import build_journal
+
+NAME = "RELAYLINE_JOURNAL"
+
+
+@pytest.mark.parametrize("journal", ["", "here.db", "/var/lib/relayline/journal.db"])
+def test_a_path_is_a_sqlite_file(journal: str) -> None:
+    settings = Settings(journal=journal, data_dir=Path("there"))
+    assert settings.journal_dsn is None
+    assert settings.journal_path == Path(journal or "there/journal.db")
+    assert isinstance(build_journal(settings), SqliteJournal)
+
+
+@pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
+async def test_an_address_of_postgres_is_postgres(scheme: str) -> None:
+    settings = Settings(journal=f"{scheme}://u:secret@db:5432/relayline?sslmode=require")
+    assert settings.journal_dsn == settings.journal
+    assert "secret" not in repr(settings)
+    assert isinstance(build_journal(settings), PostgresJournal)
+
+
+@pytest.mark.parametrize(
+    ("journal", "why"),
+    [
+        ("mysql://u:secret@db/relayline", "only Postgres, or the path of a SQLite file"),
+        ("postgresql://u:secret@db", "names no database"),
+        ("postgresql://u:secret@db:many/relayline", "can't be read"),
+    ],
+)
+def test_another_address_is_refused_without_quoting_it(
+    monkeypatch: pytest.MonkeyPatch, journal: str, why: str
+) -> None:
+    monkeypatch.setenv(NAME, journal)
+    with pytest.raises(BadSettings, match=f"{NAME} .*{why}") as caught:
+        load_settings()
+    assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+async def test_migrate_prepares_a_database_once_and_says_so(postgres: PostgresServer) -> None:
+    env = {NAME: postgres.create_database(f"test_{uuid4().hex}")}
+    said = [await relayline("migrate", env=env) for _ in range(2)]
+    assert [ended.code for ended in said] == [0, 0]
+    assert "it was not there" in said[0].out
+    assert "already" in said[1].out
+
+
+async def test_migrate_leaves_a_sqlite_journal_alone() -> None:
+    ended = await relayline("migrate", env={NAME: "/proc/none/journal.db"})
+    assert (ended.code, ended.out) == (0, "the journal is a SQLite file: nothing to migrate\n")
+
+
+@pytest.mark.parametrize("process", ["worker", "api"])
+async def test_processes_refuse_a_database_that_is_not_prepared(
+    postgres: PostgresServer, process: str
+) -> None:
+    dsn = postgres.create_database(f"test_{uuid4().hex}")
+    env = {NAME: dsn, "TEMPORAL_ADDRESS": "127.0.0.1:1", "RELAYLINE_API_PORT": "0"}
+    ended = await relayline(process, env=env)
+    assert ended.code == 1
+    assert "run `relayline migrate`" in ended.err.splitlines()[-1]
+    assert QUOTED_PASSWORD not in ended.err
