@@ -1,0 +1,55 @@
+"""docs/deploy.md speaks of services, settings, metrics, commands and files that there are."""
+
+from __future__ import annotations
+
+import re
+
+import pytest
+from typer.main import get_command
+
+from api.metrics import Metrics
+from cli import app
+from settings import Settings
+from tests.deploy.files import ROOT, compose, defaults
+
+TEXT = (ROOT / "docs" / "deploy.md").read_text()
+SHELL = "\n".join(re.findall(r"^```(?:sh|text)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE))
+SERVICES = compose()["services"]
+
+
+def test_services_that_commands_name_are_there() -> None:
+    lines = [line.partition("docker compose ")[2].split("#")[0] for line in SHELL.splitlines()]
+    for line in filter(None, lines):
+        verb, *words = [word for word in line.split() if not word.startswith("-")]
+        named = words[:1] if verb in {"exec", "run"} else words
+        assert verb in {"up", "ps", "build", "run", "exec", "stop"}
+        assert set(named) <= set(compose()["services"]), line
+
+
+@pytest.mark.parametrize("name", sorted(set(re.findall(r"\bRELAYLINE_[A-Z_]+", TEXT))))
+def test_a_setting_that_is_named_exists(name: str) -> None:
+    assert name in {f"RELAYLINE_{field.upper()}" for field in Settings.model_fields} | {*defaults()}
+
+
+def test_metrics_that_are_named_are_told() -> None:
+    text = Metrics().text().decode()
+    told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
+    named = set(re.findall(r"`(relayline_\w+)`", TEXT))
+    assert len(named) == 5
+    assert named <= told
+
+
+def test_commands_that_are_named_exist() -> None:
+    named = set(re.findall(r"(?:`|^)relayline ([a-z]+)", f"{TEXT}\n{SHELL}", re.MULTILINE))
+    assert named >= {"api", "worker", "migrate"}
+    assert named <= set(getattr(get_command(app), "commands", {}))
+
+
+def test_files_and_pages_that_are_named_exist() -> None:
+    for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w.-]+\.md)\)", TEXT):
+        [name] = filter(None, path)
+        assert (ROOT / name).exists() or (ROOT / "docs" / name).exists(), name
+
+
+def test_readme_leads_there() -> None:
+    assert "docs/deploy.md" in (ROOT / "README.md").read_text()

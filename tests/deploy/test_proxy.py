@@ -1,0 +1,66 @@
+"""The proxy passes streams on as they are; its configuration is read here, not run."""
+
+from __future__ import annotations
+
+import uvicorn
+
+from settings import Settings
+from tests.deploy.files import compose, nginx, seconds
+
+CONFIG = nginx()
+LOCATION = "http/server/location //"
+UPSTREAM = "http/upstream api/"
+PROXY = compose()["services"]["proxy"]
+
+
+def test_it_listens_where_the_port_is_published_and_speaks_to_every_api_process() -> None:
+    [published] = PROXY["ports"]
+    assert CONFIG["http/server/listen"] == [published.rsplit(":", 1)[1]]
+    assert "./deploy/nginx.conf:/etc/nginx/nginx.conf:ro" in PROXY["volumes"]
+    assert CONFIG[f"{LOCATION}proxy_pass"] == ["http://api"]
+    port = compose()["services"]["api"]["environment"]["RELAYLINE_API_PORT"]
+    assert CONFIG[f"{UPSTREAM}server"] == [f"api:{port}", "resolve"]
+    assert CONFIG[f"{UPSTREAM}zone"], "resolve needs it"
+    assert CONFIG["http/resolver"][0] == "127.0.0.11", "Docker's own, which knows all replicas"
+
+
+def test_nothing_is_held_back_and_no_stream_sticks_to_a_process() -> None:
+    assert CONFIG[f"{LOCATION}proxy_buffering"] == ["off"]
+    assert CONFIG["http/server/gzip"] == ["off"]
+    assert CONFIG[f"{UPSTREAM}least_conn"] == []
+    assert f"{UPSTREAM}ip_hash" not in CONFIG
+    assert seconds(CONFIG[f"{LOCATION}proxy_read_timeout"][0]) > 4 * Settings().heartbeat_s
+    assert seconds(CONFIG[f"{LOCATION}proxy_read_timeout"][0]) > 60, "a long poll"
+
+
+def test_connections_are_kept_for_less_long_than_the_api_keeps_them() -> None:
+    assert CONFIG[f"{LOCATION}proxy_http_version"] == ["1.1"]
+    assert CONFIG[f"{LOCATION}proxy_set_header Connection"] == ['""']
+    api_s = uvicorn.Config("unused").timeout_keep_alive
+    assert seconds(CONFIG[f"{UPSTREAM}keepalive_timeout"][0]) < api_s
+
+
+def test_who_hangs_up_is_noticed_and_who_asks_is_told_to_the_api() -> None:
+    assert CONFIG[f"{LOCATION}proxy_ignore_client_abort"] == ["off"]
+    assert CONFIG[f"{LOCATION}proxy_set_header X-Forwarded-For"] == ["$remote_addr"]
+    assert CONFIG[f"{LOCATION}proxy_set_header Host"] == ["$http_host"]
+
+
+def test_only_what_can_be_done_twice_is_tried_twice() -> None:
+    assert CONFIG[f"{LOCATION}proxy_next_upstream"] == ["error", "timeout"]  # no non_idempotent
+
+
+def test_bodies_that_the_api_takes_pass() -> None:
+    [limit] = CONFIG["http/server/client_max_body_size"]
+    assert int(limit.removesuffix("m")) * 1024 * 1024 > Settings().max_body_bytes
+
+
+def test_streams_have_file_descriptors() -> None:
+    connections = int(CONFIG["events/worker_connections"][0])
+    files = int(CONFIG["worker_rlimit_nofile"][0])
+    assert files == PROXY["ulimits"]["nofile"]
+    assert connections < files
+
+
+def test_it_ends_within_its_grace_period() -> None:
+    assert seconds(CONFIG["worker_shutdown_timeout"][0]) < seconds(PROXY["stop_grace_period"])

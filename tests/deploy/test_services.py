@@ -1,0 +1,120 @@
+"""What docker-compose.yml starts works together, outside Docker: see `Stand` for what differs."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import AsyncIterator
+
+import httpx
+import pytest
+from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
+
+from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
+from tests.deploy.files import environment
+from tests.deploy.stand import SERVICES, Replica, Stand
+from tests.postgres_server import PostgresServer
+
+pytestmark = pytest.mark.timeout(120)
+SCRIPT = [
+    {"tokens": 20, "every_ms": 5},
+    {"call": "calculate", "arguments": {"expression": "6*7"}},
+    {"say": "done"},
+]
+REQUEST = {"agent": "assistant", "input": json.dumps({"rehearse": SCRIPT})}
+NAMESPACE = environment(SERVICES["temporal-namespace"])["TEMPORAL_NAMESPACE"]
+
+
+@pytest.fixture(scope="module")
+async def stand(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Stand]:
+    """The databases and the namespace are there; nothing of ours runs yet."""
+    with PostgresServer() as postgres:
+        address = temporal.service_client.config.target_host
+        made = Stand(tmp_path_factory.mktemp("deploy"), postgres, address)
+        try:
+            await made.healthy("postgres")
+            await made.make_databases()
+            await made.one_shot("temporal-namespace")
+            yield made
+        finally:
+            await made.close()
+
+
+async def test_the_databases_belong_to_those_who_use_them(stand: Stand) -> None:
+    given = environment(SERVICES["postgres"])
+    owners = "SELECT datname || ' ' || pg_get_userbyid(datdba) FROM pg_database"
+    said = await stand.psql(
+        "--dbname=relayline",
+        f"--command={owners} WHERE datname ~ 'temporal|relayline' ORDER BY 1",
+        user="relayline",
+        password=given["RELAYLINE_DB_PASSWORD"],
+    )
+    assert said.split("\n")[:3] == [
+        "relayline relayline",
+        "temporal temporal",
+        "temporal_visibility temporal",
+    ]
+    with pytest.raises(AssertionError, match="permission denied for database"):
+        await stand.psql(
+            "--dbname=relayline",
+            "--command=SELECT 1",
+            user="temporal",
+            password=given["TEMPORAL_DB_PASSWORD"],
+        )
+
+
+async def test_the_namespace_job_may_run_again_and_leaves_what_runs_need(
+    stand: Stand, temporal: Client
+) -> None:
+    await asyncio.gather(*(stand.one_shot("temporal-namespace") for _ in range(2)))
+    found = await temporal.operator_service.list_search_attributes(
+        ListSearchAttributesRequest(namespace=NAMESPACE)
+    )
+    keyword = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
+    for name in (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT):
+        assert found.custom_attributes[name] == keyword
+    described = await temporal.workflow_service.describe_namespace(
+        DescribeNamespaceRequest(namespace=NAMESPACE)
+    )
+    assert described.config.workflow_execution_retention_ttl.seconds == 7 * 86_400
+
+
+async def test_a_run_goes_through_two_api_processes_and_two_workers_and_all_stop(
+    stand: Stand,
+) -> None:
+    await asyncio.gather(*(stand.one_shot("migrate") for _ in range(2)))
+    apis = [await stand.start("api") for _ in range(int(SERVICES["api"]["deploy"]["replicas"]))]
+    workers = [
+        await stand.start("worker") for _ in range(int(SERVICES["worker"]["deploy"]["replicas"]))
+    ]
+    for replica in (*apis, *workers):
+        await stand.healthy(replica.service, replica.env)
+    runs = [await submitted(api) for api in apis]
+    for run_id in runs:
+        journals = [await ended(api, run_id) for api in apis]
+        assert journals[0] == journals[1]
+        assert journals[0][-1]["type"] == "run.completed"
+    assert [await replica.stop() for replica in (*workers, *apis)] == [0, 0, 0, 0]
+
+
+async def submitted(api: Replica) -> str:
+    """A run that this API process took in."""
+    async with httpx.AsyncClient(base_url=api.url, timeout=30) as http:
+        answer = await http.post("/v1/runs", json=REQUEST)
+        assert answer.status_code == 202, answer.text
+        run_id: str = answer.json()["run_id"]
+        return run_id
+
+
+async def ended(api: Replica, run_id: str) -> list[dict[str, object]]:
+    """The run's events, from this API process, once it has ended."""
+    async with httpx.AsyncClient(base_url=api.url, timeout=40) as http:
+        view = (await http.get(f"/v1/runs/{run_id}", params={"wait": 30})).json()
+        assert view["status"] == "completed", view
+        page = (await http.get(f"/v1/runs/{run_id}/events", params={"limit": 1000})).json()
+        assert page["ended"]
+        events: list[dict[str, object]] = page["events"]
+        return events
