@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
@@ -18,9 +19,10 @@ _Complaints = Iterator[tuple[Check, str]]
 def complaints(run: Observed) -> _Complaints:
     """What attempts did that they must not do."""
     yield from _rendered(run)
-    yield from _said(run)
-    yield from _void(run)
-    yield from _stale(run)
+    for life in run.lives:
+        yield from _said(run.input, life)
+        yield from _void(life)
+        yield from _stale(life)
     if run.drained_only:
         yield from _drained(run)
 
@@ -38,10 +40,10 @@ def _rendered(run: Observed) -> _Complaints:
                 yield Check.RENDERED, f"step {step}, {when} its end: {_differing(seen, text)}"
 
 
-def _said(run: Observed) -> _Complaints:
+def _said(submitted: str, life: list[Event]) -> _Complaints:
     """Whole answers are those of the script, interrupted ones begin like them."""
-    oracle, begun = Oracle(run.input), False
-    for event in run.events:
+    oracle, begun = Oracle(submitted), False
+    for event in life:
         match event["type"]:
             case "message.user":
                 if begun:
@@ -58,10 +60,10 @@ def _said(run: Observed) -> _Complaints:
                     yield Check.SAID, f"step {event['step']}: no beginning of what is to be said"
 
 
-def _void(run: Observed) -> _Complaints:
+def _void(life: list[Event]) -> _Complaints:
     """Whatever an attempt streamed is declared void, all of it, before a later one streams."""
     streamed: defaultdict[int, dict[int, list[int]]] = defaultdict(dict)
-    for event in run.events:
+    for event in life:
         if event["type"] == "attempt.superseded":
             left = streamed[event["step"]].pop(event["data"]["attempt"], [])
             declared = (event["data"]["from_seq"], event["data"]["to_seq"])
@@ -81,10 +83,10 @@ def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
         streamed.setdefault(attempt, []).append(event["seq"])
 
 
-def _stale(run: Observed) -> _Complaints:
+def _stale(life: list[Event]) -> _Complaints:
     """Attempts of a call write in their order; a further run of an unsafe tool counts anew."""
     newest: dict[str, int] = {}
-    for event in run.events:
+    for event in life:
         if event["type"] == "input.received":
             newest.pop(_call_of(event["data"]["request_id"]), None)
         attempt = event.get("attempt")
@@ -97,8 +99,8 @@ def _stale(run: Observed) -> _Complaints:
 
 
 def _call_of(request_id: str) -> str:
-    """The call whose outcome is asked for: `outcome_{step}_{index}_{run}`."""
-    return "_".join(["call", *request_id.split("_")[1:3]])
+    """The call whose outcome is asked for: `outcome_{step}_{index}_{run}`, or with `e{epoch}`."""
+    return "_".join(["call", *re.sub(r"_e\d+_", "_", request_id).split("_")[1:3]])
 
 
 def _drained(run: Observed) -> _Complaints:
