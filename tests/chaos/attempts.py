@@ -8,11 +8,9 @@ from collections.abc import Iterator
 
 from contracts.render import Rendered
 from tests.chaos.checks import Check
-from tests.chaos.observed import Event, Observed
+from tests.chaos.observed import DELTAS, MESSAGES, Event, Observed
 from tests.chaos.script_text import Oracle
 
-_DELTAS = frozenset({"message.delta", "reasoning.delta"})
-_MESSAGES = frozenset({"message.completed", "message.interrupted"})
 _Complaints = Iterator[tuple[Check, str]]
 
 
@@ -32,7 +30,7 @@ def _rendered(run: Observed) -> _Complaints:
     rendered = Rendered()
     for stored, event in zip(run.stored, run.events, strict=True):
         before, rendered = rendered, rendered.apply(stored)
-        if event["type"] not in _MESSAGES:
+        if event["type"] not in MESSAGES:
             continue
         step, text = event["step"], event["data"]["text"]
         for when, seen in (("before", before.text(step)), ("after", rendered.text(step))):
@@ -69,7 +67,7 @@ def _void(life: list[Event]) -> _Complaints:
             declared = (event["data"]["from_seq"], event["data"]["to_seq"])
             if not left or declared != (left[0], left[-1]):
                 yield Check.SUPERSEDED, f"{declared} is declared void, streamed was {left}"
-        elif event["type"] in _DELTAS | _MESSAGES and "attempt" in event:
+        elif event["type"] in DELTAS | MESSAGES and "attempt" in event:
             yield from _goes_on(event, streamed[event["step"]])
 
 
@@ -79,7 +77,7 @@ def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
     for early in [old for old in streamed if old < attempt]:
         del streamed[early]
         yield Check.SUPERSEDED, f"attempt {early} is not void at {event['seq']}, of {attempt}"
-    if event["type"] in _DELTAS:
+    if event["type"] in DELTAS:
         streamed.setdefault(attempt, []).append(event["seq"])
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from contracts.events import TERMINAL_TYPES
 from tests.chaos import attempts, delivery, effects, epochs
@@ -12,12 +13,12 @@ from tests.chaos.checks import Check, Violation
 from tests.chaos.observed import Event, Observed
 from tests.runs import laws
 
-_ONCE_EVER = {
+_ONCE_EVER: dict[str, tuple[str, ...]] = {
     "command.accepted": ("command_id",),
     "command.applied": ("command_id",),
     "command.refused": ("command_id",),
 }
-_ONCE = {
+_ONCE: dict[str, tuple[str, ...]] = {
     "run.started": (),
     "step.started": ("step",),
     "message.completed": ("step",),
@@ -79,7 +80,9 @@ def _journal(run: Observed) -> _Complaints:
         yield Check.CONTIGUOUS, f"{seqs}"
     keys = Counter(event.key for event in run.stored if event.key is not None)
     ever = Counter(_meanings(run.events, _ONCE_EVER))
-    for same in (keys, ever, *(Counter(_meanings(life, _ONCE)) for life in run.lives)):
+    counted: list[Counter[Any]] = [keys, ever]
+    counted += [Counter(_meanings(life, _ONCE)) for life in run.lives]
+    for same in counted:
         for fact, times in same.items():
             if times > 1:
                 yield Check.FACT_ONCE, f"{fact!r} stands {times} times"

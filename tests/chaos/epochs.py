@@ -28,10 +28,12 @@ def complaints(run: Observed) -> _Complaints:
 
 
 def _keys(run: Observed) -> _Complaints:
-    """From a reset on, facts have the keys of the new epoch."""
-    epoch = 0
+    """From a reset on, facts have the keys of the new epoch, but for a step that was begun."""
+    epoch, begun = 0, dict[int | None, int]()
     for event in run.stored:
         epoch += event.type == REWOUND
+        if event.type == "step.started":
+            begun[event.step] = epoch
         found = _OF_EPOCH.fullmatch(event.key or "")
-        if found and int(found[1]) != epoch:
+        if found and int(found[1]) not in {epoch, begun.get(event.step)}:
             yield Check.EPOCHS, f"{event.key} at {event.seq}, in epoch {epoch}"

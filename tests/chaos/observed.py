@@ -12,6 +12,8 @@ from contracts.envelope import StoredEvent
 from contracts.rewinding import REWOUND, counting
 
 Event = dict[str, Any]
+DELTAS = frozenset({"message.delta", "reasoning.delta"})
+MESSAGES = frozenset({"message.completed", "message.interrupted"})
 
 
 class Connection(NamedTuple):
@@ -64,6 +66,8 @@ class Observed:
     waiting_for: Sequence[Any] = ()
     replay: str = ""
     """What a replay of the histories complained of."""
+    executions: int = 0
+    """How many executions Temporal knows of."""
     resets: int = 0
     """How often an operator has reset it, as far as that is known to have succeeded."""
     drained_only: bool = False
@@ -80,7 +84,7 @@ class Observed:
         resets = [place for place, event in enumerate(self.stored) if event.type == REWOUND]
         counted = [counting(self.stored[:place]) for place in (*resets, len(self.stored))]
         by_seq = {event["seq"]: event for event in self.events}
-        return [[by_seq[event.seq] for event in life] for life in counted]
+        return [_begun_anew([by_seq[event.seq] for event in life]) for life in counted]
 
     @cached_property
     def epochs(self) -> list[list[Event]]:
@@ -96,3 +100,15 @@ class Observed:
     def end(self) -> Event | None:
         """The newest event, None if there is none."""
         return self.events[-1] if self.stored else None
+
+
+def _begun_anew(life: list[Event]) -> list[Event]:
+    """Without the text of steps that were under way at a reset: it starts over."""
+    ended, kept = set(), list[Event]()
+    for event in life:
+        if event["type"] == REWOUND:
+            kept = [it for it in kept if it["type"] not in DELTAS or it["step"] in ended]
+        if event["type"] in MESSAGES:
+            ended.add(event["step"])
+        kept.append(event)
+    return kept

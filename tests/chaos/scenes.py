@@ -10,10 +10,11 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.campaign import Load, chaos_stack
+from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
 from tests.chaos.plans import Plan
+from tests.chaos.stacks import chaos_stack
 from tests.dev_stack import DevStack
 
 BOUND_S = 30.0
