@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import json
 import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from contracts.render import Rendered
+from contracts.rewinding import REWOUND, counting
 from tests.chaos.checks import Check
 from tests.chaos.observed import DELTAS, MESSAGES, Event, Observed
 from tests.chaos.script_text import Oracle
@@ -26,10 +28,22 @@ def complaints(run: Observed) -> _Complaints:
 
 
 def _rendered(run: Observed) -> _Complaints:
-    """At each prefix that ends a step a person sees what is stored: just before, and after."""
+    """At each prefix that ends a step a person sees what is stored: just before, and after.
+
+    After a reset nothing else is seen than what counts then.
+    """
     rendered = Rendered()
-    for stored, event in zip(run.stored, run.events, strict=True):
+    for place, (stored, event) in enumerate(zip(run.stored, run.events, strict=True), 1):
         before, rendered = rendered, rendered.apply(stored)
+        if event["type"] == REWOUND:
+            whole = {
+                it.step: json.loads(it.data)["text"]
+                for it in counting(run.stored[:place])
+                if it.type in MESSAGES
+            }
+            for step in rendered.steps:
+                if rendered.text(step) != whole.get(step, ""):
+                    yield Check.RENDERED, f"step {step} is seen after the reset at {stored.seq}"
         if event["type"] not in MESSAGES:
             continue
         step, text = event["step"], event["data"]["text"]
