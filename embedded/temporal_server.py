@@ -30,6 +30,8 @@ _DYNAMIC_CONFIG = {
     # the server pushes a cancellation to the worker; else it waits for the next heartbeat
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",
+    # a worker that stops is given no more tasks; else what it is given meanwhile times out
+    "frontend.enableCancelWorkerPollsOnShutdown": "true",
     # 1 by default: a second query of a busy run would be turned away
     "history.MaxBufferedQueryCount": "100",
 }
