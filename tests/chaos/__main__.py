@@ -11,7 +11,7 @@ import shutil
 import sys
 import tempfile
 import time
-from contextlib import suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -21,7 +21,7 @@ from tests.chaos.checker import check
 from tests.chaos.checks import Violation
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
-from tests.chaos.stacks import chaos_cluster, chaos_stack
+from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, postgres_cluster
 
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 50
@@ -53,11 +53,7 @@ async def campaign(
 ) -> tuple[list[Violation], dict[str, Any]]:
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began = time.monotonic()
-    data = folder / "data"
-    several = given.api > 1 or given.workers != _DEV_WORKERS
-    async with (
-        chaos_cluster(data, given.api, given.workers) if several else chaos_stack(data)
-    ) as stack:
+    async with _stack(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         mix = MIXES[given.mix]
         faults = Faults(stack, load, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
@@ -80,6 +76,18 @@ async def campaign(
     return found, told
 
 
+def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager[Stack]:
+    """What the campaign is played on."""
+    if given.postgres:
+        # a killed Postgres, other than a restarted one, may lose deltas that did not wait for it
+        relaxed = ("kill", "journal") not in MIXES[given.mix]
+        env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
+        return postgres_cluster(data, given.api, given.workers, **env)
+    if given.api > 1 or given.workers != _DEV_WORKERS:
+        return chaos_cluster(data, given.api, given.workers)
+    return chaos_stack(data)
+
+
 def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m tests.chaos", description=__doc__)
     parser.add_argument("--runs", type=int, default=1000)
@@ -88,6 +96,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--at-once", type=int, default=10, help="runs at a time")
     parser.add_argument("--api", type=int, default=1, help="API processes; one: `relayline dev`")
     parser.add_argument("--workers", type=int, default=_DEV_WORKERS, help="workers")
+    parser.add_argument("--postgres", action="store_true", help="the journal is in Postgres")
     parser.add_argument("--fault-every-s", type=float, default=3.0, help="seconds, on average")
     parser.add_argument("--mix", choices=MIXES, default="heavy", help="which faults")
     return parser.parse_args()

@@ -14,8 +14,9 @@ import httpx
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 
-from embedded.supervisor import Child, ChildSpec, Supervisor
+from embedded.supervisor import Supervisor
 from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
+from supervision.child import Child, ChildSpec
 from tests.dev_stack import READY_S, ROOT, free_port
 
 CONTINUE_AFTER = 30

@@ -34,6 +34,7 @@ MIXES: dict[str, Mix] = {
     | {("kill", "temporal"): 2, ("drain", "temporal"): 2, ("kill", "journal"): 2}
     | {("drain", "journal"): 2, ("reset", "run"): 8, ("terminate", "run"): 3},
     "kills": {("kill", "worker"): 1},
+    "restarts": LIGHT | {("drain", "journal"): 20},
     "operators": LIGHT | {("reset", "run"): 100, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}

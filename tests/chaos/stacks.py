@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import asyncio
+from collections.abc import AsyncIterator, Mapping, Sequence
+from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Protocol
 
 from temporalio.client import Client
 
+from journal.migrate import migrate
 from journal.port import Journal
-from journal.sqlite import SqliteJournal
+from settings import Settings
 from tests.chaos.agents import FOLDER, MODULE
 from tests.chaos.cluster import Cluster, JournalServer
 from tests.dev_stack import DevStack
+from tests.postgres_server import PostgresServer
+from wiring import build_journal
 
 
 class Stack(Protocol):
@@ -46,7 +51,7 @@ class Stack(Protocol):
 
 def opened(stack: Stack) -> Journal:
     """The journal of the stack, to read from; close it."""
-    return SqliteJournal(Path(stack.journal))
+    return build_journal(Settings(journal=stack.journal))
 
 
 def settings(data_dir: Path) -> dict[str, str]:
@@ -61,17 +66,31 @@ def chaos_stack(data_dir: Path, **env: str) -> DevStack:
     return DevStack(data_dir, "--workers", "2", **settings(data_dir), **env)
 
 
-def chaos_cluster(
-    data_dir: Path, apis: int, workers: int, server: JournalServer | None = None, journal: str = ""
-) -> Cluster:
-    """That many processes of each kind with the agent `chaos`; not yet started.
+@asynccontextmanager
+async def chaos_cluster(
+    data_dir: Path, apis: int, workers: int, **env: str
+) -> AsyncIterator[Cluster]:
+    """That many processes of each kind with the agent `chaos`, on a file in `data_dir`."""
+    async with Cluster(
+        data_dir, apis=apis, workers=workers, env=settings(data_dir) | env
+    ) as cluster:
+        yield cluster
 
-    Args:
-        data_dir: A folder that does not exist.
-        apis: API processes.
-        workers: Workers.
-        server: What serves the journal, if it has a server; it is started already.
-        journal: The journal's address; a file in `data_dir` if there is none.
-    """
-    env = settings(data_dir)
-    return Cluster(data_dir, apis=apis, workers=workers, server=server, journal=journal, env=env)
+
+@asynccontextmanager
+async def postgres_cluster(
+    data_dir: Path, apis: int, workers: int, **env: str
+) -> AsyncIterator[Cluster]:
+    """The same on a Postgres of its own."""
+    server = PostgresServer()
+    try:
+        await asyncio.to_thread(server.start)
+        dsn = await asyncio.to_thread(server.create_database, "relayline")
+        await migrate(dsn)
+        given: Mapping[str, str] = settings(data_dir) | env
+        async with Cluster(
+            data_dir, apis=apis, workers=workers, env=given, server=server, journal=dsn
+        ) as cluster:
+            yield cluster
+    finally:
+        await asyncio.to_thread(server.remove)
