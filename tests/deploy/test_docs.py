@@ -9,6 +9,7 @@ from typer.main import get_command
 
 from api.metrics import Metrics
 from cli import app
+from contracts.runs import MODELS_QUEUE, TASK_QUEUE
 from settings import Settings
 from tests.deploy.files import ROOT, compose, defaults
 
@@ -37,6 +38,11 @@ def test_metrics_that_are_named_are_told() -> None:
     named = set(re.findall(r"`(relayline_\w+)`", TEXT))
     assert len(named) == 5
     assert named <= told
+
+
+def test_task_queues_are_named_as_they_are() -> None:
+    [line] = [line for line in TEXT.splitlines() if "approximate_backlog_age_seconds`, " in line]
+    assert f"task queues `{TASK_QUEUE}` and `{MODELS_QUEUE}-…`" in line
 
 
 def test_commands_that_are_named_exist() -> None:
