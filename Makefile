@@ -26,6 +26,7 @@ test: setup  ## every test
 
 chaos: setup  ## runs, faults and the checker, then every mutant; long form: make chaos CHAOS="--runs 1000"
 	$(BIN)/python -m tests.chaos $(CHAOS)
+	$(BIN)/python -m tests.chaos $(CHAOS) --postgres --api 2 --workers 2
 	$(BIN)/python -m pytest tests/chaos -m chaos
 
 check: setup  ## everything that reads the code without running it

@@ -4,29 +4,39 @@ from __future__ import annotations
 
 import argparse
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from tests.chaos.__main__ import campaign
+from tests.chaos.checks import Violation
 
 SEED = 20
+FIRST_RESTARTS_POSTGRES = 23
+"""A seed whose first fault of the mix `restarts` is the restart of Postgres."""
+
+
+async def played(folder: Path, **given: Any) -> tuple[list[Violation], dict[str, Any]]:
+    usual = {"runs": 24, "minutes": 0.4, "at_once": 8, "fault_every_s": 2.5, "workers": 2}
+    return await campaign(folder, argparse.Namespace(**usual, **given))
 
 
 @pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
-    given = argparse.Namespace(
-        runs=24,
-        seed=SEED,
-        minutes=0.4,
-        at_once=8,
-        fault_every_s=2.5,
-        mix="light",
-        api=1,
-        workers=2,
-        postgres=False,
-    )
-    found, told = await campaign(tmp_path, given)
+    found, told = await played(tmp_path, seed=SEED, mix="light", api=1, postgres=False)
     assert found == []
     assert told["runs"] >= 10
     assert sum(told["faults"].values()) >= 2
+    assert told["characters"] > 1000
+
+
+@pytest.mark.timeout(150)  # as above, with more processes
+async def test_the_same_holds_for_two_api_processes_on_a_postgres_that_is_restarted(
+    tmp_path: Path,
+) -> None:
+    seed = FIRST_RESTARTS_POSTGRES
+    found, told = await played(tmp_path, seed=seed, mix="restarts", api=2, postgres=True)
+    assert found == []
+    assert told["runs"] >= 10
+    assert told["faults"]["drain journal"] >= 1
     assert told["characters"] > 1000
