@@ -42,6 +42,8 @@ class Execution(NamedTuple):
     waited_s: float = 0
     """Seconds that its oldest task has not been taken, or not been done if it is the workflow's;
     of a described run only."""
+    history_events: int = 0
+    history_bytes: int = 0
 
     @property
     def submitted_at(self) -> datetime:
@@ -70,6 +72,8 @@ async def execution_of(described: WorkflowExecution) -> Execution:
     return found._replace(
         task_attempt=raw.pending_workflow_task.attempt,
         waited_s=_waited_s(raw.pending_workflow_task, raw.pending_activities),
+        history_events=raw.workflow_execution_info.history_length,
+        history_bytes=raw.workflow_execution_info.history_size_bytes,
     )
 
 

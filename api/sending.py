@@ -9,6 +9,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 from starlette.responses import Response
 
+from api import flood
 from api.errors import AlreadyEnded, Conflict, InvalidField, UnknownRun
 from api.receipts import journaled_kind
 from api.schemas import CommandReceipt, CommandRequest
@@ -73,6 +74,7 @@ async def send(
         InvalidField: its id is that of a command of another kind.
         AlreadyEnded: the run has ended.
         UnknownRun: nobody knows it.
+        TooManyCommands: it has had so many in this step that its history would fill up.
         TemporalUnavailable: the signal is not known to be accepted; send it again with its id.
     """
     if await _came_before(services, asked):
@@ -128,6 +130,8 @@ async def _came_before(services: Services, asked: Sending) -> bool:
 
 async def _signal(services: Services, asked: Sending) -> None:
     run_id, command, _ = asked
+    if execution := await services.gateway.execution(run_id):
+        flood.check(command.kind, execution)
     head = await services.journal.head(run_id)
     if (head and head.ended) or not await services.gateway.signal(run_id, command):
         await refuse(services, asked)
