@@ -1,4 +1,5 @@
-"""The short form of `make chaos`: a mixed load, faults meanwhile, and no promise broken."""
+"""The short form of `make chaos`: a mixed load on two API processes and two workers, faults and
+operators meanwhile, and no promise broken."""
 
 from __future__ import annotations
 
@@ -15,7 +16,14 @@ SEED = 20
 @pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
     given = argparse.Namespace(
-        runs=24, seed=SEED, minutes=0.4, at_once=8, fault_every_s=2.5, mix="light", api=1, workers=2
+        runs=24,
+        seed=SEED,
+        minutes=0.4,
+        at_once=8,
+        fault_every_s=2.5,
+        mix="operators",
+        api=2,
+        workers=2,
     )
     found, told = await campaign(tmp_path, given)
     assert found == []
