@@ -19,9 +19,11 @@ from typing import Any
 from tests.chaos.campaign import END_S, Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
+from tests.chaos.cluster import Cluster
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
 from tests.chaos.stacks import chaos_cluster, chaos_stack
+from tests.dev_stack import DevStack
 
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 50
@@ -54,10 +56,11 @@ async def campaign(
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began = time.monotonic()
     data = folder / "data"
-    several = given.api > 1 or given.workers != _DEV_WORKERS
-    async with (
-        chaos_cluster(data, given.api, given.workers) if several else chaos_stack(data)
-    ) as stack:
+    if given.api == 1 and given.workers == _DEV_WORKERS:
+        made: DevStack | Cluster = chaos_stack(data)
+    else:
+        made = chaos_cluster(data, given.api, given.workers)
+    async with made as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         mix = MIXES[given.mix]
         faults = Faults(stack, load, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
