@@ -130,10 +130,12 @@ async def _came_before(services: Services, asked: Sending) -> bool:
 
 async def _signal(services: Services, asked: Sending) -> None:
     run_id, command, _ = asked
-    if execution := await services.gateway.execution(run_id):
-        flood.check(command.kind, execution)
     head = await services.journal.head(run_id)
-    if (head and head.ended) or not await services.gateway.signal(run_id, command):
+    execution = None if head and head.ended else await services.gateway.execution(run_id)
+    if execution is None or execution.status.ended:
+        await refuse(services, asked)
+    flood.check(command.kind, execution)
+    if not await services.gateway.signal(run_id, command):
         await refuse(services, asked)
     services.sent.add(run_id, command.command_id, command.kind)
 
