@@ -46,6 +46,8 @@ class Execution(NamedTuple):
     """Task queues in which a call of it waits; of a described run only."""
     build_id: str = ""
     """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
+    history_events: int = 0
+    history_bytes: int = 0
 
     @property
     def submitted_at(self) -> datetime:
@@ -82,6 +84,8 @@ async def execution_of(described: WorkflowExecution) -> Execution:
         waited_s=_waited_s(raw.pending_workflow_task, waiting),
         queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
         build_id=versioning.deployment_version.build_id,
+        history_events=raw.workflow_execution_info.history_length,
+        history_bytes=raw.workflow_execution_info.history_size_bytes,
     )
 
 

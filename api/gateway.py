@@ -27,6 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.bounded import bounded
 from api.errors import TemporalUnavailable
 from api.execution import Execution, execution_of
+from api.flood import check_refusal
 from api.labels import details, summary
 from api.namespace import NamespaceLacking
 from api.taken import taken_kind
@@ -147,10 +148,15 @@ class Gateway:
             return None
 
     async def signal(self, run_id: str, command: AnyCommand) -> bool:
-        """Send the command; False if the run is unknown or has ended."""
+        """Send the command; False if the run is unknown or has ended.
+
+        Raises:
+            TooManyCommands: Temporal takes no more signals for it.
+        """
         try:
             await bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
         except RPCError as error:
+            check_refusal(run_id, error)
             _check_not_found(error)
             return False
         return True

@@ -10,6 +10,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 from starlette.responses import Response
 
+from api import flood
 from api.errors import AlreadyEnded, Conflict, InvalidField, TemporalUnavailable, UnknownRun
 from api.receipts import journaled_kind
 from api.schemas import CommandReceipt, CommandRequest
@@ -77,6 +78,7 @@ async def send(
         InvalidField: its id is that of a command of another kind.
         AlreadyEnded: the run has ended.
         UnknownRun: nobody knows it.
+        TooManyCommands: it has had so many in this step that its history would fill up.
         TemporalUnavailable: the signal is not known to be accepted; send it again with its id.
     """
     if await _came_before(services, asked, ask_temporal=asked.chosen):
@@ -141,7 +143,11 @@ async def _came_before(services: Services, asked: Sending, *, ask_temporal: bool
 async def _signal(services: Services, asked: Sending) -> None:
     run_id, command = asked.run_id, asked.command
     head = await services.journal.head(run_id)
-    if (head and head.ended) or not await services.gateway.signal(run_id, command):
+    execution = None if head and head.ended else await services.gateway.execution(run_id)
+    if execution is None or execution.status.ended:
+        await refuse(services, asked)
+    flood.check(command.kind, execution)
+    if not await services.gateway.signal(run_id, command):
         await refuse(services, asked)
     services.sent.add(run_id, command.command_id, command.kind)
 

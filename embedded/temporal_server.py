@@ -32,6 +32,8 @@ _DYNAMIC_CONFIG = {
     "system.enableCancelActivityWorkerCommand": "true",
     # a worker that stops is given no more tasks; else what it is given meanwhile times out
     "frontend.enableCancelWorkerPollsOnShutdown": "true",
+    # 10,000 by default: each may cost a dozen of the 51,200 events at which a run is ended
+    "history.maximumSignalsPerExecution": "3500",
     # 1 by default: a second query of a busy run would be turned away
     "history.MaxBufferedQueryCount": "100",
 }

@@ -60,9 +60,14 @@ class RunContext:
         """Temporal gives a new seed where a history that was reset goes on."""
         self._resets += 1
 
+    @property
+    def was_reset(self) -> bool:
+        """True from an operator's reset on, until that is recorded."""
+        return self._caught_up < self._resets
+
     async def catch_up(self) -> None:
         """After a reset, have it recorded before anything new begins, and begin a new epoch."""
-        while self._caught_up < self._resets:
+        while self.was_reset:
             resets = self._resets
             key = f"rewound/{workflow.info().run_id}/{resets}"
             rewinding = asyncio.create_task(self.calls.rewind(key))

@@ -88,6 +88,10 @@ class Gates:
         self._gates[gate.id] = gate
         return gate
 
+    def forget(self, gate: Gate) -> None:
+        """It is asked anew, under another id."""
+        del self._gates[gate.id]
+
     @property
     def waiting(self) -> tuple[Waiting, ...]:
         """What is open, oldest first."""

@@ -89,6 +89,23 @@ class ToolCallRun:
             gate = Gate(id_, "approval", f"{call.name}({call.preview})")
             self._open(gate, self._tool.approval_timeout_s)
 
+    def go_on_in(self, epoch: int) -> None:
+        """After a reset: what is open is asked anew, what was decided counts no more."""
+        if self.ended:
+            return
+        self._epoch, self._facts = epoch, Facts(epoch)
+        gate = self._gate
+        if gate is None or gate.verdict:
+            return
+        self._run.steering.gates.forget(gate)
+        if self._expiry:
+            self._expiry.stop()
+        self._gate = self._expiry = self._check = None
+        if gate.kind == "outcome":
+            self._ask_outcome()
+        else:
+            self.ask_first()
+
     def start(self) -> None:
         """Start its activity."""
         self._started = self._run.calls.start_tool(

@@ -27,11 +27,7 @@ class ToolStep:
         """Return when every call has ended, or was told to stop and had its time for that."""
         self._begin()
         while True:
-            for call in self._calls:
-                await call.collect()
-            self._run.note()
-            for call in self._calls:
-                call.settle()
+            await self._take_note()
             self._stop()
             if all(call.ended for call in self._calls):
                 break
@@ -46,6 +42,18 @@ class ToolStep:
             await self._run.wait(self._stirred)
         self._run.state.running_tools = ()
 
+    async def _take_note(self) -> None:
+        """Of a reset, of what has ended, of what has come in."""
+        if self._reset_at_rest:
+            await self._run.catch_up()
+            for call in self._calls:
+                call.go_on_in(self._run.epoch)
+        for call in self._calls:
+            await call.collect()
+        self._run.note()
+        for call in self._calls:
+            call.settle()
+
     def _begin(self) -> None:
         """Ask whom the calls need first; after a redirect or a cancel none of them begins."""
         moot = self._steering.moot
@@ -56,9 +64,14 @@ class ToolStep:
                 call.withdraw("")
             call.ask_first()
 
+    @property
+    def _reset_at_rest(self) -> bool:
+        return self._run.was_reset and not any(call.running for call in self._calls)
+
     def _stirred(self) -> bool:
         return (
-            self._steering.inbox.unread
+            self._reset_at_rest
+            or self._steering.inbox.unread
             or self._run.stop > self._acted
             or any(call.stirred for call in self._calls)
         )

@@ -1,4 +1,5 @@
-"""The short form of `make chaos`: a mixed load, faults meanwhile, and no promise broken."""
+"""The short form of `make chaos`: a mixed load on two API processes and two workers, faults and
+operators meanwhile, and no promise broken."""
 
 from __future__ import annotations
 
@@ -23,7 +24,7 @@ async def played(folder: Path, **given: Any) -> tuple[list[Violation], dict[str,
 
 @pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
-    found, told = await played(tmp_path, seed=SEED, mix="light", api=1, postgres=False)
+    found, told = await played(tmp_path, seed=SEED, mix="operators", api=2, postgres=False)
     assert found == []
     assert told["runs"] >= 10
     assert sum(told["faults"].values()) >= 2

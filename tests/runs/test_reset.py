@@ -92,3 +92,21 @@ async def test_a_reset_to_the_very_first_task_finds_every_result_and_does_nothin
     result = await temporal.get_workflow_handle(run_id).result()
     assert (result["status"], result["steps"]) == ("completed", 2)
     assert await stack.events(run_id) == before
+
+
+async def test_a_run_whose_question_has_expired_can_be_reset_to_ask_it_again(
+    stack: DevStack,
+) -> None:
+    asks = {"call": "ask_user", "arguments": {"question": "which?", "within_s": 2}}
+    run_id = await stack.submit(asks, {"say": "done"})
+    await stack.ended(run_id)
+    await reset(stack, run_id, after_activity=2)  # the question is in the journal
+    await stack.seen(run_id, "run.rewound")
+    again = "input_e1_1_0"
+    await stack.seen_text(run_id, again)
+    await stack.send(run_id, "answer", request_id=again, text="that")
+    run = await stack.ended(run_id)
+    assert (run["status"], run["output"]) == ("completed", "done")
+    events = await stack.events(run_id)
+    ends = [event["data"] for event in events if event["type"].startswith("tool.")]
+    assert [end.get("output") for end in ends] == [None, "that"]

@@ -6,7 +6,7 @@ import asyncio
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
-from contracts.commands import Pause, Resume
+from contracts.commands import Decide, Decision, Pause, Resume
 from contracts.runs import Limits, RunResult, RunStatus
 from contracts.steps import ModelRequest, ModelResult, PlannedCall
 from tests.workflows.fakes import STOP, Fakes
@@ -95,3 +95,32 @@ async def test_a_paused_run_stays_paused_in_the_next_execution(temporal: Client)
         assert (await handle.result()).status is RunStatus.COMPLETED
     assert fakes.count("run.paused") == 1
     assert all(fakes.refused(f"p{index}") == "already paused" for index in range(1, number + 1))
+
+
+async def test_a_limit_that_a_person_has_raised_stays_raised(temporal: Client) -> None:
+    fakes = long_run()
+    async with fakes.running(temporal, Limits(max_tool_calls=2, on_limit="ask")) as handle:
+        await fakes.until("approval.requested")
+        raised = Decide(
+            command_id="d",
+            approval_id="approval_budget_1",
+            decision=Decision.APPROVE,
+            arguments={"raise_to": STEPS},
+        )
+        await handle.signal(AgentRun.decide, raised)
+        assert (await handle.result()).steps == STEPS
+        assert len(await executions(temporal, handle)) > 2
+    assert fakes.count("budget.exceeded") == fakes.count("approval.requested") == 1
+
+
+async def test_no_command_is_lost_where_an_execution_ends(temporal: Client) -> None:
+    fakes = long_run()
+    sent = 0
+    async with fakes.running(temporal) as handle:
+        while (await handle.query(AgentRun.progress)).step < STEPS:
+            sent += 1
+            await handle.signal(AgentRun.resume, Resume(command_id=f"r{sent}"))
+            await asyncio.sleep(0.02)
+        assert (await handle.result()).status is RunStatus.COMPLETED
+        assert len(await executions(temporal, handle)) > 2
+    assert fakes.types.count("command.accepted") == fakes.types.count("command.refused") == sent

@@ -106,3 +106,19 @@ def test_whatever_their_sizes_all_facts_arrive_in_order_and_each_cargo_is_bounde
         arrived += [each.key for each in cargo.facts]
     assert arrived == keys
     assert pending.empty
+
+
+def test_after_a_reset_only_keys_that_nobody_may_have_written_change() -> None:
+    pending = PendingFacts()
+    pending.known.append("0/step/1/message")
+    pending.add(fact("0/step/1/message"), fact("0/run/ended"), fact("command/c/outcome"))
+    pending.rename("0/", "1/")
+    keys = {it.key for it in pending.cargo().facts}
+    assert keys == {"0/step/1/message", "1/run/ended", "command/c/outcome"}
+
+
+def test_what_a_reset_goes_back_to_is_not_told_by_commands() -> None:
+    pending = PendingFacts()
+    pending.add(fact("0/step/1/started"), fact("command/c/outcome"))
+    pending.cargo()
+    assert [*pending.known] == ["0/step/1/started"]
