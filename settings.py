@@ -108,7 +108,7 @@ class Settings(BaseSettings):
     """Runs that a worker keeps in memory; 0 replays each run's history at every task."""
     max_workflow_tasks: int = Field(default=100, ge=2)
     """Runs that one worker decides about at a time, which takes milliseconds each."""
-    min_pollers: int = Field(default=1, ge=1, le=100)
+    min_pollers: int = Field(default=2, ge=1, le=100)
     """Open requests for the next task that one worker keeps per task queue, at least."""
     max_pollers: int = Field(default=20, ge=1, le=1000)
     """The same at most; between the two, Temporal says how many the load asks for."""

@@ -6,31 +6,36 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
-from typing import NamedTuple, Self
+from typing import Any, NamedTuple, Self
 from uuid import uuid4
 
 import pytest
 from temporalio.client import Client, WorkflowHandle
+from temporalio.common import VersioningBehavior
 from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.providers.factory import ProviderConfig, provider_for
 from api.attention import NO_WORKER
+from console.deploy import Coming, Deployment, DeployRefused
 from contracts.commands import Pause, Resume
+from contracts.housekeeping import HOUSEKEEPING_QUEUE, HousekeepingRequest, HousekeepingResult
 from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
+from housekeeper import build_housekeeper
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
 from tests.api.serving import serving
 from tests.console.test_cli import Ended, relayline
 from tests.providers.stand_in import serving as serving_models
 from tests.workers.test_kinds import attention, lacking
-from worker import build_worker
+from worker import build_worker, deployment_of
 from workflows.agent_run import AgentRun
+from workflows.housekeeping import Housekeeping
 
-pytestmark = pytest.mark.timeout(60)  # Temporal takes seconds to know a new build
+pytestmark = pytest.mark.timeout(90)  # Temporal takes seconds to know a new build
 Handle = WorkflowHandle[AgentRun, RunResult]
 SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
 CALL = {"call": "sleep", "arguments": {"seconds": 0}}
-BOUND_S = 15
+BOUND_S = 40
 
 
 class Site:
@@ -58,6 +63,9 @@ class Site:
         settings = Settings(build_id=build, queues=queues, drain_s=0.1)
         made = build_worker(client, self.journal, providers, settings)
         await self._stack.enter_async_context(made)
+        housekeeping = deployment_of(settings, VersioningBehavior.AUTO_UPGRADE)
+        keeper = build_housekeeper(client, self.journal, None, housekeeping)
+        await self._stack.enter_async_context(keeper)
 
     async def deploy(self, *words: str) -> Ended:
         return await relayline("deploy", *words, env={"TEMPORAL_ADDRESS": self.address})
@@ -86,6 +94,14 @@ class Site:
                     await asyncio.sleep(0.02)
         return run
 
+    async def housekeeping(self) -> WorkflowHandle[Housekeeping, HousekeepingResult]:
+        return await self.temporal.start_workflow(
+            Housekeeping.run,
+            HousekeepingRequest(),
+            id=f"round_{uuid4().hex}",
+            task_queue=HOUSEKEEPING_QUEUE,
+        )
+
 
 class Done(NamedTuple):
     """By which builds."""
@@ -94,7 +110,7 @@ class Done(NamedTuple):
     calls: list[str]
 
 
-async def done(run: Handle, *, resume: bool = False) -> list[Done]:
+async def done(run: WorkflowHandle[Any, Any], *, resume: bool = False) -> list[Done]:
     """Who worked on each execution of a run; waits for its end."""
     if resume:
         await run.signal(AgentRun.resume, Resume())
@@ -151,6 +167,7 @@ async def test_a_run_stays_with_its_build_until_it_goes_on_in_a_new_execution(si
         ["(none)", "0", "%", "0", "nobody"],
     ]
     assert await done(await site.start("rehearsal")) == [Done(["v2"], ["v2"])]
+    assert await done(await site.housekeeping()) == [Done(["v2"], ["v2"])]
     assert await done(stays, resume=True) == [Done(["v1"], ["v1"])], "its model calls, too"
     first, *rest = await done(moves, resume=True)
     assert first == Done(["v1"], ["v1"])
@@ -176,24 +193,24 @@ async def test_a_ramp_sends_a_share_of_new_runs(site: Site) -> None:
 
 async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
     nobody = await site.deploy("status")
+    assert (nobody.code, len(nobody.err.splitlines())) == (1, 1)
     assert "no worker of any build in deployment 'relayline'" in nobody.err
-    await site.hire("v1")
-    await site.deployed("set-current", "v1")
-    unknown = await site.deploy("set-current", "v7", "--wait", "0")
-    assert "no worker of build 'v7' in deployment 'relayline': start" in unknown.err
-    assert "RELAYLINE_BUILD_ID=v7" in unknown.err
-    await site.hire("v2", "runs")
-    partial = await site.deploy("set-current", "v2", "--wait", "1")
-    assert "no worker of build 'v2' takes models, tools in deployment" in partial.err
-    assert (await site.deployed("status")).splitlines()[1].split()[:2] == ["v2", "0"]
-    await site.deployed("set-current", "v2", "--partial")
-    current = await site.deploy("ramp", "v2", "10", "--partial")
-    assert "already current" in current.err
     gone = await relayline("deploy", "status", env={"TEMPORAL_ADDRESS": "127.0.0.1:1"})
+    assert (gone.code, len(gone.err.splitlines())) == (1, 1)
     assert "Temporal at '127.0.0.1:1' did not answer" in gone.err
-    for said in (nobody, unknown, partial, current, gone):
-        assert said.code == 1
-        assert len(said.err.splitlines()) == 1
+
+    deployment = Deployment(site.temporal, "relayline")
+    await site.hire("v1")
+    await deployment.set_current("v1", Coming(10))
+    with pytest.raises(DeployRefused, match=r"no worker of build 'v7' in .*BUILD_ID=v7$"):
+        await deployment.set_current("v7", Coming(0))
+    await site.hire("v2", "runs")
+    with pytest.raises(DeployRefused, match="no worker of build 'v2' takes models, tools in "):
+        await deployment.set_current("v2", Coming(1))
+    assert (await deployment.status())[1].split()[:2] == ["v2", "0"]
+    await deployment.set_current("v2", Coming(10, partial=True))
+    with pytest.raises(DeployRefused, match="already current"):
+        await deployment.ramp("v2", 10, Coming(10, partial=True))
 
 
 @pytest.mark.parametrize(

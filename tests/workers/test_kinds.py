@@ -20,7 +20,7 @@ from tests.console.test_cli import relayline
 from tests.providers.stand_in import serving as serving_models
 from worker import build_worker
 
-TOLD_S = 12
+TOLD_S = 15
 SCRIPT = {"rehearse": [{"call": "sleep", "arguments": {"seconds": 0}}, {"say": "done"}]}
 
 
@@ -85,6 +85,7 @@ async def ended(api: Api, run: str) -> str:
     return str(answer.json()["status"])
 
 
+@pytest.mark.timeout(60)  # each silence takes seconds to be told
 async def test_kinds_are_served_apart_and_one_without_workers_is_named(
     own_temporal: Client, journal: SqliteJournal, api: Api
 ) -> None:

@@ -84,7 +84,13 @@ async def tls_front(target: str, authority: Authority, *, clients: bool) -> Asyn
 
     async def forward(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         there, back = await asyncio.open_connection(host, int(port))
-        await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        try:
+            await asyncio.gather(_copy(reader, back), _copy(there, writer))
+        finally:
+            for end in (writer, back):
+                end.transport.abort()
+                with suppress(OSError):
+                    await end.wait_closed()
 
     connections: set[asyncio.Task[None]] = set()
 
