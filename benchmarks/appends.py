@@ -84,9 +84,9 @@ async def measure(*, quick: bool) -> list[Figure]:
 async def _kind(server: PostgresServer, dsn: str, kind: Kind, rounds: int) -> list[Figure]:
     ours, bare, copied = [], [], []
     async with AsyncExitStack() as stack:
-        journal = await stack.enter_async_context(_ours(dsn, kind))
-        insert = await stack.enter_async_context(_inserts(dsn, kind))
-        copy = await stack.enter_async_context(_copies(dsn, kind))
+        journal = await stack.enter_async_context(appending(dsn, kind))
+        insert = await stack.enter_async_context(inserting(dsn, kind))
+        copy = await stack.enter_async_context(copying(dsn, kind))
         for load in (journal, insert, copy):
             await _load(server, load, 0.3)  # connections are made, plans are cached
         for _ in range(rounds):
@@ -116,7 +116,7 @@ def figures_of(kind: Kind, ours: Spent, bare: Spent, copied: Spent) -> list[Figu
 
 
 @asynccontextmanager
-async def _ours(dsn: str, kind: Kind) -> AsyncIterator[Append]:
+async def appending(dsn: str, kind: Kind) -> AsyncIterator[Append]:
     journal = PostgresJournal(dsn, relaxed_deltas=kind.relaxed)
 
     async def append(run_id: str, number: int) -> None:
@@ -130,7 +130,7 @@ async def _ours(dsn: str, kind: Kind) -> AsyncIterator[Append]:
 
 
 @asynccontextmanager
-async def _inserts(dsn: str, kind: Kind) -> AsyncIterator[Append]:
+async def inserting(dsn: str, kind: Kind) -> AsyncIterator[Append]:
     """What one would write without our guarantees: each writer commits its row by itself."""
     connections = [await _connect(dsn, kind) for _ in range(WRITERS)]
     await connections[0].execute(_BARE)
@@ -153,7 +153,7 @@ async def _inserts(dsn: str, kind: Kind) -> AsyncIterator[Append]:
 
 
 @asynccontextmanager
-async def _copies(dsn: str, kind: Kind) -> AsyncIterator[Append]:
+async def copying(dsn: str, kind: Kind) -> AsyncIterator[Append]:
     """All rows that wait go into one COPY, as all appends that wait go into one group of ours."""
     connection = await _connect(dsn, kind)
     waiting: list[tuple[StoredEvent, asyncio.Future[None]]] = []

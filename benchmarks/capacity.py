@@ -1,0 +1,142 @@
+"""What a journal in Postgres takes: log and disk per event, and watching what says nothing."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from contextlib import AsyncExitStack, aclosing
+from typing import NamedTuple
+from uuid import uuid4
+
+import asyncpg
+
+from benchmarks.appends import KINDS, TEXT, Append, Kind, appending, event, inserting
+from benchmarks.measure import Figure
+from benchmarks.stack import tree_cpu_s
+from journal.migrate import migrate
+from journal.postgres import PostgresJournal
+from journal.postgres_sql import channel_of
+from tests.postgres_server import DURABLE, PostgresServer
+
+BENCH = "capacity"
+RUNS, EVENTS = 20, 500
+"""So many events are appended to each of so many runs."""
+WATCHED = (1_000, 10_000)
+LISTENERS, TOLD = 8, 20_000
+_SIZES = "SELECT pg_total_relation_size($1::regclass), pg_current_wal_insert_lsn() - '0/0'"
+_TELL = "SELECT pg_notify($1, 'run_' || i) FROM generate_series(1, $2::int) AS i"
+_WINDOWS, _WINDOW_S = 4, 3.0
+"""Watching is measured so often; the least counts, for at first all that is watched is read."""
+
+
+class Grown(NamedTuple):
+    """Bytes per event."""
+
+    table: float
+    """Indexes included."""
+    log: float
+    """WAL."""
+
+
+async def measure(*, quick: bool) -> list[Figure]:
+    """Each part on a database of its own, one after the other."""
+    with PostgresServer(DURABLE) as server:
+        databases = [server.create_database(f"capacity_{number}") for number in range(3)]
+        for dsn in databases:
+            await migrate(dsn)
+        figures = [figure for kind in KINDS[::2] for figure in await _sizes(databases[0], kind)]
+        figures += await _telling(server, databases[1], TOLD // 10 if quick else TOLD)
+        for runs in WATCHED[:1] if quick else WATCHED:
+            figures += await _watching(server, databases[2], runs)
+    return figures
+
+
+async def _sizes(dsn: str, kind: Kind) -> list[Figure]:
+    observer = await asyncpg.connect(dsn)
+    async with appending(dsn, kind) as append, inserting(dsn, kind) as insert:
+        await observer.execute("CHECKPOINT")
+        ours = await _growth(observer, "relayline.events", append)
+        bare = await _growth(observer, "public.bare", insert)
+    await observer.close()
+    names = ("bytes on disk, indexes included", "bytes of log (WAL)")
+    return [
+        Figure(BENCH, f"{kind.name}, {len(TEXT)} letters: {name}", "B", one, other, "bare INSERT")
+        for name, one, other in zip(names, ours, bare, strict=True)
+    ]
+
+
+async def _growth(observer: asyncpg.connection.Connection, table: str, append: Append) -> Grown:
+    async def fill(run_id: str) -> None:
+        for number in range(1, EVENTS + 1):
+            await append(run_id, number)
+
+    await asyncio.gather(*(fill(f"run_{uuid4().hex}") for _ in range(RUNS)))
+    before = await observer.fetchrow(_SIZES, table)
+    await asyncio.gather(*(fill(f"run_{uuid4().hex}") for _ in range(RUNS)))
+    after = await observer.fetchrow(_SIZES, table)
+    assert before is not None
+    assert after is not None
+    table_b, log_b = (float(now - then) for now, then in zip(after, before, strict=True))
+    return Grown(table_b / RUNS / EVENTS, log_b / RUNS / EVENTS)
+
+
+async def _telling(server: PostgresServer, dsn: str, told: int) -> list[Figure]:
+    """What a word costs that a process hears and does not care for."""
+    alone = await _told(server, dsn, told, 0)
+    heard = await _told(server, dsn, told, LISTENERS)
+    extra = (heard - alone) / told / LISTENERS
+    return [Figure(BENCH, "CPU per NOTIFY and process that hears it", "µs", extra * 1e6)]
+
+
+async def _told(server: PostgresServer, dsn: str, told: int, listeners: int) -> float:
+    """Processor seconds of telling so many processes."""
+    run_id = f"run_{uuid4().hex}"
+    heard = [0]
+    over = asyncio.Event()
+
+    def hear(*_notice: object) -> None:
+        heard[0] += 1
+        if heard[0] == told * listeners:
+            over.set()
+
+    teller, *others = [await asyncpg.connect(dsn) for _ in range(1 + listeners)]
+    for listener in others:
+        await listener.add_listener(channel_of(run_id), hear)
+    began = time.process_time() + tree_cpu_s(server.pid)
+    for _ in range(100):
+        await teller.fetch(_TELL, channel_of(run_id), told // 100)
+    if listeners:
+        await over.wait()
+    spent = time.process_time() + tree_cpu_s(server.pid) - began
+    for connection in (teller, *others):
+        await connection.close()
+    return spent
+
+
+async def _watching(server: PostgresServer, dsn: str, runs: int) -> list[Figure]:
+    """Runs that are watched and say nothing: each second all of them are looked at."""
+    run_ids = [f"run_{uuid4().hex}" for _ in range(runs)]
+    journal = PostgresJournal(dsn)
+    await asyncio.gather(*(journal.append(it, [event(KINDS[0], 1)]) for it in run_ids))
+    async with AsyncExitStack() as stack:
+        tails = [await stack.enter_async_context(aclosing(journal.tail(it))) for it in run_ids]
+        await asyncio.gather(*(anext(tail) for tail in tails))
+        waiting = [asyncio.ensure_future(anext(tail)) for tail in tails]
+        own, theirs = min([await _window(server) for _ in range(_WINDOWS)], key=sum)
+        for waiter in waiting:
+            waiter.cancel()
+        await asyncio.gather(*waiting, return_exceptions=True)
+    await journal.close()
+    name = f"{runs:,} watched runs that say nothing: CPU per second"
+    return [
+        Figure(BENCH, f"{name}, this process", "ms", own * 1e3),
+        Figure(BENCH, f"{name}, Postgres", "ms", theirs * 1e3),
+    ]
+
+
+async def _window(server: PostgresServer) -> tuple[float, float]:
+    """Processor seconds per second of this process and of Postgres."""
+    own, theirs = time.process_time(), tree_cpu_s(server.pid)
+    await asyncio.sleep(_WINDOW_S)
+    own, theirs = time.process_time() - own, tree_cpu_s(server.pid) - theirs
+    return own / _WINDOW_S, theirs / _WINDOW_S
