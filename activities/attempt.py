@@ -47,9 +47,23 @@ class Attempt:
         self._run_id = run_id
         self._fence = Fence(scope, self.number)
 
-    async def open(self, outbox: Outbox) -> None:
-        """Shut the sealed scopes, take the fence, and append the outbox's facts."""
-        await self._carry(outbox, self._fence)
+    async def open(self, outbox: Outbox, result: str) -> bool:
+        """Shut the sealed scopes, take the fence, and append the outbox's facts.
+
+        A call that has ended, by a fact with the key `result`, is let in where the fence is too
+        high for it, too: it was under way when an operator reset the run, and Temporal begins it
+        once more as attempt 1.
+
+        Returns:
+            True if some of the facts are new: then no attempt has got here before.
+        """
+        try:
+            return await self._carry(outbox, self._fence)
+        except ApplicationError as error:
+            stale = error.type == ErrorType.STALE_ATTEMPT
+            if not stale or self.number > 1 or await self.get(result) is None:
+                raise
+        return False
 
     async def record(self, outbox: Outbox) -> None:
         """Shut the sealed scopes and append the outbox, under no fence: keys are enough."""
@@ -60,7 +74,8 @@ class Attempt:
         with _translated():
             return await self._journal.append(self._run_id, events, self._fence)
 
-    async def _carry(self, outbox: Outbox, fence: Fence | None) -> None:
+    async def _carry(self, outbox: Outbox, fence: Fence | None) -> bool:
+        """Whether some of it is new."""
         with _translated():
             for scope in outbox.seals:
                 await self._journal.append(self._run_id, [], Fence(scope, SEALED))
@@ -68,7 +83,8 @@ class Attempt:
             for fact in outbox.facts:
                 where = (self._journal, self._run_id, self._epoch)
                 facts += (await filled(*where, fact), *await unanswered(*where, fact))
-            await self._journal.append(self._run_id, facts, fence)
+            placed = await self._journal.append(self._run_id, facts, fence)
+            return any(it.new for it in placed)
 
     async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
         """The message of that step."""

@@ -24,7 +24,8 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     """The fact with its content from the journal, where it stands there.
 
     `run.completed` gets its output, `message.interrupted` the text that was streamed,
-    `approval.requested` the model's arguments, `input.requested` the model's question.
+    `approval.requested` the model's arguments, `input.requested` the model's question. A fact
+    whose key has an epoch is of that one, whatever the epoch is by now.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -32,6 +33,7 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     step = fact.step
     if step is None:
         return fact
+    epoch = _epoch_of(fact, epoch)
     body: EventBody = fact.body
     match body:
         case RunCompleted():
@@ -65,6 +67,7 @@ async def unanswered(
     """
     if fact.step is None or not isinstance(fact.body, MessageInterrupted):
         return ()
+    epoch = _epoch_of(fact, epoch)
     message = await _message(journal, run_id, epoch, fact.step)
     now = datetime.now(UTC)
     return tuple(
@@ -89,6 +92,11 @@ async def standing_message(
         if message := await _message(journal, run_id, number, step):
             return message
     return None
+
+
+def _epoch_of(fact: NewEvent, now: int) -> int:
+    first, _, _ = (fact.key or "").partition("/")
+    return int(first) if first.isdigit() else now
 
 
 async def _message(

@@ -75,11 +75,12 @@ class ModelActivities:
         async with heartbeats():
             scope = step_scope(request.epoch, request.step)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
-            await attempt.open(request.outbox)
+            key = message_key(request.epoch, request.step)
+            first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
-            if answered := _answered(request, facts):
+            if answered := _answered(key, facts):
                 return model_result(answered, request.agent)
-            if attempt.number > 1:
+            if not first:
                 await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
 
@@ -181,23 +182,25 @@ class _Call:
 
 
 async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
-    """Void what earlier attempts streamed; the fence is up, so they add nothing more."""
+    """Void what earlier attempts streamed; the fence is up, so they add nothing more.
+
+    Raises:
+        ApplicationError: `stale-attempt`: there is text of this attempt already. It was under way
+            when an operator reset the run, and both may write.
+    """
     scope = step_scope(request.epoch, request.step)
     first = next((fact.seq for fact in facts if fact.step == request.step), 1)
     events = await attempt.read_all(first - 1, facts=False)
+    of_step = [event for event in events if event.step == request.step]
+    if any(event.attempt == attempt.number for event in of_step):
+        raise ApplicationError(
+            f"attempt {attempt.number} of step {request.step} has begun before",
+            type=ErrorType.STALE_ATTEMPT,
+            non_retryable=True,
+        )
     void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
     if void:
         await attempt.append(*void)
-
-
-def _answered(
-    request: ModelRequest, facts: Sequence[StoredEvent]
-) -> MessageCompleted | MessageInterrupted | None:
-    """The message that ended this step, if an earlier attempt got that far."""
-    key = message_key(request.epoch, request.step)
-    stored = next((fact for fact in reversed(facts) if fact.key == key), None)
-    body = stored.body() if stored else None
-    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
 
 
 def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
@@ -239,3 +242,12 @@ async def _stop(reading: asyncio.Task[None]) -> None:
     await asyncio.wait({reading}, timeout=CLOSE_BOUND_S)
     if reading.done() and not reading.cancelled() and (error := reading.exception()):
         activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
+
+
+def _answered(
+    key: str, facts: Sequence[StoredEvent]
+) -> MessageCompleted | MessageInterrupted | None:
+    """The message that ended this step, if an earlier attempt got that far."""
+    stored = next((fact for fact in reversed(facts) if fact.key == key), None)
+    body = stored.body() if stored else None
+    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None

@@ -5,6 +5,7 @@ from __future__ import annotations
 from temporalio import activity
 
 from activities.attempt import Attempt
+from activities.rewinding import scopes
 from contracts.envelope import NewEvent, Outbox
 from contracts.events import RunRewound
 from contracts.rewinding import REWOUND
@@ -34,7 +35,7 @@ class RecordActivities:
         """Append `run.rewound`, once: what came after the newest known fact is void.
 
         A run that had ended is open again by that. Each reset of a run begins a new epoch, whose
-        facts have keys of their own.
+        facts have keys of their own. What still runs of the epoch before is refused from then on.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal tries again.
@@ -48,5 +49,6 @@ class RecordActivities:
         known = set(request.known)
         to_seq = max((fact.seq for fact in facts if fact.key in known), default=0)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
-        await attempt.record(Outbox(facts=(NewEvent(key=request.key, body=body),)))
+        fact = NewEvent(key=request.key, body=body)
+        await attempt.record(Outbox(facts=(fact,), seals=scopes(facts, len(bodies))))
         return RewindResult(epoch=body.epoch)

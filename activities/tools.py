@@ -83,9 +83,9 @@ class ToolActivities:
         async with heartbeats():
             scope = call_scope(request.epoch, request.call.call_id, request.run)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
-            await attempt.open(request.outbox)
-            ended = await attempt.get(result_key(request.epoch, request.call.call_id))
-            if ended:
+            key = result_key(request.epoch, request.call.call_id)
+            await attempt.open(request.outbox, key)
+            if ended := await attempt.get(key):
                 return _as_before(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
             return await call.run(self._tools.get(request.call.name))

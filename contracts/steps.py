@@ -16,6 +16,8 @@ from contracts.runs import AgentSpec, ToolSpec
 
 PREVIEW_CHARS = 500
 """Characters of a text that may stand in Temporal's history."""
+OF_COMMANDS = "command/"
+"""How the keys of a command's receipt and outcome begin: each stands once, whatever the epoch."""
 MAX_CALLS_PER_STEP = 32
 """Tool calls that one model answer may ask for."""
 
@@ -159,12 +161,12 @@ def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
 
 def accepted_key(command_id: str) -> str:
     """Key of `command.accepted`."""
-    return f"command/{command_id}/accepted"
+    return f"{OF_COMMANDS}{command_id}/accepted"
 
 
 def outcome_key(command_id: str) -> str:
     """Key of the command's one outcome."""
-    return f"command/{command_id}/outcome"
+    return f"{OF_COMMANDS}{command_id}/outcome"
 
 
 def approval_id(epoch: int, call_id: str) -> str:

@@ -98,6 +98,31 @@ class DevStack:
         ]
 
     @property
+    def api_urls(self) -> list[str]:
+        """Where the API listens."""
+        return [self.state["api"]["url"]]
+
+    @property
+    def journal(self) -> str:
+        """The journal's address, as `RELAYLINE_JOURNAL` takes it."""
+        return self._env.get("RELAYLINE_JOURNAL") or str(self.data_dir / "journal.db")
+
+    @property
+    def journal_server(self) -> None:
+        """The journal is a file."""
+        return
+
+    def pids_of(self, target: str) -> list[int]:
+        """The processes of that kind, none while that is being written down."""
+        try:
+            state = self.state
+        except (OSError, ValueError):
+            return []
+        if target == "worker":
+            return [worker["pid"] for worker in state["workers"]]
+        return [state[target]["pid"]]
+
+    @property
     def supervisor_pid(self) -> int:
         """The process of `relayline dev` itself."""
         assert self._process is not None

@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.steps import ModelResult, PlannedCall, step_scope
     from workflows.alarm import Alarm
     from workflows.budget import Budget
-    from workflows.calls import error_of
+    from workflows.calls import error_of, was_overtaken
     from workflows.context import RunContext
     from workflows.facts import Ending
     from workflows.inbox import Stop
@@ -134,7 +134,7 @@ class AgentRun:
         try:
             result = await started.handle
         except ActivityError as error:
-            if told:
+            if told or was_overtaken(error):
                 self._cut_step()
                 return None
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
@@ -200,6 +200,8 @@ class AgentRun:
         """
         run = self._run
         while True:
+            if not in_step:
+                await run.catch_up()
             run.note()
             ending = run.steering.act(more=more, in_step=in_step)
             if ending or not run.steering.paused:

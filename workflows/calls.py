@@ -165,6 +165,15 @@ class Calls:
         self._pending.delivered(cargo)
 
 
+def was_overtaken(error: exceptions.ActivityError) -> bool:
+    """True when the call was under way before an operator reset the run.
+
+    Nobody else hears of a stale attempt: Temporal does not listen to it.
+    """
+    cause = error.cause
+    return isinstance(cause, exceptions.ApplicationError) and cause.type == ErrorType.STALE_ATTEMPT
+
+
 def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:
     """What people are told of a failed call.
 

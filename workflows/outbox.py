@@ -6,6 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from contracts.envelope import NewEvent, Outbox
+from contracts.steps import OF_COMMANDS
 
 MAX_CARGO_BYTES = 512 * 1024
 """Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""
@@ -27,7 +28,11 @@ class PendingFacts:
         self._seals: dict[str, None] = {}
         self._carried: set[str] = set()
         self.known: deque[str] = deque(maxlen=MAX_KNOWN)
-        """Keys of the newest facts that activities were given, or are to write."""
+        """Keys of the newest facts that activities were given, or are to write.
+
+        Without those of commands, which are the same in every epoch: where Temporal gives a run
+        that was reset a command once more, they would tell of what was reset.
+        """
         self.fresh = False
         """True while something waits that no activity has been given yet."""
 
@@ -52,7 +57,8 @@ class PendingFacts:
         first = next(iter(sums), None)
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
-        self.known.extend(key for key in keys if key not in self._carried)
+        fresh = (key for key in keys if key not in self._carried)
+        self.known.extend(key for key in fresh if not key.startswith(OF_COMMANDS))
         self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 
@@ -73,8 +79,11 @@ class PendingFacts:
         return len(self._facts) > 1 and size > MAX_CARGO_BYTES
 
     def rename(self, before: str, after: str) -> None:
-        """Let the keys that begin with `before` begin with `after`, where no activity has them."""
-        fresh = [key for key in self._facts if key not in self._carried]
+        """Let the keys that begin with `before` begin with `after`, where no activity has them.
+
+        Those that an activity was to write keep theirs: it may have written them.
+        """
+        fresh = [key for key in self._facts if key not in {*self._carried, *self.known}]
         for key in [key for key in fresh if key.startswith(before)]:
             renamed = after + key.removeprefix(before)
             self._facts[renamed] = self._facts.pop(key).model_copy(update={"key": renamed})

@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         request_id,
     )
     from workflows.alarm import Alarm
-    from workflows.calls import ToolStarted, error_of
+    from workflows.calls import ToolStarted, error_of, was_overtaken
     from workflows.context import RunContext
     from workflows.facts import Facts
     from workflows.gates import Gate, Verdict, outcome
@@ -55,6 +55,10 @@ class ToolCallRun:
     def running(self) -> bool:
         """True while its activity is under way."""
         return self._started is not None and not self.ended
+
+    @property
+    def _unsafe(self) -> bool:
+        return self._tool is not None and self._tool.effects == "unsafe"
 
     @property
     def ready(self) -> bool:
@@ -96,7 +100,7 @@ class ToolCallRun:
         if self._started is None or self.ended or self._told:
             return
         steering, name = self._run.steering, self.call.name
-        if self._tool and self._tool.effects == "unsafe" and level < Stop.CANCEL:
+        if self._unsafe and level < Stop.CANCEL:
             steering.lets_finish(name)
             return
         self._started.handle.cancel()
@@ -175,7 +179,9 @@ class ToolCallRun:
                 self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
             elif self._told and isinstance(cause, exceptions.TimeoutError):
                 self._end(facts.tool_stopped(self.call, self._step, None))
-            elif isinstance(cause, ApplicationError) and cause.type == ErrorType.OUTCOME_UNKNOWN:
+            elif was_overtaken(error) and not (self._unsafe or self._told):
+                self._begin_again()
+            elif was_overtaken(error) or _is_unknown(cause):
                 self._ask_outcome()
             else:
                 reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
@@ -185,6 +191,11 @@ class ToolCallRun:
         else:
             self._run.pending.delivered(started.cargo)
             self._end()
+
+    def _begin_again(self) -> None:
+        """It was under way when an operator reset the run: run it, out of reach of what was."""
+        self._started = None
+        self._runs += 1
 
     def _ask_outcome(self) -> None:
         """Nobody knows whether an unsafe tool has run: ask."""
@@ -247,6 +258,10 @@ class ToolCallRun:
         if self._told:
             self._told.stop()
         self._run.pending.add(*facts)
+
+
+def _is_unknown(cause: BaseException | None) -> bool:
+    return isinstance(cause, ApplicationError) and cause.type == ErrorType.OUTCOME_UNKNOWN
 
 
 def _denial(verdict: Verdict) -> str:

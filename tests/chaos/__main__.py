@@ -16,14 +16,16 @@ from pathlib import Path
 from random import Random
 from typing import Any
 
-from tests.chaos.campaign import END_S, Load, chaos_stack
+from tests.chaos.campaign import END_S, Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
+from tests.chaos.stacks import chaos_cluster, chaos_stack
 
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 50
+_DEV_WORKERS = 2
 
 
 def main() -> None:
@@ -51,10 +53,14 @@ async def campaign(
 ) -> tuple[list[Violation], dict[str, Any]]:
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began = time.monotonic()
-    async with chaos_stack(folder / "data") as stack:
+    data = folder / "data"
+    several = given.api > 1 or given.workers != _DEV_WORKERS
+    async with (
+        chaos_cluster(data, given.api, given.workers) if several else chaos_stack(data)
+    ) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         mix = MIXES[given.mix]
-        faults = Faults(stack, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
+        faults = Faults(stack, load, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
         playing = asyncio.create_task(load.play(given.runs))
         injecting = asyncio.create_task(faults.inject())
         await asyncio.wait({playing}, timeout=given.minutes * 60)
@@ -80,6 +86,8 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--seed", type=int, default=time.time_ns() % 1_000_000)
     parser.add_argument("--minutes", type=float, default=30, help="then no more runs are submitted")
     parser.add_argument("--at-once", type=int, default=10, help="runs at a time")
+    parser.add_argument("--api", type=int, default=1, help="API processes; one: `relayline dev`")
+    parser.add_argument("--workers", type=int, default=_DEV_WORKERS, help="workers")
     parser.add_argument("--fault-every-s", type=float, default=3.0, help="seconds, on average")
     parser.add_argument("--mix", choices=MIXES, default="heavy", help="which faults")
     return parser.parse_args()

@@ -2,35 +2,49 @@
 
 from __future__ import annotations
 
+import json
+import re
 from collections import defaultdict
 from collections.abc import Iterator
 
 from contracts.render import Rendered
+from contracts.rewinding import REWOUND, counting
 from tests.chaos.checks import Check
-from tests.chaos.observed import Event, Observed
+from tests.chaos.observed import DELTAS, MESSAGES, Event, Observed
 from tests.chaos.script_text import Oracle
 
-_DELTAS = frozenset({"message.delta", "reasoning.delta"})
-_MESSAGES = frozenset({"message.completed", "message.interrupted"})
 _Complaints = Iterator[tuple[Check, str]]
 
 
 def complaints(run: Observed) -> _Complaints:
     """What attempts did that they must not do."""
     yield from _rendered(run)
-    yield from _said(run)
-    yield from _void(run)
-    yield from _stale(run)
+    for life in run.lives:
+        yield from _said(run.input, life)
+        yield from _void(life)
+        yield from _stale(life)
     if run.drained_only:
         yield from _drained(run)
 
 
 def _rendered(run: Observed) -> _Complaints:
-    """At each prefix that ends a step a person sees what is stored: just before, and after."""
+    """At each prefix that ends a step a person sees what is stored: just before, and after.
+
+    After a reset nothing else is seen than what counts then.
+    """
     rendered = Rendered()
-    for stored, event in zip(run.stored, run.events, strict=True):
+    for place, (stored, event) in enumerate(zip(run.stored, run.events, strict=True), 1):
         before, rendered = rendered, rendered.apply(stored)
-        if event["type"] not in _MESSAGES:
+        if event["type"] == REWOUND:
+            whole = {
+                it.step: json.loads(it.data)["text"]
+                for it in counting(run.stored[:place])
+                if it.type in MESSAGES
+            }
+            for step in rendered.steps:
+                if rendered.text(step) != whole.get(step, ""):
+                    yield Check.RENDERED, f"step {step} is seen after the reset at {stored.seq}"
+        if event["type"] not in MESSAGES:
             continue
         step, text = event["step"], event["data"]["text"]
         for when, seen in (("before", before.text(step)), ("after", rendered.text(step))):
@@ -38,10 +52,10 @@ def _rendered(run: Observed) -> _Complaints:
                 yield Check.RENDERED, f"step {step}, {when} its end: {_differing(seen, text)}"
 
 
-def _said(run: Observed) -> _Complaints:
+def _said(submitted: str, life: list[Event]) -> _Complaints:
     """Whole answers are those of the script, interrupted ones begin like them."""
-    oracle, begun = Oracle(run.input), False
-    for event in run.events:
+    oracle, begun = Oracle(submitted), False
+    for event in life:
         match event["type"]:
             case "message.user":
                 if begun:
@@ -58,16 +72,16 @@ def _said(run: Observed) -> _Complaints:
                     yield Check.SAID, f"step {event['step']}: no beginning of what is to be said"
 
 
-def _void(run: Observed) -> _Complaints:
+def _void(life: list[Event]) -> _Complaints:
     """Whatever an attempt streamed is declared void, all of it, before a later one streams."""
     streamed: defaultdict[int, dict[int, list[int]]] = defaultdict(dict)
-    for event in run.events:
+    for event in life:
         if event["type"] == "attempt.superseded":
             left = streamed[event["step"]].pop(event["data"]["attempt"], [])
             declared = (event["data"]["from_seq"], event["data"]["to_seq"])
             if not left or declared != (left[0], left[-1]):
                 yield Check.SUPERSEDED, f"{declared} is declared void, streamed was {left}"
-        elif event["type"] in _DELTAS | _MESSAGES and "attempt" in event:
+        elif event["type"] in DELTAS | MESSAGES and "attempt" in event:
             yield from _goes_on(event, streamed[event["step"]])
 
 
@@ -77,14 +91,14 @@ def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
     for early in [old for old in streamed if old < attempt]:
         del streamed[early]
         yield Check.SUPERSEDED, f"attempt {early} is not void at {event['seq']}, of {attempt}"
-    if event["type"] in _DELTAS:
+    if event["type"] in DELTAS:
         streamed.setdefault(attempt, []).append(event["seq"])
 
 
-def _stale(run: Observed) -> _Complaints:
+def _stale(life: list[Event]) -> _Complaints:
     """Attempts of a call write in their order; a further run of an unsafe tool counts anew."""
     newest: dict[str, int] = {}
-    for event in run.events:
+    for event in life:
         if event["type"] == "input.received":
             newest.pop(_call_of(event["data"]["request_id"]), None)
         attempt = event.get("attempt")
@@ -97,8 +111,8 @@ def _stale(run: Observed) -> _Complaints:
 
 
 def _call_of(request_id: str) -> str:
-    """The call whose outcome is asked for: `outcome_{step}_{index}_{run}`."""
-    return "_".join(["call", *request_id.split("_")[1:3]])
+    """The call whose outcome is asked for: `outcome_{step}_{index}_{run}`, or with `e{epoch}`."""
+    return "_".join(["call", *re.sub(r"_e\d+_", "_", request_id).split("_")[1:3]])
 
 
 def _drained(run: Observed) -> _Complaints:

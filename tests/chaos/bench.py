@@ -1,7 +1,7 @@
 """Parts of the product at work by themselves, from whatever source tree is on the path.
 
 `python -m tests.chaos.bench again FOLDER` offers a tool call that has ended to a second attempt;
-`python -m tests.chaos.bench judge` prints the promises that the sample history breaks.
+`python -m tests.chaos.bench judge` prints the promises that the sample histories break.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ from contracts.steps import PlannedCall, ToolRequest
 from journal.sqlite import SqliteJournal
 from tests.chaos.agents import note
 from tests.chaos.checker import check
-from tests.chaos.samples import RUN, observed
+from tests.chaos.samples import RUN, observed, reset
 
 CALL = "call_1_0"
 
@@ -65,7 +65,7 @@ async def again(folder: Path) -> None:
 
 def judge() -> None:
     """One promise a line."""
-    for violation in check([observed()]):
+    for violation in check([observed(), observed(reset)]):
         sys.stdout.write(f"{violation}\n")
 
 

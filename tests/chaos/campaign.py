@@ -9,18 +9,17 @@ from random import Random
 from typing import Any
 
 import httpx
-from temporalio.client import Client, WorkflowHandle
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.worker import Replayer
+from temporalio.client import Client
 
+from journal.port import Journal
 from journal.reading import read_all
-from journal.sqlite import SqliteJournal
-from tests.chaos.agents import FOLDER, MARKING, MODULE, UNSAFE
-from tests.chaos.clients import Follower, Person, eventually
+from tests.chaos import operators
+from tests.chaos.agents import MARKING, UNSAFE
+from tests.chaos.clients import Apis, Follower, Person, eventually
 from tests.chaos.observed import Effect, Observed
 from tests.chaos.plans import Plan, plan
-from tests.dev_stack import DevStack
-from workflows.agent_run import AgentRun
+from tests.chaos.replays import replayed
+from tests.chaos.stacks import Stack, opened
 
 END_S = 90.0
 """How long runs may take to end once nothing is done to them any more."""
@@ -34,27 +33,24 @@ class Watched:
     plan: Plan
     person: Person
     followers: list[Follower] = field(default_factory=list)
-
-
-def chaos_stack(data_dir: Path, **env: str) -> DevStack:
-    """A stack with two workers and the agent `chaos`; not yet started."""
-    effects = data_dir / "effects"
-    effects.mkdir(parents=True)
-    settings = {FOLDER: str(effects), "RELAYLINE_CATALOG": MODULE, "RELAYLINE_HEARTBEAT_S": "5"}
-    return DevStack(data_dir, "--workers", "2", **settings, **env)
+    hands: asyncio.Lock = field(default_factory=asyncio.Lock)
+    """Held by an operator who is at it."""
+    resets: int = 0
+    """How often it was reset."""
+    done: bool = False
+    """True when nobody deals with it any more."""
 
 
 class Load:
     """Submits runs, follows and steers them, and tells what was seen."""
 
-    def __init__(self, stack: DevStack, seed: int, *, at_once: int = 10) -> None:
+    def __init__(self, stack: Stack, seed: int, *, at_once: int = 10) -> None:
         self.watched: list[Watched] = []
         self._stack = stack
         self._seed = seed
         self._closed = False
         self._places = asyncio.Semaphore(at_once)
         self._http = httpx.AsyncClient(
-            base_url=stack.state["api"]["url"],
             timeout=20,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
         )
@@ -77,19 +73,38 @@ class Load:
         random = Random(f"{self._seed}/{number}/clients")  # noqa: S311
         body = {"agent": "chaos", "input": made.input}
         headers = {"Idempotency-Key": f"{self._seed}-{number}"}
-        answer = await eventually(lambda: self._http.post("/v1/runs", json=body, headers=headers))
+        apis = Apis(self._http, self._stack.api_urls, random)
+        answer = await eventually(lambda: apis.post("/v1/runs", json=body, headers=headers))
         run_id: str = answer.json()["run_id"]
-        watched = Watched(run_id, made, Person(self._http, run_id, made, random))
-        watched.followers += [Follower(self._http, run_id, random) for _ in range(2)]
+        watched = Watched(run_id, made, Person(apis, run_id, made, random))
+        watched.followers += [Follower(apis, run_id, random) for _ in range(2)]
         self.watched.append(watched)
-        async with asyncio.TaskGroup() as group:
-            group.create_task(watched.person.steer())
-            for follower in watched.followers:
-                group.create_task(follower.follow())
+        while not watched.done:
+            seen = watched.resets
+            async with asyncio.TaskGroup() as group:
+                group.create_task(watched.person.steer())
+                for follower in watched.followers:
+                    group.create_task(follower.follow())
+            async with watched.hands:
+                watched.done = watched.resets == seen
+
+    async def operate(self, what: str, random: Random) -> str | None:
+        """Reset or terminate some run that people deal with; which one, if that succeeded."""
+        open_ = [it for it in self.watched if not it.done and not it.hands.locked()]
+        if not open_:
+            return None
+        it = random.choice(open_)
+        async with it.hands:
+            if what == "terminate":
+                return it.run_id if await operators.terminate(self._stack, it.run_id) else None
+            if not await operators.reset(self._stack, it.run_id, random):
+                return None
+            it.resets += 1
+            return it.run_id
 
     async def observe(self, **about: Any) -> list[Observed]:
         """All that is known of every run that was accepted."""
-        journal = SqliteJournal(self._stack.data_dir / "journal.db")
+        journal = opened(self._stack)
         temporal = await self._stack.temporal()
         try:
             return [await self._observed(it, journal, temporal, **about) for it in self.watched]
@@ -107,10 +122,11 @@ class Load:
             self._places.release()
 
     async def _observed(
-        self, it: Watched, journal: SqliteJournal, temporal: Client, **about: Any
+        self, it: Watched, journal: Journal, temporal: Client, **about: Any
     ) -> Observed:
         view = await it.person.view()
         await it.person.ask_outcomes()
+        executions, complaint = await replayed(temporal, it.run_id)
         return Observed(
             it.run_id,
             await read_all(journal, it.run_id, facts=False),
@@ -122,18 +138,11 @@ class Load:
             unsafe=UNSAFE,
             status=view["status"],
             waiting_for=view["waiting_for"],
-            replay=await _replayed(temporal, it.run_id),
+            replay=complaint,
+            executions=executions,
+            resets=it.resets,
             **about,
         )
-
-
-async def _replayed(temporal: Client, run_id: str) -> str:
-    """What a replay of the run's newest execution complains of."""
-    handle: WorkflowHandle[Any, Any] = temporal.get_workflow_handle(run_id)
-    replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
-    history = await handle.fetch_history()
-    result = await replayer.replay_workflow(history, raise_on_replay_failure=False)
-    return str(result.replay_failure or "")
 
 
 def effects_of(file: Path) -> list[Effect]:

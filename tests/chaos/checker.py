@@ -5,20 +5,25 @@ from __future__ import annotations
 import traceback
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
+from typing import Any
 
 from contracts.events import TERMINAL_TYPES
-from tests.chaos import attempts, delivery, effects
+from tests.chaos import attempts, delivery, effects, epochs
 from tests.chaos.checks import Check, Violation
 from tests.chaos.observed import Event, Observed
 from tests.runs import laws
 
-_ONCE = {
+_ONCE_EVER: dict[str, tuple[str, ...]] = {
+    "command.accepted": ("command_id",),
+    "command.applied": ("command_id",),
+    "command.refused": ("command_id",),
+}
+_ONCE: dict[str, tuple[str, ...]] = {
     "run.started": (),
     "step.started": ("step",),
     "message.completed": ("step",),
     "message.interrupted": ("step",),
     "attempt.superseded": ("step", "attempt"),
-    "command.accepted": ("command_id",),
     "approval.requested": ("approval_id",),
     "approval.resolved": ("approval_id",),
     "input.requested": ("request_id",),
@@ -27,7 +32,8 @@ _ONCE = {
     "tool.cancelled": ("call_id",),
     "tool.abandoned": ("call_id",),
 }
-"""What makes two facts of a type the same one, besides their keys."""
+"""What makes two facts of a type the same one, besides their keys; the first ones also across
+resets, the others as far as they count."""
 
 _LAWS: dict[Check, Callable[[list[Event]], None]] = {
     Check.ONE_END: laws.check_end,
@@ -39,6 +45,9 @@ _LAWS: dict[Check, Callable[[list[Event]], None]] = {
     Check.REDIRECTS: laws.check_redirects,
 }
 """What holds for the journal of every run that has ended."""
+_RESET_LAWS = frozenset({Check.ONE_END, Check.CALL_ENDS_ONCE, Check.MESSAGES})
+"""Those of them that hold for what counts of a run that was reset. Commands have one outcome for
+all epochs, so what they led to may be void or stand once more."""
 
 _CUT_OFF = frozenset({"run.terminated", "run.timed_out"})
 """How runs end without their own word: then nothing is brought to an end in them before."""
@@ -57,6 +66,7 @@ def _complaints(run: Observed) -> _Complaints:
     yield from delivery.complaints(run)
     yield from attempts.complaints(run)
     yield from effects.complaints(run)
+    yield from epochs.complaints(run)
     yield from _end(run)
     yield from _commands(run)
     if run.replay:
@@ -69,20 +79,28 @@ def _journal(run: Observed) -> _Complaints:
     if seqs != list(range(1, len(seqs) + 1)):
         yield Check.CONTIGUOUS, f"{seqs}"
     keys = Counter(event.key for event in run.stored if event.key is not None)
-    same = Counter(_meaning(event) for event in run.events if event["type"] in _ONCE)
-    for fact, times in (keys + same).items():
-        if times > 1:
-            yield Check.FACT_ONCE, f"{fact!r} stands {times} times"
+    ever = Counter(_meanings(run.events, _ONCE_EVER))
+    counted: list[Counter[Any]] = [keys, ever]
+    counted += [Counter(_meanings(life, _ONCE)) for life in run.lives]
+    for same in counted:
+        for fact, times in same.items():
+            if times > 1:
+                yield Check.FACT_ONCE, f"{fact!r} stands {times} times"
 
 
-def _meaning(event: Event) -> tuple[object, ...]:
-    kind = "message" if event["type"].startswith("message.") else event["type"]
-    return kind, *(event["data"].get(name, event.get(name)) for name in _ONCE[event["type"]])
+def _meanings(
+    events: Iterable[Event], kinds: dict[str, tuple[str, ...]]
+) -> Iterator[tuple[object, ...]]:
+    for event in events:
+        if (names := kinds.get(event["type"])) is not None:
+            kind = "message" if event["type"].startswith("message.") else event["type"]
+            yield kind, *(event["data"].get(name, event.get(name)) for name in names)
 
 
 def _end(run: Observed) -> _Complaints:
     """How the run ended, and what everybody is told of that."""
-    ends = [event for event in run.events if event["type"] in TERMINAL_TYPES]
+    counts = run.lives[-1]
+    ends = [event for event in counts if event["type"] in TERMINAL_TYPES]
     if not ends:
         if not run.waiting_for:
             yield Check.ENDED, f"{run.status or 'no status'}, after {len(run.events)} events"
@@ -93,8 +111,11 @@ def _end(run: Observed) -> _Complaints:
     for broken, law in _LAWS.items():
         if cut_off and broken is not Check.ONE_END:
             continue
+        events = counts if broken in _RESET_LAWS else run.events
+        if events is run.events and len(run.lives) > 1 and broken is not Check.COMMANDS:
+            continue
         try:
-            law(run.events)
+            law(events)
         except AssertionError as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             yield broken, f"{where.name}: {where.line} {error}"

@@ -51,8 +51,10 @@ class Check(StrEnum):
     """Each redirect that was applied is said once."""
     STATUS = "status"
     """`GET /v1/runs/{id}` says what the terminal fact says."""
+    EPOCHS = "epochs"
+    """An operator's reset is told before what follows from it, which has keys of its own."""
     REPLAYS = "replays"
-    """The history replays against the code."""
+    """The history of every execution replays against the code."""
     DRAINED = "drained"
     """A worker that is asked to stop finishes what it runs."""
 

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, Awaitable, Callable
-from contextlib import aclosing, suppress
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, suppress
 from random import Random
 from typing import Any
 
@@ -28,19 +28,44 @@ NO_ANSWER = 0
 """Stands for the status of a request whose answer never came."""
 
 
+class Apis:
+    """The API processes of a stack; each request goes to one of them, drawn from a seed."""
+
+    def __init__(self, http: httpx.AsyncClient, urls: Sequence[str], random: Random) -> None:
+        self._http = http
+        self._urls = urls
+        self._random = random
+
+    async def get(self, path: str, **how: Any) -> httpx.Response:
+        """GET it."""
+        return await self._http.get(self._url(path), **how)
+
+    async def post(self, path: str, **how: Any) -> httpx.Response:
+        """POST to it."""
+        return await self._http.post(self._url(path), **how)
+
+    def stream(self, path: str, **how: Any) -> AbstractAsyncContextManager[httpx.Response]:
+        """GET it as it comes."""
+        return self._http.stream("GET", self._url(path), **how)
+
+    def _url(self, path: str) -> str:
+        return self._random.choice(self._urls) + path
+
+
 class Follower:
     """Follows one run over many connections, each from a cursor it has a right to."""
 
-    def __init__(self, http: httpx.AsyncClient, run_id: str, random: Random) -> None:
+    def __init__(self, apis: Apis, run_id: str, random: Random) -> None:
         self.connections: list[Connection] = []
-        self._http = http
-        self._url = f"/v1/runs/{run_id}/events"
+        self._apis = apis
+        self._path = f"/v1/runs/{run_id}/events"
         self._random = random
         self._newest = 0
         self._over = False
 
     async def follow(self) -> None:
-        """Until the terminal event has come."""
+        """Until a terminal event has come; again, if the run was reset after it."""
+        self._over = False
         while not self._over:
             try:
                 await (self._stream() if self._random.random() < 0.85 else self._page())
@@ -61,9 +86,12 @@ class Follower:
         headers |= {"Last-Event-ID": str(cursor)} if in_header else {}
         params = {} if in_header else {"after": cursor}
         connection = self._opened(cursor)
-        async with self._http.stream(
-            "GET", self._url, headers=headers, params=params, timeout=SILENCE_S
+        async with self._apis.stream(
+            self._path, headers=headers, params=params, timeout=SILENCE_S
         ) as answer:
+            if answer.status_code == httpx.codes.NO_CONTENT:  # there is no more to come
+                self._over = True
+                return
             if answer.status_code != httpx.codes.OK:
                 await asyncio.sleep(RETRY_S)
                 return
@@ -77,7 +105,7 @@ class Follower:
     async def _page(self) -> None:
         """Read one page."""
         params = {"after": self._cursor(), "limit": self._random.choice([1, 20, 1000])}
-        answer = await self._http.get(self._url, params=params)
+        answer = await self._apis.get(self._path, params=params)
         if answer.status_code != httpx.codes.OK:
             await asyncio.sleep(RETRY_S)
             return
@@ -108,9 +136,9 @@ async def _frames(answer: httpx.Response) -> AsyncGenerator[tuple[int, Event], N
 class Person:
     """Steers one run as planned, and helps it on wherever it waits for somebody."""
 
-    def __init__(self, http: httpx.AsyncClient, run_id: str, plan: Plan, random: Random) -> None:
+    def __init__(self, apis: Apis, run_id: str, plan: Plan, random: Random) -> None:
         self.sent: list[Sent] = []
-        self._http = http
+        self._apis = apis
         self._run_id = run_id
         self._plan = plan
         self._random = random
@@ -139,7 +167,7 @@ class Person:
         """What has become of each command that was taken."""
         for sent in self.sent:
             path = f"/v1/runs/{self._run_id}/commands/{sent.command_id}"
-            answer = await eventually(lambda path=path: self._http.get(path))  # type: ignore[misc]
+            answer = await eventually(lambda path=path: self._apis.get(path))  # type: ignore[misc]
             if answer.status_code == httpx.codes.OK:
                 sent.state, sent.reason = answer.json()["state"], answer.json()["reason"]
             else:
@@ -153,8 +181,8 @@ class Person:
 
         async def post() -> httpx.Response:
             sent.statuses.append(NO_ANSWER)
-            url = f"/v1/runs/{self._run_id}/{path}"
-            answer = await self._http.post(url, json={**body, "command_id": sent.command_id})
+            where = f"/v1/runs/{self._run_id}/{path}"
+            answer = await self._apis.post(where, json={**body, "command_id": sent.command_id})
             sent.statuses[-1] = answer.status_code
             return answer
 
@@ -183,7 +211,7 @@ class Person:
 
     async def _told(self, path: str) -> httpx.Response:
         async def get() -> httpx.Response:
-            answer = await self._http.get(path)
+            answer = await self._apis.get(path)
             return answer if answer.status_code == httpx.codes.OK else httpx.Response(503)
 
         return await eventually(get)

@@ -40,9 +40,11 @@ def _same(name: str, connection: Connection, run: Observed) -> Iterator[tuple[Ch
 def _union(
     name: str, connections: Sequence[Connection], run: Observed
 ) -> Iterator[tuple[Check, str]]:
-    """All that came in is the whole journal, if the run has ended."""
+    """All that came in is the whole journal, if the run has ended, or up to an end."""
     got = {seq for connection in connections for seq, _ in connection.frames}
+    newest = max(got, default=0)
+    left = 0 < newest <= len(run.events) and run.events[newest - 1]["type"] in TERMINAL_TYPES
     ended = run.end is not None and run.end["type"] in TERMINAL_TYPES
-    newest = len(run.events) if ended else max(got, default=0)
+    newest = len(run.events) if ended and not left else newest
     if missing := set(range(1, newest + 1)) - got:
         yield Check.CLIENT_GAP, f"{name} never got {sorted(missing)[:10]} of {newest}"

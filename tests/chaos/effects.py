@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator
 
@@ -14,31 +15,44 @@ _Complaints = Iterator[tuple[Check, str]]
 
 def complaints(run: Observed) -> _Complaints:
     """Runs of tools that must not have been, or that were not."""
-    yield from _rerun(run)
+    for life in run.lives:
+        yield from _rerun(life)
+    yield from _rerun_on_disk(run)
     yield from _unsafe(run)
     yield from _done(run)
 
 
-def _rerun(run: Observed) -> _Complaints:
-    """Neither the journal nor the disk shows a start after the end."""
-    ended: dict[str, Event] = {}
-    for event in run.events:
+def _rerun(life: list[Event]) -> _Complaints:
+    """The journal shows no start after the end."""
+    ended = set()
+    for event in life:
         call_id = event["data"].get("call_id", "")
         if event["type"] in RESULTS and not event["data"].get("retryable"):
-            ended.setdefault(call_id, event)
+            ended.add(call_id)
         elif event["type"] == "tool.started" and call_id in ended:
             yield Check.NOT_RERUN, f"{call_id} starts at {event['seq']} although it has ended"
+
+
+def _rerun_on_disk(run: Observed) -> _Complaints:
+    """The disk shows no run after the end, of a call that no reset has begun anew."""
+    ended = {
+        event["data"]["call_id"]: event
+        for event in run.events
+        if event["type"] in RESULTS and not event["data"].get("retryable")
+    }
     for effect in run.effects:
+        if _begun(run, effect.call_id) > 1:
+            continue
         end = ended.get(effect.call_id)
         if end and effect.attempt > end.get("attempt", effect.attempt) and not _again(run, effect):
             yield Check.NOT_RERUN, f"{effect} although it ended in attempt {end['attempt']}"
 
 
 def _unsafe(run: Observed) -> _Complaints:
-    """The lines of an unsafe call are at most the runs that people let it have."""
+    """The lines of an unsafe call are at most the runs that people let it have, per epoch."""
     lines = Counter(effect.call_id for effect in run.effects)
     for call_id in _calls(run, run.unsafe):
-        allowed = 1 + _again(run, call_id)
+        allowed = max(_begun(run, call_id), 1) + _again(run, call_id)
         if lines[call_id] > allowed:
             yield Check.UNSAFE_ONCE, f"{call_id} ran {lines[call_id]} times, allowed: {allowed}"
 
@@ -66,11 +80,19 @@ def _calls(run: Observed, names: frozenset[str]) -> set[str]:
 
 def _again(run: Observed, of: object) -> int:
     """How often a person has had that call run once more."""
-    call_id = getattr(of, "call_id", of)
-    prefix = f"outcome_{str(call_id).removeprefix('call_')}_"
+    call = str(getattr(of, "call_id", of)).removeprefix("call_")
+    asks = re.compile(rf"outcome_(e\d+_)?{call}_\d+")
     return sum(
         event["type"] == "input.received"
-        and event["data"]["request_id"].startswith(prefix)
+        and asks.fullmatch(event["data"]["request_id"]) is not None
         and event["data"]["text"].strip().endswith("run it")
         for event in run.events
+    )
+
+
+def _begun(run: Observed, call_id: str) -> int:
+    """In how many epochs that call has begun."""
+    return sum(
+        any(it["type"] == "tool.started" and it["data"]["call_id"] == call_id for it in epoch)
+        for epoch in run.epochs
     )

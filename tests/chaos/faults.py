@@ -1,4 +1,5 @@
-"""Faults: processes of a stack that are killed, stopped for a while, or asked to stop."""
+"""Faults: processes of a stack that are killed, stopped for a while, or asked to stop; and what
+operators do to runs."""
 
 from __future__ import annotations
 
@@ -6,16 +7,20 @@ import asyncio
 import os
 import signal
 import time
+from collections.abc import Coroutine
 from contextlib import suppress
 from dataclasses import asdict, dataclass
 from random import Random
 from typing import Any
 
-from tests.dev_stack import DevStack
+from tests.chaos.campaign import Load
+from tests.chaos.cluster import JournalServer
+from tests.chaos.stacks import Stack
 
 STOPPED_S = (3.0, 5.0)
 """How long a stopped process stays stopped: longer than its heartbeats may stay away."""
-LIGHT = {
+Mix = dict[tuple[str, str], int]
+LIGHT: Mix = {
     ("kill", "worker"): 60,
     ("pause", "worker"): 12,
     ("drain", "worker"): 10,
@@ -23,10 +28,13 @@ LIGHT = {
     ("drain", "api"): 8,
 }
 """How often what is done to what."""
-MIXES = {
+MIXES: dict[str, Mix] = {
     "light": LIGHT,
-    "heavy": LIGHT | {("kill", "temporal"): 2, ("drain", "temporal"): 2},
+    "heavy": LIGHT
+    | {("kill", "temporal"): 2, ("drain", "temporal"): 2, ("kill", "journal"): 2}
+    | {("drain", "journal"): 2, ("reset", "run"): 8, ("terminate", "run"): 3},
     "kills": {("kill", "worker"): 1},
+    "operators": LIGHT | {("reset", "run"): 100, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}
 
@@ -39,22 +47,22 @@ class Fault:
     """Microseconds since 1970."""
     what: str
     target: str
-    pid: int
+    whom: int | str
+    """The process or the run."""
 
 
 class Faults:
-    """Injects faults into a stack, one after the other, drawn from a seed."""
+    """Injects faults into a stack and its load, one after the other, drawn from a seed."""
 
-    def __init__(
-        self, stack: DevStack, random: Random, every_s: float, mix: dict[tuple[str, str], int]
-    ) -> None:
+    def __init__(self, stack: Stack, load: Load, random: Random, every_s: float, mix: Mix) -> None:
         self.done: list[Fault] = []
         self._stack = stack
+        self._load = load
         self._random = random
         self._every_s = every_s
         self._mix = mix
         self._stopped: set[int] = set()
-        self._wakers: set[asyncio.Task[None]] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
 
     async def inject(self) -> None:
         """For ever; cancel it to end it, which wakes what is stopped."""
@@ -62,38 +70,57 @@ class Faults:
             while True:
                 await asyncio.sleep(self._random.uniform(0.4, 1.6) * self._every_s)
                 [(what, target)] = self._random.choices(list(self._mix), [*self._mix.values()])
-                self.do(what, target)
+                if target == "run":
+                    self._soon(self._operate(what))
+                elif target == "journal":
+                    await self._restart_journal(what)
+                else:
+                    self._signal(what, target)
         finally:
             for pid in [*self._stopped]:
                 self._wake(pid)
 
-    def do(self, what: str, target: str) -> None:
+    async def _operate(self, what: str) -> None:
+        """Reset or terminate a run."""
+        if run_id := await self._load.operate(what, self._random):
+            self._note(what, "run", run_id)
+
+    async def _restart_journal(self, what: str) -> None:
+        """Kill or stop the journal's server, if it has one, and start it again a little later."""
+        server: JournalServer | None = self._stack.journal_server
+        if server is None:
+            return
+        self._note(what, "journal", 0)
+        await asyncio.to_thread(server.kill if what == "kill" else server.stop)
+        try:
+            await asyncio.sleep(self._random.uniform(*STOPPED_S))
+        finally:
+            server.start()
+
+    def _signal(self, what: str, target: str) -> None:
         """Do it to one such process, unless all of them are stopped or away."""
-        pids = [pid for pid in self._pids(target) if pid not in self._stopped]
+        pids = [pid for pid in self._stack.pids_of(target) if pid not in self._stopped]
         if not pids:
             return
         pid = self._random.choice(pids)
         with suppress(ProcessLookupError):
             os.kill(pid, _SIGNALS[what])
-            self.done.append(Fault(time.time_ns() // 1000, what, target, pid))
+            self._note(what, target, pid)
             if what == "pause":
                 self._stopped.add(pid)
-                waker = asyncio.create_task(self._wake_later(pid))
-                self._wakers.add(waker)
-                waker.add_done_callback(self._wakers.discard)
+                self._soon(self._wake_later(pid))
 
     def report(self) -> list[dict[str, Any]]:
         """All that was done, as JSON."""
         return [asdict(fault) for fault in self.done]
 
-    def _pids(self, target: str) -> list[int]:
-        try:
-            state = self._stack.state
-        except (OSError, ValueError):  # the file is being rewritten
-            return []
-        if target == "worker":
-            return [worker["pid"] for worker in state["workers"]]
-        return [state[target]["pid"]]
+    def _note(self, what: str, target: str, whom: int | str) -> None:
+        self.done.append(Fault(time.time_ns() // 1000, what, target, whom))
+
+    def _soon(self, work: Coroutine[None, None, None]) -> None:
+        task = asyncio.create_task(work)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
 
     async def _wake_later(self, pid: int) -> None:
         await asyncio.sleep(self._random.uniform(*STOPPED_S))

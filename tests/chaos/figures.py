@@ -73,6 +73,8 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "characters": sum(texts(run.events) for run in runs),
         "connections": sum(len(them) for run in runs for them in run.clients.values()),
         "commands": sum(len(run.sent) for run in runs),
+        "executions": sum(run.executions for run in runs),
+        "rewound": types["run.rewound"],
         "superseded": types["attempt.superseded"],
         "effects": sum(len(run.effects) for run in runs),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),

@@ -9,8 +9,11 @@ from functools import cached_property
 from typing import Any, NamedTuple
 
 from contracts.envelope import StoredEvent
+from contracts.rewinding import REWOUND, counting
 
 Event = dict[str, Any]
+DELTAS = frozenset({"message.delta", "reasoning.delta"})
+MESSAGES = frozenset({"message.completed", "message.interrupted"})
 
 
 class Connection(NamedTuple):
@@ -62,7 +65,11 @@ class Observed:
     """What `GET /v1/runs/{id}` says."""
     waiting_for: Sequence[Any] = ()
     replay: str = ""
-    """What a replay of the history complained of."""
+    """What a replay of the histories complained of."""
+    executions: int = 0
+    """How many executions Temporal knows of."""
+    resets: int = 0
+    """How often an operator has reset it, as far as that is known to have succeeded."""
     drained_only: bool = False
     """True when nothing was done to it but that workers with time to drain were asked to stop."""
 
@@ -71,7 +78,37 @@ class Observed:
         """The journal as clients are to see it."""
         return [json.loads(event.envelope_json()) for event in self.stored]
 
+    @cached_property
+    def lives(self) -> list[list[Event]]:
+        """What counted at the end of each epoch: before each reset, and now."""
+        resets = [place for place, event in enumerate(self.stored) if event.type == REWOUND]
+        counted = [counting(self.stored[:place]) for place in (*resets, len(self.stored))]
+        by_seq = {event["seq"]: event for event in self.events}
+        return [_begun_anew([by_seq[event.seq] for event in life]) for life in counted]
+
+    @cached_property
+    def epochs(self) -> list[list[Event]]:
+        """What was written from one reset to the next."""
+        parts: list[list[Event]] = [[]]
+        for event in self.events:
+            if event["type"] == REWOUND:
+                parts.append([])
+            parts[-1].append(event)
+        return parts
+
     @property
     def end(self) -> Event | None:
         """The newest event, None if there is none."""
         return self.events[-1] if self.stored else None
+
+
+def _begun_anew(life: list[Event]) -> list[Event]:
+    """Without the text of steps that were under way at a reset: it starts over."""
+    ended, kept = set(), list[Event]()
+    for event in life:
+        if event["type"] == REWOUND:
+            kept = [it for it in kept if it["type"] not in DELTAS or it["step"] in ended]
+        if event["type"] in MESSAGES:
+            ended.add(event["step"])
+        kept.append(event)
+    return kept

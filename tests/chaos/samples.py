@@ -88,6 +88,17 @@ def observed(*edits: Edit, **changes: Any) -> Observed:
     return replace(run, **changes)
 
 
+def reset(written: list[Line]) -> None:
+    """An edit: an operator has reset the run to when both tools had ended; it ends again."""
+    written += [
+        Line("run.rewound", {"to_seq": at(written, "tool.completed", 1) + 1, "epoch": 1}),
+        Line("step.started", {"kind": "model", "model": "rehearsal"}, 2, key="1/step/2/started"),
+        Line("message.delta", {"text": "done"}, 2, 1),
+        Line("message.completed", _said("done", []), 2, 1, "1/step/2/message"),
+        Line("run.completed", {"output": "done"}, 2, key="1/run/ended"),
+    ]
+
+
 def placed(written: Sequence[Line]) -> list[StoredEvent]:
     """The events in a journal, a millisecond apart."""
     return [

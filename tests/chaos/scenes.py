@@ -10,14 +10,17 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.campaign import Load, chaos_stack
+from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
 from tests.chaos.plans import Plan
+from tests.chaos.stacks import chaos_stack
 from tests.dev_stack import DevStack
+from tests.resetting import reset as reset_run
 
 BOUND_S = 30.0
 """A run that a breakage keeps from ending is looked at as it is then."""
+TOOL_THEN_TALK = Plan("reset", ({"call": "note"}, {"tokens": 150, "every_ms": 20}))
 Scene = Callable[[DevStack, Load], Awaitable[object]]
 
 
@@ -119,17 +122,49 @@ async def terminate(stack: DevStack, load: Load) -> None:
     await asyncio.sleep(1)
 
 
+async def reset(stack: DevStack, load: Load) -> None:
+    """An operator resets a run in mid-answer to the answer before, whose tool then runs anew."""
+    run = asyncio.create_task(_to_end(load, TOOL_THEN_TALK))
+    await _event(stack, load, "message.delta")
+    await _reset(stack, load)
+    await run
+
+
+async def reset_of_a_sleeper(stack: DevStack, load: Load) -> None:
+    """Meanwhile the worker that streams is stopped; it goes on when the answer is begun anew."""
+    run = asyncio.create_task(_to_end(load, TOOL_THEN_TALK))
+    await _event(stack, load, "message.delta")
+    stopped = await _speaker(stack, load)
+    os.kill(stopped, signal.SIGSTOP)
+    await _reset(stack, load)
+    await _event(stack, load, "message.delta", after="run.rewound")
+    os.kill(stopped, signal.SIGCONT)
+    await run
+
+
+async def _reset(stack: DevStack, load: Load) -> None:
+    [watched] = load.watched
+    async with watched.hands:
+        await reset_run(stack, watched.run_id, after_activity=1)
+        await _event(stack, load, "run.rewound", 0)
+        watched.resets += 1
+
+
 async def _to_end(load: Load, plan: Plan) -> None:
     with suppress(TimeoutError):
         await asyncio.wait_for(load.run(plan, 0), BOUND_S)
 
 
-async def _event(stack: DevStack, load: Load, kind: str, attempt: int = 1) -> dict[str, Any]:
+async def _event(
+    stack: DevStack, load: Load, kind: str, attempt: int = 1, after: str = "run.started"
+) -> dict[str, Any]:
     """The first such event of the run in that attempt or a later one, once it is there."""
     async with asyncio.timeout(BOUND_S):
         while True:
+            passed = False
             for event in await stack.events(load.watched[0].run_id) if load.watched else ():
-                if event["type"] == kind and event["attempt"] >= attempt:
+                passed = passed or event["type"] == after
+                if passed and event["type"] == kind and event.get("attempt", 0) >= attempt:
                     return event
             await asyncio.sleep(0.02)
 

@@ -15,7 +15,7 @@ SEED = 20
 @pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
     given = argparse.Namespace(
-        runs=24, seed=SEED, minutes=0.4, at_once=8, fault_every_s=2.5, mix="light"
+        runs=24, seed=SEED, minutes=0.4, at_once=8, fault_every_s=2.5, mix="light", api=1, workers=2
     )
     found, told = await campaign(tmp_path, given)
     assert found == []

@@ -9,7 +9,17 @@ import pytest
 from tests.chaos.checker import check
 from tests.chaos.checks import Check
 from tests.chaos.observed import Connection, Effect, Observed, Sent
-from tests.chaos.samples import Line, after, at, frames, instead, lines, observed, without
+from tests.chaos.samples import (
+    Line,
+    after,
+    at,
+    frames,
+    instead,
+    lines,
+    observed,
+    reset,
+    without,
+)
 
 GOOD = observed()
 LATE = Line("message.delta", {"text": "one "}, 1, 1)
@@ -17,6 +27,7 @@ TOOL = {"call_id": "call_1_0", "name": "note", "arguments": {}, "output": ""}
 WANTED = {"approval_id": "approval_1_0", "call_id": "call_1_0", "tool": "note"}
 ASKED = Line("approval.requested", WANTED, 1)
 ALL = len(GOOD.events)
+RESET = observed(reset, resets=1)
 
 
 def seen(*connections: Connection) -> Observed:
@@ -151,6 +162,39 @@ BROKEN: list[tuple[str, Check, Observed]] = [
         Check.REDIRECTS,
         observed(after("run.paused", Line("message.user", {"text": "hey"}))),
     ),
+    ("a reset is not told", Check.EPOCHS, replace(GOOD, resets=1)),
+    (
+        "a reset goes back to what counts no more",
+        Check.EPOCHS,
+        observed(
+            reset, lambda them: them.append(Line("run.rewound", {"to_seq": 20, "epoch": 2})), reset
+        ),
+    ),
+    (
+        "what follows a reset has the key of the epoch before",
+        Check.EPOCHS,
+        observed(reset, instead("step.started", 2, key="0/step/3/started")),
+    ),
+    (
+        "an answer from before a reset is taken for the new one",
+        Check.MESSAGES,
+        observed(reset, without("message.completed", 2), without("message.delta", 4)),
+    ),
+    (
+        "a call that a reset has left ended starts again",
+        Check.NOT_RERUN,
+        observed(reset, after("run.rewound", Line("tool.started", TOOL, 1, 1))),
+    ),
+    (
+        "a late delta of the epoch before is in the new answer",
+        Check.RENDERED,
+        observed(reset, lambda them: them.insert(-2, Line("message.delta", {"text": "do"}, 2, 1))),
+    ),
+    (
+        "who left before the reset missed something",
+        Check.CLIENT_GAP,
+        replace(RESET, clients={"ann": [frames(RESET, 0, ALL - 1)]}),
+    ),
     ("the status is another one", Check.STATUS, replace(GOOD, status="failed")),
     ("the history does not replay", Check.REPLAYS, replace(GOOD, replay="nondeterministic")),
     ("a drained worker cut an answer short", Check.DRAINED, replace(GOOD, drained_only=True)),
@@ -159,6 +203,11 @@ BROKEN: list[tuple[str, Check, Observed]] = [
 
 def test_a_good_history_breaks_no_promise() -> None:
     assert check([GOOD]) == []
+
+
+def test_a_run_that_was_reset_breaks_no_promise() -> None:
+    left = replace(RESET, clients={"ann": [frames(RESET, 0, ALL)]})
+    assert check([RESET, left]) == []
 
 
 @pytest.mark.parametrize(("broken", "run"), [it[1:] for it in BROKEN], ids=[it[0] for it in BROKEN])

@@ -41,7 +41,7 @@ def ids(events: list[Event], field: str) -> Counter[str]:
 def check_end(events: list[Event]) -> None:
     """One terminal event, and it is the last one; `run.cancelled` if somebody wanted that."""
     ends = [event["seq"] for event in events if event["type"] in TERMINAL_TYPES]
-    assert ends == [len(events)], ends
+    assert ends == [events[-1]["seq"]], ends
     cancels = len(_applied(events, "cancel"))
     stops = [event for event in only(events, "input.received") if event["data"]["text"] == "stop"]
     if events[-1]["type"] == "run.cancelled":

@@ -1,0 +1,147 @@
+"""Several API processes and workers on one journal and one Temporal, each by itself."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from types import TracebackType
+from typing import Protocol, Self
+
+import httpx
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+
+from embedded.supervisor import Child, ChildSpec, Supervisor
+from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
+from tests.dev_stack import READY_S, ROOT, free_port
+
+CONTINUE_AFTER = 30
+"""Events of history after which this Temporal suggests to go on in a new execution."""
+DRAIN_S = 4.0
+
+
+class JournalServer(Protocol):
+    """A server that keeps the journal, started already; its calls block."""
+
+    def start(self) -> None:
+        """Start it again, and wait until it answers."""
+        ...
+
+    def stop(self) -> None:
+        """Let it stop as it does when it is told to."""
+        ...
+
+    def kill(self) -> None:
+        """SIGKILL."""
+        ...
+
+
+class Cluster:
+    """Enter it to start; each process is started again when it dies, until it is left."""
+
+    def __init__(
+        self,
+        data_dir: Path,
+        *,
+        apis: int,
+        workers: int,
+        env: Mapping[str, str],
+        server: JournalServer | None = None,
+        journal: str = "",
+    ) -> None:
+        self.data_dir = data_dir
+        self.journal = journal or str(data_dir / "journal.db")
+        self.journal_server = server
+        self._workers = workers
+        self._ports = [free_port() for _ in range(apis)]
+        self._temporal_port = free_port()
+        self._env = env
+        logs = data_dir / "logs"
+        logs.mkdir(parents=True)
+        self._supervisor = Supervisor(logs, lambda: None, lambda _: None)
+
+    async def __aenter__(self) -> Self:
+        try:
+            await self._start()
+        except BaseException:
+            await self._supervisor.kill()
+            raise
+        return self
+
+    async def __aexit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        await self._supervisor.stop()
+
+    @property
+    def api_urls(self) -> Sequence[str]:
+        """Where each API process listens."""
+        return [f"http://127.0.0.1:{port}" for port in self._ports]
+
+    @property
+    def temporal_address(self) -> str:
+        """Of the embedded server."""
+        return f"127.0.0.1:{self._temporal_port}"
+
+    def children(self, target: str) -> list[Child]:
+        """Those of that kind; each can be stopped, killed, and started again."""
+        return [it for it in self._supervisor.children if it.spec.kind == target]
+
+    def pids_of(self, target: str) -> list[int]:
+        """The processes of that kind."""
+        return [child.pid for child in self.children(target) if child.pid is not None]
+
+    async def temporal(self) -> Client:
+        """A client of its Temporal."""
+        return await Client.connect(self.temporal_address, data_converter=pydantic_data_converter)
+
+    async def _start(self) -> None:
+        command = server_command(
+            find_binary(),
+            port=self._temporal_port,
+            ui_port=free_port(),
+            database=self.data_dir / "temporal.db",
+        )
+        soon = f"limit.historyCount.suggestContinueAsNew={CONTINUE_AFTER}"
+        more = ("--dynamic-config-value", soon)
+        await self._supervisor.start(ChildSpec("temporal", (*command, *more)))
+        await wait_until_up(self.temporal_address, lambda: None)
+        env = self._child_env()
+        for number in range(1, self._workers + 1):
+            await self._started(f"worker-{number}", "worker", env)
+        for number, port in enumerate(self._ports, 1):
+            await self._started(f"api-{number}", "api.app", env | {"RELAYLINE_API_PORT": str(port)})
+        async with asyncio.timeout(READY_S), httpx.AsyncClient(timeout=2) as http:
+            for url in self.api_urls:
+                while not await _ready(http, url):
+                    await asyncio.sleep(0.05)
+
+    async def _started(self, name: str, module: str, env: Mapping[str, str]) -> None:
+        command = (sys.executable, "-P", "-m", module)
+        await self._supervisor.start(ChildSpec(name, command, env, DRAIN_S + 1))
+
+    def _child_env(self) -> dict[str, str]:
+        env = {key: value for key, value in os.environ.items() if not key.startswith("TEMPORAL_")}
+        return env | {
+            "PYTHONPATH": os.pathsep.join([str(ROOT), *filter(None, [env.get("PYTHONPATH")])]),
+            "TEMPORAL_ADDRESS": self.temporal_address,
+            "TEMPORAL_NAMESPACE": NAMESPACE,
+            "TEMPORAL_CONFIG_FILE": os.devnull,
+            "RELAYLINE_DATA_DIR": str(self.data_dir),
+            "RELAYLINE_JOURNAL": self.journal,
+            "RELAYLINE_DRAIN_S": f"{DRAIN_S:g}",
+            **self._env,
+        }
+
+
+async def _ready(http: httpx.AsyncClient, url: str) -> bool:
+    try:
+        return (await http.get(f"{url}/readyz")).status_code == httpx.codes.OK
+    except httpx.HTTPError:
+        return False

@@ -1,0 +1,39 @@
+"""Resets by operators: what is told of them, and what comes from them. Pure."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from contracts.rewinding import REWOUND
+from tests.chaos.checks import Check
+from tests.chaos.observed import Observed
+
+_OF_EPOCH = re.compile(r"(\d+)/(?:step|call)/.*")
+"""Keys of what activities and the steps of a run write."""
+_Complaints = Iterator[tuple[Check, str]]
+
+
+def complaints(run: Observed) -> _Complaints:
+    """Resets that were not told, or not rightly, and facts under the keys of another epoch."""
+    rewinds = [event for event in run.events if event["type"] == REWOUND]
+    told = [event["data"]["epoch"] for event in rewinds]
+    if told != list(range(1, len(told) + 1)) or len(told) < run.resets:
+        yield Check.EPOCHS, f"{run.resets} resets, told were the epochs {told}"
+    for event, before in zip(rewinds, run.lives, strict=False):
+        kept = event["data"]["to_seq"]
+        if kept and kept not in {earlier["seq"] for earlier in before}:
+            yield Check.EPOCHS, f"at {event['seq']}: {kept} does not count any more"
+    yield from _keys(run)
+
+
+def _keys(run: Observed) -> _Complaints:
+    """From a reset on, facts have the keys of the new epoch, but for a step that was begun."""
+    epoch, begun = 0, dict[int | None, int]()
+    for event in run.stored:
+        epoch += event.type == REWOUND
+        if event.type == "step.started":
+            begun[event.step] = epoch
+        found = _OF_EPOCH.fullmatch(event.key or "")
+        if found and int(found[1]) not in {epoch, begun.get(event.step)}:
+            yield Check.EPOCHS, f"{event.key} at {event.seq}, in epoch {epoch}"
