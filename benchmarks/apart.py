@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from benchmarks.cluster import running_cluster
+from benchmarks.cluster import running_apart
 from benchmarks.deltas import floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
 
@@ -30,7 +30,7 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 async def _hops(folder: Path, seconds: float, *, relaxed: bool) -> list[float]:
     env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
-    async with running_cluster(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as it:
+    async with running_apart(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as it:
         return await hops_of_runs(f"{it.apis[0]}/v1/runs", RUNS, seconds)
 
 

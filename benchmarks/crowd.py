@@ -6,6 +6,7 @@ import asyncio
 import os
 import time
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
@@ -13,7 +14,7 @@ from typing import NamedTuple
 
 import httpx
 
-from benchmarks.cluster import Cluster, running_cluster
+from benchmarks.cluster import Apart, running_apart
 from benchmarks.deltas import script
 from benchmarks.hopper import EVERY, hop, missed_and_doubled, unbounded_http
 from benchmarks.measure import Figure
@@ -26,6 +27,7 @@ from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
 from tests.chaos.observed import Connection, Observed
 from tests.chaos.plans import Plan, plan
+from tests.chaos.replays import replayed
 
 BENCH = "crowd"
 APIS, WORKERS, RUNS = 2, 2, 200
@@ -67,28 +69,53 @@ class Seen(NamedTuple):
     connections: Sequence[Connection]
 
 
+class _Looking(NamedTuple):
+    """Looks at what became of runs."""
+
+    http: httpx.AsyncClient
+    apart: Apart
+    journal: PostgresJournal
+    effects: Path
+
+    async def at(self, seen: Seen) -> Observed:
+        """All that is known of it."""
+        view = (await self.http.get(f"{self.apart.apis[0]}/v1/runs/{seen.run_id}")).json()
+        executions, complaint = await replayed(self.apart.temporal, seen.run_id)
+        return Observed(
+            seen.run_id,
+            await read_all(self.journal, seen.run_id, facts=False),
+            input=seen.plan.input,
+            clients={"hopper": seen.connections},
+            effects=effects_of(self.effects / seen.run_id),
+            marking=MARKING,
+            unsafe=UNSAFE,
+            status=view["status"],
+            waiting_for=view["waiting_for"],
+            replay=complaint,
+            executions=executions,
+        )
+
+
 async def measure(*, quick: bool) -> list[Figure]:
-    """One worker, then two, then a crowd, then a viewer that goes from one API to the other."""
+    """One worker, then two; with two a crowd, and a viewer that goes from API to API."""
     seconds, runs = (3, 50) if quick else (10, RUNS)
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
         effects = Path(folder) / "effects"
         effects.mkdir()
         env = {"RELAYLINE_CATALOG": MODULE, FOLDER: str(effects)}
-        async with running_cluster(Path(folder) / "data", apis=APIS, workers=1, env=env) as it:
-            one = await _throughput(it, seconds)
-            await it.start_worker()
-            two = await _throughput(it, seconds)
-            return [
-                *_speed(one, two),
-                *await _crowd(it, runs, effects),
-                *await _viewer(it, 2 * seconds),
-            ]
+        start = partial(running_apart, apis=APIS, env=env)
+        async with start(Path(folder) / "one", workers=1) as apart:
+            one = await _throughput(apart, seconds)
+        async with start(Path(folder) / "two", workers=WORKERS) as apart:
+            two = await _throughput(apart, seconds)
+            crowd = await _crowd(apart, runs, effects)
+            return [*_speed(one, two), *crowd, *await _viewer(apart, 2 * seconds)]
 
 
-async def _throughput(cluster: Cluster, seconds: float) -> Throughput:
+async def _throughput(apart: Apart, seconds: float) -> Throughput:
     """Each client submits a run, sees its end, and submits the next."""
     loop = asyncio.get_running_loop()
-    before, own, began = cluster.cpu_s(), time.process_time(), loop.time()
+    before, own, began = apart.cpu_s(), time.process_time(), loop.time()
 
     async def submit(url: str) -> int:
         ended = 0
@@ -98,10 +125,10 @@ async def _throughput(cluster: Cluster, seconds: float) -> Throughput:
             ended += 1
         return ended
 
-    clients = [submit(cluster.apis[number % APIS]) for number in range(AT_ONCE)]
+    clients = [submit(apart.apis[number % APIS]) for number in range(AT_ONCE)]
     ended = sum(await asyncio.gather(*clients))
     took = loop.time() - began
-    used = {kind: after - before[kind] for kind, after in cluster.cpu_s().items()}
+    used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
     return Throughput(ended, took, {**used, "clients": time.process_time() - own})
 
 
@@ -128,16 +155,16 @@ def plans(count: int) -> list[Plan]:
     return made
 
 
-async def _crowd(cluster: Cluster, runs: int, effects: Path) -> list[Figure]:
+async def _crowd(apart: Apart, runs: int, effects: Path) -> list[Figure]:
     """All at once, each with a client that goes to the other API at every 20th event."""
-    journal = PostgresJournal(cluster.dsn)
+    journal = PostgresJournal(apart.dsn)
     began = time.monotonic()
     async with unbounded_http() as http:
-        todo = [_one(http, cluster.apis, it, number) for number, it in enumerate(plans(runs))]
+        todo = [_one(http, apart.apis, it, number) for number, it in enumerate(plans(runs))]
         seen = await asyncio.gather(*todo)
         took = time.monotonic() - began
-        looked_at = [_observed(http, cluster.apis[0], journal, effects, it) for it in seen]
-        observed = [await each for each in looked_at]
+        looking = _Looking(http, apart, journal, effects)
+        observed = [await looking.at(each) for each in seen]
     await journal.close()
     found = check(observed)
     for violation in found[:10]:
@@ -170,30 +197,13 @@ async def _submit(http: httpx.AsyncClient, url: str, agent: str, told: str) -> s
     return run_id
 
 
-async def _observed(
-    http: httpx.AsyncClient, url: str, journal: PostgresJournal, effects: Path, seen: Seen
-) -> Observed:
-    view = (await http.get(f"{url}/v1/runs/{seen.run_id}")).json()
-    return Observed(
-        seen.run_id,
-        await read_all(journal, seen.run_id, facts=False),
-        input=seen.plan.input,
-        clients={"hopper": seen.connections},
-        effects=effects_of(effects / seen.run_id),
-        marking=MARKING,
-        unsafe=UNSAFE,
-        status=view["status"],
-        waiting_for=view["waiting_for"],
-    )
-
-
-async def _viewer(cluster: Cluster, seconds: float) -> list[Figure]:
+async def _viewer(apart: Apart, seconds: float) -> list[Figure]:
     """One run that speaks for so long, and one client that goes back and forth."""
-    journal = PostgresJournal(cluster.dsn)
+    journal = PostgresJournal(apart.dsn)
     async with unbounded_http() as http:
         body = script(seconds)
-        run_id = await _submit(http, cluster.apis[0], body["agent"], body["input"])
-        connections = await hop(http, cluster.apis, run_id)
+        run_id = await _submit(http, apart.apis[0], body["agent"], body["input"])
+        connections = await hop(http, apart.apis, run_id)
     stored = await read_all(journal, run_id, facts=False)
     await journal.close()
     missed, doubled = missed_and_doubled(connections, len(stored))

@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 _START_S = 60
 _STOP_S = 20
 _FILES = 16_384
-_ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
+ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
 """Bytecode is cached, as where packages are installed: Temporal's sandbox loads a workflow's module
 anew for each run, and would compile it each time."""
 CATALOG = "benchmarks.stop_tools"
@@ -105,7 +105,7 @@ async def process(
         child = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
-            env={**os.environ, **_ORDINARY, **(env or {})},
+            env={**os.environ, **ORDINARY, **(env or {})},
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from uuid import uuid4
 
-from benchmarks.cluster import Cluster, running_cluster
+from benchmarks.cluster import Apart, running_apart
 from benchmarks.measure import Figure, in_order, p50, p95
 from benchmarks.provider import paced
-from benchmarks.sse import Recorder, open_stream, written_at
+from benchmarks.sse import Frame, Recorder, open_stream, written_at
 from benchmarks.stack import rss_mb
 from benchmarks.viewers import TEXT
 from contracts.envelope import NewEvent
@@ -28,28 +29,29 @@ _AT_A_TIME = 50
 async def measure(*, quick: bool) -> list[Figure]:
     """Runs whose events are appended from here, each followed by a client of one API process."""
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
-        async with running_cluster(Path(folder), apis=1, workers=0) as cluster:
-            return await _measure(cluster, 100 if quick else RUNS, 3 if quick else 8)
+        async with running_apart(Path(folder) / "data", apis=1, workers=0) as apart:
+            return await _measure(apart, 100 if quick else RUNS, 3 if quick else 8)
 
 
-async def _measure(cluster: Cluster, count: int, seconds: int) -> list[Figure]:
-    journal = PostgresJournal(cluster.dsn)
+async def _measure(apart: Apart, count: int, seconds: int) -> list[Figure]:
+    journal = PostgresJournal(apart.dsn)
     runs = [f"run_{uuid4().hex}" for _ in range(count)]
     begun = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
     await _to_all(journal, runs, NewEvent(body=begun, key="0/started"))
-    [api] = cluster.pids["api"]
+    [api] = apart.cluster.pids_of("api")
     before_mb = rss_mb(api)
-    viewers = await _seat([f"{cluster.apis[0]}/v1/runs/{run}/events" for run in runs])
+    viewers = await _seat([f"{apart.apis[0]}/v1/runs/{run}/events" for run in runs])
     grown_mb = rss_mb(api) - before_mb
-    before = cluster.cpu_s()
+    before = apart.cpu_s()
     delta = NewEvent(body=MessageDelta(text=TEXT), step=1, attempt=1)
     async for _ in paced(seconds * PER_S, 1 / PER_S):
         await _to_all(journal, runs, delta)
-    used = {kind: after - before[kind] for kind, after in cluster.cpu_s().items()}
+    used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
     await _to_all(journal, runs, NewEvent(body=RunCompleted(), key="0/end"))
     await asyncio.gather(*(viewer.closed for viewer in viewers))
     await journal.close()
-    return figures(viewers, seconds * PER_S, used, grown_mb)
+    seen = [viewer.reply().frames() for viewer in viewers]
+    return figures(seen, seconds * PER_S, used, grown_mb)
 
 
 async def _to_all(journal: PostgresJournal, runs: list[str], event: NewEvent) -> None:
@@ -68,26 +70,25 @@ async def _seat(urls: list[str]) -> list[Recorder]:
 
 
 def figures(
-    viewers: list[Recorder], deltas: int, used: dict[str, float], grown_mb: float
+    seen: Sequence[Sequence[Frame]], deltas: int, used: Mapping[str, float], grown_mb: float
 ) -> list[Figure]:
-    """Of viewers that were to get so many deltas between two facts each."""
-    replies = [viewer.reply().frames() for viewer in viewers]
-    whole = sum(in_order((frame.id or 0 for frame in it), deltas + 2) for it in replies)
+    """Of viewers that were to see so many deltas between two facts each."""
+    whole = sum(in_order((frame.id or 0 for frame in it), deltas + 2) for it in seen)
     hops_ms = [
         (frame.at - written_at(frame.data)) * 1e3
-        for frames in replies
+        for frames in seen
         for frame in frames
         if frame.type == "message.delta"
     ]
-    events = len(viewers) * deltas
-    name = f"{len(viewers)} runs, one viewer each"
+    events = len(seen) * deltas
+    name = f"{len(seen)} runs, one viewer each"
 
     def row(what: str, unit: str, value: float) -> Figure:
         return Figure(BENCH, f"{name}: {what}", unit, value)
 
     return [
-        row("not seen whole", "", len(viewers) - whole)._replace(limit=0, rule="none"),
-        row("memory of the API per stream", "KB", grown_mb * 1e3 / len(viewers)),
+        row("not seen whole", "", len(seen) - whole)._replace(limit=0, rule="none"),
+        row("memory of the API per stream", "KB", grown_mb * 1e3 / len(seen)),
         row("CPU of the API per event", "µs", used["api"] / events * 1e6),
         row("CPU of Postgres per event", "µs", used["postgres"] / events * 1e6),
         row("written → received, p50", "ms", p50(hops_ms)),
