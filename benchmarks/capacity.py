@@ -15,7 +15,8 @@ from benchmarks.measure import Figure
 from benchmarks.stack import tree_cpu_s
 from journal.migrate import migrate
 from journal.postgres import PostgresJournal
-from journal.postgres_sql import channel_of
+from journal.postgres_sql import APPEND, append_arguments, channel_of
+from journal.rows import new_row
 from tests.postgres_server import DURABLE, PostgresServer
 
 BENCH = "capacity"
@@ -23,6 +24,7 @@ RUNS, EVENTS = 20, 500
 """So many events are appended to each of so many runs."""
 WATCHED = (1_000, 10_000)
 LISTENERS, TOLD = 8, 20_000
+COMMITTERS = 8
 _SIZES = "SELECT pg_total_relation_size($1::regclass), pg_current_wal_insert_lsn() - '0/0'"
 _TELL = "SELECT pg_notify($1, 'run_' || i) FROM generate_series(1, $2::int) AS i"
 _WINDOWS, _WINDOW_S = 4, 3.0
@@ -41,11 +43,12 @@ class Grown(NamedTuple):
 async def measure(*, quick: bool) -> list[Figure]:
     """Each part on a database of its own, one after the other."""
     with PostgresServer(DURABLE) as server:
-        databases = [server.create_database(f"capacity_{number}") for number in range(3)]
+        databases = [server.create_database(f"capacity_{number}") for number in range(4)]
         for dsn in databases:
             await migrate(dsn)
         figures = [figure for kind in KINDS[::2] for figure in await _sizes(databases[0], kind)]
         figures += await _telling(server, databases[1], TOLD // 10 if quick else TOLD)
+        figures += await _committing(databases[3], 1 if quick else 5)
         for runs in WATCHED[:1] if quick else WATCHED:
             figures += await _watching(server, databases[2], runs)
     return figures
@@ -111,6 +114,35 @@ async def _told(server: PostgresServer, dsn: str, told: int, listeners: int) -> 
     for connection in (teller, *others):
         await connection.close()
     return spent
+
+
+async def _committing(dsn: str, rounds: int) -> list[Figure]:
+    """Whether a transaction that notifies keeps others from committing, when all wait for disk."""
+    told = untold = 0
+    for _ in range(rounds):
+        told += await _committed(dsn, tells=True)
+        untold += await _committed(dsn, tells=False)
+    name = f"facts committed on {COMMITTERS} connections, NOTIFY in the transaction"
+    return [Figure(BENCH, name, "1/s", told / rounds, untold / rounds, "without NOTIFY")]
+
+
+async def _committed(dsn: str, *, tells: bool) -> int:
+    """How many appends these connections commit in a second, each one by one."""
+    loop = asyncio.get_running_loop()
+    connections = [await asyncpg.connect(dsn) for _ in range(COMMITTERS)]
+    over = loop.time() + 1
+
+    async def commit(connection: asyncpg.connection.Connection) -> int:
+        run_id, number = f"run_{uuid4().hex}", 0
+        while loop.time() < over:
+            number += 1
+            rows = [new_row(event(KINDS[-1], number))]
+            await connection.fetch(APPEND, *append_arguments(run_id, rows, None, tells=tells))
+        return number
+
+    committed = await asyncio.gather(*map(commit, connections))
+    await asyncio.gather(*(connection.close() for connection in connections))
+    return sum(committed)
 
 
 async def _watching(server: PostgresServer, dsn: str, runs: int) -> list[Figure]:

@@ -123,7 +123,7 @@ class Writer:
         try:
             if runs:
                 await connection.fetch(TELL, [channel_of(run) for run in runs], list(runs))
-        except FAULTS:
+        except Exception:  # noqa: BLE001  they look by themselves within `postgres_watcher.LOOK_S`
             connection.terminate()
             return None
         return connection
