@@ -1,10 +1,9 @@
-"""What a journal in Postgres takes: log and disk per event, and watching what says nothing."""
+"""What a journal in Postgres takes: log and disk per event, words that wake, idle watching."""
 
 from __future__ import annotations
 
 import asyncio
 import time
-from contextlib import AsyncExitStack, aclosing
 from typing import NamedTuple
 from uuid import uuid4
 
@@ -15,8 +14,10 @@ from benchmarks.measure import Figure
 from benchmarks.stack import tree_cpu_s
 from journal.migrate import migrate
 from journal.postgres import PostgresJournal
-from journal.postgres_sql import APPEND, append_arguments, channel_of
+from journal.postgres_database import SETTINGS
+from journal.postgres_sql import APPEND, NEWER, append_arguments, channel_of
 from journal.rows import new_row
+from journal.subscription import TAIL_PAGE
 from tests.postgres_server import DURABLE, PostgresServer
 
 BENCH = "capacity"
@@ -27,8 +28,8 @@ LISTENERS, TOLD = 8, 20_000
 COMMITTERS = 8
 _SIZES = "SELECT pg_total_relation_size($1::regclass), pg_current_wal_insert_lsn() - '0/0'"
 _TELL = "SELECT pg_notify($1, 'run_' || i) FROM generate_series(1, $2::int) AS i"
-_WINDOWS, _WINDOW_S = 4, 3.0
-"""Watching is measured so often; the least counts, for at first all that is watched is read."""
+LOOKED = 200_000
+"""Watched runs that are looked at, altogether."""
 
 
 class Grown(NamedTuple):
@@ -49,8 +50,7 @@ async def measure(*, quick: bool) -> list[Figure]:
         figures = [figure for kind in KINDS[::2] for figure in await _sizes(databases[0], kind)]
         figures += await _telling(server, databases[1], TOLD // 10 if quick else TOLD)
         figures += await _committing(databases[3], 1 if quick else 5)
-        for runs in WATCHED[:1] if quick else WATCHED:
-            figures += await _watching(server, databases[2], runs)
+        figures += [await _looking(server, databases[2], runs) for runs in WATCHED]
     return figures
 
 
@@ -145,30 +145,20 @@ async def _committed(dsn: str, *, tells: bool) -> int:
     return sum(committed)
 
 
-async def _watching(server: PostgresServer, dsn: str, runs: int) -> list[Figure]:
-    """Runs that are watched and say nothing: each second all of them are looked at."""
-    run_ids = [f"run_{uuid4().hex}" for _ in range(runs)]
+async def _looking(server: PostgresServer, dsn: str, runs: int) -> Figure:
+    """A look at runs that are watched and say nothing; there is one every second."""
+    positions = {f"run_{uuid4().hex}": 1 for _ in range(runs)}
     journal = PostgresJournal(dsn)
-    await asyncio.gather(*(journal.append(it, [event(KINDS[0], 1)]) for it in run_ids))
-    async with AsyncExitStack() as stack:
-        tails = [await stack.enter_async_context(aclosing(journal.tail(it))) for it in run_ids]
-        await asyncio.gather(*(anext(tail) for tail in tails))
-        waiting = [asyncio.ensure_future(anext(tail)) for tail in tails]
-        own, theirs = min([await _window(server) for _ in range(_WINDOWS)], key=sum)
-        for waiter in waiting:
-            waiter.cancel()
-        await asyncio.gather(*waiting, return_exceptions=True)
+    await asyncio.gather(*(journal.append(it, [event(KINDS[0], 1)]) for it in positions))
     await journal.close()
-    name = f"{runs:,} watched runs that say nothing: CPU per second"
-    return [
-        Figure(BENCH, f"{name}, this process", "ms", own * 1e3),
-        Figure(BENCH, f"{name}, Postgres", "ms", theirs * 1e3),
-    ]
-
-
-async def _window(server: PostgresServer) -> tuple[float, float]:
-    """Processor seconds per second of this process and of Postgres."""
-    own, theirs = time.process_time(), tree_cpu_s(server.pid)
-    await asyncio.sleep(_WINDOW_S)
-    own, theirs = time.process_time() - own, tree_cpu_s(server.pid) - theirs
-    return own / _WINDOW_S, theirs / _WINDOW_S
+    connection = await asyncpg.connect(dsn, server_settings=SETTINGS)
+    await connection.execute("ANALYZE")
+    looks = LOOKED // runs
+    began = time.process_time() + tree_cpu_s(server.pid)
+    for _ in range(looks):
+        found = await connection.fetch(NEWER, list(positions), list(positions.values()), TAIL_PAGE)
+        assert not found
+    spent = time.process_time() + tree_cpu_s(server.pid) - began
+    await connection.close()
+    name = f"CPU of a look at {runs:,} watched runs, with Postgres's"
+    return Figure(BENCH, name, "ms", spent / looks * 1e3)

@@ -98,7 +98,7 @@ class _Looking(NamedTuple):
 
 async def measure(*, quick: bool) -> list[Figure]:
     """One worker, then two; with two a crowd, and a viewer that goes from API to API."""
-    seconds, runs = (3, 50) if quick else (10, RUNS)
+    seconds, runs = (3, 50) if quick else (8, RUNS)
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
         effects = Path(folder) / "effects"
         effects.mkdir()
@@ -109,7 +109,7 @@ async def measure(*, quick: bool) -> list[Figure]:
         async with start(Path(folder) / "two", workers=WORKERS) as apart:
             two = await _throughput(apart, seconds)
             crowd = await _crowd(apart, runs, effects)
-            return [*_speed(one, two), *crowd, *await _viewer(apart, 2 * seconds)]
+            return [*_speed(one, two), *crowd, *await _viewer(apart, seconds)]
 
 
 async def _throughput(apart: Apart, seconds: float) -> Throughput:

@@ -22,7 +22,7 @@ from journal.postgres import PostgresJournal
 BENCH = "streams"
 RUNS = 1000
 PER_S = 2
-"""Events per second and run."""
+"""Events per second and run, evenly spread over all runs."""
 _AT_A_TIME = 50
 
 
@@ -44,8 +44,11 @@ async def _measure(apart: Apart, count: int, seconds: int) -> list[Figure]:
     grown_mb = rss_mb(api) - before_mb
     before = apart.cpu_s()
     delta = NewEvent(body=MessageDelta(text=TEXT), step=1, attempt=1)
-    async for _ in paced(seconds * PER_S, 1 / PER_S):
-        await _to_all(journal, runs, delta)
+    appends = [
+        asyncio.create_task(journal.append(runs[number % count], [delta]))
+        async for number in paced(count * seconds * PER_S, 1 / count / PER_S)
+    ]
+    await asyncio.gather(*appends)
     used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
     await _to_all(journal, runs, NewEvent(body=RunCompleted(), key="0/end"))
     await asyncio.gather(*(viewer.closed for viewer in viewers))
