@@ -4,10 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 from tempfile import TemporaryDirectory
+from typing import NamedTuple
 
 from benchmarks.cluster import running_apart
 from benchmarks.deltas import floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
+from benchmarks.stack import rss_mb
 
 BENCH = "apart"
 RUNS = 20
@@ -15,33 +17,48 @@ LIMIT_P50_MS, LIMIT_P95_MS = 8.0, 20.0
 _BARE = "bare Starlette, no journal"
 
 
+class Course(NamedTuple):
+    """So many runs at once, from their begin to their end."""
+
+    hops_ms: list[float]
+    """Of each delta, from written to received."""
+    cpu_s: dict[str, float]
+    """Processor seconds by kind of process."""
+    memory_mb: dict[str, float]
+    """Resident at the end, of the worker and the API process."""
+
+
 async def measure(*, quick: bool) -> list[Figure]:
     """As `benchmarks.deltas` does it, on Postgres; also with deltas that wait for the disk."""
     seconds = 3 if quick else 8
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
         bare = await floor(Path(folder), RUNS, seconds / 2)
-        relaxed, used = await _hops(Path(folder), seconds, relaxed=True)
-        durable, _ = await _hops(Path(folder), seconds, relaxed=False)
+        relaxed = await _course(Path(folder), seconds, relaxed=True)
+        durable = await _course(Path(folder), seconds, relaxed=False)
+    deltas = len(relaxed.hops_ms)
     return [
-        *_figures("", relaxed, bare, LIMIT_P50_MS, LIMIT_P95_MS),
-        *_figures("deltas on disk: ", durable, bare),
-        Figure(BENCH, "deltas received", "1/s", len(relaxed) / seconds),
+        *_figures("", relaxed.hops_ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
+        *_figures("deltas on disk: ", durable.hops_ms, bare),
+        Figure(BENCH, "deltas received", "1/s", deltas / seconds),
         *(
-            Figure(BENCH, f"CPU of {kind} per delta", "µs", cpu_s / len(relaxed) * 1e6)
-            for kind, cpu_s in used.items()
+            Figure(BENCH, f"CPU of {kind} per delta", "µs", cpu_s / deltas * 1e6)
+            for kind, cpu_s in relaxed.cpu_s.items()
+        ),
+        *(
+            Figure(BENCH, f"memory of the {kind} process", "MB", memory_mb)
+            for kind, memory_mb in relaxed.memory_mb.items()
         ),
     ]
 
 
-async def _hops(
-    folder: Path, seconds: float, *, relaxed: bool
-) -> tuple[list[float], dict[str, float]]:
-    """Of each delta, and the processor seconds that all runs took, by kind of process."""
+async def _course(folder: Path, seconds: float, *, relaxed: bool) -> Course:
     env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
     async with running_apart(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as apart:
         before = apart.cpu_s()
-        hops = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
-        return hops, {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
+        hops_ms = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
+        used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
+        pids = {kind: apart.cluster.pids_of(kind)[0] for kind in ("worker", "api")}
+        return Course(hops_ms, used, {kind: rss_mb(pid) for kind, pid in pids.items()})
 
 
 def _figures(what: str, hops: list[float], bare: list[float], *limits: float) -> list[Figure]:

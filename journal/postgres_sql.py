@@ -84,7 +84,7 @@ def channel_of(run_id: str) -> str:
 
 
 def append_arguments(
-    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool
+    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
 ) -> tuple[object, ...]:
     """Of `APPEND`; with `tells`, its commit wakes whoever watches.
 
