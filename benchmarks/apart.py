@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+import json
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
-from benchmarks.cluster import running_apart
+from benchmarks.cluster import Apart, running_apart
 from benchmarks.deltas import floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
+from benchmarks.sse import fetch
 from benchmarks.stack import rss_mb
 
 BENCH = "apart"
 RUNS = 20
+HELD = 50
+_BEGIN_S, _WINDOW_S = 4, 6
 LIMIT_P50_MS, LIMIT_P95_MS = 8.0, 20.0
 _BARE = "bare Starlette, no journal"
 
@@ -26,6 +31,8 @@ class Course(NamedTuple):
     """Processor seconds by kind of process."""
     memory_mb: dict[str, float]
     """Resident at the end, of the worker and the API process."""
+    held_s: dict[str, float]
+    """Processor seconds per second and run in a model call that says next to nothing, by kind."""
 
 
 async def measure(*, quick: bool) -> list[Figure]:
@@ -45,6 +52,10 @@ async def measure(*, quick: bool) -> list[Figure]:
             for kind, cpu_s in relaxed.cpu_s.items()
         ),
         *(
+            Figure(BENCH, f"CPU of {kind} per second and run in a model call", "ms", cpu_s * 1e3)
+            for kind, cpu_s in relaxed.held_s.items()
+        ),
+        *(
             Figure(BENCH, f"memory of the {kind} process", "MB", memory_mb)
             for kind, memory_mb in relaxed.memory_mb.items()
         ),
@@ -58,7 +69,22 @@ async def _course(folder: Path, seconds: float, *, relaxed: bool) -> Course:
         hops_ms = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
         used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
         pids = {kind: apart.cluster.pids_of(kind)[0] for kind in ("worker", "api")}
-        return Course(hops_ms, used, {kind: rss_mb(pid) for kind, pid in pids.items()})
+        memory_mb = {kind: rss_mb(pid) for kind, pid in pids.items()}
+        return Course(hops_ms, used, memory_mb, await _held(apart) if relaxed else {})
+
+
+async def _held(apart: Apart) -> dict[str, float]:
+    """Of `HELD` runs whose model says a word per second: what it costs to know that it lives."""
+    say = {"say": "word " * (_BEGIN_S + _WINDOW_S + 2), "every_ms": 1000, "words_per_delta": 1}
+    body = {"agent": "assistant", "input": json.dumps({"rehearse": [say]})}
+    runs = [asyncio.create_task(fetch(f"{apart.apis[0]}/v1/runs", body=body)) for _ in range(HELD)]
+    await asyncio.sleep(_BEGIN_S)
+    before = apart.cpu_s()
+    await asyncio.sleep(_WINDOW_S)
+    used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
+    for _, reply in await asyncio.gather(*runs):
+        assert reply.frames()[-1].type == "run.completed", reply
+    return {kind: cpu_s / _WINDOW_S / HELD for kind, cpu_s in used.items()}
 
 
 def _figures(what: str, hops: list[float], bare: list[float], *limits: float) -> list[Figure]:
