@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
 CHAOS ?= --runs 200 --minutes 5
 
-.PHONY: setup dev demo test chaos check fix bench histories clean
+.PHONY: setup dev demo test chaos check fix bench bench-scale histories clean
 
 setup: $(STAMP)
 
@@ -41,6 +41,9 @@ fix: setup  ## what can be mended by machine
 
 bench: setup  ## figures, each with its floor from the same run
 	$(BIN)/python -m benchmarks
+
+bench-scale: setup  ## the same for a journal in Postgres, with several workers and API processes
+	$(BIN)/python -m benchmarks --scale
 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code
 	$(BIN)/python -m tests.histories.record

@@ -14,16 +14,30 @@ from collections.abc import Awaitable, Callable, Sequence
 from pathlib import Path
 from typing import Protocol
 
+import uvloop
 from rich.console import Console
 from rich.table import Table
 
-from benchmarks import deltas, history, rivals, steering, submit, viewers
+from benchmarks import (
+    apart,
+    appends,
+    capacity,
+    crowd,
+    deltas,
+    history,
+    rivals,
+    steering,
+    streams,
+    submit,
+    viewers,
+)
 from benchmarks.measure import Figure, as_json, verdict
 from benchmarks.stack import ROOT, NotStarted, Stack, process, running_stack
 
 _WIDTH = 170
 """Columns of the table where there is no terminal to ask."""
 RESULTS = ROOT / ".relayline" / "bench.json"
+SCALE_RESULTS = RESULTS.with_name("bench-scale.json")
 
 
 class Bench(Protocol):
@@ -39,13 +53,33 @@ BENCHES: dict[str, Bench] = {
 }
 
 
+class ScaleBench(Protocol):
+    """A benchmark of what is needed beyond one machine; it starts what it measures."""
+
+    def __call__(self, *, quick: bool) -> Awaitable[list[Figure]]:
+        """Measure it."""
+        ...
+
+
+SCALE: dict[str, ScaleBench] = {
+    module.BENCH: module.measure for module in (apart, appends, crowd, streams, capacity)
+}
+
+
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
-    parser.add_argument("--only", choices=BENCHES, action="append", help="may be repeated")
+    parser.add_argument("--scale", action="store_true", help="Postgres, several APIs and workers")
+    either = [*BENCHES, *SCALE]
+    parser.add_argument("--only", choices=either, action="append", help="may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter samples")
     parser.add_argument("--json", action="store_true", help="print the JSON, not the table")
-    return parser.parse_args(given)
+    options = parser.parse_args(given)
+    offered = SCALE if options.scale else BENCHES
+    options.names = options.only or list(offered)
+    if other := set(options.names).difference(offered):
+        parser.error(f"not {'with' if options.scale else 'without'} --scale: {sorted(other)}")
+    return options
 
 
 async def run(names: Sequence[str], *, quick: bool, say: Callable[[str], None]) -> list[Figure]:
@@ -67,6 +101,19 @@ async def run(names: Sequence[str], *, quick: bool, say: Callable[[str], None]) 
                     began = time.monotonic()
                     figures += await BENCHES[name](stack, quick=quick)
                     say(f"{name}: {time.monotonic() - began:.0f} s")
+    return figures
+
+
+async def run_scale(
+    names: Sequence[str], *, quick: bool, say: Callable[[str], None]
+) -> list[Figure]:
+    """Measure one after the other; each starts and stops what it needs."""
+    _stop_on_sigterm()
+    figures: list[Figure] = []
+    for name in names:
+        began = time.monotonic()
+        figures += await SCALE[name](quick=quick)
+        say(f"{name}: {time.monotonic() - began:.0f} s")
     return figures
 
 
@@ -119,9 +166,10 @@ def main() -> int:
     """Measure and print; 0 when it worked, whatever the verdicts."""
     options = arguments(sys.argv[1:])
     errors = Console(stderr=True)
-    names = options.only or list(BENCHES)
+    measure, results = (run_scale, SCALE_RESULTS) if options.scale else (run, RESULTS)
+    runs = uvloop.run if options.scale else asyncio.run  # it appends by itself, as our processes do
     try:
-        figures = asyncio.run(run(names, quick=options.quick, say=errors.print))
+        figures = runs(measure(options.names, quick=options.quick, say=errors.print))
     except NotStarted as error:
         errors.print(f"benchmarks: {error}", markup=False)
         return 1
@@ -129,14 +177,14 @@ def main() -> int:
         errors.print("benchmarks: stopped")
         return 130
     text = document(figures, quick=options.quick)
-    RESULTS.parent.mkdir(exist_ok=True)
-    RESULTS.write_text(text + "\n")
+    results.parent.mkdir(exist_ok=True)
+    results.write_text(text + "\n")
     if options.json:
         print(text)
     else:
         output = Console(width=None if sys.stdout.isatty() else _WIDTH)
         output.print(table(figures))
-        print(f"JSON: {RESULTS}")
+        print(f"JSON: {results}")
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from pathlib import Path
 
 from benchmarks.measure import Figure, in_order, p50, p95
 from benchmarks.sse import Frame, fetch, written_at
@@ -31,10 +32,10 @@ def hops_ms(frames: list[Frame]) -> list[float]:
     ]
 
 
-async def _runs(stack: Stack, count: int, seconds: float) -> list[float]:
-    """That many runs at once, one client each; the hops of all of them."""
+async def hops_of_runs(url: str, count: int, seconds: float) -> list[float]:
+    """That many runs at once, submitted to `url`, one client each; the hops of all of them."""
     body = script(seconds)
-    replies = await asyncio.gather(*(fetch(stack.runs, body=body) for _ in range(count)))
+    replies = await asyncio.gather(*(fetch(url, body=body) for _ in range(count)))
     hops: list[float] = []
     for _, reply in replies:
         frames = reply.frames()
@@ -44,10 +45,10 @@ async def _runs(stack: Stack, count: int, seconds: float) -> list[float]:
     return hops
 
 
-async def _floor(stack: Stack, viewers: int, seconds: float) -> list[float]:
+async def floor(data_dir: Path, viewers: int, seconds: float) -> list[float]:
     """The same number of deliveries from a bare broadcast."""
     base = f"http://127.0.0.1:{free_port()}"
-    log = stack.data_dir / "broadcast.log"
+    log = data_dir / "broadcast.log"
     async with module("broadcast", base.rpartition(":")[2], log=log, url=f"{base}/healthz"):
         watching = [asyncio.create_task(fetch(f"{base}/feed")) for _ in range(viewers)]
         await asyncio.sleep(0.3)
@@ -60,9 +61,10 @@ async def _floor(stack: Stack, viewers: int, seconds: float) -> list[float]:
 async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """One run, then 50 at once; the floors are a bare broadcast to as many viewers."""
     seconds = 3 if quick else 8
-    one, many = await _runs(stack, 1, seconds), await _runs(stack, RUNS, seconds)
-    floor_one = await _floor(stack, 1, seconds / 2)
-    floor_many = await _floor(stack, RUNS, seconds / 2)
+    one = await hops_of_runs(stack.runs, 1, seconds)
+    many = await hops_of_runs(stack.runs, RUNS, seconds)
+    floor_one = await floor(stack.data_dir, 1, seconds / 2)
+    floor_many = await floor(stack.data_dir, RUNS, seconds / 2)
     bare = "bare Starlette, no journal"
 
     def row(name: str, ours: float, floor: float) -> Figure:

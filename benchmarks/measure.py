@@ -38,6 +38,35 @@ class FigureJson(TypedDict):
     verdict: str
 
 
+class Spent(NamedTuple):
+    """What a number of like things took."""
+
+    times: int
+    wall_s: float
+    cpu_s: float
+    """Processor seconds of everybody who took part."""
+
+    @property
+    def cpu_us(self) -> float:
+        """Processor microseconds per thing."""
+        return self.cpu_s / self.times * 1e6
+
+    @property
+    def per_core(self) -> float:
+        """Things per second of one processor that does nothing else."""
+        return self.times / self.cpu_s
+
+    @property
+    def per_s(self) -> float:
+        """Things per second as it was."""
+        return self.times / self.wall_s
+
+
+def spent_together(parts: Iterable[Spent]) -> Spent:
+    """All of it."""
+    return Spent(*map(sum, zip(*parts, strict=True)))
+
+
 def percentile(values: Sequence[float], percent: float) -> float:
     """The value that `percent` of all values do not exceed (nearest rank).
 

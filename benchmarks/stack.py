@@ -23,7 +23,7 @@ ROOT = Path(__file__).parents[1]
 _START_S = 60
 _STOP_S = 20
 _FILES = 16_384
-_ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
+ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
 """Bytecode is cached, as where packages are installed: Temporal's sandbox loads a workflow's module
 anew for each run, and would compile it each time."""
 CATALOG = "benchmarks.stop_tools"
@@ -69,6 +69,17 @@ def cpu_s(pid: int) -> float:
     return (int(fields[11]) + int(fields[12])) * _TICK_S
 
 
+def tree_cpu_s(pid: int) -> float:
+    """The same of the process and its children, also of those that have ended."""
+    running = 0.0
+    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
+        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
+            running += cpu_s(int(child))
+    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+    ended = (int(fields[13]) + int(fields[14])) * _TICK_S
+    return running + ended + cpu_s(pid)
+
+
 def rss_mb(pid: int) -> float:
     """Resident memory of the process in MB (10⁶ bytes)."""
     lines = Path(f"/proc/{pid}/status").read_text().splitlines()
@@ -94,7 +105,7 @@ async def process(
         child = await asyncio.create_subprocess_exec(
             *command,
             cwd=ROOT,
-            env={**os.environ, **_ORDINARY, **(env or {})},
+            env={**os.environ, **ORDINARY, **(env or {})},
             stdout=output,
             stderr=output,
             start_new_session=True,

@@ -57,9 +57,10 @@ class PostgresJournal:
         if not events and fence is None:
             return []
         rows = [new_row(event) for event in events]
-        arguments = sql.append_arguments(run_id, rows, fence)
-        relaxed = bool(rows) and all(row.key is None for row in rows)
-        answer = await (self._deltas if relaxed else self._facts).submit(run_id, arguments)
+        deltas_only = bool(rows) and all(row.key is None for row in rows)
+        writer = self._deltas if deltas_only else self._facts
+        arguments = sql.append_arguments(run_id, rows, fence, tells=writer.relaxed)
+        answer = await writer.submit(run_id, arguments)
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(

@@ -26,6 +26,11 @@ _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
 SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+TELL = """
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
+FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
+"""
+"""Wake whoever watches these runs; nothing of it has to be on disk."""
 PAGE = f"""
 SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
 FROM relayline.runs r LEFT JOIN LATERAL (
@@ -79,9 +84,9 @@ def channel_of(run_id: str) -> str:
 
 
 def append_arguments(
-    run_id: str, rows: Sequence[NewRow], fence: Fence | None
+    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
 ) -> tuple[object, ...]:
-    """Of `APPEND`.
+    """Of `APPEND`; with `tells`, its commit wakes whoever watches.
 
     Raises:
         OverflowError: a step or an attempt is no 32-bit number.
@@ -94,7 +99,7 @@ def append_arguments(
     )
     scope, attempt = fence or (None, None)
     kinds = [_kind(row.type) for row in rows]
-    where = (run_id, channel_of(run_id), scope, attempt)
+    where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
 
 
@@ -129,6 +134,11 @@ def appended(
         refused = rows[detail - 1].type
         raise RunEnded(f"run {run_id!r} has ended: {refused!r} was not written")
     return [Appended(seq, new=new) for seq, new in zip(placed or (), fresh or (), strict=True)]
+
+
+def news_of(answer: Record) -> bool:
+    """True when the append left an event that was not there before."""
+    return answer["refusal"] is None and any(answer["fresh"] or ())
 
 
 def page(records: Sequence[Record], after: int) -> Page:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from asyncpg import Record
 
 from journal.postgres_database import Database, was_undone
-from journal.postgres_sql import APPEND
+from journal.postgres_sql import APPEND, TELL, channel_of, news_of
 
 if TYPE_CHECKING:
     from journal.postgres_database import Connection
@@ -31,12 +31,17 @@ class Writer:
     A few lanes work side by side, each with one connection and one group under way. A group
     locks the headers of its runs in the order of their ids, so that no two groups wait for each
     other. An append that is refused leaves nothing behind and does not touch the others.
+
+    A transaction that has notified keeps all others that have from committing until it has
+    committed itself. So only those that do not wait for the disk notify; after others, whoever
+    watches is told in a transaction of its own, which a writer that dies in between leaves out.
     """
 
     def __init__(self, database: Database, lanes: int, *, relaxed: bool) -> None:
         self._database = database
         self._lanes = lanes
-        self._relaxed = relaxed
+        self.relaxed = relaxed
+        """Whether commits do not wait for the disk; appends are then to notify by themselves."""
         self._waiting: asyncio.Queue[_Append | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
@@ -91,9 +96,9 @@ class Writer:
         while True:
             try:
                 if connection is None or connection.is_closed():
-                    connection = await self._database.connect(relaxed=self._relaxed)
+                    connection = await self._database.connect(relaxed=self.relaxed)
                 arguments = [append.arguments for append in group]
-                _answer(group, await connection.fetchmany(APPEND, arguments))
+                answers = await connection.fetchmany(APPEND, arguments)
             except Exception as error:  # noqa: BLE001  told to those who wait
                 if connection is not None:
                     connection.terminate()
@@ -101,7 +106,21 @@ class Writer:
                     _refuse(group, self._database.translated(error))
                     return None
             else:
-                return connection
+                _answer(group, answers)
+                return connection if self.relaxed else await self._tell(connection, group, answers)
+
+    async def _tell(
+        self, connection: Connection, group: list[_Append], answers: list[Record]
+    ) -> Connection | None:
+        """Wake whoever watches; the connection if it is still good. A failure costs no event."""
+        runs = {it.run_id for it, answer in zip(group, answers, strict=True) if news_of(answer)}
+        try:
+            if runs:
+                await connection.fetch(TELL, [channel_of(run) for run in runs], list(runs))
+        except Exception:  # noqa: BLE001  they look by themselves within `postgres_watcher.LOOK_S`
+            connection.terminate()
+            return None
+        return connection
 
 
 def _answer(group: list[_Append], answers: list[Record]) -> None:

@@ -58,7 +58,9 @@ CREATE TABLE relayline.health (
 
 _APPEND = """
 CREATE FUNCTION relayline.append(
-    p_run text, p_channel text, p_scope text, p_attempt integer,
+    p_run text,
+    p_channel text, -- NULL: the caller tells of it afterwards
+    p_scope text, p_attempt integer,
     p_types text[], p_steps integer[], p_attempts integer[], p_keys text[], p_data text[],
     p_kinds text[], -- per event: 'ends', 'reopens' or ''
     OUT refusal text, -- 'stale' or 'ended'; then nothing was written
@@ -134,7 +136,9 @@ BEGIN
     UPDATE relayline.runs SET last_seq = newest, last_at_us = now_us,
             ended_at_us = CASE WHEN is_over THEN now_us END, swept = false
         WHERE run_id = p_run;
-    PERFORM pg_notify(p_channel, p_run);
+    IF p_channel IS NOT NULL THEN
+        PERFORM pg_notify(p_channel, p_run);
+    END IF;
 END
 $$;
 """
