@@ -13,7 +13,7 @@ from tests.chaos.__main__ import campaign
 SEED = 20
 
 
-@pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
+@pytest.mark.timeout(150)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
     given = argparse.Namespace(
         runs=24,
