@@ -22,7 +22,7 @@ async def played(folder: Path, **given: Any) -> tuple[list[Violation], dict[str,
     return await campaign(folder, argparse.Namespace(**usual, **given))
 
 
-@pytest.mark.timeout(120)  # some thirty runs on one stack, and what a busy machine adds
+@pytest.mark.timeout(150)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
     found, told = await played(tmp_path, seed=SEED, mix="operators", api=2, postgres=False)
     assert found == []
