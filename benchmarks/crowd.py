@@ -11,6 +11,7 @@ from pathlib import Path
 from random import Random
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
+from uuid import uuid4
 
 import httpx
 
@@ -25,6 +26,7 @@ from journal.reading import read_all
 from tests.chaos.agents import FOLDER, MARKING, MODULE, UNSAFE
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
+from tests.chaos.clients import eventually
 from tests.chaos.observed import Connection, Observed
 from tests.chaos.plans import Plan, plan
 from tests.chaos.replays import replayed
@@ -174,9 +176,14 @@ async def _crowd(apart: Apart, runs: int, effects: Path) -> list[Figure]:
     return [
         Figure(BENCH, f"{at_once}: violations", "", len(found), limit=0, rule="none"),
         Figure(BENCH, f"{at_once}: not ended", "", _open(observed), limit=0, rule="none"),
+        Figure(BENCH, f"{at_once}: streams turned away (503)", "", _turned_away(seen)),
         Figure(BENCH, f"{at_once}: until all had ended", "s", took),
         Figure(BENCH, f"{at_once}: events", "1/s", events / took),
     ]
+
+
+def _turned_away(seen: Sequence[Seen]) -> int:
+    return sum(not connection.frames for it in seen for connection in it.connections)
 
 
 def _open(observed: Sequence[Observed]) -> int:
@@ -191,8 +198,10 @@ async def _one(http: httpx.AsyncClient, apis: Sequence[str], made: Plan, number:
 
 
 async def _submit(http: httpx.AsyncClient, url: str, agent: str, told: str) -> str:
-    answer = await http.post(f"{url}/v1/runs", json={"agent": agent, "input": told})
-    assert answer.status_code == httpx.codes.ACCEPTED, answer.text
+    headers = {"Idempotency-Key": uuid4().hex}
+    body = {"agent": agent, "input": told}
+    answer = await eventually(lambda: http.post(f"{url}/v1/runs", json=body, headers=headers))
+    assert answer.is_success, answer.text  # 200: it was accepted before, and the answer lost
     run_id: str = answer.json()["run_id"]
     return run_id
 

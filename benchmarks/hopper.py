@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Sequence
 from contextlib import aclosing
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
 EVERY = 20
 """Events that are taken from one process."""
 _TIMEOUT_S = 60
+_AGAIN_S = 0.5
 
 
 def unbounded_http() -> httpx.AsyncClient:
@@ -31,7 +33,8 @@ def unbounded_http() -> httpx.AsyncClient:
 async def hop(http: httpx.AsyncClient, apis: Sequence[str], run_id: str) -> list[Connection]:
     """Follow the run to its end: `EVERY` events from one process, the next from another.
 
-    Each connection asks to go on after the newest event that came.
+    Each connection asks to go on after the newest event that came. One that is turned away (503)
+    brings nothing, and the next is tried a little later.
     """
     connections: list[Connection] = []
     newest, over = 0, False
@@ -55,6 +58,9 @@ async def _frames(
 ) -> AsyncGenerator[tuple[int, Event], None]:
     headers = {"Accept": "text/event-stream", "Last-Event-ID": str(after)}
     async with http.stream("GET", url, headers=headers) as answer:
+        if answer.status_code == httpx.codes.SERVICE_UNAVAILABLE:
+            await asyncio.sleep(_AGAIN_S)
+            return
         answer.raise_for_status()
         parser = SseParser()
         async for chunk in answer.aiter_raw():
