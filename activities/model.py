@@ -72,6 +72,7 @@ class ModelActivities:
             ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, the sixth
                 failure of the provider (`model-unavailable`) and the third empty answer
                 (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
+                `journal-incomplete`, final: the step before has no message.
                 The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker stopped the call.
         """
@@ -83,6 +84,7 @@ class ModelActivities:
             facts = counting(await attempt.read_all(facts=True))
             if answered := _answered(key, facts):
                 return model_result(answered, request.agent)
+            _check_whole(request.step, facts)
             if not first:
                 await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
@@ -189,6 +191,22 @@ class _Call:
 
     def _event(self, body: EventBody, key: str) -> NewEvent:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
+
+
+def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
+    """The step before has left its message; else the model would be told a story with a hole.
+
+    Raises:
+        ApplicationError: `journal-incomplete`: the journal is older than the run.
+    """
+    kinds = {"message.completed", "message.interrupted"}
+    if step > 1 and not any(fact.step == step - 1 and fact.type in kinds for fact in facts):
+        raise ApplicationError(
+            f"the journal has no message of step {step - 1}, which this run has had: was the "
+            "journal restored from an older backup than Temporal's?",
+            type=ErrorType.JOURNAL_INCOMPLETE,
+            non_retryable=True,
+        )
 
 
 async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:

@@ -40,6 +40,8 @@ class ErrorType(StrEnum):
     """An unsafe tool was claimed and never finished: a person is asked what became of it."""
     JOURNAL_UNAVAILABLE = "journal-unavailable"
     """The journal did not answer; Temporal tries again."""
+    JOURNAL_INCOMPLETE = "journal-incomplete"
+    """The journal lacks what the run knows to have been said: it is that of an older backup."""
     STALE_ATTEMPT = "stale-attempt"
     """A later attempt has taken over; this one must stop."""
     RUN_ENDED = "run-ended"
@@ -58,6 +60,7 @@ NON_RETRYABLE: tuple[ErrorType, ...] = (
     ErrorType.BAD_ARGUMENTS,
     ErrorType.APPROVAL_REQUIRED,
     ErrorType.OUTCOME_UNKNOWN,
+    ErrorType.JOURNAL_INCOMPLETE,
     ErrorType.STALE_ATTEMPT,
     ErrorType.RUN_ENDED,
 )

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from activities.model import ModelActivities
 from activities.port import FinishPart, ModelPart, ModelProvider, Prompt, TextPart
 from contracts.envelope import NewEvent, Outbox, StoredEvent
-from contracts.events import EventBody, StepStarted, UserMessageEvent
+from contracts.events import EventBody, MessageInterrupted, StepStarted, UserMessageEvent
 from contracts.messages import Usage
 from contracts.runs import AgentSpec
 from contracts.steps import ModelRequest, ModelResult
@@ -140,9 +140,17 @@ class Run:
         activities = ModelActivities(self.journal, providers)
 
         async def call() -> ModelResult:
+            await self._have_message(step - 1)
             return await env.run(activities.call_model, self.request(step))
 
         return env, asyncio.create_task(call())
+
+    async def _have_message(self, step: int) -> None:
+        """That step has left a message, as every step does before the next."""
+        key = f"0/step/{step}/message"
+        if step and await self.journal.get(self.id, key) is None:
+            left = NewEvent(key=key, step=step, body=MessageInterrupted(text=""))
+            await self.journal.append(self.id, [left])
 
     async def call(
         self,

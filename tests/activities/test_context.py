@@ -65,7 +65,7 @@ async def test_a_rewind_past_it_undoes_it_and_a_rewind_to_after_it_does_not(
         await add(run, f"rewind/{number}", RunRewound(to_seq=to_seq, epoch=number + 1))
         run.agent = run.agent.model_copy(update={"compaction": None})
         provider = finished(TextPart("again"))
-        await run.call(provider, step=20 + number)
+        await run.call(provider, step=20 + 10 * number)
         assert "".join(outputs(provider.prompts[0])) == told
 
 

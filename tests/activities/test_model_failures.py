@@ -8,11 +8,12 @@ from datetime import timedelta
 
 import pytest
 from temporalio.exceptions import ApplicationError
+from temporalio.testing import ActivityEnvironment
 
-from activities.model import MAX_FAILURES
+from activities.model import MAX_FAILURES, ModelActivities
 from activities.port import BadScript, ProviderError, TextPart, UnknownModel
 from activities.providers.factory import ProviderConfig, provider_for
-from contracts.envelope import NewEvent
+from contracts.envelope import NewEvent, Outbox
 from contracts.errors import ErrorType
 from contracts.events import AttemptFailed, MessageInterrupted, RunCancelled
 from journal.port import Fence, Journal, JournalUnavailable
@@ -73,6 +74,18 @@ async def test_failures_of_another_step_do_not_count(journal: Journal) -> None:
     with pytest.raises(ApplicationError) as caught:
         await run.call(Canned(error=BUSY), step=2)
     assert not caught.value.non_retryable
+
+
+async def test_a_journal_without_the_step_before_is_no_ground_for_an_answer(
+    journal: Journal,
+) -> None:
+    run, provider = Run(journal), Canned(error=BUSY)
+    request = run.request(step=3).model_copy(update={"outbox": Outbox()})
+    activities = ModelActivities(journal, lambda _: provider)
+    with pytest.raises(ApplicationError, match="no message of step 2") as caught:
+        await ActivityEnvironment().run(activities.call_model, request)
+    assert (caught.value.type, caught.value.non_retryable) == (ErrorType.JOURNAL_INCOMPLETE, True)
+    assert provider.prompts == []
 
 
 @pytest.mark.parametrize(
