@@ -78,8 +78,12 @@ class Database:
             connection = await asyncpg.connect(
                 self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=settings
             )
-            if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
-                await connection.execute(f"SET transaction_timeout = '{2 * WAIT_S:g}s'")
+            try:
+                if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+                    await connection.execute(f"SET transaction_timeout = '{2 * WAIT_S:g}s'")
+            except BaseException:
+                connection.terminate()
+                raise
             return connection
 
         return await self.insist(connected)

@@ -9,7 +9,7 @@ from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 from contracts.commands import Decide, Decision, Pause, Resume
 from contracts.runs import Limits, RunResult, RunStatus
 from contracts.steps import ModelRequest, ModelResult, PlannedCall
-from tests.workflows.fakes import STOP, Fakes
+from tests.workflows.fakes import STOP, Fakes, Model
 from workflows.agent_run import AgentRun
 
 STEPS = 12
@@ -21,9 +21,9 @@ async def calls(request: ModelRequest) -> ModelResult:
     return ModelResult(finish_reason="tool_calls", calls=(call,))
 
 
-def long_run() -> Fakes:
+def long_run(last: Model | ModelResult = STOP) -> Fakes:
     """Twelve steps, of which no four fit into one execution."""
-    fakes = Fakes([calls] * (STEPS - 1) + [STOP])
+    fakes = Fakes([*[calls] * (STEPS - 1), last])
     fakes.history_bound = 40
     return fakes
 
@@ -114,13 +114,19 @@ async def test_a_limit_that_a_person_has_raised_stays_raised(temporal: Client) -
 
 
 async def test_no_command_is_lost_where_an_execution_ends(temporal: Client) -> None:
-    fakes = long_run()
-    sent = 0
+    sent, all_sent = 0, asyncio.Event()
+
+    async def last(_: ModelRequest) -> ModelResult:
+        await all_sent.wait()  # what comes after the run's end is another matter
+        return STOP
+
+    fakes = long_run(last)
     async with fakes.running(temporal) as handle:
         while (await handle.query(AgentRun.progress)).step < STEPS:
             sent += 1
             await handle.signal(AgentRun.resume, Resume(command_id=f"r{sent}"))
             await asyncio.sleep(0.02)
+        all_sent.set()
         assert (await handle.result()).status is RunStatus.COMPLETED
         assert len(await executions(temporal, handle)) > 2
     assert fakes.types.count("command.accepted") == fakes.types.count("command.refused") == sent
