@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+import time
 from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
@@ -17,6 +19,8 @@ SEARCHED = (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT)
 LEAST_RETENTION = timedelta(days=1)
 """How long Temporal has to keep an ended run at least: as long as a day without any worker."""
 CALL = timedelta(seconds=5)
+NEW_S = 10.0
+"""How long Temporal's caches may not know a new namespace."""
 _KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 _NOT_ALLOWED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 _DAY = timedelta(days=1)
@@ -76,10 +80,18 @@ async def _retention(client: Client) -> timedelta:
 
 
 async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType]:
-    """The namespace's own search attributes."""
+    """The namespace's own search attributes; it exists, but may be too new for Temporal's caches."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
-    found = await client.operator_service.list_search_attributes(request, timeout=CALL)
-    return found.custom_attributes
+    deadline = time.monotonic() + NEW_S
+    while True:
+        try:
+            found = await client.operator_service.list_search_attributes(request, timeout=CALL)
+        except RPCError as error:
+            if error.status is not RPCStatusCode.NOT_FOUND or time.monotonic() >= deadline:
+                raise
+            await asyncio.sleep(NEW_S / 20)
+        else:
+            return found.custom_attributes
 
 
 def _attributes_lacking(
