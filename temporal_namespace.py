@@ -80,7 +80,7 @@ async def _retention(client: Client) -> timedelta:
 
 
 async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType]:
-    """The namespace's own search attributes; it exists, but may be too new for Temporal's caches."""
+    """The search attributes of a namespace that exists, but may be too new for Temporal's caches."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     deadline = time.monotonic() + NEW_S
     while True:
