@@ -80,7 +80,7 @@ async def _retention(client: Client) -> timedelta:
 
 
 async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType]:
-    """The search attributes of a namespace that exists, but may be too new for Temporal's caches."""
+    """The search attributes of a namespace that exists, though perhaps only since a moment."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     deadline = time.monotonic() + NEW_S
     while True:

@@ -8,6 +8,7 @@ import os
 import signal
 import socket
 import sys
+from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
@@ -20,6 +21,8 @@ from contracts.commands import Command
 from tests.stack_agents import MODULE
 
 READY_S = 30
+SEEN_S = 15
+"""How long an event is waited for."""
 STOP_S = 20
 ROOT = Path(__file__).parents[1]
 
@@ -191,21 +194,27 @@ class DevStack:
 
     async def seen(self, run_id: str, *types: str) -> dict[str, Any]:
         """Wait until an event of one of these types is in the journal; the first one."""
-        async with asyncio.timeout(15):
-            while True:
-                for event in await self.events(run_id):
-                    if event["type"] in types:
-                        return event
-                await asyncio.sleep(0.02)
+        return await self._seen(run_id, f"{types}", lambda event: event["type"] in types)
 
     async def seen_text(self, run_id: str, text: str) -> dict[str, Any]:
         """Wait until a value in some event's data is that text; the event."""
-        async with asyncio.timeout(15):
-            while True:
-                for event in await self.events(run_id):
-                    if text in event["data"].values():
-                        return event
-                await asyncio.sleep(0.02)
+        return await self._seen(run_id, repr(text), lambda event: text in event["data"].values())
+
+    async def _seen(
+        self, run_id: str, what: str, fits: Callable[[dict[str, Any]], bool]
+    ) -> dict[str, Any]:
+        events: list[dict[str, Any]] = []
+        try:
+            async with asyncio.timeout(SEEN_S):
+                while True:
+                    events = await self.events(run_id)
+                    if found := next(filter(fits, events), None):
+                        return found
+                    await asyncio.sleep(0.02)
+        except TimeoutError as error:
+            there = [(event["type"], event["at"]) for event in events]
+            worker = (self.data_dir / "logs" / "worker-1.log").read_text()[-2000:]
+            raise AssertionError(f"no {what} within {SEEN_S} s: {there}\n{worker}") from error
 
     def _settings(self) -> dict[str, str]:
         """Tools of every kind; files go where the stack keeps its own."""
