@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 
@@ -80,17 +79,9 @@ class PostgresJournal:
         found = await self._fetch(sql.HEAD, run_id)
         return Head._make(found[0]) if found else None
 
-    async def tail(
-        self, run_id: str, after: int = 0
-    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        subscription = self._watcher.subscribe(run_id)
-        try:
-            async with aclosing(follow(subscription, after, partial(self._page, run_id))) as pages:
-                async for events in pages:
-                    yield events
-        finally:
-            self._watcher.unsubscribe(subscription)
+        return follow(self._watcher, run_id, after, partial(self._page, run_id))
 
     async def _page(self, run_id: str, after: int) -> Page:
         page = sql.page(await self._fetch(sql.PAGE, run_id, after, TAIL_PAGE), after)

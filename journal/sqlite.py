@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import AsyncGenerator, Sequence
-from contextlib import aclosing
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -68,17 +67,9 @@ class SqliteJournal:
         """As in the port."""
         return await self._reader.run(lambda db: sql.head(db, run_id))
 
-    async def tail(
-        self, run_id: str, after: int = 0
-    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        subscription = self._watcher.subscribe(run_id)
-        try:
-            async with aclosing(follow(subscription, after, partial(self._page, run_id))) as pages:
-                async for events in pages:
-                    yield events
-        finally:
-            self._watcher.unsubscribe(subscription)
+        return follow(self._watcher, run_id, after, partial(self._page, run_id))
 
     async def _page(self, run_id: str, after: int) -> Page:
         return await self._reader.run(lambda db: sql.page(db, run_id, after, TAIL_PAGE))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
-from typing import NamedTuple
+from typing import NamedTuple, Protocol
 
 from contracts.envelope import StoredEvent
 from journal.port import JournalError
@@ -86,9 +86,21 @@ class Subscription:
         self._wake.set()
 
 
+class Watching(Protocol):
+    """Hands new events of runs to those who have subscribed."""
+
+    def subscribe(self, run_id: str) -> Subscription:
+        """Events of the run from now on; the first `take` says to read what came before."""
+        ...
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver no more; safe to call twice."""
+        ...
+
+
 async def follow(
-    subscription: Subscription, after: int, read_page: ReadPage
-) -> AsyncGenerator[list[StoredEvent], None]:
+    watcher: Watching, run_id: str, after: int, read_page: ReadPage
+) -> AsyncGenerator[Sequence[StoredEvent], None]:
     """`Journal.tail`: events after that `seq` as they come, none missed, none twice.
 
     What is handed over may overlap what was read, and a hole in it is filled from the journal.
@@ -96,21 +108,24 @@ async def follow(
     Raises:
         JournalError: what `read_page` raises, or what the subscription was failed with.
     """
-    behind = False
-    while True:
-        batch = None if behind else await subscription.take()
-        if batch is None:
-            page = await read_page(after)
-            events, ended = page.events, page.ended
-            behind = len(events) == TAIL_PAGE
-        else:
-            events = [event for event in batch if event.seq > after]
-            ended = bool(batch) and batch[-1].ends_run
-            behind = bool(events) and events[0].seq != after + 1
-            if behind:
-                continue
-        if events:
-            after = events[-1].seq
-            yield events
-        if ended:
-            return
+    subscription, behind = watcher.subscribe(run_id), False
+    try:
+        while True:
+            batch = None if behind else await subscription.take()
+            if batch is None:
+                page = await read_page(after)
+                events, ended = page.events, page.ended
+                behind = len(events) == TAIL_PAGE
+            else:
+                events = [event for event in batch if event.seq > after]
+                ended = bool(batch) and batch[-1].ends_run
+                behind = bool(events) and events[0].seq != after + 1
+                if behind:
+                    continue
+            if events:
+                after = events[-1].seq
+                yield events
+            if ended:
+                return
+    finally:
+        watcher.unsubscribe(subscription)

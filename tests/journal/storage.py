@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
 from pathlib import Path
 from uuid import uuid4
 
@@ -25,3 +26,13 @@ def open_journal(storage: str) -> Journal:
     """A journal as one process holds it; open several to have several processes."""
     adapter, _, where = storage.partition(":")
     return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
+
+
+@asynccontextmanager
+async def opened(dsn: str, *, relaxed_deltas: bool = True) -> AsyncIterator[PostgresJournal]:
+    """A journal in that database, closed at the end."""
+    journal = PostgresJournal(dsn, relaxed_deltas=relaxed_deltas)
+    try:
+        yield journal
+    finally:
+        await journal.close()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import suppress
 from uuid import uuid4
 
 import asyncpg
@@ -16,21 +16,13 @@ from journal.postgres import PostgresJournal
 from journal.postgres_sql import APPEND, append_arguments
 from journal.rows import new_row
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing, texts
+from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer
 
 
 @pytest.fixture
 def dsn(postgres: PostgresServer) -> str:
     return postgres.create_database(f"test_{uuid4().hex}", MIGRATED)
-
-
-@asynccontextmanager
-async def opened(dsn: str, *, relaxed_deltas: bool = True) -> AsyncIterator[PostgresJournal]:
-    journal = PostgresJournal(dsn, relaxed_deltas=relaxed_deltas)
-    try:
-        yield journal
-    finally:
-        await journal.close()
 
 
 @pytest.fixture

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import itertools
-from collections.abc import AsyncIterator, Iterator
-from contextlib import asynccontextmanager
+from collections.abc import Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
 
@@ -14,9 +13,9 @@ import pytest
 
 from journal.migrate import Migrated, migrate
 from journal.port import JournalUnavailable
-from journal.postgres import PostgresJournal
 from journal.postgres_sql import REVISION
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, texts
+from tests.journal.storage import opened
 from tests.postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer
 
 
@@ -30,15 +29,6 @@ def server() -> Iterator[PostgresServer]:
 @pytest.fixture
 def dsn(server: PostgresServer) -> str:
     return server.create_database(f"test_{uuid4().hex}")
-
-
-@asynccontextmanager
-async def opened(dsn: str, *, relaxed_deltas: bool = True) -> AsyncIterator[PostgresJournal]:
-    journal = PostgresJournal(dsn, relaxed_deltas=relaxed_deltas)
-    try:
-        yield journal
-    finally:
-        await journal.close()
 
 
 async def _refusal(dsn: str) -> str:
