@@ -24,14 +24,6 @@ _ANSWER_S = WAIT_S + 1
 """Later than Postgres gives up by itself: only for one that can't even say so."""
 SETTINGS = {"application_name": "relayline", "jit": "off"}
 _BOUNDED = SETTINGS | {"statement_timeout": f"{WAIT_S:g}s"}
-FAULTS = (
-    OSError,
-    TimeoutError,
-    asyncpg.PostgresError,
-    asyncpg.InterfaceError,
-    asyncpg.InternalClientError,
-)
-"""What a statement or a connection may fail with, other than by our own mistake."""
 _DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
 _LOST = (
     OSError,
@@ -40,6 +32,8 @@ _LOST = (
     asyncpg.InterfaceError,
     asyncpg.InternalClientError,
 )
+FAULTS = (*_LOST, asyncpg.PostgresError)
+"""What a statement or a connection may fail with, other than by our own mistake."""
 _PASSING = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
 _HAS_TRANSACTION_TIMEOUT = 17
 """Since this version Postgres ends the transaction of a process that was stopped half-way through

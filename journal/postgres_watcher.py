@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from journal.postgres_database import Connection
 
 LOOK_S = 1.0
-"""After so long without a word all watched runs are looked at: what a lost word costs at most."""
+"""So often all watched runs are looked at, whatever was heard: what a lost word costs at most."""
 
 
 class Watcher:
@@ -38,6 +38,8 @@ class Watcher:
         """The newest `seq` handed out, of runs of which a tail has read the newest page."""
         self._woken: set[str] = set()
         self._wake = asyncio.Event()
+        self._next_look = 0.0
+        """When, by the event loop's clock, all watched runs are looked at again."""
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -154,18 +156,19 @@ class Watcher:
                 subscription.deliver(batch)
 
     async def _await_news(self) -> None:
-        """Until a run wakes, or `LOOK_S` at most: then all are looked at."""
+        """Until a run wakes, or all are to be looked at, however much is heard of others."""
         if not self._subscriptions:
             await self._wake.wait()
             return
-        try:
-            async with asyncio.timeout(LOOK_S):
+        clock = asyncio.get_running_loop().time
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_look):
                 await self._wake.wait()
-        except TimeoutError:
+        if clock() >= self._next_look:
+            self._next_look = clock() + LOOK_S
             self._woken.update(self._positions)
 
     def _fail_all(self, error: JournalUnavailable) -> None:
-        self._wake.clear()
         everybody = [each for of_run in self._subscriptions.values() for each in of_run]
         for run in list(self._subscriptions):
             self._forget(run)

@@ -82,6 +82,33 @@ async def test_a_lost_word_is_made_up_for(
         assert texts(await anext(tail)) == ["unheard"]
 
 
+async def test_a_lost_word_is_made_up_for_although_others_are_heard_all_the_time(
+    journal: PostgresJournal, admin: asyncpg.Connection[asyncpg.Record]
+) -> None:
+    run, busy = fresh_run(), fresh_run()
+    await journal.append(run, [delta("first")])
+    talking = asyncio.create_task(follow(journal, busy))
+
+    async def talk() -> None:
+        while True:
+            await journal.append(busy, [delta()])
+
+    async with asyncio.timeout(10), tailing(journal, run) as tail:
+        assert texts(await anext(tail)) == ["first"]
+        speaker = asyncio.create_task(talk())
+        await asyncio.sleep(0.2)  # until both are listened for
+        await journal.append(run, [delta("heard")])
+        assert texts(await anext(tail)) == ["heard"]
+        arguments = list(append_arguments(run, [new_row(delta("unheard"))], None))
+        arguments[1] = "nobody_listens_here"
+        await admin.fetch(APPEND, *arguments)
+        assert texts(await anext(tail)) == ["unheard"]
+    speaker.cancel()
+    await asyncio.wait({speaker})
+    await journal.append(busy, [end()])
+    await talking
+
+
 async def test_tails_and_appends_outlive_the_loss_of_every_connection(
     journal: PostgresJournal, admin: asyncpg.Connection[asyncpg.Record]
 ) -> None:
