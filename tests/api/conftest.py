@@ -8,26 +8,20 @@ from contextlib import aclosing
 import pytest
 from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 
 from activities.providers.factory import ProviderConfig, provider_for
-from embedded.temporal_server import find_binary, server_flags
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import Api, serving
+from tests.own_temporal import own_temporal_server
 from worker import build_worker
 
 
 @pytest.fixture(scope="session")
 async def api_temporal() -> AsyncIterator[Client]:
     """A Temporal server of this folder's own: nobody else's worker takes its runs."""
-    env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(find_binary()),
-        dev_server_extra_args=list(server_flags()),
-        data_converter=pydantic_data_converter,
-    )
-    yield env.client
-    await env.shutdown()
+    async with own_temporal_server() as client:
+        yield client
 
 
 @pytest.fixture(scope="session")

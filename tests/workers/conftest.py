@@ -7,23 +7,16 @@ from pathlib import Path
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
-from temporalio.testing import WorkflowEnvironment
 
-from embedded.temporal_server import find_binary, server_flags
 from journal.sqlite import SqliteJournal
+from tests.own_temporal import own_temporal_server
 
 
 @pytest.fixture
 async def own_temporal() -> AsyncIterator[Client]:
     """A fresh Temporal server: no worker has ever asked it for anything."""
-    env = await WorkflowEnvironment.start_local(
-        dev_server_existing_path=str(find_binary()),
-        dev_server_extra_args=list(server_flags()),
-        data_converter=pydantic_data_converter,
-    )
-    yield env.client
-    await env.shutdown()
+    async with own_temporal_server() as client:
+        yield client
 
 
 @pytest.fixture

@@ -1,0 +1,26 @@
+"""A fresh embedded Temporal server, for as long as a block lasts."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+from temporalio.client import Client
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.testing import WorkflowEnvironment
+
+from embedded.temporal_server import find_binary, server_flags
+
+
+@asynccontextmanager
+async def own_temporal_server() -> AsyncIterator[Client]:
+    """A client of a server that nobody else knows, tuned as every embedded one is."""
+    env = await WorkflowEnvironment.start_local(
+        dev_server_existing_path=str(find_binary()),
+        dev_server_extra_args=list(server_flags()),
+        data_converter=pydantic_data_converter,
+    )
+    try:
+        yield env.client
+    finally:
+        await env.shutdown()
