@@ -105,12 +105,16 @@ async def test_a_temporal_that_is_killed_comes_back_with_all_its_runs(stack: Dev
     async with watching(stack, *runs, asked) as watchers:
         await streaming(*(of_run[0] for of_run in watchers[:3]))
         for _ in range(2):
-            os.kill(stack.state["temporal"]["pid"], signal.SIGKILL)
+            [killed] = stack.pids_of("temporal")
+            os.kill(killed, signal.SIGKILL)
             answer = await stack.client.post("/v1/runs", json={"agent": "assistant", "input": "1"})
             if answer.status_code == 202:
                 assert (await stack.ended(answer.json()["run_id"]))["status"] == "completed"
             else:
                 refused(answer, "temporal-unavailable")
+            async with asyncio.timeout(5):
+                while stack.pids_of("temporal") in ([], [killed]):
+                    await asyncio.sleep(0.01)
         await ready(stack)
         await stack.send(asked, f"approvals/{approval}", decision="deny")
     for run_id, [watcher] in zip((*runs, asked), watchers, strict=True):

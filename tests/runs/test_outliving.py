@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import os
 import signal
 from datetime import UTC, datetime
@@ -12,9 +13,13 @@ from tests.dev_stack import DevStack
 
 
 def kill_all(stack: DevStack) -> None:
-    """SIGKILL every process of the stack, its supervisor first so that it restarts nothing."""
+    """SIGKILL every process of the stack, its supervisor first so that it restarts nothing.
+
+    Linux kills the children of a dead supervisor, so they may be gone before their turn comes.
+    """
     for pid in (stack.supervisor_pid, *stack.pids):
-        os.kill(pid, signal.SIGKILL)
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGKILL)
 
 
 async def test_an_approval_outlives_the_kill_of_every_process(tmp_path: Path) -> None:
