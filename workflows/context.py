@@ -41,7 +41,7 @@ class RunContext:
         self.overdue = False
         """True once the wall clock has run out."""
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
-        self._shown = Shown(self.state)
+        self._shown = Shown(self.state, untouched=carried is None)
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
         self._resets = self._caught_up = 0

@@ -23,9 +23,16 @@ _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 class Shown:
     """Keeps memo and search attribute in step with the state; one event each, only on change."""
 
-    def __init__(self, state: RunState) -> None:
+    def __init__(self, state: RunState, *, untouched: bool) -> None:
+        """A run's memo, as this execution finds it.
+
+        Args:
+            state: Of the run.
+            untouched: False when an earlier execution of the run may have set it.
+        """
         self._state = state
         self._memo = RunMemo()
+        self._untouched = untouched
         info = workflow.info()
         self._execution = f"--namespace {info.namespace} --workflow-id {info.workflow_id}"
 
@@ -36,7 +43,8 @@ class Shown:
         memo = state.memo()
         if memo.status is not self._memo.status:
             workflow.upsert_search_attributes([_STATUS.value_set(status.value)])
-        if memo not in (self._memo, FIRST_STEP):
+        if memo != self._memo and not (self._untouched and memo == FIRST_STEP):
             workflow.upsert_memo({MEMO_PROGRESS: memo})
+            self._untouched = False
         self._memo = memo
         workflow.set_current_details(state.details(self._execution))

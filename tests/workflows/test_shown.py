@@ -1,0 +1,87 @@
+"""What Temporal's memo tells of a run is what the run says of itself."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.client import Client, WorkflowHandle
+
+from api.execution import execution_of
+from contracts.commands import Pause, Resume
+from contracts.runs import Phase, RunMemo, RunResult, RunStatus
+from contracts.steps import ModelRequest, ModelResult
+from tests.workflows.fakes import STOP, Fakes, send, shows
+from workflows.agent_run import AgentRun
+
+RUNNING = RunMemo(status=RunStatus.RUNNING, step=1)
+
+
+class Held:
+    """A model that answers when it is released."""
+
+    def __init__(self) -> None:
+        self.release = asyncio.Event()
+
+    async def __call__(self, _: ModelRequest) -> ModelResult:
+        await self.release.wait()
+        return STOP
+
+
+async def told(handle: WorkflowHandle[AgentRun, RunResult]) -> RunMemo:
+    """Where the run stands, as Temporal tells it without a worker."""
+    return (await execution_of(await handle.describe())).memo
+
+
+async def test_a_run_that_was_paused_before_its_first_step_is_told_as_running_in_it(
+    temporal: Client,
+) -> None:
+    model = Held()
+    fakes = Fakes([model])
+    async with fakes.running(temporal, first=[Pause(command_id="p")]) as handle:
+        await shows(handle, RunStatus.PAUSED)
+        paused = await told(handle)
+        assert (paused.status, paused.step) == (RunStatus.PAUSED, 0)
+        await send(handle, Resume(command_id="r"))
+        await fakes.begun.wait()
+        assert await told(handle) == RUNNING
+        model.release.set()
+        await handle.result()
+
+
+async def test_so_is_one_that_went_on_in_a_new_execution_before_its_first_step(
+    temporal: Client,
+) -> None:
+    model = Held()
+    fakes = Fakes([model])
+    fakes.history_bound = 20
+    async with fakes.running(temporal, first=[Pause(command_id="p")]) as handle:
+        first = (await handle.describe()).run_id
+        number = 0
+        while (await handle.describe()).run_id == first:
+            await send(handle, Pause(command_id=f"p{number}"))
+            await fakes.settled(f"p{number}")
+            number += 1
+        await shows(handle, RunStatus.PAUSED)
+        await send(handle, Resume(command_id="r"))
+        await fakes.begun.wait()
+        assert await told(handle) == RUNNING
+        model.release.set()
+        await handle.result()
+
+
+async def test_the_first_step_of_an_untouched_run_costs_no_memo(temporal: Client) -> None:
+    model = Held()
+    fakes = Fakes([model])
+    async with fakes.running(temporal) as handle:
+        await shows(handle, RunStatus.RUNNING, Phase.MODEL)
+        await fakes.begun.wait()
+        assert await told(handle) == RUNNING
+        history = await handle.fetch_history()
+        model.release.set()
+        await handle.result()
+    changed = [
+        event
+        for event in history.events
+        if event.HasField("workflow_properties_modified_event_attributes")
+    ]
+    assert not changed
