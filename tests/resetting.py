@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
 from typing import Protocol
 from uuid import uuid4
 
 from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.enums.v1 import EventType
+from temporalio.api.enums.v1 import EventType, ResetReapplyExcludeType
 from temporalio.api.workflowservice.v1 import ResetWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowHistory
 
+_SIGNALS = ResetReapplyExcludeType.RESET_REAPPLY_EXCLUDE_TYPE_SIGNAL
 FIRST_TASK = 4
 """The event that ends the first workflow task."""
 
@@ -45,8 +47,24 @@ async def reset(stack: Stack, run_id: str, *, after_activity: int) -> None:
     await reset_to(stack, run_id, task)
 
 
-async def reset_to(stack: Stack, run_id: str, task: int) -> None:
-    """Reset to the workflow task that ends with this event."""
+async def at_rest(stack: Stack, run_id: str) -> int:
+    """Wait until nothing of the run is under way; the event that ends its last workflow task."""
+    while True:
+        last = (await history(stack, run_id)).events[-1]
+        if last.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED:
+            return last.event_id
+        await asyncio.sleep(0.02)
+
+
+async def reset_to(stack: Stack, run_id: str, task: int, *, signals: bool = True) -> None:
+    """Reset to the workflow task that ends with this event.
+
+    Args:
+        stack: Where the run is.
+        run_id: The run.
+        task: The event.
+        signals: Whether the run gets those once more that came later.
+    """
     temporal = await stack.temporal()
     await temporal.workflow_service.reset_workflow_execution(
         ResetWorkflowExecutionRequest(
@@ -55,5 +73,6 @@ async def reset_to(stack: Stack, run_id: str, task: int) -> None:
             reason="try again",
             workflow_task_finish_event_id=task,
             request_id=uuid4().hex,
+            reset_reapply_exclude_types=[] if signals else [_SIGNALS],
         )
     )

@@ -205,9 +205,9 @@ class AgentRun:
             in_step: True when the step is not over.
         """
         run = self._run
+        if not in_step:
+            await run.catch_up()
         while True:
-            if not in_step:
-                await run.catch_up()
             run.note()
             ending = run.steering.act(more=more, in_step=in_step)
             if ending or not run.steering.paused:
@@ -216,7 +216,8 @@ class AgentRun:
             if not in_step:
                 await self._continue_as_new()
             run.calls.record_soon()
-            await run.wait(lambda: run.steering.inbox.unread)
+            await run.wait(lambda: run.steering.inbox.unread or run.was_reset)
+            await run.catch_up()
 
     async def _between_steps(self) -> Ending | None:
         """Act on what has come in and see to the budget; how the run ends, if it does."""
@@ -229,7 +230,7 @@ class AgentRun:
                 return None
 
     async def _continue_as_new(self) -> None:
-        """Go on in a new execution if the history has grown long and no command waits.
+        """Go on in a new execution if the history has grown long and nothing is left to act on.
 
         Where workers have builds, the new execution is of the build that new runs have.
         """
@@ -238,7 +239,7 @@ class AgentRun:
             return
         while not run.pending.empty:
             await run.record("journal")
-        if run.steering.inbox.empty:
+        if run.steering.inbox.empty and not run.was_reset:
             carried = run.carried(self._budget.times)
             workflow.continue_as_new(
                 run.input.model_copy(update={"carried": carried}),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
+from functools import partial
 from typing import Protocol
 
 from temporalio import workflow
@@ -60,21 +61,17 @@ class Budget:
             in_step: True when tool calls wait for it; after a redirect nothing waits any more.
         """
         run = self._run
-        gate = Gate(
-            budget_id(run.epoch, self.times),
-            "budget",
-            f"{excess.message}; approve to go on",
-            expires_at=workflow.now() + RAISE_TIMEOUT,
-            excess=excess,
-        )
-        run.steering.gates.open(gate)
-        run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
-        expiry = Alarm(RAISE_TIMEOUT, f"{gate.id} expires")
+        gate, expiry = self._open(excess)
         ending = None
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
             run.calls.record_soon()
-            await run.wait(lambda: run.steering.inbox.unread or expiry.rang)
+            await run.wait(partial(self._stirred, expiry))
+            if run.was_reset:
+                await run.catch_up()
+                run.steering.gates.forget(gate)
+                expiry.stop()
+                gate, expiry = self._open(excess)
             run.note()
             stopper = run.steering.stopper
             ending = run.steering.act(in_step=in_step)
@@ -89,6 +86,23 @@ class Budget:
         elif gate.verdict.how != "withdrawn" and not ending:
             return self._out_of(excess)
         return ending
+
+    def _open(self, excess: Excess) -> tuple[Gate, Alarm]:
+        """Ask for more, for as long as a person has to decide."""
+        run = self._run
+        gate = Gate(
+            budget_id(run.epoch, self.times),
+            "budget",
+            f"{excess.message}; approve to go on",
+            expires_at=workflow.now() + RAISE_TIMEOUT,
+            excess=excess,
+        )
+        run.steering.gates.open(gate)
+        run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
+        return gate, Alarm(RAISE_TIMEOUT, f"{gate.id} expires")
+
+    def _stirred(self, expiry: Alarm) -> bool:
+        return self._run.steering.inbox.unread or expiry.rang or self._run.was_reset
 
     def _out_of(self, excess: Excess) -> RunFailed:
         """How a run ends that has used up its budget."""

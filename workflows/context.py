@@ -76,6 +76,8 @@ class RunContext:
             self.pending.rename(f"{self.epoch}/", f"{epoch}/")
             self.facts.epoch = epoch
             self._caught_up = resets
+            if self.steering.paused:
+                self.pending.add(self.facts.still_paused(self.state.step))
 
     @property
     def stop(self) -> Stop:

@@ -104,6 +104,10 @@ class Facts:
         body = RunPaused(by=by) if isinstance(command, Pause) else RunResumed(by=by)
         return self._fact(f"command/{command.command_id}/{command.kind.value}", body, step)
 
+    def still_paused(self, step: int) -> NewEvent:
+        """`run.paused`, told anew after a reset: what was told before may be void."""
+        return self._fact("paused", RunPaused(), step)
+
     def message(self, command: Redirect) -> NewEvent:
         """A redirect as `message.user`."""
         body = UserMessageEvent(text=command.message)
