@@ -16,7 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from contracts.steps import ModelResult, PlannedCall, step_scope
     from workflows.alarm import Alarm
     from workflows.budget import Budget
-    from workflows.calls import error_of, was_overtaken
+    from workflows.calls import error_of
     from workflows.context import RunContext
     from workflows.facts import Ending
     from workflows.inbox import Stop
@@ -134,7 +134,7 @@ class AgentRun:
         try:
             result = await started.handle
         except ActivityError as error:
-            if told or was_overtaken(error):
+            if told or run.overtaken(error):
                 self._cut_step()
                 return None
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
@@ -253,9 +253,12 @@ class AgentRun:
         state.phase = Phase.ENDING
         run.note()
         run.steering.refuse_rest("run-ended")
-        run.pending.add(run.facts.end(state.step, ending))
-        while not run.pending.empty:
-            await run.record(ending.type)
+        told: int | None = None
+        while told != run.epoch:
+            told = run.epoch
+            run.pending.add(run.facts.end(state.step, ending))
+            while not run.pending.empty:
+                await run.record(ending.type)
         status = {RunCompleted: RunStatus.COMPLETED, RunFailed: RunStatus.FAILED}
         run.show_end(status.get(type(ending), RunStatus.CANCELLED))
         await workflow.wait_condition(workflow.all_handlers_finished)

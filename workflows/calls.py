@@ -149,11 +149,22 @@ class Calls:
 
     async def _record_wanted(self) -> None:
         while (self._wanted or self._pending.fresh) and not self._pending.empty:
-            self._wanted = False
-            await self.record("journal")
+            self._wanted, epoch = False, self._facts.epoch
+            try:
+                await self.record("journal")
+            except exceptions.ActivityError as error:
+                if not had_ended(error):
+                    raise
+                self._pending.fresh = True  # it is open again once a reset is recorded
+                if epoch == self._facts.epoch:
+                    return
 
     async def record(self, summary: str) -> None:
-        """Put what waits into the journal and wait until it is there, however long that takes."""
+        """Put what waits into the journal and wait until it is there, however long that takes.
+
+        Raises:
+            ActivityError: the journal will never take it, as when the run has ended there.
+        """
         cargo = self._pending.cargo()
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
@@ -165,13 +176,27 @@ class Calls:
         self._pending.delivered(cargo)
 
 
-def was_overtaken(error: exceptions.ActivityError) -> bool:
+def was_overtaken(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
     """True when the call was under way before an operator reset the run.
 
-    Nobody else hears of a stale attempt: Temporal does not listen to it.
+    Nobody else hears of a stale attempt: Temporal does not listen to it. Nor does anybody hear
+    that the run has ended but one that was reset after its end.
+
+    Args:
+        error: As raised by the activity's handle.
+        was_reset: True while a reset is still to be recorded.
     """
+    return _type(error) == ErrorType.STALE_ATTEMPT or (was_reset and had_ended(error))
+
+
+def had_ended(error: exceptions.ActivityError) -> bool:
+    """True when the journal had the run's terminal fact and took nothing more."""
+    return _type(error) == ErrorType.RUN_ENDED
+
+
+def _type(error: exceptions.ActivityError) -> str | None:
     cause = error.cause
-    return isinstance(cause, exceptions.ApplicationError) and cause.type == ErrorType.STALE_ATTEMPT
+    return cause.type if isinstance(cause, exceptions.ApplicationError) else None
 
 
 def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:

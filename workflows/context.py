@@ -6,12 +6,13 @@ import asyncio
 from collections.abc import Callable
 
 from temporalio import workflow
+from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel
     from contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
     from contracts.steps import preview
-    from workflows.calls import Calls
+    from workflows.calls import Calls, had_ended, was_overtaken
     from workflows.facts import Facts
     from workflows.inbox import Stop
     from workflows.outbox import PendingFacts
@@ -64,6 +65,10 @@ class RunContext:
     def was_reset(self) -> bool:
         """True from an operator's reset on, until that is recorded."""
         return self._caught_up < self._resets
+
+    def overtaken(self, error: ActivityError) -> bool:
+        """True when what has failed was under way before an operator reset the run."""
+        return was_overtaken(error, was_reset=self.was_reset)
 
     async def catch_up(self) -> None:
         """After a reset, have it recorded before anything new begins, and begin a new epoch."""
@@ -168,10 +173,19 @@ class RunContext:
             await self.record("journal")
 
     async def record(self, summary: str) -> None:
-        """Put what waits into the journal and wait until it is there, however long that takes."""
+        """Put what waits into the journal and wait until it is there, however long that takes.
+
+        Where the run had ended before it was reset, the reset is recorded instead; what waits is
+        then still to be put there.
+        """
         recording = asyncio.create_task(self.calls.record(summary))
         await self.wait(recording.done)
-        await recording
+        try:
+            await recording
+        except ActivityError as error:
+            if not (self.was_reset and had_ended(error)):
+                raise
+            await self.catch_up()
 
     async def wait(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition; a cancel request from Temporal is a command.

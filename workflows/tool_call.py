@@ -21,7 +21,7 @@ with workflow.unsafe.imports_passed_through():
         request_id,
     )
     from workflows.alarm import Alarm
-    from workflows.calls import ToolStarted, error_of, was_overtaken
+    from workflows.calls import ToolStarted, error_of
     from workflows.context import RunContext
     from workflows.facts import Facts
     from workflows.gates import Gate, Verdict, outcome
@@ -50,6 +50,8 @@ class ToolCallRun:
         self._runs = 0
         self._started: ToolStarted | None = None
         self._told: Alarm | None = None
+        self._unknown = False
+        """True when it is to be asked what became of it, once a reset is recorded."""
 
     @property
     def running(self) -> bool:
@@ -63,7 +65,7 @@ class ToolCallRun:
     @property
     def ready(self) -> bool:
         """True when nothing but a pause keeps it from starting."""
-        return not (self.ended or self.running or self._gate)
+        return not (self.ended or self.running or self._gate or self._unknown)
 
     @property
     def stirred(self) -> bool:
@@ -91,9 +93,12 @@ class ToolCallRun:
 
     def go_on_in(self, epoch: int) -> None:
         """After a reset: what is open is asked anew, what was decided counts no more."""
-        if self.ended:
+        if self.ended or self.running or epoch == self._epoch:
             return
         self._epoch, self._facts = epoch, Facts(epoch)
+        if self._unknown:
+            self._ask_outcome()
+            return
         gate = self._gate
         if gate is None or gate.verdict:
             return
@@ -196,9 +201,9 @@ class ToolCallRun:
                 self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
             elif self._told and isinstance(cause, exceptions.TimeoutError):
                 self._end(facts.tool_stopped(self.call, self._step, None))
-            elif was_overtaken(error) and not (self._unsafe or self._told):
+            elif self._run.overtaken(error) and not (self._unsafe or self._told):
                 self._begin_again()
-            elif was_overtaken(error) or _is_unknown(cause):
+            elif self._run.overtaken(error) or _is_unknown(cause):
                 self._ask_outcome()
             else:
                 reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
@@ -219,6 +224,9 @@ class ToolCallRun:
         if self._told:
             self._told.stop()
         self._started = self._told = None
+        self._unknown = self._run.was_reset
+        if self._unknown:
+            return
         call = self.call
         what = (
             f"outcome unknown: {call.name}({call.preview}) was started and may or may not have "

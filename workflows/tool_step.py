@@ -44,15 +44,20 @@ class ToolStep:
 
     async def _take_note(self) -> None:
         """Of a reset, of what has ended, of what has come in."""
-        if self._reset_at_rest:
-            await self._run.catch_up()
-            for call in self._calls:
-                call.go_on_in(self._run.epoch)
+        await self._catch_up()
         for call in self._calls:
             await call.collect()
+        await self._catch_up()  # what has ended may have been the last that ran
         self._run.note()
         for call in self._calls:
             call.settle()
+
+    async def _catch_up(self) -> None:
+        """Have a reset recorded where nothing runs."""
+        if self._reset_at_rest:
+            await self._run.catch_up()
+        for call in self._calls:
+            call.go_on_in(self._run.epoch)
 
     def _begin(self) -> None:
         """Ask whom the calls need first; after a redirect or a cancel none of them begins."""
@@ -88,8 +93,9 @@ class ToolStep:
                 call.withdraw(self._steering.stopper)
 
     def _ready(self) -> list[ToolCallRun]:
-        """What can start; nothing while a pause holds it back or something has yet to stop."""
-        held = self._steering.holds or self._run.stop is not Stop.NOTHING
+        """What can start: nothing in a pause, before a reset is recorded, while something stops."""
+        run = self._run
+        held = self._steering.holds or run.was_reset or run.stop is not Stop.NOTHING
         return [call for call in self._calls if call.ready and not held]
 
     def _start(self, ready: Sequence[ToolCallRun]) -> None:

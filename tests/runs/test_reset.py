@@ -12,7 +12,7 @@ from contracts.envelope import Envelope
 from contracts.render import render
 from contracts.rendering import ToolState
 from tests.dev_stack import DevStack
-from tests.resetting import FIRST_TASK, history, reset, reset_to
+from tests.resetting import FIRST_TASK, at_rest, history, reset, reset_to
 from workflows.agent_run import AgentRun
 
 ONE = {"call": "calculate", "arguments": {"expression": "6*7"}}
@@ -110,3 +110,24 @@ async def test_a_run_whose_question_has_expired_can_be_reset_to_ask_it_again(
     events = await stack.events(run_id)
     ends = [event["data"] for event in events if event["type"].startswith("tool.")]
     assert [end.get("output") for end in ends] == [None, "that"]
+
+
+async def test_a_terminated_run_that_is_reset_runs_the_tool_again_that_was_under_way(
+    stack: DevStack,
+) -> None:
+    slow = {"name": "sleep", "arguments": {"seconds": 5}}
+    quick = {"name": "calculate", "arguments": {"expression": "6*7"}}
+    run_id = await stack.submit({"calls": [quick, slow]}, {"say": "done"})
+    await stack.seen(run_id, "tool.completed")
+    task = await at_rest(stack, run_id)
+    stack.kill_worker()  # it says nothing any more about the tool
+    await (await stack.temporal()).get_workflow_handle(run_id).terminate("enough")
+    assert (await stack.ended(run_id))["status"] == "terminated"
+    await reset_to(stack, run_id, task)
+    await stack.seen(run_id, "run.rewound")
+    run = await stack.ended(run_id)
+    assert (run["status"], run["output"]) == ("completed", "done")
+    events = await stack.events(run_id)
+    ends = [(it["type"], it["data"]["call_id"]) for it in events if it["type"].startswith("tool.")]
+    assert ends[-1] == ("tool.completed", "call_1_1")
+    assert "tool.failed" not in dict(ends)
