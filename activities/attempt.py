@@ -18,6 +18,7 @@ from contracts.events import MessageCompleted, MessageInterrupted
 from journal.port import (
     SEALED,
     Appended,
+    CursorExpired,
     Fence,
     Journal,
     JournalUnavailable,
@@ -38,6 +39,7 @@ class Attempt:
 
     Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`
     and `run-ended` are final, `journal-unavailable` is tried again by Temporal for ever.
+    `journal-incomplete`, final, too: the run's events are past retention.
     """
 
     def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
@@ -144,6 +146,10 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
             case RunEnded():
                 raise ApplicationError(
                     str(error), type=ErrorType.RUN_ENDED, non_retryable=True
+                ) from error
+            case CursorExpired():
+                raise ApplicationError(
+                    str(error), type=ErrorType.JOURNAL_INCOMPLETE, non_retryable=True
                 ) from error
             case JournalUnavailable():
                 raise ApplicationError(

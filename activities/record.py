@@ -38,7 +38,8 @@ class RecordActivities:
         facts have keys of their own. What still runs of the epoch before is refused from then on.
 
         Raises:
-            ApplicationError: `journal-unavailable`, which Temporal tries again.
+            ApplicationError: `journal-unavailable`, which Temporal tries again;
+                `journal-incomplete`, final: the run's events are past retention.
         """
         attempt = Attempt(self._journal, request.run_id, 0, "rewind")
         facts = await attempt.read_all(facts=True)

@@ -41,7 +41,8 @@ class ErrorType(StrEnum):
     JOURNAL_UNAVAILABLE = "journal-unavailable"
     """The journal did not answer; Temporal tries again."""
     JOURNAL_INCOMPLETE = "journal-incomplete"
-    """The journal lacks what the run knows to have been said: it is that of an older backup."""
+    """The journal lacks what the run knows to have been said: it is that of an older backup, or
+    the run's events are past retention."""
     STALE_ATTEMPT = "stale-attempt"
     """A later attempt has taken over; this one must stop."""
     RUN_ENDED = "run-ended"

@@ -6,13 +6,14 @@ import asyncio
 from collections.abc import Callable
 
 from temporalio import workflow
-from temporalio.exceptions import ActivityError
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel
+    from contracts.errors import ErrorType
     from contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
     from contracts.steps import preview
-    from workflows.calls import Calls, had_ended, was_overtaken
+    from workflows.calls import Calls, error_of, had_ended, was_overtaken
     from workflows.facts import Facts
     from workflows.inbox import Stop
     from workflows.outbox import PendingFacts
@@ -71,18 +72,33 @@ class RunContext:
         return was_overtaken(error, was_reset=self.was_reset)
 
     async def catch_up(self) -> None:
-        """After a reset, have it recorded before anything new begins, and begin a new epoch."""
+        """After a reset, have it recorded before anything new begins, and begin a new epoch.
+
+        Raises:
+            ApplicationError: that can't be done, as when the journal has the run's events no more;
+                the run is failed then, by Temporal's word alone.
+        """
         while self.was_reset:
             resets = self._resets
             key = f"rewound/{workflow.info().run_id}/{resets}"
             rewinding = asyncio.create_task(self.calls.rewind(key))
             await self.wait(rewinding.done)
-            epoch = await rewinding
+            epoch = self._rewound(rewinding)
             self.pending.rename(f"{self.epoch}/", f"{epoch}/")
             self.facts.epoch = epoch
             self._caught_up = resets
             if self.steering.paused:
                 self.pending.add(self.facts.still_paused(self.state.step))
+
+    def _rewound(self, rewinding: asyncio.Task[int]) -> int:
+        """The epoch that has begun."""
+        try:
+            return rewinding.result()
+        except ActivityError as error:
+            why = error_of(error, self.state.step, ErrorType.JOURNAL_INCOMPLETE)
+            self.state.last_error = why
+            self.show_end(RunStatus.FAILED)
+            raise ApplicationError(why.message, type=why.type, non_retryable=True) from error
 
     @property
     def stop(self) -> Stop:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from contextlib import suppress
+from datetime import UTC, datetime
 from uuid import uuid4
 
 import pytest
@@ -13,10 +14,12 @@ from temporalio.testing import ActivityEnvironment
 from activities.port import TextPart
 from activities.record import RecordActivities
 from activities.rewinding import scopes
+from contracts.closing import Closing, Reached, terminal_fact
 from contracts.envelope import NewEvent
 from contracts.errors import ErrorType
 from contracts.events import EventBody, MessageCompleted, MessageDelta, StepStarted, ToolStarted
 from contracts.messages import ToolCall
+from contracts.runs import RunStatus
 from contracts.steps import RewindRequest
 from journal.port import Fence, Journal, StaleAttempt
 from journal.reading import read_all
@@ -76,3 +79,19 @@ async def test_a_call_that_has_ended_is_answered_whatever_its_fence(journal: Jou
     again = finished(TextPart("anew"))
     assert (await run.call(again, attempt=1)).preview == "whole"
     assert not again.prompts
+
+
+async def test_a_run_whose_events_were_swept_can_not_be_rewound_however_often_it_is_tried(
+    journal: Journal,
+) -> None:
+    run = f"run_{uuid4().hex}"
+    await journal.append(run, [*facts(), terminal_fact(Closing(RunStatus.TERMINATED), Reached())])
+    assert await journal.sweep(datetime.now(UTC)) == 1
+    request = RewindRequest(run_id=run, known=("0/step/1/message",), key="rewound/x/1")
+    with pytest.raises(ApplicationError) as raised:
+        await ActivityEnvironment().run(RecordActivities(journal).rewind, request)
+    assert raised.value.type == ErrorType.JOURNAL_INCOMPLETE
+    assert raised.value.non_retryable
+    head = await journal.head(run)
+    assert head is not None
+    assert head.ended

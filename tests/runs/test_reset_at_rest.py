@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
+from datetime import UTC, datetime
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from journal.sqlite import SqliteJournal
 from tests.dev_stack import DevStack
 from tests.resetting import at_rest, reset_to
 
@@ -64,3 +68,25 @@ async def test_a_run_that_is_reset_to_where_it_asks_for_more_asks_anew(
     assert (run["status"], [it["id"] for it in run["waiting_for"]]) == ("waiting", [again])
     await stack.send(run_id, f"approvals/{again}", decision="approve")
     assert (await stack.ended(run_id))["output"] == "done"
+
+
+async def test_a_run_that_is_reset_when_its_events_were_swept_fails_and_says_why(
+    stack: DevStack,
+) -> None:
+    run_id = await stack.submit(CALL, DONE)
+    await stack.seen(run_id, "tool.started")
+    await stack.send(run_id, "pause")
+    await stack.seen(run_id, "run.paused")
+    task = await at_rest(stack, run_id)
+    await stack.send(run_id, "resume")
+    await stack.ended(run_id)
+    journal = SqliteJournal(Path(stack.journal))
+    await journal.sweep(datetime.now(UTC))
+    await journal.close()
+    await reset_to(stack, run_id, task, signals=False)
+    async with asyncio.timeout(15):
+        while (run := await standing(stack, run_id))["status"] != "failed":
+            await asyncio.sleep(0.05)
+    assert run["error"]["type"] == "journal-incomplete"
+    assert "past retention" in run["error"]["message"]
+    assert run["waiting_for"] == []
