@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
-from journal.port import JournalUnavailable
+from journal.port import JournalUnavailable, Unstorable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -34,6 +34,8 @@ _LOST = (
 )
 FAULTS = (*_LOST, asyncpg.PostgresError)
 """What a statement or a connection may fail with, other than by our own mistake."""
+_UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""What Postgres has against what it was given: SQLSTATE classes 22 and 54."""
 _PASSING = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
 _HAS_TRANSACTION_TIMEOUT = 17
 """Since this version Postgres ends the transaction of a process that was stopped half-way through
@@ -118,6 +120,8 @@ class Database:
 
     def translated(self, error: Exception) -> Exception:
         """The port's error where it is Postgres's or the driver's; any other as it is."""
+        if is_unstorable(error):
+            return Unstorable(f"the journal {self.name} can't hold this ({error})")
         return self.unavailable(error) if isinstance(error, FAULTS) else error
 
     def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
@@ -136,6 +140,12 @@ class Database:
 def was_undone(error: Exception) -> bool:
     """True when Postgres said so itself that it undid the transaction because it stops."""
     return isinstance(error, _DOWN)
+
+
+def is_unstorable(error: Exception) -> bool:
+    """True when the error is about what was to be written, not about Postgres."""
+    of_driver = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    return of_driver or isinstance(error, _UNSTORABLE)
 
 
 def address_of(dsn: str) -> str:

@@ -97,6 +97,20 @@ async def test_a_workflow_that_failed_or_was_cancelled_without_a_word_has_its_en
     assert [event.type for event in await house.events(hanging.id)] == ["run.cancelled"]
 
 
+async def test_a_run_that_an_activity_has_failed_ends_with_the_activitys_words(
+    house: House,
+) -> None:
+    async with house.stand_ins():
+        handle = await house.start("refused", task_queue=STAND_INS)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        await house.visible(handle.id)
+    await house.round()
+    body = (await house.events(handle.id))[-1].body()
+    assert isinstance(body, RunFailed)
+    assert (body.error.type, body.error.message) == ("unstorable", "it has a NUL")
+
+
 async def test_an_execution_that_was_replaced_does_not_end_its_run(house: House) -> None:
     handle = await house.start()
     await house.journal.append(handle.id, [started()])
