@@ -22,8 +22,10 @@ WAIT_S = 5.0
 RETRY_S = 0.05
 _ANSWER_S = WAIT_S + 1
 """Later than Postgres gives up by itself: only for one that can't even say so."""
-SETTINGS = {"application_name": "relayline", "jit": "off"}
-_BOUNDED = SETTINGS | {"statement_timeout": f"{WAIT_S:g}s"}
+AT_START = {"application_name": "relayline"}
+"""What a connection begins with; PgBouncer refuses others, which are set afterwards."""
+_SETTINGS = {"jit": "off", "statement_timeout": f"{WAIT_S:g}s"}
+_RELAXED = {"synchronous_commit": "off"}
 _DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
 _LOST = (
     OSError,
@@ -68,15 +70,13 @@ class Database:
         Raises:
             JournalUnavailable: none could be made within `WAIT_S`.
         """
-        settings = _BOUNDED | ({"synchronous_commit": "off"} if relaxed else {})
 
         async def connected() -> Connection:
             connection = await asyncpg.connect(
-                self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=settings
+                self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=AT_START
             )
             try:
-                if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
-                    await connection.execute(f"SET transaction_timeout = '{2 * WAIT_S:g}s'")
+                await _set_up(connection, **_RELAXED if relaxed else {})
             except BaseException:
                 connection.terminate()
                 raise
@@ -92,7 +92,8 @@ class Database:
             max_size=size,
             timeout=WAIT_S,
             command_timeout=_ANSWER_S,
-            server_settings=_BOUNDED,
+            server_settings=AT_START,
+            init=_set_up,
             reset=_leave_as_it_is,
         )
 
@@ -152,6 +153,14 @@ def address_of(dsn: str) -> str:
     """`host:port/database` of an address, without user and password."""
     parts = urlsplit(dsn)
     return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def _set_up(connection: Any, **further: str) -> None:
+    """Bound what the connection may take, for as long as it lasts; in one round trip."""
+    settings = _SETTINGS | further
+    if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+        settings["transaction_timeout"] = f"{2 * WAIT_S:g}s"
+    await connection.execute("; ".join(f"SET {it} = '{to}'" for it, to in settings.items()))
 
 
 async def _leave_as_it_is(_connection: Any) -> None:
