@@ -10,10 +10,11 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from journal.postgres_database import FAULTS, SETTINGS, WAIT_S, Database
+from journal.postgres_database import AT_START, FAULTS, WAIT_S, Database
 from journal.postgres_sql import SCHEMA
 
 _LOCK = int.from_bytes(b"Rlay")
@@ -42,7 +43,7 @@ async def migrate(dsn: str) -> Migrated:
     await (await database.connect()).close()  # says what is wrong in the journal's words
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(dsn, timeout=WAIT_S, server_settings=SETTINGS)
+        return await asyncpg.connect(dsn, timeout=WAIT_S, server_settings=AT_START)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
@@ -50,6 +51,9 @@ async def migrate(dsn: str) -> Migrated:
             return await connection.run_sync(_upgrade)
     except FAULTS as error:
         raise database.unavailable(error) from error
+    except DBAPIError as error:  # Postgres's own is what alchemy's is made from
+        said = error.orig.__cause__ if error.orig else None
+        raise database.unavailable(said if isinstance(said, FAULTS) else error) from error
     finally:
         await engine.dispose()
 

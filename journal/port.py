@@ -4,6 +4,7 @@ JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
 ├── CursorExpired       the events asked for are past retention
+├── Unstorable          an event is such that no journal can hold it; a retry cannot help
 └── JournalUnavailable  the storage did not answer; try again
 """
 
@@ -34,6 +35,14 @@ class CursorExpired(JournalError):
     def __init__(self, oldest: int) -> None:
         super().__init__(f"events before {oldest} are past retention")
         self.oldest = oldest
+
+
+class Unstorable(JournalError):
+    """An event is such that no journal can hold it, and never will: nothing was written.
+
+    A key has a NUL in it, a text has half of a surrogate pair, a number is out of 32 bits, or the
+    storage itself says that it can't hold this.
+    """
 
 
 class JournalUnavailable(JournalError):
@@ -103,6 +112,7 @@ class Journal(Protocol):
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
             RunEnded: the terminal fact stands and at least one event is new.
+            Unstorable: an event can't be held; what others append at the time is not touched.
             JournalUnavailable: the storage did not answer.
         """
         ...

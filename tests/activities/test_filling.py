@@ -7,6 +7,7 @@ import hashlib
 
 import pytest
 from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from activities.record import RecordActivities
@@ -31,6 +32,13 @@ ARGUMENTS: dict[str, JsonValue] = {"question": "Grün?", "b": [1, None], "a": {"
 async def record(run: Run, *facts: NewEvent) -> None:
     request = RecordRequest(run_id=run.id, epoch=0, outbox=Outbox(facts=facts))
     await ActivityEnvironment().run(RecordActivities(run.journal).record_facts, request)
+
+
+async def test_a_fact_that_no_journal_can_hold_is_not_tried_again(journal: Journal) -> None:
+    run = Run(journal)
+    with pytest.raises(ApplicationError, match="NUL") as caught:
+        await record(run, NewEvent(key="a\0b", body=StepStarted(model="m")))
+    assert (caught.value.type, caught.value.non_retryable) == ("unstorable", True)
 
 
 async def written(run: Run, fact: NewEvent) -> EventBody:
