@@ -10,7 +10,7 @@ from typer.main import get_command
 from api.metrics import Metrics
 from cli import app
 from contracts.runs import MODELS_QUEUE, TASK_QUEUE
-from settings import Settings
+from settings import BadSettings, Settings, load_settings
 from tests.deploy.files import ROOT, compose, defaults
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
@@ -55,6 +55,15 @@ def test_files_and_pages_that_are_named_exist() -> None:
     for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w.-]+\.md)\)", TEXT):
         [name] = filter(None, path)
         assert (ROOT / name).exists() or (ROOT / "docs" / name).exists(), name
+
+
+def test_what_kubernetes_tells_of_a_service_stops_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    [told] = re.findall(r"`RELAYLINE_API_PORT=(tcp://\S+)`", TEXT)
+    monkeypatch.setenv("RELAYLINE_API_PORT", told)
+    assert load_settings().api_port == Settings.model_fields["api_port"].default
+    monkeypatch.setenv("RELAYLINE_API_PORT", told.removeprefix("tcp://"))
+    with pytest.raises(BadSettings, match="RELAYLINE_API_PORT"):
+        load_settings()
 
 
 def test_readme_leads_there() -> None:
