@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.files import ROOT, command_line, compose, environment, seconds
+from tests.deploy.files import OURS, ROOT, command_line, compose, environment, seconds
 from tests.dev_stack import free_port
 from tests.postgres_server import PASSWORD, USER, PostgresServer
 
@@ -106,7 +106,7 @@ class Stand:
     async def one_shot(self, service: str) -> str:
         """Run one of those to its end; what it says; it must succeed."""
         command = SERVICES[service].get("entrypoint", []) + SERVICES[service]["command"]
-        if "build" in SERVICES[service]:
+        if service in OURS:
             command = command_line(SERVICES[service])
         return await self._finished([self._here(part) for part in command], self.env(service))
 
