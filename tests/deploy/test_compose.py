@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
@@ -154,6 +155,19 @@ def test_what_is_mounted_exists(service: str, source: str, target: str) -> None:
     else:
         assert source in compose()["volumes"]
     assert target.startswith("/")
+
+
+@pytest.mark.parametrize(
+    "images_own", ["/var/lib/postgresql/data", "/var/lib/postgresql"], ids=["to 17", "from 18"]
+)
+def test_the_data_of_every_version_of_postgres_is_in_the_named_volume(images_own: str) -> None:
+    """Images declare a volume of their own, nameless where nothing else is mounted there."""
+    postgres = SERVICES["postgres"]
+    mounted = {target: source for name, source, target in MOUNTS if name == "postgres"}
+    data = PurePosixPath(environment(postgres)["PGDATA"])
+    folders = map(str, (data, *data.parents))
+    nearest = next(folder for folder in folders if folder in {*mounted, images_own})
+    assert mounted[nearest] in compose()["volumes"]
 
 
 def test_scripts_are_run_from_where_they_are_mounted() -> None:
