@@ -205,5 +205,5 @@ def test_passwords_are_variables_everywhere() -> None:
     assert "for-a-laptop-only" not in str(services)
     given = [(name, value) for one in services.values() for name, value in environment(one).items()]
     secrets = [value for name, value in given if name.endswith(("PASSWORD", "PWD"))]
-    assert len(secrets) == 5
+    assert len(secrets) == 6
     assert set(secrets) == {"chosen"}

@@ -36,34 +36,11 @@ async def stand(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> A
         made = Stand(tmp_path_factory.mktemp("deploy"), postgres, address)
         try:
             await made.healthy("postgres")
-            await made.make_databases()
+            await made.make_databases("postgres", await made.make_superuser())
             await made.one_shot("temporal-namespace")
             yield made
         finally:
             await made.close()
-
-
-async def test_the_databases_belong_to_those_who_use_them(stand: Stand) -> None:
-    given = environment(SERVICES["postgres"])
-    owners = "SELECT datname || ' ' || pg_get_userbyid(datdba) FROM pg_database"
-    said = await stand.psql(
-        "--dbname=relayline",
-        f"--command={owners} WHERE datname ~ 'temporal|relayline' ORDER BY 1",
-        user="relayline",
-        password=given["RELAYLINE_DB_PASSWORD"],
-    )
-    assert said.split("\n")[:3] == [
-        "relayline relayline",
-        "temporal temporal",
-        "temporal_visibility temporal",
-    ]
-    with pytest.raises(AssertionError, match="permission denied for database"):
-        await stand.psql(
-            "--dbname=relayline",
-            "--command=SELECT 1",
-            user="temporal",
-            password=given["TEMPORAL_DB_PASSWORD"],
-        )
 
 
 async def test_the_namespace_job_may_run_again_and_leaves_what_runs_need(
