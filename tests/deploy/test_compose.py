@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import PurePosixPath
 from typing import Any
@@ -10,7 +11,9 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from temporalio.envconfig import ClientConfigProfile
 
+from activities.providers.factory import ProviderConfig, provider_for
 from api.server import GRACE_S
+from catalog.models import PROVIDERS
 from embedded.temporal_server import server_flags
 from settings import Settings, load_settings
 from tests.deploy.files import OURS, ROOT, compose, defaults, environment, instruction, seconds
@@ -177,8 +180,34 @@ def test_scripts_are_run_from_where_they_are_mounted() -> None:
         assert service["volumes"] == ["./deploy:/deploy:ro"]
         assert (ROOT / script.lstrip("/")).read_text().startswith("#!/bin/sh\n")
     mounted = {target for _, _, target in MOUNTS}
-    assert environment(SERVICES["temporal"])["DYNAMIC_CONFIG_FILE_PATH"] in mounted
     assert environment(SERVICES["worker"])["RELAYLINE_FILES_ROOT"] in mounted
+
+
+def test_configurations_are_read_from_a_folder_where_another_file_of_the_name_is_seen() -> None:
+    """Editors and Git put a new file in the place of the old, which a mount of a file keeps."""
+    paths = {
+        "temporal": environment(SERVICES["temporal"])["DYNAMIC_CONFIG_FILE_PATH"],
+        "proxy": SERVICES["proxy"]["command"][2],
+    }
+    for name, path in paths.items():
+        assert SERVICES[name]["volumes"] == ["./deploy:/deploy:ro"]
+        assert (ROOT / path.lstrip("/")).is_file()
+    files = [name for name, source, _ in MOUNTS if (ROOT / source).is_file()]
+    assert files == ["postgres"], "read once, when the volume is made"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_a_provider_needs_is_passed_on_to_the_workers(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL"))]:
+        monkeypatch.delenv(name)
+    for name, value in SERVICES["worker"]["environment"].items():
+        monkeypatch.setenv(name, "http://provider/v1" if value is None else str(value))
+    settings = load_settings()
+    assert settings.compatible_api_key
+    config = ProviderConfig(compatible_base_url=settings.compatible_base_url)
+    assert provider_for(config)(f"{provider}:a-model")
 
 
 def test_temporal_is_tuned_as_the_embedded_server_is() -> None:

@@ -27,6 +27,12 @@ def test_services_that_commands_name_are_there() -> None:
         assert set(named) <= set(compose()["services"]), line
 
 
+def test_jobs_that_have_ended_are_listed_where_one_should_look() -> None:
+    listed = re.findall(r"docker compose ps( --all)?", TEXT)
+    assert listed
+    assert all(listed)
+
+
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\bRELAYLINE_[A-Z_]+", TEXT))))
 def test_a_setting_that_is_named_exists(name: str) -> None:
     assert name in {f"RELAYLINE_{field.upper()}" for field in Settings.model_fields} | {*defaults()}
