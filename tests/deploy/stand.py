@@ -113,6 +113,13 @@ class Stand:
             command = command_line(SERVICES[service])
         return await self._finished([self._here(part) for part in command], self.env(service))
 
+    async def shell(self, script: str, programs: Path) -> str:
+        """Run what docs tell to, with the Temporal of this stand; programs in that folder first."""
+        env = self.env("temporal-namespace")
+        return await self._finished(
+            ["/bin/sh", "-euc", script], env | {"PATH": f"{programs}:{env['PATH']}"}
+        )
+
     async def start(self, service: str) -> Replica:
         """One more process of a service that stays up; killed at the end if it still runs."""
         env = self.env(service)
