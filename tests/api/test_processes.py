@@ -17,8 +17,9 @@ import httpx
 import pytest
 from temporalio.client import Client
 
+from embedded.ports import free_port
 from tests.api.serving import SSE
-from tests.dev_stack import ROOT, alive, free_port
+from tests.dev_stack import ROOT, alive
 
 pytestmark = pytest.mark.timeout(60)  # each starts several processes
 STREAMS = 24

@@ -16,16 +16,10 @@ import pytest
 from temporalio.client import Client
 
 from api.openapi import COMMITTED, document
+from embedded.ports import free_port
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import Api, FlakyJournal, deltas, follow, run_id, serving, started
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 async def spawn(data_dir: Path, port: int, **env: str) -> asyncio.subprocess.Process:

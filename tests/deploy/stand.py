@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
+from embedded.ports import free_port
 from tests.deploy.files import OURS, ROOT, command_line, compose, environment, seconds
-from tests.dev_stack import free_port
 from tests.postgres_server import PASSWORD, USER, PostgresServer
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]

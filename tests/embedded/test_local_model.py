@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from embedded.options import Commands
+from embedded.ports import free_port
 from embedded.supervisor import Supervisor
 from supervision.child import ChildSpec
-from tests.dev_stack import DevStack, free_port
+from tests.dev_stack import DevStack
 
 pytestmark = [
     pytest.mark.local_model,

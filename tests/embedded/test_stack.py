@@ -16,9 +16,9 @@ import pytest
 from temporalio.client import Client
 
 from embedded.data_dir import hold
-from embedded.ports import why_taken
+from embedded.ports import free_port, why_taken
 from embedded.stack import DevError, run_dev
-from tests.dev_stack import alive, free_port
+from tests.dev_stack import alive
 from tests.embedded.dev_process import (
     NEVER_READY_API,
     options,

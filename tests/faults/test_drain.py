@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.dev_stack import ROOT, DevStack, free_port
+from embedded.ports import free_port
+from tests.dev_stack import ROOT, DevStack
 from tests.faults.watching import Watcher, check_whole, streaming, watching
 
 RUNS = 12
