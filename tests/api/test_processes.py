@@ -21,7 +21,6 @@ from embedded.ports import free_port
 from tests.api.serving import SSE
 from tests.dev_stack import ROOT, alive
 
-pytestmark = pytest.mark.timeout(60)  # each starts several processes
 STREAMS = 24
 RELAYLINE = str(Path(sys.executable).with_name("relayline"))
 

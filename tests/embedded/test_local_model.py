@@ -62,7 +62,6 @@ async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None
     assert "".join(words).strip()
 
 
-@pytest.mark.timeout(60)  # loads the provider library and the model
 async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
     async with DevStack(tmp_path, "--local-model") as stack:
         question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}

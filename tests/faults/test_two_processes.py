@@ -173,7 +173,6 @@ async def task_at_work(both: DevStack, run: str) -> None:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.timeout(60)  # a task has to time out
 async def test_a_command_that_comes_while_a_task_is_at_work_is_known_to_the_other_process(
     both: DevStack,
 ) -> None:

@@ -114,7 +114,6 @@ async def test_a_waiting_run_that_is_terminated_ends_for_its_watchers_and_is_swe
     assert again.status_code == 204
 
 
-@pytest.mark.timeout(60)
 async def test_unwatched_runs_end_within_half_a_minute_and_rounds_are_no_runs(
     stack: DevStack, operator: Client
 ) -> None:

@@ -83,7 +83,7 @@ def is_about(event: dict[str, Any], command_id: str) -> bool:
     return bool(event["data"].get("command_id") == command_id)
 
 
-@pytest.mark.timeout(60)  # two hundred runs
+@pytest.mark.timeout(180)  # two hundred runs
 async def test_no_redirect_at_the_moment_of_completion_is_lost(stack: DevStack) -> None:
     turns = asyncio.Semaphore(AT_ONCE)
     expected = Expected()

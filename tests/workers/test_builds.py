@@ -31,7 +31,7 @@ from worker import build_worker, deployment_of
 from workflows.agent_run import AgentRun
 from workflows.housekeeping import Housekeeping
 
-pytestmark = pytest.mark.timeout(90)  # Temporal takes seconds to know a new build
+pytestmark = pytest.mark.timeout(150)  # Temporal takes seconds to know a new build
 Handle = WorkflowHandle[AgentRun, RunResult]
 SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
 CALL = {"call": "sleep", "arguments": {"seconds": 0}}
