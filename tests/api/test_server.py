@@ -77,7 +77,7 @@ async def test_sigterm_with_open_streams_ends_them_cleanly_and_soon(tmp_path: Pa
             writer.close()
         async with asyncio.timeout(5):
             code = await process.wait()
-        assert time.monotonic() - begun < 2
+        assert time.monotonic() - begun < 4, "it does not wait for its grace to end"
         assert code == 0
     finally:
         if process.returncode is None:

@@ -113,7 +113,7 @@ async def test_a_slow_reader_gets_everything_and_slows_nobody(api: Api) -> None:
         await api.journal.append(run, big)
     await api.journal.append(run, [completed()])
     whole = await envelopes(api.journal, run)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         assert await quick == whole
     await api.opened(1)  # the slow one is still there, and still behind
     received = await read_to_end(raw)
@@ -192,7 +192,7 @@ async def test_a_silent_stream_beats_and_says_how_to_come_back(
             text += piece
             if text.count(": \n\n") == 3:
                 break
-        assert time.monotonic() - begun < 0.2 * 3 + 0.3
+        assert time.monotonic() - begun < 0.2 * 3 + 2.4
         assert text.startswith("retry: 1000\n\n")
         assert text.count("retry:") == 1
         assert text.count("id:") == 1
@@ -216,7 +216,7 @@ async def test_trouble_of_the_journal_holds_the_stream_and_loses_nothing(
         assert (await api.http.get("/readyz")).json()["parts"]["journal"] == "the disk is gone"
         flaky.come_back()
         await journal.append(run, [completed()])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             assert await live == await envelopes(journal, run)
 
 
@@ -260,7 +260,7 @@ async def test_a_stopping_server_ends_streams_with_a_jittered_retry(
         raws = [await open_raw(api, f"/v1/runs/{run}/{path}") for _ in range(5)]
         await api.opened(5)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
     retries = set()
     for raw in raws:
         text = await read_to_end(raw)

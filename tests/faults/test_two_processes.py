@@ -168,7 +168,7 @@ async def task_at_work(both: DevStack, run: str) -> None:
     """Wait until a worker has taken the run's workflow task."""
     handle = (await both.temporal()).get_workflow_handle(run)
     started = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await handle.describe()).raw_description.pending_workflow_task.state != started:
             await asyncio.sleep(0.01)
 

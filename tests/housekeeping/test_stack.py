@@ -24,7 +24,7 @@ from workflows.agent_run import AgentRun
 
 RETENTION_S = 8.0
 UNWATCHED_S = 30.0
-WATCHED_S = 3.0
+WATCHED_S = 6.0
 SLOW = '{"rehearse": [{"tokens": 900, "every_ms": 20}]}'
 MOST_EVENTS = 40
 """Of the history of one round."""

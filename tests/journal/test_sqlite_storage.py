@@ -153,7 +153,7 @@ async def test_a_short_lock_is_waited_for(path: Path, journal: SqliteJournal) ->
         db.execute("ROLLBACK")
         released = time.monotonic()
         assert await waiting == [(2, True)]
-        assert time.monotonic() - released < 0.5
+        assert time.monotonic() - released < 3
 
 
 async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
