@@ -9,12 +9,17 @@ import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from journal.migrate import migrate
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
 
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
 STDERR = pytest.StashKey[int]()
 """What stderr is while no test's output is captured."""
 
@@ -25,6 +30,10 @@ def pytest_addoption(parser: pytest.Parser) -> None:
 
 def pytest_configure(config: pytest.Config) -> None:
     config.stash[STDERR] = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"drawn with: --hypothesis-seed={config.getoption('hypothesis_seed')}"
 
 
 def pytest_unconfigure(config: pytest.Config) -> None:
