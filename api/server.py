@@ -14,6 +14,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
+from api.errors import TooLarge
 from api.streams import ABORT_EXTENSION
 
 SEND_BUFFER_BYTES = 128 * 1024
@@ -44,7 +45,8 @@ class BodyLimit:
         """Pass everything on.
 
         Raises:
-            HTTPException: 413, out of `receive`.
+            HTTPException: 413, out of `receive`; from `TooLarge`, which the framework would take
+                for an error of its own.
         """
         taken = 0
 
@@ -53,7 +55,8 @@ class BodyLimit:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._max_bytes:
-                raise HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
+                said = f"the body is larger than {self._max_bytes} bytes"
+                raise HTTPException(413) from TooLarge(said, field="body", limit=self._max_bytes)
             return message
 
         await self._app(scope, bounded, send)
