@@ -116,8 +116,8 @@ def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
     On Linux each process has its own, and the kernel deals new connections out evenly. From one
     socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
     kernel would not deal, and they are one and the same. Only the first listens yet: the others are
-    dealt connections from the moment that their process serves. Keep all of them open: what waits
-    in the queue of a process that died is taken up by its successor.
+    dealt connections from the moment that their process serves. While they serve, keep all of them
+    open: what waits in the queue of a process that died is taken up by its successor.
 
     Raises:
         AddressInUse: as `listen`; the first is bound as if it were alone.
