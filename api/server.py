@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from api.errors import TooLarge
-from api.streams import ABORT_EXTENSION
+from api.streams import CONNECTION
 
 SEND_BUFFER_BYTES = 128 * 1024
 """Of the kernel, per connection: a client that does not read is noticed after that much."""
@@ -27,11 +27,14 @@ class AddressInUse(Exception):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets a response drop its connection with everything that is still queued."""
+    """Lets a response see what is queued, and drop its connection with all of that."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT_EXTENSION: {"abort": self.transport.abort}}
+        connection = self.transport
+        self.scope["extensions"] = {
+            CONNECTION: {"abort": connection.abort, "queued": connection.get_write_buffer_size}
+        }
 
 
 class BodyLimit:
