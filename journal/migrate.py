@@ -15,7 +15,7 @@ from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
 from journal.postgres_database import AT_START, FAULTS, WAIT_S, Database
-from journal.postgres_sql import SCHEMA
+from journal.postgres_sql import REVISION, SCHEMA
 
 _LOCK = int.from_bytes(b"Rlay")
 """Advisory lock: whoever comes second waits, and then finds nothing to do."""
@@ -34,7 +34,8 @@ async def migrate(dsn: str) -> Migrated:
     """Create the schema or bring it to the newest revision, in one transaction.
 
     Safe to run again and from several places at a time. Processes of the version before go on
-    working meanwhile and afterwards.
+    working meanwhile and afterwards. The schema of a later version is left as it is: this one
+    works with it.
 
     Raises:
         JournalUnavailable: Postgres did not answer or refused; nothing was changed.
@@ -64,6 +65,8 @@ def _upgrade(connection: Connection) -> Migrated:
     if connection.scalar(known, {"schema": SCHEMA}) is None:
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     before = _revision(connection)
+    if before is not None and before > REVISION:
+        return Migrated(before, before)  # after a roll-back; alembic would not know it
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
