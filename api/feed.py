@@ -23,6 +23,8 @@ CHUNK_BYTES = 64 * 1024
 """A chunk is cut at the first frame past this size."""
 PAGE = 64
 """Events that a viewer behind the buffer reads at a time."""
+PAGE_BYTES = 256 * 1024
+"""Data of them, held until they are sent; one event may be larger."""
 LINGER_S = 0.5
 """How long a run is still followed after its last viewer has left."""
 _RETRY_S = 0.5
@@ -101,7 +103,8 @@ class Viewer(Watch):
         """Read the next page; while the journal does not answer, it stays empty."""
         channel = self.channel
         try:
-            self._page.extend(await channel.journal.read(channel.run_id, self.position, PAGE))
+            read = channel.journal.read
+            self._page.extend(await read(channel.run_id, self.position, PAGE, max_bytes=PAGE_BYTES))
         except JournalUnavailable as error:
             _log.warning("journal unavailable, stream held", extra={"reason": str(error)})
             asyncio.get_running_loop().call_later(_RETRY_S, self.wake)

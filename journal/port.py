@@ -118,11 +118,18 @@ class Journal(Protocol):
         ...
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """At most `limit` events with `seq > after`, in order; with `facts`, only keyed ones.
 
-        An unknown run reads as empty.
+        With `max_bytes`, only as many as have so much data together, in UTF-8, but one if there is
+        any; no more than one more is fetched from the storage. An unknown run reads as empty.
 
         Raises:
             CursorExpired: `after + 1` is older than the oldest event kept.

@@ -63,11 +63,18 @@ class PostgresJournal:
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
-        query = sql.FACTS if facts else sql.PAGE
-        return sql.page(await self._fetch(query, run_id, after, max(limit, 0)), after).events
+        query = sql.FACTS if facts else sql.READ
+        found = await self._fetch(query, run_id, after, max(limit, 0), max_bytes)
+        return sql.page(found, after).events
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
