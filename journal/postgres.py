@@ -137,7 +137,16 @@ class PostgresJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await self._opening
-        return await self._database.insist(partial(self._pool.fetch, query, *arguments))
+        return await self._database.insist(partial(self._ask, query, *arguments))
+
+    async def _ask(self, query: str, *arguments: object) -> list[Record]:
+        """One try. Cut off, it gives its connection up, so that nobody waits for that any more."""
+        async with self._pool.acquire() as connection:
+            try:
+                return await connection.fetch(query, *arguments)
+            except (TimeoutError, asyncio.CancelledError):
+                connection.terminate()
+                raise
 
     async def _open(self) -> None:
         await self._pool
