@@ -157,6 +157,21 @@ async def test_a_read_only_database_is_told_apart(dsn: str) -> None:
     assert "name the primary" in await _refusal(dsn)
 
 
+async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
+    with PostgresServer({"log_connections": "on"}) as standby:
+        dsn = standby.create_database("ours")
+        await migrate(dsn)
+        await asyncio.to_thread(standby.stand_by)
+        before = standby.log.read_text().count("connection authorized")
+        clock = asyncio.get_running_loop().time
+        async with opened(dsn) as journal:
+            until = clock() + 2
+            while clock() < until:
+                with pytest.raises(JournalUnavailable, match="name the primary"):
+                    await follow(journal, fresh_run())
+        assert standby.log.read_text().count("connection authorized") - before < 15
+
+
 async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
     server: PostgresServer, dsn: str
 ) -> None:
