@@ -30,7 +30,8 @@ class PostgresJournal:
     commit (by default, on its disk) when `append` returns. Deltas alone are committed relaxed:
     they survive the death of any of our processes and a restart of Postgres, but the newest of
     them (under a second) may be gone when Postgres or its machine crashes, and `seq` then goes on
-    from what is left. Without `relaxed_deltas` they are as durable as facts.
+    from what is left: tails that gave them out raise `EventsLost`. Without `relaxed_deltas` they
+    are as durable as facts.
 
     A swept run has forgotten its keys: a repeated one is `RunEnded`.
 
@@ -79,7 +80,9 @@ class PostgresJournal:
         found = await self._fetch(sql.HEAD, run_id)
         return Head._make(found[0]) if found else None
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         return follow(self._watcher, run_id, after, partial(self._page, run_id))
 

@@ -28,6 +28,9 @@ class Watcher:
     A NOTIFY names a run. What its tails have not seen is fetched with that of all others that
     woke meanwhile, and handed to them. Whoever has not read the journal to its end yet is told to
     read it again. A word that is lost, with its connection or without, costs at most `LOOK_S`.
+
+    With a connection, Postgres may have lost what was not on its disk. So after a new one all are
+    told to read the journal again, and what was known of it is forgotten.
     """
 
     def __init__(self, database: Database) -> None:
@@ -116,7 +119,10 @@ class Watcher:
         """Listen and hand out until the connection fails."""
         connection.add_termination_listener(lambda _connection: self._wake.set())
         self._listening.clear()
-        self._woken.update(self._subscriptions)
+        self._positions.clear()
+        for of_run in self._subscriptions.values():
+            for subscription in of_run:
+                subscription.fall_behind()
         while not connection.is_closed():
             self._wake.clear()
             await self._listen(connection)
