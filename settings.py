@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free one. `tcp://HOST:PORT` counts as not set: Kubernetes tells every pod so of a
+    Service that is named `relayline-api`, whether it wants to know or not."""
     api_workers: int = Field(default=1, ge=1, le=64)
     """API processes that share the address; `relayline api --workers`. What they count is summed
     up in a temporary folder (`TMPDIR`)."""
@@ -112,6 +114,12 @@ class Settings(BaseSettings):
     """Open requests for the next task that one worker keeps per task queue, at least."""
     max_pollers: int = Field(default=20, ge=1, le=1000)
     """The same at most; between the two, Temporal says how many the load asks for."""
+
+    @field_validator("api_port", mode="before")
+    @classmethod
+    def _is_no_service_link(cls, value: object) -> object:
+        linked = isinstance(value, str) and value.startswith("tcp://")
+        return cls.model_fields["api_port"].default if linked else value
 
     @field_validator("provider_limits")
     @classmethod

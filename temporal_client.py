@@ -141,6 +141,8 @@ async def _told(client: Client, status: RunStatus, event: HistoryEvent) -> Closi
             return Closing(status, event.workflow_execution_terminated_event_attributes.reason)
         case RunStatus.FAILED:
             failure = event.workflow_execution_failed_event_attributes.failure
+            if failure.HasField("activity_failure_info"):
+                failure = failure.cause  # says more than that an activity failed
             return Closing(status, failure.message, failure.application_failure_info.type)
         case RunStatus.COMPLETED:
             payloads = event.workflow_execution_completed_event_attributes.result.payloads

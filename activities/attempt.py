@@ -23,6 +23,7 @@ from journal.port import (
     JournalUnavailable,
     RunEnded,
     StaleAttempt,
+    Unstorable,
 )
 from journal.reading import read_all
 
@@ -36,8 +37,8 @@ _JOURNAL_RETRY = timedelta(seconds=1)
 class Attempt:
     """One attempt of an activity, writing to one run's journal under one fence.
 
-    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`
-    and `run-ended` are final, `journal-unavailable` is tried again by Temporal for ever.
+    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`,
+    `run-ended` and `unstorable` are final, `journal-unavailable` Temporal tries again for ever.
     """
 
     def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
@@ -108,8 +109,8 @@ async def heartbeats() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
             await asyncio.sleep(HEARTBEAT_EVERY_S)
+            activity.heartbeat()
 
     task = asyncio.create_task(beat())
     try:
@@ -144,6 +145,10 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
             case RunEnded():
                 raise ApplicationError(
                     str(error), type=ErrorType.RUN_ENDED, non_retryable=True
+                ) from error
+            case Unstorable():
+                raise ApplicationError(
+                    str(error), type=ErrorType.UNSTORABLE, non_retryable=True
                 ) from error
             case JournalUnavailable():
                 raise ApplicationError(

@@ -5,6 +5,7 @@ JournalError
 ├── RunEnded            the run has its terminal fact
 ├── CursorExpired       the events asked for are past retention
 ├── EventsLost          the event to go on from is not there, or is another
+├── Unstorable          an event is such that no journal can hold it; a retry cannot help
 └── JournalUnavailable  the storage did not answer; try again
 """
 
@@ -50,6 +51,14 @@ class EventsLost(JournalError):
             if newest < seq
             else f"event {seq} is another now"
         )
+
+
+class Unstorable(JournalError):
+    """An event is such that no journal can hold it, and never will: nothing was written.
+
+    A key has a NUL in it, a text has half of a surrogate pair, a number is out of 32 bits, or the
+    storage itself says that it can't hold this.
+    """
 
 
 class JournalUnavailable(JournalError):
@@ -119,6 +128,7 @@ class Journal(Protocol):
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
             RunEnded: the terminal fact stands and at least one event is new.
+            Unstorable: an event can't be held; what others append at the time is not touched.
             JournalUnavailable: the storage did not answer.
         """
         ...

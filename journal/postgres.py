@@ -9,7 +9,7 @@ from functools import partial
 
 from asyncpg import Record
 
-from contracts.envelope import NewEvent, StoredEvent, microseconds, moment
+from contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from journal import postgres_sql as sql
 from journal.port import Appended, Fence, Head, OpenRun
 from journal.postgres_database import WAIT_S, Database
@@ -72,6 +72,8 @@ class PostgresJournal:
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
+        if not storable(key):
+            return None
         found = await self._fetch(sql.FACT, run_id, key)
         return StoredEvent._make(found[0]) if found else None
 

@@ -86,14 +86,7 @@ def channel_of(run_id: str) -> str:
 def append_arguments(
     run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
 ) -> tuple[object, ...]:
-    """Of `APPEND`; with `tells`, its commit wakes whoever watches.
-
-    Raises:
-        OverflowError: a step or an attempt is no 32-bit number.
-    """
-    for row in rows:
-        _check_fits(row.step)
-        _check_fits(row.attempt)
+    """Of `APPEND`; with `tells`, its commit wakes whoever watches."""
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
@@ -101,11 +94,6 @@ def append_arguments(
     kinds = [_kind(row.type) for row in rows]
     where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
-
-
-def _check_fits(number: int | None) -> None:
-    if number is not None and not -(2**31) <= number < 2**31:
-        raise OverflowError(f"{number} does not fit into 32 bits")
 
 
 def _kind(event_type: str) -> str:

@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from contracts.envelope import NewEvent, StoredEvent, microseconds, moment
+from contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from journal import sqlite_events as sql
 from journal.port import Appended, Fence, Head, OpenRun
 from journal.rows import new_row
@@ -61,6 +61,8 @@ class SqliteJournal:
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
+        if not storable(key):
+            return None
         return await self._reader.run(lambda db: sql.fact(db, run_id, key))
 
     async def head(self, run_id: str) -> Head | None:

@@ -56,6 +56,19 @@ async def test_an_id_of_another_kind_of_command_is_refused_everywhere(
     assert [name for name, _ in await signals(api_temporal, run)] == ["pause"]
 
 
+async def test_an_id_that_no_journal_can_hold_is_unknown_however_the_command_came(
+    api: Api, api_temporal: Client
+) -> None:
+    run = await submitted(api)
+    signal = {"command_id": "a\0b", "message": "go on"}
+    await api_temporal.get_workflow_handle(run).signal("redirect", signal)
+    answer = await api.http.get(f"/v1/runs/{run}/commands/a%00b")
+    assert (answer.status_code, answer.json()["type"]) == (
+        404,
+        "urn:relayline:problem:unknown-command",
+    )
+
+
 async def test_no_command_is_said_to_be_unknown_while_temporal_is_away(
     api: Api, lonely_api: Api
 ) -> None:

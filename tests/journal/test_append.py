@@ -7,7 +7,16 @@ import time
 
 import pytest
 
-from journal.port import SEALED, Appended, Fence, Head, Journal, RunEnded, StaleAttempt
+from journal.port import (
+    SEALED,
+    Appended,
+    Fence,
+    Head,
+    Journal,
+    RunEnded,
+    StaleAttempt,
+    Unstorable,
+)
 from tests.journal.samples import delta, end, fact, fresh_run, seqs, texts
 
 
@@ -156,7 +165,7 @@ async def test_a_refused_append_does_not_hold_up_those_committed_with_it(journal
         journal.append(run, [delta(), delta().model_copy(update={"step": 2**70})]),
         return_exceptions=True,
     )
-    assert isinstance(results[-1], OverflowError)
+    assert isinstance(results[-1], Unstorable)
     assert [isinstance(result, StaleAttempt) for result in results[:-1]] == [True, False] * 20
     assert texts(await journal.read(run)) == [str(n) for n in range(40) if n % 2]
 

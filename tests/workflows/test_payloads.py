@@ -7,11 +7,12 @@ from temporalio.api.common.v1 import WorkflowExecution
 from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest
 from temporalio.client import Client, WorkflowFailureError
 
-from contracts.commands import Cancel, CommandKind
+from contracts.commands import Cancel, CommandKind, made_up_id
+from contracts.envelope import storable
 from contracts.events import RunCancelled
 from contracts.runs import RunStatus
-from contracts.steering import CommandApplied, CommandRefused
-from tests.workflows.fakes import Fakes, Stubborn, hangs, send
+from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from tests.workflows.fakes import STOP, Fakes, Stubborn, hangs, send
 
 
 async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: Client) -> None:
@@ -65,6 +66,33 @@ async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
     assert body.reason.startswith(reason)
     assert body.command_id == "x" or body.command_id.startswith("cmd_")
     assert "message.interrupted" not in fakes.types
+
+
+@pytest.mark.parametrize("given", ["a\0b", "\0"])
+async def test_an_id_that_no_journal_can_hold_is_replaced_by_the_same_one_each_time(
+    temporal: Client, given: str
+) -> None:
+    fakes = Fakes([hangs, STOP])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        for _ in range(2):
+            await handle.signal("redirect", {"command_id": given, "message": "go on"})
+        assert (await handle.result()).status is RunStatus.COMPLETED
+    [accepted] = fakes.bodies("command.accepted")
+    assert isinstance(accepted, CommandAccepted)
+    assert accepted.command_id == made_up_id(given)
+    assert fakes.applied(accepted.command_id)
+    assert all(storable(fact.key or "") for fact in fakes.facts)
+    assert fakes.count("message.user") == 2
+
+
+async def test_an_id_that_a_journal_can_hold_is_kept_whatever_is_in_it(temporal: Client) -> None:
+    fakes, given = Fakes([hangs]), "Größe / 7 \n"
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await send(handle, Cancel(command_id=given))
+        assert (await handle.result()).status is RunStatus.CANCELLED
+    assert fakes.applied(given)
 
 
 async def test_a_sender_who_calls_himself_temporal_is_a_sender_like_any_other(
