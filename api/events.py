@@ -69,7 +69,11 @@ async def get_events(
         int, Query(ge=1, le=1000, description="Events on a page; fewer where they are large.")
     ] = 100,
 ) -> Response:
-    """Every event of the run, in order, each once; closes after the terminal one."""
+    """Every event of the run, in order, each once; closes after the terminal one.
+
+    A stream whose last frame is `events.lost` (its id is empty) has shown events that a crash of
+    the journal's storage took away: drop what was shown and read on from the start.
+    """
     head = await services.views.exists(run_id) or _EMPTY
     stream = wants_stream(request)
     if stream and head.ended and cursor >= head.last_seq:

@@ -76,7 +76,9 @@ class SqliteJournal:
         """As in the port."""
         return await self._reader.run(lambda db: sql.head(db, run_id))
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         return follow(self._watcher, run_id, after, partial(self._page, run_id))
 

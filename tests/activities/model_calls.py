@@ -59,7 +59,9 @@ class GatedJournal:
     async def head(self, run_id: str) -> Head | None:
         return await self._inner.head(run_id)
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         return self._inner.tail(run_id, after)
 
     async def open_runs(

@@ -50,7 +50,9 @@ class Faltering:
     async def head(self, run_id: str) -> Head | None:
         return await self._journal.head(run_id)
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncIterator[Sequence[StoredEvent]]:
         return self._journal.tail(run_id, after)
 
     async def open_runs(

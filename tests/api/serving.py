@@ -260,7 +260,7 @@ class FlakyJournal:
         return await self._inner.head(run_id)
 
     async def tail(
-        self, run_id: str, after: int = 0
+        self, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         self._check()
         batches = self._inner.tail(run_id, after)
