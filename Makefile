@@ -6,6 +6,8 @@ STAMP := $(VENV)/.installed
 CHAOS ?= --runs 200 --minutes 5
 # Most tests wait more than they work: two at a time, each process with a Temporal server of its own.
 SIDE_BY_SIDE ?= 2
+# What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
+SEED ?= 1
 
 .PHONY: setup dev demo test chaos check fix bench bench-scale histories clean
 
@@ -24,7 +26,7 @@ demo: setup  ## a run on this repository's own files, its worker killed once in 
 	$(BIN)/python -m console.demo
 
 test: setup  ## every test
-	$(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --cov --cov-report=term
+	$(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED) --cov --cov-report=term
 
 chaos: setup  ## runs, faults and the checker, then every mutant; long form: make chaos CHAOS="--runs 1000"
 	$(BIN)/python -m tests.chaos $(CHAOS)

@@ -220,6 +220,7 @@ def migrate() -> None:
     """Bring the Postgres journal of RELAYLINE_JOURNAL up to date; safe to run again."""
     from journal.migrate import migrate as migrate_schema
     from journal.port import JournalUnavailable
+    from journal.postgres_sql import REVISION
 
     dsn = _settings().journal_dsn
     if dsn is None:
@@ -227,7 +228,9 @@ def migrate() -> None:
         return
     with expecting(JournalUnavailable):
         done = asyncio.run(migrate_schema(dsn))
-    if done.before == done.after:
+    if done.after > REVISION:
+        typer.echo(f"the journal's schema is at {done.after}, of a later version: left as it is")
+    elif done.before == done.after:
         typer.echo(f"the journal's schema is at {done.after} already")
     else:
         typer.echo(f"the journal's schema is at {done.after}, it was {done.before or 'not there'}")

@@ -59,6 +59,8 @@ class Settings(BaseSettings):
 
     api_host: str = "127.0.0.1"
     api_port: int = Field(default=8000, ge=0, le=65535)
+    """0 takes a free one. `tcp://HOST:PORT` counts as not set: Kubernetes tells every pod so of a
+    Service that is named `relayline-api`, whether it wants to know or not."""
     api_workers: int = Field(default=1, ge=1, le=64)
     """API processes that share the address; `relayline api --workers`. What they count is summed
     up in a temporary folder (`TMPDIR`)."""
@@ -76,7 +78,8 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(default=15, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=20, gt=0)
-    """Seconds a client may take to accept a chunk before its stream is closed; it resumes."""
+    """Seconds in which a client takes nothing of what it is sent until its stream is closed; it
+    resumes."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links."""
 
@@ -112,6 +115,12 @@ class Settings(BaseSettings):
     """Open requests for the next task that one worker keeps per task queue, at least."""
     max_pollers: int = Field(default=20, ge=1, le=1000)
     """The same at most; between the two, Temporal says how many the load asks for."""
+
+    @field_validator("api_port", mode="before")
+    @classmethod
+    def _is_no_service_link(cls, value: object) -> object:
+        linked = isinstance(value, str) and value.startswith("tcp://")
+        return cls.model_fields["api_port"].default if linked else value
 
     @field_validator("provider_limits")
     @classmethod

@@ -18,6 +18,9 @@ from journal.port import Journal
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
 
+_TELL_URLS = ("httpx", "httpx2")
+"""Loggers that tell the whole URL of every request, with the passwords and tokens in it."""
+
 
 def build_journal(settings: Settings) -> Journal:
     """The journal that the settings name; nothing is touched or reached before it is used."""
@@ -71,6 +74,8 @@ def run_process(
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
     logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    for logger in _TELL_URLS:
+        logging.getLogger(logger).setLevel(logging.WARNING)
     code = 0
     try:
         uvloop.run(serve(load_settings()))

@@ -7,11 +7,13 @@ import re
 from collections.abc import Iterable
 from contextlib import aclosing
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Protocol, assert_never
 
 from pydantic import JsonValue, ValidationError
 
 from activities.arguments import bounded, unusable
+from activities.aside import aside
 from activities.deltas import Kind
 from activities.port import (
     CallPart,
@@ -123,7 +125,7 @@ class Answer:
         tokens = sum(self.sizes.values()) // BYTES_PER_TOKEN
         self.finish = FinishPart("length", Usage(output_tokens=tokens))
 
-    def completed(self, step: int) -> MessageCompleted:
+    async def completed(self, step: int) -> MessageCompleted:
         """The whole answer.
 
         Calls past `MAX_CALLS_PER_STEP` are left out, as if the model had never asked for them: it
@@ -132,6 +134,10 @@ class Answer:
         """
         if self.finish is None:
             raise ValueError("the answer is not complete")
+        work = partial(self._completed, step, self.finish)
+        return await aside(work, (call.arguments for call in self.calls))
+
+    def _completed(self, step: int, finish: FinishPart) -> MessageCompleted:
         calls = self.calls[:MAX_CALLS_PER_STEP]
         arguments = bounded(call.arguments for call in calls)
         return MessageCompleted(
@@ -144,8 +150,8 @@ class Answer:
                 )
                 for index, call in enumerate(calls)
             ),
-            finish_reason="tool_calls" if calls else self.finish.reason,
-            usage=self.finish.usage,
+            finish_reason="tool_calls" if calls else finish.reason,
+            usage=finish.usage,
         )
 
     def interrupted(self) -> MessageInterrupted:
@@ -158,8 +164,14 @@ class Answer:
         )
 
 
-def model_result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
+async def model_result(
+    body: MessageCompleted | MessageInterrupted, agent: AgentSpec
+) -> ModelResult:
     """What the workflow has to know of a message: at most 32 KiB of JSON, whatever its size."""
+    return await aside(partial(_result, body, agent), (call.arguments for call in body.tool_calls))
+
+
+def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
     calls = (planned(call, agent.tool(call.name)) for call in body.tool_calls)
     return ModelResult(
         finish_reason=body.finish_reason,

@@ -24,6 +24,7 @@ from journal.port import (
     JournalUnavailable,
     RunEnded,
     StaleAttempt,
+    Unstorable,
 )
 from journal.reading import read_all
 
@@ -37,8 +38,8 @@ _JOURNAL_RETRY = timedelta(seconds=1)
 class Attempt:
     """One attempt of an activity, writing to one run's journal under one fence.
 
-    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`
-    and `run-ended` are final, `journal-unavailable` is tried again by Temporal for ever.
+    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`,
+    `run-ended` and `unstorable` are final, `journal-unavailable` Temporal tries again for ever.
     `journal-incomplete`, final, too: the run's events are past retention.
     """
 
@@ -110,8 +111,8 @@ async def heartbeats() -> AsyncIterator[None]:
 
     async def beat() -> None:
         while True:
-            activity.heartbeat()
             await asyncio.sleep(HEARTBEAT_EVERY_S)
+            activity.heartbeat()
 
     task = asyncio.create_task(beat())
     try:
@@ -150,6 +151,10 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
             case CursorExpired():
                 raise ApplicationError(
                     str(error), type=ErrorType.JOURNAL_INCOMPLETE, non_retryable=True
+                ) from error
+            case Unstorable():
+                raise ApplicationError(
+                    str(error), type=ErrorType.UNSTORABLE, non_retryable=True
                 ) from error
             case JournalUnavailable():
                 raise ApplicationError(

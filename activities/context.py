@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from functools import partial
 
+from activities.aside import aside
 from activities.attempt import Attempt
 from activities.compaction import Cut, cut, estimated_tokens
 from activities.port import ModelProvider
@@ -48,13 +50,11 @@ class Context:
             BadScript: as the provider says.
         """
         request, policy = self._request, self._request.agent.compaction
+        data = [fact.data for fact in self._facts]
         if policy is None:
-            return transcript(self._facts)
-        said = turns(self._facts)
-        now = shortened(said, compacted(self._facts))
+            return await aside(partial(transcript, self._facts), data)
         key = compacted_key(request.epoch, request.step)
-        decided = any(fact.key == key for fact in self._facts)
-        parts = None if decided else cut(now, policy)
+        said, now, parts = await aside(partial(_parted, self._facts, key, policy), data)
         if parts is None:
             return flat(now)
         summary = Summary("", Usage())
@@ -62,12 +62,22 @@ class Context:
             told = flat(parts.left_out)
             model = request.agent.model
             summary = await summarised(provider, model, policy, told, patient=patient)
-        body = _fact(said, now, parts, policy, summary)
+        body = await aside(partial(_fact, said, now, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
         # what was paid for is kept, also when a command comes at this moment
         await asyncio.shield(self._attempt.append(event))
         self.owed += body.usage
         return flat(shortened(said, body))
+
+
+def _parted(
+    facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
+) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
+    """What was said, what the model is told of it now, and what of that to leave out, if any."""
+    said = turns(facts)
+    now = shortened(said, compacted(facts))
+    decided = any(fact.key == key for fact in facts)
+    return said, now, None if decided else cut(now, policy)
 
 
 def _fact(

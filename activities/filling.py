@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+import json
+from collections.abc import Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
 
-from contracts.envelope import NewEvent
+from activities.aside import aside
+from contracts.envelope import NewEvent, StoredEvent
 from contracts.events import (
     EventBody,
     MessageCompleted,
@@ -18,6 +23,9 @@ from contracts.steering import ApprovalRequested, InputRequested
 from contracts.steps import arguments_sha256, message_key, result_key, started_key
 from journal.port import Journal
 from journal.reading import read_all
+
+_TEXT = "message.delta"
+_DELTAS = frozenset({_TEXT, "reasoning.delta"})
 
 
 async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
@@ -94,6 +102,14 @@ async def standing_message(
     return None
 
 
+async def message_in(
+    stored: StoredEvent | None,
+) -> MessageCompleted | MessageInterrupted | None:
+    """The message that the event is, None if it is none."""
+    body = await aside(stored.body, (stored.data,)) if stored else None
+    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+
+
 def _epoch_of(fact: NewEvent, now: int) -> int:
     first, _, _ = (fact.key or "").partition("/")
     return int(first) if first.isdigit() else now
@@ -102,9 +118,7 @@ def _epoch_of(fact: NewEvent, now: int) -> int:
 async def _message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
-    stored = await journal.get(run_id, message_key(epoch, step))
-    body = stored.body() if stored else None
-    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+    return await message_in(await journal.get(run_id, message_key(epoch, step)))
 
 
 async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
@@ -115,7 +129,31 @@ async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> Eve
     if started is None:
         return MessageInterrupted(text="")
     events = await read_all(journal, run_id, started.seq - 1, facts=False)
-    return MessageInterrupted(text=render(events).text(step))
+    text = await aside(partial(_text, events, step), (event.data for event in events))
+    return MessageInterrupted(text=text)
+
+
+def _text(events: Sequence[StoredEvent], step: int) -> str:
+    """What a person sees of the step."""
+    return render(joined(events)).text(step)
+
+
+def joined(events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
+    """The same for the text, with the deltas of an attempt that follow each other as one.
+
+    One by one, all the text so far would be copied for each of them.
+    """
+    for (is_delta, _, _), group in groupby(events, _delta_of):
+        if is_delta:
+            run = list(group)
+            pieces = (json.loads(event.data)["text"] for event in run if event.type == _TEXT)
+            yield run[-1]._replace(type=_TEXT, data=json.dumps({"text": "".join(pieces)}))
+        else:
+            yield from group
+
+
+def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
+    return event.type in _DELTAS, event.step, event.attempt
 
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
@@ -29,6 +30,8 @@ QUIET = timedelta(minutes=1)
 FORGOTTEN_AFTER = timedelta(hours=1)
 """An open run that Temporal does not know is ended when it has been quiet for so long."""
 FORGOTTEN = "Temporal does not know this run any more"
+SWEEP_FOR = timedelta(seconds=8)
+"""Then no further batch is begun. Less than there is between two rounds, so that none is late."""
 RPC_TIMEOUT = timedelta(seconds=5)
 _CLOSED = f"WorkflowType = '{RUN_WORKFLOW}' AND ExecutionStatus IN "
 _CLOSED += "('Terminated', 'TimedOut', 'Canceled', 'Failed')"
@@ -41,12 +44,20 @@ class HousekeepingActivities:
         journal: Of the runs.
         client: Of the Temporal that the runs are in.
         retention: How long the events of an ended run are kept; None for ever.
+        sweep_for: How long one round goes on sweeping.
     """
 
-    def __init__(self, journal: Journal, client: Client, retention: timedelta | None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        client: Client,
+        retention: timedelta | None,
+        sweep_for: timedelta = SWEEP_FOR,
+    ) -> None:
         self._journal = journal
         self._client = client
         self._retention = retention
+        self._sweep_for = sweep_for
         self._looked_at: datetime | None = None
         self._after = ""
 
@@ -73,16 +84,24 @@ class HousekeepingActivities:
 
     @activity.defn
     async def sweep_expired_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
-        """Remove the events of runs that ended longer ago than the retention, at most a batch.
+        """Remove the events of runs that ended longer ago than the retention.
+
+        A batch after the other, until none are left or `sweep_for` is over; the next round goes
+        on from there.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal tries again.
         """
         if self._retention is None:
             return HousekeepingResult()
+        swept, before = 0, _now() - self._retention
+        deadline = time.monotonic() + self._sweep_for.total_seconds()
         async with heartbeats():
             with _translated():
-                swept = await self._journal.sweep(_now() - self._retention, request.batch)
+                while batch := await self._journal.sweep(before, request.batch):
+                    swept += batch
+                    if batch < request.batch or time.monotonic() >= deadline:
+                        break
         return HousekeepingResult(swept=swept)
 
     async def _end_closed(self) -> int:

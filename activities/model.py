@@ -14,6 +14,7 @@ from activities.answer import Answer, model_result
 from activities.attempt import Attempt, heartbeats, uninterrupted
 from activities.context import Context
 from activities.deltas import DeltaWriter
+from activities.filling import message_in
 from activities.port import (
     BadScript,
     EmptyAnswer,
@@ -82,8 +83,8 @@ class ModelActivities:
             key = message_key(request.epoch, request.step)
             first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
-            if answered := _answered(key, facts):
-                return model_result(answered, request.agent)
+            if answered := await _answered(key, facts):
+                return await model_result(answered, request.agent)
             _check_whole(request.step, facts)
             if not first:
                 await _supersede(attempt, request, facts)
@@ -143,10 +144,10 @@ class _Call:
             activity.logger.warning(
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
             )
-        body = self._answer.completed(self._request.step)
+        body = await self._answer.completed(self._request.step)
         body = body.model_copy(update={"usage": body.usage + self._context.owed})
         await self._writer.close(self._event(body, self._message_key))
-        return model_result(body, self._request.agent)
+        return await model_result(body, self._request.agent)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far; if that can't be done, the step is sealed later."""
@@ -272,10 +273,8 @@ async def _stop(reading: asyncio.Task[None]) -> None:
         activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
 
 
-def _answered(
+async def _answered(
     key: str, facts: Sequence[StoredEvent]
 ) -> MessageCompleted | MessageInterrupted | None:
     """The message that ended this step, if an earlier attempt got that far."""
-    stored = next((fact for fact in reversed(facts) if fact.key == key), None)
-    body = stored.body() if stored else None
-    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+    return await message_in(next((fact for fact in reversed(facts) if fact.key == key), None))

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from functools import partial
+
 from temporalio import activity
 
+from activities.aside import aside
 from activities.attempt import Attempt
 from activities.rewinding import scopes
 from contracts.envelope import NewEvent, Outbox
@@ -51,5 +54,7 @@ class RecordActivities:
         to_seq = max((fact.seq for fact in facts if fact.key in known), default=0)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
-        await attempt.record(Outbox(facts=(fact,), seals=scopes(facts, len(bodies))))
+        data = (fact.data for fact in facts)
+        seals = await aside(partial(scopes, facts, len(bodies)), data)
+        await attempt.record(Outbox(facts=(fact,), seals=seals))
         return RewindResult(epoch=body.epoch)

@@ -5,12 +5,14 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import partial
 from typing import Any, NoReturn, TypeVar
 
 from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
+from activities.aside import aside
 from activities.attempt import Attempt, heartbeats, uninterrupted
 from activities.tool_context import RunningTool, ToolThreads
 from activities.tool_output import BadArguments, Output, ToolFailure, checked_arguments
@@ -97,7 +99,8 @@ class ToolActivities:
         if tool is None:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
-            checked_arguments(request.tool, tool, request.arguments)
+            work = partial(checked_arguments, request.tool, tool, request.arguments)
+            await aside(work, request.arguments.values())
         except BadArguments as error:
             return CheckResult(problem=str(error))
         return CheckResult()
@@ -120,9 +123,9 @@ class _Call:
         """Check, claim, run, record."""
         try:
             given = await self._arguments()
-            tool, arguments = self._checked(tool, given)
+            ready, arguments = await aside(partial(self._checked, tool, given), given.values())
             await self._start(given)
-            return await self._execute(tool, arguments)
+            return await self._execute(ready, arguments)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
 

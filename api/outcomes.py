@@ -13,7 +13,7 @@ from api.schemas import CommandView
 from api.services import RunId, Services, Serving, json_response
 from api.streams import on_disconnect
 from contracts.commands import MAX_ID_CHARS
-from contracts.envelope import StoredEvent
+from contracts.envelope import StoredEvent, storable
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
 from contracts.steps import accepted_key, outcome_key
 
@@ -35,6 +35,8 @@ async def get_command(
     came a moment ago or while the run ended, Temporal knows. While Temporal does not answer, no
     command is said to be unknown.
     """
+    if not storable(command_id):  # a run gives such a command another id
+        raise UnknownCommand(f"no command is known as {command_id[:100]!r}")
     view = await _find(services, run_id, command_id)
     if view is None or (wait and view.state == "accepted"):
         view = await _wait(request, services, view, (run_id, command_id), wait)

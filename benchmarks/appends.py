@@ -18,7 +18,7 @@ from contracts.events import MessageDelta, UserMessageEvent
 from journal.migrate import migrate
 from journal.port import Fence
 from journal.postgres import PostgresJournal
-from journal.postgres_database import SETTINGS
+from journal.postgres_database import AT_START
 from tests.postgres_server import DURABLE, PostgresServer
 
 BENCH = "appends"
@@ -187,7 +187,7 @@ async def copying(dsn: str, kind: Kind) -> AsyncIterator[Append]:
 
 async def _connect(dsn: str, kind: Kind) -> asyncpg.connection.Connection:
     relaxed = {"synchronous_commit": "off"} if kind.relaxed else {}
-    return await asyncpg.connect(dsn, server_settings=SETTINGS | relaxed)
+    return await asyncpg.connect(dsn, server_settings=AT_START | relaxed)
 
 
 async def _load(server: PostgresServer, append: Append, seconds: float) -> Spent:

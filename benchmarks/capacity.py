@@ -14,7 +14,7 @@ from benchmarks.measure import Figure
 from benchmarks.stack import tree_cpu_s
 from journal.migrate import migrate
 from journal.postgres import PostgresJournal
-from journal.postgres_database import SETTINGS
+from journal.postgres_database import AT_START
 from journal.postgres_sql import APPEND, NEWER, append_arguments, channel_of
 from journal.rows import new_row
 from journal.subscription import TAIL_PAGE
@@ -151,7 +151,7 @@ async def _looking(server: PostgresServer, dsn: str, runs: int) -> Figure:
     journal = PostgresJournal(dsn)
     await asyncio.gather(*(journal.append(it, [event(KINDS[0], 1)]) for it in positions))
     await journal.close()
-    connection = await asyncpg.connect(dsn, server_settings=SETTINGS)
+    connection = await asyncpg.connect(dsn, server_settings=AT_START)
     await connection.execute("ANALYZE")
     looks = LOOKED // runs
     began = time.process_time() + tree_cpu_s(server.pid)

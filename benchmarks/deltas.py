@@ -8,7 +8,8 @@ from pathlib import Path
 
 from benchmarks.measure import Figure, in_order, p50, p95
 from benchmarks.sse import Frame, fetch, written_at
-from benchmarks.stack import Stack, free_port, module
+from benchmarks.stack import Stack, module
+from embedded.ports import free_port
 
 BENCH = "deltas"
 EVERY_MS = 20

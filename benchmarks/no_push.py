@@ -9,8 +9,9 @@ from collections.abc import AsyncIterator
 from pathlib import Path
 from typing import NamedTuple
 
-from benchmarks.stack import NotStarted, answering, free_port, process, settings
+from benchmarks.stack import NotStarted, answering, process, settings
 from embedded.errors import DevError
+from embedded.ports import free_port
 from embedded.temporal_server import find_binary, server_command, wait_until_up
 
 _PUSH = ("frontend.WorkerCommandsEnabled", "system.enableCancelActivityWorkerCommand")

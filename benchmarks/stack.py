@@ -8,7 +8,6 @@ import json
 import os
 import resource
 import signal
-import socket
 import sys
 import time
 from collections.abc import AsyncIterator, Mapping
@@ -18,6 +17,7 @@ from typing import NamedTuple
 from temporalio.client import Client
 
 from benchmarks.sse import fetch
+from embedded.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 _START_S = 60
@@ -54,13 +54,6 @@ class Stack(NamedTuple):
     def events(self, run_id: str) -> str:
         """Where a run's events are."""
         return f"{self.runs}/{run_id}/events"
-
-
-def free_port() -> int:
-    """A port on 127.0.0.1 that nobody listens on now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def cpu_s(pid: int) -> float:

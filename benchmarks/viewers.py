@@ -14,10 +14,11 @@ from benchmarks.audience import Applause
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.provider import paced
 from benchmarks.sse import fetch
-from benchmarks.stack import ROOT, Stack, cpu_s, free_port, module, rss_mb
+from benchmarks.stack import ROOT, Stack, cpu_s, module, rss_mb
 from contracts.envelope import NewEvent
 from contracts.events import MessageDelta, RunCompleted, RunStarted
 from contracts.runs import Limits
+from embedded.ports import free_port
 from journal.sqlite import SqliteJournal
 
 BENCH = "viewers"

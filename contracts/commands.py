@@ -6,6 +6,7 @@ missing, too long or no command at all is refused by the run, with a reason, and
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Sequence
 from enum import StrEnum
@@ -130,6 +131,11 @@ def read_command(kind: type[_C], payloads: Sequence[object]) -> _C:
                 return kind.model_validate({**kept, "unreadable": f"{field}: {first['msg']}"})
         case _:
             return kind(unreadable="payload: is to be one JSON object")
+
+
+def made_up_id(unusable: str) -> str:
+    """In place of an id that no journal can hold; the same for the same one."""
+    return f"cmd_{hashlib.sha256(unusable.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def complaint(command: AnyCommand) -> str | None:

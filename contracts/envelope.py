@@ -29,6 +29,15 @@ class NewEvent(Frozen):
         return body_json(self.body)
 
 
+def storable(text: str) -> bool:
+    """True when every journal can hold it as a key: no NUL in it, no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
 class Outbox(Frozen):
     """What the workflow decided since the last activity that carried its decisions."""
 

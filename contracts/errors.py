@@ -43,6 +43,8 @@ class ErrorType(StrEnum):
     JOURNAL_INCOMPLETE = "journal-incomplete"
     """The journal lacks what the run knows to have been said: it is that of an older backup, or
     the run's events are past retention."""
+    UNSTORABLE = "unstorable"
+    """The journal can't hold what was to be written, and never will."""
     STALE_ATTEMPT = "stale-attempt"
     """A later attempt has taken over; this one must stop."""
     RUN_ENDED = "run-ended"
@@ -62,6 +64,7 @@ NON_RETRYABLE: tuple[ErrorType, ...] = (
     ErrorType.APPROVAL_REQUIRED,
     ErrorType.OUTCOME_UNKNOWN,
     ErrorType.JOURNAL_INCOMPLETE,
+    ErrorType.UNSTORABLE,
     ErrorType.STALE_ATTEMPT,
     ErrorType.RUN_ENDED,
 )

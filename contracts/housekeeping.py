@@ -26,7 +26,7 @@ class HousekeepingRequest(Frozen):
     """One round."""
 
     batch: int = Field(default=200, ge=1)
-    """Open runs that are looked at, and ended ones that are swept, in this round."""
+    """Open runs that are looked at in this round, and ended ones that are swept at a time."""
 
 
 class HousekeepingResult(Frozen):

@@ -1,8 +1,10 @@
--- One server, three databases, two roles that see nothing of each other. Run by psql as a superuser; twice does no harm.
--- The image `postgres` runs it when it makes its volume; a managed server wants it once by hand (docs/deploy.md).
+-- One server, three databases, two roles that see nothing of each other. Run by psql (15 or newer) as a superuser, or as a
+-- role with CREATEROLE and CREATEDB, such as the admin of a managed server; twice does no harm, and sets the passwords anew.
+-- The image `postgres` runs it when it makes its volume; docs/deploy.md says when it is run by hand.
 \set ON_ERROR_STOP on
 \getenv temporal_password TEMPORAL_DB_PASSWORD
 \getenv relayline_password RELAYLINE_DB_PASSWORD
+\getenv own_password ADMIN_DB_PASSWORD
 
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM (VALUES ('temporal'), ('relayline')) AS wanted (name)
@@ -10,6 +12,12 @@ WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec
 
 ALTER ROLE temporal PASSWORD :'temporal_password';
 ALTER ROLE relayline PASSWORD :'relayline_password';
+\if :{?own_password}
+ALTER ROLE CURRENT_USER PASSWORD :'own_password';
+\endif
+
+-- who is no superuser may give a database only to a role that it belongs to
+GRANT temporal, relayline TO CURRENT_USER;
 
 SELECT format('CREATE DATABASE %I OWNER %I', name, owner)
 FROM (VALUES ('temporal', 'temporal'), ('temporal_visibility', 'temporal'), ('relayline', 'relayline')) AS wanted (name, owner)

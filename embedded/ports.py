@@ -30,8 +30,26 @@ def choose_ports(given: Mapping[str, int | None]) -> dict[str, int]:
         if not port:
             usual = _USUAL.get(name, 0) if port is None else 0
             taken = usual in chosen.values() or why_taken(usual) is not None
-            chosen[name] = _free_port(chosen) if taken or not usual else usual
+            chosen[name] = free_port() if taken or not usual else usual
     return chosen
+
+
+def free_port() -> int:
+    """A port that nobody listens on, and that nobody is given who asks for any free one.
+
+    That holds for the minute that Linux remembers a connection whose server was the first to close
+    it. Who asks for this very port gets it, if with SO_REUSEADDR or SO_REUSEPORT, as servers do.
+    """
+    with socket.socket() as listener:
+        for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+            listener.setsockopt(socket.SOL_SOCKET, option, 1)
+        listener.bind((HOST, 0))
+        listener.listen(1)
+        port: int = listener.getsockname()[1]
+        with socket.create_connection((HOST, port)) as client:
+            listener.accept()[0].close()
+            client.recv(1)  # its end, so that the server was first
+    return port
 
 
 def why_taken(port: int) -> str | None:
@@ -57,12 +75,3 @@ def _check(name: str, port: int, chosen: Mapping[str, int]) -> None:
             f"port {port} (--{name}-port) can't be had: {reason}; stop what uses it, or give "
             f"another --{name}-port"
         )
-
-
-def _free_port(chosen: Mapping[str, int]) -> int:
-    while True:
-        with socket.socket() as probe:
-            probe.bind((HOST, 0))
-            port: int = probe.getsockname()[1]
-        if port not in chosen.values():
-            return port

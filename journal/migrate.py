@@ -10,11 +10,12 @@ from alembic import command
 from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, text
+from sqlalchemy.exc import DBAPIError
 from sqlalchemy.ext.asyncio import create_async_engine
 from sqlalchemy.pool import NullPool
 
-from journal.postgres_database import FAULTS, SETTINGS, WAIT_S, Database
-from journal.postgres_sql import SCHEMA
+from journal.postgres_database import AT_START, FAULTS, WAIT_S, Database
+from journal.postgres_sql import REVISION, SCHEMA
 
 _LOCK = int.from_bytes(b"Rlay")
 """Advisory lock: whoever comes second waits, and then finds nothing to do."""
@@ -33,7 +34,8 @@ async def migrate(dsn: str) -> Migrated:
     """Create the schema or bring it to the newest revision, in one transaction.
 
     Safe to run again and from several places at a time. Processes of the version before go on
-    working meanwhile and afterwards.
+    working meanwhile and afterwards. The schema of a later version is left as it is: this one
+    works with it.
 
     Raises:
         JournalUnavailable: Postgres did not answer or refused; nothing was changed.
@@ -42,7 +44,7 @@ async def migrate(dsn: str) -> Migrated:
     await (await database.connect()).close()  # says what is wrong in the journal's words
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
-        return await asyncpg.connect(dsn, timeout=WAIT_S, server_settings=SETTINGS)
+        return await asyncpg.connect(dsn, timeout=WAIT_S, server_settings=AT_START)
 
     engine = create_async_engine("postgresql+asyncpg://", async_creator=connect, poolclass=NullPool)
     try:
@@ -50,6 +52,9 @@ async def migrate(dsn: str) -> Migrated:
             return await connection.run_sync(_upgrade)
     except FAULTS as error:
         raise database.unavailable(error) from error
+    except DBAPIError as error:  # Postgres's own is what alchemy's is made from
+        said = error.orig.__cause__ if error.orig else None
+        raise database.unavailable(said if isinstance(said, FAULTS) else error) from error
     finally:
         await engine.dispose()
 
@@ -60,6 +65,8 @@ def _upgrade(connection: Connection) -> Migrated:
     if connection.scalar(known, {"schema": SCHEMA}) is None:
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     before = _revision(connection)
+    if before is not None and before > REVISION:
+        return Migrated(before, before)  # after a roll-back; alembic would not know it
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection

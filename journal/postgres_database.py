@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
 
 import asyncpg
 
-from journal.port import JournalUnavailable
+from journal.port import JournalUnavailable, Unstorable
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -22,8 +21,10 @@ WAIT_S = 5.0
 RETRY_S = 0.05
 _ANSWER_S = WAIT_S + 1
 """Later than Postgres gives up by itself: only for one that can't even say so."""
-SETTINGS = {"application_name": "relayline", "jit": "off"}
-_BOUNDED = SETTINGS | {"statement_timeout": f"{WAIT_S:g}s"}
+AT_START = {"application_name": "relayline"}
+"""What a connection begins with; PgBouncer refuses others, which are set afterwards."""
+_SETTINGS = {"jit": "off", "statement_timeout": f"{WAIT_S:g}s"}
+_RELAXED = {"synchronous_commit": "off"}
 _DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
 _LOST = (
     OSError,
@@ -34,6 +35,8 @@ _LOST = (
 )
 FAULTS = (*_LOST, asyncpg.PostgresError)
 """What a statement or a connection may fail with, other than by our own mistake."""
+_UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
+"""What Postgres has against what it was given: SQLSTATE classes 22 and 54."""
 _PASSING = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
 _HAS_TRANSACTION_TIMEOUT = 17
 """Since this version Postgres ends the transaction of a process that was stopped half-way through
@@ -66,15 +69,13 @@ class Database:
         Raises:
             JournalUnavailable: none could be made within `WAIT_S`.
         """
-        settings = _BOUNDED | ({"synchronous_commit": "off"} if relaxed else {})
 
         async def connected() -> Connection:
             connection = await asyncpg.connect(
-                self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=settings
+                self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=AT_START
             )
             try:
-                if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
-                    await connection.execute(f"SET transaction_timeout = '{2 * WAIT_S:g}s'")
+                await _set_up(connection, **_RELAXED if relaxed else {})
             except BaseException:
                 connection.terminate()
                 raise
@@ -90,7 +91,8 @@ class Database:
             max_size=size,
             timeout=WAIT_S,
             command_timeout=_ANSWER_S,
-            server_settings=_BOUNDED,
+            server_settings=AT_START,
+            init=_set_up,
             reset=_leave_as_it_is,
         )
 
@@ -98,14 +100,17 @@ class Database:
         """The answer to a question that may be asked again.
 
         Raises:
-            JournalUnavailable: no answer came within `WAIT_S`.
+            JournalUnavailable: Postgres refused, or was not there for `WAIT_S`, or no answer came
+                within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
         """
-        deadline = time.monotonic() + WAIT_S
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             try:
-                return await ask()
+                async with asyncio.timeout_at(began + _ANSWER_S):
+                    return await ask()
             except FAULTS as error:
-                if not isinstance(error, _PASSING) or time.monotonic() >= deadline:
+                if not may_pass(error) or clock() - began >= WAIT_S:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
@@ -118,6 +123,8 @@ class Database:
 
     def translated(self, error: Exception) -> Exception:
         """The port's error where it is Postgres's or the driver's; any other as it is."""
+        if is_unstorable(error):
+            return Unstorable(f"the journal {self.name} can't hold this ({error})")
         return self.unavailable(error) if isinstance(error, FAULTS) else error
 
     def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
@@ -133,15 +140,34 @@ class Database:
         return JournalUnavailable(f"the journal {self.name} is closed")
 
 
+def may_pass(error: Exception) -> bool:
+    """True when the same may succeed in a moment."""
+    return isinstance(error, _PASSING)
+
+
 def was_undone(error: Exception) -> bool:
     """True when Postgres said so itself that it undid the transaction because it stops."""
     return isinstance(error, _DOWN)
+
+
+def is_unstorable(error: Exception) -> bool:
+    """True when the error is about what was to be written, not about Postgres."""
+    of_driver = isinstance(error, asyncpg.InterfaceError) and isinstance(error, ValueError)
+    return of_driver or isinstance(error, _UNSTORABLE)
 
 
 def address_of(dsn: str) -> str:
     """`host:port/database` of an address, without user and password."""
     parts = urlsplit(dsn)
     return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+
+
+async def _set_up(connection: Any, **further: str) -> None:
+    """Bound what the connection may take, for as long as it lasts; in one round trip."""
+    settings = _SETTINGS | further
+    if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
+        settings["transaction_timeout"] = f"{2 * WAIT_S:g}s"
+    await connection.execute("; ".join(f"SET {it} = '{to}'" for it, to in settings.items()))
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

@@ -38,7 +38,20 @@ FROM relayline.runs r LEFT JOIN LATERAL (
 ) e ON true
 WHERE r.run_id = $1 ORDER BY e.seq
 """  # noqa: S608  constants only
-FACTS = PAGE.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
+READ = f"""
+SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
+FROM relayline.runs r LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) AS upto FROM (
+            SELECT * FROM relayline.events
+            WHERE run_id = r.run_id AND seq > $2 ORDER BY seq LIMIT $3
+        ) page
+    ) measured WHERE $4::bigint IS NULL OR upto <= $4 OR upto = octet_length(data)
+) e ON true
+WHERE r.run_id = $1 ORDER BY e.seq
+"""  # noqa: S608  constants only
+"""As `PAGE`, bounded in bytes, too; Postgres knows the length of data without reading it."""
+FACTS = READ.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
 FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
 NEWER = f"""
 SELECT {_COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS woken (run_id, after)
@@ -86,14 +99,7 @@ def channel_of(run_id: str) -> str:
 def append_arguments(
     run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
 ) -> tuple[object, ...]:
-    """Of `APPEND`; with `tells`, its commit wakes whoever watches.
-
-    Raises:
-        OverflowError: a step or an attempt is no 32-bit number.
-    """
-    for row in rows:
-        _check_fits(row.step)
-        _check_fits(row.attempt)
+    """Of `APPEND`; with `tells`, its commit wakes whoever watches."""
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
@@ -101,11 +107,6 @@ def append_arguments(
     kinds = [_kind(row.type) for row in rows]
     where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
-
-
-def _check_fits(number: int | None) -> None:
-    if number is not None and not -(2**31) <= number < 2**31:
-        raise OverflowError(f"{number} does not fit into 32 bits")
 
 
 def _kind(event_type: str) -> str:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from asyncpg import Record
 
-from journal.postgres_database import Database, was_undone
+from journal.postgres_database import Database, is_unstorable, was_undone
 from journal.postgres_sql import APPEND, TELL, channel_of, news_of
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ class Writer:
         but not for sure the crash of Postgres or its machine.
 
         Raises:
+            Unstorable: Postgres can't hold this; the other appends are not touched.
             JournalUnavailable: Postgres did not answer, or this is closed.
         """
         if self._closed:
@@ -92,7 +93,11 @@ class Writer:
         return sorted(group, key=lambda append: append.run_id)
 
     async def _send(self, connection: Connection | None, group: list[_Append]) -> Connection | None:
-        """Commit the group and answer its callers; the connection if it is still good."""
+        """Commit the group and answer its callers; the connection if it is still good.
+
+        Where Postgres can't hold something of it, each append is sent by itself, so that only that
+        one is refused: Postgres undoes a transaction whole.
+        """
         while True:
             try:
                 if connection is None or connection.is_closed():
@@ -102,12 +107,20 @@ class Writer:
             except Exception as error:  # noqa: BLE001  told to those who wait
                 if connection is not None:
                     connection.terminate()
+                if len(group) > 1 and is_unstorable(error):
+                    return await self._send_each(group)
                 if not was_undone(error):
                     _refuse(group, self._database.translated(error))
                     return None
             else:
                 _answer(group, answers)
                 return connection if self.relaxed else await self._tell(connection, group, answers)
+
+    async def _send_each(self, group: list[_Append]) -> Connection | None:
+        connection: Connection | None = None
+        for append in group:
+            connection = await self._send(connection, [append])
+        return connection
 
     async def _tell(
         self, connection: Connection, group: list[_Append], answers: list[Record]

@@ -4,7 +4,10 @@ from __future__ import annotations
 
 from typing import NamedTuple
 
-from contracts.envelope import NewEvent
+from pydantic_core import PydanticSerializationError
+
+from contracts.envelope import NewEvent, storable
+from journal.port import Unstorable
 
 
 class NewRow(NamedTuple):
@@ -18,5 +21,18 @@ class NewRow(NamedTuple):
 
 
 def new_row(event: NewEvent) -> NewRow:
-    """The event as columns."""
-    return NewRow(event.body.type, event.step, event.attempt, event.key, event.data_json())
+    """The event as columns.
+
+    Raises:
+        Unstorable: as in the port; every journal refuses the same.
+    """
+    if event.key is not None and not storable(event.key):
+        raise Unstorable(f"the key {event.key!r} has a NUL or half of a surrogate pair")
+    for number in (event.step, event.attempt):
+        if number is not None and not -(2**31) <= number < 2**31:
+            raise Unstorable(f"{number} does not fit into 32 bits")
+    try:
+        data = event.data_json()
+    except PydanticSerializationError as error:
+        raise Unstorable(f"{event.body.type!r} can't be put into JSON: {error}") from error
+    return NewRow(event.body.type, event.step, event.attempt, event.key, data)

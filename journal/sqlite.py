@@ -9,7 +9,7 @@ from datetime import datetime
 from functools import partial
 from pathlib import Path
 
-from contracts.envelope import NewEvent, StoredEvent, microseconds, moment
+from contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from journal import sqlite_events as sql
 from journal.port import Appended, Fence, Head, OpenRun
 from journal.rows import new_row
@@ -53,26 +53,39 @@ class SqliteJournal:
         return await self._writer.submit(work, synced=synced)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
-        page = await self._reader.run(lambda db: sql.page(db, run_id, after, limit, facts=facts))
+        bounds = (limit, max_bytes)
+        page = await self._reader.run(lambda db: sql.page(db, run_id, after, bounds, facts=facts))
         return page.events
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
+        if not storable(key):
+            return None
         return await self._reader.run(lambda db: sql.fact(db, run_id, key))
 
     async def head(self, run_id: str) -> Head | None:
         """As in the port."""
         return await self._reader.run(lambda db: sql.head(db, run_id))
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         return follow(self._watcher, run_id, after, partial(self._page, run_id))
 
     async def _page(self, run_id: str, after: int) -> Page:
-        return await self._reader.run(lambda db: sql.page(db, run_id, after, TAIL_PAGE))
+        return await self._reader.run(
+            lambda db: sql.page(db, run_id, after, (TAIL_PAGE, None), facts=False)
+        )
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100

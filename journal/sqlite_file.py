@@ -128,11 +128,25 @@ class JournalFile:
         others would go on; and SQLite would throw away the log with what was written last.
         """
         log = Path(f"{self.path}-wal")
-        if log.exists() and not _size(self.path):  # in this order: the log is made second
+        if self._size(log) is not None and not self._size(
+            self.path
+        ):  # in this order: the log is made second
             raise JournalUnavailable(
                 f"the journal {self.path} is gone, but not its {log.name}; put it back, or move "
                 f"{log.name} away, too, to begin a new one"
             )
+
+    def _size(self, path: Path) -> int | None:
+        """Bytes of the file, None if there is none."""
+        try:
+            return os.stat(path).st_size
+        except (FileNotFoundError, NotADirectoryError):
+            return None
+        except OSError as error:
+            raise JournalUnavailable(
+                f"the journal {self.path} can't be looked at ({error.strerror}); let this user "
+                "search its folder, or name another with RELAYLINE_DATA_DIR"
+            ) from error
 
     def _make_folder(self) -> None:
         folder = self.path.parent
@@ -204,14 +218,6 @@ class JournalFile:
             f"the journal {self.path} was locked for {BUSY_WAIT_S:g} s: "
             f"{_REMEDIES[sqlite3.SQLITE_BUSY]}"
         )
-
-
-def _size(path: Path) -> int:
-    """Bytes of the file, 0 if there is none."""
-    try:
-        return path.stat().st_size
-    except FileNotFoundError:
-        return 0
 
 
 def _primary_code(error: sqlite3.Error) -> int:

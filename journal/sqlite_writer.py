@@ -13,7 +13,6 @@ from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
-from journal.port import JournalUnavailable
 from journal.sqlite_file import (
     BUSY_POLL_S,
     BUSY_WAIT_S,
@@ -121,7 +120,7 @@ class Writer:
                 db.execute("COMMIT")
         except sqlite3.Error as error:
             self._abandon(group, self._file.unavailable(error))
-        except JournalUnavailable as error:
+        except Exception as error:  # noqa: BLE001  told to those who wait; the thread goes on
             self._abandon(group, error)
         _settle(group)
 
@@ -140,7 +139,7 @@ class Writer:
             return None
         return db
 
-    def _abandon(self, group: Sequence[_Job[Any]], error: JournalUnavailable) -> None:
+    def _abandon(self, group: Sequence[_Job[Any]], error: Exception) -> None:
         """Fail the whole group; closing the connection rolls back what was begun."""
         self._link.close()
         for job in group:

@@ -135,7 +135,7 @@ class Child:
     async def _spawn(self) -> None:
         with self.log.open("ab") if self.log else contextlib.nullcontext() as log:
             self._process = await asyncio.create_subprocess_exec(
-                *_leashed(self.spec.command),
+                *leashed(self.spec.command),
                 env=self.spec.env,
                 stdin=asyncio.subprocess.DEVNULL,
                 stdout=log,
@@ -173,8 +173,8 @@ class Child:
         self._overseer.note(f"{self.spec.name} (pid {self.pid}) {what}")
 
 
-def _leashed(command: Sequence[str]) -> Sequence[str]:
-    """The command, dying with this process where the system offers that (Linux)."""
+def leashed(command: Sequence[str]) -> Sequence[str]:
+    """The command, killed when the thread that starts it ends, where there is that (Linux)."""
     if sys.platform != "linux":
         return command
     return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)

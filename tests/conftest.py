@@ -3,14 +3,56 @@
 from __future__ import annotations
 
 import asyncio
+import faulthandler
+import os
+import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
+from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from journal.migrate import migrate
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
+
+settings.register_profile(
+    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("any machine")
+STDERR = pytest.StashKey[int]()
+"""What stderr is while no test's output is captured."""
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addini("teardown_timeout", "Seconds until a teardown that hangs ends the process")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.stash[STDERR] = os.dup(sys.__stderr__.fileno() if sys.__stderr__ else 2)
+
+
+def pytest_report_header(config: pytest.Config) -> str:
+    return f"drawn with: --hypothesis-seed={config.getoption('hypothesis_seed')}"
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    os.close(config.stash[STDERR])
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_teardown(item: pytest.Item) -> Generator[None, None, None]:
+    """pytest-timeout bounds no teardown after a phase that failed, so here each one has a bound.
+
+    A teardown that takes longer ends this process with its tracebacks on stderr; the process that
+    waits for it, pytest-xdist's or CI's, reports that as a failure.
+    """
+    seconds = float(item.config.getini("teardown_timeout"))
+    faulthandler.dump_traceback_later(seconds, exit=True, file=item.config.stash[STDERR])
+    try:
+        yield
+    finally:
+        faulthandler.cancel_dump_traceback_later()
 
 
 @pytest.fixture(scope="session")

@@ -6,7 +6,6 @@ import asyncio
 import json
 import os
 import signal
-import socket
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -15,24 +14,18 @@ from typing import Any, Self
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from contracts.commands import Command
+from embedded.ports import free_port
+from supervision.child import leashed
+from temporal_client import data_converter
 from tests.stack_agents import MODULE
 
-READY_S = 30
-SEEN_S = 15
+READY_S = 60
+SEEN_S = 30
 """How long an event is waited for."""
 STOP_S = 20
 ROOT = Path(__file__).parents[1]
-
-
-def free_port() -> int:
-    """A port that nobody listens on right now."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
 
 
 def alive(pid: int) -> bool:
@@ -44,8 +37,18 @@ def alive(pid: int) -> bool:
     return state != "Z"
 
 
+async def _killed(process: asyncio.subprocess.Process) -> None:
+    """SIGKILL, if it is still there; Linux kills its children then."""
+    if process.returncode is None:
+        process.kill()
+    await process.wait()
+
+
 class DevStack:
-    """`relayline dev` on free ports; enter it to start, leave it to stop."""
+    """`relayline dev` on free ports; enter it to start, leave it to stop.
+
+    Nothing is left behind, whether it starts, stops in time, or the tests' own process dies.
+    """
 
     def __init__(self, data_dir: Path, *options: str, **env: str) -> None:
         self.data_dir = data_dir
@@ -57,21 +60,19 @@ class DevStack:
     async def __aenter__(self) -> Self:
         ports = ("--api-port", "--temporal-port", "--ui-port")
         chosen = [text for option in ports for text in (option, str(free_port()))]
+        relayline = str(Path(sys.executable).with_name("relayline"))
+        command = (relayline, "dev", "--data-dir", str(self.data_dir), *chosen, *self._options)
         self._process = await asyncio.create_subprocess_exec(
-            str(Path(sys.executable).with_name("relayline")),
-            "dev",
-            "--data-dir",
-            str(self.data_dir),
-            *chosen,
-            *self._options,
+            *leashed(command),
             cwd=ROOT,
             env=os.environ | self._settings() | self._env,
             stdout=asyncio.subprocess.DEVNULL,
         )
-        async with asyncio.timeout(READY_S):
-            while not await self._ready():
-                assert self._process.returncode is None, "relayline dev did not start"
-                await asyncio.sleep(0.05)
+        try:
+            await self._up(self._process)
+        except BaseException:
+            await _killed(self._process)
+            raise
         self.client = httpx.AsyncClient(base_url=self.state["api"]["url"], timeout=30)
         return self
 
@@ -136,8 +137,12 @@ class DevStack:
         assert self._process is not None
         if self._process.returncode is None:
             self._process.send_signal(signal.SIGTERM)
-        async with asyncio.timeout(STOP_S):
-            return await self._process.wait()
+        try:
+            async with asyncio.timeout(STOP_S):
+                return await self._process.wait()
+        except BaseException:
+            await _killed(self._process)
+            raise
 
     def kill_worker(self) -> int:
         """SIGKILL the first worker; its pid."""
@@ -169,7 +174,7 @@ class DevStack:
     async def temporal(self) -> Client:
         """A client of the stack's Temporal."""
         address = self.state["temporal"]["address"]
-        return await Client.connect(address, data_converter=pydantic_data_converter)
+        return await Client.connect(address, data_converter=data_converter)
 
     async def signal(self, run_id: str, command: Command) -> None:
         """Signal the workflow itself, past the API."""
@@ -223,6 +228,12 @@ class DevStack:
             "RELAYLINE_ALLOW_COMMANDS": "1",
             "RELAYLINE_FILES_ROOT": str(ROOT),
         }
+
+    async def _up(self, process: asyncio.subprocess.Process) -> None:
+        async with asyncio.timeout(READY_S):
+            while not await self._ready():
+                assert process.returncode is None, "relayline dev did not start"
+                await asyncio.sleep(0.05)
 
     async def _ready(self) -> bool:
         try:

@@ -9,7 +9,8 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel
+    from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel, made_up_id
+    from contracts.envelope import storable
     from contracts.errors import ErrorType
     from contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
     from contracts.steps import preview
@@ -136,9 +137,12 @@ class RunContext:
 
     def receive(self, command: AnyCommand) -> None:
         """Take a command in; one without a usable id gets one."""
-        if not 0 < len(command.command_id) <= MAX_ID_CHARS:
+        given = command.command_id
+        if not 0 < len(given) <= MAX_ID_CHARS:
             made_up = f"cmd_{workflow.uuid4().hex}"
             command = command.model_copy(update={"command_id": made_up})
+        elif not storable(given):
+            command = command.model_copy(update={"command_id": made_up_id(given)})
         if len(command.by) > MAX_BY_CHARS:
             command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
         self.steering.inbox.put(command)

@@ -36,12 +36,16 @@ class Inbox:
         self._seen: dict[str, None] = {}
         self._unread: deque[AnyCommand] = deque()
         self._pending: deque[AnyCommand] = deque()
+        self._moot: set[str] = set()
+        """Ids of those that nobody can act on: looked at once, because they may be large."""
 
     def put(self, command: AnyCommand) -> bool:
         """Take a command in; False if its id came before, and then nothing changes."""
         if command.command_id in self._seen:
             return False
         self._seen[command.command_id] = None
+        if complaint(command):
+            self._moot.add(command.command_id)
         self._unread.append(command)
         return True
 
@@ -108,7 +112,7 @@ class Inbox:
 
     def _waiting(self) -> list[AnyCommand]:
         """Oldest first, without those that nobody can act on."""
-        return [it for it in chain(self._pending, self._unread) if complaint(it) is None]
+        return [it for it in chain(self._pending, self._unread) if it.command_id not in self._moot]
 
 
 def _stop(command: AnyCommand) -> Stop:

@@ -11,7 +11,7 @@ from urllib.parse import urlsplit
 
 from activities.port import ModelPart, ModelProvider, Prompt, UnknownModel
 from activities.providers.local import LocalModel
-from activities.providers.redaction import secrets_in
+from activities.providers.redaction import credentials_in, secrets_in
 from activities.providers.scripted import RehearsalModel
 from catalog.models import ModelRef, UnknownModelName, parse_model
 
@@ -126,7 +126,7 @@ class _RemoteOnDemand:
         from activities.providers.connection import Server, connect  # noqa: PLC0415  see above
 
         server = Server(self._base_url, self._api_key) if self._base_url else None
-        secrets = secrets_in(os.environ, self._api_key)
+        secrets = secrets_in(os.environ, self._api_key, *credentials_in(self._base_url))
         return connect(self._ref, server, secrets, self._idle_s)
 
 
@@ -148,7 +148,8 @@ def _url(model: str, variable: str, value: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        raise _missing(model, f"{variable} to an http(s) URL: {value!r} is none")
+        # not quoted: there may be a password in it
+        raise _missing(model, f"{variable} to an http(s) URL, which it is not")
     return value
 
 

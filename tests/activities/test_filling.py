@@ -6,9 +6,13 @@ import asyncio
 import hashlib
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from pydantic import JsonValue
+from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
+from activities.filling import joined
 from activities.record import RecordActivities
 from contracts.envelope import NewEvent, Outbox
 from contracts.events import (
@@ -16,14 +20,18 @@ from contracts.events import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    ReasoningDelta,
     RunCompleted,
     StepStarted,
 )
 from contracts.messages import ToolCall, Usage
+from contracts.render import render
 from contracts.steering import ApprovalRequested, InputRequested
 from contracts.steps import RecordRequest, message_key, requested_key, started_key
 from journal.port import Journal
 from tests.activities.model_calls import SHUTDOWN, USER_ASKED, Run, half
+from tests.contracts.test_render import Step, runs
+from tests.contracts.test_render import journal as stored_in
 
 ARGUMENTS: dict[str, JsonValue] = {"question": "Grün?", "b": [1, None], "a": {"y": 1, "x": "é"}}
 
@@ -31,6 +39,13 @@ ARGUMENTS: dict[str, JsonValue] = {"question": "Grün?", "b": [1, None], "a": {"
 async def record(run: Run, *facts: NewEvent) -> None:
     request = RecordRequest(run_id=run.id, epoch=0, outbox=Outbox(facts=facts))
     await ActivityEnvironment().run(RecordActivities(run.journal).record_facts, request)
+
+
+async def test_a_fact_that_no_journal_can_hold_is_not_tried_again(journal: Journal) -> None:
+    run = Run(journal)
+    with pytest.raises(ApplicationError, match="NUL") as caught:
+        await record(run, NewEvent(key="a\0b", body=StepStarted(model="m")))
+    assert (caught.value.type, caught.value.non_retryable) == ("unstorable", True)
 
 
 async def written(run: Run, fact: NewEvent) -> EventBody:
@@ -175,3 +190,24 @@ async def test_text_of_another_step_is_not_taken(journal: Journal) -> None:
         ],
     )
     assert await written(run, interrupted(2)) == MessageInterrupted(text="two")
+
+
+@settings(max_examples=60, deadline=None)
+@given(runs, st.data())
+def test_deltas_that_are_put_together_read_as_one_by_one(
+    run: list[Step], data: st.DataObject
+) -> None:
+    events = stored_in(*(event for n, step in enumerate(run, 1) for event in step.events(n)))
+    some = events[: data.draw(st.integers(0, len(events)))]
+    whole, short = render(some), render(joined(some))
+    assert [whole.text(n) for n in whole.steps] == [short.text(n) for n in whole.steps]
+
+
+def test_however_many_deltas_an_attempt_has_streamed_they_are_put_together() -> None:
+    deltas: list[tuple[EventBody, int, int]] = [
+        (MessageDelta(text="é ") if number % 3 else ReasoningDelta(text="hm"), 1, 2)
+        for number in range(3000)
+    ]
+    [one] = joined(stored_in(*deltas))
+    assert one.seq == 3000
+    assert render([one]).text(1) == "é " * 2000

@@ -21,6 +21,9 @@ from contracts.steps import call_scope
 from journal.port import Fence
 from tests.activities_tools.conftest import CALL, RUN_CANCELLED, WORKER_STOPS, Bench
 
+LONGER_S = 3.0
+"""How long a tool goes on that does not stop."""
+
 
 @tool
 async def napping(seconds: float = 60) -> str:
@@ -37,7 +40,7 @@ def watching(context: ToolContext) -> str:
 
 @tool
 async def stubborn() -> str:
-    end = time.monotonic() + 1
+    end = time.monotonic() + LONGER_S
     while time.monotonic() < end:
         try:
             await asyncio.sleep(0.05)
@@ -48,7 +51,7 @@ async def stubborn() -> str:
 
 @tool
 def deaf() -> str:
-    time.sleep(1)
+    time.sleep(LONGER_S)
     return "done all the same"
 
 
@@ -72,7 +75,7 @@ async def test_a_tool_that_stops_when_the_run_is_cancelled_is_shown_as_cancelled
 ) -> None:
     began = time.monotonic()
     assert isinstance(await cancelled(bench, made, RUN_CANCELLED), asyncio.CancelledError)
-    assert time.monotonic() - began < 1
+    assert time.monotonic() - began < 4
     result = await bench.result()
     assert result.type == "tool.cancelled"
     assert (result.call_id, result.name) == (CALL, made.spec.name)
@@ -86,9 +89,9 @@ async def test_a_tool_that_does_not_stop_is_abandoned_after_the_bound(
     began = time.monotonic()
     outcome = await cancelled(bench, made, RUN_CANCELLED, stop_bound_s=0.2)
     assert isinstance(outcome, asyncio.CancelledError)
-    assert time.monotonic() - began < 0.9
+    assert time.monotonic() - began < LONGER_S
     assert (await bench.result()).type == "tool.abandoned"
-    await asyncio.sleep(1)  # what it does later is not journaled
+    await asyncio.sleep(LONGER_S)  # what it does later is not journaled
     assert await bench.types() == ["tool.started", "tool.abandoned"]
 
 

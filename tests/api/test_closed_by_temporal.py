@@ -27,8 +27,8 @@ from tests.api.serving import (
 )
 from tests.api.test_runs import submitted
 
-SOON_S = 3.0
-"""How long a watcher waits: it takes a second of silence, and then at most two for the question."""
+SOON_S = 6.0
+"""How long a watcher waits: a second of silence, two for the question, and a busy machine."""
 
 
 async def terminate(client: Client, run: str) -> None:
@@ -62,16 +62,20 @@ async def test_a_watched_run_that_is_terminated_ends_its_stream(
 async def test_a_stream_opened_after_the_termination_ends_soon(
     api: Api, api_temporal: Client
 ) -> None:
-    begun_before, never_begun = await submitted(api), await submitted(api)
+    begun_before, *never_begun = [await submitted(api) for _ in range(4)]
     await api.journal.append(begun_before, [started()])
-    for run in (begun_before, never_begun):
+    for run in (begun_before, *never_begun):
         await terminate(api_temporal, run)
+    took_s = []
+    for run in never_begun:
+        begun = time.monotonic()
+        assert [event["type"] for event in await follow(api, run)] == ["run.terminated"]
+        took_s.append(time.monotonic() - begun)
+    assert min(took_s) < 0.9, "no silence of a second is waited for; a busy machine delays some"
     begun = time.monotonic()
-    assert [event["type"] for event in await follow(api, never_begun)] == ["run.terminated"]
-    assert time.monotonic() - begun < 0.5
     types = [event["type"] for event in await follow(api, begun_before)]
     assert types == ["run.started", "run.terminated"]
-    assert time.monotonic() - begun < 0.5 + SOON_S
+    assert time.monotonic() - begun < SOON_S
 
 
 async def test_a_run_that_ended_before_it_began_still_tells_what_was_asked_for(

@@ -98,7 +98,7 @@ async def test_a_command_is_known_before_any_worker_has_seen_it(api: Api) -> Non
     assert (await outcome(api, run, command, wait=0))["state"] == "accepted"
     begun = time.monotonic()
     assert (await outcome(api, run, command, wait=0.3))["state"] == "accepted"
-    assert 0.3 <= time.monotonic() - begun < 1.5
+    assert 0.3 <= time.monotonic() - begun < 5
 
 
 async def test_waiting_for_an_outcome_ends_with_it(api: Api) -> None:
@@ -119,7 +119,7 @@ async def test_waiting_for_an_outcome_ends_with_it(api: Api) -> None:
         run, [NewEvent(key=f"command/{command}/outcome", step=2, body=refused)]
     )
     view = await waiting
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3
     assert (view["state"], view["reason"], view["step"]) == ("refused", "not paused", 2)
 
 

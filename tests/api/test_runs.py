@@ -57,7 +57,7 @@ async def test_an_ended_run_is_read_from_its_terminal_fact_with_temporal_down(
     )
     begun = time.monotonic()
     view = (await lonely_api.http.get(f"/v1/runs/{run}")).json()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 1.8, "Temporal is not asked, which takes 2 s"
     assert view["status"] == "completed"
     assert view["output"] == "forty-two"
     assert view["usage"] == {"input_tokens": 3, "output_tokens": 4}
@@ -175,7 +175,7 @@ async def test_waiting_ends_with_the_run(api: Api) -> None:
     begun = time.monotonic()
     await api.journal.append(run, [started(), completed("at last")])
     view = (await waiting).json()
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3
     assert (view["status"], view["output"]) == ("completed", "at last")
     await api.quiet()
 
@@ -185,11 +185,11 @@ async def test_waiting_is_bounded_and_an_ended_run_answers_at_once(api: Api) -> 
     begun = time.monotonic()
     view = (await api.http.get(f"/v1/runs/{run}", params={"wait": 0.3})).json()
     assert view["status"] == "queued"
-    assert 0.3 <= time.monotonic() - begun < 1
+    assert 0.3 <= time.monotonic() - begun < 5
     ended = await ended_run(api.journal)
     begun = time.monotonic()
     await api.http.get(f"/v1/runs/{ended}", params={"wait": 30})
-    assert time.monotonic() - begun < 0.5
+    assert time.monotonic() - begun < 3
     for wait in ("61", "-1", "x"):
         answer = await api.http.get(f"/v1/runs/{run}", params={"wait": wait})
         assert (answer.status_code, answer.json()["field"]) == (422, "wait")

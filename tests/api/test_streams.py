@@ -113,7 +113,7 @@ async def test_a_slow_reader_gets_everything_and_slows_nobody(api: Api) -> None:
         await api.journal.append(run, big)
     await api.journal.append(run, [completed()])
     whole = await envelopes(api.journal, run)
-    async with asyncio.timeout(8):
+    async with asyncio.timeout(20):
         assert await quick == whole
     await api.opened(1)  # the slow one is still there, and still behind
     received = await read_to_end(raw)
@@ -158,6 +158,27 @@ async def test_a_client_that_stops_reading_is_dropped_and_resumes(
         assert len(await follow(api, run, 0, 101)) == 101
 
 
+async def test_a_slow_reader_gets_past_an_event_that_takes_it_longer_than_a_send_may_stand_still(
+    journal: SqliteJournal, no_temporal: Client
+) -> None:
+    run, stands_still_s, size = run_id(), 5, 4_000_000
+    big = NewEvent(body=MessageDelta(text="x" * size))
+    await journal.append(run, [started(), big, completed()])
+    settings = Settings(send_timeout_s=stands_still_s)
+    async with serving(settings, journal, no_temporal) as api:
+        raw = await open_raw(api, f"/v1/runs/{run}/events", receive_buffer=65536)
+        loop = asyncio.get_running_loop()
+        begun, data = loop.time(), b""
+        while len(data) < size:
+            piece = await loop.sock_recv(raw, 50_000)
+            assert piece, f"dropped after {len(data)} bytes, {loop.time() - begun:.1f} s"
+            data += piece
+            await asyncio.sleep(0.1)
+        assert loop.time() - begun > stands_still_s
+        assert await follow(api, run, 2) == (await envelopes(journal, run))[2:]
+        raw.close()
+
+
 async def test_a_client_that_goes_away_leaves_nothing_behind(api: Api) -> None:
     await api.quiet()
     tasks = len(asyncio.all_tasks())
@@ -192,7 +213,7 @@ async def test_a_silent_stream_beats_and_says_how_to_come_back(
             text += piece
             if text.count(": \n\n") == 3:
                 break
-        assert time.monotonic() - begun < 0.2 * 3 + 0.3
+        assert time.monotonic() - begun < 0.2 * 3 + 2.4
         assert text.startswith("retry: 1000\n\n")
         assert text.count("retry:") == 1
         assert text.count("id:") == 1
@@ -216,7 +237,7 @@ async def test_trouble_of_the_journal_holds_the_stream_and_loses_nothing(
         assert (await api.http.get("/readyz")).json()["parts"]["journal"] == "the disk is gone"
         flaky.come_back()
         await journal.append(run, [completed()])
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(10):
             assert await live == await envelopes(journal, run)
 
 
@@ -260,7 +281,7 @@ async def test_a_stopping_server_ends_streams_with_a_jittered_retry(
         raws = [await open_raw(api, f"/v1/runs/{run}/{path}") for _ in range(5)]
         await api.opened(5)
         begun = time.monotonic()
-    assert time.monotonic() - begun < 2
+    assert time.monotonic() - begun < 4
     retries = set()
     for raw in raws:
         text = await read_to_end(raw)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 
 from journal.sqlite import SqliteJournal
 from settings import Settings
@@ -54,6 +56,32 @@ async def test_an_id_of_another_kind_of_command_is_refused_everywhere(
         answer = await server.http.post(f"/v1/runs/{run}/cancel", json={"command_id": "c1"})
         assert answer.status_code == 422, answer.text
     assert [name for name, _ in await signals(api_temporal, run)] == ["pause"]
+
+
+async def test_an_id_that_no_journal_can_hold_is_unknown_however_the_command_came(
+    api: Api, api_temporal: Client
+) -> None:
+    run = await submitted(api)
+    signal = {"command_id": "a\0b", "message": "go on"}
+    await api_temporal.get_workflow_handle(run).signal("redirect", signal)
+    answer = await api.http.get(f"/v1/runs/{run}/commands/a%00b")
+    assert (answer.status_code, answer.json()["type"]) == (
+        404,
+        "urn:relayline:problem:unknown-command",
+    )
+
+
+@pytest.mark.parametrize("encoding", ["json/plain", "binary/sealed"])
+async def test_a_signal_that_nobody_can_decode_keeps_no_command_from_being_found(
+    api: Api, restarted: Api, api_temporal: Client, encoding: str
+) -> None:
+    run = await submitted(api)
+    payload = Payload(metadata={"encoding": encoding.encode()}, data=b'{"by": "\\ud800"}')
+    await api_temporal.get_workflow_handle(run).signal("pause", RawValue(payload))
+    command = await sent(api, run, "cancel", json={"command_id": "c1"})
+    assert (await outcome(restarted, run, command, wait=0))["state"] == "accepted"
+    unknown = await restarted.http.get(f"/v1/runs/{run}/commands/nobody-sent-it")
+    assert unknown.status_code == 404
 
 
 async def test_no_command_is_said_to_be_unknown_while_temporal_is_away(

@@ -15,10 +15,11 @@ from benchmarks import notes
 from benchmarks.course import COURSES, Busy, order
 from benchmarks.provider import MODEL, newest_order
 from benchmarks.sse import fetch, open_stream
-from benchmarks.stack import free_port, module, running_stack
+from benchmarks.stack import module, running_stack
 from benchmarks.steering import Pace, courses
 from benchmarks.stop_tools import agent, shell_command
 from catalog.tools import Tool
+from embedded.ports import free_port
 
 TOOLS = {tool.spec.name: tool for tool in agent.tools if isinstance(tool, Tool)}
 

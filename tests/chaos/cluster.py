@@ -12,12 +12,13 @@ from typing import Protocol, Self
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
+from embedded.ports import free_port
 from embedded.supervisor import Supervisor
 from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from supervision.child import Child, ChildSpec
-from tests.dev_stack import READY_S, ROOT, free_port
+from temporal_client import data_converter
+from tests.dev_stack import READY_S, ROOT
 
 CONTINUE_AFTER = 30
 """Events of history after which this Temporal suggests to go on in a new execution."""
@@ -57,8 +58,9 @@ class Cluster:
         self.journal = journal or str(data_dir / "journal.db")
         self.journal_server = server
         self._workers = workers
-        self._ports = [free_port() for _ in range(apis)]
-        self._temporal_port = free_port()
+        self._apis = apis
+        self._ports: list[int] = []
+        self._temporal_port = 0
         self._env = env
         logs = data_dir / "logs"
         logs.mkdir(parents=True)
@@ -100,9 +102,10 @@ class Cluster:
 
     async def temporal(self) -> Client:
         """A client of its Temporal."""
-        return await Client.connect(self.temporal_address, data_converter=pydantic_data_converter)
+        return await Client.connect(self.temporal_address, data_converter=data_converter)
 
     async def _start(self) -> None:
+        self._temporal_port = free_port()
         command = server_command(
             find_binary(),
             port=self._temporal_port,
@@ -116,6 +119,7 @@ class Cluster:
         env = self._child_env()
         for number in range(1, self._workers + 1):
             await self._started(f"worker-{number}", "worker", env)
+        self._ports = [free_port() for _ in range(self._apis)]
         for number, port in enumerate(self._ports, 1):
             await self._started(f"api-{number}", "api.app", env | {"RELAYLINE_API_PORT": str(port)})
         async with asyncio.timeout(READY_S), httpx.AsyncClient(timeout=2) as http:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import random
-import socket
 import time
 from typing import Any
 
@@ -16,6 +15,7 @@ from console.following import MAX_WAIT_S, Interruption
 from console.problems import ApiError
 from contracts.commands import Cancel
 from contracts.runs import RunStatus
+from embedded.ports import free_port
 from tests.console.stand_in import HEARTBEAT, RUN, Refuse, Send, StandIn
 
 CUTS = 200
@@ -191,9 +191,7 @@ async def test_waits_double_with_each_failure_are_jittered_and_bounded(
 
 async def test_it_waits_for_a_server_that_is_not_there_yet(stand_in: StandIn) -> None:
     speak(stand_in, words=1)
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = probe.getsockname()[1]
+    port = free_port()
     stand_in.url = f"http://127.0.0.1:{port}"
     following = asyncio.create_task(follow(stand_in))
     await asyncio.sleep(0.1)

@@ -86,13 +86,14 @@ def command_line(service: Mapping[str, Any]) -> list[str]:
     return entrypoint + command
 
 
-def nginx() -> dict[str, list[str]]:
-    """nginx.conf: each directive by its path, e.g. `http/server/listen`, with its arguments.
+def nginx(name: str = "nginx.conf") -> dict[str, list[str]]:
+    """A configuration in deploy/: each directive by its path, e.g. `http/server/listen`.
 
-    A block's own arguments are part of its path: `http/server/location //proxy_pass`.
+    With its arguments; a block's own are part of the path: `http/server/location //proxy_pass`.
+    Those in a template are not filled in.
     """
-    text = re.sub(r"#.*", "", (ROOT / "deploy" / "nginx.conf").read_text())
-    pieces = iter(re.findall(r'"[^"]*"|[{};]|[^\s{};]+', text))
+    text = re.sub(r"#.*", "", (ROOT / "deploy" / name).read_text())
+    pieces = iter(re.findall(r'"[^"]*"|\$\{\w+\}|[{};]|[^\s{};]+', text))
     return dict(_directives(pieces, ""))
 
 

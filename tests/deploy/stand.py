@@ -17,8 +17,8 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from tests.deploy.files import ROOT, command_line, compose, environment, seconds
-from tests.dev_stack import free_port
+from embedded.ports import free_port
+from tests.deploy.files import OURS, ROOT, command_line, compose, environment, seconds
 from tests.postgres_server import PASSWORD, USER, PostgresServer
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
@@ -85,30 +85,40 @@ class Stand:
         return value
 
     async def psql(self, *arguments: str, user: str, password: str, **env: str) -> str:
-        """What `psql` prints; it must succeed."""
+        """What `psql` prints; it must succeed. An empty variable is one that is not set."""
         where = {"PGHOST": "127.0.0.1", "PGUSER": user, "PGPASSWORD": password}
         base = self.env("postgres") | where | env
         command = ("psql", "--no-psqlrc", "--tuples-only", "--no-align", *arguments)
-        return await self._finished(command, base)
+        return await self._finished(command, {name: value for name, value in base.items() if value})
 
-    async def make_databases(self) -> None:
-        """As the image `postgres` does with an empty volume, whose superuser is `postgres`."""
+    async def make_superuser(self) -> str:
+        """As the image `postgres` does: it is called `postgres`; its password."""
         admin = environment(SERVICES["postgres"])["POSTGRES_PASSWORD"]
         made = f"CREATE ROLE postgres SUPERUSER LOGIN PASSWORD '{admin}'"
         await self.psql("--dbname=postgres", f"--command={made}", user=USER, password=PASSWORD)
         renamed = f"ALTER ROLE {USER} RENAME TO of_the_tests"
         arguments = ["--dbname=postgres", f"--command={renamed}"]
         await self.psql(*arguments, user="postgres", password=admin)
-        for _ in range(2):
-            script = f"--file={ROOT / 'deploy' / 'postgres-init.sql'}"
-            await self.psql("--dbname=postgres", script, user="postgres", password=admin)
+        return admin
+
+    async def make_databases(self, user: str, password: str, **env: str) -> None:
+        """By our script, as that user."""
+        script = f"--file={ROOT / 'deploy' / 'postgres-init.sql'}"
+        await self.psql("--dbname=postgres", script, user=user, password=password, **env)
 
     async def one_shot(self, service: str) -> str:
         """Run one of those to its end; what it says; it must succeed."""
         command = SERVICES[service].get("entrypoint", []) + SERVICES[service]["command"]
-        if "build" in SERVICES[service]:
+        if service in OURS:
             command = command_line(SERVICES[service])
         return await self._finished([self._here(part) for part in command], self.env(service))
+
+    async def shell(self, script: str, programs: Path) -> str:
+        """Run what docs tell to, with the Temporal of this stand; programs in that folder first."""
+        env = self.env("temporal-namespace")
+        return await self._finished(
+            ["/bin/sh", "-euc", script], env | {"PATH": f"{programs}:{env['PATH']}"}
+        )
 
     async def start(self, service: str) -> Replica:
         """One more process of a service that stays up; killed at the end if it still runs."""

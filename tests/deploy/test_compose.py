@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import os
 import re
+from pathlib import PurePosixPath
 from typing import Any
 
 import pytest
 import yaml  # type: ignore[import-untyped]
 from temporalio.envconfig import ClientConfigProfile
 
+from activities.providers.factory import ProviderConfig, provider_for
 from api.server import GRACE_S
+from catalog.models import PROVIDERS
 from embedded.temporal_server import server_flags
 from settings import Settings, load_settings
 from tests.deploy.files import OURS, ROOT, compose, defaults, environment, instruction, seconds
@@ -48,9 +52,15 @@ def test_server_and_tools_of_temporal_are_of_one_version() -> None:
         assert tags == {chosen.get("TEMPORAL_VERSION", "1.32.0")}
 
 
-def test_our_services_are_one_image_that_is_built_here() -> None:
+def test_our_services_are_one_image_that_one_of_them_builds() -> None:
+    """Builds of several services run side by side, and the second to export a name may fail.
+
+    With no pull policy of its own, a service whose image can be had nowhere waits for the service
+    that builds it (Compose 2.13 or newer), and one that is in a registry is pulled.
+    """
     assert len({SERVICES[name]["image"] for name in OURS}) == 1
-    assert {SERVICES[name]["build"] for name in OURS} == {"."}
+    assert {name: one["build"] for name, one in SERVICES.items() if "build" in one} == {"api": "."}
+    assert not [name for name in OURS if "pull_policy" in SERVICES[name]]
 
 
 def test_what_a_service_waits_for_exists_and_can_come_true() -> None:
@@ -150,6 +160,19 @@ def test_what_is_mounted_exists(service: str, source: str, target: str) -> None:
     assert target.startswith("/")
 
 
+@pytest.mark.parametrize(
+    "images_own", ["/var/lib/postgresql/data", "/var/lib/postgresql"], ids=["to 17", "from 18"]
+)
+def test_the_data_of_every_version_of_postgres_is_in_the_named_volume(images_own: str) -> None:
+    """Images declare a volume of their own, nameless where nothing else is mounted there."""
+    postgres = SERVICES["postgres"]
+    mounted = {target: source for name, source, target in MOUNTS if name == "postgres"}
+    data = PurePosixPath(environment(postgres)["PGDATA"])
+    folders = map(str, (data, *data.parents))
+    nearest = next(folder for folder in folders if folder in {*mounted, images_own})
+    assert mounted[nearest] in compose()["volumes"]
+
+
 def test_scripts_are_run_from_where_they_are_mounted() -> None:
     for name in ("temporal-schema", "temporal-namespace"):
         service = SERVICES[name]
@@ -157,8 +180,34 @@ def test_scripts_are_run_from_where_they_are_mounted() -> None:
         assert service["volumes"] == ["./deploy:/deploy:ro"]
         assert (ROOT / script.lstrip("/")).read_text().startswith("#!/bin/sh\n")
     mounted = {target for _, _, target in MOUNTS}
-    assert environment(SERVICES["temporal"])["DYNAMIC_CONFIG_FILE_PATH"] in mounted
     assert environment(SERVICES["worker"])["RELAYLINE_FILES_ROOT"] in mounted
+
+
+def test_configurations_are_read_from_a_folder_where_another_file_of_the_name_is_seen() -> None:
+    """Editors and Git put a new file in the place of the old, which a mount of a file keeps."""
+    paths = {
+        "temporal": environment(SERVICES["temporal"])["DYNAMIC_CONFIG_FILE_PATH"],
+        "proxy": SERVICES["proxy"]["command"][2],
+    }
+    for name, path in paths.items():
+        assert SERVICES[name]["volumes"] == ["./deploy:/deploy:ro"]
+        assert (ROOT / path.lstrip("/")).is_file()
+    files = [name for name, source, _ in MOUNTS if (ROOT / source).is_file()]
+    assert files == ["postgres"], "read once, when the volume is made"
+
+
+@pytest.mark.parametrize("provider", PROVIDERS)
+def test_what_a_provider_needs_is_passed_on_to_the_workers(
+    provider: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in [name for name in os.environ if name.endswith(("_API_KEY", "_BASE_URL"))]:
+        monkeypatch.delenv(name)
+    for name, value in SERVICES["worker"]["environment"].items():
+        monkeypatch.setenv(name, "http://provider/v1" if value is None else str(value))
+    settings = load_settings()
+    assert settings.compatible_api_key
+    config = ProviderConfig(compatible_base_url=settings.compatible_base_url)
+    assert provider_for(config)(f"{provider}:a-model")
 
 
 def test_temporal_is_tuned_as_the_embedded_server_is() -> None:
@@ -185,5 +234,5 @@ def test_passwords_are_variables_everywhere() -> None:
     assert "for-a-laptop-only" not in str(services)
     given = [(name, value) for one in services.values() for name, value in environment(one).items()]
     secrets = [value for name, value in given if name.endswith(("PASSWORD", "PWD"))]
-    assert len(secrets) == 5
+    assert len(secrets) == 6
     assert set(secrets) == {"chosen"}

@@ -10,7 +10,7 @@ from typer.main import get_command
 from api.metrics import Metrics
 from cli import app
 from contracts.runs import MODELS_QUEUE, TASK_QUEUE
-from settings import Settings
+from settings import BadSettings, Settings, load_settings
 from tests.deploy.files import ROOT, compose, defaults
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()
@@ -25,6 +25,12 @@ def test_services_that_commands_name_are_there() -> None:
         named = words[:1] if verb in {"exec", "run"} else words
         assert verb in {"up", "ps", "build", "run", "exec", "stop"}
         assert set(named) <= set(compose()["services"]), line
+
+
+def test_jobs_that_have_ended_are_listed_where_one_should_look() -> None:
+    listed = re.findall(r"docker compose ps( --all)?", TEXT)
+    assert listed
+    assert all(listed)
 
 
 @pytest.mark.parametrize("name", sorted(set(re.findall(r"\bRELAYLINE_[A-Z_]+", TEXT))))
@@ -55,6 +61,15 @@ def test_files_and_pages_that_are_named_exist() -> None:
     for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w.-]+\.md)\)", TEXT):
         [name] = filter(None, path)
         assert (ROOT / name).exists() or (ROOT / "docs" / name).exists(), name
+
+
+def test_what_kubernetes_tells_of_a_service_stops_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
+    [told] = re.findall(r"`RELAYLINE_API_PORT=(tcp://\S+)`", TEXT)
+    monkeypatch.setenv("RELAYLINE_API_PORT", told)
+    assert load_settings().api_port == Settings.model_fields["api_port"].default
+    monkeypatch.setenv("RELAYLINE_API_PORT", told.removeprefix("tcp://"))
+    with pytest.raises(BadSettings, match="RELAYLINE_API_PORT"):
+        load_settings()
 
 
 def test_readme_leads_there() -> None:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import PurePosixPath
+
 import uvicorn
 
 from settings import Settings
-from tests.deploy.files import compose, nginx, seconds
+from tests.deploy.files import ROOT, compose, environment, nginx, seconds
 
 CONFIG = nginx()
 LOCATION = "http/server/location //"
@@ -16,7 +18,7 @@ PROXY = compose()["services"]["proxy"]
 def test_it_listens_where_the_port_is_published_and_speaks_to_every_api_process() -> None:
     [published] = PROXY["ports"]
     assert CONFIG["http/server/listen"] == [published.rsplit(":", 1)[1]]
-    assert "./deploy/nginx.conf:/etc/nginx/nginx.conf:ro" in PROXY["volumes"]
+    assert PROXY["command"][:3] == ["nginx", "-c", "/deploy/nginx.conf"]
     assert CONFIG[f"{LOCATION}proxy_pass"] == ["http://api"]
     port = compose()["services"]["api"]["environment"]["RELAYLINE_API_PORT"]
     assert CONFIG[f"{UPSTREAM}server"] == [f"api:{port}", "resolve"]
@@ -44,6 +46,23 @@ def test_who_hangs_up_is_noticed_and_who_asks_is_told_to_the_api() -> None:
     assert CONFIG[f"{LOCATION}proxy_ignore_client_abort"] == ["off"]
     assert CONFIG[f"{LOCATION}proxy_set_header X-Forwarded-For"] == ["$remote_addr"]
     assert CONFIG[f"{LOCATION}proxy_set_header Host"] == ["$http_host"]
+
+
+def test_a_proxy_in_front_of_it_is_believed_where_that_is_said() -> None:
+    """Or all who come through that one share one address, and one limit of streams."""
+    given = environment(PROXY)
+    assert {"./deploy:/deploy:ro"} == set(PROXY["volumes"])
+    assert given["NGINX_ENVSUBST_TEMPLATE_DIR"] == "/deploy"
+    [template] = (ROOT / "deploy").glob("*.template")
+    [included] = CONFIG["http/include"]
+    assert PurePosixPath("/etc/nginx/conf.d", template.stem).match(included)
+    assert nginx(template.name) == {
+        "set_real_ip_from": ["${TRUSTED_PROXY}"],
+        "real_ip_header": ["X-Forwarded-For"],  # not recursive: the last is what that one saw
+    }
+    assert given["TRUSTED_PROXY"] == "127.0.0.1", "by default nobody who is not in the container"
+    chosen = compose({"TRUSTED_PROXY": "0.0.0.0/0"})["services"]["proxy"]
+    assert environment(chosen)["TRUSTED_PROXY"] == "0.0.0.0/0"
 
 
 def test_only_what_can_be_done_twice_is_tried_twice() -> None:

@@ -4,17 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 from collections.abc import AsyncIterator
+from pathlib import Path
 
 import httpx
 import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowExecutionStatus
 
 from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
-from tests.deploy.files import environment
+from tests.deploy.files import ROOT, environment
 from tests.deploy.stand import SERVICES, Replica, Stand
 from tests.postgres_server import PostgresServer
 
@@ -25,6 +27,14 @@ SCRIPT = [
     {"say": "done"},
 ]
 REQUEST = {"agent": "assistant", "input": json.dumps({"rehearse": SCRIPT})}
+DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+DOCKER = """#!/bin/sh
+case "$2" in
+    run) while [ "$1" != temporal-namespace ]; do shift; done; shift; exec temporal "$@" ;;
+    up) touch started ;;
+esac
+"""
+"""Stands in for the one that starts containers: what they would run, it runs here."""
 NAMESPACE = environment(SERVICES["temporal-namespace"])["TEMPORAL_NAMESPACE"]
 
 
@@ -36,34 +46,11 @@ async def stand(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> A
         made = Stand(tmp_path_factory.mktemp("deploy"), postgres, address)
         try:
             await made.healthy("postgres")
-            await made.make_databases()
+            await made.make_databases("postgres", await made.make_superuser())
             await made.one_shot("temporal-namespace")
             yield made
         finally:
             await made.close()
-
-
-async def test_the_databases_belong_to_those_who_use_them(stand: Stand) -> None:
-    given = environment(SERVICES["postgres"])
-    owners = "SELECT datname || ' ' || pg_get_userbyid(datdba) FROM pg_database"
-    said = await stand.psql(
-        "--dbname=relayline",
-        f"--command={owners} WHERE datname ~ 'temporal|relayline' ORDER BY 1",
-        user="relayline",
-        password=given["RELAYLINE_DB_PASSWORD"],
-    )
-    assert said.split("\n")[:3] == [
-        "relayline relayline",
-        "temporal temporal",
-        "temporal_visibility temporal",
-    ]
-    with pytest.raises(AssertionError, match="permission denied for database"):
-        await stand.psql(
-            "--dbname=relayline",
-            "--command=SELECT 1",
-            user="temporal",
-            password=given["TEMPORAL_DB_PASSWORD"],
-        )
 
 
 async def test_the_namespace_job_may_run_again_and_leaves_what_runs_need(
@@ -98,6 +85,25 @@ async def test_a_run_goes_through_two_api_processes_and_two_workers_and_all_stop
         assert journals[0] == journals[1]
         assert journals[0][-1]["type"] == "run.completed"
     assert [await replica.stop() for replica in (*workers, *apis)] == [0, 0, 0, 0]
+
+
+async def test_no_worker_starts_before_the_runs_that_an_old_journal_lacks_have_ended(
+    stand: Stand, tmp_path: Path
+) -> None:
+    client = await Client.connect(stand.temporal, namespace=NAMESPACE)
+    runs = await asyncio.gather(
+        *(
+            client.start_workflow("AgentRun", id=f"restored-{n}", task_queue="nobody-is-here")
+            for n in range(100)
+        )
+    )
+    (tmp_path / "docker").write_text(DOCKER)
+    (tmp_path / "docker").chmod(0o755)
+    [script] = re.findall(r"^```sh\n(open=.*?)^```", DEPLOY, re.DOTALL | re.MULTILINE)
+    await stand.shell(script, programs=tmp_path)
+    assert (stand.folder / "started").exists()
+    found = await asyncio.gather(*(run.describe() for run in runs))
+    assert {one.status for one in found} == {WorkflowExecutionStatus.TERMINATED}
 
 
 async def submitted(api: Replica) -> str:

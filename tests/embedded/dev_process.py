@@ -46,6 +46,14 @@ def told_pids(data_dir: Path) -> list[int]:
     return [pid for pid in pids if pid is not None]
 
 
+def told_other_pids(data_dir: Path, pids: list[int]) -> bool:
+    """Whether `dev.json` tells of others; False while it is being written or taken away."""
+    try:
+        return told_pids(data_dir) != pids
+    except FileNotFoundError:
+        return False
+
+
 async def until(condition: Callable[[], bool], within_s: float) -> None:
     """Wait for the condition; TimeoutError when it does not come true in time."""
     async with asyncio.timeout(within_s):

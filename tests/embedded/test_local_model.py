@@ -12,9 +12,10 @@ import httpx
 import pytest
 
 from embedded.options import Commands
+from embedded.ports import free_port
 from embedded.supervisor import Supervisor
 from supervision.child import ChildSpec
-from tests.dev_stack import DevStack, free_port
+from tests.dev_stack import DevStack
 
 pytestmark = [
     pytest.mark.local_model,
@@ -61,7 +62,6 @@ async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None
     assert "".join(words).strip()
 
 
-@pytest.mark.timeout(60)  # loads the provider library and the model
 async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
     async with DevStack(tmp_path, "--local-model") as stack:
         question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}

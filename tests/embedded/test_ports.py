@@ -8,8 +8,7 @@ from collections.abc import Iterator
 import pytest
 
 from embedded.errors import DevError
-from embedded.ports import choose_ports, why_taken
-from tests.dev_stack import free_port
+from embedded.ports import choose_ports, free_port, why_taken
 
 
 @pytest.fixture
@@ -64,3 +63,14 @@ def test_the_usual_port_is_taken_when_it_is_free_and_another_when_not() -> None:
             listener.bind(("127.0.0.1", 8233))
             listener.listen()
         assert choose_ports({"ui": None})["ui"] not in {0, 8233}
+
+
+def test_a_free_port_is_given_to_who_asks_for_it_and_to_nobody_who_asks_for_any() -> None:
+    port = free_port()
+    with socket.socket() as stranger, pytest.raises(OSError, match="in use"):
+        stranger.bind(("127.0.0.1", port))
+    for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
+        with socket.socket() as server:
+            server.setsockopt(socket.SOL_SOCKET, option, 1)
+            server.bind(("127.0.0.1", port))
+            server.listen()

@@ -13,7 +13,8 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.dev_stack import ROOT, DevStack, free_port
+from embedded.ports import free_port
+from tests.dev_stack import READY_S, ROOT, DevStack
 from tests.faults.watching import Watcher, check_whole, streaming, watching
 
 RUNS = 12
@@ -44,7 +45,7 @@ async def second_api(stack: DevStack) -> AsyncIterator[tuple[str, asyncio.subpro
     process = await asyncio.create_subprocess_exec(*command, env=os.environ | env, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient(base_url=url) as http, asyncio.timeout(15):
+        async with httpx.AsyncClient(base_url=url) as http, asyncio.timeout(READY_S):
             while not await healthy(http):
                 await asyncio.sleep(0.05)
         yield url, process
@@ -65,7 +66,8 @@ async def test_streams_of_an_api_that_stops_go_on_at_another_without_a_gap(
     stack: DevStack,
 ) -> None:
     async with second_api(stack) as (url, process):
-        runs = [await stack.submit({"say": WORDS * 4, "every_ms": 20}) for _ in range(5)]
+        speech = {"say": WORDS * 8, "every_ms": 20}
+        runs = await asyncio.gather(*(stack.submit(speech) for _ in range(5)))
         where = [url]
         watchers = [
             [Watcher(lambda: where[0], run) for _ in range(STREAMS_PER_RUN)] for run in runs
@@ -77,7 +79,7 @@ async def test_streams_of_an_api_that_stops_go_on_at_another_without_a_gap(
             await streaming(*everybody)
             where[0] = stack.state["api"]["url"]
             process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(5):
+            async with asyncio.timeout(10):
                 assert await process.wait() == 0
     for run, of_run in zip(runs, watchers, strict=True):
         await check_whole(stack, run, *of_run)
@@ -101,7 +103,7 @@ async def restarted(stack: DevStack, number: int) -> None:
     os.kill(pid, signal.SIGTERM)
     log = stack.data_dir / "logs" / "dev.log"
     name = f"worker-{number + 1}"
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(40):
         while f"{name} (pid {pid}) ended with exit code 0" not in log.read_text():
             assert f"{name} (pid {pid}) ended with SIG" not in log.read_text()
             await asyncio.sleep(0.02)
@@ -112,7 +114,7 @@ async def restarted(stack: DevStack, number: int) -> None:
 
 async def test_a_rolling_restart_of_the_workers_interrupts_no_call(pair: DevStack) -> None:
     script = [*STEP * STEPS, {"say": "done"}]
-    runs = [await pair.submit(*script) for _ in range(RUNS)]
+    runs = await asyncio.gather(*(pair.submit(*script) for _ in range(RUNS)))
     async with watching(pair, *runs) as watchers:
         await streaming(*(of_run[0] for of_run in watchers))
         await restarted(pair, 0)

@@ -168,12 +168,11 @@ async def task_at_work(both: DevStack, run: str) -> None:
     """Wait until a worker has taken the run's workflow task."""
     handle = (await both.temporal()).get_workflow_handle(run)
     started = PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await handle.describe()).raw_description.pending_workflow_task.state != started:
             await asyncio.sleep(0.01)
 
 
-@pytest.mark.timeout(60)  # a task has to time out
 async def test_a_command_that_comes_while_a_task_is_at_work_is_known_to_the_other_process(
     both: DevStack,
 ) -> None:

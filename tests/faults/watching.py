@@ -105,7 +105,7 @@ async def watching(
 
 async def streaming(*watchers: Watcher) -> None:
     """Wait until each of them has seen words of the model."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while any("message.delta" not in [e["type"] for e in one.events] for one in watchers):
             await asyncio.sleep(0.01)
 
@@ -149,7 +149,7 @@ async def readiness(stack: DevStack) -> dict[str, str]:
 
 async def ready(stack: DevStack) -> None:
     """Wait until nothing is missing."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(30):
         while True:
             with suppress(httpx.TransportError):
                 if set((await readiness(stack)).values()) == {"ok"}:

@@ -54,13 +54,13 @@ async def provider_refuses(stack: DevStack) -> str:
 
 async def pause_and_resume(stack: DevStack) -> str:
     """A pause during a tool call, a needless one, then on."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 0.5}}, {"say": "done"})
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "done"})
     await stack.seen(run_id, "tool.started")
-    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    await stack.send(run_id, "pause")
     await stack.seen(run_id, "run.paused")
-    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    await stack.send(run_id, "pause")
     await stack.seen(run_id, "command.refused")
-    await stack.client.post(f"/v1/runs/{run_id}/resume")
+    await stack.send(run_id, "resume")
     return run_id
 
 
@@ -68,7 +68,7 @@ async def cancel_in_model(stack: DevStack) -> str:
     """Cancelled while the model speaks."""
     run_id = await stack.submit({"tokens": 2000, "every_ms": 20})
     await stack.seen(run_id, "message.delta")
-    await stack.client.post(f"/v1/runs/{run_id}/cancel", json={"reason": "enough"})
+    await stack.send(run_id, "cancel", reason="enough")
     return run_id
 
 
@@ -77,16 +77,16 @@ async def cancel_in_tools(stack: DevStack) -> str:
     calls = [{"name": "sleep", "arguments": {"seconds": 30}} for _ in range(2)]
     run_id = await stack.submit({"calls": calls}, {"say": "never"})
     await stack.seen(run_id, "tool.started")
-    await stack.client.post(f"/v1/runs/{run_id}/cancel")
+    await stack.send(run_id, "cancel")
     return run_id
 
 
 async def cancel_while_paused(stack: DevStack) -> str:
     """Cancelled while nothing runs."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 0.3}}, {"say": "never"})
-    await stack.client.post(f"/v1/runs/{run_id}/pause")
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "never"})
+    await stack.send(run_id, "pause")
     await stack.seen(run_id, "run.paused")
-    await stack.client.post(f"/v1/runs/{run_id}/cancel")
+    await stack.send(run_id, "cancel")
     return run_id
 
 

@@ -32,7 +32,7 @@ async def redirect_in_tools(stack: DevStack) -> str:
 
 async def redirect_after_step(stack: DevStack) -> str:
     """A redirect that waits for the end of the step."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 0.5}}, {"say": "never"})
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "never"})
     await stack.seen(run_id, "tool.started")
     await stack.send(run_id, "redirect", message="go left", now=False)
     return run_id
@@ -126,7 +126,7 @@ async def time_raised(stack: DevStack) -> str:
 
 async def _killed_in_charge(stack: DevStack) -> str:
     """The worker dies in an unsafe tool; the run asks what became of it."""
-    call = {"call": "charge", "arguments": {"seconds": 0.5}}
+    call = {"call": "charge", "arguments": {"seconds": 3}}
     run_id = await stack.submit(call, {"say": "done"}, agent="steered")
     await stack.seen(run_id, "tool.started")
     stack.kill_worker()

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from temporalio import workflow
+from temporalio import activity, workflow
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
@@ -40,6 +40,12 @@ def started(epoch: int = 0) -> NewEvent:
     return NewEvent(key=f"{epoch}/run/started", body=body)
 
 
+@activity.defn
+async def refuses() -> None:
+    """As an activity whose facts no journal can hold."""
+    raise ApplicationError("it has a NUL", type="unstorable", non_retryable=True)
+
+
 @workflow.defn(name=RUN_WORKFLOW, sandboxed=False)
 class StandIn:
     """Ends as its input says, and writes no fact."""
@@ -49,6 +55,9 @@ class StandIn:
         match run_input.input:
             case "fail":
                 raise ApplicationError("it broke", type="broken", non_retryable=True)
+            case "refused":
+                wait = timedelta(seconds=10)
+                await workflow.execute_activity(refuses, start_to_close_timeout=wait)
             case "hang":
                 await asyncio.sleep(3600)
         return RunResult(status=RunStatus.COMPLETED, preview="forty-two")
@@ -89,7 +98,7 @@ class House:
 
     def stand_ins(self) -> Worker:
         """A worker of workflows that end without a fact."""
-        return Worker(self.client, task_queue=STAND_INS, workflows=[StandIn])
+        return Worker(self.client, task_queue=STAND_INS, workflows=[StandIn], activities=[refuses])
 
     async def visible(self, run_id: str) -> None:
         """Wait until visibility has the run's newest execution as closed."""

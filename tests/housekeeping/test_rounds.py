@@ -12,12 +12,13 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.common import WorkflowIDReusePolicy
 from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.housekeeping import FORGOTTEN
+from activities.housekeeping import FORGOTTEN, SWEEP_FOR, HousekeepingActivities
 from contracts.envelope import NewEvent
 from contracts.events import RunFailed, RunTerminated, ToolProgress
-from contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
+from contracts.housekeeping import EVERY, RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
 from contracts.steering import ApprovalRequested
 from contracts.steps import requested_key
 from journal.port import Fence, RunEnded
@@ -97,6 +98,20 @@ async def test_a_workflow_that_failed_or_was_cancelled_without_a_word_has_its_en
     assert [event.type for event in await house.events(hanging.id)] == ["run.cancelled"]
 
 
+async def test_a_run_that_an_activity_has_failed_ends_with_the_activitys_words(
+    house: House,
+) -> None:
+    async with house.stand_ins():
+        handle = await house.start("refused", task_queue=STAND_INS)
+        with pytest.raises(WorkflowFailureError):
+            await handle.result()
+        await house.visible(handle.id)
+    await house.round()
+    body = (await house.events(handle.id))[-1].body()
+    assert isinstance(body, RunFailed)
+    assert (body.error.type, body.error.message) == ("unstorable", "it has a NUL")
+
+
 async def test_an_execution_that_was_replaced_does_not_end_its_run(house: House) -> None:
     handle = await house.start()
     await house.journal.append(handle.id, [started()])
@@ -157,7 +172,7 @@ async def test_a_run_that_temporal_does_not_know_ends_when_it_has_been_quiet_for
     assert [event.type for event in await house.events(young)] == ["run.started"]
 
 
-async def test_ended_runs_are_swept_a_batch_in_each_round(house: House) -> None:
+async def test_one_round_sweeps_batch_after_batch(house: House) -> None:
     handles = [await house.start() for _ in range(3)]
     for handle in handles:
         await handle.terminate()
@@ -165,11 +180,26 @@ async def test_ended_runs_are_swept_a_batch_in_each_round(house: House) -> None:
     await house.round(None)
     assert [len(await house.events(handle.id)) for handle in handles] == [1, 1, 1]
     assert (await house.round(timedelta(days=1))).swept == 0
-    assert (await house.round(timedelta(0), batch=2)).swept == 2
-    assert (await house.round(timedelta(0), batch=200)).swept > 0
+    assert (await house.round(timedelta(0), batch=2)).swept >= 3
     assert (await house.round(timedelta(0), batch=200)).swept == 0
     heads = [await house.journal.head(handle.id) for handle in handles]
     assert heads == [(2, 1, True)] * 3
+
+
+async def test_a_round_has_an_end_although_more_is_to_be_swept(
+    temporal: Client, journal: SqliteJournal
+) -> None:
+    for n in range(5):
+        ended = NewEvent(key="0/run/ended", body=RunTerminated())
+        await journal.append(f"run_{n}", [started(), ended])
+    brief = HousekeepingActivities(journal, temporal, timedelta(0), sweep_for=timedelta(0))
+    env, two = ActivityEnvironment(), HousekeepingRequest(batch=2)
+    rounds = [await env.run(brief.sweep_expired_runs, two) for _ in range(4)]
+    assert [it.swept for it in rounds] == [2, 2, 1, 0]
+
+
+def test_a_round_that_sweeps_all_the_time_delays_no_other() -> None:
+    assert SWEEP_FOR < EVERY
 
 
 async def test_a_round_outlives_a_journal_that_is_down(

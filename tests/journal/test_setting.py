@@ -6,13 +6,16 @@ import traceback
 from pathlib import Path
 from uuid import uuid4
 
+import asyncpg
 import pytest
 
+from journal.migrate import migrate
+from journal.port import JournalUnavailable
 from journal.postgres import PostgresJournal
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
 from tests.console.test_cli import relayline
-from tests.postgres_server import QUOTED_PASSWORD, PostgresServer
+from tests.postgres_server import QUOTED_PASSWORD, USER, PostgresServer
 from wiring import build_journal
 
 NAME = "RELAYLINE_JOURNAL"
@@ -57,6 +60,22 @@ async def test_migrate_prepares_a_database_once_and_says_so(postgres: PostgresSe
     assert [ended.code for ended in said] == [0, 0]
     assert "it was not there" in said[0].out
     assert "already" in said[1].out
+
+
+async def test_migrate_with_a_role_that_may_create_nothing_says_what_it_lacks(
+    postgres: PostgresServer,
+) -> None:
+    role, dsn = f"poor_{uuid4().hex}", postgres.create_database(f"test_{uuid4().hex}")
+    admin = await asyncpg.connect(dsn)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'poor'")
+    poor = dsn.replace(f"{USER}:{QUOTED_PASSWORD}", f"{role}:poor")
+    with pytest.raises(JournalUnavailable, match=r"denied .*grant its user what it lacks"):
+        await migrate(poor)
+    ended = await relayline("migrate", env={NAME: poor})
+    assert (ended.code, ended.out, len(ended.err.splitlines())) == (1, "", 1)
+    assert "grant its user what it lacks" in ended.err
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
 
 
 async def test_migrate_leaves_a_sqlite_journal_alone() -> None:

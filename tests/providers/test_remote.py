@@ -256,12 +256,6 @@ async def test_error_without_a_status_is_told_apart_by_its_kind(
     assert caught.value.retryable is retryable
 
 
-@pytest.mark.parametrize("url", ["http://[nowhere", "localhost:8000/v1", "http://", "x"])
-def test_base_url_that_is_none_is_told(url: str) -> None:
-    with pytest.raises(UnknownModel, match="RELAYLINE_COMPATIBLE_BASE_URL to an http"):
-        provider_for(ProviderConfig(compatible_base_url=url))("compatible:x")
-
-
 def test_worker_starts_without_the_provider_library() -> None:
     code = (
         "import sys, activities.model, activities.providers.factory;"

@@ -83,14 +83,16 @@ def is_about(event: dict[str, Any], command_id: str) -> bool:
     return bool(event["data"].get("command_id") == command_id)
 
 
-@pytest.mark.timeout(60)  # two hundred runs
-async def test_no_redirect_at_the_moment_of_completion_is_lost(stack: DevStack) -> None:
+@pytest.mark.timeout(180)  # two hundred runs
+async def test_no_redirect_at_the_moment_of_completion_is_lost(
+    stack: DevStack, pytestconfig: pytest.Config
+) -> None:
+    draws = random.Random(pytestconfig.getoption("hypothesis_seed"))  # noqa: S311
     turns = asyncio.Semaphore(AT_ONCE)
     expected = Expected()
     await expected.measure(stack)
 
-    async def race(number: int) -> str:
-        offset_s = random.uniform(-WITHIN_S, WITHIN_S)  # noqa: S311
+    async def race(number: int, offset_s: float) -> str:
         async with turns:
             try:
                 became = await raced(stack, expected.after_s + offset_s, f"turn {number}")
@@ -100,7 +102,8 @@ async def test_no_redirect_at_the_moment_of_completion_is_lost(stack: DevStack) 
         expected.learn(applied=became == "applied")
         return became
 
-    became = Counter(await asyncio.gather(*(race(number) for number in range(RUNS))))
+    offsets_s = [draws.uniform(-WITHIN_S, WITHIN_S) for _ in range(RUNS)]
+    became = Counter(await asyncio.gather(*map(race, range(RUNS), offsets_s)))
     assert became["applied"]
     assert became["refused"] + became["too late"]
     assert became.total() == RUNS

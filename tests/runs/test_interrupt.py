@@ -12,7 +12,7 @@ import pytest
 
 from contracts.envelope import Envelope
 from contracts.render import render
-from tests.dev_stack import DevStack, alive
+from tests.dev_stack import SEEN_S, DevStack, alive
 from tests.providers.stand_in import StandIn, serving
 
 
@@ -30,6 +30,7 @@ async def connected(
     """A stack whose models come from that server."""
     folder = tmp_path_factory.mktemp("connected")
     async with DevStack(folder, RELAYLINE_COMPATIBLE_BASE_URL=provider.url) as stack:
+        await speaking_no_more(stack, await speaking(stack))  # the worker has imported its library
         yield stack
 
 
@@ -42,13 +43,19 @@ async def speaking(stack: DevStack) -> str:
     return run_id
 
 
+async def speaking_no_more(stack: DevStack, run_id: str) -> None:
+    """Cancel it and wait for its end."""
+    await stack.send(run_id, "cancel")
+    await stack.ended(run_id)
+
+
 async def test_a_cancel_closes_the_stream_of_the_provider(
     connected: DevStack, provider: StandIn
 ) -> None:
     run_id = await speaking(connected)
     provider.hung_up.clear()
     await connected.send(run_id, "cancel", reason="enough")
-    async with asyncio.timeout(2):
+    async with asyncio.timeout(5):
         await provider.hung_up.wait()
     assert (await connected.ended(run_id))["status"] == "cancelled"
     interrupted = await connected.seen(run_id, "message.interrupted")
@@ -62,7 +69,7 @@ async def test_a_redirect_closes_the_stream_and_the_next_call_has_what_was_said(
     provider.hung_up.clear()
     calls = len(provider.requests)
     await connected.send(run_id, "redirect", message="go left")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(10):
         await provider.hung_up.wait()
         while len(provider.requests) == calls:
             await asyncio.sleep(0.01)
@@ -70,8 +77,7 @@ async def test_a_redirect_closes_the_stream_and_the_next_call_has_what_was_said(
     assert interrupted["role"] == "assistant"
     assert interrupted["content"].startswith("on on ")
     assert (message["role"], message["content"]) == ("user", "go left")
-    await connected.send(run_id, "cancel")
-    await connected.ended(run_id)
+    await speaking_no_more(connected, run_id)
 
 
 async def cancelled_tool(stack: DevStack, run_id: str) -> dict[str, object]:
@@ -104,9 +110,14 @@ async def test_a_cancel_ends_the_whole_process_group_of_a_command(
     run_id = await stack.submit({"call": "run_command", "arguments": {"command": command}})
     await stack.seen(run_id, "approval.requested")
     await stack.send(run_id, "approvals/approval_1_0", decision="approve")
+    async with asyncio.timeout(SEEN_S):
+        while not (pids.exists() and pids.read_text().count("\n") == 2):
+            await asyncio.sleep(0.02)
     ended = await cancelled_tool(stack, run_id)
     assert ended["type"] == "tool.cancelled"
-    assert not any(alive(int(pid)) for pid in pids.read_text().split())
+    written = pids.read_text().split()
+    assert len(written) == 2
+    assert not any(alive(int(pid)) for pid in written)
 
 
 async def test_a_redirect_of_a_run_whose_worker_dies_keeps_the_text_that_counts(
@@ -122,5 +133,4 @@ async def test_a_redirect_of_a_run_whose_worker_dies_keeps_the_text_that_counts(
     before = render(event for event in events if event.seq < interrupted.seq)
     assert interrupted.data["text"] == before.text(1)
     assert interrupted.seq < message["seq"]
-    await connected.send(run_id, "cancel")
-    await connected.ended(run_id)
+    await speaking_no_more(connected, run_id)

@@ -9,7 +9,7 @@ from contracts.events import TERMINAL_TYPES
 from contracts.render import Rendered
 from tests.dev_stack import DevStack, alive
 
-TEXT = " ".join(f"word{index}" for index in range(80))
+TEXT = " ".join(f"word{index}" for index in range(200))
 
 
 async def test_a_killed_worker_supersedes_its_attempt_and_the_text_is_whole(
@@ -48,10 +48,11 @@ async def test_what_is_rendered_equals_what_is_stored_after_a_kill(stack: DevSta
 async def test_a_finished_tool_is_not_run_again_after_a_kill(stack: DevStack) -> None:
     calls = [
         {"name": "calculate", "arguments": {"expression": "6*7"}},
-        {"name": "sleep", "arguments": {"seconds": 1.5}},
+        {"name": "sleep", "arguments": {"seconds": 4}},
     ]
     run_id = await stack.submit({"calls": calls}, {"say": "done"})
-    await stack.seen(run_id, "tool.completed")
+    assert (await stack.seen_text(run_id, "call_1_1"))["type"] == "tool.started"
+    assert (await stack.seen(run_id, "tool.completed"))["data"]["call_id"] == "call_1_0"
     stack.kill_worker()
     run = await stack.ended(run_id)
     assert run["status"] == "completed"

@@ -51,7 +51,7 @@ async def test_an_approval_that_expired_while_everything_was_down_is_denied_at_o
         resolved = await stack.seen(run_id, "approval.resolved")
         assert resolved["data"]["decision"] == "expired"
         late = datetime.fromisoformat(resolved["data"]["at"]) - up_at
-        assert late.total_seconds() < 5
+        assert late.total_seconds() < 15
         assert (await stack.ended(run_id))["output"] == "so be it"
         answer = await stack.client.post(
             f"/v1/runs/{run_id}/approvals/approval_1_0", json={"decision": "approve"}

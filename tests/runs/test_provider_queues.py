@@ -53,14 +53,25 @@ class Shop:
 
     async def asked(self, times: int) -> None:
         """Wait until the provider was asked that often."""
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(20):
             while len(self.stand_in.requests) < times:
                 await asyncio.sleep(0.02)
 
 
+@pytest.fixture(scope="module")
+async def imported(temporal: Client, tmp_path_factory: pytest.TempPathFactory) -> None:
+    """The provider's library, which the first call imports while all others wait."""
+    journal = SqliteJournal(tmp_path_factory.mktemp("imported") / "journal.db")
+    async with serving() as stand_in:
+        shop = Shop(temporal, journal, stand_in)
+        async with shop.at_work(drain_s=0.1):
+            await (await shop.start("compatible:text")).result()
+    await journal.close()
+
+
 @pytest.fixture
 async def shop(
-    temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    temporal: Client, imported: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> AsyncIterator[Shop]:
     journal = SqliteJournal(tmp_path / "journal.db")
     async with serving() as stand_in:
@@ -83,14 +94,14 @@ async def test_runs_of_other_providers_do_not_notice_one_that_hangs(shop: Shop) 
             await shop.start("ollama:text"),
             await shop.start("rehearsal", told),
         ]
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             ended = [await run.result() for run in others]
         assert [run.preview for run in ended] == ["done", "Hello, you", "done"]
         models = [request["model"] for request in shop.stand_in.requests]
         assert models.count("pings") == 2, "the limit was not kept"
         for run in stuck:
             await run.signal(AgentRun.cancel)
-        async with asyncio.timeout(8):
+        async with asyncio.timeout(20):
             ends = [await run.result() for run in stuck]
         assert {end.status for end in ends} == {RunStatus.CANCELLED}
         models = [request["model"] for request in shop.stand_in.requests]
@@ -99,20 +110,20 @@ async def test_runs_of_other_providers_do_not_notice_one_that_hangs(shop: Shop) 
 
 async def test_no_more_calls_begin_in_a_second_than_the_provider_is_to_see(shop: Shop) -> None:
     async with shop.at_work(provider_limits="compatible=20@4/s", drain_s=0.1):
-        runs = [await shop.start("compatible:text") for _ in range(8)]
-        async with asyncio.timeout(10):
+        runs = [await shop.start("compatible:text") for _ in range(16)]
+        async with asyncio.timeout(30):
             ended = [await run.result() for run in runs]
     assert {run.preview for run in ended} == {"Hello, you"}
     at = sorted(shop.stand_in.at)
-    assert len(at) == 8
-    assert at[-1] - at[0] >= 0.75, "at most 4 at once and 4 more in the second after"
+    assert len(at) == 16
+    assert at[-1] - at[0] >= 2, "4 at once and 4 in each of the three seconds after"
 
 
 async def test_a_model_that_no_provider_has_fails_at_once(shop: Shop) -> None:
     async with shop.at_work(drain_s=0.1):
         run = await shop.start("acme:x")
         with pytest.raises(WorkflowFailureError) as failed:
-            await asyncio.wait_for(run.result(), 8)
+            await asyncio.wait_for(run.result(), 20)
     assert isinstance(failed.value.cause, ApplicationError)
     assert failed.value.cause.type == "unknown-model"
 
@@ -120,7 +131,7 @@ async def test_a_model_that_no_provider_has_fails_at_once(shop: Shop) -> None:
 async def test_a_worker_that_stops_finishes_its_model_call_and_begins_nothing(shop: Shop) -> None:
     async with shop.at_work(drain_s=10):
         speaks = await shop.start("rehearsal", script({"tokens": 40, "every_ms": 25}))
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(20):
             while not await shop.journal.read(speaks.id, 2):
                 await asyncio.sleep(0.02)
     late = await shop.start("rehearsal")
@@ -129,8 +140,8 @@ async def test_a_worker_that_stops_finishes_its_model_call_and_begins_nothing(sh
     assert "attempt.superseded" not in types
     assert await shop.journal.head(late.id) is None
     async with shop.at_work(drain_s=0.1):
-        assert (await asyncio.wait_for(speaks.result(), 8)).status is RunStatus.COMPLETED
-        assert (await asyncio.wait_for(late.result(), 8)).status is RunStatus.COMPLETED
+        assert (await asyncio.wait_for(speaks.result(), 20)).status is RunStatus.COMPLETED
+        assert (await asyncio.wait_for(late.result(), 20)).status is RunStatus.COMPLETED
     completed = [it for it in await shop.journal.read(speaks.id) if it.type == "message.completed"]
     assert [event.attempt for event in completed] == [1]
 

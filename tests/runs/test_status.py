@@ -17,13 +17,13 @@ async def standing(stack: DevStack, run_id: str) -> dict[str, Any]:
 async def test_a_run_is_told_as_running_from_its_first_step_on(stack: DevStack) -> None:
     call = {"call": "calculate", "arguments": {"expression": "1+1"}}
     run_id = await stack.submit(
-        {"tokens": 20, "every_ms": 20}, call, {"tokens": 500, "every_ms": 20}
+        {"tokens": 100, "every_ms": 20}, call, {"tokens": 500, "every_ms": 20}
     )
     await stack.seen(run_id, "message.delta")
     run = await standing(stack, run_id)
     assert (run["status"], run["step"]) == ("running", 1)
     await stack.seen(run_id, "tool.completed")
-    async with asyncio.timeout(5):
+    async with asyncio.timeout(15):
         while (await standing(stack, run_id))["step"] != 2:
             await asyncio.sleep(0.02)
     run = await standing(stack, run_id)

@@ -85,7 +85,6 @@ async def ended(api: Api, run: str) -> str:
     return str(answer.json()["status"])
 
 
-@pytest.mark.timeout(60)  # each silence takes seconds to be told
 async def test_kinds_are_served_apart_and_one_without_workers_is_named(
     own_temporal: Client, journal: SqliteJournal, api: Api
 ) -> None:

@@ -150,17 +150,17 @@ async def test_a_cancel_withdraws_what_was_asked_for(temporal: Client) -> None:
 
 async def test_no_time_passes_while_a_run_is_paused_or_waits(temporal: Client) -> None:
     async def works(request: ToolRequest) -> ToolOutcome:
-        await asyncio.sleep(0.3 if request.step == 1 else 1.8)  # timers are a second late at most
+        await asyncio.sleep(0.3 if request.step == 1 else 4.2)  # timers are a second late at most
         return ToolOutcome(call_id=request.call.call_id)
 
     fakes = Fakes([CALL, CALL, STOP], works)
-    limits = Limits(max_wall_s=1, max_steps=1, on_limit="ask")
+    limits = Limits(max_wall_s=3, max_steps=1, on_limit="ask")
     async with fakes.running(temporal, limits, first=[Pause(command_id="p")]) as handle:
         await shows(handle, RunStatus.PAUSED)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(3.2)
         await send(handle, Resume(command_id="r"))
         await shows(handle, RunStatus.WAITING)
-        await asyncio.sleep(1.2)
+        await asyncio.sleep(3.2)
         assert not fakes.count("approval.resolved")
         await send(handle, decide(1))
         await fakes.until("approval.requested", 2)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import AnyCommand, Cancel, Pause, Redirect, Resume
+from contracts.commands import AnyCommand, Cancel, Decide, Pause, Redirect, Resume
 from workflows.inbox import Inbox, Stop
 
 IDS = st.sampled_from("abcdefgh")
@@ -107,6 +109,27 @@ def test_a_command_that_nobody_can_act_on_stops_nothing() -> None:
         assert inbox.stop is Stop.NOTHING
         assert not inbox.redirects
         assert not inbox.pauses(paused=False)
+
+
+class Looked(dict[str, Any]):
+    """Arguments that count how often they are looked at."""
+
+    times = 0
+
+    def items(self) -> Any:
+        self.times += 1
+        return super().items()
+
+
+def test_what_a_command_says_is_looked_at_once_however_often_the_inbox_is_asked() -> None:
+    arguments = Looked(a=1)
+    decide = Decide(approval_id="x", decision="approve", arguments={})
+    inbox = Inbox()
+    inbox.put(decide.model_copy(update={"command_id": "a", "arguments": arguments}))
+    for _ in range(5):
+        assert inbox.stop is Stop.NOTHING
+        assert not inbox.redirects
+    assert arguments.times == 1
 
 
 @given(st.lists(COMMANDS, unique_by=lambda it: it.command_id), st.booleans())
