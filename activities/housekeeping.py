@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -16,7 +17,7 @@ from activities.attempt import heartbeats
 from contracts.closing import Closing
 from contracts.errors import ErrorType
 from contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
-from contracts.runs import RunStatus
+from contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
 from journal.ending import end_run
 from journal.port import Journal, JournalUnavailable, OpenRun
 from temporal_client import closing_of
@@ -33,8 +34,8 @@ FORGOTTEN = "Temporal does not know this run any more"
 SWEEP_FOR = timedelta(seconds=8)
 """Then no further batch is begun. Less than there is between two rounds, so that none is late."""
 RPC_TIMEOUT = timedelta(seconds=5)
-_CLOSED = f"WorkflowType = '{RUN_WORKFLOW}' AND ExecutionStatus IN "
-_CLOSED += "('Terminated', 'TimedOut', 'Canceled', 'Failed')"
+_RUNS = f"WorkflowType = '{RUN_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}'"
+_CLOSED = f"{_RUNS} AND ExecutionStatus IN ('Terminated', 'TimedOut', 'Canceled', 'Failed')"
 
 
 class HousekeepingActivities:
@@ -64,6 +65,8 @@ class HousekeepingActivities:
     @activity.defn
     async def end_closed_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
         """Give runs that Temporal has closed without the workflow's word their terminal fact.
+
+        Workflows that others have in the namespace are left alone, whatever they are called.
 
         They are found in two ways: Temporal's visibility tells what was closed since this process
         last looked (a day, the first time), and the journal tells which runs are open and quiet, a
@@ -110,6 +113,8 @@ class HousekeepingActivities:
         since = (self._looked_at or now - LOOK_BACK) - OVERLAP
         query = f"{_CLOSED} AND CloseTime >= '{since.isoformat()}'"
         async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):
+            if not re.fullmatch(RUN_ID_PATTERN, execution.id):
+                continue  # somebody else's
             head = await self._journal.head(execution.id)
             if not (head and head.ended):
                 ended += await self._end(execution.id)
@@ -139,9 +144,7 @@ class HousekeepingActivities:
         """How a run ends that Temporal does not know, None while that is too early to say."""
         if run.quiet_since > _now() - FORGOTTEN_AFTER:
             return None
-        known = await self._client.count_workflows(
-            f"WorkflowType = '{RUN_WORKFLOW}'", rpc_timeout=RPC_TIMEOUT
-        )
+        known = await self._client.count_workflows(_RUNS, rpc_timeout=RPC_TIMEOUT)
         if not known.count:
             activity.logger.warning("this Temporal knows no run: is it the right one?")
             return None

@@ -10,6 +10,14 @@ from temporalio.client import Client
 
 from journal.sqlite import SqliteJournal
 from tests.housekeeping.house import House
+from tests.own_temporal import own_temporal_server
+
+
+@pytest.fixture(scope="package")
+async def temporal() -> AsyncIterator[Client]:
+    """A Temporal in which nobody else takes up runs."""
+    async with own_temporal_server() as client:
+        yield client
 
 
 @pytest.fixture

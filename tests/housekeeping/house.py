@@ -23,14 +23,12 @@ from contracts.housekeeping import (
     HousekeepingRequest,
     HousekeepingResult,
 )
-from contracts.runs import AgentSpec, Limits, RunInput, RunResult, RunStatus
+from contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, RunStatus
 from housekeeper import build_housekeeper
 from journal.port import Journal
 from workflows.agent_run import AgentRun
 from workflows.housekeeping import Housekeeping
 
-STAND_INS = "stand-ins"
-NOBODY = "nobody"
 VISIBLE_S = 10
 
 
@@ -87,18 +85,17 @@ class House:
         return done
 
     async def start(self, text: str = "hi", **options: Any) -> WorkflowHandle[AgentRun, RunResult]:
-        """A run; by default nobody takes it up."""
+        """A run; nobody takes it up but stand-ins."""
         run_id = f"run_{uuid4().hex}"
-        run = RunInput(
-            run_id=run_id, agent=AgentSpec(name="assistant", model="rehearsal"), input=text
-        )
+        agent = AgentSpec(name="assistant", model="rehearsal")
+        run = RunInput(run_id=run_id, agent=agent, input=text)
         return await self.client.start_workflow(
-            AgentRun.run, run, id=run_id, **{"task_queue": NOBODY, **options}
+            AgentRun.run, run, **{"id": run_id, "task_queue": TASK_QUEUE, **options}
         )
 
     def stand_ins(self) -> Worker:
         """A worker of workflows that end without a fact."""
-        return Worker(self.client, task_queue=STAND_INS, workflows=[StandIn], activities=[refuses])
+        return Worker(self.client, task_queue=TASK_QUEUE, workflows=[StandIn], activities=[refuses])
 
     async def visible(self, run_id: str) -> None:
         """Wait until visibility has the run's newest execution as closed."""

@@ -24,7 +24,7 @@ from contracts.steps import requested_key
 from journal.port import Fence, RunEnded
 from journal.sqlite import SqliteJournal
 from tests.api.serving import FlakyJournal
-from tests.housekeeping.house import STAND_INS, House, started
+from tests.housekeeping.house import House, started
 from workflows.agent_run import AgentRun
 from workflows.housekeeping import Housekeeping
 
@@ -83,8 +83,8 @@ async def test_a_workflow_that_failed_or_was_cancelled_without_a_word_has_its_en
     house: House,
 ) -> None:
     async with house.stand_ins():
-        failing = await house.start("fail", task_queue=STAND_INS)
-        hanging = await house.start("hang", task_queue=STAND_INS)
+        failing = await house.start("fail")
+        hanging = await house.start("hang")
         await hanging.cancel()
         for handle in (failing, hanging):
             with pytest.raises(WorkflowFailureError):
@@ -102,7 +102,7 @@ async def test_a_run_that_an_activity_has_failed_ends_with_the_activitys_words(
     house: House,
 ) -> None:
     async with house.stand_ins():
-        handle = await house.start("refused", task_queue=STAND_INS)
+        handle = await house.start("refused")
         with pytest.raises(WorkflowFailureError):
             await handle.result()
         await house.visible(handle.id)
@@ -110,6 +110,19 @@ async def test_a_run_that_an_activity_has_failed_ends_with_the_activitys_words(
     body = (await house.events(handle.id))[-1].body()
     assert isinstance(body, RunFailed)
     assert (body.error.type, body.error.message) == ("unstorable", "it has a NUL")
+
+
+@pytest.mark.parametrize("foreign", [{"task_queue": "others"}, {"id": "order_17"}])
+async def test_workflows_of_others_are_no_runs_though_they_are_called_the_same(
+    house: House, foreign: dict[str, str]
+) -> None:
+    theirs, ours = await house.start(**foreign), await house.start()
+    for handle in (theirs, ours):
+        await handle.terminate()
+        await house.visible(handle.id)
+    await house.round()
+    assert await house.journal.head(ours.id)
+    assert await house.journal.head(theirs.id) is None
 
 
 async def test_an_execution_that_was_replaced_does_not_end_its_run(house: House) -> None:
@@ -132,7 +145,7 @@ async def test_a_quiet_run_that_has_completed_after_all_is_found_through_the_jou
     house: House,
 ) -> None:
     async with house.stand_ins():
-        handle = await house.start("complete", task_queue=STAND_INS)
+        handle = await house.start("complete")
         await handle.result()
     await house.journal.append(handle.id, [started()])
     await house.round()
@@ -145,7 +158,7 @@ async def test_a_quiet_run_that_has_completed_after_all_is_found_through_the_jou
 
 async def test_every_quiet_run_has_its_turn(house: House) -> None:
     async with house.stand_ins():
-        handles = [await house.start("complete", task_queue=STAND_INS) for _ in range(3)]
+        handles = [await house.start("complete") for _ in range(3)]
         for handle in handles:
             await handle.result()
             await house.journal.append(handle.id, [started()])
