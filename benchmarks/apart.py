@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmarks.cluster import Apart, running_apart
-from benchmarks.deltas import floor, hops_of_runs
+from benchmarks.deltas import Hops, floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.sse import fetch
 from benchmarks.stack import rss_mb
@@ -25,8 +25,8 @@ _BARE = "bare Starlette, no journal"
 class Course(NamedTuple):
     """So many runs at once, from their begin to their end."""
 
-    hops_ms: list[float]
-    """Of each delta, from written to received."""
+    hops: Hops
+    """Of each delta."""
     cpu_s: dict[str, float]
     """Processor seconds by kind of process."""
     memory_mb: dict[str, float]
@@ -42,11 +42,11 @@ async def measure(*, quick: bool) -> list[Figure]:
         bare = await floor(Path(folder), RUNS, seconds / 2)
         relaxed = await _course(Path(folder), seconds, relaxed=True)
         durable = await _course(Path(folder), seconds, relaxed=False)
-    deltas = len(relaxed.hops_ms)
+    deltas = len(relaxed.hops.ms)
     return [
-        *_figures("", relaxed.hops_ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
-        *_figures("deltas on disk: ", durable.hops_ms, bare),
-        Figure(BENCH, "deltas received", "1/s", deltas / seconds),
+        *_figures("", relaxed.hops.ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
+        *_figures("deltas on disk: ", durable.hops.ms, bare),
+        Figure(BENCH, "deltas received", "1/s", relaxed.hops.per_s),
         *(
             Figure(BENCH, f"CPU of {kind} per delta", "µs", cpu_s / deltas * 1e6)
             for kind, cpu_s in relaxed.cpu_s.items()
@@ -66,11 +66,11 @@ async def _course(folder: Path, seconds: float, *, relaxed: bool) -> Course:
     env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
     async with running_apart(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as apart:
         before = apart.cpu_s()
-        hops_ms = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
+        hops = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
         used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
         pids = {kind: apart.cluster.pids_of(kind)[0] for kind in ("worker", "api")}
         memory_mb = {kind: rss_mb(pid) for kind, pid in pids.items()}
-        return Course(hops_ms, used, memory_mb, await _held(apart) if relaxed else {})
+        return Course(hops, used, memory_mb, await _held(apart) if relaxed else {})
 
 
 async def _held(apart: Apart) -> dict[str, float]:

@@ -22,8 +22,8 @@ LOOK_S = 0.4
 """Between two looks at what a run waits for."""
 SILENCE_S = 20.0
 """A connection on which so long nothing comes, not even a comment, is given up."""
-AWAY_S = 60.0
-"""How long the API may be away or in trouble."""
+AWAY_S = 120.0
+"""How long the API, or what it needs, may be away or in trouble."""
 NO_ANSWER = 0
 """Stands for the status of a request whose answer never came."""
 

@@ -8,8 +8,10 @@ from typing import Any, NamedTuple
 
 from tests.chaos.attempts import texts
 from tests.chaos.faults import Fault
-from tests.chaos.observed import Observed
+from tests.chaos.observed import MESSAGES, Observed
+from tests.runs.laws import RESULTS
 
+ENDS_OF_CALLS = MESSAGES | RESULTS
 _BEFORE_US = 1_500_000
 """What was done so long before may still be felt."""
 _CLOCK_US = 20_000
@@ -74,7 +76,9 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "connections": sum(len(them) for run in runs for them in run.clients.values()),
         "commands": sum(len(run.sent) for run in runs),
         "executions": sum(run.executions for run in runs),
+        "resets": sum(run.resets for run in runs),
         "rewound": types["run.rewound"],
+        "calls": sum(types[kind] for kind in ENDS_OF_CALLS),
         "superseded": types["attempt.superseded"],
         "effects": sum(len(run.effects) for run in runs),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),

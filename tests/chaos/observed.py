@@ -47,11 +47,13 @@ class Sent:
 
 @dataclass(frozen=True)
 class Observed:
-    """One accepted run; what was not looked at has its default."""
+    """One run; what was not looked at has its default."""
 
     run_id: str
     stored: Sequence[StoredEvent]
     """The journal."""
+    accepted: bool = True
+    """False if it was found in Temporal or on disk, and nobody has submitted it."""
     input: str = ""
     """What was submitted; a rehearsal script tells what is to be said."""
     clients: Mapping[str, Sequence[Connection]] = field(default_factory=dict)
@@ -61,9 +63,12 @@ class Observed:
     """Names of the tools whose runs leave a line each."""
     unsafe: frozenset[str] = frozenset()
     """Those of them that may run once only."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """What tools are known to give, by name; `{argument}` stands for that argument."""
     status: str = ""
     """What `GET /v1/runs/{id}` says."""
     waiting_for: Sequence[Any] = ()
+    """What it says of who is waited for."""
     replay: str = ""
     """What a replay of the histories complained of."""
     executions: int = 0

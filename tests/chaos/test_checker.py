@@ -20,6 +20,7 @@ from tests.chaos.samples import (
     reset,
     without,
 )
+from tests.chaos.tree import PATCHES, ROOT
 
 GOOD = observed()
 LATE = Line("message.delta", {"text": "one "}, 1, 1)
@@ -27,6 +28,8 @@ TOOL = {"call_id": "call_1_0", "name": "note", "arguments": {}, "output": ""}
 WANTED = {"approval_id": "approval_1_0", "call_id": "call_1_0", "tool": "note"}
 ASKED = Line("approval.requested", WANTED, 1)
 ALL = len(GOOD.events)
+SECOND = [("message.delta", 0), ("message.delta", 1), ("message.completed", 0)]
+"""What the second attempt of the first answer has written, when nothing else is left of it."""
 RESET = observed(reset, resets=1)
 
 
@@ -92,6 +95,60 @@ BROKEN: list[tuple[str, Check, Observed]] = [
             instead("message.completed", data={**lines()[7].data, "text": "one "}),
         ),
     ),
+    (
+        "the whole last answer is missing",
+        Check.SAID,
+        observed(
+            lambda them: them.__delitem__(slice(at(them, "step.started", 1), -1)),
+            instead("run.completed", data={"output": "one two"}),
+        ),
+    ),
+    (
+        "an answer is given twice",
+        Check.SAID,
+        observed(
+            after(
+                "step.started",
+                lines()[7]._replace(step=3, key="0/step/3/message"),
+                lines()[2]._replace(step=3, key="0/step/3/started"),
+            )
+        ),
+    ),
+    (
+        "a thought is doubled",
+        Check.SAID,
+        observed(instead("reasoning.delta", data={"text": "hm hm "})),
+    ),
+    ("a thought is missing", Check.SAID, observed(without("reasoning.delta"))),
+    (
+        "a call is another one",
+        Check.SAID,
+        observed(instead("message.completed", data={**lines()[7].data, "tool_calls": []})),
+    ),
+    (
+        "a run fails where nothing has failed",
+        Check.SAID,
+        observed(
+            instead(
+                "run.completed", type="run.failed", data={"error": {"type": "x", "message": "x"}}
+            )
+        ),
+    ),
+    (
+        "the run's output is another one",
+        Check.OUTPUT,
+        observed(instead("run.completed", data={"output": "do"})),
+    ),
+    (
+        "a tool's output is another one",
+        Check.OUTPUT,
+        observed(instead("tool.completed", data={**lines()[10].data, "output": "booked"})),
+    ),
+    (
+        "a tool's output is from nobody",
+        Check.OUTPUT,
+        observed(instead("tool.completed", attempt=None)),
+    ),
     ("an attempt is not declared void", Check.SUPERSEDED, observed(without("attempt.superseded"))),
     ("too little is declared void", Check.SUPERSEDED, observed(after("message.delta", LATE))),
     ("a late attempt writes", Check.STALE, observed(after("attempt.superseded", LATE))),
@@ -130,6 +187,12 @@ BROKEN: list[tuple[str, Check, Observed]] = [
         Check.ENDED,
         observed(without("run.completed"), clients={}, status="running"),
     ),
+    (
+        "a run waits, and whatever people do it stays so",
+        Check.ENDED,
+        observed(without("run.completed"), clients={}, status="waiting", waiting_for=["approval"]),
+    ),
+    ("a run comes from nowhere", Check.ACCEPTED, replace(GOOD, accepted=False)),
     (
         "something comes after the end",
         Check.ONE_END,
@@ -217,13 +280,40 @@ def test_a_broken_promise_is_named(broken: Check, run: Observed) -> None:
     assert all(str(violation).startswith(violation.check) for violation in found)
 
 
+def test_the_documents_count_the_promises() -> None:
+    said = (ROOT / "docs" / "reliability.md").read_text()
+    assert f"against {len(Check)} promises with names" in said.replace("\n", " ")
+    assert f"{len([*PATCHES.glob('*.patch')])} patches break the product" in said.replace("\n", " ")
+
+
 def test_every_promise_is_broken_by_one_of_them() -> None:
     assert {broken for _, broken, _ in BROKEN} == set(Check)
 
 
-def test_a_run_that_waits_for_somebody_may_stand_still() -> None:
-    waits = observed(without("run.completed"), status="waiting", waiting_for=["approval"])
-    assert check([replace(waits, clients={})]) == []
+def test_a_drained_worker_leaves_a_call_to_be_tried_again_that_has_failed() -> None:
+    failed = {**TOOL, "error": "stumbled", "retryable": True}
+    tried = [Line("tool.failed", failed, 1, 1), Line("tool.started", TOOL, 1, 2)]
+    again = instead("tool.completed", attempt=2)
+    effects = [Effect("call_1_0", 2), Effect("call_1_1", 1)]
+    calm = [without("attempt.superseded"), without("message.delta")]
+    calm += [instead(kind, nth, attempt=1) for kind, nth in SECOND]
+    run = observed(*calm, after("tool.started", *tried), again, effects=effects, drained_only=True)
+    assert check([run]) == []
+
+
+def test_a_person_may_say_what_became_of_a_call() -> None:
+    said = Line("input.received", {"request_id": "outcome_1_1_1", "text": "happened: yes"}, 1)
+    asked = Line("input.requested", {"request_id": "outcome_1_1_1"}, 1)
+    answer = Line("command.applied", {"command_id": "answer-2", "kind": "answer"})
+    accepted = answer._replace(type="command.accepted")
+    yes = {**TOOL, "call_id": "call_1_1", "name": "book", "output": "yes"}
+
+    def ask(written: list[Line]) -> None:
+        place = at(written, "tool.completed", 1)
+        ended = Line("tool.completed", yes, 1, key="0/call/call_1_1/result")
+        written[place : place + 1] = [asked, accepted, said, answer, ended]
+
+    assert check([observed(ask)]) == []
 
 
 def test_an_unsafe_tool_may_run_as_often_as_people_say() -> None:
