@@ -27,11 +27,14 @@ LONG = {"agent": "chaos", "input": '{"rehearse": [{"tokens": 300, "every_ms": 20
 async def test_runs_outlive_a_temporal_that_is_killed_and_comes_back_a_minute_later(
     tmp_path: Path,
 ) -> None:
-    async with chaos_cluster(tmp_path / "data", 2, 2) as stack, httpx.AsyncClient() as http:
+    async with (
+        chaos_cluster(tmp_path / "data", 2, 2) as stack,
+        httpx.AsyncClient(timeout=30) as http,
+    ):
         load = Load(stack, 1, at_once=RUNS)
         plans = [plan(Random(number)) for number in range(RUNS)]  # noqa: S311
         playing = [asyncio.create_task(load.run(it, number)) for number, it in enumerate(plans)]
-        answer = await http.post(f"{stack.api_urls[0]}/v1/runs", json=LONG, timeout=20)
+        answer = await http.post(f"{stack.api_urls[0]}/v1/runs", json=LONG)
         watcher = Watcher(lambda: stack.api_urls[0], answer.json()["run_id"])
         following = asyncio.create_task(watcher.follow())
         await streaming(watcher)
