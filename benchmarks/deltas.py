@@ -1,7 +1,8 @@
 """How long a delta that is in the journal takes to a client.
 
 The clock starts where the journal gives the delta its number and its time: what it waited before,
-up to 25 ms for others to be written with it and then for its turn, is not in these figures.
+up to 25 ms for others to be written with it and then for its turn, is not in these figures, but in
+those of `tokens_of_runs`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.measure import Figure, in_order, p50, p95
+from benchmarks.provider import MODEL
 from benchmarks.sse import Frame, fetch, written_at
 from benchmarks.stack import Stack, free_port, module
 
@@ -64,6 +66,26 @@ async def hops_of_runs(url: str, count: int, seconds: float) -> Hops:
         hops += hops_ms(frames)
         received += [frame.at for frame in frames if frame.type == "message.delta"]
     return Hops(hops, max(received) - min(received))
+
+
+async def tokens_of_runs(url: str, count: int, seconds: float) -> list[float]:
+    """Milliseconds from when the provider made a token to when a client had it, of all tokens.
+
+    That many runs at once whose model, see `benchmarks.provider`, is asked over HTTP.
+    """
+    tokens = int(seconds * 1000 / EVERY_MS)
+    order = json.dumps({"tokens": tokens, "every_ms": EVERY_MS})
+    body = {"agent": "assistant", "model": f"compatible:{MODEL}", "input": order}
+    replies = await asyncio.gather(*(fetch(url, body=body) for _ in range(count)))
+    waits = [
+        (frame.at - float(made)) * 1e3
+        for _, reply in replies
+        for frame in reply.frames()
+        if frame.type == "message.delta"
+        for made in json.loads(frame.data)["data"]["text"].split()
+    ]
+    assert len(waits) == count * tokens, f"{len(waits)} tokens of {count * tokens}"
+    return waits
 
 
 async def floor(data_dir: Path, viewers: int, seconds: float) -> list[float]:

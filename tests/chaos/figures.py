@@ -85,6 +85,7 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "recoveries": len(every),
         "recovery_p50_s": percentile(every, 0.5),
         "recovery_p95_s": percentile(every, 0.95),
+        "recovery_max_s": max(every, default=None),
         "undisturbed_recoveries": len(alone),
         "undisturbed_p50_s": percentile(alone, 0.5),
         "undisturbed_p95_s": percentile(alone, 0.95),
