@@ -10,7 +10,7 @@ from tests.chaos.breakages import ALL, BROKEN, GOOD, LATE, RESET, TOOL
 from tests.chaos.checker import check
 from tests.chaos.checks import Check
 from tests.chaos.observed import Effect, Observed
-from tests.chaos.samples import Line, after, at, frames, instead, observed, without
+from tests.chaos.samples import Line, after, at, frames, instead, observed, reset, without
 from tests.chaos.tree import PATCHES, ROOT
 
 SECOND = [("message.delta", 0), ("message.delta", 1), ("message.completed", 0)]
@@ -24,6 +24,16 @@ def test_a_good_history_breaks_no_promise() -> None:
 def test_a_run_that_was_reset_breaks_no_promise() -> None:
     left = replace(RESET, clients={"ann": [frames(RESET, 0, ALL)]})
     assert check([RESET, left]) == []
+
+
+def test_a_call_that_a_reset_finds_in_its_second_attempt_begins_once_more() -> None:
+    second = after(
+        "tool.started", Line("tool.started", TOOL, 1, 2), Line("tool.started", TOOL, 1, 1)
+    )
+    effects = [Effect("call_1_0", 2), Effect("call_1_0", 1), Effect("call_1_1", 1)]
+    assert check([observed(second, reset, effects=effects)]) == []
+    found = {violation.check for violation in check([observed(second, effects=effects)])}
+    assert found == {Check.STALE, Check.NOT_RERUN}, "without a reset"
 
 
 @pytest.mark.parametrize(("broken", "run"), [it[1:] for it in BROKEN], ids=[it[0] for it in BROKEN])
