@@ -10,10 +10,10 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmarks.cluster import Apart, running_apart
-from benchmarks.deltas import Hops, floor, hops_of_runs, tokens_of_runs
+from benchmarks.deltas import Hops, floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.sse import fetch
-from benchmarks.stack import free_port, module, rss_mb, settings
+from benchmarks.stack import rss_mb
 
 BENCH = "apart"
 RUNS = 20
@@ -28,8 +28,6 @@ class Course(NamedTuple):
 
     hops: Hops
     """Of each delta."""
-    tokens_ms: list[float]
-    """Of each token of a model that is asked over HTTP, from made to received."""
     cpu_s: dict[str, float]
     """Processor seconds by kind of process."""
     memory_mb: dict[str, float]
@@ -49,8 +47,8 @@ async def measure(*, quick: bool) -> list[Figure]:
     return [
         *_figures("written → received", relaxed.hops.ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
         *_figures("deltas on disk: written → received", durable.hops.ms, bare),
-        *_figures("token made (HTTP) → received", relaxed.tokens_ms),
-        *_figures("deltas on disk: token made (HTTP) → received", durable.tokens_ms),
+        *_figures("token → received", relaxed.hops.tokens_ms),
+        *_figures("deltas on disk: token → received", durable.hops.tokens_ms),
         Figure(BENCH, "deltas received", "1/s", relaxed.hops.per_s),
         *(
             Figure(BENCH, f"CPU of {kind} per delta", "µs", cpu_s / deltas * 1e6)
@@ -68,23 +66,14 @@ async def measure(*, quick: bool) -> list[Figure]:
 
 
 async def _course(folder: Path, seconds: float, *, relaxed: bool) -> Course:
-    folder = folder / f"relaxed-{relaxed}"
-    port = free_port()
-    provider = f"http://127.0.0.1:{port}"
-    env = {**settings(provider), "RELAYLINE_RELAXED_DELTAS": str(relaxed)}
-    log = folder.with_suffix(".log")
-    async with (
-        module("provider", str(port), log=log, url=f"{provider}/healthz"),
-        running_apart(folder, apis=1, workers=1, env=env) as apart,
-    ):
-        runs = f"{apart.apis[0]}/v1/runs"
+    env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
+    async with running_apart(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as apart:
         before = apart.cpu_s()
-        hops = await hops_of_runs(runs, RUNS, seconds)
+        hops = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
         used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
-        tokens_ms = await tokens_of_runs(runs, RUNS, seconds)
         pids = {kind: apart.cluster.pids_of(kind)[0] for kind in ("worker", "api")}
         memory_mb = {kind: rss_mb(pid) for kind, pid in pids.items()}
-        return Course(hops, tokens_ms, used, memory_mb, await _held(apart) if relaxed else {})
+        return Course(hops, used, memory_mb, await _held(apart) if relaxed else {})
 
 
 async def _held(apart: Apart) -> dict[str, float]:
