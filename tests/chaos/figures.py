@@ -11,6 +11,7 @@ from tests.chaos.faults import Fault
 from tests.chaos.observed import MESSAGES, Observed
 from tests.runs.laws import RESULTS
 
+WORKER_GONE = "the worker stopped in mid-answer"
 ENDS_OF_CALLS = MESSAGES | RESULTS
 _BEFORE_US = 1_500_000
 """What was done so long before may still be felt."""
@@ -57,6 +58,12 @@ def _recovery(faults: Sequence[Fault], cut_us: int, back_us: int) -> list[Recove
     return []
 
 
+def cut_answers(run: Observed) -> int:
+    """How often an answer that was streamed had to begin anew because its worker was gone."""
+    voids = (event for event in run.events if event["type"] == "attempt.superseded")
+    return sum(event["data"]["reason"] == WORKER_GONE for event in voids)
+
+
 def percentile(values: Sequence[float], share: float) -> float | None:
     """Of sorted values; None if there are none."""
     return values[min(int(len(values) * share), len(values) - 1)] if values else None
@@ -80,6 +87,7 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "rewound": types["run.rewound"],
         "calls": sum(types[kind] for kind in ENDS_OF_CALLS),
         "superseded": types["attempt.superseded"],
+        "cut": sum(map(cut_answers, runs)),
         "effects": sum(len(run.effects) for run in runs),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),
         "recoveries": len(every),
