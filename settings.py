@@ -78,7 +78,8 @@ class Settings(BaseSettings):
     heartbeat_s: float = Field(default=15, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=20, gt=0)
-    """Seconds a client may take to accept a chunk before its stream is closed; it resumes."""
+    """Seconds in which a client takes nothing of what it is sent until its stream is closed; it
+    resumes."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links."""
 

@@ -1,14 +1,19 @@
-"""How every process connects to Temporal, and asks it how a run was closed."""
+"""How every process connects to Temporal, reads it, and asks it how a run was closed."""
 
 from __future__ import annotations
 
 import asyncio
 import re
+from collections.abc import Sequence
 from datetime import timedelta
+from typing import Any
 
+from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
-from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
 from temporalio.service import RPCError
 
@@ -48,6 +53,36 @@ _REASONS = (
 )
 """By what the client says, why a connection was not made; the first that fits."""
 _POSITION = re.compile(r"line \d+, column \d+")
+
+
+class _PayloadConverter(PydanticPayloadConverter):
+    """Pydantic's; what can't be decoded and was given no type stays a `RawValue`.
+
+    Signals take whatever anybody sends. An error in its place would be logged by the worker, and
+    the signal dropped without the run's knowledge.
+    """
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
+    ) -> list[Any]:
+        """As many values as payloads.
+
+        Raises:
+            Exception: types are given, and a payload is none of its type.
+        """
+        if type_hints:
+            return super().from_payloads(payloads, type_hints)
+        return [self._decoded(payload) for payload in payloads]
+
+    def _decoded(self, payload: Payload) -> Any:
+        try:
+            return super().from_payloads([payload])[0]
+        except Exception:  # noqa: BLE001  by encoding, these are of many libraries
+            return RawValue(payload)
+
+
+data_converter = DataConverter(payload_converter_class=_PayloadConverter)
+"""Of every client, worker and replay of ours."""
 
 
 class TemporalUnreachable(Exception):
@@ -108,7 +143,7 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
         )
     try:
         async with asyncio.timeout(timeout_s):
-            return await Client.connect(**config, lazy=lazy, data_converter=pydantic_data_converter)
+            return await Client.connect(**config, lazy=lazy, data_converter=data_converter)
     except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
         if why := unconnected(error):
             raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error

@@ -5,8 +5,11 @@ from __future__ import annotations
 import asyncio
 from typing import Literal, NamedTuple
 
+from temporalio.exceptions import ApplicationError
+
 from activities.attempt import Attempt
 from contracts.envelope import NewEvent
+from contracts.errors import ErrorType
 from contracts.events import MessageDelta, ReasoningDelta
 
 HOLD_S = 0.025
@@ -32,7 +35,8 @@ class DeltaWriter:
     A delta that comes when nothing was written for `hold_s` is written at once. Others wait
     until `hold_s` after the last write began, until `HOLD_BYTES` have come, or until the kind
     changes. Order is kept, nothing is lost or doubled: the texts written, put together, are the
-    texts given, up to the first failed append.
+    texts given, up to the first failed append. A journal that has crashed and lost deltas has
+    failed, too: the rest would be shown without them, and the next attempt streams all of it.
     """
 
     def __init__(self, attempt: Attempt, step: int, *, hold_s: float = HOLD_S) -> None:
@@ -47,6 +51,8 @@ class DeltaWriter:
         self._room.set()
         self._closing = False
         self._last: tuple[NewEvent, ...] = ()
+        self._newest = 0
+        """`seq` of the newest delta."""
         self.task = asyncio.create_task(self._write())
         """Ends after `close`, or earlier with the error of the append that failed."""
         self.task.add_done_callback(_retrieve)
@@ -99,9 +105,24 @@ class DeltaWriter:
             if self._closing:
                 break
             next_write = loop.time() + self._hold_s
-            await self._attempt.append(*self._take())
+            await self._append(self._take())
         if events := (*self._take(), *self._last):
             await self._attempt.append(*events)
+
+    async def _append(self, deltas: list[NewEvent]) -> None:
+        """Append more of the answer.
+
+        Raises:
+            ApplicationError: as in `Attempt`; `journal-unavailable` also when these have numbers
+                that earlier ones had, which are lost.
+        """
+        placed = await self._attempt.append(*deltas)
+        if placed[0].seq <= self._newest:
+            raise ApplicationError(
+                f"the journal has lost deltas: event {placed[0].seq} was one already",
+                type=ErrorType.JOURNAL_UNAVAILABLE,
+            )
+        self._newest = placed[-1].seq
 
     async def _gather(self, hold_s: float) -> None:
         """Wait for more, but no longer than that."""

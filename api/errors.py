@@ -286,13 +286,13 @@ def _field(loc: tuple[str | int, ...]) -> str:
     return ".".join(str(part) for part in loc[1:])[:200] or str(loc[0])
 
 
-async def _http(_: Request, error: HTTPException) -> Response:
-    """What the framework refuses by itself: no such path, wrong method, body too large."""
-    slugs = {404: "not-found", 405: "method-not-allowed", 413: "too-large"}
-    detail = error.detail if isinstance(error.detail, str) else ""
-    slug = slugs.get(error.status_code, "http-error")
-    title = HTTPStatus(error.status_code).phrase
-    return problem(error.status_code, (slug, title, detail), headers=error.headers)
+async def _http(request: Request, error: HTTPException) -> Response:
+    """What the framework refuses by itself (no such path, wrong method), or passes on for us."""
+    if isinstance(error.__cause__, ApiError):
+        return await _api_error(request, error.__cause__)
+    slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
+    what = (slug, HTTPStatus(error.status_code).phrase, str(error.detail))
+    return problem(error.status_code, what, headers=error.headers)
 
 
 async def _unhandled(request: Request, error: Exception) -> Response:

@@ -13,6 +13,8 @@ from contracts.envelope import EventPage
 from journal.port import CursorExpired, Head
 
 router = APIRouter(prefix="/v1/runs", tags=["events"])
+PAGE_BYTES = 4 * 1024 * 1024
+"""Data of events on a page; one event may be larger."""
 _MAX_DIGITS = 18
 _EMPTY = Head(first_seq=1, last_seq=0, ended=False)
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
@@ -63,9 +65,15 @@ async def get_events(
     services: Serving,
     run_id: RunId,
     cursor: Cursor,
-    limit: Annotated[int, Query(ge=1, le=1000, description="Events on a page.")] = 100,
+    limit: Annotated[
+        int, Query(ge=1, le=1000, description="Events on a page; fewer where they are large.")
+    ] = 100,
 ) -> Response:
-    """Every event of the run, in order, each once; closes after the terminal one."""
+    """Every event of the run, in order, each once; closes after the terminal one.
+
+    A stream whose last frame is `events.lost` (its id is empty) has shown events that a crash of
+    the journal's storage took away: drop what was shown and read on from the start.
+    """
     head = await services.views.exists(run_id) or _EMPTY
     stream = wants_stream(request)
     if stream and head.ended and cursor >= head.last_seq:
@@ -75,7 +83,7 @@ async def get_events(
         seat = services.streams.reserve(request)
         viewer = services.feed.view(run_id, cursor, head.last_seq)
         return services.streams.respond(viewer, seat)
-    events = await services.journal.read(run_id, cursor, limit)
+    events = await services.journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
     newest = events[-1].seq if events else cursor
     newest_ends = events[-1].ends_run if events else head.ended
     ended = newest_ends and newest >= head.last_seq

@@ -9,12 +9,12 @@ from collections import deque
 from collections.abc import Sequence
 from contextlib import aclosing
 
-from api.frames import frame, notice
+from api.frames import LOST, UNAVAILABLE, frame, notice
 from api.metrics import Metrics
 from api.silence import Silence
 from api.streams import Subscriber
 from contracts.envelope import StoredEvent
-from journal.port import CursorExpired, Journal, JournalUnavailable
+from journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 
 MAX_FRAMES = 2048
 """Frames that a channel keeps for its viewers; who is further behind reads the journal."""
@@ -23,6 +23,8 @@ CHUNK_BYTES = 64 * 1024
 """A chunk is cut at the first frame past this size."""
 PAGE = 64
 """Events that a viewer behind the buffer reads at a time."""
+PAGE_BYTES = 256 * 1024
+"""Data of them, held until they are sent; one event may be larger."""
 LINGER_S = 0.5
 """How long a run is still followed after its last viewer has left."""
 _RETRY_S = 0.5
@@ -60,11 +62,15 @@ class Viewer(Watch):
         super().__init__(channel)
         self.position = position
         self._noticed = 0
+        self._told_of_loss = False
         self._page: deque[StoredEvent] = deque()
 
     async def next_chunk(self) -> bytes | None:
         """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
         channel = self.channel
+        if channel.loss:
+            told, self._told_of_loss = self._told_of_loss, True
+            return None if told else channel.loss
         if self._page or channel.first - 1 > self.position:
             return await self._from_journal()
         if channel.last > self.position:
@@ -101,7 +107,8 @@ class Viewer(Watch):
         """Read the next page; while the journal does not answer, it stays empty."""
         channel = self.channel
         try:
-            self._page.extend(await channel.journal.read(channel.run_id, self.position, PAGE))
+            read = channel.journal.read
+            self._page.extend(await read(channel.run_id, self.position, PAGE, max_bytes=PAGE_BYTES))
         except JournalUnavailable as error:
             _log.warning("journal unavailable, stream held", extra={"reason": str(error)})
             asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
@@ -127,6 +134,8 @@ class Channel:
         """Facts seen so far: tells whether something other than a delta has come."""
         self.over = False
         """True when nothing more will come."""
+        self.loss = b""
+        """What every viewer is told at last when events that were given out have been lost."""
         self.heard_at = asyncio.get_running_loop().time()
         """When something came last, on the loop's clock."""
         self.delivered = 0
@@ -136,6 +145,7 @@ class Channel:
         self.notices = 0
         """How many there were."""
         self._lacking: str | None = None
+        self._newest: StoredEvent | None = None
         self._feed = feed
         self._frames: list[bytes] = []
         self._bytes = 0
@@ -159,7 +169,7 @@ class Channel:
         self.notice = b""
         if what is not None:
             self.notices += 1
-            self.notice = notice(self.run_id, what)
+            self.notice = notice(self.run_id, UNAVAILABLE, what)
             self.wake_all()
 
     def leave(self, watch: Watch) -> None:
@@ -175,7 +185,7 @@ class Channel:
             watch.wake()
 
     async def _follow(self) -> None:
-        """Tail until the terminal fact; trouble of the journal is waited out."""
+        """Tail until the terminal fact or a loss; other trouble of the journal is waited out."""
         try:
             while True:
                 try:
@@ -185,12 +195,16 @@ class Channel:
                     await asyncio.sleep(_RETRY_S)
         except CursorExpired:
             _log.info("events were swept while watched", extra={"run_id": self.run_id})
+        except EventsLost as error:
+            reason = str(error)
+            _log.warning("events lost", extra={"run_id": self.run_id, "reason": reason})
+            self.loss = notice(self.run_id, LOST, reason)
         finally:
             self.over = True
             self.wake_all()
 
     async def _tail(self) -> None:
-        async with aclosing(self.journal.tail(self.run_id, self.last)) as batches:
+        async with aclosing(self.journal.tail(self.run_id, self._newest or self.last)) as batches:
             async for batch in batches:
                 self._add(batch)
 
@@ -206,7 +220,7 @@ class Channel:
             self._frames.append(encoded)
             self._bytes += len(encoded)
             self.facts += event.key is not None
-        newest = batch[-1]
+        self._newest = newest = batch[-1]
         self.last = newest.seq
         self.over = newest.ends_run
         self.heard_at = asyncio.get_running_loop().time()

@@ -13,12 +13,21 @@ def frame(event: StoredEvent) -> bytes:
     return f"id: {event.seq}\nevent: {event.type}\ndata: {event.envelope_json()}\n\n".encode()
 
 
-def notice(run_id: str, reason: str) -> bytes:
-    """`worker.unavailable`, which is in no journal and so has neither `seq` nor id."""
+UNAVAILABLE = "worker.unavailable"
+LOST = "events.lost"
+
+
+def notice(run_id: str, kind: str, reason: str) -> bytes:
+    """An event that is in no journal and so has neither `seq` nor id.
+
+    After `events.lost` no id counts that was sent before: its own is empty, which makes a
+    browser's EventSource forget the newest and begin anew when it comes back.
+    """
     envelope = {
         "run_id": run_id,
         "at": rfc3339(time.time_ns() // 1000),
-        "type": "worker.unavailable",
+        "type": kind,
         "data": {"reason": reason},
     }
-    return f"event: worker.unavailable\ndata: {json.dumps(envelope)}\n\n".encode()
+    forget = "id:\n" if kind == LOST else ""
+    return f"{forget}event: {kind}\ndata: {json.dumps(envelope)}\n\n".encode()

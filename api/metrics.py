@@ -79,15 +79,26 @@ class CountRequests:
         self._requests = metrics.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; count when the status is known."""
+        """Pass everything on; count when the status is known, an error that nobody saw as 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
+        answered = False
 
         async def counted(message: Message) -> None:
+            nonlocal answered
             if message["type"] == "http.response.start":
-                route = getattr(scope.get("route"), "path", "none")
-                self._requests.labels(scope["method"], route, message["status"]).inc()
+                answered = True
+                self._count(scope, message["status"])
             await send(message)
 
-        await self._app(scope, receive, counted)
+        try:
+            await self._app(scope, receive, counted)
+        except Exception:
+            if not answered:  # what the framework says then does not pass here
+                self._count(scope, 500)
+            raise
+
+    def _count(self, scope: Scope, status: int) -> None:
+        route = getattr(scope.get("route"), "path", "none")
+        self._requests.labels(scope["method"], route, status).inc()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import logging
 import os
 import socket
@@ -51,8 +52,9 @@ class Part(NamedTuple):
 async def keep(listeners: Sequence[socket.socket]) -> None:
     """Keep a process on each of them running until SIGTERM, SIGINT or SIGHUP, then stop all.
 
-    They stop side by side: streams end first, as with one process. A second signal ends them at
-    once. Each process that dies is started again within a second.
+    They stop side by side: streams end first, as with one process, and new connections are refused.
+    A second signal ends them at once. Each process that dies is started again within a second;
+    while one can't start, the others get its share of new connections. Closes the listeners.
 
     Raises:
         SystemExit: 1, none of them could start; it has said why on stderr.
@@ -75,6 +77,7 @@ class _Processes:
 
     def __init__(self, listeners: Sequence[socket.socket], metrics_dir: str) -> None:
         self._metrics_dir = Path(metrics_dir)
+        self._listeners = listeners
         self._pipe = os.pipe()
         parts = [
             Part(number, listener.fileno(), self._pipe[1], metrics_dir)
@@ -93,7 +96,12 @@ class _Processes:
         await self._none_can.wait()
 
     async def stop(self) -> None:
-        """SIGTERM to each, side by side; return when they have ended."""
+        """SIGTERM to each, side by side; return when they have ended.
+
+        Our own copies of their sockets go first: the last one open takes connections in.
+        """
+        for listener in self._listeners:
+            listener.close()
         await asyncio.gather(*(child.stop() for child in self._children))
 
     async def close(self) -> None:
@@ -108,11 +116,23 @@ class _Processes:
 
     def ended(self, child: Child, code: int) -> None:
         """Forget the process; give up when it could not start and no other serves."""
-        forget_gauges(self._metrics_dir, self._children[child].number)
+        number = self._children[child].number
+        forget_gauges(self._metrics_dir, number)
         if child.pid in self._ready:
             self._ready.discard(child.pid)
-        elif code > 0 and not self._ready:
+        elif self._ready:
+            self._pass_on(self._listeners[number - 1])
+        elif code > 0:
             self._none_can.set()
+
+    def _pass_on(self, listener: socket.socket) -> None:
+        """Have the kernel deal to the others, until a process listens on it again.
+
+        What waits in its queue is reset, so that those clients come again.
+        """
+        if self._listeners.count(listener) == 1:
+            with contextlib.suppress(OSError):  # ENOTCONN: nobody has listened on it since
+                listener.shutdown(socket.SHUT_RDWR)
 
     def note(self, text: str) -> None:
         """Log it, unless the process that could not start has just said why."""

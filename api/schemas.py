@@ -62,7 +62,8 @@ class RunRequest(_Request):
     """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
     limits: RequestedLimits | None = None
     metadata: dict[_Key, _Value] | None = None
-    """The caller's own labels; `tenant` is searchable in Temporal."""
+    """The caller's own labels; `tenant` is searchable in Temporal, and has at most 255 characters,
+    none of which is a control character."""
     webhook: SkipJsonSchema[JsonValue] = None
     """Not offered by this version: anything but null is refused."""
 

@@ -14,7 +14,8 @@ from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
-from api.streams import ABORT_EXTENSION
+from api.errors import TooLarge
+from api.streams import CONNECTION
 
 SEND_BUFFER_BYTES = 128 * 1024
 """Of the kernel, per connection: a client that does not read is noticed after that much."""
@@ -26,11 +27,14 @@ class AddressInUse(Exception):
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets a response drop its connection with everything that is still queued."""
+    """Lets a response see what is queued, and drop its connection with all of that."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
-        self.scope["extensions"] = {ABORT_EXTENSION: {"abort": self.transport.abort}}
+        connection = self.transport
+        self.scope["extensions"] = {
+            CONNECTION: {"abort": connection.abort, "queued": connection.get_write_buffer_size}
+        }
 
 
 class BodyLimit:
@@ -44,7 +48,8 @@ class BodyLimit:
         """Pass everything on.
 
         Raises:
-            HTTPException: 413, out of `receive`.
+            HTTPException: 413, out of `receive`; from `TooLarge`, which the framework would take
+                for an error of its own.
         """
         taken = 0
 
@@ -53,7 +58,8 @@ class BodyLimit:
             message = await receive()
             taken += len(message.get("body", b""))
             if taken > self._max_bytes:
-                raise HTTPException(413, f"the body is larger than {self._max_bytes} bytes")
+                said = f"the body is larger than {self._max_bytes} bytes"
+                raise HTTPException(413) from TooLarge(said, field="body", limit=self._max_bytes)
             return message
 
         await self._app(scope, bounded, send)
@@ -113,8 +119,8 @@ def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
     On Linux each process has its own, and the kernel deals new connections out evenly. From one
     socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
     kernel would not deal, and they are one and the same. Only the first listens yet: the others are
-    dealt connections from the moment that their process serves. Keep all of them open: what waits
-    in the queue of a process that died is taken up by its successor.
+    dealt connections from the moment that their process serves. While they serve, keep all of them
+    open: what waits in the queue of a process that died is taken up by its successor.
 
     Raises:
         AddressInUse: as `listen`; the first is bound as if it were alone.

@@ -17,8 +17,9 @@ from starlette.types import Receive, Scope, Send
 from api.errors import TooManyStreams
 from api.metrics import Metrics
 
-ABORT_EXTENSION = "relayline.abort"
-"""ASGI extension of our server: `{"abort": Callable}` drops the connection with what is queued."""
+CONNECTION = "relayline.connection"
+"""ASGI extension of our server, functions: `abort` drops the connection with all that is queued,
+`queued` tells how many bytes that are."""
 RETRY = b"retry: 1000\n\n"
 HEARTBEAT = b": \n\n"
 _HEADERS = {
@@ -201,10 +202,14 @@ class SseResponse(Response):
         self._sent_at = 0.0
         self._sending = False
         self._abort: Callable[[], None] | None = None
+        self._queued: Callable[[], int] = lambda: 0
+        self._left = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Send the whole stream; whatever happens, nothing of it stays behind."""
-        self._abort = scope.get("extensions", {}).get(ABORT_EXTENSION, {}).get("abort")
+        connection = scope.get("extensions", {}).get(CONNECTION, {})
+        self._abort = connection.get("abort")
+        self._queued = connection.get("queued", self._queued)
         self._streams.entered(self)
         try:
             async with on_disconnect(receive, self._leave):
@@ -215,13 +220,19 @@ class SseResponse(Response):
             self._streams.left(self)
 
     def look(self, now: float, silent_s: float, stuck_s: float) -> None:
-        """Make it beat after `silent_s` of silence; drop it when a send takes `stuck_s`."""
-        if self._sending and now - self._sent_at >= stuck_s:
+        """Make it beat after `silent_s` of silence; drop it when nothing is read for `stuck_s`.
+
+        The time that a send takes tells nothing: one large event may take a slow reader minutes.
+        """
+        if not self._sending:
+            if now - self._sent_at >= silent_s:
+                self._beat = True
+                self.source.wake()
+        elif (left := self._queued()) < self._left:
+            self._left, self._sent_at = left, now
+        elif now - self._sent_at >= stuck_s:
             _log.info("client does not read: stream dropped")
             self.abort()
-        elif not self._sending and now - self._sent_at >= silent_s:
-            self._beat = True
-            self.source.wake()
 
     def abort(self) -> None:
         """Drop the connection; the client resumes where it was."""
@@ -255,9 +266,10 @@ class SseResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, chunk: bytes) -> None:
-        """Send and take the time; the ticker looks at it."""
+        """Send and take the time; the ticker looks at it, and at what is left to send."""
         loop = asyncio.get_running_loop()
         self._sent_at = loop.time()
+        self._left = self._queued() + len(chunk)
         self._beat = False
         self._sending = True
         await send({"type": "http.response.body", "body": chunk, "more_body": True})

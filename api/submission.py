@@ -6,6 +6,8 @@ import hashlib
 import json
 import secrets
 import time
+import unicodedata
+from collections.abc import Mapping
 from typing import NamedTuple
 
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -19,6 +21,9 @@ from catalog.rehearsal import MalformedScript, validate_script
 from contracts.events import RunStarted, UserMessageEvent
 from contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
 from journal.port import CursorExpired
+
+MAX_TENANT_CHARS = 255
+"""What a keyword of Temporal holds where its visibility store is Postgres or MySQL."""
 
 
 class Submitted(NamedTuple):
@@ -47,7 +52,8 @@ def checked(services: Services, request: RunRequest, run_id: str) -> RunInput:
     """The workflow's input.
 
     Raises:
-        InvalidField: an unknown agent or model, too many metadata keys, a webhook.
+        InvalidField: an unknown agent or model, too many metadata keys, a tenant that Temporal
+            could not list, a webhook.
         TooLarge: the input.
     """
     if request.webhook is not None:
@@ -78,7 +84,7 @@ def checked(services: Services, request: RunRequest, run_id: str) -> RunInput:
         agent=agent,
         input=request.input,
         metadata=metadata,
-        tenant=metadata.get("tenant") or DEFAULT_TENANT,
+        tenant=_tenant(metadata),
         request_sha256=digest(request),
     )
 
@@ -149,6 +155,28 @@ def _same_start(request: RunRequest, started: RunStarted) -> bool:
         and (request.metadata or {}) == (started.metadata or {})
         and all(given[name] == value for name, value in asked.items())
     )
+
+
+def _tenant(metadata: Mapping[str, str]) -> str:
+    """Whom the run is for.
+
+    Temporal would take one that its visibility store can't hold, and never list the run.
+
+    Raises:
+        InvalidField: it is too long, or has control characters.
+    """
+    tenant = metadata.get("tenant") or DEFAULT_TENANT
+    if len(tenant) > MAX_TENANT_CHARS:
+        raise InvalidField(
+            f"metadata.tenant: {len(tenant)} characters, at most {MAX_TENANT_CHARS} are taken",
+            field="metadata.tenant",
+            limit=MAX_TENANT_CHARS,
+        )
+    if any(unicodedata.category(char) == "Cc" for char in tenant):
+        raise InvalidField(
+            "metadata.tenant: control characters are not taken", field="metadata.tenant"
+        )
+    return tenant
 
 
 def _check_script(agent: AgentSpec, request: RunRequest) -> None:

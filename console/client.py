@@ -142,7 +142,8 @@ class ApiClient:
         """The run's events as they come, as the server wrote them, each once and in order.
 
         Reconnects by itself for as long as it takes; ends after the terminal event. Close the
-        iterator (`aclosing`) to stop following.
+        iterator (`aclosing`) to stop following. If the server has lost events that were given
+        out, an interruption says `anew`, and the events come from `after` on once more.
 
         Args:
             run_id: The run.

@@ -28,7 +28,9 @@ _TRY_AGAIN = frozenset({408, 425, 429})
 
 
 _UNAVAILABLE = "worker.unavailable"
-"""The one event that is in no journal: it has no id, and may come again."""
+_LOST = "events.lost"
+"""These two are in no journal: they have no id, and may come again."""
+_CURSOR_AHEAD = "cursor-ahead"
 
 
 class Interruption(NamedTuple):
@@ -40,6 +42,9 @@ class Interruption(NamedTuple):
     """Until the next connection."""
     connected: bool = False
     """True: the stream stands, but the run lacks what it needs to go on."""
+    anew: bool = False
+    """True: the server has lost events that were given out. They count no more, and all that
+    stands is given out from the start."""
 
 
 class _Broken(Exception):
@@ -50,12 +55,19 @@ class _Broken(Exception):
         self.retry_after_s = retry_after_s
 
 
+class _Lost(_Broken):
+    """Events that were given out are not in the journal any more."""
+
+
 class Follower:
     """One reader's place in one run's stream.
 
     Gives every event once and in order. A connection that ends, fails, goes silent or is answered
     with 5xx is taken up again after the last event received, for as long as it takes: after the
     server's `retry`, doubled with each failure in a row up to `MAX_WAIT_S`, jittered.
+
+    Where the server says, or its answers show, that it has lost events which were given out, it
+    begins anew: those do not count, and numbers come again.
     """
 
     def __init__(
@@ -67,6 +79,7 @@ class Follower:
     ) -> None:
         self.cursor = after
         """`seq` of the newest event given out."""
+        self._start = after
         self._http = http
         self._path = path
         self._silence_s = silence_s
@@ -92,6 +105,8 @@ class Follower:
                     async for frame in connection:
                         yield frame
             except (httpx.HTTPError, _Broken) as error:
+                if isinstance(error, _Lost):
+                    self.cursor = self._start
                 interruption = self._interruption(error)
                 self._on_interruption(interruption)
                 await asyncio.sleep(interruption.wait_s)
@@ -116,12 +131,18 @@ class Follower:
             raise _Broken("the server closed the stream")
 
     async def _events(self, answer: httpx.Response) -> AsyncGenerator[SseFrame, None]:
-        """The answer's events that were not given out before."""
+        """The answer's events that were not given out before.
+
+        Raises:
+            _Lost: some that were are lost.
+        """
         parser = SseParser()
         async for chunk in answer.aiter_bytes():
             for frame in parser.feed(chunk):
+                if frame.event == _LOST:
+                    raise _Lost(_reason(frame.data))
                 if frame.event == _UNAVAILABLE:
-                    self._on_interruption(Interruption(_lacking(frame.data), 0, connected=True))
+                    self._on_interruption(Interruption(_reason(frame.data), 0, connected=True))
                 if not self._is_next(frame):
                     continue
                 self._failures = 0
@@ -141,11 +162,14 @@ class Follower:
         """Note a 204 as the end; refuse what is no event stream.
 
         Raises:
+            _Lost: the journal is shorter than what was given out, and that had not ended.
             _Broken: trying again may help.
             ApiError: it can't.
         """
-        status = answer.status_code
+        status, went_on = answer.status_code, self.cursor > self._start
         if status == httpx.codes.NO_CONTENT:
+            if went_on:
+                raise _Lost("the run has ended before the newest event seen")
             self._ended = True
             return
         kind = answer.headers.get("content-type", "")
@@ -156,6 +180,8 @@ class Follower:
             return
         await answer.aread()
         problem = problem_of(base_url, answer)
+        if problem.kind == _CURSOR_AHEAD and went_on:
+            raise _Lost(str(problem))
         if answer.is_server_error or status in _TRY_AGAIN:
             raise _Broken(str(problem), _retry_after_s(answer))
         raise problem
@@ -166,12 +192,13 @@ class Follower:
         self._failures = min(self._failures + 1, _MAX_DOUBLINGS)
         wait_s = backoff_s * random.uniform(0.5, 1)  # noqa: S311  jitter, no secret
         if isinstance(error, _Broken):
-            return Interruption(str(error), max(wait_s, error.retry_after_s))
+            wait_s = max(wait_s, error.retry_after_s)
+            return Interruption(str(error), wait_s, anew=isinstance(error, _Lost))
         return Interruption(reason(error), wait_s)
 
 
-def _lacking(data: str) -> str:
-    """What the run lacks, as `worker.unavailable` has it."""
+def _reason(data: str) -> str:
+    """What the run lacks, or what became of events, as the notice has it."""
     try:
         return str(json.loads(data)["data"]["reason"])
     except (ValueError, TypeError, KeyError):

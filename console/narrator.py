@@ -85,8 +85,15 @@ class Narrator:
                 self._line(words, style)
 
     def interrupted(self, interruption: Interruption) -> None:
-        """Tell that nothing comes, and why; once, however often it is said or tried again."""
+        """Tell that nothing comes, and why; once, however often it is said or tried again.
+
+        When the server has lost events, a line says so and everything is told from the start.
+        """
         before, self._cut = self._cut, interruption
+        if interruption.anew:
+            self.rendered, self._written = Rendered(), ""
+            self._line(f"↻ {lost(interruption)}", _ASK)
+            return
         known = before is not None and before.connected == interruption.connected
         if not known and self._screen:
             self._screen.aside(lost(interruption))
@@ -223,4 +230,6 @@ def lost(interruption: Interruption) -> str:
     """For people, when a connection broke off or nobody works."""
     if interruption.connected:
         return f"waiting: {interruption.reason}"
+    if interruption.anew:
+        return f"the server has lost events ({interruption.reason}): once more from the start"
     return f"connection lost ({interruption.reason}): trying again"

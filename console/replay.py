@@ -12,13 +12,12 @@ from google.protobuf.json_format import ParseError
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
 from activities.model import ModelActivities
-from temporal_client import connect
+from temporal_client import connect, data_converter
 
 MODEL_ACTIVITY = ModelActivities.call_model.__name__
 FETCH_TIMEOUT = timedelta(seconds=30)
@@ -99,7 +98,7 @@ async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
     """
     replayer = Replayer(
         workflows=[workflow],
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)

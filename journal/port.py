@@ -4,6 +4,7 @@ JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
 ├── CursorExpired       the events asked for are past retention
+├── EventsLost          the event to go on from is not there, or is another
 ├── Unstorable          an event is such that no journal can hold it; a retry cannot help
 └── JournalUnavailable  the storage did not answer; try again
 """
@@ -35,6 +36,21 @@ class CursorExpired(JournalError):
     def __init__(self, oldest: int) -> None:
         super().__init__(f"events before {oldest} are past retention")
         self.oldest = oldest
+
+
+class EventsLost(JournalError):
+    """The event to go on from is not there, or is another: read the run from its start.
+
+    The storage crashed and has lost its newest events, which had been given out. It goes on from
+    what is left, so their numbers are given again.
+    """
+
+    def __init__(self, seq: int, newest: int) -> None:
+        super().__init__(
+            f"event {seq} is not there any more, the newest is {newest}"
+            if newest < seq
+            else f"event {seq} is another now"
+        )
 
 
 class Unstorable(JournalError):
@@ -118,11 +134,18 @@ class Journal(Protocol):
         ...
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """At most `limit` events with `seq > after`, in order; with `facts`, only keyed ones.
 
-        An unknown run reads as empty.
+        With `max_bytes`, only as many as have so much data together, in UTF-8, but one if there is
+        any; no more than one more is fetched from the storage. An unknown run reads as empty.
 
         Raises:
             CursorExpired: `after + 1` is older than the oldest event kept.
@@ -138,12 +161,17 @@ class Journal(Protocol):
         """The run's bounds, None if the journal does not know the run."""
         ...
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
-        """Batches of events with `seq > after`, as they come; ends after the terminal fact.
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+        """Batches of events after that `seq`, as they come; ends after the terminal fact.
 
-        The run need not be known yet. Close the iterator (`aclosing`) to stop watching.
+        Whoever has the event itself gives it in place of its `seq`: then it is made sure of that
+        it still stands. The same is done for what is given out. From the start, the run need not
+        be known yet. Close the iterator (`aclosing`) to stop watching.
 
         Raises:
+            EventsLost: what `after` names, or what was given out, is not there.
             CursorExpired: as in `read`.
             JournalUnavailable: the storage did not answer for longer than the adapter waits.
         """

@@ -30,7 +30,8 @@ class PostgresJournal:
     commit (by default, on its disk) when `append` returns. Deltas alone are committed relaxed:
     they survive the death of any of our processes and a restart of Postgres, but the newest of
     them (under a second) may be gone when Postgres or its machine crashes, and `seq` then goes on
-    from what is left. Without `relaxed_deltas` they are as durable as facts.
+    from what is left: tails that gave them out raise `EventsLost`. Without `relaxed_deltas` they
+    are as durable as facts.
 
     A swept run has forgotten its keys: a repeated one is `RunEnded`.
 
@@ -63,11 +64,18 @@ class PostgresJournal:
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
-        query = sql.FACTS if facts else sql.PAGE
-        return sql.page(await self._fetch(query, run_id, after, max(limit, 0)), after).events
+        query = sql.FACTS if facts else sql.READ
+        found = await self._fetch(query, run_id, after, max(limit, 0), max_bytes)
+        return sql.page(found, after).events
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
@@ -81,7 +89,9 @@ class PostgresJournal:
         found = await self._fetch(sql.HEAD, run_id)
         return Head._make(found[0]) if found else None
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         return follow(self._watcher, run_id, after, partial(self._page, run_id))
 
@@ -139,7 +149,16 @@ class PostgresJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await self._opening
-        return await self._database.insist(partial(self._pool.fetch, query, *arguments))
+        return await self._database.insist(partial(self._ask, query, *arguments))
+
+    async def _ask(self, query: str, *arguments: object) -> list[Record]:
+        """One try. Cut off, it gives its connection up, so that nobody waits for that any more."""
+        async with self._pool.acquire() as connection:
+            try:
+                return await connection.fetch(query, *arguments)
+            except (TimeoutError, asyncio.CancelledError):
+                connection.terminate()
+                raise
 
     async def _open(self) -> None:
         await self._pool

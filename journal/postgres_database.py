@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import time
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any, TypeAlias, TypeVar
 from urllib.parse import urlsplit
@@ -101,14 +100,17 @@ class Database:
         """The answer to a question that may be asked again.
 
         Raises:
-            JournalUnavailable: no answer came within `WAIT_S`.
+            JournalUnavailable: Postgres refused, or was not there for `WAIT_S`, or no answer came
+                within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
         """
-        deadline = time.monotonic() + WAIT_S
+        clock = asyncio.get_running_loop().time
+        began = clock()
         while True:
             try:
-                return await ask()
+                async with asyncio.timeout_at(began + _ANSWER_S):
+                    return await ask()
             except FAULTS as error:
-                if not isinstance(error, _PASSING) or time.monotonic() >= deadline:
+                if not may_pass(error) or clock() - began >= WAIT_S:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
@@ -136,6 +138,11 @@ class Database:
     def closed(self) -> JournalUnavailable:
         """The port's error for a journal that this process has closed."""
         return JournalUnavailable(f"the journal {self.name} is closed")
+
+
+def may_pass(error: Exception) -> bool:
+    """True when the same may succeed in a moment."""
+    return isinstance(error, _PASSING)
 
 
 def was_undone(error: Exception) -> bool:

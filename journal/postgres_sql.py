@@ -38,7 +38,20 @@ FROM relayline.runs r LEFT JOIN LATERAL (
 ) e ON true
 WHERE r.run_id = $1 ORDER BY e.seq
 """  # noqa: S608  constants only
-FACTS = PAGE.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
+READ = f"""
+SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
+FROM relayline.runs r LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) AS upto FROM (
+            SELECT * FROM relayline.events
+            WHERE run_id = r.run_id AND seq > $2 ORDER BY seq LIMIT $3
+        ) page
+    ) measured WHERE $4::bigint IS NULL OR upto <= $4 OR upto = octet_length(data)
+) e ON true
+WHERE r.run_id = $1 ORDER BY e.seq
+"""  # noqa: S608  constants only
+"""As `PAGE`, bounded in bytes, too; Postgres knows the length of data without reading it."""
+FACTS = READ.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
 FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
 NEWER = f"""
 SELECT {_COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS woken (run_id, after)

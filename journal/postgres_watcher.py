@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from contracts.envelope import StoredEvent
 from journal.port import JournalUnavailable
-from journal.postgres_database import FAULTS, Database
+from journal.postgres_database import FAULTS, RETRY_S, Database, may_pass
 from journal.postgres_sql import NEWER, channel_of
 from journal.subscription import TAIL_PAGE, Subscription
 
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 LOOK_S = 1.0
 """So often all watched runs are looked at, whatever was heard: what a lost word costs at most."""
+_LONGEST_PAUSE_S = 1.0
+"""Between two connections that fail; after so long a one the tails are told, too."""
 
 
 class Watcher:
@@ -26,6 +28,9 @@ class Watcher:
     A NOTIFY names a run. What its tails have not seen is fetched with that of all others that
     woke meanwhile, and handed to them. Whoever has not read the journal to its end yet is told to
     read it again. A word that is lost, with its connection or without, costs at most `LOOK_S`.
+
+    With a connection, Postgres may have lost what was not on its disk. So after a new one all are
+    told to read the journal again, and what was known of it is forgotten.
     """
 
     def __init__(self, database: Database) -> None:
@@ -40,6 +45,8 @@ class Watcher:
         self._wake = asyncio.Event()
         self._next_look = 0.0
         """When, by the event loop's clock, all watched runs are looked at again."""
+        self._pause_s = RETRY_S
+        """Before the next connection; doubled with each one in a row that was good for nothing."""
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
@@ -91,29 +98,38 @@ class Watcher:
 
     async def _run(self) -> None:
         while True:
+            while not self._subscriptions:
+                self._wake.clear()
+                await self._wake.wait()
             try:
                 connection = await self._database.connect()
+                try:
+                    await self._serve(connection)
+                finally:
+                    connection.terminate()
             except JournalUnavailable as error:
                 self._fail_all(error)
-                await self._wake.wait()
-                continue
-            try:
-                await self._serve(connection)
-            except FAULTS:
-                continue
-            finally:
-                connection.terminate()
+            except FAULTS as error:
+                if not may_pass(error) or self._pause_s >= _LONGEST_PAUSE_S:
+                    self._fail_all(self._database.unavailable(error))
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     async def _serve(self, connection: Connection) -> None:
         """Listen and hand out until the connection fails."""
         connection.add_termination_listener(lambda _connection: self._wake.set())
         self._listening.clear()
-        self._woken.update(self._subscriptions)
+        self._positions.clear()
+        for of_run in self._subscriptions.values():
+            for subscription in of_run:
+                subscription.fall_behind()
         while not connection.is_closed():
             self._wake.clear()
             await self._listen(connection)
             await self._hand_out(connection)
+            self._pause_s = RETRY_S
             await self._await_news()
+        raise ConnectionResetError("the connection was closed")
 
     async def _listen(self, connection: Connection) -> None:
         """Listen on the channels of what is watched; whatever came before is looked at once."""

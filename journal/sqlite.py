@@ -53,10 +53,17 @@ class SqliteJournal:
         return await self._writer.submit(work, synced=synced)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
-        page = await self._reader.run(lambda db: sql.page(db, run_id, after, limit, facts=facts))
+        bounds = (limit, max_bytes)
+        page = await self._reader.run(lambda db: sql.page(db, run_id, after, bounds, facts=facts))
         return page.events
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
@@ -69,12 +76,16 @@ class SqliteJournal:
         """As in the port."""
         return await self._reader.run(lambda db: sql.head(db, run_id))
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
         return follow(self._watcher, run_id, after, partial(self._page, run_id))
 
     async def _page(self, run_id: str, after: int) -> Page:
-        return await self._reader.run(lambda db: sql.page(db, run_id, after, TAIL_PAGE))
+        return await self._reader.run(
+            lambda db: sql.page(db, run_id, after, (TAIL_PAGE, None), facts=False)
+        )
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100

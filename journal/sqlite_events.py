@@ -5,7 +5,8 @@ from __future__ import annotations
 import sqlite3
 import time
 from collections.abc import Sequence
-from typing import NamedTuple
+from contextlib import closing
+from typing import Any, NamedTuple
 
 from contracts.envelope import StoredEvent
 from contracts.events import TERMINAL_TYPES
@@ -126,13 +127,17 @@ def _seq_of(
 
 
 def page(
-    db: sqlite3.Connection, run_id: str, after: int, limit: int, *, facts: bool = False
+    db: sqlite3.Connection, run_id: str, after: int, most: tuple[int, int | None], *, facts: bool
 ) -> Page:
-    """`Journal.read`, in one snapshot with the run's bounds."""
+    """`Journal.read`, `most` being events and bytes, in one snapshot with the run's bounds."""
+    limit, max_bytes = most
     db.execute("BEGIN")
     try:
         bounds = head(db, run_id)
-        rows = db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0))).fetchall()
+        with closing(
+            db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
+        ) as found:
+            rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
     finally:
         db.execute("ROLLBACK")
     if bounds and after + 1 < bounds.first_seq:
@@ -142,6 +147,17 @@ def page(
     if bounds is None:
         return Page(events, ended=False, last_seq=0)
     return Page(events, bounds.ended and reached >= bounds.last_seq, bounds.last_seq)
+
+
+def _fitting(found: sqlite3.Cursor, max_bytes: int) -> list[tuple[Any, ...]]:
+    """The first rows whose data have so many bytes together; one at least."""
+    rows: list[tuple[Any, ...]] = []
+    for row in found:
+        max_bytes -= len(row[-1].encode())
+        if rows and max_bytes < 0:
+            break
+        rows.append(row)
+    return rows
 
 
 def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:

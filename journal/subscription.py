@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from contracts.envelope import StoredEvent
-from journal.port import JournalError
+from journal.port import EventsLost, JournalError
 
 MAX_WAITING = 1024 * 1024
 """Characters that wait for one tail; what goes beyond, it reads from the journal later."""
@@ -99,23 +99,27 @@ class Watching(Protocol):
 
 
 async def follow(
-    watcher: Watching, run_id: str, after: int, read_page: ReadPage
+    watcher: Watching, run_id: str, after: int | StoredEvent, read_page: ReadPage
 ) -> AsyncGenerator[Sequence[StoredEvent], None]:
-    """`Journal.tail`: events after that `seq` as they come, none missed, none twice.
+    """`Journal.tail`: events after that one as they come, none missed, none twice.
 
     What is handed over may overlap what was read, and a hole in it is filled from the journal.
+    With every page the newest event given out is read again, to see that it still stands: a
+    watcher lets its subscriptions fall behind whenever the storage may have lost something.
 
     Raises:
+        EventsLost: the event to go on from does not stand.
         JournalError: what `read_page` raises, or what the subscription was failed with.
     """
+    newest, after = (None, after) if isinstance(after, int) else (after, after.seq)
     subscription, behind = watcher.subscribe(run_id), False
     try:
         while True:
             batch = None if behind else await subscription.take()
             if batch is None:
-                page = await read_page(after)
-                events, ended = page.events, page.ended
-                behind = len(events) == TAIL_PAGE
+                page = await read_page(after if newest is None else after - 1)
+                events, ended = _beyond(page, after, newest), page.ended
+                behind = len(page.events) == TAIL_PAGE
             else:
                 events = [event for event in batch if event.seq > after]
                 ended = bool(batch) and batch[-1].ends_run
@@ -123,9 +127,21 @@ async def follow(
                 if behind:
                     continue
             if events:
-                after = events[-1].seq
+                newest = events[-1]
+                after = newest.seq
                 yield events
             if ended:
                 return
     finally:
         watcher.unsubscribe(subscription)
+
+
+def _beyond(page: Page, after: int, newest: StoredEvent | None) -> list[StoredEvent]:
+    """What the page has after that event, with which it begins where that is known.
+
+    Raises:
+        EventsLost: the journal ends before it, or has another in its place.
+    """
+    if page.last_seq < after or (newest is not None and page.events[:1] != [newest]):
+        raise EventsLost(after, page.last_seq)
+    return page.events if newest is None else page.events[1:]

@@ -15,9 +15,9 @@ from typing import Any, Self
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from contracts.commands import Command
+from temporal_client import data_converter
 from tests.stack_agents import MODULE
 
 READY_S = 30
@@ -169,7 +169,7 @@ class DevStack:
     async def temporal(self) -> Client:
         """A client of the stack's Temporal."""
         address = self.state["temporal"]["address"]
-        return await Client.connect(address, data_converter=pydantic_data_converter)
+        return await Client.connect(address, data_converter=data_converter)
 
     async def signal(self, run_id: str, command: Command) -> None:
         """Signal the workflow itself, past the API."""

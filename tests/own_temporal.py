@@ -6,10 +6,10 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.testing import WorkflowEnvironment
 
 from embedded.temporal_server import find_binary, server_flags
+from temporal_client import data_converter
 
 
 @asynccontextmanager
@@ -18,7 +18,7 @@ async def own_temporal_server() -> AsyncIterator[Client]:
     env = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(find_binary()),
         dev_server_extra_args=list(server_flags()),
-        data_converter=pydantic_data_converter,
+        data_converter=data_converter,
     )
     try:
         yield env.client

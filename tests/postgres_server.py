@@ -11,6 +11,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from types import TracebackType
@@ -23,6 +24,13 @@ QUICK = {"fsync": "off", "full_page_writes": "off"}
 """For tests: what a process has written survives its death, though not that of the machine."""
 DURABLE: Mapping[str, str] = {}
 """For benchmarks: as Postgres comes."""
+FORGETFUL = {
+    "full_page_writes": "off",
+    "wal_writer_delay": "10s",
+    "bgwriter_lru_maxpages": "0",
+    "autovacuum": "off",
+}
+"""For `crash`: what does not wait for the disk is written there by one process only."""
 MIGRATED = "migrated"
 """Name of a database with the journal's schema, to copy; see `tests/conftest.py`."""
 _START_S = 30.0
@@ -95,8 +103,31 @@ class PostgresServer:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """SIGKILL to the main process; its children follow at once."""
+        """SIGKILL to the main process and its children; none is left when this returns."""
+        os.kill(self.pid, signal.SIGSTOP)  # so that there are no more
+        children = self._children()
         self._end(signal.SIGKILL)
+        for child in children:
+            with suppress(ProcessLookupError):
+                os.kill(child, signal.SIGKILL)
+        while any(map(_runs, children)):
+            time.sleep(0.005)
+
+    def hold_back(self) -> None:
+        """From now on nothing gets to the disk that does not wait for it; `crash` is next."""
+        [wal_writer] = (it for it in self._children() if b"walwriter" in _proc(it, "cmdline"))
+        os.kill(wal_writer, signal.SIGSTOP)
+
+    def crash(self) -> None:
+        """Kill it and start it again; what was held back is lost. With `FORGETFUL` only."""
+        self.kill()
+        self.start()
+
+    def stand_by(self) -> None:
+        """Stop it and start it as a standby, which is for reading only and knows no LISTEN."""
+        self.stop()
+        (self._data / "standby.signal").touch()
+        self.start()
 
     def remove(self) -> None:
         """Stop it and remove all that it has written."""
@@ -143,6 +174,11 @@ class PostgresServer:
             assert time.monotonic() < deadline, self.log.read_text()
             time.sleep(0.02)
 
+    def _children(self) -> list[int]:
+        """The processes of the server besides the main one."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text()
+        return [int(child) for child in children.split()]
+
     def _end(self, number: signal.Signals) -> None:
         if self._process is not None:
             self._process.send_signal(number)
@@ -165,6 +201,20 @@ class PostgresServer:
             cwd=self._folder,
         )
         assert done.returncode == 0, done.stderr
+
+
+def _runs(pid: int) -> bool:
+    """False when the process has ended, whether or not somebody has taken note of it."""
+    _, _, state = _proc(pid, "stat").rpartition(b") ")
+    return state[:1] not in {b"", b"Z"}
+
+
+def _proc(pid: int, name: str) -> bytes:
+    """What the kernel tells of a process; nothing when it is gone."""
+    try:
+        return Path(f"/proc/{pid}/{name}").read_bytes()
+    except (FileNotFoundError, ProcessLookupError):
+        return b""
 
 
 def _installed() -> Path:

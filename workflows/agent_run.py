@@ -6,10 +6,20 @@ import asyncio
 from functools import partial
 
 from temporalio import workflow
+from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.commands import Answer, Cancel, Decide, Pause, Redirect, Resume, read_command
+    from contracts.commands import (
+        Answer,
+        AnyCommand,
+        Cancel,
+        Decide,
+        Pause,
+        Redirect,
+        Resume,
+        read_command,
+    )
     from contracts.errors import ErrorType
     from contracts.events import RunCancelled, RunCompleted, RunFailed
     from contracts.runs import Phase, RunError, RunInput, RunProgress, RunResult, RunStatus
@@ -23,6 +33,9 @@ with workflow.unsafe.imports_passed_through():
     from workflows.policy import CANCEL_BOUND
     from workflows.state import misfit
     from workflows.tool_step import ToolStep
+
+_TAKES_UNDECODED = "takes-undecoded-signals"
+"""Runs that have met such a signal before this was so go on without it."""
 
 
 @workflow.defn
@@ -66,32 +79,39 @@ class AgentRun:
     @workflow.signal
     def pause(self, *payloads: object) -> None:
         """Stop before the next model or tool call, or at once."""
-        self._run.receive(read_command(Pause, payloads))
+        self._take(Pause, payloads)
 
     @workflow.signal
     def resume(self, *payloads: object) -> None:
         """Go on after a pause."""
-        self._run.receive(read_command(Resume, payloads))
+        self._take(Resume, payloads)
 
     @workflow.signal
     def redirect(self, *payloads: object) -> None:
         """Tell the model something, at once or after this step."""
-        self._run.receive(read_command(Redirect, payloads))
+        self._take(Redirect, payloads)
 
     @workflow.signal
     def cancel(self, *payloads: object) -> None:
         """End the run; what runs is told to stop."""
-        self._run.receive(read_command(Cancel, payloads))
+        self._take(Cancel, payloads)
 
     @workflow.signal
     def decide(self, *payloads: object) -> None:
         """Approve or deny what waits for approval."""
-        self._run.receive(read_command(Decide, payloads))
+        self._take(Decide, payloads)
 
     @workflow.signal
     def answer(self, *payloads: object) -> None:
         """Answer a question that the run has asked."""
-        self._run.receive(read_command(Answer, payloads))
+        self._take(Answer, payloads)
+
+    def _take(self, kind: type[AnyCommand], payloads: tuple[object, ...]) -> None:
+        """Take a signal in, whatever it carries."""
+        undecoded = any(isinstance(payload, RawValue) for payload in payloads)
+        if undecoded and not workflow.patched(_TAKES_UNDECODED):
+            return  # dropped by the worker that met it first
+        self._run.receive(read_command(kind, payloads))
 
     async def _loop(self) -> Ending:
         """Steps, until something ends the run."""

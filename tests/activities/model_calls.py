@@ -8,6 +8,7 @@ import json
 import uuid
 from collections.abc import AsyncGenerator, Callable, Sequence
 from datetime import datetime
+from typing import Any
 
 from temporalio.activity import ActivityCancellationDetails
 from temporalio.testing import ActivityEnvironment
@@ -48,9 +49,9 @@ class GatedJournal:
         return await self._inner.append(run_id, events, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
-        return await self._inner.read(run_id, after, limit, facts=facts)
+        return await self._inner.read(run_id, after, limit, **more)
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         return await self._inner.get(run_id, key)
@@ -58,7 +59,9 @@ class GatedJournal:
     async def head(self, run_id: str) -> Head | None:
         return await self._inner.head(run_id)
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncGenerator[Sequence[StoredEvent], None]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         return self._inner.tail(run_id, after)
 
     async def open_runs(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Sequence
 from datetime import datetime, timedelta
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -39,9 +40,9 @@ class Faltering:
         return await self._journal.append(run_id, events, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
-        return await self._journal.read(run_id, after, limit, facts=facts)
+        return await self._journal.read(run_id, after, limit, **more)
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         return await self._journal.get(run_id, key)
@@ -49,7 +50,9 @@ class Faltering:
     async def head(self, run_id: str) -> Head | None:
         return await self._journal.head(run_id)
 
-    def tail(self, run_id: str, after: int = 0) -> AsyncIterator[Sequence[StoredEvent]]:
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncIterator[Sequence[StoredEvent]]:
         return self._journal.tail(run_id, after)
 
     async def open_runs(

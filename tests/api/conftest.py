@@ -7,11 +7,11 @@ from contextlib import aclosing
 
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.providers.factory import ProviderConfig, provider_for
 from journal.sqlite import SqliteJournal
 from settings import Settings
+from temporal_client import data_converter
 from tests.api.serving import Api, serving
 from tests.own_temporal import own_temporal_server
 from worker import build_worker
@@ -27,7 +27,7 @@ async def api_temporal() -> AsyncIterator[Client]:
 @pytest.fixture(scope="session")
 async def no_temporal() -> Client:
     """A client of a Temporal that is not there."""
-    return await Client.connect("127.0.0.1:1", lazy=True, data_converter=pydantic_data_converter)
+    return await Client.connect("127.0.0.1:1", lazy=True, data_converter=data_converter)
 
 
 @pytest.fixture(scope="session")

@@ -246,10 +246,10 @@ class FlakyJournal:
         return await self._inner.append(run_id, events, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, *, facts: bool = False
+        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
         self._check()
-        return await self._inner.read(run_id, after, limit, facts=facts)
+        return await self._inner.read(run_id, after, limit, **more)
 
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         self._check()
@@ -260,7 +260,7 @@ class FlakyJournal:
         return await self._inner.head(run_id)
 
     async def tail(
-        self, run_id: str, after: int = 0
+        self, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         self._check()
         batches = self._inner.tail(run_id, after)

@@ -49,17 +49,18 @@ class Pair:
     async def both_serve(self) -> None:
         """Wait until both listen, and each of many new connections is answered soon."""
         async with asyncio.timeout(25):
-            while self._listening < 2 or not await self._all_answer():
+            while self.listening < 2 or not await self.all_answer():
                 await asyncio.sleep(0.05)
 
     @property
-    def _listening(self) -> int:
+    def listening(self) -> int:
         """Sockets that listen at the address."""
         ours, listen = f":{self.http.base_url.port:04X}", "0A"
         rows = [line.split() for line in Path("/proc/net/tcp").read_text().splitlines()]
         return sum(row[1].endswith(ours) and row[3] == listen for row in rows)
 
-    async def _all_answer(self) -> bool:
+    async def all_answer(self) -> bool:
+        """Whether each of many new connections is answered soon."""
         try:
             for _ in range(12):
                 await self.http.get("/healthz", timeout=0.5)
@@ -170,6 +171,48 @@ async def test_two_processes_are_one_server_of_which_one_may_die(
         waits = {int(lines[-2].removeprefix("retry: ")) for lines in whole}
         assert len(waits) > 1, "they would all come back at once"
         assert 200 <= min(waits) <= max(waits) <= 2000
+
+
+async def listening(served: Pair, count: int) -> None:
+    """Wait until so many sockets listen at the address."""
+    async with asyncio.timeout(15):
+        while served.listening != count:
+            await asyncio.sleep(0.01)
+
+
+async def test_no_connection_is_taken_in_while_the_processes_finish_what_they_have(
+    tmp_path: Path,
+) -> None:
+    async with pair(tmp_path, "127.0.0.1:1") as served:
+        port = served.http.base_url.port
+        reader, writer = await asyncio.open_connection("127.0.0.1", port)
+        with contextlib.closing(writer):
+            head = "POST /v1/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 2"
+            kind = "Content-Type: application/json\r\nExpect: 100-continue"
+            writer.write(f"{head}\r\n{kind}\r\n\r\n{{".encode())
+            await reader.readuntil(b"100 Continue\r\n\r\n")
+            served.process.send_signal(signal.SIGTERM)
+            await listening(served, 0)
+            with pytest.raises(ConnectionRefusedError):
+                await asyncio.open_connection("127.0.0.1", port)
+            writer.write(b"}")
+            assert (await reader.readline()).startswith(b"HTTP/1.1 422 ")
+        assert await served.process.wait() == 0
+
+
+async def test_while_a_process_can_not_start_the_others_get_its_connections(
+    tmp_path: Path,
+) -> None:
+    module, data = tmp_path / "offered.py", tmp_path / "data"
+    module.touch()
+    settings = {"PYTHONPATH": str(tmp_path), "RELAYLINE_CATALOG": "offered"}
+    async with pair(data, "127.0.0.1:1", **settings) as served:
+        module.rename(tmp_path / "away.py")
+        os.kill(served.children[0], signal.SIGKILL)
+        await listening(served, 1)
+        assert await served.all_answer()
+        (tmp_path / "away.py").rename(module)
+        await served.both_serve()
 
 
 async def test_nothing_is_left_of_a_parent_that_was_killed(tmp_path: Path) -> None:

@@ -173,14 +173,17 @@ async def test_metrics_count_what_was_served(api: Api) -> None:
     assert "relayline_event_lag_seconds_bucket" in text
 
 
-async def test_an_unhandled_error_is_a_problem_without_internals(
+async def test_an_unhandled_error_is_counted_and_a_problem_without_internals(
     journal: SqliteJournal, no_temporal: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
     broken = FlakyJournal(journal)
     broken.go_down(KeyError("secret"))
     async with serving(Settings(), broken, no_temporal) as api:
         answer = await api.http.get(f"/v1/runs/{run_id()}/events")
+        counted = (await api.http.get("/metrics")).text
     assert answer.status_code == 500
+    labels = 'method="GET",route="/v1/runs/{run_id}/events",status="500"'
+    assert f"relayline_http_requests_total{{{labels}}} 1.0" in counted
     assert answer.headers["content-type"] == "application/problem+json"
     assert "secret" not in answer.text
     assert "unhandled error" in caplog.text

@@ -158,6 +158,27 @@ async def test_a_client_that_stops_reading_is_dropped_and_resumes(
         assert len(await follow(api, run, 0, 101)) == 101
 
 
+async def test_a_slow_reader_gets_past_an_event_that_takes_it_longer_than_a_send_may_stand_still(
+    journal: SqliteJournal, no_temporal: Client
+) -> None:
+    run, stands_still_s, size = run_id(), 5, 4_000_000
+    big = NewEvent(body=MessageDelta(text="x" * size))
+    await journal.append(run, [started(), big, completed()])
+    settings = Settings(send_timeout_s=stands_still_s)
+    async with serving(settings, journal, no_temporal) as api:
+        raw = await open_raw(api, f"/v1/runs/{run}/events", receive_buffer=65536)
+        loop = asyncio.get_running_loop()
+        begun, data = loop.time(), b""
+        while len(data) < size:
+            piece = await loop.sock_recv(raw, 50_000)
+            assert piece, f"dropped after {len(data)} bytes, {loop.time() - begun:.1f} s"
+            data += piece
+            await asyncio.sleep(0.1)
+        assert loop.time() - begun > stands_still_s
+        assert await follow(api, run, 2) == (await envelopes(journal, run))[2:]
+        raw.close()
+
+
 async def test_a_client_that_goes_away_leaves_nothing_behind(api: Api) -> None:
     await api.quiet()
     tasks = len(asyncio.all_tasks())

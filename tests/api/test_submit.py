@@ -33,6 +33,9 @@ GOOD = {"agent": "assistant", "input": "hello"}
         ({**GOOD, "limits": {"max_steps": "3"}}, 422, "invalid-field", "limits.max_steps"),
         ({**GOOD, "metadata": {"k": 1}}, 422, "invalid-field", "metadata.k"),
         ({**GOOD, "metadata": {str(n): "" for n in range(17)}}, 422, "invalid-field", "metadata"),
+        ({**GOOD, "metadata": {"tenant": "x" * 256}}, 422, "invalid-field", "metadata.tenant"),
+        ({**GOOD, "metadata": {"tenant": "a\0"}}, 422, "invalid-field", "metadata.tenant"),
+        ({**GOOD, "metadata": {"tenant": "a\n"}}, 422, "invalid-field", "metadata.tenant"),
         ({**GOOD, "webhook": "http://x.test"}, 422, "not-offered", "webhook"),
         ({**GOOD, "surprise": 1}, 422, "invalid-field", "surprise"),
         ({**GOOD, "input": "é" * 131_073}, 413, "input-too-large", "input"),
@@ -59,6 +62,10 @@ async def test_limits_are_named_with_their_value(api: Api) -> None:
     assert answer.json()["limit"] == 16
     answer = await api.http.post("/v1/runs", json={**GOOD, "input": "x" * (256 * 1024 + 1)})
     assert answer.json()["limit"] == 256 * 1024
+    answer = await api.http.post("/v1/runs", content=b" " * (1024 * 1024 + 1))
+    told = answer.json()
+    assert (answer.status_code, told["field"], told["limit"]) == (413, "body", 1024 * 1024)
+    assert told["type"] == "urn:relayline:problem:too-large"
     answer = await api.http.post("/v1/runs", json={**GOOD, "agent": "nobody"})
     assert answer.json()["known"] == ["assistant", "brief"]
 
@@ -83,6 +90,12 @@ async def test_a_body_that_is_no_request_is_refused(
     assert answer.status_code == status, answer.text
     assert answer.headers["content-type"] == "application/problem+json"
     assert answer.json()["detail"]
+
+
+async def test_the_longest_tenant_and_any_other_label_are_taken(api: Api) -> None:
+    metadata = {"tenant": "é" * 255, "other": "\0" + "x" * 511}
+    answer = await api.http.post("/v1/runs", json={**GOOD, "metadata": metadata})
+    assert answer.status_code == 202, answer.text
 
 
 async def test_paths_and_methods_that_do_not_exist_are_problems_too(api: Api) -> None:

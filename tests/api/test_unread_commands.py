@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 
 import pytest
+from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
+from temporalio.common import RawValue
 
 from journal.sqlite import SqliteJournal
 from settings import Settings
@@ -67,6 +69,19 @@ async def test_an_id_that_no_journal_can_hold_is_unknown_however_the_command_cam
         404,
         "urn:relayline:problem:unknown-command",
     )
+
+
+@pytest.mark.parametrize("encoding", ["json/plain", "binary/sealed"])
+async def test_a_signal_that_nobody_can_decode_keeps_no_command_from_being_found(
+    api: Api, restarted: Api, api_temporal: Client, encoding: str
+) -> None:
+    run = await submitted(api)
+    payload = Payload(metadata={"encoding": encoding.encode()}, data=b'{"by": "\\ud800"}')
+    await api_temporal.get_workflow_handle(run).signal("pause", RawValue(payload))
+    command = await sent(api, run, "cancel", json={"command_id": "c1"})
+    assert (await outcome(restarted, run, command, wait=0))["state"] == "accepted"
+    unknown = await restarted.http.get(f"/v1/runs/{run}/commands/nobody-sent-it")
+    assert unknown.status_code == 404
 
 
 async def test_no_command_is_said_to_be_unknown_while_temporal_is_away(

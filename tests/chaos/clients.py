@@ -133,7 +133,7 @@ async def _frames(answer: httpx.Response) -> AsyncGenerator[tuple[int, Event], N
     parser = SseParser()
     async for chunk in answer.aiter_raw():
         for frame in parser.feed(chunk):
-            if frame.id is not None:
+            if frame.id:
                 yield int(frame.id), json.loads(frame.data)
 
 

@@ -12,11 +12,11 @@ from typing import Protocol, Self
 
 import httpx
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from embedded.supervisor import Supervisor
 from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from supervision.child import Child, ChildSpec
+from temporal_client import data_converter
 from tests.dev_stack import READY_S, ROOT, free_port
 
 CONTINUE_AFTER = 30
@@ -100,7 +100,7 @@ class Cluster:
 
     async def temporal(self) -> Client:
         """A client of its Temporal."""
-        return await Client.connect(self.temporal_address, data_converter=pydantic_data_converter)
+        return await Client.connect(self.temporal_address, data_converter=data_converter)
 
     async def _start(self) -> None:
         command = server_command(

@@ -7,15 +7,15 @@ from contextlib import aclosing
 from typing import Any
 
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
+from temporal_client import data_converter
 from workflows.agent_run import AgentRun
 
 
 async def replayed(temporal: Client, run_id: str) -> tuple[int, str]:
     """How many executions there are, and what their replays complain of."""
-    replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
     count, complaints = 0, []
     async with aclosing(_executions(temporal, run_id)) as executions:
         async for execution, history in executions:

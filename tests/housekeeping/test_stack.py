@@ -13,10 +13,10 @@ from uuid import uuid4
 import httpx
 import pytest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from contracts.housekeeping import SCHEDULE_ID
 from contracts.runs import TASK_QUEUE, AgentSpec, RunInput
+from temporal_client import data_converter
 from tests.api.serving import SSE, frames
 from tests.dev_stack import DevStack
 from tests.housekeeping.agents import MODULE, WORK_S
@@ -51,9 +51,7 @@ async def ended_run(stack: DevStack) -> str:
 @pytest.fixture(scope="module")
 async def operator(stack: DevStack) -> Client:
     """Who works with Temporal itself."""
-    return await Client.connect(
-        stack.state["temporal"]["address"], data_converter=pydantic_data_converter
-    )
+    return await Client.connect(stack.state["temporal"]["address"], data_converter=data_converter)
 
 
 async def watched(stack: DevStack, run_id: str) -> list[str]:

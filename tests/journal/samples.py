@@ -38,13 +38,13 @@ def texts(events: Sequence[StoredEvent]) -> list[str]:
 
 
 def tailing(
-    journal: Journal, run_id: str, after: int = 0
+    journal: Journal, run_id: str, after: int | StoredEvent = 0
 ) -> aclosing[AsyncGenerator[Sequence[StoredEvent], None]]:
     """A tail that is closed at the end of the block."""
     return aclosing(journal.tail(run_id, after))
 
 
-async def follow(journal: Journal, run_id: str, after: int = 0) -> list[StoredEvent]:
+async def follow(journal: Journal, run_id: str, after: int | StoredEvent = 0) -> list[StoredEvent]:
     """The whole tail, to the end of the run."""
     events: list[StoredEvent] = []
     async with asyncio.timeout(15), tailing(journal, run_id, after) as tail:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import sqlite3
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -26,6 +27,13 @@ def open_journal(storage: str) -> Journal:
     """A journal as one process holds it; open several to have several processes."""
     adapter, _, where = storage.partition(":")
     return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
+
+
+def lose(file: Path, run_id: str, kept: int) -> None:
+    """Take the run's events after that `seq` out of a SQLite journal, as a crash would."""
+    with closing(sqlite3.connect(file)) as db, db:
+        db.execute("DELETE FROM events WHERE run_id = ? AND seq > ?", (run_id, kept))
+        db.execute("UPDATE runs SET last_seq = ? WHERE run_id = ?", (kept, run_id))
 
 
 @asynccontextmanager

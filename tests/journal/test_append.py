@@ -116,6 +116,22 @@ async def test_an_append_with_more_after_its_terminal_fact_is_refused_whole(
     ]
 
 
+async def test_pages_are_bounded_in_bytes_but_have_one_event_at_least(journal: Journal) -> None:
+    run = fresh_run()
+    large, events = "é" * 100_000, [fact("a"), delta(), fact("b"), delta(), delta()]
+    await journal.append(run, [*events, fact("large", large), fact("last")])
+    sizes = [len(event.data.encode()) for event in await journal.read(run)]
+    assert sizes[5] > 200_000
+    assert seqs(await journal.read(run, max_bytes=sum(sizes[:3]))) == [1, 2, 3]
+    assert seqs(await journal.read(run, max_bytes=sum(sizes[:3]) - 1)) == [1, 2]
+    assert seqs(await journal.read(run, 1, 2, max_bytes=1_000_000)) == [2, 3]
+    assert seqs(await journal.read(run, 3, max_bytes=sizes[5])) == [4, 5]
+    assert seqs(await journal.read(run, 5, max_bytes=1)) == [6]
+    assert seqs(await journal.read(run, 5, max_bytes=sum(sizes))) == [6, 7]
+    assert seqs(await journal.read(run, facts=True, max_bytes=2 * sizes[0])) == [1, 3]
+    assert await journal.read(run, 7, max_bytes=1) == []
+
+
 async def test_pages_are_bounded_and_follow_on(journal: Journal) -> None:
     run = fresh_run()
     await journal.append(run, [fact("a"), delta(), delta(), fact("b"), delta()])

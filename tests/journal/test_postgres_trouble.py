@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import itertools
+import os
+import signal
 from collections.abc import Iterator
 from urllib.parse import urlsplit
 from uuid import uuid4
@@ -13,6 +15,7 @@ import pytest
 
 from journal.migrate import Migrated, migrate
 from journal.port import JournalUnavailable
+from journal.postgres_database import WAIT_S
 from journal.postgres_sql import REVISION
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, texts
 from tests.journal.storage import opened
@@ -152,6 +155,85 @@ async def test_a_read_only_database_is_told_apart(dsn: str) -> None:
     await admin.execute(f"ALTER DATABASE {name} SET default_transaction_read_only = on")
     await admin.close()
     assert "name the primary" in await _refusal(dsn)
+
+
+async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
+    with PostgresServer({"log_connections": "on"}) as standby:
+        dsn = standby.create_database("ours")
+        await migrate(dsn)
+        await asyncio.to_thread(standby.stand_by)
+        before = standby.log.read_text().count("connection authorized")
+        clock = asyncio.get_running_loop().time
+        async with opened(dsn) as journal:
+            until = clock() + 2
+            while clock() < until:
+                with pytest.raises(JournalUnavailable, match="name the primary"):
+                    await follow(journal, fresh_run())
+        assert standby.log.read_text().count("connection authorized") - before < 15
+
+
+async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
+    server: PostgresServer, dsn: str
+) -> None:
+    await migrate(dsn)
+    admin = await asyncpg.connect(dsn)
+    clock = asyncio.get_running_loop().time
+    async with opened(dsn) as journal:
+        async with admin.transaction():
+            await admin.execute("LOCK TABLE relayline.runs IN ACCESS EXCLUSIVE MODE")
+            began = clock()
+            reads = (journal.head(fresh_run()) for _ in range(40))
+            refused = await asyncio.gather(*reads, return_exceptions=True)
+            assert clock() - began < 2 * WAIT_S
+        assert {type(answer) for answer in refused} == {JournalUnavailable}
+        began = clock()
+        reads = (journal.head(fresh_run()) for _ in range(40))
+        assert await asyncio.gather(*reads) == [None] * 40
+        assert clock() - began < WAIT_S
+    await admin.close()
+
+
+async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
+    server: PostgresServer, dsn: str
+) -> None:
+    await migrate(dsn)
+    admin = await asyncpg.connect(dsn)
+    clock = asyncio.get_running_loop().time
+    async with opened(dsn) as journal:
+        await asyncio.gather(*(journal.head(fresh_run()) for _ in range(40)))
+        backends = await admin.fetch("""
+            SELECT pid FROM pg_stat_activity
+            WHERE datname = current_database() AND application_name = 'relayline'
+        """)
+        for backend in backends:
+            os.kill(backend["pid"], signal.SIGSTOP)
+        try:
+            began = clock()
+            reads = (journal.head(fresh_run()) for _ in range(40))
+            refused = await asyncio.gather(*reads, return_exceptions=True)
+            assert clock() - began < 2 * WAIT_S
+            assert {type(answer) for answer in refused} == {JournalUnavailable}
+            assert await journal.head(fresh_run()) is None
+        finally:
+            for backend in backends:
+                os.kill(backend["pid"], signal.SIGCONT)
+    await admin.close()
+
+
+async def test_a_postgres_that_accepts_and_never_answers_is_given_up_by_all_at_once() -> None:
+    silent: list[asyncio.StreamWriter] = []
+    server = await asyncio.start_server(lambda _, writer: silent.append(writer), "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    clock = asyncio.get_running_loop().time
+    async with opened(f"postgresql://relayline@127.0.0.1:{port}/ours") as journal:
+        began = clock()
+        reads = (journal.head(fresh_run()) for _ in range(40))
+        refused = await asyncio.gather(*reads, return_exceptions=True)
+        assert clock() - began < 2 * WAIT_S
+    assert {type(answer) for answer in refused} == {JournalUnavailable}
+    for writer in silent:
+        writer.close()
+    server.close()
 
 
 async def test_migrating_again_and_from_several_places_changes_nothing(dsn: str) -> None:

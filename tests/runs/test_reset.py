@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
 from contracts.envelope import Envelope
 from contracts.render import render
 from contracts.rendering import ToolState
+from temporal_client import data_converter
 from tests.dev_stack import DevStack
 from tests.resetting import FIRST_TASK, history, reset, reset_to
 from workflows.agent_run import AgentRun
@@ -77,7 +77,7 @@ async def test_a_run_may_be_reset_again_and_to_before_the_first_reset(stack: Dev
     assert [rewind["epoch"] for rewind in rewinds] == [1, 2]
     assert rewinds[1]["to_seq"] < rewinds[0]["to_seq"]
     assert (await stack.ended(run_id))["output"] == "done"
-    replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
+    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
     await replayer.replay_workflow(await history(stack, run_id))
 
 

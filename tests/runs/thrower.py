@@ -11,12 +11,12 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle, WorkflowHistory
 from temporalio.common import SearchAttributeKey
-from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
 from contracts.commands import Command
 from contracts.runs import SEARCH_STATUS
+from temporal_client import data_converter
 from tests.dev_stack import DevStack
 from tests.runs.laws import OUTCOMES, check_laws, only
 from workflows.agent_run import AgentRun
@@ -76,7 +76,7 @@ class Thrower:
     async def on(cls, stack: DevStack) -> Thrower:
         """A thrower for that stack."""
         address = stack.state["temporal"]["address"]
-        client = await Client.connect(address, data_converter=pydantic_data_converter)
+        client = await Client.connect(address, data_converter=data_converter)
         return cls(stack, client)
 
     def again(self) -> Thrower:
@@ -219,7 +219,7 @@ class Thrower:
                 handle: WorkflowHandle[Any, Any] = self._temporal.get_workflow_handle(run_id)
                 yield await handle.fetch_history()
 
-        replayer = Replayer(workflows=[AgentRun], data_converter=pydantic_data_converter)
+        replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
         await replayer.replay_workflows(histories())
 
 

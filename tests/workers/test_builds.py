@@ -12,7 +12,6 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import VersioningBehavior
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from activities.providers.factory import ProviderConfig, provider_for
 from api.attention import NO_WORKER
@@ -23,6 +22,7 @@ from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus
 from housekeeper import build_housekeeper
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
+from temporal_client import data_converter
 from tests.api.serving import serving
 from tests.console.test_cli import Ended, relayline
 from tests.providers.stand_in import serving as serving_models
@@ -55,9 +55,7 @@ class Site:
 
     async def hire(self, build: str, queues: str = "runs,models,tools") -> None:
         """Workers of that build; Temporal's histories know them by its id."""
-        client = await Client.connect(
-            self.address, identity=build, data_converter=pydantic_data_converter
-        )
+        client = await Client.connect(self.address, identity=build, data_converter=data_converter)
         providers = provider_for(self._providers)
         self._stack.push_async_callback(providers.aclose)
         settings = Settings(build_id=build, queues=queues, drain_s=0.1)

@@ -11,12 +11,11 @@ import pytest
 from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
-from temporalio.contrib.pydantic import pydantic_data_converter
 
 from embedded.temporal_server import find_binary
 from journal.sqlite import SqliteJournal
 from settings import Settings
-from temporal_client import TemporalUnreachable, configured_address, connect
+from temporal_client import TemporalUnreachable, configured_address, connect, data_converter
 from temporal_namespace import NamespaceUnfit, check_namespace
 from tests.api.serving import Api, serving
 from tests.console.test_cli import Ended, relayline
@@ -58,9 +57,7 @@ async def submitted(api: Api) -> dict[str, Any]:
 
 async def client_of(temporal: Client, namespace: str) -> Client:
     address = temporal.service_client.config.target_host
-    return await Client.connect(
-        address, namespace=namespace, data_converter=pydantic_data_converter
-    )
+    return await Client.connect(address, namespace=namespace, data_converter=data_converter)
 
 
 def commands(message: str) -> list[str]:

@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 import pytest
-from temporalio.api.common.v1 import WorkflowExecution
+from temporalio.api.common.v1 import Payload, WorkflowExecution
 from temporalio.api.workflowservice.v1 import RequestCancelWorkflowExecutionRequest
-from temporalio.client import Client, WorkflowFailureError
+from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import pydantic_data_converter
+from temporalio.worker import Replayer
 
 from contracts.commands import Cancel, CommandKind, made_up_id
 from contracts.envelope import storable
 from contracts.events import RunCancelled
-from contracts.runs import RunStatus
+from contracts.runs import RunResult, RunStatus
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from temporal_client import data_converter
 from tests.workflows.fakes import STOP, Fakes, Stubborn, hangs, send
+from workflows.agent_run import AgentRun
+
+
+def sent(data: bytes, encoding: bytes = b"json/plain") -> RawValue:
+    """A payload as no client of ours would send it."""
+    return RawValue(Payload(metadata={"encoding": encoding}, data=data))
+
+
+NO_TEXT = sent(b'{"by": "\\ud800", "message": "go"}')
 
 
 async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: Client) -> None:
@@ -66,6 +79,62 @@ async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
     assert body.reason.startswith(reason)
     assert body.command_id == "x" or body.command_id.startswith("cmd_")
     assert "message.interrupted" not in fakes.types
+
+
+@pytest.mark.parametrize(
+    "payloads",
+    [
+        [NO_TEXT],
+        [sent(b"{")],
+        [sent(b"[" * 5000)],
+        [sent(b"sealed", b"binary/sealed")],
+        [sent(b"{}", b"\xff")],
+        [RawValue(Payload(data=b"{}"))],
+        [{"message": "go"}, sent(b"")],
+    ],
+    ids=["surrogate", "broken", "deep", "sealed", "no encoding", "unnamed", "second"],
+)
+async def test_a_payload_that_can_not_be_decoded_is_refused_and_the_run_goes_on(
+    temporal: Client, payloads: list[object]
+) -> None:
+    model = Stubborn()
+    fakes = Fakes([model.model])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await handle.signal("redirect", args=payloads)
+        await fakes.until("command.refused")
+        model.release()
+        assert (await handle.result()).status is RunStatus.COMPLETED
+        await replay(handle)
+    [body] = fakes.bodies("command.refused")
+    assert isinstance(body, CommandRefused)
+    assert body.reason == "payload: is to be one JSON object"
+    assert fakes.count("command.accepted") == 1
+
+
+async def test_a_run_whose_worker_dropped_such_a_payload_goes_on_without_it(
+    temporal: Client,
+) -> None:
+    drops = Client(
+        temporal.service_client,
+        namespace=temporal.namespace,
+        data_converter=pydantic_data_converter,
+    )
+    fakes = Fakes([hangs])
+    async with fakes.running(drops) as handle:
+        await fakes.begun.wait()
+        await handle.signal("pause", NO_TEXT)
+        await handle.query(AgentRun.progress)  # answered once the signal was met
+        await send(handle, Cancel())
+        assert (await handle.result()).status is RunStatus.CANCELLED
+        await replay(handle)
+    assert fakes.count("command.accepted") == 1
+
+
+async def replay(handle: WorkflowHandle[AgentRun, RunResult]) -> None:
+    """As the code is, with nothing but the history."""
+    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
+    await replayer.replay_workflow(await handle.fetch_history())
 
 
 @pytest.mark.parametrize("given", ["a\0b", "\0"])
