@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import asyncio
 import json
+from collections.abc import Sequence
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from benchmarks.cluster import Apart, running_apart
-from benchmarks.deltas import floor, hops_of_runs
+from benchmarks.deltas import Hops, floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.sse import fetch
 from benchmarks.stack import rss_mb
@@ -25,8 +26,8 @@ _BARE = "bare Starlette, no journal"
 class Course(NamedTuple):
     """So many runs at once, from their begin to their end."""
 
-    hops_ms: list[float]
-    """Of each delta, from written to received."""
+    hops: Hops
+    """Of each delta."""
     cpu_s: dict[str, float]
     """Processor seconds by kind of process."""
     memory_mb: dict[str, float]
@@ -42,11 +43,13 @@ async def measure(*, quick: bool) -> list[Figure]:
         bare = await floor(Path(folder), RUNS, seconds / 2)
         relaxed = await _course(Path(folder), seconds, relaxed=True)
         durable = await _course(Path(folder), seconds, relaxed=False)
-    deltas = len(relaxed.hops_ms)
+    deltas = len(relaxed.hops.ms)
     return [
-        *_figures("", relaxed.hops_ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
-        *_figures("deltas on disk: ", durable.hops_ms, bare),
-        Figure(BENCH, "deltas received", "1/s", deltas / seconds),
+        *_figures("written → received", relaxed.hops.ms, bare, LIMIT_P50_MS, LIMIT_P95_MS),
+        *_figures("deltas on disk: written → received", durable.hops.ms, bare),
+        *_figures("token → received", relaxed.hops.tokens_ms),
+        *_figures("deltas on disk: token → received", durable.hops.tokens_ms),
+        Figure(BENCH, "deltas received", "1/s", relaxed.hops.per_s),
         *(
             Figure(BENCH, f"CPU of {kind} per delta", "µs", cpu_s / deltas * 1e6)
             for kind, cpu_s in relaxed.cpu_s.items()
@@ -66,11 +69,11 @@ async def _course(folder: Path, seconds: float, *, relaxed: bool) -> Course:
     env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
     async with running_apart(folder / f"relaxed-{relaxed}", apis=1, workers=1, env=env) as apart:
         before = apart.cpu_s()
-        hops_ms = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
+        hops = await hops_of_runs(f"{apart.apis[0]}/v1/runs", RUNS, seconds)
         used = {kind: after - before[kind] for kind, after in apart.cpu_s().items()}
         pids = {kind: apart.cluster.pids_of(kind)[0] for kind in ("worker", "api")}
         memory_mb = {kind: rss_mb(pid) for kind, pid in pids.items()}
-        return Course(hops_ms, used, memory_mb, await _held(apart) if relaxed else {})
+        return Course(hops, used, memory_mb, await _held(apart) if relaxed else {})
 
 
 async def _held(apart: Apart) -> dict[str, float]:
@@ -87,15 +90,17 @@ async def _held(apart: Apart) -> dict[str, float]:
     return {kind: cpu_s / _WINDOW_S / HELD for kind, cpu_s in used.items()}
 
 
-def _figures(what: str, hops: list[float], bare: list[float], *limits: float) -> list[Figure]:
+def _figures(
+    what: str, ms: list[float], bare: Sequence[float] = (), *limits: float
+) -> list[Figure]:
     figures = [
         Figure(
             BENCH,
-            f"{what}written → received, {RUNS} runs, {name}",
+            f"{what}, {RUNS} runs, {name}",
             "ms",
-            part(hops),
-            floor=part(bare),
-            against=_BARE,
+            part(ms),
+            floor=part(bare) if bare else None,
+            against=_BARE if bare else "",
         )
         for name, part in (("p50", p50), ("p95", p95))
     ]

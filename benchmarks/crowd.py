@@ -23,7 +23,7 @@ from benchmarks.sse import fetch
 from benchmarks.submit import BODY
 from journal.postgres import PostgresJournal
 from journal.reading import read_all
-from tests.chaos.agents import FOLDER, MARKING, MODULE, UNSAFE
+from tests.chaos.agents import FOLDER, MARKING, MODULE, OUTPUTS, UNSAFE
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
 from tests.chaos.clients import eventually
@@ -91,6 +91,7 @@ class _Looking(NamedTuple):
             effects=effects_of(self.effects / seen.run_id),
             marking=MARKING,
             unsafe=UNSAFE,
+            outputs=OUTPUTS,
             status=view["status"],
             waiting_for=view["waiting_for"],
             replay=complaint,

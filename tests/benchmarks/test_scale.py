@@ -11,6 +11,7 @@ import pytest
 from benchmarks.__main__ import BENCHES, SCALE, arguments
 from benchmarks.appends import KINDS, Kind, event, figures_of, row
 from benchmarks.crowd import LONELY, Throughput, plans
+from benchmarks.deltas import waits_ms
 from benchmarks.hopper import missed_and_doubled
 from benchmarks.measure import Spent, spent_together, verdict
 from benchmarks.sse import Frame
@@ -74,6 +75,16 @@ def test_throughput_is_told_with_what_it_took() -> None:
     assert told.per_s == 5
     assert told.cpu_ms("worker") == pytest.approx(30)
     assert 0 < told.busy <= 0.2
+
+
+def test_a_token_waits_from_when_it_was_due() -> None:
+    def delta(written_ms: int, received_ms: int, words: str) -> Frame:
+        data = f'{{"at":"1970-01-01T00:00:00.{written_ms:03}Z","data":{{"text":"{words}"}}}}'
+        return Frame(received_ms / 1000, 1, "message.delta", data.encode())
+
+    first = delta(101, 103, "word-0000 ")
+    both = delta(146, 149, "word-0001 word-0002 ")
+    assert waits_ms([first, both]) == pytest.approx([2, 28, 8])
 
 
 def test_viewers_that_did_not_see_all_are_counted() -> None:

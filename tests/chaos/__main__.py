@@ -13,7 +13,6 @@ import tempfile
 import time
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
-from random import Random
 from typing import Any
 
 from tests.chaos.campaign import END_S, Load
@@ -26,6 +25,8 @@ from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, postgres_clust
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 50
 _DEV_WORKERS = 2
+_LONG_DRAIN_S = "30"
+"""Longer than any call of the load takes."""
 
 
 def main() -> None:
@@ -55,8 +56,7 @@ async def campaign(
     began = time.monotonic()
     async with _stack(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
-        mix = MIXES[given.mix]
-        faults = Faults(stack, load, Random(given.seed), given.fault_every_s, mix)  # noqa: S311
+        faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
         playing = asyncio.create_task(load.play(given.runs))
         injecting = asyncio.create_task(faults.inject())
         await asyncio.wait({playing}, timeout=given.minutes * 60)
@@ -65,7 +65,7 @@ async def campaign(
         load.close_the_door()
         with suppress(TimeoutError):
             await asyncio.wait_for(playing, END_S)
-        observed = await load.observe()
+        observed = await load.observe(drained_only=given.mix == "drains")
         await load.close()
     found = check(observed)
     told = {"seed": given.seed, "seconds": round(time.monotonic() - began)}
@@ -78,14 +78,16 @@ async def campaign(
 
 def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager[Stack]:
     """What the campaign is played on."""
-    if given.postgres:
+    drained = given.mix == "drains"
+    env = {"RELAYLINE_DRAIN_S": _LONG_DRAIN_S} if drained else {}
+    if ("kill", "journal") in MIXES[given.mix]:
         # a killed Postgres, other than a restarted one, may lose deltas that did not wait for it
-        relaxed = ("kill", "journal") not in MIXES[given.mix]
-        env = {"RELAYLINE_RELAXED_DELTAS": str(relaxed)}
+        env["RELAYLINE_RELAXED_DELTAS"] = "false"
+    if given.postgres:
         return postgres_cluster(data, given.api, given.workers, **env)
-    if given.api > 1 or given.workers != _DEV_WORKERS:
-        return chaos_cluster(data, given.api, given.workers)
-    return chaos_stack(data)
+    if drained or given.api > 1 or given.workers != _DEV_WORKERS:
+        return chaos_cluster(data, given.api, given.workers, **env)
+    return chaos_stack(data, **env)
 
 
 def _arguments() -> argparse.Namespace:

@@ -15,6 +15,15 @@ FOLDER = "CHAOS_EFFECTS"
 """The environment variable that names the folder of the lines."""
 MARKING = frozenset({"note", "book", "sign"})
 UNSAFE = frozenset({"book"})
+OUTPUTS = {
+    "note": "noted",
+    "book": "booked",
+    "sign": "signed",
+    "stumble": "here",
+    "calculate": "42",  # nobody asks for anything else
+    "sleep": "slept {seconds:g} s",
+}
+"""What tools give, by name; `{argument}` stands for that argument."""
 
 
 @tool(retries=3)

@@ -1,17 +1,17 @@
-"""Attempts of model and tool calls: what counts, what is void, what is said. Pure."""
+"""Attempts of model and tool calls: what counts, what is void. Pure."""
 
 from __future__ import annotations
 
 import json
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 
 from contracts.render import Rendered
 from contracts.rewinding import REWOUND, counting
 from tests.chaos.checks import Check
 from tests.chaos.observed import DELTAS, MESSAGES, Event, Observed
-from tests.chaos.script_text import Oracle
+from tests.chaos.said import differing
 
 _Complaints = Iterator[tuple[Check, str]]
 
@@ -20,9 +20,8 @@ def complaints(run: Observed) -> _Complaints:
     """What attempts did that they must not do."""
     yield from _rendered(run)
     for life in run.lives:
-        yield from _said(run.input, life)
         yield from _void(life)
-        yield from _stale(life)
+        yield from _stale(run, life)
     if run.drained_only:
         yield from _drained(run)
 
@@ -49,27 +48,7 @@ def _rendered(run: Observed) -> _Complaints:
         step, text = event["step"], event["data"]["text"]
         for when, seen in (("before", before.text(step)), ("after", rendered.text(step))):
             if seen != text:
-                yield Check.RENDERED, f"step {step}, {when} its end: {_differing(seen, text)}"
-
-
-def _said(submitted: str, life: list[Event]) -> _Complaints:
-    """Whole answers are those of the script, interrupted ones begin like them."""
-    oracle, begun = Oracle(submitted), False
-    for event in life:
-        match event["type"]:
-            case "message.user":
-                if begun:
-                    oracle.redirected(event["data"]["text"])
-                begun = True
-            case "message.completed" if oracle.knows:
-                text = event["data"]["text"]
-                if text != oracle.text:
-                    what = f"step {event['step']}: {_differing(text, oracle.text)}"
-                    yield Check.SAID, what
-                oracle.answered()
-            case "message.interrupted" if oracle.knows:
-                if not oracle.text.startswith(event["data"]["text"]):
-                    yield Check.SAID, f"step {event['step']}: no beginning of what is to be said"
+                yield Check.RENDERED, f"step {step}, {when} its end: {differing(seen, text)}"
 
 
 def _void(life: list[Event]) -> _Complaints:
@@ -95,8 +74,9 @@ def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
         streamed.setdefault(attempt, []).append(event["seq"])
 
 
-def _stale(life: list[Event]) -> _Complaints:
-    """Attempts of a call write in their order; a further run of an unsafe tool counts anew."""
+def _stale(run: Observed, life: list[Event]) -> _Complaints:
+    """Attempts of a call write in their order; a further run counts anew: of an unsafe tool, or of
+    any that was under way at a reset."""
     newest: dict[str, int] = {}
     for event in life:
         if event["type"] == "input.received":
@@ -104,7 +84,9 @@ def _stale(life: list[Event]) -> _Complaints:
         attempt = event.get("attempt")
         if attempt is None:
             continue
-        scope = event["data"].get("call_id") or f"step {event['step']}"
+        scope = _scope(event)
+        if event["seq"] in run.begun_anew.get(scope, ()):
+            newest.pop(scope)
         if attempt < newest.get(scope, 0):
             yield Check.STALE, f"{scope}: {event['type']} of attempt {attempt} at {event['seq']}"
         newest[scope] = max(attempt, newest.get(scope, 0))
@@ -116,17 +98,20 @@ def _call_of(request_id: str) -> str:
 
 
 def _drained(run: Observed) -> _Complaints:
+    """A further attempt comes only after one that has failed by itself."""
+    failed = Counter[str]()
     for event in run.events:
-        if event["type"] == "attempt.superseded" or event.get("attempt", 1) > 1:
-            yield Check.DRAINED, f"{event['type']} of attempt {event['attempt']}"
+        scope = _scope(event)
+        retried = event["type"] == "tool.failed" and event["data"].get("retryable")
+        failed[scope] += bool(retried or event["type"] == "attempt.failed")
+        if event.get("attempt", 1) > 1 + failed[scope]:
+            yield Check.DRAINED, f"{scope}: {event['type']} of attempt {event['attempt']}"
             return
 
 
-def _differing(seen: str, stored: str) -> str:
-    """Where two texts part."""
-    same = next((at for at, (a, b) in enumerate(zip(seen, stored, strict=False)) if a != b), None)
-    at = min(len(seen), len(stored)) if same is None else same
-    return f"{len(seen)} and {len(stored)} characters, apart from {at} on: {seen[at : at + 20]!r}"
+def _scope(event: Event) -> str:
+    """Of what call it is."""
+    return str(event["data"].get("call_id") or f"step {event.get('step')}")
 
 
 def texts(events: list[Event]) -> int:

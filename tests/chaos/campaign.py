@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from random import Random
@@ -14,13 +15,16 @@ from temporalio.client import Client
 from journal.port import Journal
 from journal.reading import read_all
 from tests.chaos import operators
-from tests.chaos.agents import MARKING, UNSAFE
+from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually
 from tests.chaos.observed import Effect, Observed
 from tests.chaos.plans import Plan, plan
 from tests.chaos.replays import replayed
 from tests.chaos.stacks import Stack, opened
 
+_RUNS = "WorkflowType = 'AgentRun'"
+LISTED_S = 30.0
+"""How long Temporal may take until it lists the runs that it has."""
 END_S = 90.0
 """How long runs may take to end once nothing is done to them any more."""
 
@@ -91,25 +95,47 @@ class Load:
     async def operate(self, what: str, random: Random) -> str | None:
         """Reset or terminate some run that people deal with; which one, if that succeeded."""
         open_ = [it for it in self.watched if not it.done and not it.hands.locked()]
-        if not open_:
-            return None
-        it = random.choice(open_)
-        async with it.hands:
-            if what == "terminate":
-                return it.run_id if await operators.terminate(self._stack, it.run_id) else None
-            if not await operators.reset(self._stack, it.run_id, random):
-                return None
-            it.resets += 1
-            return it.run_id
+        for it in random.sample(open_, len(open_)):
+            async with it.hands:
+                if await self._operated(what, it, random):
+                    return it.run_id
+        return None
+
+    async def _operated(self, what: str, it: Watched, random: Random) -> bool:
+        """A reset counts from when Temporal has taken it: the run has to tell of it by its end."""
+        if what == "terminate":
+            return await operators.terminate(self._stack, it.run_id)
+        if not await operators.reset(self._stack, it.run_id, random):
+            return False
+        it.resets += 1
+        with suppress(TimeoutError):  # the checker says so if it is never told
+            await operators.told(self._stack, it.run_id, it.resets)
+        return True
 
     async def observe(self, **about: Any) -> list[Observed]:
-        """All that is known of every run that was accepted."""
+        """All that is known of every run that was accepted, and of every other that there is."""
         journal = opened(self._stack)
         temporal = await self._stack.temporal()
         try:
-            return [await self._observed(it, journal, temporal, **about) for it in self.watched]
+            runs = [await self._observed(it, journal, temporal, **about) for it in self.watched]
+            for run_id in sorted(await self._strangers(temporal)):
+                stored = await read_all(journal, run_id, facts=False)
+                runs.append(Observed(run_id, stored, accepted=False))
+            return runs
         finally:
             await journal.close()
+
+    async def _strangers(self, temporal: Client) -> set[str]:
+        """Runs in Temporal, or with lines on disk, that nobody has submitted.
+
+        Raises:
+            TimeoutError: Temporal does not list the runs that were accepted.
+        """
+        accepted = {it.run_id for it in self.watched}
+        async with asyncio.timeout(LISTED_S):
+            while not accepted <= (found := {it.id async for it in temporal.list_workflows(_RUNS)}):
+                await asyncio.sleep(0.2)
+        return (found | {it.name for it in (self._stack.data_dir / "effects").iterdir()}) - accepted
 
     async def close(self) -> None:
         """Let go of the connections."""
@@ -136,6 +162,7 @@ class Load:
             effects=effects_of(self._stack.data_dir / "effects" / it.run_id),
             marking=MARKING,
             unsafe=UNSAFE,
+            outputs=OUTPUTS,
             status=view["status"],
             waiting_for=view["waiting_for"],
             replay=complaint,

@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
 from contracts.events import TERMINAL_TYPES
-from tests.chaos import attempts, delivery, effects, epochs
+from tests.chaos import attempts, delivery, effects, epochs, said
 from tests.chaos.checks import Check, Violation
 from tests.chaos.observed import Event, Observed
 from tests.runs import laws
@@ -62,9 +62,12 @@ def check(runs: Iterable[Observed]) -> list[Violation]:
 
 
 def _complaints(run: Observed) -> _Complaints:
+    if not run.accepted:
+        yield Check.ACCEPTED, f"nobody has submitted it, {len(run.events)} events"
     yield from _journal(run)
     yield from delivery.complaints(run)
     yield from attempts.complaints(run)
+    yield from said.complaints(run)
     yield from effects.complaints(run)
     yield from epochs.complaints(run)
     yield from _end(run)
@@ -102,8 +105,8 @@ def _end(run: Observed) -> _Complaints:
     counts = run.lives[-1]
     ends = [event for event in counts if event["type"] in TERMINAL_TYPES]
     if not ends:
-        if not run.waiting_for:
-            yield Check.ENDED, f"{run.status or 'no status'}, after {len(run.events)} events"
+        waits = f", waits for {run.waiting_for}" if run.waiting_for else ""
+        yield Check.ENDED, f"{run.status or 'no status'}{waits}, after {len(run.events)} events"
         return
     if run.status and run.status != TERMINAL_TYPES[ends[0]["type"]]:
         yield Check.STATUS, f"GET says {run.status}, the journal {ends[0]['type']}"

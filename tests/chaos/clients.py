@@ -22,8 +22,8 @@ LOOK_S = 0.4
 """Between two looks at what a run waits for."""
 SILENCE_S = 20.0
 """A connection on which so long nothing comes, not even a comment, is given up."""
-AWAY_S = 60.0
-"""How long the API may be away or in trouble."""
+AWAY_S = 120.0
+"""How long the API, or what it needs, may be away or in trouble."""
 NO_ANSWER = 0
 """Stands for the status of a request whose answer never came."""
 
@@ -61,11 +61,14 @@ class Follower:
         self._path = f"/v1/runs/{run_id}/events"
         self._random = random
         self._newest = 0
+        self._before = 0
+        """The newest event when it began to follow."""
         self._over = False
 
     async def follow(self) -> None:
-        """Until a terminal event has come; again, if the run was reset after it."""
+        """Until a terminal event has come; again, until another one has, if the run was reset."""
         self._over = False
+        self._before = self._newest
         while not self._over:
             try:
                 await (self._stream() if self._random.random() < 0.85 else self._page())
@@ -122,7 +125,8 @@ class Follower:
     def _got(self, frames: list[tuple[int, Event]], seq: int, event: Event) -> None:
         frames.append((seq, event))
         self._newest = max(self._newest, seq)
-        self._over = event["type"] in TERMINAL_TYPES
+        newest = self._before < seq == self._newest  # no end that was left behind and is read again
+        self._over = newest and event["type"] in TERMINAL_TYPES
 
 
 async def _frames(answer: httpx.Response) -> AsyncGenerator[tuple[int, Event], None]:

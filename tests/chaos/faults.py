@@ -28,12 +28,19 @@ LIGHT: Mix = {
     ("drain", "api"): 8,
 }
 """How often what is done to what."""
+HEAVY: Mix = LIGHT | {
+    ("kill", "temporal"): 2,
+    ("drain", "temporal"): 2,
+    ("drain", "journal"): 2,
+    ("reset", "run"): 8,
+    ("terminate", "run"): 3,
+}
 MIXES: dict[str, Mix] = {
     "light": LIGHT,
-    "heavy": LIGHT
-    | {("kill", "temporal"): 2, ("drain", "temporal"): 2, ("kill", "journal"): 2}
-    | {("drain", "journal"): 2, ("reset", "run"): 8, ("terminate", "run"): 3},
+    "heavy": HEAVY,
+    "crashes": HEAVY | {("kill", "journal"): 4},
     "kills": {("kill", "worker"): 1},
+    "drains": {("drain", "worker"): 1},
     "restarts": LIGHT | {("drain", "journal"): 20},
     "operators": LIGHT | {("reset", "run"): 100, ("terminate", "run"): 10},
 }
@@ -53,13 +60,17 @@ class Fault:
 
 
 class Faults:
-    """Injects faults into a stack and its load, one after the other, drawn from a seed."""
+    """Injects faults into a stack and its load, one after the other, drawn from a seed.
 
-    def __init__(self, stack: Stack, load: Load, random: Random, every_s: float, mix: Mix) -> None:
+    What is done and when is told by the seed alone; to whom, also by who is there.
+    """
+
+    def __init__(self, stack: Stack, load: Load, seed: int, every_s: float, mix: Mix) -> None:
         self.done: list[Fault] = []
         self._stack = stack
         self._load = load
-        self._random = random
+        self._random = Random(seed)  # noqa: S311
+        self._whom = Random(f"{seed}/whom")  # noqa: S311
         self._every_s = every_s
         self._mix = mix
         self._stopped: set[int] = set()
@@ -83,8 +94,9 @@ class Faults:
 
     async def _operate(self, what: str) -> None:
         """Reset or terminate a run."""
-        if run_id := await self._load.operate(what, self._random):
-            self._note(what, "run", run_id)
+        at_us = time.time_ns() // 1000
+        if run_id := await self._load.operate(what, self._whom):
+            self.done.append(Fault(at_us, what, "run", run_id))
 
     async def _restart_journal(self, what: str) -> None:
         """Kill or stop the journal's server, if it has one, and start it again a little later."""
@@ -94,7 +106,7 @@ class Faults:
         self._note(what, "journal", 0)
         (server.kill if what == "kill" else server.stop)()  # soon done
         try:
-            await asyncio.sleep(self._random.uniform(*STOPPED_S))
+            await asyncio.sleep(self._whom.uniform(*STOPPED_S))
         finally:
             server.start()
 
@@ -103,7 +115,7 @@ class Faults:
         pids = [pid for pid in self._stack.pids_of(target) if pid not in self._stopped]
         if not pids:
             return
-        pid = self._random.choice(pids)
+        pid = self._whom.choice(pids)
         with suppress(ProcessLookupError):
             os.kill(pid, _SIGNALS[what])
             self._note(what, target, pid)
@@ -124,7 +136,7 @@ class Faults:
         task.add_done_callback(self._tasks.discard)
 
     async def _wake_later(self, pid: int) -> None:
-        await asyncio.sleep(self._random.uniform(*STOPPED_S))
+        await asyncio.sleep(self._whom.uniform(*STOPPED_S))
         self._wake(pid)
 
     def _wake(self, pid: int) -> None:

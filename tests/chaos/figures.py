@@ -8,8 +8,11 @@ from typing import Any, NamedTuple
 
 from tests.chaos.attempts import texts
 from tests.chaos.faults import Fault
-from tests.chaos.observed import Observed
+from tests.chaos.observed import MESSAGES, Observed
+from tests.runs.laws import RESULTS
 
+WORKER_GONE = "the worker stopped in mid-answer"
+ENDS_OF_CALLS = MESSAGES | RESULTS
 _BEFORE_US = 1_500_000
 """What was done so long before may still be felt."""
 _CLOCK_US = 20_000
@@ -55,6 +58,12 @@ def _recovery(faults: Sequence[Fault], cut_us: int, back_us: int) -> list[Recove
     return []
 
 
+def cut_answers(run: Observed) -> int:
+    """How often an answer that was streamed had to begin anew because its worker was gone."""
+    voids = (event for event in run.events if event["type"] == "attempt.superseded")
+    return sum(event["data"]["reason"] == WORKER_GONE for event in voids)
+
+
 def percentile(values: Sequence[float], share: float) -> float | None:
     """Of sorted values; None if there are none."""
     return values[min(int(len(values) * share), len(values) - 1)] if values else None
@@ -74,13 +83,17 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "connections": sum(len(them) for run in runs for them in run.clients.values()),
         "commands": sum(len(run.sent) for run in runs),
         "executions": sum(run.executions for run in runs),
+        "resets": sum(run.resets for run in runs),
         "rewound": types["run.rewound"],
+        "calls": sum(types[kind] for kind in ENDS_OF_CALLS),
         "superseded": types["attempt.superseded"],
+        "cut": sum(map(cut_answers, runs)),
         "effects": sum(len(run.effects) for run in runs),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),
         "recoveries": len(every),
         "recovery_p50_s": percentile(every, 0.5),
         "recovery_p95_s": percentile(every, 0.95),
+        "recovery_max_s": max(every, default=None),
         "undisturbed_recoveries": len(alone),
         "undisturbed_p50_s": percentile(alone, 0.5),
         "undisturbed_p95_s": percentile(alone, 0.95),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -47,11 +48,13 @@ class Sent:
 
 @dataclass(frozen=True)
 class Observed:
-    """One accepted run; what was not looked at has its default."""
+    """One run; what was not looked at has its default."""
 
     run_id: str
     stored: Sequence[StoredEvent]
     """The journal."""
+    accepted: bool = True
+    """False if it was found in Temporal or on disk, and nobody has submitted it."""
     input: str = ""
     """What was submitted; a rehearsal script tells what is to be said."""
     clients: Mapping[str, Sequence[Connection]] = field(default_factory=dict)
@@ -61,9 +64,12 @@ class Observed:
     """Names of the tools whose runs leave a line each."""
     unsafe: frozenset[str] = frozenset()
     """Those of them that may run once only."""
+    outputs: Mapping[str, str] = field(default_factory=dict)
+    """What tools are known to give, by name; `{argument}` stands for that argument."""
     status: str = ""
     """What `GET /v1/runs/{id}` says."""
     waiting_for: Sequence[Any] = ()
+    """What it says of who is waited for."""
     replay: str = ""
     """What a replay of the histories complained of."""
     executions: int = 0
@@ -95,6 +101,21 @@ class Observed:
                 parts.append([])
             parts[-1].append(event)
         return parts
+
+    @cached_property
+    def begun_anew(self) -> Mapping[str, Sequence[int]]:
+        """Where calls of tools begin once more, by call: a reset that is told later found them in
+        a later attempt than their first, and their attempts count anew."""
+        told = max((event["seq"] for event in self.events if event["type"] == REWOUND), default=0)
+        newest: dict[str, int] = {}
+        anew: defaultdict[str, list[int]] = defaultdict(list)
+        for event in self.events:
+            if event["type"] == "tool.started" and event["seq"] < told:
+                call_id = event["data"]["call_id"]
+                if event["attempt"] < newest.get(call_id, 0):
+                    anew[call_id].append(event["seq"])
+                newest[call_id] = event["attempt"]
+        return anew
 
     @property
     def end(self) -> Event | None:

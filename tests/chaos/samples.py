@@ -15,9 +15,11 @@ SCRIPT = {
     "rehearse": [
         {"say": "one two"},
         {"calls": [{"name": "note"}, {"name": "book"}]},
+        {"think": "hm "},
         {"say": "done"},
     ]
 }
+OUTPUTS = {"note": "noted", "book": "booked"}
 
 
 class Line(NamedTuple):
@@ -59,6 +61,7 @@ def lines() -> list[Line]:
         Line("command.applied", _command("resume-1", "resume"), 1, key="command/resume-1/outcome"),
         Line("run.resumed", {}, 1, key="0/command/resume-1/resume"),
         Line("step.started", {"kind": "model", "model": "rehearsal"}, 2, key="0/step/2/started"),
+        Line("reasoning.delta", {"text": "hm "}, 2, 1),
         Line("message.delta", {"text": "done"}, 2, 1),
         Line("message.completed", _said("done", []), 2, 1, "0/step/2/message"),
         Line("run.completed", {"output": "done"}, 2, key="0/run/ended"),
@@ -82,6 +85,7 @@ def observed(*edits: Edit, **changes: Any) -> Observed:
         effects=[Effect("call_1_0", 1), Effect("call_1_1", 1)],
         marking=frozenset({"note", "book"}),
         unsafe=frozenset({"book"}),
+        outputs=OUTPUTS,
         status="completed",
     )
     run = replace(run, clients={"ann": [frames(run, 0, 9), frames(run, 6, len(stored))]})
@@ -93,6 +97,7 @@ def reset(written: list[Line]) -> None:
     written += [
         Line("run.rewound", {"to_seq": at(written, "tool.completed", 1) + 1, "epoch": 1}),
         Line("step.started", {"kind": "model", "model": "rehearsal"}, 2, key="1/step/2/started"),
+        Line("reasoning.delta", {"text": "hm "}, 2, 1),
         Line("message.delta", {"text": "done"}, 2, 1),
         Line("message.completed", _said("done", []), 2, 1, "1/step/2/message"),
         Line("run.completed", {"output": "done"}, 2, key="1/run/ended"),
@@ -151,7 +156,8 @@ def _said(text: str, calls: list[dict[str, Any]]) -> dict[str, Any]:
 
 
 def _tool(index: int, name: str) -> dict[str, Any]:
-    return {"call_id": f"call_1_{index}", "name": name, "arguments": {}, "output": ""}
+    output = OUTPUTS[name]
+    return {"call_id": f"call_1_{index}", "name": name, "arguments": {}, "output": output}
 
 
 def _command(command_id: str, kind: str) -> dict[str, Any]:

@@ -8,6 +8,8 @@ import re
 import sys
 from pathlib import Path
 
+import pytest
+
 from activities.toolbox import ToolboxConfig, build_toolbox
 from catalog.load import load_catalog
 from contracts.compaction import Summarise
@@ -37,6 +39,7 @@ async def run_shell(script: str, cwd: Path, **env: str) -> str:
     return out.decode()
 
 
+@pytest.mark.timeout(90)  # a dozen commands, each a process of its own
 async def test_the_submit_stream_resume_and_terminal_commands_work(
     stack: DevStack, tmp_path: Path
 ) -> None:
@@ -54,7 +57,9 @@ async def test_the_submit_stream_resume_and_terminal_commands_work(
     assert "event: run.started" in out
     assert "event: run.completed" in out
     assert "id: 6\n" in out
-    assert '"output"' in out
+    assert '"output":"Understood: In one word, please"' in out, "redirected"
+    assert '"output":"as you wish"' in out, "denied, or it would wait for a decision"
+    assert "urn:relayline:problem" not in out
     assert (tmp_path / "run.json").exists()
 
 
