@@ -61,6 +61,7 @@ class Calls:
         self._pending = pending
         self._wanted = False
         self._recorder: asyncio.Task[None] | None = None
+        self._rewinding = False
 
     def start_model(self, step: int) -> ModelStarted:
         """Start the model call of that step."""
@@ -126,14 +127,25 @@ class Calls:
         )
 
     async def rewind(self, key: str) -> int:
-        """Record that an operator has reset the run; the epoch that has begun."""
-        result = await workflow.execute_activity_method(
-            RecordActivities.rewind,
-            RewindRequest(run_id=self._input.run_id, known=tuple(self._pending.known), key=key),
-            summary="run.rewound",
-            start_to_close_timeout=policy.RECORD_TIMEOUT,
-            retry_policy=policy.RECORD_RETRY,
-        )
+        """Record that an operator has reset the run; the epoch that has begun.
+
+        Nothing is put into the journal meanwhile: what comes between its end, as that is read, and
+        `run.rewound` would be void, and never be told again.
+        """
+        alone = workflow.patched("rewinds-alone")
+        if alone and self._recorder:
+            await workflow.wait_condition(self._recorder.done)
+        self._rewinding = alone
+        try:
+            result = await workflow.execute_activity_method(
+                RecordActivities.rewind,
+                RewindRequest(run_id=self._input.run_id, known=tuple(self._pending.known), key=key),
+                summary="run.rewound",
+                start_to_close_timeout=policy.RECORD_TIMEOUT,
+                retry_policy=policy.RECORD_RETRY,
+            )
+        finally:
+            self._rewinding = False
         return result.epoch
 
     def record_soon(self) -> None:
@@ -141,7 +153,7 @@ class Calls:
 
         One such activity is under way at a time; what comes meanwhile goes with the next one.
         """
-        if not self._pending.fresh:
+        if self._rewinding or not self._pending.fresh:
             return
         self._wanted = True
         if self._recorder is None or self._recorder.done():
