@@ -122,13 +122,19 @@ class Views:
             return None, error
 
     async def _after_all(self, execution: Execution) -> RunView | None:
-        """A run that Temporal has closed: from its terminal fact, which it has now."""
+        """A run that Temporal has closed: from its terminal fact, which it has now.
+
+        One that an operator is just resetting may look closed, by the execution that was left.
+        """
         if not execution.status.ended:
             return None
         try:
             head = await self._settled(execution)
         except (JournalUnavailable, TemporalUnavailable):
             return None
+        if head is None or not head.ended:
+            goes_on = await self._gateway.execution(execution.run_id)
+            return await self._of_execution(goes_on or execution)
         view = await self._ended(execution.run_id, head)
         return _introduce(view, execution) if view else None
 
