@@ -31,6 +31,8 @@ class _Reader:
     def __init__(self, submitted: str) -> None:
         self._oracle = Oracle(submitted)
         self._begun = False
+        self._whole = 0
+        """The step of the newest whole answer."""
         self._thoughts: defaultdict[int, dict[int, str]] = defaultdict(dict)
         """Reasoning by step and attempt, as far as it counts."""
 
@@ -51,10 +53,14 @@ class _Reader:
                 yield from self._judged(event)
 
     def _judged(self, event: Event) -> _Complaints:
+        data = event["data"]
         match event["type"]:
             case "message.completed":
-                yield from self._whole(event)
+                yield from self._compared(event)
                 self._oracle.answered()
+                self._whole = event["step"]
+            case "command.applied" if _stopped_the_model(data) and event["step"] == self._whole:
+                self._oracle.asked_again()  # it was whole, but its worker could not say so any more
             case "message.interrupted":
                 oracle, thoughts = self._oracle, self._thought(event)
                 text = event["data"]["text"]
@@ -65,7 +71,7 @@ class _Reader:
             case "run.failed" if not self._oracle.fails:
                 yield Check.SAID, f"it failed, which the script does not say: {event['data']}"
 
-    def _whole(self, event: Event) -> _Complaints:
+    def _compared(self, event: Event) -> _Complaints:
         oracle, step, data = self._oracle, event["step"], event["data"]
         if data["text"] != oracle.text:
             yield Check.SAID, f"step {step}: {differing(data['text'], oracle.text)}"
@@ -104,6 +110,10 @@ def _given(run: Observed, call: dict[str, Any]) -> list[str] | None:
     """What that call gives; None if nothing is known of it."""
     template = run.outputs.get(call["name"])
     return None if template is None else [template.format_map(call["arguments"])]
+
+
+def _stopped_the_model(applied: Event) -> bool:
+    return applied["kind"] == "pause" and "told to stop: the model" in applied["applied"]
 
 
 def _told(events: Sequence[Event]) -> dict[str, list[str]]:

@@ -31,6 +31,11 @@ class Oracle:
         """The next answer has been given as a whole."""
         self._answered += 1
 
+    def asked_again(self) -> None:
+        """The model is asked once more after its last answer."""
+        if not self.left:
+            self._segments.append([])
+
     @property
     def text(self) -> str:
         """What the next whole answer is; empty if there is none to come."""

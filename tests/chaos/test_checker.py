@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
 
+from contracts.envelope import StoredEvent
 from tests.chaos.breakages import ALL, BROKEN, GOOD, LATE, RESET, TOOL
 from tests.chaos.checker import check
 from tests.chaos.checks import Check
 from tests.chaos.observed import Effect, Observed
-from tests.chaos.samples import Line, after, at, frames, instead, observed, reset, without
+from tests.chaos.said import complaints
+from tests.chaos.samples import RUN, Line, after, at, frames, instead, observed, reset, without
+from tests.chaos.script_text import END
 from tests.chaos.tree import PATCHES, ROOT
 
 SECOND = [("message.delta", 0), ("message.delta", 1), ("message.completed", 0)]
@@ -34,6 +38,27 @@ def test_a_call_that_a_reset_finds_in_its_second_attempt_begins_once_more() -> N
     assert check([observed(second, reset, effects=effects)]) == []
     found = {violation.check for violation in check([observed(second, effects=effects)])}
     assert found == {Check.STALE, Check.NOT_RERUN}, "without a reset"
+
+
+def test_an_answer_that_was_whole_when_a_pause_stopped_the_model_may_be_followed_by_another() -> (
+    None
+):
+    def run(applied: str) -> Observed:
+        written = [
+            ("message.completed", 1, {"text": "hi", "tool_calls": []}),
+            ("command.applied", 1, {"command_id": "p", "kind": "pause", "applied": applied}),
+            ("message.completed", 2, {"text": END, "tool_calls": []}),
+            ("run.completed", 2, {"output": END}),
+        ]
+        stored = [
+            StoredEvent(RUN, seq, 0, kind, step, 1, None, json.dumps(data))
+            for seq, (kind, step, data) in enumerate(written, 1)
+        ]
+        return Observed(RUN, stored, input=json.dumps({"rehearse": [{"say": "hi"}]}))
+
+    assert list(complaints(run("stopped before the next call; told to stop: the model"))) == []
+    found = {check for check, _ in complaints(run("stopped before the next call"))}
+    assert found == {Check.SAID, Check.OUTPUT}
 
 
 @pytest.mark.parametrize(("broken", "run"), [it[1:] for it in BROKEN], ids=[it[0] for it in BROKEN])
