@@ -255,7 +255,7 @@ class AgentRun:
         Where workers have builds, the new execution is of the build that new runs have.
         """
         run = self._run
-        if not run.long:
+        if not run.has_grown_long():
             return
         while not run.pending.empty:
             await run.record("journal")

@@ -48,6 +48,7 @@ class RunContext:
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
         self._resets = self._caught_up = 0
+        self._asked_of_length = 0
         workflow.register_random_seed_callback(self._was_reset)
         if carried:
             self.steering.paused = carried.paused
@@ -107,12 +108,19 @@ class RunContext:
         out_of_time = self.overdue and self.state.limits.on_limit == "fail"
         return Stop.CANCEL if out_of_time else self.steering.stop
 
-    @property
-    def long(self) -> bool:
-        """True when the history is so long that the run had better go on in a new execution."""
+    def has_grown_long(self) -> bool:
+        """Whether the history is so long that the run had better go on in a new execution.
+
+        Temporal's suggestion is no fact: a task that was given out once more, because its worker
+        died, comes without one, and is then written into the history with one. So what was done at
+        a suggestion is asked of the history, by a patch of its own for each time.
+        """
         info = workflow.info()
-        grown = info.get_current_history_length() >= self.input.history_bound
-        return grown or info.is_continue_as_new_suggested()
+        self._asked_of_length += 1
+        if info.get_current_history_length() >= self.input.history_bound:
+            return True
+        suggested = info.is_continue_as_new_suggested()
+        return suggested and workflow.patched(f"suggested-{self._asked_of_length}")
 
     def carried(self, budgets: int) -> Carried:
         """What the run takes along into a new execution."""

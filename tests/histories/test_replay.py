@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,7 @@ from workflows.agent_run import AgentRun
 from workflows.housekeeping import Housekeeping
 
 FOLDER = Path(__file__).parent
+TASK_STARTED = "EVENT_TYPE_WORKFLOW_TASK_STARTED"
 
 
 @pytest.mark.parametrize("name", [*(each.__name__ for each in SCENARIOS), HOUSEKEEPING])
@@ -21,3 +23,14 @@ async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
     replayer = Replayer(workflows=[AgentRun, Housekeeping], data_converter=data_converter)
     await replayer.replay_workflow(WorkflowHistory.from_json(f"run_{name}", text))
+
+
+async def test_a_suggestion_that_nobody_was_given_changes_nothing() -> None:
+    """Temporal writes one into the history of a task that it gave out without, the second time."""
+    history = json.loads((FOLDER / "happy_path.json").read_text())
+    tasks = [it for it in history["events"] if it["eventType"] == TASK_STARTED]
+    for task in tasks:
+        task["workflowTaskStartedEventAttributes"]["suggestContinueAsNew"] = True
+    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
+    assert len(tasks) > 2
+    await replayer.replay_workflow(WorkflowHistory.from_json("run_happy_path", history))
