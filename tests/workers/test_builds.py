@@ -69,7 +69,10 @@ class Site:
         return await relayline("deploy", *words, env={"TEMPORAL_ADDRESS": self.address})
 
     async def deployed(self, *words: str) -> str:
-        said = await self.deploy(*words)
+        """Its output; Temporal knows a build from the first question of its workers on."""
+        async with asyncio.timeout(BOUND_S):
+            while "no worker of build" in (said := await self.deploy(*words)).err:
+                await asyncio.sleep(0.1)
         assert (said.code, said.err) == (0, "")
         return said.out
 
