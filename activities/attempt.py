@@ -21,6 +21,7 @@ from journal.port import (
     CursorExpired,
     Fence,
     Journal,
+    JournalError,
     JournalUnavailable,
     RunEnded,
     StaleAttempt,
@@ -33,6 +34,13 @@ T = TypeVar("T")
 HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
+_FINAL: dict[type[JournalError], ErrorType] = {
+    StaleAttempt: ErrorType.STALE_ATTEMPT,
+    RunEnded: ErrorType.RUN_ENDED,
+    CursorExpired: ErrorType.JOURNAL_INCOMPLETE,
+    Unstorable: ErrorType.UNSTORABLE,
+}
+"""What no other try helps against."""
 
 
 class Attempt:
@@ -140,22 +148,9 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
-            case StaleAttempt():
-                raise ApplicationError(
-                    str(error), type=ErrorType.STALE_ATTEMPT, non_retryable=True
-                ) from error
-            case RunEnded():
-                raise ApplicationError(
-                    str(error), type=ErrorType.RUN_ENDED, non_retryable=True
-                ) from error
-            case CursorExpired():
-                raise ApplicationError(
-                    str(error), type=ErrorType.JOURNAL_INCOMPLETE, non_retryable=True
-                ) from error
-            case Unstorable():
-                raise ApplicationError(
-                    str(error), type=ErrorType.UNSTORABLE, non_retryable=True
-                ) from error
+            case StaleAttempt() | RunEnded() | CursorExpired() | Unstorable():
+                final = _FINAL[type(error)]
+                raise ApplicationError(str(error), type=final, non_retryable=True) from error
             case JournalUnavailable():
                 raise ApplicationError(
                     str(error),

@@ -9,6 +9,7 @@ from functools import partial
 from itertools import groupby
 
 from activities.aside import aside
+from activities.superseding import DELTAS
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.events import (
     EventBody,
@@ -25,7 +26,6 @@ from journal.port import Journal
 from journal.reading import read_all
 
 _TEXT = "message.delta"
-_DELTAS = frozenset({_TEXT, "reasoning.delta"})
 
 
 async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
@@ -153,7 +153,7 @@ def joined(events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
 
 
 def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
-    return event.type in _DELTAS, event.step, event.attempt
+    return event.type in DELTAS, event.step, event.attempt
 
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:

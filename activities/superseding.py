@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.events import AttemptFailed, AttemptSuperseded
 
-_DELTAS = frozenset({"message.delta", "reasoning.delta"})
+DELTAS = frozenset({"message.delta", "reasoning.delta"})
 
 
 @dataclass
@@ -55,7 +55,7 @@ def superseded_attempts(
 
 def _note(left: _Left, event: StoredEvent) -> None:
     """Add one event of an earlier attempt to what is known of it."""
-    if event.type in _DELTAS:
+    if event.type in DELTAS:
         left.from_seq = left.from_seq or event.seq
         left.to_seq = event.seq
     elif event.type == "attempt.failed":

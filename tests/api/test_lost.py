@@ -5,9 +5,8 @@ from __future__ import annotations
 import asyncio
 import io
 import json
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
-from typing import TypeVar
 from uuid import uuid4
 
 import pytest
@@ -19,7 +18,7 @@ from contracts.envelope import NewEvent
 from contracts.events import MessageCompleted, StepStarted
 from contracts.runs import RunStatus
 from journal.migrate import migrate
-from journal.port import Journal, JournalUnavailable
+from journal.port import Journal
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import (
@@ -36,25 +35,14 @@ from tests.api.serving import (
     serving,
     started,
 )
-from tests.journal.storage import lose, opened
+from tests.journal.storage import insist, lose, opened
 from tests.postgres_server import FORGETFUL, PostgresServer
-
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     with PostgresServer(FORGETFUL) as server:
         yield server
-
-
-async def insist(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer, from a Postgres that is perhaps away for longer than the journal waits."""
-    while True:
-        try:
-            return await ask()
-        except JournalUnavailable:
-            await asyncio.sleep(0.1)
 
 
 def step(number: int) -> NewEvent:

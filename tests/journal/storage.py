@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
+import asyncio
 import sqlite3
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager, closing
 from pathlib import Path
+from typing import TypeVar
 from uuid import uuid4
 
-from journal.port import Journal
+from journal.port import Journal, JournalUnavailable
 from journal.postgres import PostgresJournal
 from journal.sqlite import SqliteJournal
 from tests.postgres_server import MIGRATED, PostgresServer
 
+T = TypeVar("T")
 ADAPTERS = ("sqlite", "postgres")
 
 
@@ -44,3 +47,12 @@ async def opened(dsn: str, *, relaxed_deltas: bool = True) -> AsyncIterator[Post
         yield journal
     finally:
         await journal.close()
+
+
+async def insist(ask: Callable[[], Awaitable[T]]) -> T:
+    """The answer, from a Postgres that is perhaps away for longer than the journal waits."""
+    while True:
+        try:
+            return await ask()
+        except JournalUnavailable:
+            await asyncio.sleep(0.1)

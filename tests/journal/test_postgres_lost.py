@@ -3,35 +3,23 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Awaitable, Callable, Iterator
-from typing import TypeVar
+from collections.abc import Iterator
 from uuid import uuid4
 
 import pytest
 
 from contracts.envelope import StoredEvent
 from journal.migrate import migrate
-from journal.port import EventsLost, Head, Journal, JournalUnavailable
+from journal.port import EventsLost, Head, Journal
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing
-from tests.journal.storage import opened
+from tests.journal.storage import insist, opened
 from tests.postgres_server import FORGETFUL, PostgresServer
-
-T = TypeVar("T")
 
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:
     with PostgresServer(FORGETFUL) as server:
         yield server
-
-
-async def insist(ask: Callable[[], Awaitable[T]]) -> T:
-    """The answer, from a Postgres that is perhaps away for longer than the journal waits."""
-    while True:
-        try:
-            return await ask()
-        except JournalUnavailable:
-            await asyncio.sleep(0.1)
 
 
 async def watch(journal: Journal, run: str, got: list[StoredEvent]) -> None:

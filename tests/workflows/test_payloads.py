@@ -49,6 +49,22 @@ async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: 
     }
 
 
+async def refused(temporal: Client, payloads: list[object]) -> tuple[Fakes, CommandRefused]:
+    """A run that was sent such a redirect, went on to its end and replays; what it said of it."""
+    model = Stubborn()
+    fakes = Fakes([model.model])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await handle.signal("redirect", args=payloads)
+        await fakes.until("command.refused")
+        model.release()
+        assert (await handle.result()).status is RunStatus.COMPLETED
+        await replay(handle)
+    [body] = fakes.bodies("command.refused")
+    assert isinstance(body, CommandRefused)
+    return fakes, body
+
+
 @pytest.mark.parametrize(
     ("payloads", "reason"),
     [
@@ -66,16 +82,7 @@ async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: 
 async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
     temporal: Client, payloads: list[object], reason: str
 ) -> None:
-    model = Stubborn()
-    fakes = Fakes([model.model])
-    async with fakes.running(temporal) as handle:
-        await fakes.begun.wait()
-        await handle.signal("redirect", args=payloads)
-        await fakes.until("command.refused")
-        model.release()
-        assert (await handle.result()).status is RunStatus.COMPLETED
-    [body] = fakes.bodies("command.refused")
-    assert isinstance(body, CommandRefused)
+    fakes, body = await refused(temporal, payloads)
     assert body.reason.startswith(reason)
     assert body.command_id == "x" or body.command_id.startswith("cmd_")
     assert "message.interrupted" not in fakes.types
@@ -97,17 +104,7 @@ async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
 async def test_a_payload_that_can_not_be_decoded_is_refused_and_the_run_goes_on(
     temporal: Client, payloads: list[object]
 ) -> None:
-    model = Stubborn()
-    fakes = Fakes([model.model])
-    async with fakes.running(temporal) as handle:
-        await fakes.begun.wait()
-        await handle.signal("redirect", args=payloads)
-        await fakes.until("command.refused")
-        model.release()
-        assert (await handle.result()).status is RunStatus.COMPLETED
-        await replay(handle)
-    [body] = fakes.bodies("command.refused")
-    assert isinstance(body, CommandRefused)
+    fakes, body = await refused(temporal, payloads)
     assert body.reason == "payload: is to be one JSON object"
     assert fakes.count("command.accepted") == 1
 
