@@ -20,6 +20,10 @@ from api.streams import CONNECTION
 SEND_BUFFER_BYTES = 128 * 1024
 """Of the kernel, per connection: a client that does not read is noticed after that much."""
 GRACE_S = 5
+KEEP_ALIVE_S = 620
+"""How long an idle connection is kept. Longer than clients and load balancers keep theirs (Google's
+for 600 s, which can't be changed; AWS's for 60 s): who closes first must be the one that sends, or
+a request now and then meets a connection that is just being closed."""
 
 
 class AddressInUse(Exception):
@@ -79,6 +83,7 @@ class Server(uvicorn.Server):
                 proxy_headers=False,
                 log_config=None,
                 timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
             )
         )
         self._close_streams = close_streams

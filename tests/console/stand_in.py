@@ -175,7 +175,11 @@ class StandIn:
         listener.bind(("127.0.0.1", port))
         self.url = f"http://127.0.0.1:{listener.getsockname()[1]}"
         config = uvicorn.Config(
-            self.app(), lifespan="off", log_level=60, timeout_graceful_shutdown=1
+            self.app(),
+            lifespan="off",
+            log_level=60,
+            timeout_graceful_shutdown=1,
+            timeout_keep_alive=620,
         )
         server = uvicorn.Server(config)
         task = asyncio.create_task(server.serve([listener]))

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-import uvicorn
-
+from api.server import KEEP_ALIVE_S
 from settings import Settings
 from tests.deploy.files import ROOT, compose, environment, nginx, seconds
 
@@ -38,8 +37,7 @@ def test_nothing_is_held_back_and_no_stream_sticks_to_a_process() -> None:
 def test_connections_are_kept_for_less_long_than_the_api_keeps_them() -> None:
     assert CONFIG[f"{LOCATION}proxy_http_version"] == ["1.1"]
     assert CONFIG[f"{LOCATION}proxy_set_header Connection"] == ['""']
-    api_s = uvicorn.Config("unused").timeout_keep_alive
-    assert seconds(CONFIG[f"{UPSTREAM}keepalive_timeout"][0]) < api_s
+    assert seconds(CONFIG[f"{UPSTREAM}keepalive_timeout"][0]) < KEEP_ALIVE_S
 
 
 def test_who_hangs_up_is_noticed_and_who_asks_is_told_to_the_api() -> None:

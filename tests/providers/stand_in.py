@@ -99,7 +99,8 @@ async def serving() -> AsyncIterator[StandIn]:
     listener = socket.create_server(("127.0.0.1", 0))
     stand_in = StandIn(f"http://127.0.0.1:{listener.getsockname()[1]}/v1")
     app = Starlette(routes=[Route("/v1/chat/completions", _answer(stand_in), methods=["POST"])])
-    server = uvicorn.Server(uvicorn.Config(app, log_level="critical", lifespan="off"))
+    config = uvicorn.Config(app, log_level="critical", lifespan="off", timeout_keep_alive=620)
+    server = uvicorn.Server(config)
     task = asyncio.create_task(server.serve(sockets=[listener]))
     while not server.started:
         await asyncio.sleep(0.01)
