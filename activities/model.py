@@ -12,6 +12,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.answer import Answer, model_result
 from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.backoff import backoff_s
 from activities.context import Context
 from activities.deltas import DeltaWriter
 from activities.filling import message_in
@@ -23,7 +24,7 @@ from activities.port import (
     ProviderError,
     UnknownModel,
 )
-from activities.superseding import superseded_attempts
+from activities.taking_over import opened, supersede
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
 from contracts.events import AttemptFailed, EventBody, MessageCompleted, MessageInterrupted
@@ -74,6 +75,7 @@ class ModelActivities:
                 failure of the provider (`model-unavailable`) and the third empty answer
                 (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
                 `journal-incomplete`, final: the step before has no message.
+                `attempt-behind`: Temporal counts attempts anew, see `activities/taking_over.py`.
                 The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker stopped the call.
         """
@@ -81,13 +83,13 @@ class ModelActivities:
             scope = step_scope(request.epoch, request.step)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = message_key(request.epoch, request.step)
-            first = await attempt.open(request.outbox, key)
+            first = await opened(attempt, request, key)
             facts = counting(await attempt.read_all(facts=True))
             if answered := await _answered(key, facts):
                 return await model_result(answered, request.agent)
             _check_whole(request.step, facts)
             if not first:
-                await _supersede(attempt, request, facts)
+                await supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
 
 
@@ -171,7 +173,7 @@ class _Call:
         elif not final and failures >= MAX_FAILURES:
             final, message = True, f"the provider failed {failures} times, at last: {message}"
         message = preview(message, MESSAGE_CHARS)
-        wait_s = _wait_s(error)
+        wait_s = _wait_s(error, failures)
         failed = AttemptFailed(
             error=RunError(type=kind, message=message, step=self._request.step),
             retry_in_s=wait_s,
@@ -182,7 +184,7 @@ class _Call:
             message,
             type=kind,
             non_retryable=final,
-            next_retry_delay=None if wait_s is None else timedelta(seconds=wait_s),
+            next_retry_delay=timedelta(seconds=wait_s),
             category=ApplicationErrorCategory.BENIGN,
         ).with_traceback(error.__traceback__) from None  # causes would show what was cut out
 
@@ -208,28 +210,6 @@ def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
             type=ErrorType.JOURNAL_INCOMPLETE,
             non_retryable=True,
         )
-
-
-async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
-    """Void what earlier attempts streamed; the fence is up, so they add nothing more.
-
-    Raises:
-        ApplicationError: `stale-attempt`: there is text of this attempt already. It was under way
-            when an operator reset the run, and both may write.
-    """
-    scope = step_scope(request.epoch, request.step)
-    first = next((fact.seq for fact in facts if fact.step == request.step), 1)
-    events = await attempt.read_all(first - 1, facts=False)
-    of_step = [event for event in events if event.step == request.step]
-    if any(event.attempt == attempt.number for event in of_step):
-        raise ApplicationError(
-            f"attempt {attempt.number} of step {request.step} has begun before",
-            type=ErrorType.STALE_ATTEMPT,
-            non_retryable=True,
-        )
-    void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
-    if void:
-        await attempt.append(*void)
 
 
 def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
@@ -259,10 +239,10 @@ def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
             return ErrorType.MODEL_UNAVAILABLE, False, what
 
 
-def _wait_s(error: BaseException) -> float | None:
-    """Seconds to wait before the next attempt, as the provider asked."""
+def _wait_s(error: BaseException, failures: int) -> float:
+    """Seconds to wait before the next attempt: as the provider asked, else longer each time."""
     wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
-    return None if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+    return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 async def _stop(reading: asyncio.Task[None]) -> None:

@@ -44,10 +44,24 @@ class ToolWork:
         """True once the function has returned a result."""
         return self.done and not self._task.cancelled() and self._task.exception() is None
 
-    async def wait(self, timeout_s: float) -> bool:
-        """Wait for the end; False when the time is up first. Cancelling this stops nothing."""
-        await asyncio.wait({self._task}, timeout=timeout_s)
-        return self.done
+    async def wait(self, timeout_s: float, *, held_up: bool = True) -> bool:
+        """Wait for the end; False when the time is up first. Cancelling this stops nothing.
+
+        Args:
+            timeout_s: How long.
+            held_up: False to go on waiting when an operator pauses or resets the activity in
+                Temporal, which for what already runs holds from its end on.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        while True:
+            try:
+                await asyncio.wait({self._task}, timeout=until - loop.time())
+            except asyncio.CancelledError:
+                if held_up or not _by_operator():
+                    raise
+            else:
+                return self.done
 
     async def stop(self, bound_s: float) -> None:
         """Tell the function to stop and wait for its end, but not longer than the bound."""
@@ -71,6 +85,14 @@ class ToolWork:
             activity.logger.warning("a tool raised", exc_info=error)
         retryable = error.retryable if isinstance(error, ToolError) else True
         raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
+
+
+def _by_operator() -> bool:
+    """Whether this activity is to stop because it was paused or reset, and for nothing else."""
+    details = activity.cancellation_details()
+    if details is None or details.cancel_requested:
+        return False
+    return details.paused or details.reset
 
 
 async def _awaited(function: Callable[..., Awaitable[object]], arguments: dict[str, Any]) -> Output:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial
 from typing import Any, NoReturn, TypeVar
 
@@ -14,6 +14,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.aside import aside
 from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.backoff import backoff_s
 from activities.tool_context import RunningTool, ToolThreads
 from activities.tool_output import BadArguments, Output, ToolFailure, checked_arguments
 from activities.tool_work import ToolWork
@@ -189,7 +190,7 @@ class _Call:
         context = RunningTool(self._attempt, self._request)
         work = ToolWork(tool, arguments, context, self._threads)
         try:
-            in_time = await work.wait(timeout_s)
+            in_time = await work.wait(timeout_s, held_up=not self._unsafe)
             if not in_time:
                 await work.stop(TIMEOUT_GRACE_S)
         except asyncio.CancelledError:
@@ -228,28 +229,27 @@ class _Call:
 
     async def _fail(self, failure: ToolFailure) -> NoReturn:
         """Journal the failure and raise it; final when the tool's own retries are used up."""
-        key, retryable = result_key(self._request.epoch, self._id), False
-        if failure.retryable and self._request.tool and not self._unsafe:
-            counted = await self._failure_key()
-            key, retryable = (counted, True) if counted else (key, False)
+        count = await self._next_failure() if failure.retryable and not self._unsafe else None
         body = ToolFailed(
             call_id=self._id,
             name=self._name,
             error=str(failure),
-            retryable=retryable,
+            retryable=count is not None,
             error_type=failure.kind,
         )
-        await self._record(body, key)
-        raise _failed(body)
+        await self._record(body, self._failure_key(count) if count else None)
+        raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
 
-    async def _failure_key(self) -> str | None:
-        """Key for one more failure, None when no retry is left."""
+    async def _next_failure(self) -> int | None:
+        """The number of one more failure, None when no retry is left."""
         retries = self._request.tool.retries if self._request.tool else 0
         for count in range(1, retries + 1):
-            key = f"{call_scope(self._request.epoch, self._id)}/failure/{count}"
-            if await self._attempt.get(key) is None:
-                return key
+            if await self._attempt.get(self._failure_key(count)) is None:
+                return count
         return None
+
+    def _failure_key(self, count: int) -> str:
+        return f"{call_scope(self._request.epoch, self._id)}/failure/{count}"
 
     async def _record(self, body: EventBody, key: str | None = None) -> None:
         """Append how the call ended; a journal that does not answer is asked for a while."""
@@ -287,11 +287,12 @@ def _as_before(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
             return ToolOutcome(call_id=request.call.call_id, status="cancelled")
 
 
-def _failed(body: ToolFailed) -> ApplicationError:
+def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
     """The failure as Temporal sees it; expected, so it stays out of the logs."""
     return ApplicationError(
         body.error,
         type=body.error_type,
         non_retryable=not body.retryable,
+        next_retry_delay=wait,
         category=ApplicationErrorCategory.BENIGN,
     )

@@ -1,4 +1,4 @@
-"""What keeps a run from going on that no event tells: no worker, a workflow that fails."""
+"""What keeps a run from going on that no event tells: no worker, a failing workflow, a held one."""
 
 from __future__ import annotations
 
@@ -18,6 +18,9 @@ TASK_FAILING = "workflow task failing"
 NO_WORKER = "no worker"
 """A task of the run waits and no worker answers; the run goes on with the first one. `no worker for
 …`: workers answer, but none takes that kind of call."""
+ACTIVITY_PAUSED = "activity paused"
+"""An operator has paused a call in Temporal; the run goes on when it is unpaused, or when a command
+stops the call."""
 FAILING_ATTEMPT = 3
 """A workflow task at that attempt has failed twice in a row; once may be a worker that died."""
 WAITED_S = 3.0
@@ -71,19 +74,21 @@ class Attention:
         self._workforce = workforce
 
     async def of(self, execution: Execution) -> str | None:
-        """`TASK_FAILING`, `NO_WORKER`, the latter with the kind of call if it is known; or None.
+        """`TASK_FAILING`, `NO_WORKER` with the kind of call if that is known, `ACTIVITY_PAUSED`.
 
-        That is for a run that ended or that may go on.
+        None for a run that ended or that may go on.
         """
         if execution.status.ended:
             return None
         run_id, attempt = execution.run_id, execution.task_attempt
         if attempt >= FAILING_ATTEMPT and await self._gateway.progress(run_id) is None:
             return TASK_FAILING
-        late = attempt > 1 or execution.waited_s >= WAITED_S
-        if not late:
-            return None
-        return NO_WORKER if await self._workers.quiet_s(run_id) else await self._unserved(execution)
+        if attempt > 1 or execution.waited_s >= WAITED_S:
+            if await self._workers.quiet_s(run_id):
+                return NO_WORKER
+            if unserved := await self._unserved(execution):
+                return unserved
+        return ACTIVITY_PAUSED if execution.held else None
 
     async def unserved(self, run_id: str) -> str | None:
         """What kind of call of an open run waits without any worker for it, None if none does.

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from datetime import UTC, datetime
 from typing import NamedTuple
 
-from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.enums.v1 import PendingActivityState as State
 from temporalio.api.workflow.v1 import PendingActivityInfo, PendingWorkflowTaskInfo
 from temporalio.client import (
     WorkflowExecution,
@@ -44,6 +44,8 @@ class Execution(NamedTuple):
     of a described run only."""
     queues: frozenset[str] = frozenset()
     """Task queues in which a call of it waits; of a described run only."""
+    held: bool = False
+    """Whether an operator has paused a call of it in Temporal; of a described run only."""
     build_id: str = ""
     """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
     history_events: int = 0
@@ -76,13 +78,15 @@ async def execution_of(described: WorkflowExecution) -> Execution:
     waiting = [
         activity
         for activity in raw.pending_activities
-        if activity.state == PendingActivityState.PENDING_ACTIVITY_STATE_SCHEDULED
+        if activity.state == State.PENDING_ACTIVITY_STATE_SCHEDULED
     ]
+    states = {activity.state for activity in raw.pending_activities}
     versioning = raw.workflow_execution_info.versioning_info
     return found._replace(
         task_attempt=raw.pending_workflow_task.attempt,
         waited_s=_waited_s(raw.pending_workflow_task, waiting),
         queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
+        held=State.PENDING_ACTIVITY_STATE_PAUSED in states,
         build_id=versioning.deployment_version.build_id,
         history_events=raw.workflow_execution_info.history_length,
         history_bytes=raw.workflow_execution_info.history_size_bytes,

@@ -150,8 +150,8 @@ class RunView(_Answer):
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """What keeps an open run from going on: `workflow task failing` (its code fails, as after a
-    bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls); null when
-    nothing is known to."""
+    bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls), `activity
+    paused` (an operator holds a call in Temporal); null when nothing is known to."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null where the source does not have it."""

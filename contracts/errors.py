@@ -47,6 +47,9 @@ class ErrorType(StrEnum):
     """The journal can't hold what was to be written, and never will."""
     STALE_ATTEMPT = "stale-attempt"
     """A later attempt has taken over; this one must stop."""
+    ATTEMPT_BEHIND = "attempt-behind"
+    """Temporal has begun to count a call's attempts anew, because an operator reset the activity or
+    the run: this one is not yet ahead of those that the journal has seen. Temporal tries again."""
     RUN_ENDED = "run-ended"
     """The run has its terminal fact; nothing more is written."""
     INTERRUPTED = "interrupted"

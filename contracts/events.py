@@ -158,7 +158,7 @@ class AttemptFailed(Frozen):
     type: Literal["attempt.failed"] = "attempt.failed"
     error: RunError
     retry_in_s: float | None = None
-    """The wait that the provider asked for, None for the ordinary backoff."""
+    """Seconds: what the provider asked for, else longer after each failure."""
 
 
 class ContextCompacted(Frozen):

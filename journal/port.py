@@ -23,7 +23,14 @@ class JournalError(Exception):
 
 
 class StaleAttempt(JournalError):
-    """A later attempt has appended under this scope: stop, nothing was written."""
+    """A later attempt, `by`, has appended under this scope: stop, nothing was written."""
+
+    def __init__(self, run_id: str, fence: Fence, by: int) -> None:
+        super().__init__(
+            f"attempt {fence.attempt} under {fence.scope!r} of run {run_id!r}: "
+            f"attempt {by} has appended"
+        )
+        self.by = by
 
 
 class RunEnded(JournalError):

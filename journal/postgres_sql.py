@@ -127,10 +127,7 @@ def appended(
     refusal, detail, placed, fresh = answer
     if refusal == "stale":
         assert fence is not None  # noqa: S101  only fences make an attempt stale
-        raise StaleAttempt(
-            f"attempt {fence.attempt} under {fence.scope!r} of run {run_id!r}: "
-            f"attempt {detail} has appended"
-        )
+        raise StaleAttempt(run_id, fence, detail)
     if refusal == "ended":
         refused = rows[detail - 1].type
         raise RunEnded(f"run {run_id!r} has ended: {refused!r} was not written")

@@ -85,10 +85,7 @@ def _is_raised(db: sqlite3.Connection, run_id: str, fence: Fence) -> bool:
         "SELECT attempt FROM fences WHERE run_id = ? AND scope = ?", (run_id, fence.scope)
     ).fetchone()
     if found and found[0] > fence.attempt:
-        raise StaleAttempt(
-            f"attempt {fence.attempt} under {fence.scope!r} of run {run_id!r}: "
-            f"attempt {found[0]} has appended"
-        )
+        raise StaleAttempt(run_id, fence, found[0])
     return not found or found[0] < fence.attempt
 
 

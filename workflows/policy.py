@@ -1,8 +1,8 @@
 """Timeouts and retry policies per kind of activity: the only place they are written.
 
 Attempts are not bounded here. What may fail for good (a provider, a tool) counts its own failures
-in the journal and gives up by itself; what is nobody's fault (a killed worker, a journal that is
-down) is tried until it works or the run's wall clock ends it.
+in the journal, says itself how long to wait, and gives up by itself; what is nobody's fault (a
+killed worker) is tried soon, until it works or the run's wall clock ends it.
 """
 
 from __future__ import annotations
@@ -34,9 +34,10 @@ _FINAL = [str(kind) for kind in NON_RETRYABLE]
 
 CALL_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=250),
-    maximum_interval=timedelta(seconds=20),
+    maximum_interval=timedelta(seconds=1),
     non_retryable_error_types=_FINAL,
 )
+"""For a worker that dies again and again: with `HEARTBEAT_TIMEOUT` each time within 5 s."""
 RECORD_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     maximum_interval=timedelta(seconds=5),

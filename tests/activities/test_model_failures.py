@@ -50,6 +50,19 @@ async def test_failure_that_a_retry_may_help_is_journaled_and_tried_again(journa
     assert (event.key, event.step, event.attempt) == ("0/step/1/failure/1", 1, 1)
 
 
+async def test_a_provider_that_says_nothing_of_it_is_given_longer_each_time(
+    journal: Journal,
+) -> None:
+    run = Run(journal)
+    down = ProviderError("down", retryable=True)
+    errors = [await failure(run, Canned(error=down), attempt) for attempt in (1, 12, 13)]
+    waits = [error.next_retry_delay for error in errors]
+    assert waits == [timedelta(seconds=wait) for wait in (0.25, 0.5, 1)]
+    bodies = await run.bodies("attempt.failed")
+    told = [body.retry_in_s for body in bodies if isinstance(body, AttemptFailed)]
+    assert told == [0.25, 0.5, 1]
+
+
 async def test_six_failures_of_the_provider_are_final_and_only_its_own_count(
     journal: Journal,
 ) -> None:

@@ -11,7 +11,7 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.port import TextPart
+from activities.port import ProviderError, TextPart
 from activities.record import RecordActivities
 from activities.rewinding import scopes
 from contracts.closing import Closing, Reached, terminal_fact
@@ -21,9 +21,9 @@ from contracts.events import EventBody, MessageCompleted, MessageDelta, StepStar
 from contracts.messages import ToolCall
 from contracts.runs import RunStatus
 from contracts.steps import RewindRequest
-from journal.port import Fence, Journal, StaleAttempt
+from journal.port import SEALED, Fence, Journal, StaleAttempt
 from journal.reading import read_all
-from tests.activities.model_calls import Run, finished, half
+from tests.activities.model_calls import Canned, Run, finished, half
 
 SAID = MessageCompleted(
     text="", tool_calls=(ToolCall(call_id="call_1_0", name="pay"),), finish_reason="tool_calls"
@@ -57,20 +57,45 @@ async def test_every_call_that_the_epoch_may_have_begun_is_shut_out(journal: Jou
     assert scopes(stored, 1) == ("1/call/call_1_0",)
 
 
-async def test_a_call_that_was_under_way_is_told_so_before_the_model_is_asked(
-    journal: Journal,
+@pytest.mark.parametrize(
+    ("seen", "provider", "says", "behind"),
+    [
+        (1, half(), "message.delta", [1]),
+        (1, Canned(silent=True), "step.started", [1]),
+        (3, half(), "message.delta", [1, 2, 3]),
+        (3, Canned(silent=True), "step.started", [1, 2]),
+    ],
+)
+async def test_where_attempts_are_counted_anew_the_first_new_number_asks_the_model(
+    journal: Journal, seen: int, provider: Canned, says: str, behind: list[int]
 ) -> None:
+    """The attempt before may be at work still; it can write no more once the new one begins."""
     run = Run(journal)
-    _, task = run.start(half())
-    await run.until("message.delta")
+    for attempt in range(1, seen):
+        with pytest.raises(ApplicationError):
+            await run.call(Canned(error=ProviderError("down", retryable=True)), attempt=attempt)
+    _, task = run.start(provider, attempt=seen)
+    await run.until(says)
+    while not provider.prompts:
+        await asyncio.sleep(0.005)
     again = finished(TextPart("anew"))
-    with pytest.raises(ApplicationError) as caught:
-        await run.call(again)
-    assert caught.value.type == ErrorType.STALE_ATTEMPT
-    assert not again.prompts
+    for attempt in behind:
+        with pytest.raises(ApplicationError) as caught:
+            await run.call(again, attempt=attempt)
+        assert (caught.value.type, caught.value.non_retryable) == ("attempt-behind", False)
+        assert not again.prompts
+    assert (await run.call(again, attempt=seen + 1)).preview == "anew"
     task.cancel()
     with suppress(asyncio.CancelledError):
         await task
+
+
+async def test_nobody_is_ahead_of_a_step_that_is_sealed(journal: Journal) -> None:
+    run = Run(journal)
+    await journal.append(run.id, [], Fence("0/step/1", SEALED))
+    with pytest.raises(ApplicationError) as caught:
+        await run.call(finished(TextPart("late")), attempt=7)
+    assert (caught.value.type, caught.value.non_retryable) == (ErrorType.STALE_ATTEMPT, True)
 
 
 async def test_a_call_that_has_ended_is_answered_whatever_its_fence(journal: Journal) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -151,7 +151,10 @@ async def test_a_tool_that_raises_is_retried_as_often_as_it_says(bench: Bench) -
 
 async def test_only_the_tools_own_failures_use_up_its_retries(bench: Bench) -> None:
     await bench.plan("broken", {})
-    assert not (await failure(bench, broken, 40)).non_retryable
+    error = await failure(bench, broken, 40)
+    assert (error.non_retryable, error.next_retry_delay) == (False, timedelta(seconds=0.25))
+    error = await failure(bench, broken, 60)
+    assert (error.non_retryable, error.next_retry_delay) == (False, timedelta(seconds=0.5))
 
 
 async def test_a_tool_may_say_that_trying_again_is_no_use(bench: Bench) -> None:

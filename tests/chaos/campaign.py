@@ -93,7 +93,7 @@ class Load:
                 watched.done = watched.resets == seen
 
     async def operate(self, what: str, random: Random) -> str | None:
-        """Reset or terminate some run that people deal with; which one, if that succeeded."""
+        """Reset, terminate or hold some run that people deal with; which one, if that succeeded."""
         open_ = [it for it in self.watched if not it.done and not it.hands.locked()]
         for it in random.sample(open_, len(open_)):
             async with it.hands:
@@ -105,6 +105,8 @@ class Load:
         """A reset counts from when Temporal has taken it: the run has to tell of it by its end."""
         if what == "terminate":
             return await operators.terminate(self._stack, it.run_id)
+        if what == "hold":
+            return await operators.hold(self._stack, it.run_id, random)
         if not await operators.reset(self._stack, it.run_id, random):
             return False
         it.resets += 1

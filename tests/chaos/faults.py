@@ -42,7 +42,7 @@ MIXES: dict[str, Mix] = {
     "kills": {("kill", "worker"): 1},
     "drains": {("drain", "worker"): 1},
     "restarts": LIGHT | {("drain", "journal"): 20},
-    "operators": LIGHT | {("reset", "run"): 100, ("terminate", "run"): 10},
+    "operators": LIGHT | {("reset", "run"): 100, ("hold", "run"): 60, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}
 
@@ -93,7 +93,7 @@ class Faults:
                 self._wake(pid)
 
     async def _operate(self, what: str) -> None:
-        """Reset or terminate a run."""
+        """Reset or terminate a run, or hold a call of it."""
         at_us = time.time_ns() // 1000
         if run_id := await self._load.operate(what, self._whom):
             self.done.append(Fault(at_us, what, "run", run_id))

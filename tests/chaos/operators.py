@@ -1,4 +1,4 @@
-"""What operators do to runs in Temporal: reset them, terminate them."""
+"""What operators do to runs in Temporal: reset them, terminate them, hold their calls."""
 
 from __future__ import annotations
 
@@ -10,12 +10,13 @@ from typing import Any
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
-from temporalio.service import RPCError
+from temporalio.service import RPCError, RPCStatusCode
 
 from contracts.rewinding import REWOUND
 from journal.port import Journal, JournalUnavailable
 from journal.reading import read_all
 from tests.chaos.stacks import Stack, opened
+from tests.holding import Operation, operate, pending
 from tests.resetting import reset_to
 
 _ENDED = {
@@ -23,6 +24,9 @@ _ENDED = {
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_FAILED,
     EventType.EVENT_TYPE_WORKFLOW_EXECUTION_CANCELED,
 }
+HELD_S = (0.5, 4.0)
+"""How long a call is held: long enough for its worker to hear of it, or not."""
+LET_GO_S = 60.0
 TOLD_S = 60.0
 """How long it may take until a reset is told."""
 
@@ -49,6 +53,40 @@ async def reset(stack: Stack, run_id: str, random: Random) -> bool:
         await reset_to(stack, run_id, task)
     except (RPCError, RuntimeError):
         return False
+    return True
+
+
+async def hold(stack: Stack, run_id: str, random: Random) -> bool:
+    """Pause a call for a while, then unpause or reset it.
+
+    False if there is no call, or Temporal is away.
+
+    Raises:
+        TimeoutError: Temporal was away for `LET_GO_S`; the call is held for ever.
+    """
+    try:
+        temporal = await stack.temporal()
+        calls = [call.activity_id for call in await pending(temporal, run_id)]
+        if not calls:
+            return False
+        call = random.choice(calls)
+        await operate(temporal, "pause", run_id, call)
+    except (RPCError, RuntimeError):
+        return False
+    await asyncio.sleep(random.uniform(*HELD_S))
+    then: Operation = random.choice(("unpause", "reset"))
+    async with asyncio.timeout(LET_GO_S):
+        while not await _let_go(temporal, then, run_id, call):
+            await asyncio.sleep(0.5)
+    return True
+
+
+async def _let_go(temporal: Client, then: Operation, run_id: str, call: str) -> bool:
+    """Whether the call is held no more; it may have ended meanwhile."""
+    try:
+        await operate(temporal, then, run_id, call)
+    except RPCError as error:
+        return error.status is RPCStatusCode.NOT_FOUND
     return True
 
 

@@ -38,8 +38,8 @@ class Model:
     first_seq: int = 1
 
     def append(self, events: list[NewEvent], fence: Fence | None) -> list[Appended]:
-        if fence and self.fences.get(fence.scope, 0) > fence.attempt:
-            raise StaleAttempt
+        if fence and (by := self.fences.get(fence.scope, 0)) > fence.attempt:
+            raise StaleAttempt("run", fence, by)
         keys, ended, placed = list(self.keys), self.ended, []
         for event in events:
             known = event.key is not None and event.key in keys[self.first_seq - 1 :]
