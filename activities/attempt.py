@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import Any, TypeVar
 
 from temporalio import activity
-from temporalio.exceptions import ApplicationError
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.filling import filled, standing_message, unanswered
 from contracts.envelope import NewEvent, Outbox, StoredEvent
@@ -34,6 +34,7 @@ T = TypeVar("T")
 HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
+_NEXT = timedelta(milliseconds=50)
 _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
@@ -61,19 +62,24 @@ class Attempt:
     async def open(self, outbox: Outbox, result: str) -> bool:
         """Shut the sealed scopes, take the fence, and append the outbox's facts.
 
-        A call that has ended, by a fact with the key `result`, is let in where the fence is too
-        high for it, too: it was under way when an operator reset the run, and Temporal begins it
-        once more as attempt 1.
+        When an operator resets the activity, or the run while the activity is under way, Temporal
+        counts its attempts from 1 again, and the fence is too high for them. They are let in if the
+        call has ended, by a fact with the key `result`; else they are behind, until one is not.
 
         Returns:
             True if some of the facts are new: then no attempt has got here before.
+
+        Raises:
+            ApplicationError: `attempt-behind`, which Temporal tries again soon.
         """
         try:
             return await self._carry(outbox, self._fence)
         except ApplicationError as error:
-            stale = error.type == ErrorType.STALE_ATTEMPT
-            if not stale or self.number > 1 or await self.get(result) is None:
+            refused = error.__cause__
+            if not isinstance(refused, StaleAttempt):
                 raise
+            if self.number > 1 or await self.get(result) is None:
+                raise behind(error.message) if refused.by < SEALED else error from refused
         return False
 
     async def record(self, outbox: Outbox) -> None:
@@ -138,6 +144,16 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError:
             activity.logger.debug("cancelled while the end of a call was being written")
     return task.result()
+
+
+def behind(why: str) -> ApplicationError:
+    """`attempt-behind`: the journal has seen an attempt of this number, or later ones."""
+    return ApplicationError(
+        why,
+        type=ErrorType.ATTEMPT_BEHIND,
+        next_retry_delay=_NEXT,
+        category=ApplicationErrorCategory.BENIGN,
+    )
 
 
 class _translated:  # noqa: N801  reads as a clause: with _translated()

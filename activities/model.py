@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.answer import Answer, model_result
-from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.attempt import Attempt, behind, heartbeats, uninterrupted
 from activities.backoff import backoff_s
 from activities.context import Context
 from activities.deltas import DeltaWriter
@@ -24,7 +24,7 @@ from activities.port import (
     ProviderError,
     UnknownModel,
 )
-from activities.taking_over import opened, supersede
+from activities.superseding import superseded_attempts
 from contracts.envelope import NewEvent, StoredEvent
 from contracts.errors import ErrorType
 from contracts.events import AttemptFailed, EventBody, MessageCompleted, MessageInterrupted
@@ -75,7 +75,7 @@ class ModelActivities:
                 failure of the provider (`model-unavailable`) and the third empty answer
                 (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
                 `journal-incomplete`, final: the step before has no message.
-                `attempt-behind`: Temporal counts attempts anew, see `activities/taking_over.py`.
+                `attempt-behind`: Temporal counts attempts anew, the next may be ahead.
                 The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker stopped the call.
         """
@@ -83,13 +83,13 @@ class ModelActivities:
             scope = step_scope(request.epoch, request.step)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = message_key(request.epoch, request.step)
-            first = await opened(attempt, request, key)
+            first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
             if answered := await _answered(key, facts):
                 return await model_result(answered, request.agent)
             _check_whole(request.step, facts)
             if not first:
-                await supersede(attempt, request, facts)
+                await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
 
 
@@ -210,6 +210,24 @@ def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
             type=ErrorType.JOURNAL_INCOMPLETE,
             non_retryable=True,
         )
+
+
+async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
+    """Void what earlier attempts streamed; the fence is up, so they add nothing more.
+
+    Raises:
+        ApplicationError: `attempt-behind`: there was an attempt of this number, which may still
+            write; Temporal tries again.
+    """
+    scope = step_scope(request.epoch, request.step)
+    first = next((fact.seq for fact in facts if fact.step == request.step), 1)
+    events = await attempt.read_all(first - 1, facts=False)
+    of_step = [event for event in events if event.step == request.step]
+    if attempt.number == 1 or any(event.attempt == attempt.number for event in of_step):
+        raise behind(f"attempt {attempt.number} of step {request.step} has begun before")
+    void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
+    if void:
+        await attempt.append(*void)
 
 
 def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:

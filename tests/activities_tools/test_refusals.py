@@ -135,7 +135,7 @@ async def test_an_attempt_that_was_overtaken_changes_nothing(bench: Bench) -> No
     await bench.journal.append(bench.run_id, [], Fence(call_scope(0, CALL), 2))
     with pytest.raises(ApplicationError) as raised:
         await bench.call(echo, attempt=1)
-    assert raised.value.type == ErrorType.STALE_ATTEMPT
+    assert (raised.value.type, raised.value.non_retryable) == (ErrorType.ATTEMPT_BEHIND, False)
     assert await bench.types() == []
 
 
