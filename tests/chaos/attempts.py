@@ -21,7 +21,7 @@ def complaints(run: Observed) -> _Complaints:
     yield from _rendered(run)
     for life in run.lives:
         yield from _void(life)
-        yield from _stale(run, life)
+        yield from _stale(life)
     if run.drained_only:
         yield from _drained(run)
 
@@ -74,9 +74,8 @@ def _goes_on(event: Event, streamed: dict[int, list[int]]) -> _Complaints:
         streamed.setdefault(attempt, []).append(event["seq"])
 
 
-def _stale(run: Observed, life: list[Event]) -> _Complaints:
-    """Attempts of a call write in their order; a further run counts anew: of an unsafe tool, or of
-    any that was under way at a reset."""
+def _stale(life: list[Event]) -> _Complaints:
+    """Attempts of a call write in their order; a further run of an unsafe tool counts anew."""
     newest: dict[str, int] = {}
     for event in life:
         if event["type"] == "input.received":
@@ -85,8 +84,6 @@ def _stale(run: Observed, life: list[Event]) -> _Complaints:
         if attempt is None:
             continue
         scope = _scope(event)
-        if event["seq"] in run.begun_anew.get(scope, ()):
-            newest.pop(scope)
         if attempt < newest.get(scope, 0):
             yield Check.STALE, f"{scope}: {event['type']} of attempt {attempt} at {event['seq']}"
         newest[scope] = max(attempt, newest.get(scope, 0))

@@ -41,7 +41,7 @@ def _rerun_on_disk(run: Observed) -> _Complaints:
         if event["type"] in RESULTS and not event["data"].get("retryable")
     }
     for effect in run.effects:
-        if _begun(run, effect.call_id) > 1 or effect.call_id in run.begun_anew:
+        if _begun(run, effect.call_id) > 1:
             continue
         end = ended.get(effect.call_id)
         if end and effect.attempt > end.get("attempt", effect.attempt) and not _again(run, effect):

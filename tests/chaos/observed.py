@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
@@ -101,21 +100,6 @@ class Observed:
                 parts.append([])
             parts[-1].append(event)
         return parts
-
-    @cached_property
-    def begun_anew(self) -> Mapping[str, Sequence[int]]:
-        """Where calls of tools begin once more, by call: a reset that is told later found them in
-        a later attempt than their first, and their attempts count anew."""
-        told = max((event["seq"] for event in self.events if event["type"] == REWOUND), default=0)
-        newest: dict[str, int] = {}
-        anew: defaultdict[str, list[int]] = defaultdict(list)
-        for event in self.events:
-            if event["type"] == "tool.started" and event["seq"] < told:
-                call_id = event["data"]["call_id"]
-                if event["attempt"] < newest.get(call_id, 0):
-                    anew[call_id].append(event["seq"])
-                newest[call_id] = event["attempt"]
-        return anew
 
     @property
     def end(self) -> Event | None:
