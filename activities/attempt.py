@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.service import RPCError
 
 from activities.filling import filled, standing_message, unanswered
 from contracts.envelope import NewEvent, Outbox, StoredEvent
@@ -35,6 +36,7 @@ HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
 _NEXT = timedelta(milliseconds=50)
+_ASKED = timedelta(seconds=2)
 _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
@@ -144,6 +146,24 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
         except asyncio.CancelledError:
             activity.logger.debug("cancelled while the end of a call was being written")
     return task.result()
+
+
+async def cancelled_by_run() -> bool:
+    """Whether a cancelled activity is to stop because its run wants that.
+
+    Temporal says `cancel_requested`, too, to one whose execution an operator has reset. The run
+    goes on in another one then, where the call is begun once more: how this one ends is nobody's.
+    While Temporal does not answer, it is taken for the run's wish.
+    """
+    details, info = activity.cancellation_details(), activity.info()
+    if details is None or not details.cancel_requested:
+        return False
+    try:
+        run = activity.client().get_workflow_handle(info.workflow_id or "")
+        newest = await run.describe(rpc_timeout=_ASKED)
+    except (RPCError, RuntimeError):  # the latter is what a client raises that can't connect
+        return True
+    return newest.run_id == info.workflow_run_id
 
 
 def behind(why: str) -> ApplicationError:

@@ -11,7 +11,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.answer import Answer, model_result
-from activities.attempt import Attempt, behind, heartbeats, uninterrupted
+from activities.attempt import Attempt, behind, cancelled_by_run, heartbeats, uninterrupted
 from activities.backoff import backoff_s
 from activities.context import Context
 from activities.deltas import DeltaWriter
@@ -118,9 +118,7 @@ class _Call:
                 await self._fail(error)
             return await uninterrupted(self._complete())
         except asyncio.CancelledError:
-            details = activity.cancellation_details()
-            if details and details.cancel_requested:
-                await uninterrupted(self._interrupt(reading))
+            await uninterrupted(self._interrupt(reading))
             raise
         finally:
             self._writer.abort()
@@ -152,8 +150,13 @@ class _Call:
         return await model_result(body, self._request.agent)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
-        """Journal the text so far; if that can't be done, the step is sealed later."""
+        """Journal the text so far, if the run has stopped the call and nothing else has.
+
+        If it can't be done, the step is sealed later.
+        """
         await _stop(reading)
+        if not await cancelled_by_run():
+            return
         try:
             await self._writer.close()
             await self._attempt.append(self._event(self._answer.interrupted(), self._message_key))

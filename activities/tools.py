@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from activities.aside import aside
-from activities.attempt import Attempt, heartbeats, uninterrupted
+from activities.attempt import Attempt, cancelled_by_run, heartbeats, uninterrupted
 from activities.backoff import backoff_s
 from activities.tool_context import RunningTool, ToolThreads
 from activities.tool_output import BadArguments, Output, ToolFailure, checked_arguments
@@ -204,12 +204,11 @@ class _Call:
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Stop the tool and say how that went; a tool that finished all the same has finished."""
-        details = activity.cancellation_details()
         await work.stop(self._stop_bound_s)
         await context.close()
         if work.returned and not context.acknowledged:
             return await self._complete(work.result())
-        if details and details.cancel_requested:
+        if await cancelled_by_run():
             await self._record(
                 ToolCancelled(call_id=self._id, name=self._name, acked_at=datetime.now(UTC))
                 if work.done

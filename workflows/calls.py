@@ -132,10 +132,9 @@ class Calls:
         Nothing is put into the journal meanwhile: what comes between its end, as that is read, and
         `run.rewound` would be void, and never be told again.
         """
-        alone = workflow.patched("rewinds-alone")
-        if alone and self._recorder:
+        self._rewinding = workflow.patched("rewinds-alone")
+        if self._rewinding and self._recorder:
             await workflow.wait_condition(self._recorder.done)
-        self._rewinding = alone
         try:
             result = await workflow.execute_activity_method(
                 RecordActivities.rewind,
@@ -161,6 +160,8 @@ class Calls:
 
     async def _record_wanted(self) -> None:
         while (self._wanted or self._pending.fresh) and not self._pending.empty:
+            if self._rewinding:
+                return
             self._wanted, epoch = False, self._facts.epoch
             try:
                 await self.record("journal")

@@ -81,6 +81,32 @@ async def test_a_run_may_be_reset_again_and_to_before_the_first_reset(stack: Dev
     await replayer.replay_workflow(await history(stack, run_id))
 
 
+async def test_an_answer_under_way_at_a_reset_begins_anew_and_nobody_has_cut_it(
+    stack: DevStack,
+) -> None:
+    run_id = await stack.submit({"say": "word " * 60, "every_ms": 50})
+    await stack.seen(run_id, "message.delta")
+    await reset_to(stack, run_id, FIRST_TASK)
+    run = await stack.ended(run_id)
+    assert (run["status"], run["output"], run["step"]) == ("completed", "word " * 60, 1)
+    types = [event["type"] for event in await stack.events(run_id)]
+    assert types.count("attempt.superseded") == types.count("message.completed") == 1
+    assert "message.interrupted" not in types
+
+
+async def test_a_tool_under_way_at_a_reset_runs_again_and_nobody_has_cancelled_it(
+    stack: DevStack,
+) -> None:
+    call = {"call": "sleep", "arguments": {"seconds": 4}}
+    run_id = await stack.submit(call, {"say": "done"})
+    await stack.seen(run_id, "tool.started")
+    await reset_to(stack, run_id, FIRST_TASK)
+    assert (await stack.ended(run_id))["output"] == "done"
+    types = [event["type"] for event in await stack.events(run_id)]
+    assert (types.count("tool.started"), types.count("tool.completed")) == (2, 1)
+    assert "tool.cancelled" not in types
+
+
 async def test_a_reset_to_the_very_first_task_finds_every_result_and_does_nothing_twice(
     stack: DevStack,
 ) -> None:

@@ -8,10 +8,11 @@ from contextlib import asynccontextmanager
 
 import pytest
 from temporalio import activity
+from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from contracts.commands import Answer, AnyCommand, Pause, Resume
+from contracts.commands import Answer, AnyCommand, Pause, Redirect, Resume
 from contracts.errors import ErrorType
 from contracts.runs import Limits, RunResult, RunStatus, ToolSpec
 from contracts.steps import (
@@ -182,6 +183,32 @@ async def test_a_reset_is_recorded_after_what_was_on_its_way_which_comes_then_if
         await fakes.until("run.paused", 2)
         await send(again, Resume(command_id="r"))
         assert (await again.result()).status is RunStatus.COMPLETED
+
+
+async def test_what_a_command_says_that_the_run_is_given_once_more_is_told_in_the_new_epoch(
+    temporal: Client,
+) -> None:
+    """Told before, it would count as known before the reset, and so would what it did."""
+    fakes = Ended([CALL, STOP], hangs)
+    async with fakes.running(temporal) as handle:
+        while not fakes.requests:
+            await asyncio.sleep(0.01)
+        tasks = [
+            event.event_id
+            for event in (await handle.fetch_history()).events
+            if event.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED
+        ]
+        fakes.recording.clear()
+        await send(handle, Redirect(command_id="r", message="elsewhere"))
+        await reset_to(fakes, handle.id, tasks[-1])
+        again = temporal.get_workflow_handle_for(AgentRun.run, handle.id)
+        await asyncio.sleep(1)
+        fakes.recording.set()
+        assert (await again.result()).status is RunStatus.COMPLETED
+    [rewind] = fakes.rewinds
+    assert "0/command/r/message" not in rewind.known
+    told = [fact.key for fact in fakes.facts if fact.body.type == "message.user"]
+    assert told[-1] == "1/command/r/message"
 
 
 @pytest.mark.parametrize("terminated", [True, False])
