@@ -129,7 +129,11 @@ class Deployment:
             await asyncio.sleep(AGAIN_S)
 
     async def _lacking(self, build_id: str) -> list[str]:
-        """Kinds of work that no worker of that build has ever asked for."""
+        """Kinds of work that no worker of that build asks for.
+
+        Temporal has to know the build, too, to let runs go to it, and does so a moment after it
+        has its workers' first questions.
+        """
         version = WorkerDeploymentVersion(deployment_name=self._name, build_id=build_id)
         request = DescribeWorkerDeploymentVersionRequest(
             namespace=self._client.namespace, deployment_version=version
@@ -141,8 +145,13 @@ class Deployment:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise self._refused(error, build_id) from error
             return [work.value for work in Work]
-        queues = {(queue.name, queue.type) for queue in found.version_task_queues}
-        return [it.work.value for it in WORK_QUEUES if (it.name, _type(it)) not in queues]
+        known = {(queue.name, queue.type) for queue in found.version_task_queues}
+        asking = (await self._polling()).get(build_id, [])
+        return [
+            it.work.value
+            for it in WORK_QUEUES
+            if it.work.value not in asking or (it.name, _type(it)) not in known
+        ]
 
     async def _polling(self) -> dict[str, list[str]]:
         """Kinds of work by the build whose workers ask for it, those without a build as ``.
@@ -158,7 +167,8 @@ class Deployment:
             )
             describe = partial(self._service.describe_task_queue, request, timeout=CALL)
             answer = await self._asked(describe)
-            for build in {poller.deployment_options.build_id for poller in answer.pollers}:
+            given = [it.deployment_options for it in answer.pollers]
+            for build in {it.build_id for it in given if it.deployment_name in {self._name, ""}}:
                 found.setdefault(build, []).append(queue.work.value)
         return found
 
