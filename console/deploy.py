@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from catalog.models import WORK_QUEUES, WorkQueue
 from contracts.housekeeping import RUN_WORKFLOW
 from contracts.queues import Work
+from temporal_namespace import absent_namespace, namespace_is_absent
 
 CALL = timedelta(seconds=10)
 AGAIN_S = 0.25
@@ -142,7 +143,7 @@ class Deployment:
         try:
             found = await describe(request, timeout=CALL)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_absent(error):
                 raise self._refused(error, build_id) from error
             return [work.value for work in Work]
         known = {(queue.name, queue.type) for queue in found.version_task_queues}
@@ -204,6 +205,8 @@ class Deployment:
 
     def _refused(self, error: RPCError, build_id: str) -> DeployRefused:
         """Temporal's word in ours."""
+        if namespace_is_absent(error):
+            return DeployRefused(absent_namespace(self._client.namespace))
         if error.status is RPCStatusCode.NOT_FOUND:
             return _nobody(build_id, [], self._name)
         if error.status is RPCStatusCode.UNIMPLEMENTED:

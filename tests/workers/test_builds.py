@@ -256,6 +256,15 @@ async def test_workers_of_another_deployment_do_not_count(site: Site) -> None:
         await deployment.set_current("v2", Coming(1))
 
 
+async def test_a_namespace_that_is_not_there_is_no_lack_of_workers(site: Site) -> None:
+    env = {"TEMPORAL_ADDRESS": site.address, "TEMPORAL_NAMESPACE": "gone"}
+    for words in (["status"], ["set-current", "v1"], ["ramp", "v1", "5"], ["ramp", "v1", "0"]):
+        said = await relayline("deploy", *words, env=env)
+        assert said.code == 1
+        assert said.err.startswith("relayline: Temporal has no namespace 'gone': `temporal ")
+        assert len(said.err.splitlines()) == 1
+
+
 @pytest.mark.parametrize(
     ("name", "value"), [("BUILD_ID", "a b"), ("BUILD_ID", "a:b"), ("DEPLOYMENT", "a.b")]
 )
