@@ -13,7 +13,7 @@ from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from catalog.models import parse_provider_limits
-from contracts.queues import ALL_WORK, Work, parse_work
+from contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """What may hold a password or a key, and is not quoted when it is wrong."""
@@ -93,7 +93,7 @@ class Settings(BaseSettings):
     queues: str = ALL_WORK
     """Kinds of work that a worker takes, any of `runs,models,tools`; a run needs every kind to be
     taken by some worker."""
-    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,128}$")
+    build_id: str = Field(default="", pattern=f"^$|{BUILD_ID_PATTERN}")
     """Version of a worker's code, e.g. a commit. Set: the worker is part of a Worker Deployment and
     takes runs as `relayline deploy` says. Empty: it takes any run."""
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")

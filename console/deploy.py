@@ -88,7 +88,7 @@ class Deployment:
         """Let that share of new runs go to that build, the rest to the current one; 0 ends it."""
         if percent:
             await self._come(build_id, coming)
-        elif (await self._info()).routing_config.ramping_deployment_version.build_id != build_id:
+        elif not await self._ramps(build_id):
             return
         request = SetWorkerDeploymentRampingVersionRequest(
             namespace=self._client.namespace,
@@ -118,6 +118,24 @@ class Deployment:
             "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip()
             for row in rows
         ]
+
+    async def _ramps(self, build_id: str) -> bool:
+        """Whether the build gets a share of new runs beside the current one.
+
+        Raises:
+            DeployRefused: it is none of this deployment, or the current one itself.
+        """
+        info = await self._info()
+        builds = sorted(it.deployment_version.build_id for it in info.version_summaries)
+        if build_id not in builds:
+            raise DeployRefused(
+                f"no build {build_id!r} in deployment {self._name!r}: there are {', '.join(builds)}"
+            )
+        if info.routing_config.current_deployment_version.build_id == build_id:
+            raise DeployRefused(
+                f"build {build_id!r} is current: it gets what no other build does, see set-current"
+            )
+        return info.routing_config.ramping_deployment_version.build_id == build_id
 
     async def _come(self, build_id: str, coming: Coming) -> None:
         """Return once workers of that build have come."""

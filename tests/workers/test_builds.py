@@ -196,7 +196,8 @@ async def test_a_ramp_sends_a_share_of_new_runs(site: Site) -> None:
     assert {tuple(execution.decisions) for [execution] in ended} == {("v1",), ("v2",)}
     shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
     assert sorted(shares) == [["v1", "50", "%", "current"], ["v2", "50", "%", "ramping"]]
-    await site.deployed("ramp", "v2", "0")
+    for _ in range(2):
+        assert await site.deployed("ramp", "v2", "0") == "0 % of new runs go to build v2\n"
     shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
     assert sorted(shares) == [["v1", "100", "%", "current"], ["v2", "0", "%", "draining"]]
 
@@ -221,6 +222,10 @@ async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
     await deployment.set_current("v2", Coming(10, partial=True))
     with pytest.raises(DeployRefused, match="already current"):
         await deployment.ramp("v2", 10, Coming(10, partial=True))
+    with pytest.raises(DeployRefused, match="build 'v2' is current: "):
+        await deployment.ramp("v2", 0, Coming(0))
+    with pytest.raises(DeployRefused, match=r"no build 'v7' in .*: there are v1, v2$"):
+        await deployment.ramp("v7", 0, Coming(0))
 
 
 async def test_a_build_whose_workers_have_left_gets_no_new_runs(site: Site) -> None:
