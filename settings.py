@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
@@ -9,10 +10,10 @@ from typing import Self
 from urllib.parse import urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict, SettingsError
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from catalog.models import parse_provider_limits
-from contracts.queues import ALL_WORK, Work, parse_work
+from contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """What may hold a password or a key, and is not quoted when it is wrong."""
@@ -29,7 +30,9 @@ class Settings(BaseSettings):
     `TEMPORAL_NAMESPACE`, `TEMPORAL_API_KEY`, TLS, profiles), see `temporalio.envconfig`.
     """
 
-    model_config = SettingsConfigDict(env_prefix="RELAYLINE_", frozen=True, extra="ignore")
+    model_config = SettingsConfigDict(
+        env_prefix="RELAYLINE_", frozen=True, extra="ignore", enable_decoding=False
+    )
 
     data_dir: Path = Path(".relayline")
     """Where the embedded journal and Temporal keep their files."""
@@ -49,7 +52,8 @@ class Settings(BaseSettings):
     allow_commands: bool = False
     """Offer the tool `run_command`."""
     fetch_allow: tuple[str, ...] = ()
-    """Hosts that `fetch_url` may reach although they are private or loopback."""
+    """Hosts (`name` or `name:port`) that `fetch_url` may reach although they are private or
+    loopback; with commas between them, or as a JSON list."""
     compatible_base_url: str = ""
     """Base URL of an OpenAI-compatible server, for models named `compatible:NAME`."""
     compatible_api_key: str = ""
@@ -89,7 +93,7 @@ class Settings(BaseSettings):
     queues: str = ALL_WORK
     """Kinds of work that a worker takes, any of `runs,models,tools`; a run needs every kind to be
     taken by some worker."""
-    build_id: str = Field(default="", pattern=r"^[A-Za-z0-9._-]{0,128}$")
+    build_id: str = Field(default="", pattern=f"^$|{BUILD_ID_PATTERN}")
     """Version of a worker's code, e.g. a commit. Set: the worker is part of a Worker Deployment and
     takes runs as `relayline deploy` says. Empty: it takes any run."""
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
@@ -121,6 +125,15 @@ class Settings(BaseSettings):
     def _is_no_service_link(cls, value: object) -> object:
         linked = isinstance(value, str) and value.startswith("tcp://")
         return cls.model_fields["api_port"].default if linked else value
+
+    @field_validator("fetch_allow", mode="before")
+    @classmethod
+    def _are_hosts(cls, value: object) -> object:
+        if not isinstance(value, str):
+            return value
+        if value.startswith("["):
+            return json.loads(value)
+        return tuple(filter(None, map(str.strip, value.lower().split(","))))
 
     @field_validator("provider_limits")
     @classmethod
@@ -203,13 +216,11 @@ def load_settings() -> Settings:
     """
     try:
         return Settings()
-    except SettingsError as error:
-        raise BadSettings(str(error)) from error
     except ValidationError as error:
         first = error.errors()[0]
         said = first["msg"].removeprefix("Value error, ")
         if not first["loc"]:  # of several settings together: the message names them
             raise BadSettings(said) from error
-        name = "RELAYLINE_" + "_".join(str(part) for part in first["loc"]).upper()
+        name = f"RELAYLINE_{first['loc'][0]}".upper()
         given = "set" if name in _SECRET else repr(first["input"])
         raise BadSettings(f"{name} is {given}: {said}") from None

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
 from collections.abc import Sequence
 from datetime import timedelta
+from pathlib import Path
 from typing import Any
 
 from temporalio.api.common.v1 import Payload
@@ -15,7 +17,7 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import PydanticPayloadConverter
 from temporalio.converter import DataConverter
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
-from temporalio.service import RPCError
+from temporalio.service import RPCError, TLSConfig
 
 from contracts.closing import Closing
 from contracts.runs import RunResult, RunStatus
@@ -34,6 +36,11 @@ _ENDED = (
     "it ended the connection: it may want TLS, or a client's certificate that it trusts, see "
     "TEMPORAL_TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
 )
+_NO_ADDRESS = "TEMPORAL_ADDRESS (or a profile's address) has to be HOST:PORT"
+_PAIR = (
+    "a client's certificate and its key go together: set both of TEMPORAL_TLS_CLIENT_CERT_PATH and "
+    "TEMPORAL_TLS_CLIENT_KEY_PATH (or …_DATA, or a profile's client_cert… and client_key…)"
+)
 _REASONS = (
     (
         "InvalidCertificate(UnknownIssuer",
@@ -50,8 +57,13 @@ _REASONS = (
     ("code: PermissionDenied", "it refused the API key or the client's certificate"),
     ("code: Unauthenticated", "it refused the API key or the client's certificate"),
     ("call error after connection", _ENDED),
+    ("invalid target URL", _NO_ADDRESS),
 )
 """By what the client says, why a connection was not made; the first that fits."""
+_METADATA = "TEMPORAL_GRPC_META_"
+"""Of headers; one that is set to nothing takes a profile's header away."""
+_FLAG = {"true", "false", "1", "0"}
+"""What Temporal's tools know as yes or no; anything else would be a yes."""
 _POSITION = re.compile(r"line \d+, column \d+")
 
 
@@ -101,7 +113,7 @@ def configured_address() -> str | None:
 def _configured() -> ClientConnectConfig:
     """How to connect; no message of an error repeats a value, which may be a secret."""
     try:
-        return ClientConfig.load_client_connect_config()
+        config = ClientConfig.load_client_connect_config(override_env_vars=_environment())
     except OSError as error:
         raise TemporalUnreachable(
             f"Temporal's configuration names a file that can't be read: {error.filename!r}"
@@ -115,6 +127,37 @@ def _configured() -> ClientConnectConfig:
         raise TemporalUnreachable(
             f"Temporal's configuration file is not what it has to be{where}"
         ) from None  # the cause has the line itself
+    _check(config)
+    return config
+
+
+def _environment() -> dict[str, str]:
+    """Temporal's variables; one that is set to nothing is not set.
+
+    Raises:
+        TemporalUnreachable: one of them is what the SDK would take for something else.
+    """
+    ours = {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_")}
+    given = {name: value for name, value in ours.items() if value or name.startswith(_METADATA)}
+    file = given.get("TEMPORAL_CONFIG_FILE")
+    if file and not Path(file).exists():
+        raise TemporalUnreachable(f"TEMPORAL_CONFIG_FILE names a file that is not there: {file!r}")
+    if given.get("TEMPORAL_TLS", "true").lower() not in _FLAG:
+        raise TemporalUnreachable("TEMPORAL_TLS has to be true or false (or 1 or 0)")
+    return given
+
+
+def _check(config: ClientConnectConfig) -> None:
+    """See what the SDK would find out later, or not at all.
+
+    Raises:
+        TemporalUnreachable: nobody can connect so.
+    """
+    if "://" in config.get("target_host", ""):
+        raise TemporalUnreachable(f"{_NO_ADDRESS}, not a URL")
+    tls = config.get("tls")
+    if isinstance(tls, TLSConfig) and (tls.client_cert is None) != (tls.client_private_key is None):
+        raise TemporalUnreachable(_PAIR)
 
 
 def unconnected(error: Exception) -> str | None:

@@ -8,6 +8,7 @@ from collections.abc import Iterator, Mapping
 from datetime import timedelta
 
 from temporalio.api.enums.v1 import IndexedValueType
+from temporalio.api.errordetails.v1 import NamespaceNotFoundFailure
 from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client
@@ -64,6 +65,20 @@ async def check_namespace(client: Client, retention: timedelta | None) -> list[s
     return warnings
 
 
+def namespace_is_absent(error: RPCError) -> bool:
+    """Whether it is the namespace that Temporal did not find, not something in it."""
+    details = error.grpc_status.details
+    return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
+
+
+def absent_namespace(name: str) -> str:
+    """That there is no such namespace, with the command that makes it."""
+    return (
+        f"Temporal has no namespace {name!r}: `temporal operator namespace create "
+        f"--namespace {name} --retention 7d`, or set TEMPORAL_NAMESPACE"
+    )
+
+
 async def _retention(client: Client) -> timedelta:
     """How long the namespace keeps an ended run."""
     request = DescribeNamespaceRequest(namespace=client.namespace)
@@ -72,10 +87,7 @@ async def _retention(client: Client) -> timedelta:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        raise NamespaceUnfit(
-            f"Temporal has no namespace {client.namespace!r}: `temporal operator namespace create "
-            f"--namespace {client.namespace} --retention 7d`, or set TEMPORAL_NAMESPACE"
-        ) from error
+        raise NamespaceUnfit(absent_namespace(client.namespace)) from error
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
 

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import re
 import sys
 from collections.abc import Iterator, Sequence
 
 import typer
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
+from contracts.queues import BUILD_ID_PATTERN
 from contracts.runs import Limits
 
 STDIN = "-"
@@ -47,6 +49,19 @@ def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
         BadParameter: one is not of that form, or names no limit.
     """
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
+
+
+def build_id_of(text: str) -> str:
+    """The id of a build that a worker could have.
+
+    Raises:
+        BadParameter: none could.
+    """
+    if not re.fullmatch(BUILD_ID_PATTERN, text):
+        raise typer.BadParameter(
+            f"{text[:200]!r} is no RELAYLINE_BUILD_ID: 1 to 128 letters, digits, '.', '_' and '-'"
+        )
+    return text
 
 
 def approved_arguments(text: str) -> dict[str, JsonValue]:

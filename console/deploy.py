@@ -25,6 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from catalog.models import WORK_QUEUES, WorkQueue
 from contracts.housekeeping import RUN_WORKFLOW
 from contracts.queues import Work
+from temporal_namespace import absent_namespace, namespace_is_absent
 
 CALL = timedelta(seconds=10)
 AGAIN_S = 0.25
@@ -87,7 +88,7 @@ class Deployment:
         """Let that share of new runs go to that build, the rest to the current one; 0 ends it."""
         if percent:
             await self._come(build_id, coming)
-        elif (await self._info()).routing_config.ramping_deployment_version.build_id != build_id:
+        elif not await self._ramps(build_id):
             return
         request = SetWorkerDeploymentRampingVersionRequest(
             namespace=self._client.namespace,
@@ -118,6 +119,24 @@ class Deployment:
             for row in rows
         ]
 
+    async def _ramps(self, build_id: str) -> bool:
+        """Whether the build gets a share of new runs beside the current one.
+
+        Raises:
+            DeployRefused: it is none of this deployment, or the current one itself.
+        """
+        info = await self._info()
+        builds = sorted(it.deployment_version.build_id for it in info.version_summaries)
+        if build_id not in builds:
+            raise DeployRefused(
+                f"no build {build_id!r} in deployment {self._name!r}: there are {', '.join(builds)}"
+            )
+        if info.routing_config.current_deployment_version.build_id == build_id:
+            raise DeployRefused(
+                f"build {build_id!r} is current: it gets what no other build does, see set-current"
+            )
+        return info.routing_config.ramping_deployment_version.build_id == build_id
+
     async def _come(self, build_id: str, coming: Coming) -> None:
         """Return once workers of that build have come."""
         until = time.monotonic() + coming.wait_s
@@ -129,7 +148,11 @@ class Deployment:
             await asyncio.sleep(AGAIN_S)
 
     async def _lacking(self, build_id: str) -> list[str]:
-        """Kinds of work that no worker of that build has ever asked for."""
+        """Kinds of work that no worker of that build asks for.
+
+        Temporal has to know the build, too, to let runs go to it, and does so a moment after it
+        has its workers' first questions.
+        """
         version = WorkerDeploymentVersion(deployment_name=self._name, build_id=build_id)
         request = DescribeWorkerDeploymentVersionRequest(
             namespace=self._client.namespace, deployment_version=version
@@ -138,11 +161,16 @@ class Deployment:
         try:
             found = await describe(request, timeout=CALL)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND:
+            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_absent(error):
                 raise self._refused(error, build_id) from error
             return [work.value for work in Work]
-        queues = {(queue.name, queue.type) for queue in found.version_task_queues}
-        return [it.work.value for it in WORK_QUEUES if (it.name, _type(it)) not in queues]
+        known = {(queue.name, queue.type) for queue in found.version_task_queues}
+        asking = (await self._polling()).get(build_id, [])
+        return [
+            it.work.value
+            for it in WORK_QUEUES
+            if it.work.value not in asking or (it.name, _type(it)) not in known
+        ]
 
     async def _polling(self) -> dict[str, list[str]]:
         """Kinds of work by the build whose workers ask for it, those without a build as ``.
@@ -158,7 +186,8 @@ class Deployment:
             )
             describe = partial(self._service.describe_task_queue, request, timeout=CALL)
             answer = await self._asked(describe)
-            for build in {poller.deployment_options.build_id for poller in answer.pollers}:
+            given = [it.deployment_options for it in answer.pollers]
+            for build in {it.build_id for it in given if it.deployment_name in {self._name, ""}}:
                 found.setdefault(build, []).append(queue.work.value)
         return found
 
@@ -194,6 +223,8 @@ class Deployment:
 
     def _refused(self, error: RPCError, build_id: str) -> DeployRefused:
         """Temporal's word in ours."""
+        if namespace_is_absent(error):
+            return DeployRefused(absent_namespace(self._client.namespace))
         if error.status is RPCStatusCode.NOT_FOUND:
             return _nobody(build_id, [], self._name)
         if error.status is RPCStatusCode.UNIMPLEMENTED:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
+from console.arguments import build_id_of
 from console.ending import expecting
 
 if TYPE_CHECKING:
@@ -16,7 +17,10 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
 
 BuildId = Annotated[
-    str, typer.Argument(metavar="BUILD_ID", help="RELAYLINE_BUILD_ID of its workers.")
+    str,
+    typer.Argument(
+        metavar="BUILD_ID", help="RELAYLINE_BUILD_ID of its workers.", callback=build_id_of
+    ),
 ]
 Wait = Annotated[
     float, typer.Option(min=0, max=3600, help="Seconds that its workers have to come.")

@@ -16,6 +16,8 @@ class Work(StrEnum):
     """Tool calls, records, and the calls of the rehearsal model, which has no provider."""
 
 
+BUILD_ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
+"""What a build of the workers may be called."""
 ALL_WORK = ",".join(Work)
 
 

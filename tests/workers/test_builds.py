@@ -43,6 +43,7 @@ class Site:
 
     def __init__(self, temporal: Client, journal: SqliteJournal, models_url: str) -> None:
         self._stack = AsyncExitStack()
+        self._hired: dict[str, AsyncExitStack] = {}
         self._providers = ProviderConfig(compatible_base_url=models_url)
         self.temporal, self.journal = temporal, journal
         self.address = temporal.service_client.config.target_host
@@ -53,17 +54,25 @@ class Site:
     async def __aexit__(self, *_: object) -> None:
         await self._stack.aclose()
 
-    async def hire(self, build: str, queues: str = "runs,models,tools") -> None:
+    async def hire(
+        self, build: str, queues: str = "runs,models,tools", deployment: str = "relayline"
+    ) -> None:
         """Workers of that build; Temporal's histories know them by its id."""
         client = await Client.connect(self.address, identity=build, data_converter=data_converter)
         providers = provider_for(self._providers)
         self._stack.push_async_callback(providers.aclose)
-        settings = Settings(build_id=build, queues=queues, drain_s=0.1)
+        hired = await self._stack.enter_async_context(AsyncExitStack())
+        self._hired[build] = hired
+        settings = Settings(build_id=build, queues=queues, deployment=deployment, drain_s=0.1)
         made = build_worker(client, self.journal, providers, settings)
-        await self._stack.enter_async_context(made)
+        await hired.enter_async_context(made)
         housekeeping = deployment_of(settings, VersioningBehavior.AUTO_UPGRADE)
         keeper = build_housekeeper(client, self.journal, None, housekeeping)
-        await self._stack.enter_async_context(keeper)
+        await hired.enter_async_context(keeper)
+
+    async def dismiss(self, build: str) -> None:
+        """Stop the workers of that build that were hired last."""
+        await self._hired.pop(build).aclose()
 
     async def deploy(self, *words: str) -> Ended:
         return await relayline("deploy", *words, env={"TEMPORAL_ADDRESS": self.address})
@@ -187,7 +196,8 @@ async def test_a_ramp_sends_a_share_of_new_runs(site: Site) -> None:
     assert {tuple(execution.decisions) for [execution] in ended} == {("v1",), ("v2",)}
     shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
     assert sorted(shares) == [["v1", "50", "%", "current"], ["v2", "50", "%", "ramping"]]
-    await site.deployed("ramp", "v2", "0")
+    for _ in range(2):
+        assert await site.deployed("ramp", "v2", "0") == "0 % of new runs go to build v2\n"
     shares = [line.split()[:4] for line in (await site.deployed("status")).splitlines()[1:3]]
     assert sorted(shares) == [["v1", "100", "%", "current"], ["v2", "0", "%", "draining"]]
 
@@ -212,6 +222,52 @@ async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
     await deployment.set_current("v2", Coming(10, partial=True))
     with pytest.raises(DeployRefused, match="already current"):
         await deployment.ramp("v2", 10, Coming(10, partial=True))
+    with pytest.raises(DeployRefused, match="build 'v2' is current: "):
+        await deployment.ramp("v2", 0, Coming(0))
+    with pytest.raises(DeployRefused, match=r"no build 'v7' in .*: there are v1, v2$"):
+        await deployment.ramp("v7", 0, Coming(0))
+
+
+async def test_a_build_whose_workers_have_left_gets_no_new_runs(site: Site) -> None:
+    deployment = Deployment(site.temporal, "relayline")
+    for build in ("v1", "v2"):
+        await site.hire(build)
+        await site.deployed("set-current", build)
+    await site.dismiss("v1")
+    for words in (["set-current", "v1"], ["ramp", "v1", "50"], ["set-current", "v1", "--partial"]):
+        said = await site.deploy(*words, "--wait", "1")
+        assert (said.code, said.out) == (1, "")
+        assert "no worker of build 'v1' in deployment" in said.err
+    await site.hire("v1", "runs")
+    with pytest.raises(DeployRefused, match="no worker of build 'v1' takes models, tools in "):
+        await deployment.set_current("v1", Coming(1))
+    coming = asyncio.create_task(deployment.ramp("v1", 50, Coming(BOUND_S)))
+    await site.hire("v1", "models,tools")
+    await coming
+    rows = [line.split()[:3] for line in await deployment.status()]
+    assert sorted(rows[1:3]) == [["v1", "50", "%"], ["v2", "50", "%"]]
+
+
+async def test_workers_of_another_deployment_do_not_count(site: Site) -> None:
+    await site.hire("v1")
+    await site.deployed("set-current", "v1")
+    await site.hire("v2", deployment="other")
+    deployment = Deployment(site.temporal, "other")
+    await deployment.set_current("v2", Coming(BOUND_S))
+    assert [line.split()[0] for line in await deployment.status()] == ["BUILD", "v2", "(none)"]
+    await site.dismiss("v2")
+    await site.hire("v2", deployment="third")
+    with pytest.raises(DeployRefused, match="no worker of build 'v2' in deployment 'other'"):
+        await deployment.set_current("v2", Coming(1))
+
+
+async def test_a_namespace_that_is_not_there_is_no_lack_of_workers(site: Site) -> None:
+    env = {"TEMPORAL_ADDRESS": site.address, "TEMPORAL_NAMESPACE": "gone"}
+    for words in (["status"], ["set-current", "v1"], ["ramp", "v1", "5"], ["ramp", "v1", "0"]):
+        said = await relayline("deploy", *words, env=env)
+        assert said.code == 1
+        assert said.err.startswith("relayline: Temporal has no namespace 'gone': `temporal ")
+        assert len(said.err.splitlines()) == 1
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -195,3 +196,51 @@ async def test_a_configuration_that_can_not_be_read_is_told_without_its_secrets(
         assert SECRET not in said.err
     said = await relayline("worker", env=files | {"TEMPORAL_PROFILE": "prod"})
     assert said.err == "relayline worker: TEMPORAL_PROFILE: Profile 'prod' not found\n"
+
+
+@pytest.mark.parametrize(
+    ("env", "told"),
+    [
+        ({"TLS_CLIENT_CERT_DATA": SECRET}, "a client's certificate and its key go together: set"),
+        ({"TLS_CLIENT_KEY_DATA": SECRET}, "both of TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS"),
+        ({"CONFIG_FILE": "/nope.toml"}, "CONFIG_FILE names a file that is not there: '/nope.toml'"),
+        ({"TLS": "banana"}, "TEMPORAL_TLS has to be true or false (or 1 or 0)"),
+        ({"ADDRESS": f"http://u:{SECRET}@t:7233"}, "TEMPORAL_ADDRESS (or a profile's address) has"),
+        ({"ADDRESS": "127.0.0.1:port"}, "TEMPORAL_ADDRESS (or a profile's address) has to be HOST"),
+    ],
+)
+async def test_a_setting_that_can_not_be_meant_is_named_in_one_line(
+    tmp_path: Path, env: dict[str, str], told: str
+) -> None:
+    given = {"TEMPORAL_ADDRESS": "127.0.0.1:1", "RELAYLINE_DATA_DIR": str(tmp_path)}
+    given |= {f"TEMPORAL_{name}": value for name, value in env.items()}
+    for command in (["worker"], ["deploy", "status"]):
+        said = await relayline(*command, env=given)
+        assert (said.code, len(said.err.splitlines())) == (1, 1)
+        assert told in said.err
+        assert SECRET not in said.err
+
+
+async def test_a_variable_that_is_set_to_nothing_is_not_set(
+    own_temporal: Client, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    profile = tmp_path / "temporal.toml"
+    address = own_temporal.service_client.config.target_host
+    profile.write_text(f'[profile.default]\naddress = "{address}"\nnamespace = "default"\n')
+    for name in ("ADDRESS", "NAMESPACE", "API_KEY", "TLS", "PROFILE"):
+        monkeypatch.setenv(f"TEMPORAL_{name}", "")
+    monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(profile))
+    assert await check_namespace(await connect(), None) == []
+    for nothing in ("", os.devnull):
+        monkeypatch.setenv("TEMPORAL_CONFIG_FILE", nothing)
+        monkeypatch.setenv("HOME", str(tmp_path))
+        assert configured_address() is None
+
+
+@pytest.mark.parametrize("no", ["false", "False", "0"])
+async def test_tls_can_be_refused(
+    own_temporal: Client, monkeypatch: pytest.MonkeyPatch, no: str
+) -> None:
+    monkeypatch.setenv("TEMPORAL_ADDRESS", own_temporal.service_client.config.target_host)
+    monkeypatch.setenv("TEMPORAL_TLS", no)
+    assert await check_namespace(await connect(), None) == []
