@@ -159,7 +159,7 @@ def is_unstorable(error: Exception) -> bool:
 def address_of(dsn: str) -> str:
     """`host:port/database` of an address, without user and password."""
     parts = urlsplit(dsn)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.netloc}{parts.path}".rpartition("@")[2]  # the last: a password may have others
 
 
 async def _set_up(connection: Any, **further: str) -> None:
