@@ -115,8 +115,8 @@ class Database:
             await asyncio.sleep(RETRY_S)
 
     def unavailable(self, error: Exception) -> JournalUnavailable:
-        """The port's error for one of Postgres's or the driver's, with what to do."""
-        what = str(error) or f"no answer within {_ANSWER_S:g} s"
+        """The port's error for one of Postgres's or the driver's, with what to do; one line."""
+        what = " ".join(str(error).split()) or f"no answer within {_ANSWER_S:g} s"
         remedies = (said for kind, said in _REMEDIES.items() if isinstance(error, kind))
         remedy = next(remedies, "is it running, and is RELAYLINE_JOURNAL right?")
         return JournalUnavailable(f"the journal {self.name} is unavailable ({what}): {remedy}")
@@ -124,7 +124,8 @@ class Database:
     def translated(self, error: Exception) -> Exception:
         """The port's error where it is Postgres's or the driver's; any other as it is."""
         if is_unstorable(error):
-            return Unstorable(f"the journal {self.name} can't hold this ({error})")
+            what = " ".join(str(error).split())
+            return Unstorable(f"the journal {self.name} can't hold this ({what})")
         return self.unavailable(error) if isinstance(error, FAULTS) else error
 
     def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
@@ -157,7 +158,7 @@ def is_unstorable(error: Exception) -> bool:
 
 
 def address_of(dsn: str) -> str:
-    """`host:port/database` of an address, without user and password."""
+    """`host:port/database` of an address, without user, password and parameters."""
     parts = urlsplit(dsn)
     return f"{parts.netloc}{parts.path}".rpartition("@")[2]  # the last: a password may have others
 

@@ -12,7 +12,7 @@ import pytest
 from journal.migrate import migrate
 from journal.port import JournalUnavailable
 from journal.postgres import PostgresJournal
-from journal.postgres_database import address_of
+from journal.postgres_database import Database, address_of
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
 from tests.console.test_cli import relayline
@@ -102,6 +102,22 @@ async def test_migrate_with_a_role_that_may_create_nothing_says_what_it_lacks(
 async def test_migrate_leaves_a_sqlite_journal_alone() -> None:
     ended = await relayline("migrate", env={NAME: "/proc/none/journal.db"})
     assert (ended.code, ended.out) == (0, "the journal is a SQLite file: nothing to migrate\n")
+
+
+async def test_what_postgres_says_in_several_lines_is_said_in_one(
+    postgres: PostgresServer,
+) -> None:
+    role, name = f"kept_out_{uuid4().hex}", f"test_{uuid4().hex}"
+    dsn = postgres.create_database(name)
+    admin = await asyncpg.connect(dsn)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'poor'")
+    await admin.execute(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+    kept_out = dsn.replace(f"{USER}:{QUOTED_PASSWORD}", f"{role}:poor")
+    with pytest.raises(JournalUnavailable, match=r"DETAIL: .*grant its user") as caught:
+        await Database(kept_out).connect()
+    assert "\n" not in str(caught.value)
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
 
 
 @pytest.mark.parametrize("process", ["worker", "api"])
