@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 WAIT_S = 5.0
 """How long Postgres is waited for: to be reached, and to answer."""
+CHECK_S = 1.0
+"""How long one is waited for that is known to have been there: whoever checks it wants to know why
+it is not, and asks again."""
 RETRY_S = 0.05
 _ANSWER_S = WAIT_S + 1
 """Later than Postgres gives up by itself: only for one that can't even say so."""
@@ -96,12 +99,12 @@ class Database:
             reset=_leave_as_it_is,
         )
 
-    async def insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def insist(self, ask: Callable[[], Awaitable[T]], patience_s: float = WAIT_S) -> T:
         """The answer to a question that may be asked again.
 
         Raises:
-            JournalUnavailable: Postgres refused, or was not there for `WAIT_S`, or no answer came
-                within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
+            JournalUnavailable: Postgres refused, or was not there for `patience_s`, or no answer
+                came within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -110,7 +113,7 @@ class Database:
                 async with asyncio.timeout_at(began + _ANSWER_S):
                     return await ask()
             except FAULTS as error:
-                if not may_pass(error) or clock() - began >= WAIT_S:
+                if not may_pass(error) or clock() - began >= patience_s:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
