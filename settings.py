@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
-from urllib.parse import urlsplit
+from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -17,6 +18,8 @@ from contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """What may hold a password or a key, and is not quoted when it is wrong."""
+_BEGINS_AS_POSTGRES = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
+"""Whoever writes that means no file of that name, even with a slash too few."""
 
 
 class BadSettings(Exception):
@@ -144,8 +147,12 @@ class Settings(BaseSettings):
     @field_validator("journal")
     @classmethod
     def _is_path_or_postgres(cls, journal: str) -> str:
-        if "://" in journal and (error := _wrong_with(journal)):
-            raise ValueError(f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE")
+        is_address = "://" in journal or _BEGINS_AS_POSTGRES.match(journal)
+        if is_address and (error := _wrong_with(journal)):
+            raise ValueError(
+                f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, the password "
+                "percent-encoded (%40 for @, %2F for /)"
+            )
         return journal
 
     @field_validator("forwarded_allow_ips")
@@ -197,14 +204,22 @@ class Settings(BaseSettings):
 
 
 def _wrong_with(dsn: str) -> str | None:
-    """What is wrong with the address of a Postgres journal; never quotes it."""
+    """What is wrong with the address of a Postgres journal; never quotes it.
+
+    A second `@`, or one after a `/`, comes with a password that is not percent-encoded: a piece of
+    it would be taken for the host or the database, and be shown as that.
+    """
     try:
         parts = urlsplit(dsn)
         parts.port  # noqa: B018  raises when it is no number
+        parse_qs(parts.query, strict_parsing=bool(parts.query))
     except ValueError:
         return "the address can't be read"
     if parts.scheme not in {"postgresql", "postgres"}:
         return "only Postgres, or the path of a SQLite file, can be the journal"
+    in_its_place = dsn.count("@") == parts.netloc.count("@") <= 1
+    if "://" not in dsn or not in_its_place:
+        return "the address can't be read"
     return None if parts.path.strip("/") else "the address names no database"
 
 

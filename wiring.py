@@ -17,6 +17,7 @@ from catalog.load import load_catalog
 from journal.port import Journal
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
+from supervision.log_lines import LogLine
 
 _TELL_URLS = ("httpx", "httpx2")
 """Loggers that tell the whole URL of every request, with the passwords and tokens in it."""
@@ -73,7 +74,9 @@ def run_process(
     `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
-    logging.basicConfig(level=logging.INFO, format="%(levelname)s %(name)s: %(message)s")
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
     for logger in _TELL_URLS:
         logging.getLogger(logger).setLevel(logging.WARNING)
     code = 0

@@ -27,6 +27,7 @@ from catalog.models import (
     parse_provider_limits,
     provider_queue,
 )
+from contracts.housekeeping import HOUSEKEEPING_QUEUE
 from contracts.queues import Work
 from contracts.runs import TASK_QUEUE
 from housekeeper import build_housekeeper, scheduled
@@ -187,10 +188,21 @@ async def run(settings: Settings) -> None:
             _housekeeping(client, journal, settings),
             build_worker(client, journal, providers, settings),
         ):
-            if settings.build_id:
-                told = {"build_id": settings.build_id, "deployment": settings.deployment}
-                _log.info("new runs come as `relayline deploy` says", extra=told)
+            _log.info("at work", extra=_served(client, settings))
             await stop.wait()
+
+
+def _served(client: Client, settings: Settings) -> dict[str, str]:
+    """What the log says of this worker: where its work comes from."""
+    queues = [TASK_QUEUE] if settings.work & {Work.RUNS, Work.TOOLS} else []
+    queues += [HOUSEKEEPING_QUEUE] if Work.RUNS in settings.work else []
+    queues += map(provider_queue, QUEUED if Work.MODELS in settings.work else ())
+    work = ",".join(sorted(settings.work))
+    served = {"work": work, "task_queues": ",".join(queues), "namespace": client.namespace}
+    if settings.build_id:
+        served |= {"build_id": settings.build_id, "deployment": settings.deployment}
+        served["new_runs"] = "as `relayline deploy` says"
+    return served
 
 
 async def _checked(client: Client, settings: Settings) -> list[str]:

@@ -62,8 +62,8 @@ async def _journal(services: Services) -> str:
         return str(error)
     except TimeoutError:
         return (
-            f"the journal took no write within {PROBE_S:g} s: another process holds its lock, or "
-            "the disk is slow"
+            f"the journal took no write within {PROBE_S:g} s: another process holds its lock, its "
+            "disk is slow, or what it is on does not answer"
         )
     return "ok"
 

@@ -6,6 +6,18 @@
 \getenv relayline_password RELAYLINE_DB_PASSWORD
 \getenv own_password ADMIN_DB_PASSWORD
 
+-- roles without passwords would be of no use: without both, nothing is changed
+\set given false
+\if :{?temporal_password}
+  \if :{?relayline_password}
+    \set given true
+  \endif
+\endif
+\if :given
+\else
+  DO $$ BEGIN RAISE 'set TEMPORAL_DB_PASSWORD and RELAYLINE_DB_PASSWORD in the environment; nothing was changed'; END $$;
+\endif
+
 SELECT format('CREATE ROLE %I LOGIN', name)
 FROM (VALUES ('temporal'), ('relayline')) AS wanted (name)
 WHERE name NOT IN (SELECT rolname FROM pg_roles) \gexec

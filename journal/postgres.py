@@ -12,7 +12,7 @@ from asyncpg import Record
 from contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from journal import postgres_sql as sql
 from journal.port import Appended, Fence, Head, OpenRun
-from journal.postgres_database import WAIT_S, Database
+from journal.postgres_database import CHECK_S, WAIT_S, Database
 from journal.postgres_watcher import Watcher
 from journal.postgres_writer import Writer
 from journal.rows import new_row
@@ -46,6 +46,7 @@ class PostgresJournal:
         self._watcher = Watcher(self._database)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
+        self._passed = False
         self._closed = False
 
     async def append(
@@ -120,11 +121,16 @@ class PostgresJournal:
         return runs
 
     async def check(self) -> None:
-        """As in the port; also that the schema is what this version needs, or newer."""
-        stands_at = (await self._fetch(sql.STANDS_AT))[0][0]
+        """As in the port; also that the schema is what this version needs, or newer.
+
+        Once Postgres has passed, one that can't be reached is given up after `CHECK_S`.
+        """
+        patience_s = CHECK_S if self._passed else WAIT_S
+        stands_at = (await self._fetch(sql.STANDS_AT, patience_s=patience_s))[0][0]
         if stands_at is None or stands_at < sql.REVISION:
             raise self._database.outdated(stands_at, sql.REVISION)
-        await self._fetch(sql.TOUCH)
+        await self._fetch(sql.TOUCH, patience_s=patience_s)
+        self._passed = True
 
     async def close(self) -> None:
         """As in the port; open tails raise `JournalUnavailable`."""
@@ -138,7 +144,9 @@ class PostgresJournal:
             except TimeoutError:  # a query is still unanswered: its caller is told
                 self._pool.terminate()
 
-    async def _fetch(self, query: str, *arguments: object) -> list[Record]:
+    async def _fetch(
+        self, query: str, *arguments: object, patience_s: float = WAIT_S
+    ) -> list[Record]:
         """The rows that a statement gives; one that may be repeated.
 
         Raises:
@@ -149,7 +157,7 @@ class PostgresJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await self._opening
-        return await self._database.insist(partial(self._ask, query, *arguments))
+        return await self._database.insist(partial(self._ask, query, *arguments), patience_s)
 
     async def _ask(self, query: str, *arguments: object) -> list[Record]:
         """One try. Cut off, it gives its connection up, so that nobody waits for that any more."""

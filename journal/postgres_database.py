@@ -18,6 +18,9 @@ T = TypeVar("T")
 
 WAIT_S = 5.0
 """How long Postgres is waited for: to be reached, and to answer."""
+CHECK_S = 1.0
+"""How long one is waited for that is known to have been there: whoever checks it wants to know why
+it is not, and asks again."""
 RETRY_S = 0.05
 _ANSWER_S = WAIT_S + 1
 """Later than Postgres gives up by itself: only for one that can't even say so."""
@@ -96,12 +99,12 @@ class Database:
             reset=_leave_as_it_is,
         )
 
-    async def insist(self, ask: Callable[[], Awaitable[T]]) -> T:
+    async def insist(self, ask: Callable[[], Awaitable[T]], patience_s: float = WAIT_S) -> T:
         """The answer to a question that may be asked again.
 
         Raises:
-            JournalUnavailable: Postgres refused, or was not there for `WAIT_S`, or no answer came
-                within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
+            JournalUnavailable: Postgres refused, or was not there for `patience_s`, or no answer
+                came within `_ANSWER_S`, in which `ask` is cut off, whatever it waits for.
         """
         clock = asyncio.get_running_loop().time
         began = clock()
@@ -110,13 +113,13 @@ class Database:
                 async with asyncio.timeout_at(began + _ANSWER_S):
                     return await ask()
             except FAULTS as error:
-                if not may_pass(error) or clock() - began >= WAIT_S:
+                if not may_pass(error) or clock() - began >= patience_s:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
     def unavailable(self, error: Exception) -> JournalUnavailable:
-        """The port's error for one of Postgres's or the driver's, with what to do."""
-        what = str(error) or f"no answer within {_ANSWER_S:g} s"
+        """The port's error for one of Postgres's or the driver's, with what to do; one line."""
+        what = " ".join(str(error).split()) or f"no answer within {_ANSWER_S:g} s"
         remedies = (said for kind, said in _REMEDIES.items() if isinstance(error, kind))
         remedy = next(remedies, "is it running, and is RELAYLINE_JOURNAL right?")
         return JournalUnavailable(f"the journal {self.name} is unavailable ({what}): {remedy}")
@@ -124,7 +127,8 @@ class Database:
     def translated(self, error: Exception) -> Exception:
         """The port's error where it is Postgres's or the driver's; any other as it is."""
         if is_unstorable(error):
-            return Unstorable(f"the journal {self.name} can't hold this ({error})")
+            what = " ".join(str(error).split())
+            return Unstorable(f"the journal {self.name} can't hold this ({what})")
         return self.unavailable(error) if isinstance(error, FAULTS) else error
 
     def outdated(self, found: str | None, needed: str) -> JournalUnavailable:
@@ -157,9 +161,9 @@ def is_unstorable(error: Exception) -> bool:
 
 
 def address_of(dsn: str) -> str:
-    """`host:port/database` of an address, without user and password."""
+    """`host:port/database` of an address, without user, password and parameters."""
     parts = urlsplit(dsn)
-    return f"{parts.netloc.rpartition('@')[2]}{parts.path}"
+    return f"{parts.netloc}{parts.path}".rpartition("@")[2]  # the last: a password may have others
 
 
 async def _set_up(connection: Any, **further: str) -> None:

@@ -17,9 +17,12 @@ from temporalio.client import Client
 
 from api.openapi import COMMITTED, document
 from embedded.ports import free_port
+from journal.migrate import migrate
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import Api, FlakyJournal, deltas, follow, run_id, serving, started
+from tests.postgres_server import PostgresServer
+from wiring import opened_journal
 
 
 async def spawn(data_dir: Path, port: int, **env: str) -> asyncio.subprocess.Process:
@@ -156,6 +159,22 @@ async def test_readiness_says_which_part_is_missing(api: Api, lonely_api: Api) -
     assert answer.json()["parts"]["journal"] == "ok"
     assert "Temporal" in answer.json()["parts"]["temporal"]
     assert (await lonely_api.http.get("/healthz")).status_code == 200
+
+
+async def test_readiness_says_why_postgres_can_not_be_written(no_temporal: Client) -> None:
+    with PostgresServer() as server:
+        dsn = server.create_database("ours")
+        await migrate(dsn)
+        async with (
+            opened_journal(Settings(journal=dsn)) as journal,
+            serving(Settings(), journal, no_temporal) as api,
+        ):
+            await asyncio.to_thread(server.stop)
+            gone = (await api.http.get("/readyz")).json()["parts"]["journal"]
+            assert "Connect call failed" in gone
+            assert "is it running" in gone
+            await asyncio.to_thread(server.start)
+            assert (await api.http.get("/readyz")).json()["parts"]["journal"] == "ok"
 
 
 async def test_metrics_count_what_was_served(api: Api) -> None:

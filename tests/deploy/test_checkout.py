@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
+from fnmatch import fnmatch
 from pathlib import Path
 
 import pytest
@@ -49,3 +51,18 @@ def test_passwords_and_keys_stay_out_of_git(repository: Path) -> None:
     status = _git(repository, "status", "--porcelain", "--untracked-files=all").splitlines()
     assert "?? .env.example" in status
     assert "?? .env" not in status
+
+
+def test_what_commands_of_the_docs_leave_behind_stays_out_of_git_and_images(
+    repository: Path,
+) -> None:
+    told = (ROOT / "docs" / "deploy.md").read_text()
+    left = {*re.findall(r"--wheel-dir (\w+)", told), *re.findall(r"> (\w+\.dump)", told)}
+    assert left >= {"wheels", "relayline.dump"}
+    patterns = (ROOT / ".dockerignore").read_text().splitlines()
+    for name in left:
+        (repository / name).mkdir()
+        (repository / name / "made").touch()
+        assert any(fnmatch(name, pattern) for pattern in patterns)
+    status = _git(repository, "status", "--porcelain").splitlines()
+    assert status == ["?? .gitattributes", "?? .gitignore"]

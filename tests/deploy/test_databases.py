@@ -79,3 +79,15 @@ async def test_passwords_are_changed_by_running_it_again(stand: Stand) -> None:
         where = (f"--dbname={name}", "--command=SELECT 1")
         said = await stand.psql(*where, user=name, password=changed[variable])
         assert said.strip() == "1"
+
+
+@pytest.mark.parametrize("missing", ["TEMPORAL_DB_PASSWORD", "RELAYLINE_DB_PASSWORD"])
+async def test_without_a_password_it_says_so_and_changes_nothing(
+    stand: Stand, missing: str
+) -> None:
+    password = await stand.make_superuser()
+    with pytest.raises(AssertionError, match=f"set .*{missing}.*nothing was changed"):
+        await stand.make_databases("postgres", password, **{missing: ""})
+    roles = "SELECT rolname FROM pg_roles WHERE rolname IN ('temporal', 'relayline')"
+    where = ("--dbname=postgres", f"--command={roles}")
+    assert await stand.psql(*where, user="postgres", password=password) == ""

@@ -8,8 +8,10 @@ import pytest
 from typer.main import get_command
 
 from api.metrics import Metrics
+from catalog.models import QUEUED, provider_queue
 from cli import app
-from contracts.runs import MODELS_QUEUE, TASK_QUEUE
+from contracts.housekeeping import HOUSEKEEPING_QUEUE
+from contracts.runs import TASK_QUEUE
 from settings import BadSettings, Settings, load_settings
 from tests.deploy.files import ROOT, compose, defaults
 
@@ -46,9 +48,15 @@ def test_metrics_that_are_named_are_told() -> None:
     assert named <= told
 
 
-def test_task_queues_are_named_as_they_are() -> None:
-    [line] = [line for line in TEXT.splitlines() if "approximate_backlog_age_seconds`, " in line]
-    assert f"task queues `{TASK_QUEUE}` and `{MODELS_QUEUE}-…`" in line
+def test_task_queues_are_named_as_temporals_metrics_name_them() -> None:
+    queues = [TASK_QUEUE, HOUSEKEEPING_QUEUE, *map(provider_queue, QUEUED)]
+    labels = {re.sub(r"[^a-zA-Z0-9]", "_", queue) for queue in queues}
+    [alarm] = [line for line in TEXT.splitlines() if "approximate_backlog_age_seconds`, " in line]
+    [scale] = [line for line in TEXT.splitlines() if line.startswith("| scale by ")]
+    for line, meant in {alarm: labels, scale: labels - {"relayline_housekeeping"}}.items():
+        named = re.findall(r'"([\w.*]+)"', line.replace('task_type="Activity"', ""))
+        assert {label for label in labels if any(re.fullmatch(it, label) for it in named)} == meant
+        assert all(any(re.fullmatch(it, label) for label in labels) for it in named)
 
 
 def test_commands_that_are_named_exist() -> None:

@@ -15,7 +15,7 @@ import pytest
 
 from journal.migrate import Migrated, migrate
 from journal.port import JournalUnavailable
-from journal.postgres_database import WAIT_S
+from journal.postgres_database import CHECK_S, WAIT_S
 from journal.postgres_sql import REVISION
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, texts
 from tests.journal.storage import opened
@@ -119,6 +119,26 @@ async def test_while_postgres_is_down_all_is_refused_and_afterwards_served(
         again = asyncio.create_task(follow(journal, run, 1))
         await journal.append(run, [end()])
         assert seqs(await again) == [2]
+
+
+async def test_who_starts_waits_for_postgres_and_who_asks_again_is_told_soon(
+    server: PostgresServer, dsn: str
+) -> None:
+    await migrate(dsn)
+    clock = asyncio.get_running_loop().time
+    await asyncio.to_thread(server.stop)
+    async with opened(dsn) as journal:
+        first = asyncio.create_task(journal.check())
+        await asyncio.sleep(2 * CHECK_S)
+        await asyncio.to_thread(server.start)
+        await first
+        await asyncio.to_thread(server.stop)
+        began = clock()
+        with pytest.raises(JournalUnavailable, match="Connect call failed"):
+            await journal.check()
+        assert clock() - began < WAIT_S
+        await asyncio.to_thread(server.start)
+        await journal.check()
 
 
 async def test_a_run_that_somebody_has_locked_holds_up_itself_only_for_a_while(

@@ -12,6 +12,7 @@ import pytest
 from journal.migrate import migrate
 from journal.port import JournalUnavailable
 from journal.postgres import PostgresJournal
+from journal.postgres_database import Database, address_of
 from journal.sqlite import SqliteJournal
 from settings import BadSettings, Settings, load_settings
 from tests.console.test_cli import relayline
@@ -43,6 +44,14 @@ async def test_an_address_of_postgres_is_postgres(scheme: str) -> None:
         ("mysql://u:secret@db/relayline", "only Postgres, or the path of a SQLite file"),
         ("postgresql://u:secret@db", "names no database"),
         ("postgresql://u:secret@db:many/relayline", "can't be read"),
+        ("postgresql://u:12/secret@db:5432/relayline", "can't be read.*percent-encoded"),
+        ("postgresql://u:p@ss/secret@db:5432/relayline", "can't be read.*percent-encoded"),
+        ("postgresql://u:p@secret@db/relayline", "can't be read.*percent-encoded"),
+        ("postgresql://u:12?secret=@db/relayline", "can't be read.*percent-encoded"),
+        ("postgresql://u:p@ss/x#secret@db/relayline", "can't be read.*percent-encoded"),
+        ("postgresql://u@db/relayline?password=p&secret", "can't be read.*percent-encoded"),
+        ("postgresql:/u:secret@db/relayline", "can't be read"),
+        (" Postgres:u:secret@db/relayline", "can't be read"),
     ],
 )
 def test_another_address_is_refused_without_quoting_it(
@@ -52,6 +61,18 @@ def test_another_address_is_refused_without_quoting_it(
     with pytest.raises(BadSettings, match=f"{NAME} .*{why}") as caught:
         load_settings()
     assert "secret" not in "".join(traceback.format_exception(caught.value))
+
+
+@pytest.mark.parametrize(
+    "dsn",
+    [
+        "postgresql://u:secret@db:5432/ours?password=secret&sslpassword=secret&passfile=/secret",
+        "postgresql://u:12/secret@db:5432/ours",
+        "postgresql://u:p@ss/secret@db:5432/ours",
+    ],
+)
+def test_what_is_shown_of_an_address_is_where_it_leads(dsn: str) -> None:
+    assert address_of(dsn) == "db:5432/ours"
 
 
 async def test_migrate_prepares_a_database_once_and_says_so(postgres: PostgresServer) -> None:
@@ -81,6 +102,22 @@ async def test_migrate_with_a_role_that_may_create_nothing_says_what_it_lacks(
 async def test_migrate_leaves_a_sqlite_journal_alone() -> None:
     ended = await relayline("migrate", env={NAME: "/proc/none/journal.db"})
     assert (ended.code, ended.out) == (0, "the journal is a SQLite file: nothing to migrate\n")
+
+
+async def test_what_postgres_says_in_several_lines_is_said_in_one(
+    postgres: PostgresServer,
+) -> None:
+    role, name = f"kept_out_{uuid4().hex}", f"test_{uuid4().hex}"
+    dsn = postgres.create_database(name)
+    admin = await asyncpg.connect(dsn)
+    await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'poor'")
+    await admin.execute(f"REVOKE CONNECT ON DATABASE {name} FROM PUBLIC")
+    kept_out = dsn.replace(f"{USER}:{QUOTED_PASSWORD}", f"{role}:poor")
+    with pytest.raises(JournalUnavailable, match=r"DETAIL: .*grant its user") as caught:
+        await Database(kept_out).connect()
+    assert "\n" not in str(caught.value)
+    await admin.execute(f"DROP ROLE {role}")
+    await admin.close()
 
 
 @pytest.mark.parametrize("process", ["worker", "api"])
