@@ -84,7 +84,7 @@ class Settings(BaseSettings):
     `forwarded_allow_ips`."""
     heartbeat_s: float = Field(default=15, gt=0)
     """Seconds between comments on a silent stream."""
-    send_timeout_s: float = Field(default=20, gt=0)
+    send_timeout_s: float = Field(default=120, gt=0)
     """Seconds in which a client takes nothing of what it is sent until its stream is closed; it
     resumes."""
     temporal_ui: str = ""

@@ -30,13 +30,12 @@ from api.execution import Execution, execution_of
 from api.flood import check_refusal
 from api.labels import details, summary
 from api.namespace import NamespaceLacking
-from api.taken import taken_kind
+from api.taken import taken_command
 from contracts.closing import Closing
 from contracts.commands import (
     Answer,
     AnyCommand,
     Cancel,
-    CommandKind,
     Decide,
     Pause,
     Redirect,
@@ -161,12 +160,12 @@ class Gateway:
             return False
         return True
 
-    async def had(self, run_id: str, command_id: str) -> CommandKind | None:
-        """The kind of a command that Temporal has taken for the run, whether it was read or not.
+    async def had(self, run_id: str, command_id: str) -> AnyCommand | None:
+        """A command that Temporal has taken for the run, whether it was read or not.
 
         None if it has taken none. Whoever sent the command, and however it was sent.
         """
-        call = taken_kind(self._handle(run_id), self._client.data_converter, command_id)
+        call = taken_command(self._handle(run_id), self._client.data_converter, command_id)
         try:
             return await bounded(TAKEN_S, call)
         except RPCError as error:

@@ -99,11 +99,13 @@ async def _find(
     if outcome:
         return _outcome(run_id, command_id, outcome)
     accepted = await services.journal.get(run_id, accepted_key(command_id))
-    kind = services.sent.kind(run_id, command_id)
+    sent = services.sent.get(run_id, command_id)
+    kind = sent.kind if sent else None
     if accepted and isinstance(body := accepted.body(), CommandAccepted):
         kind = body.kind
     if kind is None and ask_temporal:
-        kind = await services.gateway.had(run_id, command_id)
+        had = await services.gateway.had(run_id, command_id)
+        kind = had.kind if had else None
     if kind is None:
         return None
     state: Literal["accepted", "refused"] = "refused" if ended else "accepted"

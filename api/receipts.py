@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections import OrderedDict
+from typing import NamedTuple
 
-from contracts.commands import CommandKind
+from contracts.commands import AnyCommand, CommandKind
 from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
 from contracts.steps import accepted_key, outcome_key
 from journal.port import Journal
 
 MAX_SENT = 10_000
+
+
+class Taken(NamedTuple):
+    """A command that was sent before."""
+
+    kind: CommandKind
+    digest: str
+    """Of all that it says."""
+
+
+def taken(command: AnyCommand) -> Taken:
+    """What there is to know of a command when it is sent again."""
+    return Taken(command.kind, hashlib.sha256(command.model_dump_json().encode()).hexdigest())
 
 
 class SentCommands:
@@ -20,16 +35,16 @@ class SentCommands:
     """
 
     def __init__(self) -> None:
-        self._sent: OrderedDict[tuple[str, str], CommandKind] = OrderedDict()
+        self._sent: OrderedDict[tuple[str, str], Taken] = OrderedDict()
 
-    def add(self, run_id: str, command_id: str, kind: CommandKind) -> None:
+    def add(self, run_id: str, command: AnyCommand) -> None:
         """Remember a command; the oldest is forgotten when there are too many."""
-        self._sent[run_id, command_id] = kind
+        self._sent[run_id, command.command_id] = taken(command)
         if len(self._sent) > MAX_SENT:
             self._sent.popitem(last=False)
 
-    def kind(self, run_id: str, command_id: str) -> CommandKind | None:
-        """The command's kind, None if this process does not remember it."""
+    def get(self, run_id: str, command_id: str) -> Taken | None:
+        """The command, None if this process does not remember it."""
         return self._sent.get((run_id, command_id))
 
 

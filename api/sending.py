@@ -12,7 +12,7 @@ from starlette.responses import Response
 
 from api import flood
 from api.errors import AlreadyEnded, Conflict, InvalidField, TemporalUnavailable, UnknownRun
-from api.receipts import journaled_kind
+from api.receipts import journaled_kind, taken
 from api.schemas import CommandReceipt, CommandRequest
 from api.services import Services, json_response
 from contracts.commands import AnyCommand, CommandKind, complaint
@@ -75,7 +75,7 @@ async def send(
         check: Raises if the run can't take this command.
 
     Raises:
-        InvalidField: its id is that of a command of another kind.
+        InvalidField: its id or key is that of another command.
         AlreadyEnded: the run has ended.
         UnknownRun: nobody knows it.
         TooManyCommands: it has had so many in this step that its history would fill up.
@@ -120,24 +120,39 @@ async def _came_before(services: Services, asked: Sending, *, ask_temporal: bool
         ask_temporal: Look also for one that another process sent and the run has not noted.
 
     Raises:
-        InvalidField: its id is that of a command of another kind.
+        InvalidField: its id or key is that of another command, as far as that is known still.
         JournalUnavailable: the journal can't be asked.
     """
     run_id, command = asked.run_id, asked.command
     if not asked.named:
         return False
-    kind = services.sent.kind(run_id, command.command_id)
+    earlier = services.sent.get(run_id, command.command_id)
+    kind = earlier.kind if earlier else None
     kind = kind or await journaled_kind(services.journal, run_id, command.command_id)
-    if kind is None and ask_temporal:
+    if earlier is None and (kind or ask_temporal):
         with contextlib.suppress(TemporalUnavailable):  # then a signal tells, or the journal's end
-            kind = await services.gateway.had(run_id, command.command_id)
-    if kind not in {None, command.kind}:
-        raise InvalidField(
-            f"command_id: {command.command_id!r} is the id of a {kind} that {run_id} has had",
-            slug="command-id-reused",
-            field="command_id",
-        )
+            had = await services.gateway.had(run_id, command.command_id)
+            earlier = taken(had) if had else None
+    if earlier:
+        kind = earlier.kind
+    if kind not in {None, command.kind} or (earlier and earlier != taken(command)):
+        raise _reused(asked, kind)
     return kind is not None
+
+
+def _reused(asked: Sending, kind: CommandKind | None) -> InvalidField:
+    """The id, or the key that it was made from, belongs to another command."""
+    had = f"a {kind} that {asked.run_id} has had, and that said something else"
+    if kind is not asked.command.kind:
+        had = f"a {kind} that {asked.run_id} has had"
+    if asked.chosen:
+        said = f"command_id: {asked.command.command_id!r} is the id of {had}"
+        return InvalidField(said, slug="command-id-reused", field="command_id")
+    return InvalidField(
+        f"Idempotency-Key: it was that of {had}; take a new key",
+        slug="idempotency-key-reused",
+        field="Idempotency-Key",
+    )
 
 
 async def _signal(services: Services, asked: Sending) -> None:
@@ -149,7 +164,7 @@ async def _signal(services: Services, asked: Sending) -> None:
     flood.check(command.kind, execution)
     if not await services.gateway.signal(run_id, command):
         await refuse(services, asked)
-    services.sent.add(run_id, command.command_id, command.kind)
+    services.sent.add(run_id, command)
 
 
 def _command_id(kind: CommandKind, key: str | None, *target: str) -> str:

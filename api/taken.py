@@ -4,24 +4,26 @@ from __future__ import annotations
 
 import asyncio
 from datetime import timedelta
+from typing import get_args
 
 from temporalio.api.enums.v1 import PendingWorkflowTaskState
 from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
 
-from contracts.commands import CommandKind
+from contracts.commands import AnyCommand, read_command
 from contracts.runs import RunResult
 from workflows.agent_run import AgentRun
 
 CALL_TIMEOUT = timedelta(seconds=5)
 LOOK_S = 0.02
 _Handle = WorkflowHandle[AgentRun, RunResult]
+_KINDS: dict[str, type[AnyCommand]] = {kind.kind.value: kind for kind in get_args(AnyCommand)}
 
 
-async def taken_kind(
+async def taken_command(
     handle: _Handle, converter: DataConverter, command_id: str
-) -> CommandKind | None:
-    """The kind of the command; None if Temporal has taken none of that id before this call.
+) -> AnyCommand | None:
+    """The command; None if Temporal has taken none of that id before this call.
 
     Looks at the newest execution: one that goes on in another has read its commands and told of
     them in the journal. May take as long as a workflow task may.
@@ -32,11 +34,12 @@ async def taken_kind(
     await _settled(handle)
     async for event in handle.fetch_history_events(rpc_timeout=CALL_TIMEOUT):
         signal = event.workflow_execution_signaled_event_attributes
-        if signal.signal_name not in list(CommandKind):
+        kind = _KINDS.get(signal.signal_name)
+        if kind is None:
             continue
         given = await converter.decode(signal.input.payloads)
         if any(isinstance(it, dict) and it.get("command_id") == command_id for it in given):
-            return CommandKind(signal.signal_name)
+            return read_command(kind, given)
     return None
 
 

@@ -234,6 +234,7 @@ def _started(view: RunView, fact: StoredEvent) -> None:
     body = fact.body()
     view.created_at = at(fact)
     if isinstance(body, RunStarted):
+        view.created_at = body.submitted_at or view.created_at
         view.agent, view.model = body.agent, body.model
         view.limits, view.metadata = body.limits, body.metadata
 

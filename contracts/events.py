@@ -38,6 +38,8 @@ class RunStarted(Frozen):
     """Changes only when an operator resets the execution in Temporal."""
     metadata: dict[str, str] | None = None
     """As submitted."""
+    submitted_at: datetime | None = None
+    """When the run was submitted: this event comes when a worker has taken it up."""
 
 
 class RunCompleted(Frozen):
@@ -62,7 +64,8 @@ class RunCancelled(Frozen):
 
     type: Literal["run.cancelled"] = "run.cancelled"
     reason: str = ""
-    by: str | None = None
+    by: str | None = ""
+    """Who cancelled it, as far as the sender said; null in journals of old."""
     usage: Usage = Usage()
 
 

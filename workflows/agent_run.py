@@ -66,7 +66,7 @@ class AgentRun:
         """
         clock = asyncio.create_task(self._run.watch_clock())
         if run_input.carried is None:
-            self._run.pending.add(*self._run.facts.begin(run_input))
+            self._run.begin()
         ending = await self._loop()
         clock.cancel()
         return await self._end(ending)

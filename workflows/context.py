@@ -12,7 +12,15 @@ with workflow.unsafe.imports_passed_through():
     from contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, AnyCommand, Cancel, made_up_id
     from contracts.envelope import storable
     from contracts.errors import ErrorType
-    from contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
+    from contracts.runs import (
+        MEMO_REQUEST,
+        Carried,
+        Phase,
+        RunInput,
+        RunRequestMemo,
+        RunStatus,
+        Waiting,
+    )
     from contracts.steps import preview
     from workflows.calls import Calls, error_of, had_ended, was_overtaken
     from workflows.facts import Facts
@@ -54,6 +62,12 @@ class RunContext:
             self.steering.paused = carried.paused
             self.steering.inbox.remember(carried.seen)
             self.pending.known.extend(carried.known)
+
+    def begin(self) -> None:
+        """Say that the run has begun, and with what; a later execution of it does not."""
+        asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+        submitted_at = asked.created_at if asked else None
+        self.pending.add(*self.facts.begin(self.input, submitted_at))
 
     @property
     def epoch(self) -> int:

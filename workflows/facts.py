@@ -63,7 +63,7 @@ class Facts:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def begin(self, run_input: RunInput) -> list[NewEvent]:
+    def begin(self, run_input: RunInput, submitted_at: datetime | None) -> list[NewEvent]:
         """`run.started` and the input as `message.user`."""
         agent = run_input.agent
         started = RunStarted(
@@ -72,6 +72,7 @@ class Facts:
             limits=agent.limits,
             epoch=self.epoch,
             metadata=run_input.metadata,
+            submitted_at=submitted_at,
         )
         return [
             self._fact("run/started", started),

@@ -141,7 +141,7 @@ class Steering:
 
     def stop_run(self, by: str, reason: str) -> None:
         """End the run as `cancelled`."""
-        self.ending = RunCancelled(reason=reason, by=by or None, usage=self._state.usage)
+        self.ending = RunCancelled(reason=reason, by=by, usage=self._state.usage)
 
     def _decide(self, command: Decide, now: datetime) -> None:
         gate = self.gates.for_decision(command)

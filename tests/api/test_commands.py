@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import time
+from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -258,3 +259,26 @@ async def test_unknown_commands_are_404(api: Api, lonely_api: Api) -> None:
         assert answer.status_code == 404, answer.text
     answer = await lonely_api.http.post(f"/v1/runs/{run}/pause")
     assert answer.status_code == 503
+
+
+@pytest.mark.usefixtures("working")
+@pytest.mark.parametrize("restarted", [False, True])
+async def test_a_key_or_an_id_that_comes_again_with_another_body_is_refused(
+    api: Api, monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+) -> None:
+    """The second redirect would else be taken for the first, and never be heard."""
+    run = await submitted(api, SLOW)
+    path, key = f"/v1/runs/{run}/redirect", {"Idempotency-Key": "q1"}
+    said = [{"message": "one"}, {"message": "one", "command_id": "c1"}]
+    first = await sent(api, run, "redirect", json=said[0], headers=key)
+    for command in (first, await sent(api, run, "redirect", json=said[1])):
+        assert (await outcome(api, run, command))["state"] == "applied"
+    if restarted:
+        monkeypatch.setattr(api.services.sent, "_sent", OrderedDict())
+    for headers, again, slug in (
+        (key, said[0], "idempotency-key-reused"),
+        ({}, said[1], "command-id-reused"),
+    ):
+        assert (await api.http.post(path, json=again, headers=headers)).status_code == 202
+        other = await api.http.post(path, json={**again, "message": "two"}, headers=headers)
+        assert (other.status_code, other.json()["type"].rsplit(":", 1)[1]) == (422, slug)

@@ -102,7 +102,7 @@ def _meanings(
 
 def _end(run: Observed) -> _Complaints:
     """How the run ended, and what everybody is told of that."""
-    counts = run.lives[-1]
+    counts = _with_outcomes(run)
     ends = [event for event in counts if event["type"] in TERMINAL_TYPES]
     if not ends:
         waits = f", waits for {run.waiting_for}" if run.waiting_for else ""
@@ -122,6 +122,14 @@ def _end(run: Observed) -> _Complaints:
         except AssertionError as error:
             where = traceback.extract_tb(error.__traceback__)[-1]
             yield broken, f"{where.name}: {where.line} {error}"
+
+
+def _with_outcomes(run: Observed) -> list[Event]:
+    """What counts in the end, after the outcomes of commands that a reset has made void: each
+    command has one for all epochs, though it acts again where Temporal gives it once more."""
+    counts = run.lives[-1]
+    kept = {event["seq"] for event in counts}
+    return [it for it in laws.only(run.events, *laws.OUTCOMES) if it["seq"] not in kept] + counts
 
 
 def _commands(run: Observed) -> _Complaints:

@@ -32,6 +32,7 @@ def test_nothing_is_held_back_and_no_stream_sticks_to_a_process() -> None:
     assert f"{UPSTREAM}ip_hash" not in CONFIG
     assert seconds(CONFIG[f"{LOCATION}proxy_read_timeout"][0]) > 4 * Settings().heartbeat_s
     assert seconds(CONFIG[f"{LOCATION}proxy_read_timeout"][0]) > 60, "a long poll"
+    assert seconds(CONFIG[f"{LOCATION}send_timeout"][0]) == Settings().send_timeout_s
 
 
 def test_connections_are_kept_for_less_long_than_the_api_keeps_them() -> None:

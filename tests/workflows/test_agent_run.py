@@ -86,6 +86,9 @@ async def test_a_second_cancel_is_refused_because_the_run_ends(temporal: Client)
     body = fakes.fact("command.refused").body
     assert isinstance(body, CommandRefused)
     assert (body.command_id, body.reason) == ("b", "run-ended")
+    cancelled = fakes.fact("run.cancelled").body
+    assert isinstance(cancelled, RunCancelled)
+    assert cancelled.by == "", "who it was is always there"
     assert not fakes.begun.is_set()
 
 

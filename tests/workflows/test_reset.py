@@ -107,6 +107,12 @@ async def reset(fakes: Ended, handle: Handle, *, terminated: bool = True) -> Han
     return fakes.client.get_workflow_handle_for(AgentRun.run, handle.id)
 
 
+async def works_on(_: ToolRequest) -> ToolOutcome:
+    """A call that runs until it is cancelled."""
+    await asyncio.sleep(60)
+    raise AssertionError("nobody cancelled it")
+
+
 async def second_hangs(request: ToolRequest) -> ToolOutcome:
     """The second call hangs unless the run was reset."""
     if request.call.call_id == "call_1_1" and request.epoch == 0:
@@ -189,7 +195,7 @@ async def test_what_a_command_says_that_the_run_is_given_once_more_is_told_in_th
     temporal: Client,
 ) -> None:
     """Told before, it would count as known before the reset, and so would what it did."""
-    fakes = Ended([CALL, STOP], hangs)
+    fakes = Ended([CALL, STOP], works_on)
     async with fakes.running(temporal) as handle:
         while not fakes.requests:
             await asyncio.sleep(0.01)
