@@ -69,7 +69,8 @@ class Views:
                 raise
             return await self._from_facts(run_id)
         if execution:
-            return await self._after_all(execution) or await self._of_execution(execution)
+            settled = None if trouble else await self._after_all(execution)
+            return settled or await self._of_execution(execution)
         if trouble:
             raise trouble
         if head is None:

@@ -12,6 +12,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from api.errors import TemporalUnavailable
 from api.silence import MAX_ASKED, Silence
 from contracts.runs import Waiting
+from journal.port import Head
 from journal.sqlite import SqliteJournal
 from settings import Settings
 from tests.api.serving import (
@@ -104,16 +105,28 @@ async def test_a_long_poll_ends_with_the_termination(api: Api, api_temporal: Cli
     await api.quiet()
 
 
+class Asked(FlakyJournal):
+    """Counts how often the bounds of a run are asked for."""
+
+    times = 0
+
+    async def head(self, run_id: str) -> Head | None:
+        """As in `FlakyJournal`."""
+        self.times += 1
+        return await super().head(run_id)
+
+
 async def test_while_the_journal_is_down_temporal_tells(
     api: Api, api_temporal: Client, journal: SqliteJournal
 ) -> None:
     run = await submitted(api)
     await terminate(api_temporal, run)
-    flaky = FlakyJournal(journal)
+    flaky = Asked(journal)
     flaky.go_down()
     async with serving(Settings(), flaky, api_temporal) as faltering:
         view = (await faltering.http.get(f"/v1/runs/{run}")).json()
     assert (view["status"], view["source"]) == ("terminated", "temporal")
+    assert flaky.times == 1, "it may take 5 s each time"
     assert await journal.head(run) is None
 
 

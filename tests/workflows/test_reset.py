@@ -207,7 +207,7 @@ async def test_what_a_command_says_that_the_run_is_given_once_more_is_told_in_th
         fakes.recording.clear()
         await send(handle, Redirect(command_id="r", message="elsewhere"))
         await reset_to(fakes, handle.id, tasks[-1])
-        again = temporal.get_workflow_handle_for(AgentRun.run, handle.id)
+        again: Handle = fakes.client.get_workflow_handle_for(AgentRun.run, handle.id)
         await asyncio.sleep(1)
         fakes.recording.set()
         assert (await again.result()).status is RunStatus.COMPLETED
