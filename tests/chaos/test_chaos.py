@@ -20,7 +20,7 @@ FIRST_RESTARTS_POSTGRES = 23
 
 async def played(folder: Path, **given: Any) -> tuple[list[Violation], dict[str, Any]]:
     usual = {"runs": 24, "minutes": 0.4, "at_once": 8, "fault_every_s": 2.5, "workers": 2}
-    return await campaign(folder, argparse.Namespace(**usual, **given))
+    return await campaign(folder, argparse.Namespace(**usual | given))
 
 
 @pytest.mark.timeout(150)  # some thirty runs on one stack, and what a busy machine adds
@@ -39,7 +39,8 @@ async def test_the_same_holds_for_two_api_processes_on_a_postgres_that_is_restar
     tmp_path: Path,
 ) -> None:
     seed = FIRST_RESTARTS_POSTGRES
-    found, told = await played(tmp_path, seed=seed, mix="restarts", api=2, postgres=True)
+    given = {"seed": seed, "mix": "restarts", "api": 2, "postgres": True, "minutes": 0.3}
+    found, told = await played(tmp_path, **given)
     assert found == []
     assert told["runs"] >= 10
     assert told["faults"]["drain journal"] >= 1

@@ -31,7 +31,7 @@ from tests.dev_stack import DevStack
 from tests.runs.thrower import EDITS, Throw, Thrower
 
 SETTINGS = settings(
-    max_examples=8,
+    max_examples=6,
     stateful_step_count=14,
     deadline=None,
     database=None,
