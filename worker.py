@@ -14,7 +14,6 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
-from temporalio.worker.workflow_sandbox import SandboxedWorkflowRunner, SandboxRestrictions
 
 from activities.model import ModelActivities
 from activities.providers.factory import ProviderConfig, Providers, provider_for
@@ -37,6 +36,7 @@ from temporal_client import TemporalUnreachable, connect
 from temporal_namespace import NamespaceUnfit, check_namespace
 from wiring import build_catalog, opened_journal, run_process
 from workflows.agent_run import AgentRun
+from workflows.runner import Runner
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
@@ -45,12 +45,6 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 FIRST_POLLERS = 5
 """How many requests for the next task a worker begins with, per task queue."""
 _log = logging.getLogger(__name__)
-
-# The sandbox would import the workflow's own module anew for each run, 2 to 3 ms of the time to
-# the first delta. Its rules are kept by the tests, which replay every history in the full sandbox.
-_RUNNER = SandboxedWorkflowRunner(
-    restrictions=SandboxRestrictions.default.with_passthrough_modules("workflows")
-)
 
 
 def build_worker(
@@ -130,7 +124,7 @@ def _runs_worker(
     return make(
         task_queue=TASK_QUEUE,
         workflows=[AgentRun] if Work.RUNS in settings.work else [],
-        workflow_runner=_RUNNER,
+        workflow_runner=Runner(),
         activities=activities if Work.TOOLS in settings.work else [],
         max_concurrent_activities=settings.max_activities + settings.max_model_calls,
         max_concurrent_workflow_tasks=settings.max_workflow_tasks,

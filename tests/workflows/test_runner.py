@@ -1,0 +1,42 @@
+"""A query has no code act ahead of the history."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client, WorkflowQueryFailedError
+from temporalio.worker import Replayer
+
+from supervision.child import leashed
+from tests.workflows.ahead import QUEUE, STICKY, Batches, serving
+
+LONG = timedelta(seconds=20)
+
+
+async def test_a_query_just_after_a_signal_has_the_run_do_nothing_that_a_replay_would_not(
+    temporal: Client,
+) -> None:
+    """The worker that knew the run is gone: another is asked, and is given the signal, too."""
+    address = temporal.service_client.config.target_host
+    command = leashed((sys.executable, "-m", "tests.workflows.ahead", address))
+    first = await asyncio.create_subprocess_exec(*command)
+    try:
+        handle = await temporal.start_workflow(Batches.run, id=uuid4().hex, task_queue=QUEUE)
+        assert await handle.query(Batches.unread, rpc_timeout=LONG) == 0
+    finally:
+        first.kill()
+        await first.wait()
+    async with serving(temporal):
+        asked = asyncio.create_task(handle.query(Batches.unread, rpc_timeout=LONG))
+        await asyncio.sleep(STICKY.total_seconds() / 2)
+        await handle.signal(Batches.hear, "a")
+        with pytest.raises(WorkflowQueryFailedError, match="no workflow task"):
+            await asked
+        await handle.signal(Batches.hear, "b")
+        await handle.signal(Batches.hear, "c")
+        assert await asyncio.wait_for(handle.result(), 20) == [["a", "b", "c"]]
+    await Replayer(workflows=[Batches]).replay_workflow(await handle.fetch_history())
