@@ -22,7 +22,7 @@ from temporal_client import data_converter
 from tests.stack_agents import MODULE
 
 READY_S = 60
-SEEN_S = 30
+SEEN_S = 60
 """How long an event is waited for."""
 STOP_S = 20
 ROOT = Path(__file__).parents[1]
