@@ -39,16 +39,13 @@ def _keep_behind_the_history(instance: WorkflowInstance) -> None:
     an error, and the next task begins with a replay.
     """
     activate = instance.activate
-    seen: list[WorkflowActivation] = []
+    before_ns, known = -1, 0
 
     def guarded(act: WorkflowActivation) -> WorkflowActivationCompletion:
-        ahead = (
-            bool(seen)
-            and not act.is_replaying
-            and act.timestamp == seen[0].timestamp
-            and act.history_length > seen[0].history_length
-        )
-        seen[:] = [act]
+        nonlocal before_ns, known
+        at_ns, length = act.timestamp.ToNanoseconds(), act.history_length
+        ahead = not act.is_replaying and at_ns == before_ns and length > known
+        before_ns, known = at_ns, length
         if not ahead:
             return activate(act)
         completion = WorkflowActivationCompletion(run_id=act.run_id)
