@@ -37,6 +37,8 @@ def test_attempts_of_a_call_go_on_from_those_before_an_operators_reset() -> None
     effects = [Effect("call_1_0", 2), Effect("call_1_0", 1), Effect("call_1_1", 1)]
     found = {it.check for it in check([observed(second, reset, effects=effects)])}
     assert Check.STALE in found
+    found = {it.check for it in check([observed(second, effects=effects)])}
+    assert found == {Check.STALE, Check.NOT_RERUN}, "without a reset"
 
 
 def test_an_answer_that_was_whole_when_a_pause_stopped_the_model_may_be_followed_by_another() -> (
