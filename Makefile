@@ -23,7 +23,7 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 	$(BIN)/relayline dev
 
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
-	$(BIN)/python -m console.demo
+	$(BIN)/python -m relayline.console.demo
 
 test: setup  ## every test
 	$(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED) --cov --cov-report=term

@@ -15,28 +15,23 @@ from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
-from activities.model import ModelActivities
-from activities.providers.factory import ProviderConfig, Providers, provider_for
-from activities.record import RecordActivities
-from activities.tools import ToolActivities
-from catalog.agents import CatalogError
-from catalog.models import (
-    QUEUED,
-    ProviderLimit,
-    parse_provider_limits,
-    provider_queue,
-)
-from contracts.housekeeping import HOUSEKEEPING_QUEUE
-from contracts.queues import Work
-from contracts.runs import TASK_QUEUE
-from housekeeper import build_housekeeper, scheduled
-from journal.port import Journal, JournalUnavailable
-from settings import Settings
-from temporal_client import TemporalUnreachable, connect
-from temporal_namespace import NamespaceUnfit, check_namespace
-from wiring import build_catalog, opened_journal, run_process
-from workflows.agent_run import AgentRun
-from workflows.runner import Runner
+from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
+from relayline.activities.record import RecordActivities
+from relayline.activities.tool.call import ToolActivities
+from relayline.catalog.agents import CatalogError
+from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
+from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
+from relayline.contracts.queues import Work
+from relayline.contracts.runs import TASK_QUEUE
+from relayline.housekeeper import build_housekeeper, scheduled
+from relayline.journal.port import Journal, JournalUnavailable
+from relayline.runtime.namespace import NamespaceUnfit, check_namespace
+from relayline.runtime.settings import Settings
+from relayline.runtime.temporal import TemporalUnreachable, connect
+from relayline.wiring import build_catalog, opened_journal, run_process
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.runner import Runner
 
 HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""

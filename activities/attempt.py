@@ -12,11 +12,11 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from activities.filling import filled, standing_message, unanswered
-from contracts.envelope import NewEvent, Outbox, StoredEvent
-from contracts.errors import ErrorType
-from contracts.events import MessageCompleted, MessageInterrupted
-from journal.port import (
+from relayline.activities.completion import filled, standing_message, unanswered
+from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import MessageCompleted, MessageInterrupted
+from relayline.journal.port import (
     SEALED,
     Appended,
     CursorExpired,
@@ -28,7 +28,7 @@ from journal.port import (
     StaleAttempt,
     Unstorable,
 )
-from journal.reading import read_all
+from relayline.journal.reading import read_all
 
 T = TypeVar("T")
 

@@ -13,14 +13,14 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from activities.attempt import heartbeats
-from contracts.closing import Closing
-from contracts.errors import ErrorType
-from contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
-from contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
-from journal.ending import end_run
-from journal.port import Journal, JournalUnavailable, OpenRun
-from temporal_client import closing_of
+from relayline.activities.attempt import heartbeats
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
+from relayline.contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
+from relayline.journal.port import Journal, JournalUnavailable, OpenRun
+from relayline.journal.terminal import end_run
+from relayline.projections.terminal import Closing
+from relayline.runtime.temporal import closing_of
 
 LOOK_BACK = timedelta(days=1)
 """How far back the first round of a process looks for closed runs."""

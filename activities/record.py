@@ -6,14 +6,14 @@ from functools import partial
 
 from temporalio import activity
 
-from activities.aside import aside
-from activities.attempt import Attempt
-from activities.rewinding import scopes
-from contracts.envelope import NewEvent, Outbox
-from contracts.events import RunRewound
-from contracts.rewinding import REWOUND
-from contracts.steps import RecordRequest, RewindRequest, RewindResult
-from journal.port import Journal
+from relayline.activities.attempt import Attempt
+from relayline.activities.rewinding import scopes
+from relayline.activities.threads import aside
+from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.contracts.events import RunRewound
+from relayline.contracts.steps import RecordRequest, RewindRequest, RewindResult
+from relayline.journal.port import Journal
+from relayline.projections.valid import REWOUND
 
 
 class RecordActivities:

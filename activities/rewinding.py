@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
-from contracts.envelope import StoredEvent
-from contracts.events import MessageCompleted
-from contracts.steps import call_scope
+from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import MessageCompleted
+from relayline.contracts.steps import call_scope
 
 _BEGUN = ("/started", "/claim")
 """How the keys of facts end that tell of a call; what comes before is its scope."""

@@ -11,26 +11,38 @@ from fastapi import FastAPI
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from api import commands, decisions, errors, events, health, outcomes, processes, progress, runs
-from api.attention import Attention, Workers
-from api.board import ProgressBoard
-from api.closer import Closer
-from api.feed import Feed
-from api.gateway import Gateway
-from api.metrics import CountRequests, Metrics, shared
-from api.namespace import NamespaceCheck
-from api.receipts import SentCommands
-from api.server import AddressInUse, BodyLimit, Server, listen_each
-from api.services import RequestLimits, Services
-from api.silence import Silence
-from api.streams import Streams
-from api.views import LinkMaker, Views
-from api.workforce import Workforce
-from catalog.agents import Catalog, CatalogError
-from journal.port import Journal, JournalUnavailable
-from settings import Settings
-from temporal_client import TemporalUnreachable, connect
-from wiring import build_catalog, opened_journal, run_process
+from relayline.api import errors
+from relayline.api.commands.receipts import SentCommands
+from relayline.api.depends import RequestLimits, Services
+from relayline.api.routes import (
+    commands,
+    decisions,
+    events,
+    outcomes,
+    progress,
+    runs,
+)
+from relayline.api.routes import (
+    server as health,
+)
+from relayline.api.runs.views import LinkMaker, Views
+from relayline.api.serving import processes
+from relayline.api.serving.metrics import CountRequests, Metrics, shared
+from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
+from relayline.api.streams.feed import Feed
+from relayline.api.streams.progress import ProgressBoard
+from relayline.api.streams.sse import Streams
+from relayline.api.streams.watchdog import Silence
+from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.namespace import NamespaceCheck
+from relayline.api.temporal.stuck import Attention, Workers
+from relayline.api.temporal.terminal import Closer
+from relayline.api.temporal.workers import Workforce
+from relayline.catalog.agents import Catalog, CatalogError
+from relayline.journal.port import Journal, JournalUnavailable
+from relayline.runtime.settings import Settings
+from relayline.runtime.temporal import TemporalUnreachable, connect
+from relayline.wiring import build_catalog, opened_journal, run_process
 
 FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
 """What can keep a process from serving; the message says what to do."""

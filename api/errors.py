@@ -17,7 +17,7 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── UnsupportedMediaType   a body that does not say it is JSON
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
-└── TemporalUnavailable    Temporal did not answer in time; a kind of it is in `api/namespace.py`
+└── TemporalUnavailable    Temporal did not answer in time; one kind: `temporal/namespace.py`
 """
 
 from __future__ import annotations
@@ -33,8 +33,8 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from api.schemas import Problem
-from journal.port import CursorExpired, JournalUnavailable
+from relayline.api.bodies import Problem
+from relayline.journal.port import CursorExpired, JournalUnavailable
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEMS: dict[int | str, dict[str, Any]] = {

@@ -1,11 +1,11 @@
-"""The OpenAPI document and the writer of its committed copy: `python -m api.openapi`."""
+"""The OpenAPI document and the writer of its committed copy: `python -m relayline.api.openapi`."""
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
 
-from api.app import bare_app
+from relayline.api.app import bare_app
 
 COMMITTED = Path(__file__).with_name("openapi.json")
 

@@ -13,12 +13,12 @@ import asyncpg
 
 from benchmarks.measure import Figure, Spent, spent_together
 from benchmarks.stack import tree_cpu_s
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.events import MessageDelta, UserMessageEvent
-from journal.migrate import migrate
-from journal.port import Fence
-from journal.postgres import PostgresJournal
-from journal.postgres_database import AT_START
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import MessageDelta, UserMessageEvent
+from relayline.journal.port import Fence
+from relayline.journal.postgres.database import AT_START
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.postgres.migrate import migrate
 from tests.postgres_server import DURABLE, PostgresServer
 
 BENCH = "appends"

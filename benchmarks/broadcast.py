@@ -20,7 +20,7 @@ from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
 from benchmarks.provider import health, paced
-from contracts.envelope import StoredEvent
+from relayline.contracts.envelope import StoredEvent
 
 RUN_ID = "run_" + "0" * 26
 

@@ -12,12 +12,12 @@ import asyncpg
 from benchmarks.appends import KINDS, TEXT, Append, Kind, appending, event, inserting
 from benchmarks.measure import Figure
 from benchmarks.stack import tree_cpu_s
-from journal.migrate import migrate
-from journal.postgres import PostgresJournal
-from journal.postgres_database import AT_START
-from journal.postgres_sql import APPEND, NEWER, append_arguments, channel_of
-from journal.rows import new_row
-from journal.subscription import TAIL_PAGE
+from relayline.journal.postgres.database import AT_START
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.postgres.migrate import migrate
+from relayline.journal.postgres.sql import APPEND, NEWER, append_arguments, channel_of
+from relayline.journal.rows import new_row
+from relayline.journal.subscription import TAIL_PAGE
 from tests.postgres_server import DURABLE, PostgresServer
 
 BENCH = "capacity"

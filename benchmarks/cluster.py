@@ -15,8 +15,8 @@ from temporalio.client import Client
 
 from benchmarks.sse import fetch
 from benchmarks.stack import ORDINARY, allow_many_files, tree_cpu_s
-from contracts.runs import TASK_QUEUE
-from journal.migrate import migrate
+from relayline.contracts.runs import TASK_QUEUE
+from relayline.journal.postgres.migrate import migrate
 from tests.chaos.cluster import Cluster
 from tests.postgres_server import DURABLE, PostgresServer
 

@@ -21,8 +21,8 @@ from benchmarks.hopper import EVERY, hop, missed_and_doubled, unbounded_http
 from benchmarks.measure import Figure
 from benchmarks.sse import fetch
 from benchmarks.submit import BODY
-from journal.postgres import PostgresJournal
-from journal.reading import read_all
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.reading import read_all
 from tests.chaos.agents import FOLDER, MARKING, MODULE, OUTPUTS, UNSAFE
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check

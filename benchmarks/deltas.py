@@ -16,7 +16,7 @@ from typing import NamedTuple
 from benchmarks.measure import Figure, in_order, p50, p95
 from benchmarks.sse import Frame, fetch, written_at
 from benchmarks.stack import Stack, module
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 
 BENCH = "deltas"
 EVERY_MS = 20

@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING
 
 import httpx
 
-from console.sse import SseParser
-from contracts.events import TERMINAL_TYPES
+from relayline.client.sse import SseParser
+from relayline.contracts.events import TERMINAL_TYPES
 from tests.chaos.observed import Connection, Event
 
 if TYPE_CHECKING:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.stack import NotStarted, answering, process, settings
-from embedded.errors import DevError
-from embedded.ports import free_port
-from embedded.temporal_server import find_binary, server_command, wait_until_up
+from relayline.dev.errors import DevError
+from relayline.dev.ports import free_port
+from relayline.dev.temporal_server import find_binary, server_command, wait_until_up
 
 _PUSH = ("frontend.WorkerCommandsEnabled", "system.enableCancelActivityWorkerCommand")
 
@@ -28,7 +28,7 @@ class NoPush(NamedTuple):
 
     def worker(self) -> contextlib.AbstractAsyncContextManager[asyncio.subprocess.Process]:
         """A worker, until the block ends."""
-        command = (sys.executable, "-P", "-m", "worker")
+        command = (sys.executable, "-P", "-m", "relayline.worker")
         return process(*command, log=self.data_dir / "worker.log", env=self.environment)
 
 
@@ -55,7 +55,7 @@ async def no_push(data_dir: Path, provider: str) -> AsyncIterator[NoPush]:
     log = data_dir / "api.log"
     async with (
         process(*_server(temporal, ui, data_dir), log=data_dir / "temporal.log") as server,
-        process(sys.executable, "-P", "-m", "api.app", log=log, env=environment) as child,
+        process(sys.executable, "-P", "-m", "relayline.api.app", log=log, env=environment) as child,
     ):
         await _up(address, server)
         await answering(f"http://127.0.0.1:{api}/readyz", child, log)

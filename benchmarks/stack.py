@@ -17,7 +17,7 @@ from typing import NamedTuple
 from temporalio.client import Client
 
 from benchmarks.sse import fetch
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 
 ROOT = Path(__file__).parents[1]
 _START_S = 60

@@ -9,12 +9,12 @@ import tempfile
 from pathlib import Path
 from typing import NamedTuple
 
-from activities.attempt import HEARTBEAT_EVERY_S
 from benchmarks.absence import Absence, absence
 from benchmarks.course import COURSES, Busy, Times, take
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.no_push import no_push
 from benchmarks.stack import Stack
+from relayline.activities.attempt import HEARTBEAT_EVERY_S
 
 BENCH = "steering"
 RUNS, QUICK_RUNS = 50, 8

@@ -8,13 +8,13 @@ import tempfile
 import time
 from pathlib import Path
 
-from activities.toolbox.commands import run_command_in
-from activities.toolbox.files import Folder
 from benchmarks import notes
 from benchmarks.provider import MODEL
-from catalog.agents import Agent
-from catalog.tools import ToolContext, tool
-from contracts.runs import Limits
+from relayline.activities.tool.toolbox.commands import run_command_in
+from relayline.activities.tool.toolbox.files import Folder
+from relayline.catalog.agents import Agent
+from relayline.catalog.tools import ToolContext, tool
+from relayline.contracts.runs import Limits
 
 HOLD_S = 60
 _LOOK_S = 0.005

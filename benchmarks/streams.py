@@ -14,10 +14,10 @@ from benchmarks.provider import paced
 from benchmarks.sse import Frame, Recorder, open_stream, written_at
 from benchmarks.stack import rss_mb
 from benchmarks.viewers import TEXT
-from contracts.envelope import NewEvent
-from contracts.events import MessageDelta, RunCompleted, RunStarted
-from contracts.runs import Limits
-from journal.postgres import PostgresJournal
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import MessageDelta, RunCompleted, RunStarted
+from relayline.contracts.runs import Limits
+from relayline.journal.postgres.journal import PostgresJournal
 
 BENCH = "streams"
 RUNS = 1000

@@ -15,11 +15,11 @@ from benchmarks.measure import Figure, p50, p95
 from benchmarks.provider import paced
 from benchmarks.sse import fetch
 from benchmarks.stack import ROOT, Stack, cpu_s, module, rss_mb
-from contracts.envelope import NewEvent
-from contracts.events import MessageDelta, RunCompleted, RunStarted
-from contracts.runs import Limits
-from embedded.ports import free_port
-from journal.sqlite import SqliteJournal
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import MessageDelta, RunCompleted, RunStarted
+from relayline.contracts.runs import Limits
+from relayline.dev.ports import free_port
+from relayline.journal.sqlite.journal import SqliteJournal
 
 BENCH = "viewers"
 PER_S = 50

@@ -12,7 +12,7 @@ import pytest
 from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
-from journal.migrate import migrate
+from relayline.journal.postgres.migrate import migrate
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
 

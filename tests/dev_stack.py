@@ -15,10 +15,10 @@ from typing import Any, Self
 import httpx
 from temporalio.client import Client
 
-from contracts.commands import Command
-from embedded.ports import free_port
-from supervision.child import leashed
-from temporal_client import data_converter
+from relayline.contracts.commands import Command
+from relayline.dev.ports import free_port
+from relayline.runtime.children.child import leashed
+from relayline.runtime.temporal import data_converter
 from tests.stack_agents import MODULE
 
 READY_S = 60

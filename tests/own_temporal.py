@@ -8,8 +8,8 @@ from contextlib import asynccontextmanager
 from temporalio.client import Client
 from temporalio.testing import WorkflowEnvironment
 
-from embedded.temporal_server import find_binary, server_flags
-from temporal_client import data_converter
+from relayline.dev.temporal_server import find_binary, server_flags
+from relayline.runtime.temporal import data_converter
 
 
 @asynccontextmanager

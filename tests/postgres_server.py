@@ -16,7 +16,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 
 USER = "relayline"
 PASSWORD = "p/w: never@shown"  # noqa: S105  tests look for it in places where it must not be

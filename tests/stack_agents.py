@@ -8,10 +8,10 @@ from __future__ import annotations
 import asyncio
 import time
 
-from catalog.agents import Agent
-from catalog.tools import ToolContext, tool
-from contracts.compaction import Summarise
-from contracts.runs import ApprovalRule
+from relayline.catalog.agents import Agent
+from relayline.catalog.tools import ToolContext, tool
+from relayline.contracts.compaction import Summarise
+from relayline.contracts.runs import ApprovalRule
 
 MODULE = "tests.stack_agents"
 

@@ -8,8 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.dev.dev_process import told_pids, until, until_gone
 from tests.dev_stack import ROOT, DevStack
-from tests.embedded.dev_process import told_pids, until, until_gone
 
 START = """
 import asyncio, sys

@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.commands import (
+    from relayline.contracts.commands import (
         Answer,
         AnyCommand,
         Cancel,
@@ -20,19 +20,26 @@ with workflow.unsafe.imports_passed_through():
         Resume,
         read_command,
     )
-    from contracts.errors import ErrorType
-    from contracts.events import RunCancelled, RunCompleted, RunFailed
-    from contracts.runs import Phase, RunError, RunInput, RunProgress, RunResult, RunStatus
-    from contracts.steps import ModelResult, PlannedCall, step_scope
-    from workflows.alarm import Alarm
-    from workflows.budget import Budget
-    from workflows.calls import error_of
-    from workflows.context import RunContext
-    from workflows.facts import Ending
-    from workflows.inbox import Stop
-    from workflows.policy import CANCEL_BOUND
-    from workflows.state import misfit
-    from workflows.tool_step import ToolStep
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.events import RunCancelled, RunCompleted, RunFailed
+    from relayline.contracts.runs import (
+        Phase,
+        RunError,
+        RunInput,
+        RunProgress,
+        RunResult,
+        RunStatus,
+    )
+    from relayline.contracts.steps import ModelResult, PlannedCall, step_scope
+    from relayline.workflows.budget import Budget
+    from relayline.workflows.clock import Alarm
+    from relayline.workflows.dispatch import error_of
+    from relayline.workflows.facts import Ending
+    from relayline.workflows.inbox import Stop
+    from relayline.workflows.policy import CANCEL_BOUND
+    from relayline.workflows.run import RunContext
+    from relayline.workflows.state import misfit
+    from relayline.workflows.tools.step import ToolStep
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
 """Runs that have met such a signal before this was so go on without it."""

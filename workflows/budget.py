@@ -9,16 +9,16 @@ from typing import Protocol
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from contracts.errors import ErrorType
-    from contracts.events import RunFailed
-    from contracts.runs import Phase, RunError
-    from contracts.steps import budget_id
-    from workflows.alarm import Alarm
-    from workflows.context import RunContext
-    from workflows.facts import Ending
-    from workflows.gates import Gate, Verdict
-    from workflows.policy import RAISE_TIMEOUT
-    from workflows.state import Excess, exceeded, overdue
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.events import RunFailed
+    from relayline.contracts.runs import Phase, RunError
+    from relayline.contracts.steps import budget_id
+    from relayline.workflows.clock import Alarm
+    from relayline.workflows.facts import Ending
+    from relayline.workflows.gates import Gate, Verdict
+    from relayline.workflows.policy import RAISE_TIMEOUT
+    from relayline.workflows.run import RunContext
+    from relayline.workflows.state import Excess, exceeded, overdue
 
 
 class Steer(Protocol):

@@ -7,10 +7,9 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from contracts.closing import ended_key
-from contracts.commands import AnyCommand, Pause, Redirect, Resume
-from contracts.envelope import NewEvent
-from contracts.events import (
+from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import (
     EventBody,
     MessageInterrupted,
     RunCancelled,
@@ -24,8 +23,8 @@ from contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
-from contracts.runs import RunError, RunInput, Waiting
-from contracts.steering import (
+from relayline.contracts.runs import RunError, RunInput, Waiting
+from relayline.contracts.steering import (
     ApprovalRequested,
     ApprovalResolved,
     BudgetExceeded,
@@ -39,7 +38,7 @@ from contracts.steering import (
     RunResumed,
     RunWaiting,
 )
-from contracts.steps import (
+from relayline.contracts.steps import (
     PlannedCall,
     accepted_key,
     arguments_sha256,
@@ -50,8 +49,9 @@ from contracts.steps import (
     result_key,
     started_key,
 )
-from workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
-from workflows.state import Excess, more_of
+from relayline.projections.terminal import ended_key
+from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
+from relayline.workflows.state import Excess, more_of
 
 Ending = RunCompleted | RunFailed | RunCancelled
 """How a run ends by its own word."""

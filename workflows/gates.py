@@ -9,9 +9,9 @@ from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 
-from contracts.commands import Answer, Decide, Decision
-from contracts.runs import Waiting
-from workflows.state import Excess
+from relayline.contracts.commands import Answer, Decide, Decision
+from relayline.contracts.runs import Waiting
+from relayline.workflows.state import Excess
 
 How = Literal["approve", "deny", "answered", "expired", "withdrawn"]
 _OUTCOME = re.compile(

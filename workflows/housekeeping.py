@@ -7,9 +7,9 @@ import asyncio
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from activities.housekeeping import HousekeepingActivities
-    from contracts.housekeeping import HousekeepingRequest, HousekeepingResult
-    from workflows import policy
+    from relayline.activities.housekeeping import HousekeepingActivities
+    from relayline.contracts.housekeeping import HousekeepingRequest, HousekeepingResult
+    from relayline.workflows import policy
 
 
 @workflow.defn

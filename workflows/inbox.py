@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from enum import IntEnum
 from itertools import chain
 
-from contracts.commands import AnyCommand, Cancel, Pause, Redirect, Resume, complaint
+from relayline.contracts.commands import AnyCommand, Cancel, Pause, Redirect, Resume, complaint
 
 MAX_SEEN = 2000
 """Ids of commands that a run takes along into a new execution."""

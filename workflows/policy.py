@@ -11,8 +11,8 @@ from datetime import timedelta
 
 from temporalio.common import RetryPolicy
 
-from contracts.errors import NON_RETRYABLE
-from contracts.runs import ToolSpec
+from relayline.contracts.errors import NON_RETRYABLE
+from relayline.contracts.runs import ToolSpec
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=2.5)
 """A worker that says nothing for that long has lost its calls to another."""
@@ -28,7 +28,7 @@ RAISE_TIMEOUT = timedelta(days=1)
 HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)
 """One attempt of a part of a round of housekeeping."""
 HOUSEKEEPING_BOUND = timedelta(minutes=5)
-"""All attempts of it; less than a round may take, see `contracts/housekeeping.py`."""
+"""All attempts of it; less than a round may take, see `relayline/contracts/housekeeping.py`."""
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 

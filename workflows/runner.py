@@ -19,7 +19,7 @@ class Runner(SandboxedWorkflowRunner):
 
     def __init__(self) -> None:
         default = SandboxRestrictions.default
-        super().__init__(restrictions=default.with_passthrough_modules("workflows"))
+        super().__init__(restrictions=default.with_passthrough_modules("relayline.workflows"))
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """One run's code."""

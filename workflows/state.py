@@ -10,9 +10,9 @@ from datetime import datetime, timedelta
 
 from pydantic import JsonValue, ValidationError
 
-from contracts.errors import ErrorType
-from contracts.messages import Usage
-from contracts.runs import (
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import (
     Limits,
     Phase,
     RunError,

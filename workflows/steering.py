@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import assert_never
 
-from contracts.commands import (
+from relayline.contracts.commands import (
     Answer,
     AnyCommand,
     Cancel,
@@ -16,12 +16,12 @@ from contracts.commands import (
     Resume,
     complaint,
 )
-from contracts.events import RunCancelled
-from workflows.facts import Facts
-from workflows.gates import Gate, Gates, Verdict, decided
-from workflows.inbox import Inbox, Stop
-from workflows.outbox import PendingFacts
-from workflows.state import Excess, RunState, more_of, raised
+from relayline.contracts.events import RunCancelled
+from relayline.workflows.facts import Facts
+from relayline.workflows.gates import Gate, Gates, Verdict, decided
+from relayline.workflows.inbox import Inbox, Stop
+from relayline.workflows.outbox import PendingFacts
+from relayline.workflows.state import Excess, RunState, more_of, raised
 
 
 class Steering:

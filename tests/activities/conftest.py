@@ -7,8 +7,8 @@ from pathlib import Path
 
 import pytest
 
-from journal.port import Journal
-from journal.sqlite import SqliteJournal
+from relayline.journal.port import Journal
+from relayline.journal.sqlite.journal import SqliteJournal
 
 
 @pytest.fixture

@@ -11,19 +11,25 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from activities.port import ProviderError, TextPart
-from activities.record import RecordActivities
-from activities.rewinding import scopes
-from contracts.closing import Closing, Reached, terminal_fact
-from contracts.envelope import NewEvent
-from contracts.errors import ErrorType
-from contracts.events import EventBody, MessageCompleted, MessageDelta, StepStarted, ToolStarted
-from contracts.messages import ToolCall
-from contracts.runs import RunStatus
-from contracts.steps import RewindRequest
-from journal.port import SEALED, Fence, Journal, StaleAttempt
-from journal.reading import read_all
-from tests.activities.model_calls import Canned, Run, finished, half
+from relayline.activities.model.port import ProviderError, TextPart
+from relayline.activities.record import RecordActivities
+from relayline.activities.rewinding import scopes
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import (
+    EventBody,
+    MessageCompleted,
+    MessageDelta,
+    StepStarted,
+    ToolStarted,
+)
+from relayline.contracts.messages import ToolCall
+from relayline.contracts.runs import RunStatus
+from relayline.contracts.steps import RewindRequest
+from relayline.journal.port import SEALED, Fence, Journal, StaleAttempt
+from relayline.journal.reading import read_all
+from relayline.projections.terminal import Closing, Reached, terminal_fact
+from tests.activities.model.model_calls import Canned, Run, finished, half
 
 SAID = MessageCompleted(
     text="", tool_calls=(ToolCall(call_id="call_1_0", name="pay"),), finish_reason="tool_calls"

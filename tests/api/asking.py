@@ -7,9 +7,9 @@ from typing import Any
 
 import httpx
 
-from contracts.envelope import NewEvent
-from contracts.steering import ApprovalRequested, InputRequested
-from contracts.steps import requested_key
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.steering import ApprovalRequested, InputRequested
+from relayline.contracts.steps import requested_key
 from tests.api.serving import Api, started
 from tests.api.test_commands import submitted
 

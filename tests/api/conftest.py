@@ -8,13 +8,13 @@ from contextlib import aclosing
 import pytest
 from temporalio.client import Client
 
-from activities.providers.factory import ProviderConfig, provider_for
-from journal.sqlite import SqliteJournal
-from settings import Settings
-from temporal_client import data_converter
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
+from relayline.runtime.temporal import data_converter
+from relayline.worker import build_worker
 from tests.api.serving import Api, serving
 from tests.own_temporal import own_temporal_server
-from worker import build_worker
 
 
 @pytest.fixture(scope="session")

@@ -15,14 +15,14 @@ import httpx
 from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
-from api.app import create_app
-from api.server import Server, listen
-from api.services import Services
-from catalog.agents import Catalog
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.events import MessageDelta, RunCompleted, RunStarted, UserMessageEvent
-from contracts.messages import Usage
-from contracts.runs import (
+from relayline.api.app import create_app
+from relayline.api.depends import Services
+from relayline.api.serving.server import Server, listen
+from relayline.catalog.agents import Catalog
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import MessageDelta, RunCompleted, RunStarted, UserMessageEvent
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import (
     MEMO_PROGRESS,
     SEARCH_AGENT,
     SEARCH_STATUS,
@@ -33,9 +33,9 @@ from contracts.runs import (
     RunStatus,
     Waiting,
 )
-from journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
-from settings import Settings
-from workflows.agent_run import AgentRun
+from relayline.journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
+from relayline.runtime.settings import Settings
+from relayline.workflows.agent_run import AgentRun
 
 SSE = {"Accept": "text/event-stream"}
 CATALOG = Catalog(

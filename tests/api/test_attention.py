@@ -10,11 +10,11 @@ from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
-from api.attention import NO_WORKER, TASK_FAILING
-from contracts.runs import RunInput
+from relayline.api.temporal.stuck import NO_WORKER, TASK_FAILING
+from relayline.contracts.runs import RunInput
+from relayline.workflows.agent_run import AgentRun
 from tests.api.serving import CATALOG, Api, run_id, started
 from tests.api.test_runs import submitted
-from workflows.agent_run import AgentRun
 
 QUEUE = "mistaken"
 

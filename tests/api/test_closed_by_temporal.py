@@ -9,12 +9,12 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.errors import TemporalUnavailable
-from api.silence import MAX_ASKED, Silence
-from contracts.runs import Waiting
-from journal.port import Head
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.api.errors import TemporalUnavailable
+from relayline.api.streams.watchdog import MAX_ASKED, Silence
+from relayline.contracts.runs import Waiting
+from relayline.journal.port import Head
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import (
     SSE,
     Api,

@@ -7,8 +7,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.envelope import EventPage
-from journal.sqlite import SqliteJournal
+from relayline.contracts.envelope import EventPage
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.api.serving import SSE, Api, completed, deltas, ended_run, envelopes, run_id, started
 
 

@@ -8,10 +8,16 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from api.execution import Execution
-from api.flood import MAX_BYTES, MAX_EVENTS, TooManyCommands, check, check_refusal
-from contracts.commands import CommandKind
-from contracts.runs import RunMemo, RunStatus
+from relayline.api.commands.capacity import (
+    MAX_BYTES,
+    MAX_EVENTS,
+    TooManyCommands,
+    check,
+    check_refusal,
+)
+from relayline.api.temporal.execution import Execution
+from relayline.contracts.commands import CommandKind
+from relayline.contracts.runs import RunMemo, RunStatus
 from tests.api.serving import Api
 from tests.api.test_commands import sent, submitted
 

@@ -5,8 +5,15 @@ from __future__ import annotations
 import asyncio
 import json
 
-from api.attention import KNOWN_S
-from api.silence import GONE_S, LOOK_EVERY_S, MAX_ASKED, NO_TEMPORAL, NO_WORKER, Silence
+from relayline.api.streams.watchdog import (
+    GONE_S,
+    LOOK_EVERY_S,
+    MAX_ASKED,
+    NO_TEMPORAL,
+    NO_WORKER,
+    Silence,
+)
+from relayline.api.temporal.stuck import KNOWN_S
 from tests.api.serving import SSE, Api, completed, deltas, eventually, frames, run_id, started
 from tests.api.test_runs import submitted
 

@@ -6,11 +6,12 @@ from typing import Any
 
 from temporalio.client import Client
 
-from api import events, feed
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.events import MessageDelta
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.api.routes import events
+from relayline.api.streams import feed
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import MessageDelta
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import (
     FlakyJournal,
     completed,

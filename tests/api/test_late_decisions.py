@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from contracts.commands import CommandKind
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.steering import ApprovalResolved, CommandAccepted, InputClosed, InputReceived
-from contracts.steps import requested_key, resolved_key
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.contracts.commands import CommandKind
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.steering import (
+    ApprovalResolved,
+    CommandAccepted,
+    InputClosed,
+    InputReceived,
+)
+from relayline.contracts.steps import requested_key, resolved_key
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.asking import (
     APPROVAL,
     NOON,

@@ -8,8 +8,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from api.listing import Place, newest, query_for
-from contracts.runs import Waiting
+from relayline.api.runs.listing import Place, newest, query_for
+from relayline.contracts.runs import Waiting
 from tests.api.serving import Api, waiting_run
 from tests.api.test_runs import submitted
 

@@ -12,15 +12,15 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from console.client import ApiClient
-from console.watch import watch, watch_json
-from contracts.envelope import NewEvent
-from contracts.events import MessageCompleted, StepStarted
-from contracts.runs import RunStatus
-from journal.migrate import migrate
-from journal.port import Journal
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.client.client import ApiClient
+from relayline.console.tty.watch import watch, watch_json
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import MessageCompleted, StepStarted
+from relayline.contracts.runs import RunStatus
+from relayline.journal.port import Journal
+from relayline.journal.postgres.migrate import migrate
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import (
     SSE,
     Api,

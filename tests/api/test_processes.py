@@ -17,7 +17,7 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 from tests.api.serving import SSE
 from tests.dev_stack import ROOT, alive
 

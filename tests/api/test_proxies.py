@@ -9,8 +9,8 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from journal.sqlite import SqliteJournal
-from settings import BadSettings, Settings, load_settings
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import BadSettings, Settings, load_settings
 from tests.api.serving import SSE, run_id, serving, started
 
 PROXY, STRANGER = "127.0.0.2", "127.0.0.1"

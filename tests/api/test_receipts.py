@@ -5,9 +5,9 @@ from __future__ import annotations
 import pytest
 from temporalio.client import Client
 
-from contracts.commands import CommandKind
-from contracts.envelope import NewEvent
-from contracts.steering import CommandAccepted, CommandRefused
+from relayline.contracts.commands import CommandKind
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.steering import CommandAccepted, CommandRefused
 from tests.api.serving import Api, completed, run_id, signals, started
 from tests.api.test_commands import sent, submitted
 

@@ -9,11 +9,11 @@ from datetime import UTC, datetime
 import pytest
 from temporalio.client import Client
 
-from contracts.envelope import NewEvent
-from contracts.events import EventBody, MessageCompleted, RunFailed
-from contracts.messages import Usage
-from contracts.runs import RunError, Waiting
-from contracts.steering import (
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import EventBody, MessageCompleted, RunFailed
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import RunError, Waiting
+from relayline.contracts.steering import (
     ApprovalRequested,
     ApprovalResolved,
     InputClosed,
@@ -23,9 +23,9 @@ from contracts.steering import (
     RunResumed,
     RunWaiting,
 )
-from contracts.steps import requested_key, resolved_key
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.contracts.steps import requested_key, resolved_key
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import (
     Api,
     completed,

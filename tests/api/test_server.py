@@ -15,22 +15,22 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from api.openapi import COMMITTED, document
-from embedded.ports import free_port
-from journal.migrate import migrate
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.api.openapi import COMMITTED, document
+from relayline.dev.ports import free_port
+from relayline.journal.postgres.migrate import migrate
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
+from relayline.wiring import opened_journal
 from tests.api.serving import Api, FlakyJournal, deltas, follow, run_id, serving, started
 from tests.postgres_server import PostgresServer
-from wiring import opened_journal
 
 
 async def spawn(data_dir: Path, port: int, **env: str) -> asyncio.subprocess.Process:
-    """`python -m api.app` with a Temporal that is not there."""
+    """`python -m relayline.api.app` with a Temporal that is not there."""
     return await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "api.app",
+        "relayline.api.app",
         env={
             **os.environ,
             "TEMPORAL_ADDRESS": "127.0.0.1:1",
@@ -124,7 +124,7 @@ async def test_a_server_that_cannot_start_says_why_and_exits_1(
 
 
 async def test_the_committed_openapi_document_is_the_current_one() -> None:
-    assert COMMITTED.read_text() == document(), "run `python -m api.openapi`"
+    assert COMMITTED.read_text() == document(), "run `python -m relayline.api.openapi`"
     paths = json.loads(document())["paths"]
     assert {
         "/v1/runs",

@@ -10,11 +10,11 @@ import time
 import pytest
 from temporalio.client import Client
 
-from api.feed import MAX_FRAMES
-from contracts.envelope import NewEvent
-from contracts.events import MessageDelta
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.api.streams.feed import MAX_FRAMES
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import MessageDelta
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import (
     SSE,
     Api,

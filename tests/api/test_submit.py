@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from api.submission import new_run_id
-from contracts.runs import MEMO_PROGRESS, RunMemo, RunStatus
+from relayline.api.runs.submission import new_run_id
+from relayline.contracts.runs import MEMO_PROGRESS, RunMemo, RunStatus
 from tests.api.serving import SSE, Api, completed, frames, said, started
 
 GOOD = {"agent": "assistant", "input": "hello"}

@@ -9,8 +9,8 @@ from temporalio.api.common.v1 import Payload
 from temporalio.client import Client
 from temporalio.common import RawValue
 
-from journal.sqlite import SqliteJournal
-from settings import Settings
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from tests.api.serving import Api, completed, serving, signals, started
 from tests.api.test_commands import outcome, sent, submitted
 

@@ -6,16 +6,16 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import cast
 
-from api.attention import Attention
-from api.closer import Closer
-from api.execution import Execution
-from api.gateway import Gateway
-from api.views import LinkMaker, Views
-from contracts.closing import Closing
-from contracts.envelope import NewEvent
-from contracts.events import UserMessageEvent
-from contracts.runs import RunMemo, RunStatus
-from journal.sqlite import SqliteJournal
+from relayline.api.runs.views import LinkMaker, Views
+from relayline.api.temporal.execution import Execution
+from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.stuck import Attention
+from relayline.api.temporal.terminal import Closer
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import UserMessageEvent
+from relayline.contracts.runs import RunMemo, RunStatus
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.projections.terminal import Closing
 
 NOW = datetime.now(UTC)
 RUN_ID = "run_reset"

@@ -18,8 +18,8 @@ from benchmarks.sse import fetch, open_stream
 from benchmarks.stack import module, running_stack
 from benchmarks.steering import Pace, courses
 from benchmarks.stop_tools import agent, shell_command
-from catalog.tools import Tool
-from embedded.ports import free_port
+from relayline.catalog.tools import Tool
+from relayline.dev.ports import free_port
 
 TOOLS = {tool.spec.name: tool for tool in agent.tools if isinstance(tool, Tool)}
 

@@ -9,13 +9,13 @@ from uuid import uuid4
 
 import pytest
 
-from catalog.agents import Catalog, CatalogError
-from catalog.load import load_catalog
-from catalog.tools import tool
+from relayline.catalog.agents import Catalog, CatalogError
+from relayline.catalog.load import load_catalog
+from relayline.catalog.tools import tool
 
 README_EXAMPLE = '''
-from catalog.agents import Agent
-from catalog.tools import tool
+from relayline.catalog.agents import Agent
+from relayline.catalog.tools import tool
 
 @tool(timeout_s=10, retries=1)
 def price(article: str) -> str:
@@ -71,8 +71,8 @@ def test_a_module_of_ten_lines_adds_a_tool_and_an_agent(load: Load) -> None:
 
 def test_an_agent_may_have_a_model_limits_and_a_tool_of_its_own(load: Load) -> None:
     catalog = load(
-        "from catalog.agents import Agent\nfrom catalog.tools import tool\n"
-        "from contracts.runs import Limits\n"
+        "from relayline.catalog.agents import Agent\nfrom relayline.catalog.tools import tool\n"
+        "from relayline.contracts.runs import Limits\n"
         "def _make():\n    @tool\n    def hidden(x: int) -> int: return x\n    return hidden\n"
         "a = Agent('a', model='openai:gpt-5', tools=[_make()], limits=Limits(max_steps=5))\n"
         "also_a = a\n"
@@ -88,8 +88,8 @@ def test_the_catalog_can_not_be_changed(load: Load) -> None:
         catalog.tools["x"] = read_file  # type: ignore[index]
 
 
-AGENT = "from catalog.agents import Agent\n"
-TOOL = "from catalog.tools import tool\n"
+AGENT = "from relayline.catalog.agents import Agent\n"
+TOOL = "from relayline.catalog.tools import tool\n"
 
 
 @pytest.mark.parametrize(

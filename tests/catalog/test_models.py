@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from catalog.models import (
+from relayline.catalog.models import (
     PROVIDERS,
     QUEUED,
     BadProviderLimits,

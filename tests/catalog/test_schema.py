@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from catalog.schema import mismatch, mismatches
+from relayline.catalog.schema import mismatch, mismatches
 
 NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "maxItems": 3}
 WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}

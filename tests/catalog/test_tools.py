@@ -10,8 +10,8 @@ import pytest
 from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, Field, ValidationError
 
-from catalog.tools import Tool, ToolContext, tool
-from contracts.runs import ApprovalRule, ToolSpec
+from relayline.catalog.tools import Tool, ToolContext, tool
+from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
 class Place(BaseModel):

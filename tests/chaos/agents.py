@@ -7,8 +7,8 @@ import os
 import time
 from pathlib import Path
 
-from catalog.agents import Agent
-from catalog.tools import ToolContext, tool
+from relayline.catalog.agents import Agent
+from relayline.catalog.tools import ToolContext, tool
 
 MODULE = "tests.chaos.agents"
 FOLDER = "CHAOS_EFFECTS"

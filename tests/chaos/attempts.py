@@ -7,8 +7,8 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator
 
-from contracts.render import Rendered
-from contracts.rewinding import REWOUND, counting
+from relayline.projections.rendered import Rendered
+from relayline.projections.valid import REWOUND, counting
 from tests.chaos.checks import Check
 from tests.chaos.observed import DELTAS, MESSAGES, Event, Observed
 from tests.chaos.said import differing

@@ -14,9 +14,9 @@ from pathlib import Path
 
 from temporalio.testing import ActivityEnvironment
 
-from activities.tools import ToolActivities
-from contracts.envelope import NewEvent
-from contracts.events import (
+from relayline.activities.tool.call import ToolActivities
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import (
     EventBody,
     MessageCompleted,
     RunCompleted,
@@ -24,10 +24,10 @@ from contracts.events import (
     StepStarted,
     UserMessageEvent,
 )
-from contracts.messages import ToolCall
-from contracts.runs import Limits
-from contracts.steps import PlannedCall, ToolRequest
-from journal.sqlite import SqliteJournal
+from relayline.contracts.messages import ToolCall
+from relayline.contracts.runs import Limits
+from relayline.contracts.steps import PlannedCall, ToolRequest
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.chaos.agents import note
 from tests.chaos.checker import check
 from tests.chaos.samples import RUN, observed, reset

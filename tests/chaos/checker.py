@@ -7,7 +7,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from typing import Any
 
-from contracts.events import TERMINAL_TYPES
+from relayline.contracts.events import TERMINAL_TYPES
 from tests.chaos import attempts, delivery, effects, epochs, said
 from tests.chaos.checks import Check, Violation
 from tests.chaos.observed import Event, Observed

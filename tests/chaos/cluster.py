@@ -13,11 +13,11 @@ from typing import Protocol, Self
 import httpx
 from temporalio.client import Client
 
-from embedded.ports import free_port
-from embedded.supervisor import Supervisor
-from embedded.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
-from supervision.child import Child, ChildSpec
-from temporal_client import data_converter
+from relayline.dev.ports import free_port
+from relayline.dev.supervisor import Supervisor
+from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
+from relayline.runtime.children.child import Child, ChildSpec
+from relayline.runtime.temporal import data_converter
 from tests.dev_stack import READY_S, ROOT
 
 CONTINUE_AFTER = 30
@@ -118,10 +118,12 @@ class Cluster:
         await wait_until_up(self.temporal_address, lambda: None)
         env = self._child_env()
         for number in range(1, self._workers + 1):
-            await self._started(f"worker-{number}", "worker", env)
+            await self._started(f"worker-{number}", "relayline.worker", env)
         self._ports = [free_port() for _ in range(self._apis)]
         for number, port in enumerate(self._ports, 1):
-            await self._started(f"api-{number}", "api.app", env | {"RELAYLINE_API_PORT": str(port)})
+            await self._started(
+                f"api-{number}", "relayline.api.app", env | {"RELAYLINE_API_PORT": str(port)}
+            )
         async with asyncio.timeout(READY_S), httpx.AsyncClient(timeout=2) as http:
             for url in self.api_urls:
                 while not await _ready(http, url):

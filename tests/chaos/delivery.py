@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from contracts.events import TERMINAL_TYPES
+from relayline.contracts.events import TERMINAL_TYPES
 from tests.chaos.checks import Check
 from tests.chaos.observed import Connection, Observed
 

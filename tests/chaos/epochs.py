@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from contracts.rewinding import REWOUND
+from relayline.projections.valid import REWOUND
 from tests.chaos.checks import Check
 from tests.chaos.observed import Observed
 

@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, NamedTuple
 
-from contracts.envelope import StoredEvent
-from contracts.rewinding import REWOUND, counting
+from relayline.contracts.envelope import StoredEvent
+from relayline.projections.valid import REWOUND, counting
 
 Event = dict[str, Any]
 DELTAS = frozenset({"message.delta", "reasoning.delta"})

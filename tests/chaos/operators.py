@@ -12,9 +12,9 @@ from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
-from contracts.rewinding import REWOUND
-from journal.port import Journal, JournalUnavailable
-from journal.reading import read_all
+from relayline.journal.port import Journal, JournalUnavailable
+from relayline.journal.reading import read_all
+from relayline.projections.valid import REWOUND
 from tests.chaos.stacks import Stack, opened
 from tests.holding import Operation, operate, pending
 from tests.resetting import reset_to

@@ -9,8 +9,8 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 from temporalio.worker import Replayer
 
-from temporal_client import data_converter
-from workflows.agent_run import AgentRun
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
 
 
 async def replayed(temporal: Client, run_id: str) -> tuple[int, str]:

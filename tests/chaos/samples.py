@@ -7,7 +7,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from typing import Any, NamedTuple
 
-from contracts.envelope import StoredEvent
+from relayline.contracts.envelope import StoredEvent
 from tests.chaos.observed import Connection, Effect, Observed, Sent
 
 RUN = "run_0123456789abcdef"

@@ -10,14 +10,14 @@ from typing import Protocol
 
 from temporalio.client import Client
 
-from journal.migrate import migrate
-from journal.port import Journal
-from settings import Settings
+from relayline.journal.port import Journal
+from relayline.journal.postgres.migrate import migrate
+from relayline.runtime.settings import Settings
+from relayline.wiring import build_journal
 from tests.chaos.agents import FOLDER, MODULE
 from tests.chaos.cluster import Cluster, JournalServer
 from tests.dev_stack import DevStack
 from tests.postgres_server import PostgresServer
-from wiring import build_journal
 
 
 class Stack(Protocol):

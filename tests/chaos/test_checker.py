@@ -7,7 +7,7 @@ from dataclasses import replace
 
 import pytest
 
-from contracts.envelope import StoredEvent
+from relayline.contracts.envelope import StoredEvent
 from tests.chaos.breakages import ALL, BROKEN, GOOD, LATE, RESET, TOOL
 from tests.chaos.checker import check
 from tests.chaos.checks import Check

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journal.sqlite import SqliteJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.chaos.agents import FOLDER, MARKING
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check

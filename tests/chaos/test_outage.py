@@ -9,7 +9,7 @@ from random import Random
 import httpx
 import pytest
 
-from api.silence import NO_TEMPORAL
+from relayline.api.streams.watchdog import NO_TEMPORAL
 from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.cluster import Cluster

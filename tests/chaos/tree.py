@@ -9,15 +9,14 @@ from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
 PATCHES = Path(__file__).parent / "mutants"
-_PACKAGES = ("contracts", "catalog", "journal", "workflows", "activities", "api", "embedded")
-_MORE = ("console", "tests/chaos", "tests/runs")
+_FOLDERS = ("relayline", "workflows", "activities", "api", "tests/chaos", "tests/runs")
 
 
 def copied(folder: Path) -> Path:
     """Everything that processes of a stack import, in that folder, which must not exist."""
     skipped = shutil.ignore_patterns("__pycache__", "*.json", "*.patch")
-    for package in (*_PACKAGES, *_MORE):
-        shutil.copytree(ROOT / package, folder / package, ignore=skipped)
+    for name in _FOLDERS:
+        shutil.copytree(ROOT / name, folder / name, ignore=skipped, symlinks=True)
     for file in (*ROOT.glob("*.py"), *(ROOT / "tests").glob("*.py")):
         shutil.copy(file, folder / file.relative_to(ROOT))
     return folder

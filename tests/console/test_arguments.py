@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 from typer.testing import CliRunner
 
-from cli import app
-from console.ending import Failure
+from relayline.cli import app
+from relayline.console.exit import Failure
 
 NOBODY = "http://127.0.0.1:1"
 

@@ -69,7 +69,8 @@ async def test_help_is_quick_and_names_every_command() -> None:
 
 async def test_help_loads_nothing_heavy() -> None:
     code = (
-        "import sys, cli; sys.exit(len({'httpx','temporalio','fastapi','rich'} & {*sys.modules}))"
+        "import sys, relayline.cli;"
+        "sys.exit(len({'httpx','temporalio','fastapi','rich'} & {*sys.modules}))"
     )
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", code)
     assert await process.wait() == 0

@@ -10,12 +10,12 @@ from typing import Any
 import pytest
 from starlette.responses import PlainTextResponse, Response
 
-from console.client import ApiClient
-from console.following import MAX_WAIT_S, Interruption
-from console.problems import ApiError
-from contracts.commands import Cancel
-from contracts.runs import RunStatus
-from embedded.ports import free_port
+from relayline.client.client import ApiClient
+from relayline.client.errors import ApiError
+from relayline.client.stream import MAX_WAIT_S, Interruption
+from relayline.contracts.commands import Cancel
+from relayline.contracts.runs import RunStatus
+from relayline.dev.ports import free_port
 from tests.console.stand_in import HEARTBEAT, RUN, Refuse, Send, StandIn
 
 CUTS = 200

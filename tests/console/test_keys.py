@@ -8,11 +8,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from console.keys import Keys, Remark
-from contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
-from contracts.render import Rendered
-from contracts.runs import RunStatus
-from contracts.steering import ApprovalRequested, InputRequested
+from relayline.console.tty.keys import Keys, Remark
+from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.contracts.runs import RunStatus
+from relayline.contracts.steering import ApprovalRequested, InputRequested
+from relayline.projections.rendered import Rendered
 
 IDLE = Rendered(status=RunStatus.RUNNING)
 ARGUMENTS = '{"path": "ä"}'

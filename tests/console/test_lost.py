@@ -8,12 +8,12 @@ import json
 import pytest
 from starlette.responses import Response
 
-from api.frames import LOST, notice
-from console.client import ApiClient
-from console.following import Interruption
-from console.problems import ApiError
-from console.watch import watch, watch_json
-from contracts.runs import RunStatus
+from relayline.api.streams.frames import LOST, notice
+from relayline.client.client import ApiClient
+from relayline.client.errors import ApiError
+from relayline.client.stream import Interruption
+from relayline.console.tty.watch import watch, watch_json
+from relayline.contracts.runs import RunStatus
 from tests.console.stand_in import RUN, Refuse, StandIn, envelope, frame
 
 AHEAD = Refuse(400, "cursor-ahead", "the newest event has seq 3")

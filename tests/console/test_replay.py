@@ -10,10 +10,10 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowHistory
 
-from console.replay import HistoryUnavailable, fetch, read, replay
-from contracts.runs import TASK_QUEUE, AgentSpec, RunInput
+from relayline.console.replay import HistoryUnavailable, fetch, read, replay
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput
+from relayline.workflows.agent_run import AgentRun
 from tests.histories.record import FOLDER
-from workflows.agent_run import AgentRun
 
 GOLDEN = json.loads((FOLDER / "happy_path.json").read_text())
 ACTIVITY = "activityTaskScheduledEventAttributes"

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 
-from console.steer import login
-from contracts.commands import MAX_BY_CHARS
+from relayline.console.steer import login
+from relayline.contracts.commands import MAX_BY_CHARS
 from tests.console.stand_in import RUN, Refuse, StandIn
 from tests.console.test_cli import Ended, relayline
 

@@ -7,9 +7,9 @@ from typing import Any
 
 import pytest
 
-from console.narrator import Narrator
-from console.screen import PlainScreen
-from contracts.envelope import Envelope
+from relayline.console.tty.narrator import Narrator
+from relayline.console.tty.screen import PlainScreen
+from relayline.contracts.envelope import Envelope
 from tests.console.stand_in import RUN, envelope
 
 UNTIL = "2026-11-24T12:00:00+02:00"

@@ -11,13 +11,13 @@ import pytest
 from rich.console import Console
 from starlette.responses import Response
 
-from console.client import ApiClient
-from console.following import Interruption
-from console.narrator import Narrator
-from console.screen import LiveScreen, PlainScreen
-from console.watch import watch, watch_json
-from contracts.envelope import Envelope
-from contracts.runs import RunStatus
+from relayline.client.client import ApiClient
+from relayline.client.stream import Interruption
+from relayline.console.tty.narrator import Narrator
+from relayline.console.tty.screen import LiveScreen, PlainScreen
+from relayline.console.tty.watch import watch, watch_json
+from relayline.contracts.envelope import Envelope
+from relayline.contracts.runs import RunStatus
 from tests.console.stand_in import RUN, Send, StandIn
 
 USAGE = {"input_tokens": 1200, "output_tokens": 34}

@@ -17,7 +17,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 from tests.deploy.files import OURS, ROOT, command_line, compose, environment, seconds
 from tests.postgres_server import PASSWORD, USER, PostgresServer
 

@@ -11,11 +11,11 @@ import pytest
 import yaml  # type: ignore[import-untyped]
 from temporalio.envconfig import ClientConfigProfile
 
-from activities.providers.factory import ProviderConfig, provider_for
-from api.server import GRACE_S
-from catalog.models import PROVIDERS
-from embedded.temporal_server import server_flags
-from settings import Settings, load_settings
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.api.serving.server import GRACE_S
+from relayline.catalog.models import PROVIDERS
+from relayline.dev.temporal_server import server_flags
+from relayline.runtime.settings import Settings, load_settings
 from tests.deploy.files import OURS, ROOT, compose, defaults, environment, instruction, seconds
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]

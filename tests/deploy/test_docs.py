@@ -7,12 +7,12 @@ import re
 import pytest
 from typer.main import get_command
 
-from api.metrics import Metrics
-from catalog.models import QUEUED, provider_queue
-from cli import app
-from contracts.housekeeping import HOUSEKEEPING_QUEUE
-from contracts.runs import TASK_QUEUE
-from settings import BadSettings, Settings, load_settings
+from relayline.api.serving.metrics import Metrics
+from relayline.catalog.models import QUEUED, provider_queue
+from relayline.cli import app
+from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
+from relayline.contracts.runs import TASK_QUEUE
+from relayline.runtime.settings import BadSettings, Settings, load_settings
 from tests.deploy.files import ROOT, compose, defaults
 
 TEXT = (ROOT / "docs" / "deploy.md").read_text()

@@ -11,10 +11,12 @@ from fnmatch import fnmatch
 from pathlib import Path
 from zipfile import ZipFile
 
+import pytest
+
 from tests.deploy.files import ROOT, dockerfile, instruction
 
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())
-PARTS = PROJECT["tool"]["hatch"]["build"]["targets"]["wheel"]["packages"]
+LINKED = ("activities", "api", "workflows", "worker.py")
 
 
 def test_every_stage_that_is_copied_from_exists_and_only_the_first_has_tools() -> None:
@@ -48,7 +50,8 @@ def test_what_the_wheel_is_made_of_reaches_the_build_and_secrets_do_not() -> Non
 
     project = PROJECT["project"]
     needed = [
-        *PARTS,
+        "relayline",
+        *LINKED,
         "pyproject.toml",
         "constraints.txt",
         project["readme"],
@@ -59,22 +62,49 @@ def test_what_the_wheel_is_made_of_reaches_the_build_and_secrets_do_not() -> Non
         assert ignored(name)
 
 
-def test_the_wheel_has_every_file_of_the_packages(tmp_path: Path) -> None:
-    build = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir")
-    built = subprocess.run([*build, tmp_path, ROOT], check=False, capture_output=True, text=True)
-    assert built.returncode == 0, built.stderr
-    [wheel] = tmp_path.glob("*.whl")
-    with ZipFile(wheel) as archive:
-        packed = {name for name in archive.namelist() if ".dist-info/" not in name}
-    found = [ROOT / part for part in PARTS]
-    files = {path for part in found for path in ([part] if part.is_file() else part.rglob("*"))}
-    expected = {
-        str(path.relative_to(ROOT)) for path in files if path.is_file() and path.suffix != ".pyc"
+def files_of_the_package() -> set[str]:
+    """Every file below `relayline/`, the linked ones by the names that they are imported as."""
+    listed = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "relayline", *LINKED],
+        cwd=ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.split()
+    links = {f"relayline/{name}" for name in LINKED}
+    return {
+        name if name.startswith("relayline/") else f"relayline/{name}"
+        for name in listed
+        if name not in links and (ROOT / name).exists()
     }
-    assert packed == expected
 
 
-def test_every_part_of_the_program_is_in_the_wheel() -> None:
-    checked = PROJECT["tool"]["mypy"]
-    modules = {f"{module}.py" for module in checked["modules"]}
-    assert set(PARTS) == {*modules, *checked["packages"]} - {"tests", "benchmarks"}
+def packed(wheel: Path) -> set[str]:
+    """The files in a wheel, its own description left out."""
+    with ZipFile(wheel) as archive:
+        return {name for name in archive.namelist() if ".dist-info/" not in name}
+
+
+def test_every_link_leads_to_what_it_is_named_after() -> None:
+    links = {
+        path.name: path.readlink() for path in (ROOT / "relayline").iterdir() if path.is_symlink()
+    }
+    assert links == {name: Path("..") / name for name in LINKED}
+
+
+@pytest.mark.parametrize("way", ["from the checkout", "from the sdist"])
+def test_the_wheel_is_one_package_with_all_its_files(tmp_path: Path, way: str) -> None:
+    source = ROOT
+    if way == "from the sdist":
+        run = [sys.executable, "-m", "hatchling", "build", "--target", "sdist"]
+        ran(*run, "--directory", str(tmp_path), cwd=ROOT)
+        [source] = tmp_path.glob("*.tar.gz")
+    pip = (sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--no-build-isolation")
+    ran(*pip, "--wheel-dir", str(tmp_path), str(source), cwd=tmp_path)
+    [wheel] = tmp_path.glob("*.whl")
+    assert packed(wheel) == files_of_the_package()
+
+
+def ran(*command: str, cwd: Path) -> None:
+    done = subprocess.run(command, cwd=cwd, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr

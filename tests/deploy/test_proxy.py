@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from pathlib import PurePosixPath
 
-from api.server import KEEP_ALIVE_S
-from settings import Settings
+from relayline.api.serving.server import KEEP_ALIVE_S
+from relayline.runtime.settings import Settings
 from tests.deploy.files import ROOT, compose, environment, nginx, seconds
 
 CONFIG = nginx()

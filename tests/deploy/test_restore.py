@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from journal.postgres_sql import REVISION
+from relayline.journal.postgres.sql import REVISION
 from tests.deploy.files import ROOT
 from tests.deploy.stand import Stand
 from tests.postgres_server import PostgresServer

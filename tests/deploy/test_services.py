@@ -15,7 +15,7 @@ from temporalio.api.operatorservice.v1 import ListSearchAttributesRequest
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import Client, WorkflowExecutionStatus
 
-from contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
+from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
 from tests.deploy.files import ROOT, environment
 from tests.deploy.stand import SERVICES, Replica, Stand
 from tests.postgres_server import PostgresServer

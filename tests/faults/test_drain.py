@@ -13,7 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from embedded.ports import free_port
+from relayline.dev.ports import free_port
 from tests.dev_stack import READY_S, ROOT, DevStack
 from tests.faults.watching import Watcher, check_whole, streaming, watching
 
@@ -41,7 +41,7 @@ async def second_api(stack: DevStack) -> AsyncIterator[tuple[str, asyncio.subpro
         "RELAYLINE_API_PORT": str(port),
         "RELAYLINE_DATA_DIR": str(stack.data_dir),
     }
-    command = (sys.executable, "-m", "api.app")
+    command = (sys.executable, "-m", "relayline.api.app")
     process = await asyncio.create_subprocess_exec(*command, env=os.environ | env, cwd=ROOT)
     url = f"http://127.0.0.1:{port}"
     try:

@@ -10,7 +10,7 @@ from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
 
-from journal.sqlite_file import BUSY_WAIT_S
+from relayline.journal.sqlite.file import BUSY_WAIT_S
 from tests.dev_stack import DevStack
 from tests.faults.watching import check_whole, readiness, ready, refused, streaming, watching
 

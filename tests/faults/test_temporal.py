@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from api.silence import NO_TEMPORAL, NO_WORKER
+from relayline.api.streams.watchdog import NO_TEMPORAL, NO_WORKER
 from tests.dev_stack import DevStack
 from tests.faults.watching import (
     Watcher,

@@ -10,9 +10,9 @@ from typing import Any
 
 import httpx
 
-from contracts.envelope import Envelope
-from contracts.events import TERMINAL_TYPES
-from contracts.render import Rendered
+from relayline.contracts.envelope import Envelope
+from relayline.contracts.events import TERMINAL_TYPES
+from relayline.projections.rendered import Rendered
 from tests.dev_stack import DevStack
 
 AWAY_S = 0.1

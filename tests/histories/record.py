@@ -17,9 +17,9 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
+from relayline.workflows.housekeeping import Housekeeping
 from tests.dev_stack import DevStack
 from tests.histories.scenarios import HOUSEKEEPING, SCENARIOS
-from workflows.housekeeping import Housekeeping
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)

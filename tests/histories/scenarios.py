@@ -6,11 +6,11 @@ import json
 from collections.abc import Awaitable, Callable
 from uuid import uuid4
 
-from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
+from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
 from tests.histories import steering_scenarios as steering
 from tests.resetting import reset
-from workflows.agent_run import AgentRun
 
 Scenario = Callable[[DevStack], Awaitable[str]]
 """Plays one path to its end; gives the run's id."""

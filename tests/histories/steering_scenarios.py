@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
-from contracts.commands import Decide
+from relayline.contracts.commands import Decide
 from tests.dev_stack import DevStack
 
 

@@ -9,10 +9,10 @@ import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
 
-from temporal_client import data_converter
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.housekeeping import Housekeeping
 from tests.histories.scenarios import HOUSEKEEPING, SCENARIOS
-from workflows.agent_run import AgentRun
-from workflows.housekeeping import Housekeeping
 
 FOLDER = Path(__file__).parent
 TASK_STARTED = "EVENT_TYPE_WORKFLOW_TASK_STARTED"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import time
 from pathlib import Path
 
-from catalog.agents import Agent
-from catalog.tools import ToolContext, tool
+from relayline.catalog.agents import Agent
+from relayline.catalog.tools import ToolContext, tool
 
 MODULE = "tests.housekeeping.agents"
 WORK_S = 4.0

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import Client
 
-from journal.sqlite import SqliteJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.housekeeping.house import House
 from tests.own_temporal import own_temporal_server
 

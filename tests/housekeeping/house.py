@@ -15,19 +15,19 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.events import RunStarted
-from contracts.housekeeping import (
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import RunStarted
+from relayline.contracts.housekeeping import (
     HOUSEKEEPING_QUEUE,
     RUN_WORKFLOW,
     HousekeepingRequest,
     HousekeepingResult,
 )
-from contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, RunStatus
-from housekeeper import build_housekeeper
-from journal.port import Journal
-from workflows.agent_run import AgentRun
-from workflows.housekeeping import Housekeeping
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, RunStatus
+from relayline.housekeeper import build_housekeeper
+from relayline.journal.port import Journal
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.housekeeping import Housekeeping
 
 VISIBLE_S = 10
 

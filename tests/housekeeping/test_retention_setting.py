@@ -6,7 +6,7 @@ from datetime import timedelta
 
 import pytest
 
-from settings import BadSettings, load_settings
+from relayline.runtime.settings import BadSettings, load_settings
 
 NAME = "RELAYLINE_RETENTION_DAYS"
 

@@ -15,18 +15,23 @@ from temporalio.exceptions import ActivityError, ApplicationError
 from temporalio.testing import ActivityEnvironment
 from temporalio.worker import Worker
 
-from activities.housekeeping import FORGOTTEN, SWEEP_FOR, HousekeepingActivities
-from contracts.envelope import NewEvent
-from contracts.events import RunFailed, RunTerminated, ToolProgress
-from contracts.housekeeping import EVERY, RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
-from contracts.steering import ApprovalRequested
-from contracts.steps import requested_key
-from journal.port import Fence, RunEnded
-from journal.sqlite import SqliteJournal
+from relayline.activities.housekeeping import FORGOTTEN, SWEEP_FOR, HousekeepingActivities
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import RunFailed, RunTerminated, ToolProgress
+from relayline.contracts.housekeeping import (
+    EVERY,
+    RUN_WORKFLOW,
+    HousekeepingRequest,
+    HousekeepingResult,
+)
+from relayline.contracts.steering import ApprovalRequested
+from relayline.contracts.steps import requested_key
+from relayline.journal.port import Fence, RunEnded
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.housekeeping import Housekeeping
 from tests.api.serving import FlakyJournal
 from tests.housekeeping.house import House, started
-from workflows.agent_run import AgentRun
-from workflows.housekeeping import Housekeeping
 
 MINUTES = timedelta(minutes=2)
 

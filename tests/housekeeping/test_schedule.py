@@ -21,10 +21,10 @@ from temporalio.client import (
 from temporalio.service import RPCError
 from temporalio.testing import ActivityEnvironment
 
-from activities.housekeeping import HousekeepingActivities
-from contracts.housekeeping import EVERY, SCHEDULE_ID, HousekeepingRequest
-from housekeeper import scheduled
-from journal.sqlite import SqliteJournal
+from relayline.activities.housekeeping import HousekeepingActivities
+from relayline.contracts.housekeeping import EVERY, SCHEDULE_ID, HousekeepingRequest
+from relayline.housekeeper import scheduled
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.housekeeping.house import House, started
 
 

@@ -14,13 +14,13 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from contracts.housekeeping import SCHEDULE_ID
-from contracts.runs import TASK_QUEUE, AgentSpec, RunInput
-from temporal_client import data_converter
+from relayline.contracts.housekeeping import SCHEDULE_ID
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
 from tests.api.serving import SSE, frames
 from tests.dev_stack import DevStack
 from tests.housekeeping.agents import MODULE, WORK_S
-from workflows.agent_run import AgentRun
 
 RETENTION_S = 8.0
 UNWATCHED_S = 30.0

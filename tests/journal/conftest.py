@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from journal.port import Journal
+from relayline.journal.port import Journal
 from tests.journal.storage import ADAPTERS, new_storage, open_journal
 
 

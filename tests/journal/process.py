@@ -11,7 +11,7 @@ import itertools
 import sys
 from collections.abc import Iterable
 
-from journal.port import Fence, Journal
+from relayline.journal.port import Fence, Journal
 from tests.journal.samples import delta, fact, tailing, texts
 from tests.journal.storage import open_journal
 

@@ -7,9 +7,9 @@ from collections.abc import AsyncGenerator, Sequence
 from contextlib import aclosing
 from uuid import uuid4
 
-from contracts.envelope import NewEvent, StoredEvent
-from contracts.events import MessageDelta, RunCompleted, UserMessageEvent
-from journal.port import Journal
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import MessageDelta, RunCompleted, UserMessageEvent
+from relayline.journal.port import Journal
 
 
 def fresh_run() -> str:

@@ -10,9 +10,9 @@ from pathlib import Path
 from typing import TypeVar
 from uuid import uuid4
 
-from journal.port import Journal, JournalUnavailable
-from journal.postgres import PostgresJournal
-from journal.sqlite import SqliteJournal
+from relayline.journal.port import Journal, JournalUnavailable
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.postgres_server import MIGRATED, PostgresServer
 
 T = TypeVar("T")

@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from journal.port import (
+from relayline.journal.port import (
     SEALED,
     Appended,
     Fence,

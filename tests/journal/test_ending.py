@@ -7,12 +7,12 @@ from pathlib import Path
 
 import pytest
 
-from contracts.closing import Closing
-from contracts.envelope import NewEvent
-from contracts.runs import RunStatus
-from journal.ending import end_run
-from journal.port import Appended, Fence, Journal
-from journal.sqlite import SqliteJournal
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.runs import RunStatus
+from relayline.journal.port import Appended, Fence, Journal
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.terminal import end_run
+from relayline.projections.terminal import Closing
 from tests.journal.samples import end, fact, fresh_run
 
 TERMINATED = Closing(RunStatus.TERMINATED, "enough")

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from contracts.envelope import NewEvent
-from journal.port import (
+from relayline.contracts.envelope import NewEvent
+from relayline.journal.port import (
     Appended,
     CursorExpired,
     Fence,

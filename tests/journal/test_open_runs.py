@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime, timedelta
 
-from journal.port import Fence, Journal
+from relayline.journal.port import Fence, Journal
 from tests.journal.samples import delta, end, fresh_run
 
 

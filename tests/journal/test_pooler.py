@@ -11,9 +11,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from journal.migrate import Migrated, migrate
-from journal.postgres_database import Database
-from journal.postgres_sql import REVISION
+from relayline.journal.postgres.database import Database
+from relayline.journal.postgres.migrate import Migrated, migrate
+from relayline.journal.postgres.sql import REVISION
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs
 from tests.journal.storage import opened
 from tests.postgres_server import PostgresServer

@@ -10,11 +10,11 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from contracts.envelope import StoredEvent
-from journal.port import Fence, JournalUnavailable, StaleAttempt
-from journal.postgres import PostgresJournal
-from journal.postgres_sql import APPEND, append_arguments
-from journal.rows import new_row
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import Fence, JournalUnavailable, StaleAttempt
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.postgres.sql import APPEND, append_arguments
+from relayline.journal.rows import new_row
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing, texts
 from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer

@@ -8,9 +8,9 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.envelope import StoredEvent
-from journal.migrate import migrate
-from journal.port import EventsLost, Head, Journal
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import EventsLost, Head, Journal
+from relayline.journal.postgres.migrate import migrate
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing
 from tests.journal.storage import insist, opened
 from tests.postgres_server import FORGETFUL, PostgresServer

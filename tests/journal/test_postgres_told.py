@@ -9,9 +9,9 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from journal.port import Fence, StaleAttempt
-from journal.postgres import PostgresJournal
-from journal.postgres_sql import channel_of
+from relayline.journal.port import Fence, StaleAttempt
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.postgres.sql import channel_of
 from tests.journal.samples import delta, fact, fresh_run
 from tests.journal.storage import new_storage
 from tests.postgres_server import PostgresServer

@@ -13,10 +13,10 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from journal.migrate import Migrated, migrate
-from journal.port import JournalUnavailable
-from journal.postgres_database import CHECK_S, WAIT_S
-from journal.postgres_sql import REVISION
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.postgres.database import CHECK_S, WAIT_S
+from relayline.journal.postgres.migrate import Migrated, migrate
+from relayline.journal.postgres.sql import REVISION
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, texts
 from tests.journal.storage import opened
 from tests.postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer

@@ -7,7 +7,7 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
-from journal.port import Journal
+from relayline.journal.port import Journal
 from tests.journal.samples import end, follow, fresh_run, seqs, texts
 
 ROOT = Path(__file__).parents[2]

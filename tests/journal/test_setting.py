@@ -9,15 +9,15 @@ from uuid import uuid4
 import asyncpg
 import pytest
 
-from journal.migrate import migrate
-from journal.port import JournalUnavailable
-from journal.postgres import PostgresJournal
-from journal.postgres_database import Database, address_of
-from journal.sqlite import SqliteJournal
-from settings import BadSettings, Settings, load_settings
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.postgres.database import Database, address_of
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.postgres.migrate import migrate
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import BadSettings, Settings, load_settings
+from relayline.wiring import build_journal
 from tests.console.test_cli import relayline
 from tests.postgres_server import QUOTED_PASSWORD, USER, PostgresServer
-from wiring import build_journal
 
 NAME = "RELAYLINE_JOURNAL"
 

@@ -12,10 +12,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.envelope import StoredEvent
-from journal.port import JournalUnavailable
-from journal.sqlite import SqliteJournal
-from journal.subscription import MAX_WAITING, Subscription
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.subscription import MAX_WAITING, Subscription
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from journal.port import JournalUnavailable
-from journal.sqlite import SqliteJournal
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 RUN = "run-1"

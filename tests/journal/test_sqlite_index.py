@@ -7,7 +7,7 @@ from contextlib import closing
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
-from journal.sqlite import SqliteJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.journal.samples import delta, end, fresh_run
 
 

@@ -14,10 +14,10 @@ from pathlib import Path
 
 import pytest
 
-from journal.port import JournalUnavailable
-from journal.sqlite import SqliteJournal
-from journal.sqlite_file import JournalFile
-from journal.sqlite_writer import Writer
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.file import JournalFile
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.sqlite.writer import Writer
 from tests.journal.samples import delta, fact, follow, seqs
 
 ROOT = Path(__file__).parents[2]
@@ -187,8 +187,8 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
 WRITE_UNTIL_FULL = """
 import asyncio, resource, sys
 from pathlib import Path
-from journal.port import JournalUnavailable
-from journal.sqlite import SqliteJournal
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.journal.samples import delta, fact
 
 async def main():

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from contracts.envelope import StoredEvent
-from journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing, texts
 
 

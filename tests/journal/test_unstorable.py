@@ -8,8 +8,8 @@ from uuid import uuid4
 
 import pytest
 
-from contracts.envelope import NewEvent
-from journal.port import Fence, Journal, Unstorable
+from relayline.contracts.envelope import NewEvent
+from relayline.journal.port import Fence, Journal, Unstorable
 from tests.journal.samples import delta, fact, fresh_run, texts
 from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer

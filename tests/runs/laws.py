@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections import Counter
 from typing import Any
 
-from contracts.errors import ErrorType
-from contracts.events import TERMINAL_TYPES
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import TERMINAL_TYPES
 
 Event = dict[str, Any]
 RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})

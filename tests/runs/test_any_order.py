@@ -17,7 +17,7 @@ from hypothesis.stateful import (
     run_state_machine_as_test,
 )
 
-from contracts.commands import (
+from relayline.contracts.commands import (
     MAX_TEXT_BYTES,
     Answer,
     Cancel,

@@ -12,7 +12,7 @@ async def test_the_demo_shows_a_run_that_survives_its_worker_and_leaves_nothing_
     demo = await asyncio.create_subprocess_exec(
         sys.executable,
         "-m",
-        "console.demo",
+        "relayline.console.demo",
         cwd=ROOT,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.STDOUT,

@@ -7,7 +7,7 @@ import asyncio
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
 
-from api.attention import ACTIVITY_PAUSED
+from relayline.api.temporal.stuck import ACTIVITY_PAUSED
 from tests.dev_stack import DevStack
 from tests.holding import Operation, operate, pending
 

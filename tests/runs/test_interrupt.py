@@ -10,10 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from contracts.envelope import Envelope
-from contracts.render import render
+from relayline.contracts.envelope import Envelope
+from relayline.projections.rendered import render
+from tests.activities.model.providers.stand_in import StandIn, serving
 from tests.dev_stack import SEEN_S, DevStack, alive
-from tests.providers.stand_in import StandIn, serving
 
 
 @pytest.fixture(scope="module")

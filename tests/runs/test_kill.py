@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from contracts.envelope import Envelope
-from contracts.events import TERMINAL_TYPES
-from contracts.render import Rendered
+from relayline.contracts.envelope import Envelope
+from relayline.contracts.events import TERMINAL_TYPES
+from relayline.projections.rendered import Rendered
 from tests.dev_stack import DevStack, alive
 
 TEXT = " ".join(f"word{index}" for index in range(200))

@@ -14,13 +14,13 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from activities.providers.factory import ProviderConfig, provider_for
-from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
-from journal.sqlite import SqliteJournal
-from settings import BadSettings, Settings, load_settings
-from tests.providers.stand_in import StandIn, serving
-from worker import build_worker
-from workflows.agent_run import AgentRun
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import BadSettings, Settings, load_settings
+from relayline.worker import build_worker
+from relayline.workflows.agent_run import AgentRun
+from tests.activities.model.providers.stand_in import StandIn, serving
 
 Handle = WorkflowHandle[AgentRun, RunResult]
 SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})

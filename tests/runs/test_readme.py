@@ -10,9 +10,9 @@ from pathlib import Path
 
 import pytest
 
-from activities.toolbox import ToolboxConfig, build_toolbox
-from catalog.load import load_catalog
-from contracts.compaction import Summarise
+from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
+from relayline.catalog.load import load_catalog
+from relayline.contracts.compaction import Summarise
 from tests.dev_stack import ROOT, DevStack
 from tests.postgres_server import PostgresServer
 

@@ -7,13 +7,13 @@ from typing import Any
 
 from temporalio.worker import Replayer
 
-from contracts.envelope import Envelope
-from contracts.render import render
-from contracts.rendering import ToolState
-from temporal_client import data_converter
+from relayline.contracts.envelope import Envelope
+from relayline.projections.rendered import render
+from relayline.projections.steps import ToolState
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
 from tests.resetting import FIRST_TASK, at_rest, history, reset, reset_to
-from workflows.agent_run import AgentRun
 
 ONE = {"call": "calculate", "arguments": {"expression": "6*7"}}
 TWO = {"call": "sleep", "arguments": {"seconds": 0}}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from journal.sqlite import SqliteJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 from tests.dev_stack import DevStack
 from tests.resetting import at_rest, reset_to
 

@@ -14,12 +14,12 @@ from temporalio.common import SearchAttributeKey
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
-from contracts.commands import Command
-from contracts.runs import SEARCH_STATUS
-from temporal_client import data_converter
+from relayline.contracts.commands import Command
+from relayline.contracts.runs import SEARCH_STATUS
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
 from tests.runs.laws import OUTCOMES, check_laws, only
-from workflows.agent_run import AgentRun
 
 GENTLE_S = 3.0
 """How long a run is helped to its end before it is cancelled."""

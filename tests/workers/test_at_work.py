@@ -55,4 +55,6 @@ async def test_an_api_process_says_where_it_listens(tmp_path: Path) -> None:
     env = {"TEMPORAL_ADDRESS": "127.0.0.1:1", "RELAYLINE_API_PORT": "0"}
     process = await start("api", env=env | {"RELAYLINE_DATA_DIR": str(tmp_path)})
     line = await said(process, "listening")
-    assert re.fullmatch(r"\S+\+00:00 INFO api.app: listening host=127.0.0.1 port=[1-9]\d+", line)
+    assert re.fullmatch(
+        r"\S+\+00:00 INFO relayline.api.app: listening host=127.0.0.1 port=[1-9]\d+", line
+    )

@@ -13,23 +13,27 @@ import pytest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.common import VersioningBehavior
 
-from activities.providers.factory import ProviderConfig, provider_for
-from api.attention import NO_WORKER
-from console.deploy import Coming, Deployment, DeployRefused
-from contracts.commands import Pause, Resume
-from contracts.housekeeping import HOUSEKEEPING_QUEUE, HousekeepingRequest, HousekeepingResult
-from contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
-from housekeeper import build_housekeeper
-from journal.sqlite import SqliteJournal
-from settings import BadSettings, Settings, load_settings
-from temporal_client import data_converter
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.api.temporal.stuck import NO_WORKER
+from relayline.console.deployments import Coming, Deployment, DeployRefused
+from relayline.contracts.commands import Pause, Resume
+from relayline.contracts.housekeeping import (
+    HOUSEKEEPING_QUEUE,
+    HousekeepingRequest,
+    HousekeepingResult,
+)
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
+from relayline.housekeeper import build_housekeeper
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import BadSettings, Settings, load_settings
+from relayline.runtime.temporal import data_converter
+from relayline.worker import build_worker, deployment_of
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.housekeeping import Housekeeping
+from tests.activities.model.providers.stand_in import serving as serving_models
 from tests.api.serving import serving
 from tests.console.test_cli import Ended, relayline
-from tests.providers.stand_in import serving as serving_models
 from tests.workers.test_kinds import attention, lacking
-from worker import build_worker, deployment_of
-from workflows.agent_run import AgentRun
-from workflows.housekeeping import Housekeeping
 
 pytestmark = pytest.mark.timeout(150)  # Temporal takes seconds to know a new build
 Handle = WorkflowHandle[AgentRun, RunResult]

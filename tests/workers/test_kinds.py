@@ -11,14 +11,14 @@ from typing import Self
 import pytest
 from temporalio.client import Client
 
-from activities.providers.factory import ProviderConfig, provider_for
-from contracts.queues import UnknownWork, Work, parse_work
-from journal.sqlite import SqliteJournal
-from settings import BadSettings, Settings, load_settings
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.contracts.queues import UnknownWork, Work, parse_work
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import BadSettings, Settings, load_settings
+from relayline.worker import build_worker
+from tests.activities.model.providers.stand_in import serving as serving_models
 from tests.api.serving import SSE, Api, frames, serving
 from tests.console.test_cli import relayline
-from tests.providers.stand_in import serving as serving_models
-from worker import build_worker
 
 TOLD_S = 15
 SCRIPT = {"rehearse": [{"call": "sleep", "arguments": {"seconds": 0}}, {"say": "done"}]}

@@ -13,11 +13,16 @@ from temporalio.api.enums.v1 import IndexedValueType
 from temporalio.api.operatorservice.v1 import AddSearchAttributesRequest
 from temporalio.client import Client
 
-from embedded.temporal_server import find_binary
-from journal.sqlite import SqliteJournal
-from settings import Settings
-from temporal_client import TemporalUnreachable, configured_address, connect, data_converter
-from temporal_namespace import NamespaceUnfit, check_namespace
+from relayline.dev.temporal_server import find_binary
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.namespace import NamespaceUnfit, check_namespace
+from relayline.runtime.settings import Settings
+from relayline.runtime.temporal import (
+    TemporalUnreachable,
+    configured_address,
+    connect,
+    data_converter,
+)
 from tests.api.serving import Api, serving
 from tests.console.test_cli import Ended, relayline
 from tests.workers.tls import Authority, tls_front

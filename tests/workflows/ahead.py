@@ -14,7 +14,7 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 with workflow.unsafe.imports_passed_through():
-    from workflows.runner import Runner
+    from relayline.workflows.runner import Runner
 
 QUEUE = "ahead"
 STICKY = timedelta(seconds=3)

@@ -12,11 +12,11 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from activities.attempt import heartbeats
-from contracts.commands import AnyCommand
-from contracts.envelope import NewEvent, Outbox
-from contracts.events import EventBody
-from contracts.runs import (
+from relayline.activities.attempt import heartbeats
+from relayline.contracts.commands import AnyCommand
+from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.contracts.events import EventBody
+from relayline.contracts.runs import (
     AgentSpec,
     Limits,
     Phase,
@@ -26,8 +26,8 @@ from contracts.runs import (
     RunStatus,
     ToolSpec,
 )
-from contracts.steering import CommandApplied, CommandRefused
-from contracts.steps import (
+from relayline.contracts.steering import CommandApplied, CommandRefused
+from relayline.contracts.steps import (
     CheckRequest,
     CheckResult,
     ModelRequest,
@@ -39,7 +39,7 @@ from contracts.steps import (
     ToolOutcome,
     ToolRequest,
 )
-from workflows.agent_run import AgentRun
+from relayline.workflows.agent_run import AgentRun
 
 Model = Callable[[ModelRequest], Awaitable[ModelResult]]
 Tool = Callable[[ToolRequest], Awaitable[ToolOutcome]]

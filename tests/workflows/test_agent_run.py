@@ -15,15 +15,21 @@ from temporalio.exceptions import (
     TimeoutType,
 )
 
-from contracts.commands import Cancel, Pause, Redirect
-from contracts.errors import ErrorType
-from contracts.events import RunCancelled, ToolFailed
-from contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
-from contracts.steering import ApprovalResolved, CommandRefused
-from contracts.steps import ModelRequest, ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from relayline.contracts.commands import Cancel, Pause, Redirect
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import RunCancelled, ToolFailed
+from relayline.contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
+from relayline.contracts.steering import ApprovalResolved, CommandRefused
+from relayline.contracts.steps import (
+    ModelRequest,
+    ModelResult,
+    PlannedCall,
+    ToolOutcome,
+    ToolRequest,
+)
+from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.dispatch import error_of
 from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs, send
-from workflows.agent_run import AgentRun
-from workflows.calls import error_of
 
 
 async def failure(handle: WorkflowHandle[AgentRun, Any]) -> ApplicationError:

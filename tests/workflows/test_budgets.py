@@ -9,15 +9,15 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from contracts.commands import Cancel, Decide, Pause, Redirect, Resume
-from contracts.errors import ErrorType
-from contracts.events import UserMessageEvent
-from contracts.messages import Usage
-from contracts.runs import Limits, Phase, RunStatus, Waiting
-from contracts.steering import ApprovalRequested, ApprovalResolved
-from contracts.steps import ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from relayline.contracts.commands import Cancel, Decide, Pause, Redirect, Resume
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import UserMessageEvent
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import Limits, Phase, RunStatus, Waiting
+from relayline.contracts.steering import ApprovalRequested, ApprovalResolved
+from relayline.contracts.steps import ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import CALL, STOP, Fakes, send, shows
-from workflows.agent_run import AgentRun
 
 ONE_STEP = Limits(max_steps=1, on_limit="ask")
 

@@ -13,10 +13,10 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Worker
 
-from contracts.runs import AgentSpec, RunInput, RunResult
-from contracts.steps import ModelRequest, ModelResult, ToolOutcome, ToolRequest
+from relayline.contracts.runs import AgentSpec, RunInput, RunResult
+from relayline.contracts.steps import ModelRequest, ModelResult, ToolOutcome, ToolRequest
+from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import CALL, Fakes, completes
-from workflows.agent_run import AgentRun
 
 
 class Held(Fakes):

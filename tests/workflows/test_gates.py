@@ -9,12 +9,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import Answer, Decide
-from contracts.runs import Limits, Waiting
-from contracts.steering import ApprovalResolved, InputClosed, InputReceived
+from relayline.contracts.commands import Answer, Decide
+from relayline.contracts.runs import Limits, Waiting
+from relayline.contracts.steering import ApprovalResolved, InputClosed, InputReceived
+from relayline.workflows.gates import OUTCOME_SCHEMA, Gate, Outcome, Verdict, outcome
+from relayline.workflows.state import Excess
 from tests.workflows.wheel import LATER, NOW, Wheel
-from workflows.gates import OUTCOME_SCHEMA, Gate, Outcome, Verdict, outcome
-from workflows.state import Excess
 
 EXCESS = Excess("max_steps", 3, 2)
 

@@ -7,8 +7,8 @@ from typing import Any
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import AnyCommand, Cancel, Decide, Pause, Redirect, Resume
-from workflows.inbox import Inbox, Stop
+from relayline.contracts.commands import AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.workflows.inbox import Inbox, Stop
 
 IDS = st.sampled_from("abcdefgh")
 COMMANDS: st.SearchStrategy[AnyCommand] = st.one_of(

@@ -8,12 +8,18 @@ from hypothesis import strategies as st
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from contracts.errors import ErrorType
-from contracts.runs import Limits
-from contracts.steps import ModelRequest, ModelResult, PlannedCall, ToolOutcome, ToolRequest
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.runs import Limits
+from relayline.contracts.steps import (
+    ModelRequest,
+    ModelResult,
+    PlannedCall,
+    ToolOutcome,
+    ToolRequest,
+)
+from relayline.workflows.state import MAX_MISFIT_STEPS, RunState, misfit
 from tests.workflows.fakes import Fakes
 from tests.workflows.wheel import NOW
-from workflows.state import MAX_MISFIT_STEPS, RunState, misfit
 
 
 def state() -> RunState:

@@ -7,11 +7,19 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
-from contracts.commands import MAX_TEXT_BYTES, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
-from contracts.runs import RunStatus, ToolSpec
-from contracts.steps import ModelRequest, ModelResult, PlannedCall
+from relayline.contracts.commands import (
+    MAX_TEXT_BYTES,
+    AnyCommand,
+    Cancel,
+    Decide,
+    Pause,
+    Redirect,
+    Resume,
+)
+from relayline.contracts.runs import RunStatus, ToolSpec
+from relayline.contracts.steps import ModelRequest, ModelResult, PlannedCall
+from relayline.workflows.outbox import MAX_CARGO_BYTES
 from tests.workflows.fakes import STOP, Fakes, send, shows
-from workflows.outbox import MAX_CARGO_BYTES
 
 MANY = MAX_CARGO_BYTES // MAX_TEXT_BYTES + 4
 LONG = "x" * (MAX_TEXT_BYTES - 100)

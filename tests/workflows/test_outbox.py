@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.envelope import NewEvent
-from contracts.events import StepStarted, UserMessageEvent
-from workflows.outbox import MAX_CARGO_BYTES, MAX_CARGOES_BYTES, PendingFacts
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import StepStarted, UserMessageEvent
+from relayline.workflows.outbox import MAX_CARGO_BYTES, MAX_CARGOES_BYTES, PendingFacts
 
 
 def fact(key: str) -> NewEvent:

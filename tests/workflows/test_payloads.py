@@ -10,14 +10,14 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from contracts.commands import Cancel, CommandKind, made_up_id
-from contracts.envelope import storable
-from contracts.events import RunCancelled
-from contracts.runs import RunResult, RunStatus
-from contracts.steering import CommandAccepted, CommandApplied, CommandRefused
-from temporal_client import data_converter
+from relayline.contracts.commands import Cancel, CommandKind, made_up_id
+from relayline.contracts.envelope import storable
+from relayline.contracts.events import RunCancelled
+from relayline.contracts.runs import RunResult, RunStatus
+from relayline.contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from relayline.runtime.temporal import data_converter
+from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import STOP, Fakes, Stubborn, hangs, send
-from workflows.agent_run import AgentRun
 
 
 def sent(data: bytes, encoding: bytes = b"json/plain") -> RawValue:

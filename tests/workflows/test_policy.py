@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from workflows.policy import CALL_RETRY, HEARTBEAT_TIMEOUT
+from relayline.workflows.policy import CALL_RETRY, HEARTBEAT_TIMEOUT
 
 
 def test_a_call_is_taken_up_within_5_s_however_often_its_worker_has_died() -> None:

@@ -12,10 +12,10 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from contracts.commands import Answer, AnyCommand, Pause, Redirect, Resume
-from contracts.errors import ErrorType
-from contracts.runs import Limits, RunResult, RunStatus, ToolSpec
-from contracts.steps import (
+from relayline.contracts.commands import Answer, AnyCommand, Pause, Redirect, Resume
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.runs import Limits, RunResult, RunStatus, ToolSpec
+from relayline.contracts.steps import (
     ModelRequest,
     ModelResult,
     PlannedCall,
@@ -25,9 +25,9 @@ from contracts.steps import (
     ToolOutcome,
     ToolRequest,
 )
+from relayline.workflows.agent_run import AgentRun
 from tests.resetting import at_rest, reset_to
 from tests.workflows.fakes import CALL, STOP, Fakes, hangs, send, shows
-from workflows.agent_run import AgentRun
 
 TWO = ModelResult(
     finish_reason="tool_calls",

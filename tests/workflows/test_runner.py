@@ -11,7 +11,7 @@ import pytest
 from temporalio.client import Client, WorkflowQueryFailedError
 from temporalio.worker import Replayer
 
-from supervision.child import leashed
+from relayline.runtime.children.child import leashed
 from tests.workflows.ahead import QUEUE, STICKY, Batches, serving
 
 LONG = timedelta(seconds=20)

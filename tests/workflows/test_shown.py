@@ -6,12 +6,12 @@ import asyncio
 
 from temporalio.client import Client, WorkflowHandle
 
-from api.execution import execution_of
-from contracts.commands import Pause, Resume
-from contracts.runs import Phase, RunMemo, RunResult, RunStatus
-from contracts.steps import ModelRequest, ModelResult
+from relayline.api.temporal.execution import execution_of
+from relayline.contracts.commands import Pause, Resume
+from relayline.contracts.runs import Phase, RunMemo, RunResult, RunStatus
+from relayline.contracts.steps import ModelRequest, ModelResult
+from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import STOP, Fakes, send, shows
-from workflows.agent_run import AgentRun
 
 RUNNING = RunMemo(status=RunStatus.RUNNING, step=1)
 

@@ -11,12 +11,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import Answer, Decide, Resume, complaint
-from contracts.messages import Usage
-from contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
-from contracts.steps import approval_id, budget_id, call_id, outcome_id, request_id
-from tests.workflows.wheel import NOW
-from workflows.state import (
+from relayline.contracts.commands import Answer, Decide, Resume, complaint
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+from relayline.contracts.steps import approval_id, budget_id, call_id, outcome_id, request_id
+from relayline.workflows.state import (
     MAX_SHOWN_TOOLS,
     Excess,
     RunState,
@@ -27,6 +26,7 @@ from workflows.state import (
     raised,
     signal_line,
 )
+from tests.workflows.wheel import NOW
 
 EXECUTION = "--namespace default --workflow-id run_1"
 COUNTED = ("max_steps", "max_tool_calls", "max_tokens")

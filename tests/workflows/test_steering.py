@@ -8,12 +8,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
-from contracts.events import RunCancelled, UserMessageEvent
-from contracts.steering import CommandAccepted, RunPaused, RunResumed
+from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.contracts.events import RunCancelled, UserMessageEvent
+from relayline.contracts.steering import CommandAccepted, RunPaused, RunResumed
+from relayline.workflows.gates import Gate, Verdict
+from relayline.workflows.inbox import Stop
 from tests.workflows.wheel import LATER, NOW, Wheel
-from workflows.gates import Gate, Verdict
-from workflows.inbox import Stop
 
 IDS = st.sampled_from("abcdefgh")
 BY = st.sampled_from(["", "ann"])

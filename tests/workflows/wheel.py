@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from datetime import UTC, datetime, timedelta
 
-from contracts.commands import AnyCommand
-from contracts.envelope import NewEvent
-from contracts.events import EventBody
-from contracts.runs import Limits
-from contracts.steering import CommandApplied, CommandRefused
-from workflows.facts import Facts
-from workflows.gates import Gate
-from workflows.outbox import PendingFacts
-from workflows.state import RunState
-from workflows.steering import Steering
+from relayline.contracts.commands import AnyCommand
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import EventBody
+from relayline.contracts.runs import Limits
+from relayline.contracts.steering import CommandApplied, CommandRefused
+from relayline.workflows.facts import Facts
+from relayline.workflows.gates import Gate
+from relayline.workflows.outbox import PendingFacts
+from relayline.workflows.state import RunState
+from relayline.workflows.steering import Steering
 
 NOW = datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC)
 LATER = NOW + timedelta(minutes=1)

@@ -1,0 +1,164 @@
+"""Fills what the workflow decided with the content that never passed through it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from datetime import UTC, datetime
+from functools import partial
+from itertools import groupby
+
+from relayline.activities.threads import aside
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.events import (
+    EventBody,
+    MessageCompleted,
+    MessageInterrupted,
+    RunCompleted,
+    ToolCancelled,
+)
+from relayline.contracts.messages import ToolCall
+from relayline.contracts.steering import ApprovalRequested, InputRequested
+from relayline.contracts.steps import arguments_sha256, message_key, result_key, started_key
+from relayline.journal.port import Journal
+from relayline.journal.reading import read_all
+from relayline.projections.rendered import render
+from relayline.projections.superseded import DELTAS
+
+_TEXT = "message.delta"
+
+
+async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
+    """The fact with its content from the journal, where it stands there.
+
+    `run.completed` gets its output, `message.interrupted` the text that was streamed,
+    `approval.requested` the model's arguments, `input.requested` the model's question. A fact
+    whose key has an epoch is of that one, whatever the epoch is by now.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    step = fact.step
+    if step is None:
+        return fact
+    epoch = _epoch_of(fact, epoch)
+    body: EventBody = fact.body
+    match body:
+        case RunCompleted():
+            message = await standing_message(journal, run_id, epoch, step)
+            body = body.model_copy(update={"output": message.text if message else ""})
+        case MessageInterrupted(text=""):
+            body = await _streamed(journal, run_id, epoch, step)
+        case ApprovalRequested(arguments_sha256=""):
+            call = await _call(journal, run_id, epoch, step, body.call_id)
+            sha256 = arguments_sha256(call.arguments)
+            update = {"arguments": call.arguments, "arguments_sha256": sha256}
+            body = body.model_copy(update=update)
+        case InputRequested(question=""):
+            call = await _call(journal, run_id, epoch, step, body.call_id)
+            body = body.model_copy(update={"question": str(call.arguments.get("question", ""))})
+        case _:
+            return fact
+    return fact.model_copy(update={"body": body})
+
+
+async def unanswered(
+    journal: Journal, run_id: str, epoch: int, fact: NewEvent
+) -> tuple[NewEvent, ...]:
+    """The ends of the calls of a step that counts as interrupted although its message is whole.
+
+    The worker died, or was not heard, after it had journaled the message: the run knows nothing of
+    the calls, and none of them will begin.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    if fact.step is None or not isinstance(fact.body, MessageInterrupted):
+        return ()
+    epoch = _epoch_of(fact, epoch)
+    message = await _message(journal, run_id, epoch, fact.step)
+    now = datetime.now(UTC)
+    return tuple(
+        NewEvent(
+            key=result_key(epoch, call.call_id),
+            body=ToolCancelled(call_id=call.call_id, name=call.name, acked_at=now),
+            step=fact.step,
+        )
+        for call in (message.tool_calls if message else ())
+    )
+
+
+async def standing_message(
+    journal: Journal, run_id: str, epoch: int, step: int
+) -> MessageCompleted | MessageInterrupted | None:
+    """The step's message, of this epoch or, after a reset, of the newest one that has it.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    for number in range(epoch, -1, -1):
+        if message := await _message(journal, run_id, number, step):
+            return message
+    return None
+
+
+async def message_in(
+    stored: StoredEvent | None,
+) -> MessageCompleted | MessageInterrupted | None:
+    """The message that the event is, None if it is none."""
+    body = await aside(stored.body, (stored.data,)) if stored else None
+    return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
+
+
+def _epoch_of(fact: NewEvent, now: int) -> int:
+    first, _, _ = (fact.key or "").partition("/")
+    return int(first) if first.isdigit() else now
+
+
+async def _message(
+    journal: Journal, run_id: str, epoch: int, step: int
+) -> MessageCompleted | MessageInterrupted | None:
+    return await message_in(await journal.get(run_id, message_key(epoch, step)))
+
+
+async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
+    """The step's message if it has one, else what its newest attempt streamed."""
+    if message := await _message(journal, run_id, epoch, step):
+        return message
+    started = await journal.get(run_id, started_key(epoch, step))
+    if started is None:
+        return MessageInterrupted(text="")
+    events = await read_all(journal, run_id, started.seq - 1, facts=False)
+    text = await aside(partial(_text, events, step), (event.data for event in events))
+    return MessageInterrupted(text=text)
+
+
+def _text(events: Sequence[StoredEvent], step: int) -> str:
+    """What a person sees of the step."""
+    return render(joined(events)).text(step)
+
+
+def joined(events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
+    """The same for the text, with the deltas of an attempt that follow each other as one.
+
+    One by one, all the text so far would be copied for each of them.
+    """
+    for (is_delta, _, _), group in groupby(events, _delta_of):
+        if is_delta:
+            run = list(group)
+            pieces = (json.loads(event.data)["text"] for event in run if event.type == _TEXT)
+            yield run[-1]._replace(type=_TEXT, data=json.dumps({"text": "".join(pieces)}))
+        else:
+            yield from group
+
+
+def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
+    return event.type in DELTAS, event.step, event.attempt
+
+
+async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
+    """The call as the model asked for it."""
+    message = await standing_message(journal, run_id, epoch, step)
+    calls = message.tool_calls if message else ()
+    found = (call for call in calls if call.call_id == call_id)
+    return next(found, ToolCall(call_id=call_id, name=""))

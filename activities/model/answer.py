@@ -1,0 +1,229 @@
+"""One answer of a model, as it comes in and as it is kept."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable
+from contextlib import aclosing
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Protocol, assert_never
+
+from pydantic import JsonValue, ValidationError
+
+from relayline.activities.arguments import bounded, unusable
+from relayline.activities.model.deltas import Kind
+from relayline.activities.model.port import (
+    CallPart,
+    EmptyAnswer,
+    FinishPart,
+    ModelPart,
+    ModelProvider,
+    Prompt,
+    ProviderError,
+    ReasoningPart,
+    TextPart,
+)
+from relayline.activities.threads import aside
+from relayline.catalog.schema import mismatch, needs_approval
+from relayline.contracts.compaction import BYTES_PER_TOKEN
+from relayline.contracts.events import MessageCompleted, MessageInterrupted
+from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.runs import AgentSpec, ToolSpec
+from relayline.contracts.steps import (
+    MAX_CALLS_PER_STEP,
+    ModelResult,
+    PlannedCall,
+    Question,
+    call_id,
+    preview,
+)
+
+NAME_CHARS = 64
+CALL_PREVIEW_CHARS = 120
+MAX_ANSWER_BYTES = 1024 * 1024
+"""Of the text of one answer, and of its reasoning; UTF-8."""
+MAX_QUESTIONS_BYTES = 6 * 1024
+"""Of what the workflow is told of all questions in one answer, as JSON."""
+
+
+class Audience(Protocol):
+    """Is shown an answer as it comes."""
+
+    async def put(self, kind: Kind, text: str) -> None:
+        """Take the next piece."""
+        ...
+
+
+@dataclass
+class Answer:
+    """What a provider has streamed so far."""
+
+    texts: list[str] = field(default_factory=list)
+    calls: list[CallPart] = field(default_factory=list)
+    finish: FinishPart | None = None
+    sizes: dict[Kind, int] = field(default_factory=lambda: {"text": 0, "reasoning": 0})
+    """Bytes so far."""
+
+    async def receive(self, provider: ModelProvider, prompt: Prompt, audience: Audience) -> None:
+        """Read the whole answer and show its text and reasoning as they come.
+
+        An answer longer than `MAX_ANSWER_BYTES` is cut there and its provider is read no further:
+        it ends with `length`, without tool calls, and its tokens are a guess.
+
+        Raises:
+            ProviderError: as the provider says; or the answer has no end, which a retry may help;
+                or it was withheld, which a retry can't help.
+            EmptyAnswer: there is nothing in it.
+            UnknownModel: as the provider says.
+            BadScript: as the provider says.
+        """
+        async with aclosing(provider.stream(prompt)) as parts:
+            async for part in parts:
+                if not await self._take(part, audience):
+                    self._cut()
+                    break
+        if self.finish is None:
+            raise ProviderError(f"{prompt.model} stopped in mid-answer", retryable=True)
+        if self.calls or "".join(self.texts).strip():
+            return
+        if self.finish.reason == "content_filter":
+            raise ProviderError(f"{prompt.model} withheld its answer", retryable=False)
+        raise EmptyAnswer(f"{prompt.model} gave an empty answer ({self.finish.reason})")
+
+    async def _take(self, part: ModelPart, audience: Audience) -> bool:
+        """Keep and show a part; False if there is no room for all of it."""
+        match part:
+            case TextPart(text=text):
+                fitting = self._fitting("text", text)
+                self.texts.append(fitting)
+                await audience.put("text", fitting)
+                return fitting == text
+            case ReasoningPart(text=text):
+                fitting = self._fitting("reasoning", text)
+                await audience.put("reasoning", fitting)
+                return fitting == text
+            case CallPart():
+                self.calls.append(part)
+            case FinishPart():
+                self.finish = part
+            case _:
+                assert_never(part)
+        return True
+
+    def _fitting(self, kind: Kind, text: str) -> str:
+        """As much of the text as there is room for."""
+        data = text.encode()
+        room = MAX_ANSWER_BYTES - self.sizes[kind]
+        self.sizes[kind] += len(data)
+        return text if len(data) <= room else data[:room].decode("utf-8", "ignore")
+
+    def _cut(self) -> None:
+        """End an answer that is too long."""
+        self.calls.clear()
+        tokens = sum(self.sizes.values()) // BYTES_PER_TOKEN
+        self.finish = FinishPart("length", Usage(output_tokens=tokens))
+
+    async def completed(self, step: int) -> MessageCompleted:
+        """The whole answer.
+
+        Calls past `MAX_CALLS_PER_STEP` are left out, as if the model had never asked for them: it
+        sees in the transcript which ones were run, and may ask for the others in its next step.
+        Arguments that are too large are replaced as `arguments.bounded` has it.
+        """
+        if self.finish is None:
+            raise ValueError("the answer is not complete")
+        work = partial(self._completed, step, self.finish)
+        return await aside(work, (call.arguments for call in self.calls))
+
+    def _completed(self, step: int, finish: FinishPart) -> MessageCompleted:
+        calls = self.calls[:MAX_CALLS_PER_STEP]
+        arguments = bounded(call.arguments for call in calls)
+        return MessageCompleted(
+            text="".join(self.texts),
+            tool_calls=tuple(
+                ToolCall(
+                    call_id=call_id(step, index),
+                    name=_tool_name(call.name),
+                    arguments=arguments[index],
+                )
+                for index, call in enumerate(calls)
+            ),
+            finish_reason="tool_calls" if calls else finish.reason,
+            usage=finish.usage,
+        )
+
+    def interrupted(self) -> MessageInterrupted:
+        """The text so far; calls that it asked for are dropped, they will not run."""
+        text = "".join(self.texts)
+        return (
+            MessageInterrupted(text=text, usage=self.finish.usage)
+            if self.finish
+            else MessageInterrupted(text=text)
+        )
+
+
+async def model_result(
+    body: MessageCompleted | MessageInterrupted, agent: AgentSpec
+) -> ModelResult:
+    """What the workflow has to know of a message: at most 32 KiB of JSON, whatever its size."""
+    return await aside(partial(_result, body, agent), (call.arguments for call in body.tool_calls))
+
+
+def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
+    calls = (planned(call, agent.tool(call.name)) for call in body.tool_calls)
+    return ModelResult(
+        finish_reason=body.finish_reason,
+        calls=tuple(_with_small_questions(calls)),
+        usage=body.usage,
+        preview=preview(body.text),
+        interrupted=isinstance(body, MessageInterrupted),
+    )
+
+
+def planned(call: ToolCall, tool: ToolSpec | None) -> PlannedCall:
+    """A call as the workflow sees it: what a person has to do for it first is decided here.
+
+    Arguments that do not fit, or that nothing could take, need nobody: the call fails before
+    anything runs.
+    """
+    plan = PlannedCall(call_id=call.call_id, name=call.name, preview=call_preview(call.arguments))
+    if tool is None or unusable(call.arguments) or mismatch(tool.parameters, call.arguments):
+        return plan
+    if not tool.asks:
+        return plan.model_copy(update={"approval": needs_approval(tool, call.arguments)})
+    given = {name: value for name, value in call.arguments.items() if value is not None}
+    try:
+        question = Question.model_validate(given)
+    except ValidationError:
+        return plan
+    asked = preview(str(given.get("question", "")), CALL_PREVIEW_CHARS)
+    return plan.model_copy(update={"question": question, "preview": asked})
+
+
+def _with_small_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
+    """The calls; a question for which there is no room is none, and the model is told so."""
+    room = MAX_QUESTIONS_BYTES
+    for call in calls:
+        size = len(call.question.model_dump_json().encode()) if call.question else 0
+        fits = size <= room
+        room -= size if fits else 0
+        yield call if fits else call.model_copy(update={"question": None})
+
+
+def call_preview(arguments: dict[str, JsonValue]) -> str:
+    """`path=README.md, limit=5`: one line for people, at most 120 characters."""
+    shown = (f"{name}={_shown(value)}" for name, value in arguments.items())
+    line = preview(" ".join(", ".join(shown).split()), CALL_PREVIEW_CHARS)
+    return "".join(char if char.isprintable() else "?" for char in line)
+
+
+def _shown(value: JsonValue) -> str:
+    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
+    return text[: CALL_PREVIEW_CHARS + 1]
+
+
+def _tool_name(name: str) -> str:
+    """The name in the form that every provider accepts when it is told of the call later."""
+    return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:NAME_CHARS] or "_"

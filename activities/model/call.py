@@ -1,0 +1,292 @@
+"""The activity `call_model`: transcript → provider → deltas → message."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable, Sequence
+from datetime import timedelta
+from typing import NoReturn
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from relayline.activities.attempt import (
+    Attempt,
+    behind,
+    cancelled_by_run,
+    heartbeats,
+    uninterrupted,
+)
+from relayline.activities.backoff import backoff_s
+from relayline.activities.completion import message_in
+from relayline.activities.model.answer import Answer, model_result
+from relayline.activities.model.deltas import DeltaWriter
+from relayline.activities.model.port import (
+    BadScript,
+    EmptyAnswer,
+    ModelProvider,
+    Prompt,
+    ProviderError,
+    UnknownModel,
+)
+from relayline.activities.model.window import Context
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import (
+    AttemptFailed,
+    EventBody,
+    MessageCompleted,
+    MessageInterrupted,
+)
+from relayline.contracts.runs import RunError
+from relayline.contracts.steps import (
+    MAX_CALLS_PER_STEP,
+    ModelRequest,
+    ModelResult,
+    message_key,
+    preview,
+    step_scope,
+)
+from relayline.journal.port import Journal
+from relayline.projections.superseded import superseded_attempts
+from relayline.projections.valid import counting
+
+MAX_FAILURES = 6
+"""Failures of the provider, of the kind that a retry may help, after which a call gives up."""
+MAX_EMPTY_ANSWERS = 3
+"""Empty answers after which a call gives up: a model that has nothing to say seldom finds words."""
+MAX_RETRY_AFTER_S = 3600.0
+"""The longest wait that a provider is granted."""
+MAX_SUMMARY_FAILURES = 3
+"""Failures of the provider in one step after which a context is compacted without a summary."""
+CLOSE_BOUND_S = 2.0
+"""How long a provider's stream may take to close when the run is cancelled."""
+MESSAGE_CHARS = 1000
+
+
+class ModelActivities:
+    """The activity `call_model`."""
+
+    def __init__(self, journal: Journal, providers: Callable[[str], ModelProvider]) -> None:
+        self._journal = journal
+        self._providers = providers
+
+    @activity.defn
+    async def call_model(self, request: ModelRequest) -> ModelResult:
+        """Ask the model for its next message, and journal it as it comes and as a whole.
+
+        A message that is in the journal already is returned and never paid for again. A transcript
+        over the bound of the agent's policy is compacted first (see `window.py`). Cancelled
+        by the run, `message.interrupted` with the text so far is journaled; stopped for any other
+        reason (a worker that shuts down, a lost heartbeat), nothing more is written and the next
+        attempt starts over, marking what this one streamed as superseded.
+
+        Raises:
+            ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, the sixth
+                failure of the provider (`model-unavailable`) and the third empty answer
+                (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
+                `journal-incomplete`, final: the step before has no message.
+                `attempt-behind`: Temporal counts attempts anew, the next may be ahead.
+                The journal's errors are as in `Attempt`.
+            CancelledError: the run or the worker stopped the call.
+        """
+        async with heartbeats():
+            scope = step_scope(request.epoch, request.step)
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
+            key = message_key(request.epoch, request.step)
+            first = await attempt.open(request.outbox, key)
+            facts = counting(await attempt.read_all(facts=True))
+            if answered := await _answered(key, facts):
+                return await model_result(answered, request.agent)
+            _check_whole(request.step, facts)
+            if not first:
+                await _supersede(attempt, request, facts)
+            return await _Call(attempt, request, facts).run(self._providers)
+
+
+class _Call:
+    """One attempt of one call."""
+
+    def __init__(
+        self, attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]
+    ) -> None:
+        self._attempt = attempt
+        self._scope = step_scope(request.epoch, request.step)
+        self._request = request
+        self._facts = facts
+        self._context = Context(attempt, request, facts)
+        self._answer = Answer()
+        self._writer = DeltaWriter(attempt, request.step)
+
+    async def run(self, providers: Callable[[str], ModelProvider]) -> ModelResult:
+        """Stream the answer into the journal, and end it there in one of three ways."""
+        reading = asyncio.create_task(self._read(providers))
+        try:
+            await asyncio.wait({reading, self._writer.task}, return_when=asyncio.FIRST_COMPLETED)
+            if not reading.done():
+                await self._writer.task  # it ended first: the journal has refused a delta
+            if error := reading.exception():
+                await self._fail(error)
+            return await uninterrupted(self._complete())
+        except asyncio.CancelledError:
+            await uninterrupted(self._interrupt(reading))
+            raise
+        finally:
+            self._writer.abort()
+            if not reading.done():
+                await uninterrupted(_stop(reading))
+
+    async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
+        agent = self._request.agent
+        provider = providers(agent.model)
+        failures = len(_failures(self._facts, self._request.step))
+        patient = failures + 1 < MAX_SUMMARY_FAILURES
+        prompt = Prompt(
+            model=agent.model,
+            instructions=agent.instructions,
+            messages=await self._context.messages(provider, patient=patient),
+            tools=agent.tools,
+            attempt=self._attempt.number,
+        )
+        await self._answer.receive(provider, prompt, self._writer)
+
+    async def _complete(self) -> ModelResult:
+        if len(self._answer.calls) > MAX_CALLS_PER_STEP:
+            activity.logger.warning(
+                "tool calls left out", extra={"asked_for": len(self._answer.calls)}
+            )
+        body = await self._answer.completed(self._request.step)
+        body = body.model_copy(update={"usage": body.usage + self._context.owed})
+        await self._writer.close(self._event(body, self._message_key))
+        return await model_result(body, self._request.agent)
+
+    async def _interrupt(self, reading: asyncio.Task[None]) -> None:
+        """Journal the text so far, if the run has stopped the call and nothing else has.
+
+        If it can't be done, the step is sealed later.
+        """
+        await _stop(reading)
+        if not await cancelled_by_run():
+            return
+        try:
+            await self._writer.close()
+            await self._attempt.append(self._event(self._answer.interrupted(), self._message_key))
+        except ApplicationError as error:
+            activity.logger.warning("interrupted text not journaled", extra={"reason": error.type})
+
+    async def _fail(self, error: BaseException) -> NoReturn:
+        """Journal the failure if the call is tried again, and tell Temporal which it is."""
+        if isinstance(error, ApplicationError):
+            raise error  # the journal's, about a compaction
+        kind, final, message = _classified(error)
+        kinds = [*_failures(self._facts, self._request.step), kind]
+        failures = len(kinds)
+        empty = kinds.count(ErrorType.EMPTY_ANSWER)
+        if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
+            final, message = True, f"{message}, {empty} times"
+        elif not final and failures >= MAX_FAILURES:
+            final, message = True, f"the provider failed {failures} times, at last: {message}"
+        message = preview(message, MESSAGE_CHARS)
+        wait_s = _wait_s(error, failures)
+        failed = AttemptFailed(
+            error=RunError(type=kind, message=message, step=self._request.step),
+            retry_in_s=wait_s,
+        )
+        fact = self._event(failed, f"{self._scope}/failure/{failures}")
+        await self._writer.close(*(() if final else (fact,)))
+        raise ApplicationError(
+            message,
+            type=kind,
+            non_retryable=final,
+            next_retry_delay=timedelta(seconds=wait_s),
+            category=ApplicationErrorCategory.BENIGN,
+        ).with_traceback(error.__traceback__) from None  # causes would show what was cut out
+
+    @property
+    def _message_key(self) -> str:
+        return message_key(self._request.epoch, self._request.step)
+
+    def _event(self, body: EventBody, key: str) -> NewEvent:
+        return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
+
+
+def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
+    """The step before has left its message; else the model would be told a story with a hole.
+
+    Raises:
+        ApplicationError: `journal-incomplete`: the journal is older than the run.
+    """
+    kinds = {"message.completed", "message.interrupted"}
+    if step > 1 and not any(fact.step == step - 1 and fact.type in kinds for fact in facts):
+        raise ApplicationError(
+            f"the journal has no message of step {step - 1}, which this run has had: was the "
+            "journal restored from an older backup than Temporal's?",
+            type=ErrorType.JOURNAL_INCOMPLETE,
+            non_retryable=True,
+        )
+
+
+async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
+    """Void what earlier attempts streamed; the fence is up, so they add nothing more.
+
+    Raises:
+        ApplicationError: `attempt-behind`: there was an attempt of this number, which may still
+            write; Temporal tries again.
+    """
+    scope = step_scope(request.epoch, request.step)
+    first = next((fact.seq for fact in facts if fact.step == request.step), 1)
+    events = await attempt.read_all(first - 1, facts=False)
+    of_step = [event for event in events if event.step == request.step]
+    if attempt.number == 1 or any(event.attempt == attempt.number for event in of_step):
+        raise behind(f"attempt {attempt.number} of step {request.step} has begun before")
+    void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
+    if void:
+        await attempt.append(*void)
+
+
+def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
+    """The type of each failure of earlier attempts."""
+    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
+    bodies = (fact.body() for fact in failed)
+    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
+
+
+def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
+    """The type of a failure, whether it is final, and what people are told."""
+    match error:
+        case UnknownModel():
+            return ErrorType.UNKNOWN_MODEL, True, str(error)
+        case BadScript():
+            return ErrorType.BAD_SCRIPT, True, str(error)
+        case EmptyAnswer():
+            return ErrorType.EMPTY_ANSWER, False, str(error)
+        case ProviderError():
+            refused = not error.retryable
+            kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE
+            return kind, refused, str(error)
+        case _:
+            # Unforeseen, but counted: nobody pays for the same answer without end. The text of
+            # the error is left out, because nobody has looked it over for secrets.
+            what = f"the answer could not be read: {type(error).__name__}"
+            return ErrorType.MODEL_UNAVAILABLE, False, what
+
+
+def _wait_s(error: BaseException, failures: int) -> float:
+    """Seconds to wait before the next attempt: as the provider asked, else longer each time."""
+    wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
+    return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+async def _stop(reading: asyncio.Task[None]) -> None:
+    """Close the provider's stream, and give it a moment for that."""
+    reading.cancel()
+    await asyncio.wait({reading}, timeout=CLOSE_BOUND_S)
+    if reading.done() and not reading.cancelled() and (error := reading.exception()):
+        activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
+
+
+async def _answered(
+    key: str, facts: Sequence[StoredEvent]
+) -> MessageCompleted | MessageInterrupted | None:
+    """The message that ended this step, if an earlier attempt got that far."""
+    return await message_in(next((fact for fact in reversed(facts) if fact.key == key), None))

@@ -1,0 +1,70 @@
+"""Makes the models of remote providers. Slow to import: see factory.py."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, NamedTuple
+
+import httpx2
+from pydantic_ai.models import create_async_httpx2_client, infer_model
+from pydantic_ai.models.openai import OpenAIChatModel
+from pydantic_ai.profiles.openai import OpenAIModelProfile
+from pydantic_ai.providers import Provider
+from pydantic_ai.providers.anthropic import AnthropicProvider
+from pydantic_ai.providers.google import GoogleProvider
+from pydantic_ai.providers.ollama import OllamaProvider
+from pydantic_ai.providers.openai import OpenAIProvider
+from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
+
+from relayline.activities.model.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
+from relayline.catalog.models import ModelRef
+
+_Make = Callable[[httpx2.AsyncClient], Provider[Any]]
+
+_PROVIDERS: dict[str, _Make] = {
+    "openai": lambda client: OpenAIProvider(http_client=client),
+    "anthropic": lambda client: AnthropicProvider(http_client=client),
+    "google": lambda client: GoogleProvider(http_client=client),
+    "ollama": lambda client: OllamaProvider(http_client=client),
+}
+_ENDS_ALWAYS = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+"""An answer without a finish reason was cut off, and must not pass for a whole one."""
+
+
+class Server(NamedTuple):
+    """An OpenAI-compatible server."""
+
+    base_url: str
+    api_key: str = ""
+
+
+def connect(
+    ref: ModelRef, server: Server | None, secrets: Iterable[str], idle_s: float
+) -> RemoteModel:
+    """The model, ready to be called; nothing is sent yet.
+
+    Args:
+        ref: Provider and name.
+        server: For `compatible` and `local`; the others know where to go.
+        secrets: What must not stand in any message.
+        idle_s: As of `RemoteModel`.
+    """
+    client = create_async_httpx2_client(
+        timeout=httpx2.Timeout(2 * idle_s, connect=CONNECT_TIMEOUT_S)
+    )
+    if server:
+        return RemoteModel(_compatible(ref, server, client), secrets, client, idle_s)
+    provider = _PROVIDERS[ref.provider](client)
+    model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
+    return RemoteModel(model, secrets, client, idle_s)
+
+
+def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> OpenAIChatModel:
+    provider = OpenAICompatibleProvider(
+        ref.provider,
+        base_url=server.base_url,
+        api_key=server.api_key or None,
+        http_client=client,
+        profile=_ENDS_ALWAYS,
+    )
+    return OpenAIChatModel(ref.name or ref.provider, provider=provider)

@@ -1,0 +1,18 @@
+"""The model `local`: a small one on this machine, behind an OpenAI-compatible server."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncGenerator
+
+from relayline.activities.model.port import ModelPart, ModelProvider, Prompt
+
+
+class LocalModel:
+    """A `ModelProvider` that keeps tools from a model too small to call them."""
+
+    def __init__(self, server: ModelProvider) -> None:
+        self._server = server
+
+    def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+        """As the server's; the model is not told of any tools."""
+        return self._server.stream(prompt._replace(tools=()))

@@ -1,0 +1,98 @@
+"""Our transcript and tools, in the terms of pydantic-ai. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic_ai.messages import (
+    InstructionPart,
+    ModelMessage,
+    ModelRequest,
+    ModelRequestPart,
+    ModelResponse,
+    TextPart,
+    ToolCallPart,
+    ToolReturnPart,
+    UserPromptPart,
+)
+from pydantic_ai.models import ModelRequestParameters
+from pydantic_ai.tools import ToolDefinition
+
+from relayline.activities.model.port import Prompt
+from relayline.contracts.messages import (
+    AssistantMessage,
+    Message,
+    OmittedMessages,
+    ToolMessage,
+    UserMessage,
+)
+from relayline.contracts.runs import ToolSpec
+
+GO_ON = "(You were interrupted here. Go on.)"
+"""Said to a model whose answer was interrupted, when nobody has said anything since."""
+
+
+def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
+    """The transcript; what stands between two answers is one request, an empty answer is none.
+
+    It ends with a request: not every provider takes an answer as the last message.
+    """
+    mapped: list[ModelMessage] = []
+    parts: list[ModelRequestPart] = []
+    for message in messages:
+        match message:
+            case UserMessage() | OmittedMessages():
+                parts.append(UserPromptPart(content=message.text))
+            case ToolMessage():
+                parts.append(_tool_return(message))
+            case AssistantMessage(text=text, tool_calls=calls):
+                if not text and not calls:
+                    continue
+                if parts:
+                    mapped.append(ModelRequest(parts=parts))
+                    parts = []
+                mapped.append(_response(message))
+    return [*mapped, *_last(parts, go_on=bool(mapped))]
+
+
+def _last(parts: list[ModelRequestPart], *, go_on: bool) -> list[ModelMessage]:
+    """The request at the end of the transcript."""
+    if not parts and go_on:
+        parts = [UserPromptPart(content=GO_ON)]
+    return [ModelRequest(parts=parts)] if parts else []
+
+
+def request_parameters(prompt: Prompt) -> ModelRequestParameters:
+    """The tools and the instructions."""
+    instructions = prompt.instructions.strip()
+    return ModelRequestParameters(
+        function_tools=[_tool(spec) for spec in prompt.tools],
+        instruction_parts=[InstructionPart(content=instructions)] if instructions else None,
+    )
+
+
+def _tool(spec: ToolSpec) -> ToolDefinition:
+    return ToolDefinition(
+        name=spec.name,
+        description=spec.description or None,
+        parameters_json_schema=dict(spec.parameters),
+    )
+
+
+def _tool_return(message: ToolMessage) -> ToolReturnPart:
+    return ToolReturnPart(
+        tool_name=message.name,
+        content=message.output,
+        tool_call_id=message.call_id,
+        outcome="failed" if message.is_error else "success",
+    )
+
+
+def _response(message: AssistantMessage) -> ModelResponse:
+    calls = [
+        ToolCallPart(tool_name=call.name, args=dict(call.arguments), tool_call_id=call.call_id)
+        for call in message.tool_calls
+    ]
+    return ModelResponse(
+        parts=[*([TextPart(content=message.text)] if message.text else ()), *calls]
+    )

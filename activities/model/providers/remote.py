@@ -1,0 +1,234 @@
+"""Models behind an HTTP API, spoken to through pydantic-ai's model layer."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import AsyncGenerator, Awaitable, Iterable
+from contextlib import AsyncExitStack
+from typing import NoReturn, TypeVar
+
+import httpx2
+from pydantic import JsonValue
+from pydantic_ai.direct import model_request_stream
+from pydantic_ai.exceptions import (
+    AgentRunError,
+    ContentFilterError,
+    ModelAPIError,
+    ModelConnectionError,
+    ModelHTTPError,
+    ModelQuotaExceededError,
+    ModelRequestRejectedError,
+    UserError,
+)
+from pydantic_ai.messages import (
+    ModelResponse,
+    ModelResponseStreamEvent,
+    PartDeltaEvent,
+    PartStartEvent,
+    TextPartDelta,
+    ThinkingPart,
+    ThinkingPartDelta,
+    ToolCallPart,
+    ToolCallPartDelta,
+)
+from pydantic_ai.messages import TextPart as TextStart
+from pydantic_ai.models import Model
+from pydantic_ai.settings import ModelSettings
+from pydantic_core import from_json
+
+from relayline.activities.arguments import malformed
+from relayline.activities.model.port import (
+    CallPart,
+    FinishPart,
+    ModelPart,
+    Prompt,
+    ProviderError,
+    ReasoningPart,
+    TextPart,
+)
+from relayline.activities.model.providers.prompts import model_messages, request_parameters
+from relayline.activities.model.providers.redaction import redacted
+from relayline.activities.model.providers.status import retry_helps
+from relayline.contracts.messages import Usage
+
+CONNECT_TIMEOUT_S = 10.0
+IDLE_TIMEOUT_S = 60.0
+"""The longest silence of a provider, before its first word and between two."""
+MAX_CALLS_BYTES = 4 * 1024 * 1024
+"""Of the tool calls of one answer, as they come: nobody wants that much."""
+MESSAGE_CHARS = 1000
+
+T = TypeVar("T")
+
+_FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
+
+
+class RemoteModel:
+    """A `ModelProvider` over one of pydantic-ai's models.
+
+    The provider's own retries are off: every failure is seen and counted. What it says of a
+    failure is cut to 1,000 characters, and the secrets are cut out of it.
+
+    Args:
+        model: Whom to ask.
+        secrets: What must not stand in any message.
+        client: Closed with this.
+        idle_s: Seconds that the provider may be silent, before its first word and between two;
+            what it sends merely to keep the connection open is no word. The time that the reader
+            takes does not count.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        secrets: Iterable[str] = (),
+        client: httpx2.AsyncClient | None = None,
+        idle_s: float = IDLE_TIMEOUT_S,
+    ) -> None:
+        self._model = model
+        self._secrets = frozenset(secrets)
+        self._client = client
+        self._idle_s = idle_s
+        # Temporal owns the retries; silence is judged here, so the socket's own judge is later
+        self._settings = ModelSettings(timeout=2 * idle_s, max_retries=0)
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+        """The answer, piece by piece; its tool calls come when the provider has ended it.
+
+        Raises:
+            ProviderError: the provider refused, failed, fell silent, broke off, or went on and on
+                about a tool call.
+        """
+        calls_bytes = 0
+        try:
+            async with AsyncExitStack() as stack:
+                opening = stack.enter_async_context(
+                    model_request_stream(
+                        self._model,
+                        model_messages(prompt.messages),
+                        model_settings=self._settings,
+                        model_request_parameters=request_parameters(prompt),
+                    )
+                )
+                response = await self._in_time(opening, prompt.model)
+                events = aiter(response)
+                while event := await self._in_time(anext(events, None), prompt.model):
+                    calls_bytes += _call_bytes(event)
+                    if calls_bytes > MAX_CALLS_BYTES:
+                        raise ProviderError(f"{prompt.model} sent no end of calls", retryable=True)
+                    if piece := _piece(event):
+                        yield piece
+                for part in _ending(response.get(), prompt.model):
+                    yield part
+        except (AgentRunError, UserError, httpx2.HTTPError, OSError) as error:
+            self._fail(error, prompt.model)
+
+    async def aclose(self) -> None:
+        """Close the connections."""
+        if self._client:
+            await self._client.aclose()
+
+    async def _in_time(self, word: Awaitable[T], model: str) -> T:
+        """What the provider says next, if it does in time."""
+        try:
+            async with asyncio.timeout(self._idle_s) as silence:
+                return await word
+        except TimeoutError:
+            if not silence.expired():
+                raise
+            text = f"{model} said nothing for {self._idle_s:g} s"
+            raise ProviderError(text, retryable=True) from None
+
+    def _fail(self, error: Exception, model: str) -> NoReturn:
+        """Raise what the failure means, without its cause: that may hold what was cut out."""
+        text = redacted(f"{model}: {_said(error)}", self._secrets)
+        status = error.status_code if isinstance(error, ModelHTTPError) else None
+        raise ProviderError(
+            _clean(text)[:MESSAGE_CHARS],
+            retryable=_retryable(error),
+            status=status,
+            retry_after_s=error.retry_after if isinstance(error, ModelAPIError) else None,
+        ).with_traceback(error.__traceback__) from None
+
+
+def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
+    """A piece of text or reasoning; None for everything else."""
+    match event:
+        case PartStartEvent(part=TextStart(content=text)):
+            return TextPart(_clean(text))
+        case PartStartEvent(part=ThinkingPart(content=text)):
+            return ReasoningPart(_clean(text))
+        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
+            return TextPart(_clean(text))
+        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
+            return ReasoningPart(_clean(text))
+        case _:
+            return None
+
+
+def _call_bytes(event: ModelResponseStreamEvent) -> int:
+    """How much it adds to the tool calls."""
+    match event:
+        case PartStartEvent(part=ToolCallPart(tool_name=name, args=args)):
+            return len(name) + len(str(args or "")) + 1
+        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=args)):
+            return len(str(args or ""))
+        case _:
+            return 0
+
+
+def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
+    """The tool calls and the end.
+
+    Raises:
+        ProviderError: the provider did not end the answer, or says that it failed in it.
+    """
+    if response.state != "complete" or response.finish_reason == "error":
+        raise ProviderError(f"{model} broke off in mid-answer", retryable=True)
+    calls = [
+        CallPart(_clean(part.tool_name), _arguments(part.args))
+        for part in response.parts
+        if isinstance(part, ToolCallPart)
+    ]
+    reason = "tool_calls" if calls else _FINISH.get(response.finish_reason or "", "other")
+    usage = Usage(
+        input_tokens=response.usage.input_tokens, output_tokens=response.usage.output_tokens
+    )
+    return [*calls, FinishPart(reason, usage)]
+
+
+def _arguments(given: object) -> dict[str, JsonValue]:
+    """A call's arguments; JSON that is no object is `malformed`."""
+    if not given:
+        return {}
+    try:
+        arguments = from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
+    except ValueError:
+        arguments = None
+    return arguments if isinstance(arguments, dict) else malformed(_clean(str(given)))
+
+
+def _retryable(error: Exception) -> bool:
+    match error:
+        case ModelQuotaExceededError() | ModelRequestRejectedError() | ContentFilterError():
+            return False
+        case ModelHTTPError(status_code=status):
+            return retry_helps(status)
+        case UserError():
+            return False
+        case _:
+            return True
+
+
+def _said(error: Exception) -> str:
+    """What the provider said; of a broken connection, also what broke it."""
+    text = str(error) or type(error).__name__
+    root: BaseException = error
+    while isinstance(error, ModelConnectionError) and root.__cause__:
+        root = root.__cause__
+    return text if root is error else f"{text} ({type(root).__name__}: {root})"
+
+
+def _clean(text: str) -> str:
+    """The text with halves of surrogate pairs replaced, which nobody could store."""
+    return text.encode("utf-8", "replace").decode("utf-8")

@@ -1,0 +1,153 @@
+"""The model `rehearsal`: plays a script, or answers plain text as the demo planner."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
+from itertools import islice
+
+from relayline.activities.model.port import (
+    BadScript,
+    CallPart,
+    FinishPart,
+    ModelPart,
+    Prompt,
+    ProviderError,
+    ReasoningPart,
+    TextPart,
+)
+from relayline.activities.model.providers.planner import answers_since, plan
+from relayline.activities.model.providers.status import retry_helps
+from relayline.catalog.rehearsal import (
+    Fail,
+    Item,
+    MalformedScript,
+    ManyCalls,
+    OneCall,
+    Say,
+    Script,
+    Think,
+    Tokens,
+    is_script,
+    parse_script,
+)
+from relayline.contracts.messages import Message, Usage, UserMessage
+
+END_OF_SCRIPT = Say(say="(end of script)")
+"""What is said when no item of the script is left, so that no answer is empty."""
+
+_WORD = re.compile(r"\s*\S+\s*|\s+")
+
+
+class RehearsalModel:
+    """A `ModelProvider` without a model: deterministic, offline, free of charge.
+
+    The newest user message decides. A script is played: one call plays the items up to and
+    including the next one that calls a tool. Plain text after a script is answered with
+    `Understood: <text>`; without a script, by the demo planner. A summary says how many words it
+    sums up. Words are counted as tokens.
+    """
+
+    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+        """The answer, piece by piece.
+
+        Raises:
+            BadScript: the newest message is a script, but not a good one.
+            ProviderError: the script says so.
+        """
+        loop = asyncio.get_running_loop()
+        due, words, calls = loop.time(), 0, 0
+        for wait_s, part in _played(_items(prompt), prompt.attempt):
+            if wait_s:
+                due += wait_s  # not from now on, so that the pace holds on a busy machine
+                await asyncio.sleep(max(due - loop.time(), 0))
+            else:
+                due = loop.time()
+            if isinstance(part, CallPart):
+                calls += 1
+            elif isinstance(part, TextPart | ReasoningPart):
+                words += len(part.text.split())
+            yield part
+        usage = Usage(input_tokens=_words_in(prompt), output_tokens=words + calls)
+        yield FinishPart("tool_calls" if calls else "stop", usage)
+
+
+def _items(prompt: Prompt) -> Sequence[Item]:
+    """What this call plays."""
+    if prompt.purpose == "summary":
+        return (Say(say=f"A rehearsed summary of {_words_of(prompt.messages)} words."),)
+    users = [index for index, it in enumerate(prompt.messages) if isinstance(it, UserMessage)]
+    newest = prompt.messages[users[-1]] if users else UserMessage(text="")
+    text = newest.text if isinstance(newest, UserMessage) else ""
+    since = prompt.messages[users[-1] + 1 :] if users else ()
+    try:
+        script = parse_script(text)
+    except MalformedScript as error:
+        raise BadScript(str(error)) from error
+    if script is not None:
+        return _segment(script, answers_since(since))
+    if any(is_script(it.text) for it in prompt.messages if isinstance(it, UserMessage)):
+        return (Say(say=f"Understood: {text}"),)
+    return plan(text, since, prompt.tools)
+
+
+def _segment(script: Script, number: int) -> Sequence[Item]:
+    """The items of one step: those after the `number`th call, up to and with the next."""
+    calls = [index for index, item in enumerate(script) if isinstance(item, OneCall | ManyCalls)]
+    bounds = [0, *(index + 1 for index in calls), len(script)]
+    items = script[bounds[number] : bounds[number + 1]] if number + 1 < len(bounds) else ()
+    silent = not any(isinstance(item, Say | Tokens | OneCall | ManyCalls) for item in items)
+    return (*items, END_OF_SCRIPT) if silent else items
+
+
+def _played(items: Iterable[Item], attempt: int) -> Iterator[tuple[float, ModelPart]]:
+    """The parts that the items stand for, each with the seconds to wait for it."""
+    for item in items:
+        match item:
+            case OneCall():
+                yield 0, CallPart(item.call, item.arguments)
+            case ManyCalls():
+                for call in item.calls:
+                    yield 0, CallPart(call.name, call.arguments)
+            case Fail():
+                if attempt <= item.times:
+                    raise _failure(item)
+            case Say() | Think() | Tokens():
+                yield from _streamed(item)
+
+
+def _streamed(item: Say | Think | Tokens) -> Iterator[tuple[float, ModelPart]]:
+    make = ReasoningPart if isinstance(item, Think) else TextPart
+    for index, piece in enumerate(_pieces(item)):
+        yield item.every_ms / 1000 if index else 0, make(piece)
+
+
+def _pieces(item: Say | Think | Tokens) -> Iterator[str]:
+    """The item's text in pieces of `words_per_delta` words; together they are the text."""
+    match item:
+        case Say(say=text) | Think(think=text):
+            words: Iterator[str] = (match.group() for match in _WORD.finditer(text))
+        case Tokens(tokens=count):
+            words = (f"w{n} " if n < count else f"w{n}" for n in range(1, count + 1))
+    while piece := "".join(islice(words, item.words_per_delta)):
+        yield piece
+
+
+def _failure(item: Fail) -> ProviderError:
+    return ProviderError(
+        f"rehearsal: the script says HTTP {item.fail}",
+        retryable=retry_helps(item.fail),
+        status=item.fail,
+        retry_after_s=item.retry_after_s,
+    )
+
+
+def _words_in(prompt: Prompt) -> int:
+    """Words of the instructions and of everything said so far."""
+    return len(prompt.instructions.split()) + _words_of(prompt.messages)
+
+
+def _words_of(messages: Iterable[Message]) -> int:
+    texts = (it.output if it.role == "tool" else it.text for it in messages)
+    return sum(len(text.split()) for text in texts)

@@ -1,0 +1,297 @@
+"""The activity `call_tool`: look up, check, claim, run, record."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Mapping
+from datetime import UTC, datetime, timedelta
+from functools import partial
+from typing import Any, NoReturn, TypeVar
+
+from pydantic import JsonValue
+from temporalio import activity
+from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+
+from relayline.activities.attempt import Attempt, cancelled_by_run, heartbeats, uninterrupted
+from relayline.activities.backoff import backoff_s
+from relayline.activities.threads import aside
+from relayline.activities.tool.context import RunningTool, ToolThreads
+from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.work import ToolWork
+from relayline.catalog.schema import needs_approval
+from relayline.catalog.tools import Tool
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import (
+    EventBody,
+    MessageCompleted,
+    ToolAbandoned,
+    ToolCancelled,
+    ToolCompleted,
+    ToolFailed,
+    ToolStarted,
+)
+from relayline.contracts.messages import ToolCall
+from relayline.contracts.steering import ApprovalResolved
+from relayline.contracts.steps import (
+    CheckRequest,
+    CheckResult,
+    ToolOutcome,
+    ToolRequest,
+    call_scope,
+    claim_key,
+    preview,
+    resolved_key,
+    result_key,
+)
+from relayline.journal.port import Journal
+
+T = TypeVar("T")
+
+STOP_BOUND_S = 10.0
+"""How long a tool may take to stop when the run is cancelled; less than the workflow waits."""
+TIMEOUT_GRACE_S = 2.0
+"""How long a tool may take to stop after its time was up."""
+RECORD_FOR_S = 10.0
+"""How long the result of a finished tool is offered to a journal that does not answer."""
+_RECORD_PAUSE_S = 0.5
+
+
+class ToolActivities:
+    """The activity `call_tool`."""
+
+    def __init__(
+        self, journal: Journal, tools: Mapping[str, Tool], *, stop_bound_s: float = STOP_BOUND_S
+    ) -> None:
+        self._journal = journal
+        self._tools = tools
+        self._threads = ToolThreads()
+        self._stop_bound_s = stop_bound_s
+
+    @activity.defn
+    async def call_tool(self, request: ToolRequest) -> ToolOutcome:
+        """Run one tool call and journal how it ended, once.
+
+        A call that has ended is answered from the journal and never runs again. Cancelled by the
+        run, the tool is told to stop and the journal says whether it did; stopped for any other
+        reason (a worker that shuts down), nothing final is written and the next attempt runs it.
+
+        Raises:
+            ApplicationError: the tool failed; non-retryable when its retries are used up or a
+                retry can't help. What is the journal's fault does not count as a failure.
+                `outcome-unknown`: an unsafe tool was begun by another attempt; nothing is
+                journaled, a person has to say what became of it.
+            CancelledError: the run or the worker stopped the call.
+        """
+        async with heartbeats():
+            scope = call_scope(request.epoch, request.call.call_id, request.run)
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
+            key = result_key(request.epoch, request.call.call_id)
+            await attempt.open(request.outbox, key)
+            if ended := await attempt.get(key):
+                return _as_before(request, ended)
+            call = _Call(attempt, request, self._threads, self._stop_bound_s)
+            return await call.run(self._tools.get(request.call.name))
+
+    @activity.defn
+    async def check_arguments(self, request: CheckRequest) -> CheckResult:
+        """Whether the tool can take the arguments that a person gave; runs nothing."""
+        tool = self._tools.get(request.tool.name)
+        if tool is None:
+            return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
+        try:
+            work = partial(checked_arguments, request.tool, tool, request.arguments)
+            await aside(work, request.arguments.values())
+        except BadArguments as error:
+            return CheckResult(problem=str(error))
+        return CheckResult()
+
+
+class _Call:
+    """One attempt of one call."""
+
+    def __init__(
+        self, attempt: Attempt, request: ToolRequest, threads: ToolThreads, stop_bound_s: float
+    ) -> None:
+        self._attempt = attempt
+        self._request = request
+        self._threads = threads
+        self._stop_bound_s = stop_bound_s
+        self._id = request.call.call_id
+        self._name = request.call.name
+
+    async def run(self, tool: Tool | None) -> ToolOutcome:
+        """Check, claim, run, record."""
+        try:
+            given = await self._arguments()
+            ready, arguments = await aside(partial(self._checked, tool, given), given.values())
+            await self._start(given)
+            return await self._execute(ready, arguments)
+        except ToolFailure as failure:
+            return await uninterrupted(self._fail(failure))
+
+    async def _planned(self) -> ToolCall:
+        """The call as the model asked for it, from the message of its step."""
+        body = await self._attempt.message(self._request.step)
+        calls = body.tool_calls if isinstance(body, MessageCompleted) else ()
+        for call in calls:
+            if call.call_id == self._id:
+                return call
+        raise ToolFailure(ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r}")
+
+    async def _arguments(self) -> dict[str, JsonValue]:
+        """What a person put in place of the model's arguments, else the model's."""
+        planned = (await self._planned()).arguments
+        if self._request.approval_id is None:
+            return planned
+        stored = await self._attempt.get(resolved_key(self._request.approval_id))
+        body = stored.body() if stored else None
+        if not isinstance(body, ApprovalResolved) or body.decision != "approve":
+            raise ToolFailure(
+                ErrorType.APPROVAL_REQUIRED,
+                f"the journal has no approval {self._request.approval_id!r}",
+            )
+        return planned if body.arguments is None else body.arguments
+
+    def _checked(
+        self, tool: Tool | None, given: dict[str, JsonValue]
+    ) -> tuple[Tool, dict[str, Any]]:
+        """The tool and its arguments, if it may run with them."""
+        spec = self._request.tool
+        if spec is None:
+            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this agent has no tool {self._name!r}")
+        if tool is None:
+            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
+        arguments = checked_arguments(spec, tool, given)
+        if self._request.approval_id is None and needs_approval(spec, given):
+            raise ToolFailure(
+                ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
+            )
+        return tool, arguments
+
+    async def _start(self, given: dict[str, JsonValue]) -> None:
+        """Show that the tool starts; an unsafe one is claimed by that, for this attempt only."""
+        started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
+        request = self._request
+        key = claim_key(request.epoch, self._id, request.run) if self._unsafe else None
+        [appended] = await self._attempt.append(self._event(started, key))
+        if not appended.new:
+            raise ApplicationError(
+                f"{self._name} was started before and its end is not known: it may or may not "
+                "have run, and it is not run again unasked",
+                type=ErrorType.OUTCOME_UNKNOWN,
+                non_retryable=True,
+                category=ApplicationErrorCategory.BENIGN,
+            )
+
+    async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
+        """Run the tool within its time and record what it returned."""
+        timeout_s = self._request.tool.timeout_s if self._request.tool else 0
+        context = RunningTool(self._attempt, self._request)
+        work = ToolWork(tool, arguments, context, self._threads)
+        try:
+            in_time = await work.wait(timeout_s, held_up=not self._unsafe)
+            if not in_time:
+                await work.stop(TIMEOUT_GRACE_S)
+        except asyncio.CancelledError:
+            return await uninterrupted(self._cancelled(work, context))
+        await uninterrupted(context.close())
+        if not in_time:
+            unknown = "; what it did is unknown" if self._unsafe or not work.done else ""
+            text = f"{self._name} did not return within {timeout_s:g} s{unknown}"
+            raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True)
+        return await uninterrupted(self._complete(work.result()))
+
+    async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
+        """Stop the tool and say how that went; a tool that finished all the same has finished."""
+        await work.stop(self._stop_bound_s)
+        await context.close()
+        if work.returned and not context.acknowledged:
+            return await self._complete(work.result())
+        if await cancelled_by_run():
+            await self._record(
+                ToolCancelled(call_id=self._id, name=self._name, acked_at=datetime.now(UTC))
+                if work.done
+                else ToolAbandoned(call_id=self._id, name=self._name)
+            )
+        raise asyncio.CancelledError
+
+    async def _complete(self, output: Output) -> ToolOutcome:
+        await self._record(
+            ToolCompleted(
+                call_id=self._id, name=self._name, output=output.text, truncated=output.truncated
+            )
+        )
+        return ToolOutcome(
+            call_id=self._id, preview=preview(output.text), truncated=output.truncated
+        )
+
+    async def _fail(self, failure: ToolFailure) -> NoReturn:
+        """Journal the failure and raise it; final when the tool's own retries are used up."""
+        count = await self._next_failure() if failure.retryable and not self._unsafe else None
+        body = ToolFailed(
+            call_id=self._id,
+            name=self._name,
+            error=str(failure),
+            retryable=count is not None,
+            error_type=failure.kind,
+        )
+        await self._record(body, self._failure_key(count) if count else None)
+        raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
+
+    async def _next_failure(self) -> int | None:
+        """The number of one more failure, None when no retry is left."""
+        retries = self._request.tool.retries if self._request.tool else 0
+        for count in range(1, retries + 1):
+            if await self._attempt.get(self._failure_key(count)) is None:
+                return count
+        return None
+
+    def _failure_key(self, count: int) -> str:
+        return f"{call_scope(self._request.epoch, self._id)}/failure/{count}"
+
+    async def _record(self, body: EventBody, key: str | None = None) -> None:
+        """Append how the call ended; a journal that does not answer is asked for a while."""
+        event = self._event(body, key or result_key(self._request.epoch, self._id))
+        deadline = asyncio.get_running_loop().time() + RECORD_FOR_S
+        while True:
+            try:
+                await self._attempt.append(event)
+            except ApplicationError as error:
+                late = asyncio.get_running_loop().time() > deadline
+                if error.type != ErrorType.JOURNAL_UNAVAILABLE or late:
+                    raise
+                await asyncio.sleep(_RECORD_PAUSE_S)
+            else:
+                return
+
+    @property
+    def _unsafe(self) -> bool:
+        return self._request.tool is not None and self._request.tool.effects == "unsafe"
+
+    def _event(self, body: EventBody, key: str | None) -> NewEvent:
+        return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
+
+
+def _as_before(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
+    """What an earlier attempt came to, once more."""
+    match ended.body():
+        case ToolCompleted() as body:
+            return ToolOutcome(
+                call_id=body.call_id, preview=preview(body.output), truncated=body.truncated
+            )
+        case ToolFailed() as body:
+            raise _failed(body)
+        case _:
+            return ToolOutcome(call_id=request.call.call_id, status="cancelled")
+
+
+def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
+    """The failure as Temporal sees it; expected, so it stays out of the logs."""
+    return ApplicationError(
+        body.error,
+        type=body.error_type,
+        non_retryable=not body.retryable,
+        next_retry_delay=wait,
+        category=ApplicationErrorCategory.BENIGN,
+    )

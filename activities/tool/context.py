@@ -1,0 +1,145 @@
+"""What a running tool sees of its run, and the threads that sync tools run in."""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import threading
+from collections.abc import Callable
+from contextlib import suppress
+from functools import partial
+from typing import NoReturn, TypeVar
+
+from temporalio import activity
+from temporalio.exceptions import ApplicationError
+
+from relayline.activities.attempt import Attempt
+from relayline.activities.tool.output import utf8
+from relayline.catalog.tools import ToolError
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import ToolProgress
+from relayline.contracts.steps import ToolRequest, call_scope
+
+T = TypeVar("T")
+
+PROGRESS_EVERY_S = 0.1
+"""At most one line of progress in that time; the newest wins."""
+PROGRESS_CHARS = 1000
+MAX_THREADS = 512
+"""Sync tools alive at a time in one worker, those counted that did not stop when told to."""
+
+
+class RunningTool:
+    """The `ToolContext` of one attempt of a tool call."""
+
+    def __init__(self, attempt: Attempt, request: ToolRequest) -> None:
+        self.run_id = request.run_id
+        self.call_id = request.call.call_id
+        self.attempt = attempt.number
+        self.idempotency_key = f"{request.run_id}/{call_scope(request.epoch, self.call_id)}"
+        self.acknowledged = False
+        """True once the tool has seen that it should stop."""
+        self._journal = attempt
+        self._step = request.step
+        self._loop = asyncio.get_running_loop()
+        self._stop = threading.Event()
+        self._latest: ToolProgress | None = None
+        self._sender: asyncio.Task[None] | None = None
+        self._closed = asyncio.Event()
+
+    @property
+    def cancelled(self) -> bool:
+        """True once the run wants the tool to stop."""
+        if self._stop.is_set():
+            self.acknowledged = True
+        return self.acknowledged
+
+    def stop(self) -> None:
+        """Tell the tool to stop."""
+        self._stop.set()
+
+    def progress(self, message: str, fraction: float | None = None) -> None:
+        """Show a line and a fraction to whoever watches; never blocks, never fails the tool."""
+        line = ToolProgress(
+            call_id=self.call_id,
+            message=utf8(str(message)[:PROGRESS_CHARS]),
+            fraction=None if fraction is None else min(max(float(fraction), 0.0), 1.0),
+        )
+        try:
+            self._loop.call_soon_threadsafe(self._offer, line)
+        except RuntimeError:  # the worker has ended: nobody is left to show it to
+            activity.logger.debug("progress of a tool came after its worker had ended")
+
+    async def close(self) -> None:
+        """Send what waits; whatever the tool says later is dropped."""
+        self._closed.set()
+        if self._sender:
+            await self._sender
+
+    def _offer(self, line: ToolProgress) -> None:
+        if self._closed.is_set():
+            return
+        self._latest = line
+        if self._sender is None or self._sender.done():
+            self._sender = self._loop.create_task(self._send())
+
+    async def _send(self) -> None:
+        """Append the newest line, and again while newer ones come in."""
+        while self._latest:
+            line, self._latest = self._latest, None
+            event = NewEvent(body=line, step=self._step, attempt=self.attempt)
+            try:
+                await self._journal.append(event)
+            except ApplicationError as error:
+                activity.logger.warning("progress of a tool was not journaled: %s", error)
+            with suppress(TimeoutError):
+                async with asyncio.timeout(PROGRESS_EVERY_S):
+                    await self._closed.wait()
+
+
+class ToolThreads:
+    """Daemon threads for sync tools: one that never returns does not keep a worker alive."""
+
+    def __init__(self, limit: int = MAX_THREADS) -> None:
+        self._free = threading.BoundedSemaphore(limit)
+
+    async def run(self, function: Callable[[], T]) -> T:
+        """What the function returns or raises, in a thread of its own.
+
+        Raises:
+            ToolError: too many threads are taken by tools that did not stop.
+        """
+        if not self._free.acquire(blocking=False):
+            raise ToolError("this worker has no thread left: too many tools did not stop")
+        loop = asyncio.get_running_loop()
+        ended: asyncio.Future[Callable[[], T]] = loop.create_future()
+        context = contextvars.copy_context()
+
+        def report(end: Callable[[], T]) -> None:
+            if not ended.done():
+                ended.set_result(end)
+
+        def work() -> None:
+            end: Callable[[], T]
+            try:
+                end = partial(_same, context.run(function))
+            except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+                end = partial(_raise, error)
+            finally:
+                self._free.release()
+            try:
+                loop.call_soon_threadsafe(report, end)
+            except RuntimeError:  # the worker has ended: nobody waits
+                activity.logger.debug("a tool ended after its worker had")
+
+        threading.Thread(target=work, name="tool", daemon=True).start()
+        return (await ended)()
+
+
+def _same(value: T) -> T:
+    return value
+
+
+def _raise(error: BaseException) -> NoReturn:
+    """Where it is awaited: a future can't carry `StopIteration`, this can."""
+    raise error

@@ -1,0 +1,40 @@
+"""Puts the built-in tools together, as far as the deployment offers them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from relayline.activities.tool.toolbox.arithmetic import calculate
+from relayline.activities.tool.toolbox.commands import run_command_in
+from relayline.activities.tool.toolbox.files import Folder, file_tools
+from relayline.activities.tool.toolbox.search import search_files_in
+from relayline.activities.tool.toolbox.waiting import ask_user, sleep
+from relayline.activities.tool.toolbox.web import fetch_url_with
+from relayline.catalog.tools import Tool
+
+
+@dataclass(frozen=True)
+class ToolboxConfig:
+    """What the deployment lets the built-in tools do."""
+
+    files_root: Path
+    """The only folder that the file tools see, and where commands run."""
+    allow_commands: bool = False
+    """Offer `run_command`."""
+    fetch_allow: tuple[str, ...] = ()
+    """Hosts, `name` or `name:port`, that `fetch_url` may reach although they are not public."""
+
+
+def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
+    """The built-in tools; touches neither disk nor network until one of them is called."""
+    folder = Folder(config.files_root)
+    tools = (
+        *file_tools(folder),
+        search_files_in(folder),
+        calculate,
+        fetch_url_with(config.fetch_allow),
+        sleep,
+        ask_user,
+    )
+    return (*tools, run_command_in(folder)) if config.allow_commands else tools

@@ -1,0 +1,108 @@
+"""The tool `run_command`: a shell command whose whole process group ends with the call."""
+
+from __future__ import annotations
+
+import os
+import select
+import signal
+import subprocess
+import time
+from contextlib import suppress
+
+from relayline.activities.tool.toolbox.files import Folder
+from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
+
+TIMEOUT_S = 600
+MAX_OUTPUT_BYTES = 128 * 1024
+TERM_GRACE_S = 2.0
+"""Between SIGTERM and SIGKILL."""
+_POLL_S = 0.05
+_ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
+"""What a command sees of the worker's environment: nothing that may be a secret."""
+
+_Command = subprocess.Popen[bytes]
+
+
+def run_command_in(folder: Folder) -> Tool:
+    """`run_command` in that folder."""
+
+    @tool(timeout_s=TIMEOUT_S, retries=0, effects="unsafe", approval="always")
+    def run_command(context: ToolContext, command: str) -> str:
+        """Run a shell command (/bin/sh) in the files root; answers its exit code and output.
+
+        Nothing that it started goes on when it has ended.
+        """
+        return _run(context, folder, command)
+
+    return run_command
+
+
+def _run(context: ToolContext, folder: Folder, command: str) -> str:
+    """Run it in a process group of its own, and leave nothing of that group behind."""
+    try:
+        running = subprocess.Popen(  # noqa: S603  a person has approved this command
+            ["/bin/sh", "-c", command],
+            cwd=folder.root,
+            env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+    except (OSError, ValueError) as error:
+        raise ToolError(f"the command can't be run: {error}", retryable=False) from error
+    with running:
+        try:
+            output = _output(context, running)
+        finally:
+            _end_group(running)
+    if context.cancelled:
+        raise ToolError("the command was stopped", retryable=False)
+    return f"exit code {running.returncode}\n{output}"
+
+
+def _output(context: ToolContext, running: _Command) -> str:
+    """What it writes until it ends or has to stop; only the first 128 KiB are kept."""
+    kept, total, ended = bytearray(), 0, False
+    while not context.cancelled:
+        chunk = _chunk(running)
+        kept += chunk[: MAX_OUTPUT_BYTES - len(kept)]
+        total += len(chunk)
+        if ended and not chunk:
+            break
+        if not ended and running.poll() is not None:
+            ended = True
+            _signal(running, signal.SIGKILL)  # what it left in the background holds the pipe open
+    text = kept.decode("utf-8", "replace")
+    cut = total - len(kept)
+    return f"{text}\n[output cut: {cut} more bytes]" if cut else text
+
+
+def _chunk(running: _Command) -> bytes:
+    """The next piece of output, empty when nothing came for a moment."""
+    if running.stdout is None:
+        return b""
+    poll = select.poll()
+    poll.register(running.stdout, select.POLLIN)
+    if not poll.poll(_POLL_S * 1000):
+        return b""
+    chunk = os.read(running.stdout.fileno(), 65_536)
+    if not chunk and running.poll() is None:
+        time.sleep(_POLL_S)  # it closed its output and works on
+    return chunk
+
+
+def _end_group(running: _Command) -> None:
+    """End the whole process group: politely if the command still runs, then for certain."""
+    if running.poll() is None:
+        _signal(running, signal.SIGTERM)
+        with suppress(subprocess.TimeoutExpired):
+            running.wait(TERM_GRACE_S)
+    _signal(running, signal.SIGKILL)
+    running.wait()
+
+
+def _signal(running: _Command, number: signal.Signals) -> None:
+    """Signal the group; it may have ended already."""
+    with suppress(ProcessLookupError):
+        os.killpg(running.pid, number)

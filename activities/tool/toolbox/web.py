@@ -1,0 +1,137 @@
+"""The tool `fetch_url`: a page from the public internet, as text."""
+
+from __future__ import annotations
+
+import asyncio
+import ssl
+from collections.abc import Collection
+from contextlib import aclosing
+from typing import TYPE_CHECKING, TypedDict
+
+from relayline.activities.tool.toolbox.addresses import reachable_addresses
+from relayline.catalog.tools import Tool, ToolError, tool
+
+if TYPE_CHECKING:
+    import httpx
+
+MAX_BYTES = 1024 * 1024
+MAX_REDIRECTS = 5
+TIMEOUT_S = 30
+CONNECT_S = 10.0
+_PORTS = {"http": 80, "https": 443}
+_TEXTUAL = ("text/", "application/json", "application/xml", "application/javascript")
+
+
+class Page(TypedDict):
+    """What the model gets."""
+
+    url: str
+    """After redirects."""
+    status: int
+    content_type: str
+    text: str
+    truncated: bool
+    """True when the page was longer than 1 MiB."""
+
+
+def fetch_url_with(allowed: Collection[str]) -> Tool:
+    """`fetch_url`, which may also reach the hosts listed."""
+    listed = frozenset(host.lower() for host in allowed)
+
+    @tool(timeout_s=TIMEOUT_S)
+    async def fetch_url(url: str) -> Page:
+        """Fetch a text page by http or https, at most 1 MiB of it; follows redirects."""
+        return await _fetch(url, listed)
+
+    return fetch_url
+
+
+async def _fetch(url: str, allowed: Collection[str]) -> Page:
+    """Follow the redirects, each checked like the first address."""
+    import httpx  # noqa: PLC0415  who wants only the specs does not pay for it
+
+    tls = await asyncio.to_thread(ssl.create_default_context)
+    try:
+        target = httpx.URL(url)
+        async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_S, verify=tls) as client:
+            for _ in range(MAX_REDIRECTS + 1):
+                async with aclosing(await _get(client, target, allowed)) as reply:
+                    if not reply.has_redirect_location:
+                        return await _page(reply, target)
+                    target = target.join(reply.headers["location"])
+    except (httpx.InvalidURL, UnicodeError) as error:
+        raise ToolError(f"{url[:200]!r} is not a URL: {error}", retryable=False) from error
+    except httpx.TransportError as error:
+        raise ToolError(f"{target.host!r} did not answer: {_why(error)}") from error
+    raise ToolError(f"{url[:200]!r} redirects more than {MAX_REDIRECTS} times", retryable=False)
+
+
+async def _get(
+    client: httpx.AsyncClient, target: httpx.URL, allowed: Collection[str]
+) -> httpx.Response:
+    """The reply, its body not read yet, from an address that was checked."""
+    import httpx  # noqa: PLC0415
+
+    if target.scheme not in _PORTS or not target.host:
+        raise ToolError(f"{str(target)[:200]!r} is not an http or https URL", retryable=False)
+    if target.userinfo:
+        raise ToolError("a URL with a user name or password is not fetched", retryable=False)
+    host = target.raw_host.decode("ascii").strip("[]")
+    port = target.port or _PORTS[target.scheme]
+    problem = ""
+    for address in await reachable_addresses(host, port, allowed):
+        request = client.build_request(
+            "GET",
+            target.copy_with(host=address),
+            headers={
+                "Host": target.netloc.decode("ascii"),
+                "Accept-Encoding": "identity",
+                "User-Agent": "relayline",
+            },
+            extensions={"sni_hostname": host},
+        )
+        try:
+            return await client.send(request, stream=True, follow_redirects=False)
+        except (httpx.ConnectError, httpx.ConnectTimeout) as error:
+            problem = _why(error)
+    raise ToolError(f"{host!r} can't be reached: {problem}")
+
+
+async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
+    """The page, if it is one and is text."""
+    kind = reply.headers.get("content-type", "")
+    if reply.status_code >= 400:
+        retryable = reply.status_code >= 500 or reply.status_code in {408, 429}
+        raise ToolError(f"{target} answered {reply.status_code}", retryable=retryable)
+    if (
+        kind
+        and not kind.lower().startswith(_TEXTUAL)
+        and "+xml" not in kind
+        and "+json" not in kind
+    ):
+        raise ToolError(f"{target} is {kind[:100]}, not text", retryable=False)
+    if reply.headers.get("content-encoding", "identity") != "identity":
+        raise ToolError(f"{target} came compressed although that was declined", retryable=False)
+    body, truncated = await _body(reply)
+    return Page(
+        url=str(target),
+        status=reply.status_code,
+        content_type=kind,
+        text=body.decode(reply.encoding or "utf-8", "replace"),
+        truncated=truncated,
+    )
+
+
+async def _body(reply: httpx.Response) -> tuple[bytes, bool]:
+    """At most 1 MiB, and whether that was not all."""
+    body = bytearray()
+    async for chunk in reply.aiter_raw():
+        body += chunk
+        if len(body) > MAX_BYTES:
+            return bytes(body[:MAX_BYTES]), True
+    return bytes(body), False
+
+
+def _why(error: Exception) -> str:
+    """The error's own words or, where it has none (a timeout), its type's name."""
+    return str(error) or type(error).__name__

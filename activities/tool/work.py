@@ -1,0 +1,120 @@
+"""The tool at work: started, waited for, told to stop."""
+
+from __future__ import annotations
+
+import asyncio
+import inspect
+from collections.abc import Awaitable, Callable
+from functools import partial
+from typing import Any
+
+from temporalio import activity
+
+from relayline.activities.tool.context import RunningTool, ToolThreads
+from relayline.activities.tool.output import Output, ToolFailure, as_output, error_text
+from relayline.catalog.tools import Tool, ToolError
+from relayline.contracts.errors import ErrorType
+
+
+class ToolWork:
+    """One run of a tool's function; starts at once."""
+
+    def __init__(
+        self, tool: Tool, arguments: dict[str, Any], context: RunningTool, threads: ToolThreads
+    ) -> None:
+        if tool.context_parameter:
+            arguments = {**arguments, tool.context_parameter: context}
+        self._context = context
+        function = tool.function
+        self._asynchronous = inspect.iscoroutinefunction(function)
+        self._task = asyncio.create_task(
+            _awaited(function, arguments)
+            if inspect.iscoroutinefunction(function)
+            else _threaded(partial(function, **arguments), threads)
+        )
+        self._task.add_done_callback(_retrieved)
+
+    @property
+    def done(self) -> bool:
+        """True once the function has ended, however it ended."""
+        return self._task.done()
+
+    @property
+    def returned(self) -> bool:
+        """True once the function has returned a result."""
+        return self.done and not self._task.cancelled() and self._task.exception() is None
+
+    async def wait(self, timeout_s: float, *, held_up: bool = True) -> bool:
+        """Wait for the end; False when the time is up first. Cancelling this stops nothing.
+
+        Args:
+            timeout_s: How long.
+            held_up: False to go on waiting when an operator pauses or resets the activity in
+                Temporal, which for what already runs holds from its end on.
+        """
+        loop = asyncio.get_running_loop()
+        until = loop.time() + timeout_s
+        while True:
+            try:
+                await asyncio.wait({self._task}, timeout=until - loop.time())
+            except asyncio.CancelledError:
+                if held_up or not _by_operator():
+                    raise
+            else:
+                return self.done
+
+    async def stop(self, bound_s: float) -> None:
+        """Tell the function to stop and wait for its end, but not longer than the bound."""
+        self._context.stop()
+        if self._asynchronous:
+            self._task.cancel()
+        await asyncio.wait({self._task}, timeout=bound_s)
+
+    def result(self) -> Output:
+        """What the function returned.
+
+        Raises:
+            ToolFailure: it raised.
+        """
+        if self._task.cancelled():
+            raise ToolFailure(ErrorType.TOOL_FAILED, "the tool cancelled itself", retryable=True)
+        error = self._task.exception()
+        if error is None:
+            return self._task.result()
+        if not isinstance(error, ToolError):
+            activity.logger.warning("a tool raised", exc_info=error)
+        retryable = error.retryable if isinstance(error, ToolError) else True
+        raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
+
+
+def _by_operator() -> bool:
+    """Whether this activity is to stop because it was paused or reset, and for nothing else."""
+    details = activity.cancellation_details()
+    if details is None or details.cancel_requested:
+        return False
+    return details.paused or details.reset
+
+
+async def _awaited(function: Callable[..., Awaitable[object]], arguments: dict[str, Any]) -> Output:
+    try:
+        return as_output(await function(**arguments))
+    except SystemExit as error:
+        raise _no_exit(error) from error
+
+
+async def _threaded(function: Callable[[], object], threads: ToolThreads) -> Output:
+    try:
+        return await threads.run(lambda: as_output(function()))
+    except SystemExit as error:
+        raise _no_exit(error) from error
+
+
+def _no_exit(error: SystemExit) -> ToolError:
+    """Let through, it would end the worker."""
+    return ToolError(f"the tool tried to end the process: exit({error.code})", retryable=False)
+
+
+def _retrieved(task: asyncio.Task[Output]) -> None:
+    """Keeps asyncio from reporting the error of a tool that was left behind."""
+    if not task.cancelled():
+        task.exception()

@@ -1,0 +1,140 @@
+"""Lists runs newest first, which Temporal's own order is not.
+
+Temporal's SQL visibility knows no ORDER BY: open executions come first, then closed ones by the
+time they closed. So a page is cut out of a window of start times that is small enough to be read
+whole, and sorted here.
+"""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import math
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from relayline.api.errors import BadRequest
+from relayline.api.temporal.execution import Execution
+from relayline.api.temporal.gateway import Gateway
+from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
+from relayline.workflows.agent_run import AgentRun
+
+WINDOW = 500
+"""Executions that one window should not exceed; at least three times a page."""
+_SPAN_MIN_S = 0.001
+_SPAN_MAX_S = 20 * 365 * 86_400.0
+_BISECTIONS = 24
+_EXECUTION_STATUS = {
+    RunStatus.COMPLETED: "Completed",
+    RunStatus.FAILED: "Failed",
+    RunStatus.CANCELLED: "Canceled",
+    RunStatus.TERMINATED: "Terminated",
+    RunStatus.TIMED_OUT: "TimedOut",
+}
+
+
+class Place(NamedTuple):
+    """Where a run stands in the list; the greater one comes first."""
+
+    started_at: datetime
+    run_id: str
+
+    def encode(self) -> str:
+        """The cursor for what comes after it."""
+        text = f"{self.started_at.isoformat()}|{self.run_id}"
+        return base64.urlsafe_b64encode(text.encode()).decode()
+
+    @classmethod
+    def decode(cls, cursor: str) -> Place:
+        """The place of a cursor.
+
+        Raises:
+            BadRequest: no list has given this cursor.
+        """
+        try:
+            text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
+            started_at, _, run_id = text.partition("|")
+            return cls(datetime.fromisoformat(started_at).astimezone(UTC), run_id)
+        except (ValueError, OverflowError, binascii.Error) as error:
+            raise BadRequest(
+                "cursor: not one that this list has given", slug="invalid-cursor", field="cursor"
+            ) from error
+
+
+def query_for(status: RunStatus | None, agent: str | None) -> str:
+    """The visibility query of a filter; `agent` must be a valid agent name."""
+    parts = [f"WorkflowType = '{AgentRun.__name__}'", "ExecutionStatus != 'ContinuedAsNew'"]
+    if agent is not None:
+        parts.append(f"{SEARCH_AGENT} = '{agent}'")
+    match status:
+        case None:
+            pass
+        case RunStatus.TERMINATED | RunStatus.TIMED_OUT | RunStatus.FAILED:
+            parts.append(f"ExecutionStatus = '{_EXECUTION_STATUS[status]}'")
+        case RunStatus.CANCELLED:
+            parts.append(f"({SEARCH_STATUS} = '{status}' OR ExecutionStatus = 'Canceled')")
+        case RunStatus.COMPLETED:
+            parts.append(f"{SEARCH_STATUS} = '{status}' AND ExecutionStatus = 'Completed'")
+        case _:
+            parts.append(f"{SEARCH_STATUS} = '{status}' AND ExecutionStatus = 'Running'")
+    return " AND ".join(parts)
+
+
+async def newest(
+    gateway: Gateway, query: str, limit: int, before: Place | None, window: int = WINDOW
+) -> tuple[list[Execution], Place | None]:
+    """At most `limit` executions, newest first, and the place to go on from; None at the end."""
+    upper = before.started_at if before else datetime.now(UTC) + timedelta(minutes=5)
+    query = f"{query} AND StartTime <= '{_stamp(upper)}'"
+    lower = await _lower_bound(gateway, query, upper, (2 * limit, window))
+    if lower is not None:
+        query = f"{query} AND StartTime >= '{_stamp(lower)}'"
+    found = [item for item in await _all(gateway, query) if before is None or _place(item) < before]
+    found.sort(key=_place, reverse=True)
+    page = found[:limit]
+    more = page and (lower is not None or len(found) > limit)
+    return page, _place(page[-1]) if more else None
+
+
+async def _lower_bound(
+    gateway: Gateway, query: str, upper: datetime, bounds: tuple[int, int]
+) -> datetime | None:
+    """Where a window below `upper` begins that holds between so many and so many.
+
+    None when everything is few enough. Two pages at least, because runs that started at `upper`
+    itself may have been shown already.
+    """
+    least, most = bounds
+    if await gateway.count(query) <= most:
+        return None
+    short, long = math.log(_SPAN_MIN_S), math.log(_SPAN_MAX_S)
+    for _ in range(_BISECTIONS):
+        middle = (short + long) / 2
+        lower = upper - timedelta(seconds=math.exp(middle))
+        count = await gateway.count(f"{query} AND StartTime >= '{_stamp(lower)}'")
+        if count < least:
+            short = middle
+        elif count > most:
+            long = middle
+        else:
+            break
+    return upper - timedelta(seconds=math.exp(long if count < least else middle))
+
+
+async def _all(gateway: Gateway, query: str) -> list[Execution]:
+    found: list[Execution] = []
+    token: bytes | None = None
+    while True:
+        page = await gateway.list_page(query, 200, token)
+        found.extend(page.executions)
+        token = page.next_token
+        if not token:
+            return found
+
+
+def _place(execution: Execution) -> Place:
+    return Place(execution.started_at, execution.run_id)
+
+
+def _stamp(moment: datetime) -> str:
+    return moment.astimezone(UTC).isoformat(timespec="microseconds")

@@ -1,0 +1,256 @@
+"""A run as clients see it, from whichever source knows it best."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+
+from relayline.api.bodies import Links, RunView
+from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
+from relayline.api.temporal.execution import Execution
+from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.stuck import Attention
+from relayline.api.temporal.terminal import Closer
+from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import (
+    TERMINAL_TYPES,
+    MessageCompleted,
+    MessageInterrupted,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunStarted,
+    RunTerminated,
+    RunTimedOut,
+)
+from relayline.contracts.runs import RunStatus
+from relayline.journal.port import CursorExpired, Head, Journal, JournalUnavailable
+from relayline.journal.reading import read_all
+from relayline.projections.valid import counting
+from relayline.projections.waits import WAITS, Standing
+
+
+class Views:
+    """Finds runs: the journal's terminal fact first, then Temporal, then the journal's facts.
+
+    One that Temporal has closed without the workflow's word is given its terminal fact first.
+    """
+
+    def __init__(
+        self,
+        journal: Journal,
+        gateway: Gateway,
+        links: LinkMaker,
+        closer: Closer,
+        attention: Attention,
+    ) -> None:
+        self._journal = journal
+        self._gateway = gateway
+        self._links = links
+        self._closer = closer
+        self._attention = attention
+
+    async def find(self, run_id: str) -> RunView:
+        """The run.
+
+        Raises:
+            UnknownRun: nobody knows it.
+            RunExpired: it ended and its events are past retention.
+            TemporalUnavailable: the journal does not know it and Temporal can't be asked.
+            JournalUnavailable: Temporal does not know it and the journal can't be asked.
+        """
+        head, trouble = await self._head(run_id)
+        if view := await self._ended(run_id, head):
+            return view if view.agent else await self._introduced(view)
+        try:
+            execution = await self._gateway.execution(run_id)
+        except TemporalUnavailable:
+            if head is None or head.ended:
+                raise
+            return await self._from_facts(run_id)
+        if execution:
+            settled = None if trouble else await self._after_all(execution)
+            return settled or await self._of_execution(execution)
+        if trouble:
+            raise trouble
+        if head is None:
+            raise UnknownRun(run_id)
+        if head.ended:
+            raise RunExpired(f"the events of {run_id} are past retention", run_id=run_id)
+        return await self._from_facts(run_id)
+
+    async def exists(self, run_id: str) -> Head | None:
+        """The journal's bounds of a run; None when only Temporal knows it yet.
+
+        Raises:
+            UnknownRun: nobody knows it.
+            TemporalUnavailable: the journal does not know it and Temporal can't be asked.
+            JournalUnavailable: the journal can't be asked.
+        """
+        head = await self._journal.head(run_id)
+        if head is not None:
+            return head
+        execution = await self._gateway.execution(run_id)
+        if execution is None:
+            raise UnknownRun(run_id)
+        return await self._settled(execution) if execution.status.ended else None
+
+    async def _of_execution(self, execution: Execution) -> RunView:
+        """The run as Temporal knows it."""
+        request, memo = execution.request, execution.memo
+        ended = execution.status.ended
+        return RunView(
+            run_id=execution.run_id,
+            agent=request.agent if request else None,
+            model=request.model if request else None,
+            status=execution.status,
+            error=memo.last_error if execution.status is RunStatus.FAILED else None,
+            usage=memo.usage,
+            step=memo.step,
+            waiting_for=() if ended else memo.waiting_for,
+            attention=await self._attention.of(execution),
+            limits=request.limits if request else None,
+            metadata=request.metadata if request else None,
+            created_at=execution.submitted_at,
+            ended_at=execution.closed_at,
+            links=self._links(execution.run_id),
+        )
+
+    async def _head(self, run_id: str) -> tuple[Head | None, JournalUnavailable | None]:
+        try:
+            return await self._journal.head(run_id), None
+        except JournalUnavailable as error:
+            return None, error
+
+    async def _after_all(self, execution: Execution) -> RunView | None:
+        """A run that Temporal has closed: from its terminal fact, which it has now.
+
+        One that an operator is just resetting may look closed, by the execution that was left.
+        """
+        if not execution.status.ended:
+            return None
+        try:
+            head = await self._settled(execution)
+        except (JournalUnavailable, TemporalUnavailable):
+            return None
+        if head is None or not head.ended:
+            goes_on = await self._gateway.execution(execution.run_id)
+            return await self._of_execution(goes_on or execution)
+        view = await self._ended(execution.run_id, head)
+        return _introduce(view, execution) if view else None
+
+    async def _settled(self, execution: Execution) -> Head | None:
+        """The bounds of a run that Temporal has closed, with its terminal fact in place."""
+        head = await self._journal.head(execution.run_id)
+        if head is None or not head.ended:
+            await self._closer.close(execution.run_id)
+            head = await self._journal.head(execution.run_id)
+        return head
+
+    async def _introduced(self, view: RunView) -> RunView:
+        """A run that ended before it began: what was asked for, Temporal knows."""
+        try:
+            execution = await self._gateway.execution(view.run_id)
+        except TemporalUnavailable:
+            return view
+        return _introduce(view, execution) if execution else view
+
+    async def _ended(self, run_id: str, head: Head | None) -> RunView | None:
+        """From the terminal fact; None if there is none or it was swept."""
+        if head is None or not head.ended:
+            return None
+        try:
+            terminal = await self._journal.read(run_id, head.last_seq - 1, 1)
+            first = await self._journal.read(run_id, head.first_seq - 1, 1)
+        except CursorExpired:
+            return None
+        return self._fold(run_id, [*first, *terminal]) if terminal else None
+
+    async def _from_facts(self, run_id: str) -> RunView:
+        """From every fact, as when Temporal does not answer."""
+        head = await self._journal.head(run_id)
+        after = head.first_seq - 1 if head else 0
+        facts = await read_all(self._journal, run_id, after, facts=True)
+        return self._fold(run_id, counting(facts))
+
+    def _fold(self, run_id: str, facts: Iterable[StoredEvent]) -> RunView:
+        view = RunView(
+            run_id=run_id,
+            agent=None,
+            status=RunStatus.RUNNING,
+            source="journal",
+            links=self._links(run_id),
+        )
+        standing = Standing()
+        for fact in facts:
+            if fact.type in WAITS:
+                standing.apply(fact)
+                view.status, view.waiting_for = standing.status, standing.waiting_for
+            _apply(view, fact)
+        return view
+
+
+class LinkMaker:
+    """Makes the links of a run."""
+
+    def __init__(self, temporal_ui: str, namespace: str) -> None:
+        self._ui = temporal_ui.rstrip("/")
+        self._namespace = namespace
+
+    def __call__(self, run_id: str) -> Links:
+        """The run's links; the Temporal one only where the UI's address is known."""
+        path = f"/v1/runs/{run_id}"
+        ui = f"{self._ui}/namespaces/{self._namespace}/workflows/{run_id}" if self._ui else None
+        return Links(
+            self=path, events=f"{path}/events", progress=f"{path}/progress", temporal_ui=ui
+        )
+
+
+def _introduce(view: RunView, execution: Execution) -> RunView:
+    """The run with what was asked for, where its own facts don't tell."""
+    if view.agent is None and (request := execution.request):
+        view.agent, view.model = request.agent, request.model
+        view.limits, view.metadata = request.limits, request.metadata
+        view.created_at = execution.submitted_at
+    return view
+
+
+def _apply(view: RunView, fact: StoredEvent) -> None:
+    """Add one fact to what is known; types that say nothing about the whole run are skipped."""
+    view.step = max(view.step, fact.step or 0)
+    match fact.type:
+        case "run.started":
+            _started(view, fact)
+        case "message.completed" | "message.interrupted":
+            body = fact.body()
+            if isinstance(body, MessageCompleted | MessageInterrupted):
+                view.usage += body.usage
+        case _ if fact.type in TERMINAL_TYPES:
+            _ended(view, fact)
+        case _:
+            return
+
+
+def _started(view: RunView, fact: StoredEvent) -> None:
+    body = fact.body()
+    view.created_at = at(fact)
+    if isinstance(body, RunStarted):
+        view.created_at = body.submitted_at or view.created_at
+        view.agent, view.model = body.agent, body.model
+        view.limits, view.metadata = body.limits, body.metadata
+
+
+def _ended(view: RunView, fact: StoredEvent) -> None:
+    body = fact.body()
+    view.status = TERMINAL_TYPES[fact.type]
+    view.waiting_for = ()
+    view.ended_at = at(fact)
+    if isinstance(body, RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut):
+        view.usage = body.usage
+    view.output = body.output if isinstance(body, RunCompleted) else None
+    view.error = body.error if isinstance(body, RunFailed) else None
+
+
+def at(fact: StoredEvent) -> datetime:
+    """When the fact was appended."""
+    return datetime.fromtimestamp(fact.at_us / 1e6, UTC)

@@ -1,0 +1,164 @@
+"""The HTTP server: uvicorn that ends open streams before it stops."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import signal
+import socket
+import sys
+from collections.abc import Awaitable, Callable, Iterator
+
+import uvicorn
+from starlette.exceptions import HTTPException
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+
+from relayline.api.errors import TooLarge
+from relayline.api.streams.sse import CONNECTION
+
+SEND_BUFFER_BYTES = 128 * 1024
+"""Of the kernel, per connection: a client that does not read is noticed after that much."""
+GRACE_S = 5
+KEEP_ALIVE_S = 620
+"""How long an idle connection is kept. Longer than clients and load balancers keep theirs (Google's
+for 600 s, which can't be changed; AWS's for 60 s): who closes first must be the one that sends, or
+a request now and then meets a connection that is just being closed."""
+
+
+class AddressInUse(Exception):
+    """The address can't be listened on; the message names it and says what to do."""
+
+
+class _Protocol(HttpToolsProtocol):
+    """Lets a response see what is queued, and drop its connection with all of that."""
+
+    def on_message_begin(self) -> None:
+        super().on_message_begin()
+        connection = self.transport
+        self.scope["extensions"] = {
+            CONNECTION: {"abort": connection.abort, "queued": connection.get_write_buffer_size}
+        }
+
+
+class BodyLimit:
+    """ASGI middleware: a body larger than that many bytes is refused while it is read."""
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        self._app = app
+        self._max_bytes = max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Pass everything on.
+
+        Raises:
+            HTTPException: 413, out of `receive`; from `TooLarge`, which the framework would take
+                for an error of its own.
+        """
+        taken = 0
+
+        async def bounded() -> Message:
+            nonlocal taken
+            message = await receive()
+            taken += len(message.get("body", b""))
+            if taken > self._max_bytes:
+                said = f"the body is larger than {self._max_bytes} bytes"
+                raise HTTPException(413) from TooLarge(said, field="body", limit=self._max_bytes)
+            return message
+
+        await self._app(scope, bounded, send)
+
+
+class Server(uvicorn.Server):
+    """Serves until SIGTERM or SIGINT, then ends streams, then everything else within `GRACE_S`."""
+
+    def __init__(self, app: ASGIApp, close_streams: Callable[[], Awaitable[None]]) -> None:
+        super().__init__(
+            uvicorn.Config(
+                app,
+                http=_Protocol,
+                ws="none",
+                lifespan="off",
+                access_log=False,
+                proxy_headers=False,
+                log_config=None,
+                timeout_graceful_shutdown=GRACE_S,
+                timeout_keep_alive=KEEP_ALIVE_S,
+            )
+        )
+        self._close_streams = close_streams
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting, end the streams, then do what uvicorn does."""
+        for server in self.servers:
+            server.close()
+        await self._close_streams()
+        await super().shutdown(sockets)
+
+    @contextlib.contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Unlike uvicorn, do not raise the signal again afterwards: a clean stop exits 0."""
+        loop = asyncio.get_running_loop()
+        signals = (signal.SIGTERM, signal.SIGINT)
+        for number in signals:
+            loop.add_signal_handler(number, self.handle_exit, number, None)
+        try:
+            yield
+        finally:
+            for number in signals:
+                loop.remove_signal_handler(number)
+
+
+def listen(host: str, port: int) -> socket.socket:
+    """A listening socket whose connections have a bounded send buffer; port 0 takes a free one.
+
+    Raises:
+        AddressInUse: somebody listens there, or the address is not ours.
+    """
+    return _listener(host, port, joins=False)
+
+
+def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
+    """Sockets for so many processes on one address; port 0 takes a free one.
+
+    On Linux each process has its own, and the kernel deals new connections out evenly. From one
+    socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
+    kernel would not deal, and they are one and the same. Only the first listens yet: the others are
+    dealt connections from the moment that their process serves. While they serve, keep all of them
+    open: what waits in the queue of a process that died is taken up by its successor.
+
+    Raises:
+        AddressInUse: as `listen`; the first is bound as if it were alone.
+    """
+    first = listen(host, port)
+    if count == 1 or sys.platform != "linux":
+        return [first] * count
+    first.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    port = first.getsockname()[1]
+    return [first, *(_listener(host, port, joins=True) for _ in range(count - 1))]
+
+
+def _listener(host: str, port: int, *, joins: bool) -> socket.socket:
+    """A listening socket, or one that `joins` those of ours at the address once it listens.
+
+    Raises:
+        AddressInUse: somebody else is there, or the address is not ours.
+    """
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, SEND_BUFFER_BYTES)
+    if joins:
+        listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((host, port))
+        if not joins:
+            listener.listen(2048)
+    except OSError as error:
+        listener.close()
+        raise AddressInUse(
+            f"can't listen on {host}:{port} ({error.strerror}): "
+            "stop what uses it, or choose another with RELAYLINE_API_HOST and RELAYLINE_API_PORT"
+        ) from error
+    listener.setblocking(False)
+    return listener

@@ -1,0 +1,299 @@
+"""One journal reader per watched run, frames encoded once, a position per viewer."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+import time
+from collections import deque
+from collections.abc import Sequence
+from contextlib import aclosing
+
+from relayline.api.serving.metrics import Metrics
+from relayline.api.streams.frames import LOST, UNAVAILABLE, frame, notice
+from relayline.api.streams.sse import Subscriber
+from relayline.api.streams.watchdog import Silence
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
+
+MAX_FRAMES = 2048
+"""Frames that a channel keeps for its viewers; who is further behind reads the journal."""
+MAX_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+"""A chunk is cut at the first frame past this size."""
+PAGE = 64
+"""Events that a viewer behind the buffer reads at a time."""
+PAGE_BYTES = 256 * 1024
+"""Data of them, held until they are sent; one event may be larger."""
+LINGER_S = 0.5
+"""How long a run is still followed after its last viewer has left."""
+_RETRY_S = 0.5
+_log = logging.getLogger(__name__)
+
+
+class Watch(Subscriber):
+    """One that is woken by whatever happens in a run's journal, until it leaves."""
+
+    def __init__(self, channel: Channel) -> None:
+        super().__init__()
+        self.channel = channel
+        self.left = False
+        channel.watches.add(self)
+
+    def leave(self) -> None:
+        """Stop watching and wake up for the last time; safe to call twice."""
+        self.left = True
+        self.channel.leave(self)
+        self.wake()
+
+    async def sleep_until(self, deadline: float) -> None:
+        """Sleep, but not past `deadline` on the loop's clock."""
+        try:
+            async with asyncio.timeout_at(deadline):
+                await self.sleep()
+        except TimeoutError:
+            return
+
+
+class Viewer(Watch):
+    """A watch with a position: every event after it comes once, in order."""
+
+    def __init__(self, channel: Channel, position: int) -> None:
+        super().__init__(channel)
+        self.position = position
+        self._noticed = 0
+        self._told_of_loss = False
+        self._page: deque[StoredEvent] = deque()
+
+    async def next_chunk(self) -> bytes | None:
+        """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
+        channel = self.channel
+        if channel.loss:
+            told, self._told_of_loss = self._told_of_loss, True
+            return None if told else channel.loss
+        if self._page or channel.first - 1 > self.position:
+            return await self._from_journal()
+        if channel.last > self.position:
+            chunk, newest = channel.take(self.position)
+            self._moved(newest)
+            return chunk
+        return None if channel.over else self._notice()
+
+    def _notice(self) -> bytes:
+        """What the run lacks to go on, once."""
+        channel = self.channel
+        if self._noticed == channel.notices:
+            return b""
+        self._noticed = channel.notices
+        return channel.notice
+
+    async def _from_journal(self) -> bytes | None:
+        """Behind the channel's buffer: from the current page of the journal, or the next."""
+        if not self._page:
+            try:
+                await self._turn_page()
+            except CursorExpired:
+                return None
+        chunk, newest, size = [], self.position, 0
+        while self._page and size < CHUNK_BYTES:
+            event = self._page.popleft()
+            newest = event.seq
+            chunk.append(frame(event))
+            size += len(chunk[-1])
+        self._moved(newest)
+        return b"".join(chunk)
+
+    async def _turn_page(self) -> None:
+        """Read the next page; while the journal does not answer, it stays empty."""
+        channel = self.channel
+        try:
+            read = channel.journal.read
+            self._page.extend(await read(channel.run_id, self.position, PAGE, max_bytes=PAGE_BYTES))
+        except JournalUnavailable as error:
+            _log.warning("journal unavailable, stream held", extra={"reason": str(error)})
+            asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
+
+    def _moved(self, position: int) -> None:
+        self.channel.delivered += position - self.position
+        self.position = position
+
+
+class Channel:
+    """One run, followed: a task tails the journal into a bounded buffer of frames."""
+
+    def __init__(self, feed: Feed, run_id: str, after: int) -> None:
+        self.run_id = run_id
+        self.journal = feed.journal
+        self.metrics = feed.metrics
+        self.watches: set[Watch] = set()
+        self.first = after + 1
+        """`seq` of the oldest frame in the buffer."""
+        self.last = after
+        """`seq` of the newest frame."""
+        self.facts = 0
+        """Facts seen so far: tells whether something other than a delta has come."""
+        self.over = False
+        """True when nothing more will come."""
+        self.loss = b""
+        """What every viewer is told at last when events that were given out have been lost."""
+        self.heard_at = asyncio.get_running_loop().time()
+        """When something came last, on the loop's clock."""
+        self.delivered = 0
+        """Events given to viewers and not yet told to the metrics, which would cost too much."""
+        self.notice = b""
+        """What is told of now that the run lacks; empty when it lacks nothing."""
+        self.notices = 0
+        """How many there were."""
+        self._lacking: str | None = None
+        self._newest: StoredEvent | None = None
+        self._feed = feed
+        self._frames: list[bytes] = []
+        self._bytes = 0
+        self.task = asyncio.create_task(self._follow(), name=f"follow {run_id}")
+        self.task.add_done_callback(self._followed)
+
+    def take(self, position: int) -> tuple[bytes, int]:
+        """Frames after `position`, which must be in the buffer, and the newest one's `seq`."""
+        start = end = position + 1 - self.first
+        size = 0
+        while end < len(self._frames) and size < CHUNK_BYTES:
+            size += len(self._frames[end])
+            end += 1
+        return b"".join(self._frames[start:end]), self.first + end - 1
+
+    def lack(self, what: str | None) -> None:
+        """Tell every viewer what the run lacks to go on, once for as long as it does."""
+        if what == self._lacking:
+            return
+        self._lacking = what
+        self.notice = b""
+        if what is not None:
+            self.notices += 1
+            self.notice = notice(self.run_id, UNAVAILABLE, what)
+            self.wake_all()
+
+    def leave(self, watch: Watch) -> None:
+        """One watch less; the last one closes the channel after `LINGER_S`."""
+        self.watches.discard(watch)
+        self._count()
+        if not self.watches:
+            asyncio.get_running_loop().call_later(LINGER_S, self._feed.drop_idle, self)
+
+    def wake_all(self) -> None:
+        """Wake every watch."""
+        for watch in self.watches:
+            watch.wake()
+
+    async def _follow(self) -> None:
+        """Tail until the terminal fact or a loss; other trouble of the journal is waited out."""
+        try:
+            while True:
+                try:
+                    return await self._tail()
+                except JournalUnavailable as error:
+                    _log.warning("journal unavailable, retrying", extra={"reason": str(error)})
+                    await asyncio.sleep(_RETRY_S)
+        except CursorExpired:
+            _log.info("events were swept while watched", extra={"run_id": self.run_id})
+        except EventsLost as error:
+            reason = str(error)
+            _log.warning("events lost", extra={"run_id": self.run_id, "reason": reason})
+            self.loss = notice(self.run_id, LOST, reason)
+        finally:
+            self.over = True
+            self.wake_all()
+
+    async def _tail(self) -> None:
+        async with aclosing(self.journal.tail(self.run_id, self._newest or self.last)) as batches:
+            async for batch in batches:
+                self._add(batch)
+
+    def _followed(self, task: asyncio.Task[None]) -> None:
+        """The task has ended: by itself, by `cancel`, or by an error, which ends its streams."""
+        if not task.cancelled() and (error := task.exception()):
+            _log.error("following failed", exc_info=error, extra={"run_id": self.run_id})
+            self._feed.forget(self)
+
+    def _add(self, batch: Sequence[StoredEvent]) -> None:
+        for event in batch:
+            encoded = frame(event)
+            self._frames.append(encoded)
+            self._bytes += len(encoded)
+            self.facts += event.key is not None
+        self._newest = newest = batch[-1]
+        self.last = newest.seq
+        self.over = newest.ends_run
+        self.heard_at = asyncio.get_running_loop().time()
+        self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
+        self.lack(None)
+        self._count()
+        self._trim()
+        self.wake_all()
+
+    def _count(self) -> None:
+        self.metrics.events_delivered.inc(self.delivered)
+        self.delivered = 0
+
+    def _trim(self) -> None:
+        """Drop the older half when the buffer is full; rarely, so that it costs nothing."""
+        while len(self._frames) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._frames) > 1):
+            half = len(self._frames) // 2
+            self._bytes -= sum(map(len, self._frames[:half]))
+            del self._frames[:half]
+            self.first += half
+
+
+class Feed:
+    """The runs that somebody watches in this process."""
+
+    def __init__(self, journal: Journal, metrics: Metrics, silence: Silence) -> None:
+        self.journal = journal
+        self.metrics = metrics
+        self._silence = silence
+        self._channels: dict[str, Channel] = {}
+
+    @property
+    def followed(self) -> int:
+        """Runs that are being followed."""
+        return len(self._channels)
+
+    def view(self, run_id: str, after: int, newest: int) -> Viewer:
+        """A viewer at `after`; `newest` is the journal's newest `seq` now, 0 if none."""
+        return Viewer(self._channel(run_id, max(after, newest - MAX_FRAMES // 2)), after)
+
+    def watch(self, run_id: str, newest: int) -> Watch:
+        """A watch of what comes after `newest`."""
+        return Watch(self._channel(run_id, newest))
+
+    def drop_idle(self, channel: Channel) -> None:
+        """Stop following a run that nobody watches any more."""
+        if not channel.watches and self._channels.get(channel.run_id) is channel:
+            self.forget(channel)
+            channel.task.cancel()
+
+    def forget(self, channel: Channel) -> None:
+        """The next viewer gets a new channel."""
+        self._silence.forget(channel)
+        if self._channels.get(channel.run_id) is channel:
+            del self._channels[channel.run_id]
+
+    def wake_all(self) -> None:
+        """Wake everybody, as when the server stops."""
+        for channel in tuple(self._channels.values()):
+            channel.wake_all()
+
+    async def close(self) -> None:
+        """Stop following anything."""
+        await self._silence.close()
+        channels = list(self._channels.values())
+        self._channels.clear()
+        for channel in channels:
+            channel.task.cancel()
+        await asyncio.gather(*(channel.task for channel in channels), return_exceptions=True)
+
+    def _channel(self, run_id: str, after: int) -> Channel:
+        channel = self._channels.get(run_id)
+        if channel is None or channel.over:  # over, and perhaps reset since: look again
+            channel = self._channels[run_id] = Channel(self, run_id, after)
+            self._silence.mind(channel)
+        return channel

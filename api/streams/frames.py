@@ -1,0 +1,33 @@
+"""Server-Sent Events: what goes over the wire for one event."""
+
+from __future__ import annotations
+
+import json
+import time
+
+from relayline.contracts.envelope import StoredEvent, rfc3339
+
+
+def frame(event: StoredEvent) -> bytes:
+    """The event as a Server-Sent Event: its `seq` is the id."""
+    return f"id: {event.seq}\nevent: {event.type}\ndata: {event.envelope_json()}\n\n".encode()
+
+
+UNAVAILABLE = "worker.unavailable"
+LOST = "events.lost"
+
+
+def notice(run_id: str, kind: str, reason: str) -> bytes:
+    """An event that is in no journal and so has neither `seq` nor id.
+
+    After `events.lost` no id counts that was sent before: its own is empty, which makes a
+    browser's EventSource forget the newest and begin anew when it comes back.
+    """
+    envelope = {
+        "run_id": run_id,
+        "at": rfc3339(time.time_ns() // 1000),
+        "type": kind,
+        "data": {"reason": reason},
+    }
+    forget = "id:\n" if kind == LOST else ""
+    return f"{forget}event: {kind}\ndata: {json.dumps(envelope)}\n\n".encode()

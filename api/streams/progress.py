@@ -1,0 +1,181 @@
+"""Where runs stand now: one query in flight per run, its answer shared by all who ask."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+
+from relayline.api.bodies import ProgressView, RunView
+from relayline.api.errors import ApiError, UnknownRun
+from relayline.api.runs.views import Views
+from relayline.api.streams.feed import Feed
+from relayline.api.streams.sse import Subscriber
+from relayline.api.temporal.gateway import Gateway
+from relayline.journal.port import Journal, JournalUnavailable
+
+MIN_INTERVAL_S = 0.1
+"""A watched run is not queried more often."""
+MAX_INTERVAL_S = 2.0
+"""A watched run is queried at least that often."""
+_log = logging.getLogger(__name__)
+
+
+class ProgressViewer(Subscriber):
+    """Sees each change of a run's progress once, the newest state when several came."""
+
+    def __init__(self, tracker: Tracker) -> None:
+        super().__init__()
+        self._tracker = tracker
+        self._seen = 0
+        tracker.viewers.add(self)
+
+    async def next_chunk(self) -> bytes | None:
+        """The newest frame if it was not sent yet; None at the end."""
+        tracker = self._tracker
+        if tracker.version > self._seen:
+            self._seen = tracker.version
+            return tracker.frame
+        return None if tracker.over else b""
+
+    def leave(self) -> None:
+        """Stop watching."""
+        self._tracker.leave(self)
+
+
+class Tracker:
+    """One watched run: asks again when the journal shows a fact, and now and then."""
+
+    def __init__(self, board: ProgressBoard, run_id: str, newest: int) -> None:
+        self.run_id = run_id
+        self.viewers: set[ProgressViewer] = set()
+        self.version = 0
+        self.frame = b""
+        self.over = False
+        self._board = board
+        self._watch = board.feed.watch(run_id, newest)
+        self.task = asyncio.create_task(self._track(), name=f"progress of {run_id}")
+
+    def leave(self, viewer: ProgressViewer) -> None:
+        """One viewer less; the last one stops the asking."""
+        self.viewers.discard(viewer)
+        if not self.viewers:
+            self._board.forget(self)
+            self.task.cancel()
+
+    async def _track(self) -> None:
+        loop = asyncio.get_running_loop()
+        try:
+            while not self.over:
+                facts = self._watch.channel.facts
+                await self._ask()
+                await asyncio.sleep(MIN_INTERVAL_S)
+                deadline = loop.time() + MAX_INTERVAL_S - MIN_INTERVAL_S
+                while self._watch.channel.facts == facts and loop.time() < deadline:
+                    await self._watch.sleep_until(deadline)
+        finally:
+            self._watch.leave()
+            self._board.forget(self)
+
+    async def _ask(self) -> None:
+        """Ask once and tell the viewers what changed; trouble is waited out."""
+        try:
+            view = await self._board.current(self.run_id)
+        except UnknownRun:
+            self.over = True
+        except (ApiError, JournalUnavailable) as error:
+            _log.info("progress unknown for now", extra={"reason": str(error)})
+            return
+        else:
+            self.over = view.status.ended
+            self._show(f"event: progress\ndata: {view.model_dump_json()}\n\n".encode())
+        for viewer in self.viewers:
+            viewer.wake()
+
+    def _show(self, frame: bytes) -> None:
+        if frame != self.frame:
+            self.frame = frame
+            self.version += 1
+
+
+class ProgressBoard:
+    """The progress of runs, asked for once however many want to know."""
+
+    def __init__(self, journal: Journal, gateway: Gateway, views: Views, feed: Feed) -> None:
+        self.feed = feed
+        self._journal = journal
+        self._gateway = gateway
+        self._views = views
+        self._asking: dict[str, asyncio.Task[ProgressView]] = {}
+        self._trackers: dict[str, Tracker] = {}
+
+    @property
+    def tracked(self) -> int:
+        """Runs whose progress somebody watches."""
+        return len(self._trackers)
+
+    async def current(self, run_id: str) -> ProgressView:
+        """Where the run stands; shares the query that is in flight.
+
+        Raises:
+            UnknownRun: nobody knows the run.
+            TemporalUnavailable: neither Temporal nor the journal can tell.
+        """
+        task = self._asking.get(run_id)
+        if task is None:
+            task = self._asking[run_id] = asyncio.create_task(self._find(run_id))
+            task.add_done_callback(lambda done: self._asked(run_id, done))
+        return await asyncio.shield(task)
+
+    def view(self, run_id: str, newest: int) -> ProgressViewer:
+        """A viewer; `newest` is the journal's newest `seq` now."""
+        tracker = self._trackers.get(run_id)
+        if tracker is None:
+            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
+        return ProgressViewer(tracker)
+
+    def forget(self, tracker: Tracker) -> None:
+        """The next viewer gets a new tracker."""
+        if self._trackers.get(tracker.run_id) is tracker:
+            del self._trackers[tracker.run_id]
+
+    async def close(self) -> None:
+        """Stop asking."""
+        tasks = [*(item.task for item in self._trackers.values()), *self._asking.values()]
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _asked(self, run_id: str, task: asyncio.Task[ProgressView]) -> None:
+        del self._asking[run_id]
+        if not task.cancelled():
+            task.exception()  # whoever waited has it; nobody may be left to
+
+    async def _find(self, run_id: str) -> ProgressView:
+        """The workflow's answer while the run is open, else what the memo or journal says."""
+        if not await self._ended(run_id) and (live := await self._gateway.progress(run_id)):
+            return ProgressView(source="query", **live.model_dump())
+        return _standing(await self._views.find(run_id))
+
+    async def _ended(self, run_id: str) -> bool:
+        try:
+            head = await self._journal.head(run_id)
+        except JournalUnavailable:
+            return False
+        return head is not None and head.ended
+
+
+def _standing(view: RunView) -> ProgressView:
+    return ProgressView(
+        run_id=view.run_id,
+        source="journal" if view.source == "journal" else "memo",
+        agent=view.agent,
+        model=view.model,
+        status=view.status,
+        step=view.step,
+        waiting_for=view.waiting_for,
+        attention=view.attention,
+        usage=view.usage,
+        limits=view.limits,
+        started_at=view.created_at,
+        last_error=view.error,
+    )

@@ -1,0 +1,294 @@
+"""Open Server-Sent Event streams: who may open one, heartbeats, stuck clients, a clean end."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+from collections import Counter
+from collections.abc import AsyncIterator, Callable
+from typing import Protocol
+
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.types import Receive, Scope, Send
+
+from relayline.api.errors import TooManyStreams
+from relayline.api.serving.metrics import Metrics
+
+CONNECTION = "relayline.connection"
+"""ASGI extension of our server, functions: `abort` drops the connection with all that is queued,
+`queued` tells how many bytes that are."""
+RETRY = b"retry: 1000\n\n"
+HEARTBEAT = b": \n\n"
+_HEADERS = {
+    "Content-Type": "text/event-stream; charset=utf-8",
+    "Cache-Control": "no-cache, no-transform",
+    "X-Accel-Buffering": "no",
+}
+_CLOSE_BOUND_S = 1.0
+_log = logging.getLogger(__name__)
+
+
+class Subscriber:
+    """One that sleeps until something happens; a wake while it is up is not lost."""
+
+    def __init__(self) -> None:
+        self._sleeper: asyncio.Future[None] | None = None
+        self._woken = False
+
+    def wake(self) -> None:
+        """End the sleep, or keep the next one from starting."""
+        self._woken = True
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
+
+    async def sleep(self) -> None:
+        """Return after the next wake, at once if there was one since the last sleep."""
+        if not self._woken:
+            self._sleeper = asyncio.get_running_loop().create_future()
+            try:
+                await self._sleeper
+            finally:
+                self._sleeper = None
+        self._woken = False
+
+
+class Source(Protocol):
+    """Where a stream's bytes come from."""
+
+    async def next_chunk(self) -> bytes | None:
+        """What is there now: whole frames; empty when nothing is, None when nothing will be."""
+        ...
+
+    async def sleep(self) -> None:
+        """Return when it is worth asking again."""
+        ...
+
+    def wake(self) -> None:
+        """End the sleep."""
+        ...
+
+    def leave(self) -> None:
+        """The stream is over; release what is held."""
+        ...
+
+
+class Seat:
+    """The right to hold one stream open; given back once."""
+
+    def __init__(self, give_back: Callable[[], None]) -> None:
+        self._give_back: Callable[[], None] | None = give_back
+
+    def release(self) -> None:
+        """Give it back; safe to call twice."""
+        if self._give_back is not None:
+            self._give_back()
+            self._give_back = None
+
+
+class Streams:
+    """All open streams of this process.
+
+    One ticking task serves all of them, so that a delivered event costs no timer.
+    """
+
+    def __init__(
+        self, metrics: Metrics, *, per_client: int, heartbeat_s: float, send_timeout_s: float
+    ) -> None:
+        self._metrics = metrics
+        self._per_client = per_client
+        self._heartbeat_s = heartbeat_s
+        self._send_timeout_s = send_timeout_s
+        self._seats: Counter[str] = Counter()
+        self._open: set[SseResponse] = set()
+        self._ticker: asyncio.Task[None] | None = None
+        self._none_open = asyncio.Event()
+        self._none_open.set()
+        self.closing = False
+
+    @property
+    def open_count(self) -> int:
+        """Streams that are being sent."""
+        return len(self._open)
+
+    @property
+    def seats_taken(self) -> int:
+        """Seats not given back, all clients together."""
+        return self._seats.total()
+
+    def reserve(self, request: Request) -> Seat:
+        """A seat for this client.
+
+        Raises:
+            TooManyStreams: the client's address holds as many as it may.
+        """
+        client = request.client.host if request.client else ""
+        if self._seats[client] >= self._per_client:
+            raise TooManyStreams(
+                f"{client} has {self._per_client} streams open; close one first",
+                limit=self._per_client,
+            )
+        self._seats[client] += 1
+        return Seat(lambda: self._stand_up(client))
+
+    def respond(
+        self, source: Source, seat: Seat, headers: dict[str, str] | None = None
+    ) -> SseResponse:
+        """The answer that sends `source`; takes over source and seat."""
+        return SseResponse(self, source, seat, headers)
+
+    async def close(self) -> None:
+        """End every stream with a jittered `retry`; those that don't take it are dropped.
+
+        Returns within about a second; streams opened later end at once.
+        """
+        self.closing = True
+        for stream in tuple(self._open):
+            stream.source.wake()
+        with contextlib.suppress(TimeoutError):
+            async with asyncio.timeout(_CLOSE_BOUND_S):
+                await self._none_open.wait()
+        for stream in tuple(self._open):
+            stream.abort()
+
+    def entered(self, stream: SseResponse) -> None:
+        """A stream begins to be sent."""
+        self._open.add(stream)
+        self._none_open.clear()
+        self._metrics.streams_open.inc()
+        if self._ticker is None:
+            self._ticker = asyncio.create_task(self._tick(), name="streams ticker")
+
+    def left(self, stream: SseResponse) -> None:
+        """A stream is over."""
+        self._open.discard(stream)
+        self._metrics.streams_open.dec()
+        if not self._open and self._ticker is not None:
+            self._none_open.set()
+            self._ticker.cancel()
+            self._ticker = None
+
+    def _stand_up(self, client: str) -> None:
+        self._seats[client] -= 1
+        if not self._seats[client]:
+            del self._seats[client]
+
+    async def _tick(self) -> None:
+        period = min(self._heartbeat_s, self._send_timeout_s) / 4
+        loop = asyncio.get_running_loop()
+        while True:
+            await asyncio.sleep(period)
+            now = loop.time()
+            for stream in tuple(self._open):
+                stream.look(now, self._heartbeat_s - period, self._send_timeout_s)
+
+
+class SseResponse(Response):
+    """Sends a source's chunks until it ends, the client goes away, or the server closes."""
+
+    def __init__(
+        self, streams: Streams, source: Source, seat: Seat, headers: dict[str, str] | None
+    ) -> None:
+        self.status_code = 200
+        self.background = None
+        self.init_headers({**_HEADERS, **(headers or {})})
+        self.source = source
+        self._streams = streams
+        self._seat = seat
+        self._gone = False
+        self._beat = False
+        self._sent_at = 0.0
+        self._sending = False
+        self._abort: Callable[[], None] | None = None
+        self._queued: Callable[[], int] = lambda: 0
+        self._left = 0
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Send the whole stream; whatever happens, nothing of it stays behind."""
+        connection = scope.get("extensions", {}).get(CONNECTION, {})
+        self._abort = connection.get("abort")
+        self._queued = connection.get("queued", self._queued)
+        self._streams.entered(self)
+        try:
+            async with on_disconnect(receive, self._leave):
+                await self._pump(send)
+        finally:
+            self.source.leave()
+            self._seat.release()
+            self._streams.left(self)
+
+    def look(self, now: float, silent_s: float, stuck_s: float) -> None:
+        """Make it beat after `silent_s` of silence; drop it when nothing is read for `stuck_s`.
+
+        The time that a send takes tells nothing: one large event may take a slow reader minutes.
+        """
+        if not self._sending:
+            if now - self._sent_at >= silent_s:
+                self._beat = True
+                self.source.wake()
+        elif (left := self._queued()) < self._left:
+            self._left, self._sent_at = left, now
+        elif now - self._sent_at >= stuck_s:
+            _log.info("client does not read: stream dropped")
+            self.abort()
+
+    def abort(self) -> None:
+        """Drop the connection; the client resumes where it was."""
+        if self._abort is not None:
+            self._abort()
+        self._leave()
+
+    def _leave(self) -> None:
+        self._gone = True
+        self.source.wake()
+
+    async def _pump(self, send: Send) -> None:
+        source = self.source
+        self._sent_at = asyncio.get_running_loop().time()
+        await send(
+            {"type": "http.response.start", "status": self.status_code, "headers": self.raw_headers}
+        )
+        await self._send(send, RETRY)
+        while not (self._gone or self._streams.closing):
+            chunk = await source.next_chunk()
+            if chunk is None:
+                break
+            if chunk:
+                await self._send(send, chunk)
+                continue
+            await source.sleep()
+            if self._beat:
+                await self._send(send, HEARTBEAT)
+        if self._streams.closing:
+            await self._send(send, b"retry: %d\n\n" % random.randint(200, 2000))  # noqa: S311
+        await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    async def _send(self, send: Send, chunk: bytes) -> None:
+        """Send and take the time; the ticker looks at it, and at what is left to send."""
+        loop = asyncio.get_running_loop()
+        self._sent_at = loop.time()
+        self._left = self._queued() + len(chunk)
+        self._beat = False
+        self._sending = True
+        await send({"type": "http.response.body", "body": chunk, "more_body": True})
+        self._sending = False
+
+
+@contextlib.asynccontextmanager
+async def on_disconnect(receive: Receive, leave: Callable[[], None]) -> AsyncIterator[None]:
+    """Within the block, `leave` is called as soon as the client goes away."""
+
+    async def listen() -> None:
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        leave()
+
+    listener = asyncio.create_task(listen())
+    try:
+        yield
+    finally:
+        listener.cancel()
+        with contextlib.suppress(asyncio.CancelledError):
+            await listener

@@ -1,0 +1,44 @@
+"""Calls to Temporal that end in time, and in our words."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Awaitable
+from typing import TypeVar
+
+from temporalio.service import RPCError, RPCStatusCode
+
+from relayline.api.errors import TemporalUnavailable
+from relayline.runtime.temporal import unconnected
+
+_CONNECT_FAILED = "Failed client connect"
+_TOO_LATE = "Temporal did not answer in time; try again"
+_T = TypeVar("_T")
+
+
+async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
+    """The call's answer; the client's own retries may outlast its `rpc_timeout`.
+
+    Raises:
+        TemporalUnavailable: no answer in time, or Temporal said that it can't.
+        RPCError: Temporal answered `not found` or `invalid argument`.
+    """
+    try:
+        async with asyncio.timeout(seconds + 0.5):
+            return await call
+    except TimeoutError as error:
+        raise TemporalUnavailable(_TOO_LATE) from error
+    except RPCError as error:
+        if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
+            raise
+        late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
+        told = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
+        raise TemporalUnavailable(told) from error
+    except RuntimeError as error:
+        if not str(error).startswith(_CONNECT_FAILED):
+            raise
+        why = unconnected(error)
+        told = (
+            f"Temporal can't be reached: {why}" if why else "Temporal can't be reached; try again"
+        )
+        raise TemporalUnavailable(told) from error

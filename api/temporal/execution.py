@@ -1,0 +1,125 @@
+"""A run as Temporal knows it without a worker, in our words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime
+from typing import NamedTuple
+
+from temporalio.api.enums.v1 import PendingActivityState as State
+from temporalio.api.workflow.v1 import PendingActivityInfo, PendingWorkflowTaskInfo
+from temporalio.client import (
+    WorkflowExecution,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+)
+from temporalio.common import SearchAttributeKey
+
+from relayline.contracts.runs import (
+    FIRST_STEP,
+    MEMO_PROGRESS,
+    MEMO_REQUEST,
+    SEARCH_STATUS,
+    RunMemo,
+    RunRequestMemo,
+    RunStatus,
+)
+
+_STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+
+
+class Execution(NamedTuple):
+    """What Temporal knows of a run without a worker."""
+
+    run_id: str
+    status: RunStatus
+    request: RunRequestMemo | None
+    memo: RunMemo
+    started_at: datetime
+    closed_at: datetime | None
+    task_attempt: int = 0
+    """Of the workflow task that is to be done, 0 if there is none; of a described run only."""
+    waited_s: float = 0
+    """Seconds that its oldest task has not been taken, or not been done if it is the workflow's;
+    of a described run only."""
+    queues: frozenset[str] = frozenset()
+    """Task queues in which a call of it waits; of a described run only."""
+    held: bool = False
+    """Whether an operator has paused a call of it in Temporal; of a described run only."""
+    build_id: str = ""
+    """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
+    history_events: int = 0
+    history_bytes: int = 0
+
+    @property
+    def submitted_at(self) -> datetime:
+        """When the run was submitted; a long run goes on in executions that began later."""
+        return (self.request and self.request.created_at) or self.started_at
+
+
+async def execution_of(described: WorkflowExecution) -> Execution:
+    """An execution in our words."""
+    memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
+    running = described.typed_search_attributes.get(_STATUS) == RunStatus.RUNNING
+    if running and memo.status is RunStatus.QUEUED:
+        memo = FIRST_STEP
+    request = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+    found = Execution(
+        described.id,
+        status_of(described.status, memo),
+        request,
+        memo,
+        described.start_time,
+        described.close_time,
+    )
+    if not isinstance(described, WorkflowExecutionDescription):
+        return found
+    raw = described.raw_description
+    waiting = [
+        activity
+        for activity in raw.pending_activities
+        if activity.state == State.PENDING_ACTIVITY_STATE_SCHEDULED
+    ]
+    states = {activity.state for activity in raw.pending_activities}
+    versioning = raw.workflow_execution_info.versioning_info
+    return found._replace(
+        task_attempt=raw.pending_workflow_task.attempt,
+        waited_s=_waited_s(raw.pending_workflow_task, waiting),
+        queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
+        held=State.PENDING_ACTIVITY_STATE_PAUSED in states,
+        build_id=versioning.deployment_version.build_id,
+        history_events=raw.workflow_execution_info.history_length,
+        history_bytes=raw.workflow_execution_info.history_size_bytes,
+    )
+
+
+def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatus:
+    """The run's status: the execution's own word, refined by the memo where that is newer."""
+    kinds = WorkflowExecutionStatus
+    match status:
+        case kinds.TERMINATED:
+            return RunStatus.TERMINATED
+        case kinds.TIMED_OUT:
+            return RunStatus.TIMED_OUT
+        case kinds.CANCELED:
+            return RunStatus.CANCELLED
+        case kinds.FAILED:
+            return RunStatus.FAILED
+        case kinds.COMPLETED:
+            return memo.status if memo.status.ended else RunStatus.COMPLETED
+        case _:
+            return memo.status
+
+
+def _waited_s(task: PendingWorkflowTaskInfo, waiting: Iterable[PendingActivityInfo]) -> float:
+    """How long its oldest task has waited; 0 if there is none."""
+    begun = [
+        activity.next_attempt_schedule_time
+        if activity.HasField("next_attempt_schedule_time")
+        else activity.scheduled_time
+        for activity in waiting
+    ]
+    if task.attempt:  # one that a dead worker has taken counts, too: it takes milliseconds
+        begun.append(task.original_scheduled_time)
+    now = datetime.now(UTC)
+    return max(0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in begun), 0.0)

@@ -1,0 +1,258 @@
+"""Temporal as the HTTP face sees it: bounded calls, our own words for what they answer."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Awaitable
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple, assert_never
+
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import (
+    Client,
+    WorkflowHandle,
+    WorkflowQueryFailedError,
+    WorkflowQueryRejectedError,
+)
+from temporalio.common import (
+    QueryRejectCondition,
+    SearchAttributeKey,
+    SearchAttributePair,
+    TypedSearchAttributes,
+    WorkflowIDConflictPolicy,
+    WorkflowIDReusePolicy,
+)
+from temporalio.service import RPCError, RPCStatusCode
+
+from relayline.api.commands.capacity import check_refusal
+from relayline.api.errors import TemporalUnavailable
+from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.execution import Execution, execution_of
+from relayline.api.temporal.labels import details, summary
+from relayline.api.temporal.namespace import NamespaceLacking
+from relayline.api.temporal.signals import taken_command
+from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.contracts.runs import (
+    MEMO_PROGRESS,
+    MEMO_REQUEST,
+    SEARCH_AGENT,
+    SEARCH_STATUS,
+    SEARCH_TENANT,
+    TASK_QUEUE,
+    RunInput,
+    RunMemo,
+    RunProgress,
+    RunRequestMemo,
+    RunResult,
+    RunStatus,
+)
+from relayline.projections.terminal import Closing
+from relayline.runtime.temporal import closing_of
+from relayline.workflows.agent_run import AgentRun
+
+START_S = 5.0
+SIGNAL_S = 5.0
+QUERY_S = 2.0
+DESCRIBE_S = 2.0
+LIST_S = 5.0
+TASK_TIMEOUT = timedelta(seconds=5)
+"""Of one workflow task: a worker that died is noticed that soon."""
+TAKEN_S = TASK_TIMEOUT.total_seconds() + 5.0
+"""A signal may be out of sight for as long as a task may take."""
+_STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+_AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
+_TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
+_ATTRIBUTE = "search attribute"
+_TASK_FAILS = "Workflow Task in failed state"
+"""In Temporal's refusal to pass on a query, without waiting for any worker."""
+_log = logging.getLogger(__name__)
+
+
+class Gateway:
+    """Every call to Temporal; each is bounded in time.
+
+    Every method raises `TemporalUnavailable` when Temporal did not answer in time.
+    """
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def start(self, run: RunInput) -> None:
+        """Start the workflow.
+
+        Raises:
+            WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
+            NamespaceLacking: the namespace is not there or lacks search attributes.
+        """
+        agent = run.agent
+        request = RunRequestMemo(
+            agent=agent.name,
+            model=agent.model,
+            limits=agent.limits,
+            request_sha256=run.request_sha256,
+            metadata=run.metadata,
+            created_at=datetime.now(UTC),
+        )
+        starting = self._client.start_workflow(
+            AgentRun.run,
+            run,
+            id=run.run_id,
+            task_queue=TASK_QUEUE,
+            task_timeout=TASK_TIMEOUT,
+            id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
+            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
+            memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+            search_attributes=TypedSearchAttributes(
+                [
+                    SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
+                    SearchAttributePair(_AGENT, agent.name),
+                    SearchAttributePair(_TENANT, run.tenant),
+                ]
+            ),
+            static_summary=summary(run),
+            static_details=details(run),
+            rpc_timeout=timedelta(seconds=START_S),
+        )
+        try:
+            await bounded(START_S, starting)
+        except RPCError as error:
+            if error.status is RPCStatusCode.NOT_FOUND or _ATTRIBUTE in error.message:
+                raise NamespaceLacking(error.message) from error
+            raise
+
+    async def execution(self, run_id: str) -> Execution | None:
+        """What Temporal knows of the run, None if it knows nothing."""
+        call = self._handle(run_id).describe(rpc_timeout=timedelta(seconds=DESCRIBE_S))
+        try:
+            described = await bounded(DESCRIBE_S, call)
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+        return await execution_of(described)
+
+    async def closing(self, run_id: str) -> Closing | None:
+        """How the run was closed, None while it is open, or if Temporal does not know it."""
+        try:
+            return await bounded(DESCRIBE_S, closing_of(self._client, run_id))
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+
+    async def signal(self, run_id: str, command: AnyCommand) -> bool:
+        """Send the command; False if the run is unknown or has ended.
+
+        Raises:
+            TooManyCommands: Temporal takes no more signals for it.
+        """
+        try:
+            await bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
+        except RPCError as error:
+            check_refusal(run_id, error)
+            _check_not_found(error)
+            return False
+        return True
+
+    async def had(self, run_id: str, command_id: str) -> AnyCommand | None:
+        """A command that Temporal has taken for the run, whether it was read or not.
+
+        None if it has taken none. Whoever sent the command, and however it was sent.
+        """
+        call = taken_command(self._handle(run_id), self._client.data_converter, command_id)
+        try:
+            return await bounded(TAKEN_S, call)
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+
+    async def progress(self, run_id: str) -> RunProgress | None:
+        """The workflow's own answer; None when there is none: no worker, ended, unknown.
+
+        Never raises for a Temporal that is down: that, too, is no answer.
+        """
+        try:
+            return await bounded(QUERY_S, self._query(run_id))
+        except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
+            _log.debug("query not answered", extra={"run_id": run_id, "reason": str(error)})
+        except (TemporalUnavailable, RPCError) as error:
+            _log.debug("query failed", extra={"run_id": run_id, "reason": str(error)})
+        return None
+
+    async def has_worker(self, run_id: str) -> bool | None:
+        """Whether a worker answers for the run; None when the run is none that could tell.
+
+        That is one that has ended, that Temporal does not know, or whose workflow fails. Ask only
+        while Temporal answers: without it the word is False.
+        """
+        try:
+            await bounded(QUERY_S, self._query(run_id))
+        except WorkflowQueryFailedError:
+            return True
+        except (WorkflowQueryRejectedError, RPCError):
+            return None
+        except TemporalUnavailable as error:
+            return None if _TASK_FAILS in str(error.__cause__) else False
+        return True
+
+    async def count(self, query: str) -> int:
+        """How many executions match the visibility query."""
+        timeout = timedelta(seconds=LIST_S)
+        counted = await bounded(LIST_S, self._client.count_workflows(query, rpc_timeout=timeout))
+        return counted.count
+
+    async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
+        """One page of executions that match, in the server's own order."""
+        pages = self._client.list_workflows(
+            query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
+        )
+        await bounded(LIST_S, pages.fetch_next_page())
+        executions = [await execution_of(item) for item in pages.current_page or ()]
+        return _Page(executions, pages.next_page_token)
+
+    async def check(self) -> None:
+        """Return when Temporal answers and has the namespace."""
+        service = self._client.workflow_service
+        request = DescribeNamespaceRequest(namespace=self._client.namespace)
+        call = service.describe_namespace(request, timeout=timedelta(seconds=DESCRIBE_S))
+        try:
+            await bounded(DESCRIBE_S, call)
+        except RPCError as error:
+            raise TemporalUnavailable(str(error)) from error
+
+    def _query(self, run_id: str) -> Awaitable[RunProgress]:
+        return self._handle(run_id).query(
+            AgentRun.progress,
+            reject_condition=QueryRejectCondition.NOT_OPEN,
+            rpc_timeout=timedelta(seconds=QUERY_S),
+        )
+
+    def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
+        return self._client.get_workflow_handle_for(AgentRun.run, run_id)
+
+
+class _Page(NamedTuple):
+    executions: list[Execution]
+    next_token: bytes | None
+
+
+def _signalled(handle: WorkflowHandle[AgentRun, RunResult], command: AnyCommand) -> Awaitable[None]:
+    timeout = timedelta(seconds=SIGNAL_S)
+    match command:
+        case Pause():
+            return handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
+        case Resume():
+            return handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
+        case Redirect():
+            return handle.signal(AgentRun.redirect, command, rpc_timeout=timeout)
+        case Cancel():
+            return handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
+        case Decide():
+            return handle.signal(AgentRun.decide, command, rpc_timeout=timeout)
+        case Answer():
+            return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
+        case _:
+            assert_never(command)
+
+
+def _check_not_found(error: RPCError) -> None:
+    if error.status is not RPCStatusCode.NOT_FOUND:
+        raise error

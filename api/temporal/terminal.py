@@ -1,0 +1,27 @@
+"""Ends, in the journal, runs that Temporal closed without the workflow's word, for who watches."""
+
+from __future__ import annotations
+
+from relayline.api.temporal.gateway import Gateway
+from relayline.journal.port import Journal
+from relayline.journal.terminal import end_run
+
+
+class Closer:
+    """Does on demand, for one run, what housekeeping does in its rounds for all."""
+
+    def __init__(self, journal: Journal, gateway: Gateway) -> None:
+        self._journal = journal
+        self._gateway = gateway
+
+    async def close(self, run_id: str) -> bool:
+        """Append the terminal fact if Temporal says that the run is closed; whether it did.
+
+        A run that has one keeps it. One that Temporal does not know is left alone.
+
+        Raises:
+            TemporalUnavailable: Temporal did not answer in time.
+            JournalUnavailable: the journal did not answer.
+        """
+        closing = await self._gateway.closing(run_id)
+        return closing is not None and await end_run(self._journal, run_id, closing)

@@ -1,0 +1,104 @@
+"""Which work has workers, by Temporal's lists of those that ask for tasks.
+
+A worker that was killed stands in these lists for five minutes more: they show that nobody is
+there, not that somebody is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Iterable
+from datetime import timedelta
+
+from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
+from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
+from temporalio.api.workflowservice.v1 import (
+    DescribeTaskQueueRequest,
+    DescribeTaskQueueResponse,
+)
+from temporalio.client import Client
+
+from relayline.api.temporal.deadline import bounded
+from relayline.catalog.models import WORK_QUEUES
+from relayline.contracts.queues import Work
+from relayline.contracts.runs import TASK_QUEUE
+
+DESCRIBE_S = 2.0
+_WORKFLOWS = TaskQueueType.TASK_QUEUE_TYPE_WORKFLOW
+_CALLS = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
+_BUILDS = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
+
+
+class Workforce:
+    """Asks Temporal who works; every method raises `TemporalUnavailable` when it can't tell."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+
+    async def lacking(self) -> dict[str, str]:
+        """What new runs lack, by kind of work; empty when each kind has workers."""
+        answers = await asyncio.gather(
+            *(
+                self._describe(queue.name, _WORKFLOWS if queue.of_workflows else _CALLS)
+                for queue in WORK_QUEUES
+            )
+        )
+        found = {
+            queue.work.value: _lacking(answer)
+            for queue, answer in zip(WORK_QUEUES, answers, strict=True)
+        }
+        return {work: trouble for work, trouble in found.items() if trouble}
+
+    async def unserved(self, queues: Iterable[str], build_id: str) -> str | None:
+        """One of these task queues of calls that no worker serves, in words; None if there is none.
+
+        Args:
+            queues: Their names.
+            build_id: The build that the workers have to be of; empty: any.
+        """
+        for name in sorted(queues):
+            pollers = (await self._describe(name, _CALLS)).pollers
+            if not any(_takes(poller, build_id) for poller in pollers):
+                work = Work.TOOLS.value if name == TASK_QUEUE else name
+                return f"{work} of build {build_id}" if build_id else work
+        return None
+
+    async def _describe(
+        self, name: str, kind: TaskQueueType.ValueType
+    ) -> DescribeTaskQueueResponse:
+        request = DescribeTaskQueueRequest(
+            namespace=self._client.namespace,
+            task_queue=TaskQueue(name=name),
+            task_queue_type=kind,
+        )
+        timeout = timedelta(seconds=DESCRIBE_S)
+        call = self._client.workflow_service.describe_task_queue(request, timeout=timeout)
+        return await bounded(DESCRIBE_S, call)
+
+
+def _lacking(answer: DescribeTaskQueueResponse) -> str | None:
+    """What a new run would lack there."""
+    if not answer.pollers:
+        return "no worker"
+    current = answer.versioning_info.current_deployment_version.build_id
+    builds = {_build(poller) for poller in answer.pollers}
+    if current in builds:
+        return None
+    if current:
+        return f"no worker of the current build {current}"
+    named = ", ".join(sorted(builds))
+    return f"no build is current, workers have {named}: `relayline deploy set-current BUILD_ID`"
+
+
+def _takes(poller: PollerInfo, build_id: str) -> bool:
+    """Whether that worker takes calls of runs of that build.
+
+    One without a build does, where the build never had workers for that queue.
+    """
+    return not build_id or _build(poller) in {build_id, ""}
+
+
+def _build(poller: PollerInfo) -> str:
+    """The build that the worker is; empty where it is none."""
+    options = poller.deployment_options
+    return options.build_id if options.worker_versioning_mode == _BUILDS else ""

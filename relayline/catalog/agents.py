@@ -1,0 +1,48 @@
+"""Agents: what a user's module declares, and the catalog of all that can be run."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from relayline.catalog.tools import Tool
+from relayline.contracts.compaction import Compaction
+from relayline.contracts.runs import AgentSpec, Limits
+
+ASSISTANT = "assistant"
+"""The built-in agent."""
+ASSISTANT_INSTRUCTIONS = """\
+You are a careful assistant. You have tools: use them instead of guessing, several at once when \
+they do not depend on each other. Look things up in files before you answer about them, and \
+calculate instead of estimating. When a tool fails, read the error, correct what you asked for or \
+take another way, and say so if you cannot. Answer briefly, and name the files and pages that \
+your answer rests on."""
+
+
+@dataclass(frozen=True)
+class Agent:
+    """An agent, as a user declares it at the top level of their module."""
+
+    name: str
+    instructions: str = ""
+    """The system prompt."""
+    model: str | None = None
+    """`rehearsal`, `local` or `provider:name`; None: the deployment's default."""
+    tools: Sequence[Tool | str] = ()
+    """Tools themselves, or the names of built-in ones."""
+    limits: Limits = field(default_factory=Limits)
+    compaction: Compaction | None = None
+    """`KeepLast` or `Summarise`, for a context that has grown too long; None: never."""
+
+
+@dataclass(frozen=True)
+class Catalog:
+    """Everything that can be run."""
+
+    agents: Mapping[str, AgentSpec]
+    tools: Mapping[str, Tool]
+    """Every tool that an agent may call, with its code."""
+
+
+class CatalogError(Exception):
+    """What a user's module declares can't be used; the message names it and says what to do."""

@@ -1,0 +1,124 @@
+"""Loads the catalog: the built-in agent and tools, and those of a user's own module."""
+
+from __future__ import annotations
+
+import importlib
+import sys
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from types import MappingProxyType, ModuleType
+
+from pydantic import ValidationError
+
+from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
+from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.tools import Tool
+from relayline.contracts.runs import AgentSpec
+
+
+def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str) -> Catalog:
+    """The built-in agent `assistant` with all built-in tools, and what the module declares.
+
+    Args:
+        module: The user's module, `package.module`; empty for none. The current directory is
+            searched after everything that is installed.
+        builtin_tools: Tools that every agent may name.
+        default_model: Model of agents that name none.
+
+    Raises:
+        CatalogError: the module can't be imported, or a declaration in it can't be used.
+    """
+    tools = _by_name("the built-in tools", builtin_tools)
+    assistant = Agent(ASSISTANT, ASSISTANT_INSTRUCTIONS, tools=tuple(builtin_tools))
+    agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model)}
+    if module:
+        declared = vars(_import(module)).values()
+        own = [thing for thing in declared if isinstance(thing, Agent)]
+        tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
+        for agent in _distinct(own):
+            if agent.name in agents:
+                raise CatalogError(f"{module}: agent {agent.name!r} is there twice: rename one")
+            agents[agent.name] = _resolve(module, agent, tools, default_model)
+    return Catalog(MappingProxyType(agents), MappingProxyType(tools))
+
+
+def _import(module: str) -> ModuleType:
+    """The user's module."""
+    here = str(Path.cwd())
+    if here not in sys.path:
+        sys.path.append(here)
+    importlib.invalidate_caches()
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name and f"{module}.".startswith(f"{error.name}."):
+            raise CatalogError(
+                f"no module {module!r}: set RELAYLINE_CATALOG to a module that can be imported "
+                f"from {here} or is installed, e.g. package.module"
+            ) from error
+        raise CatalogError(f"{module} can't be imported: {error}; install what it needs") from error
+    except Exception as error:  # a user's module may raise anything
+        raise CatalogError(
+            f"{module} can't be imported: {type(error).__name__}: {error}; "
+            f"`python -m {module}` shows where"
+        ) from error
+
+
+def _tools(declared: Iterable[object], agents: Iterable[Agent]) -> list[Tool]:
+    """Tools at the top level of the module, and those that only an agent refers to."""
+    things = [*declared, *(thing for agent in agents for thing in agent.tools)]
+    return [thing for thing in things if isinstance(thing, Tool)]
+
+
+def _by_name(where: str, tools: Iterable[Tool]) -> dict[str, Tool]:
+    """Each tool by its name; one tool may be met several times, one name may not."""
+    named: dict[str, Tool] = {}
+    for tool in tools:
+        if named.setdefault(tool.spec.name, tool) is not tool:
+            raise CatalogError(
+                f"{where}: tool {tool.spec.name!r} is there twice, perhaps as a built-in one: "
+                'give one another name, @tool(name="…")'
+            )
+    return named
+
+
+def _distinct(agents: Iterable[Agent]) -> list[Agent]:
+    """Each agent once, however many names the module has for it."""
+    return list({id(agent): agent for agent in agents}.values())
+
+
+def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model: str) -> AgentSpec:
+    """The agent as data, with its tools looked up and its model's name checked."""
+    label = f"{where}: agent {agent.name!r}"
+    model = default_model if agent.model is None else agent.model
+    specs = tuple(_lookup(label, tool, tools).spec for tool in agent.tools)
+    if len({spec.name for spec in specs}) < len(specs):
+        raise CatalogError(f"{label}: a tool is listed twice: {[spec.name for spec in specs]}")
+    try:
+        parse_model(model)
+        return AgentSpec(
+            name=agent.name,
+            instructions=agent.instructions,
+            model=model,
+            tools=specs,
+            limits=agent.limits,
+            compaction=agent.compaction,
+        )
+    except UnknownModelName as error:
+        source = " (RELAYLINE_MODEL)" if agent.model is None else ""
+        raise CatalogError(f"{label}: {error}{source}") from error
+    except ValidationError as error:
+        problem = error.errors(include_url=False, include_input=False)[0]
+        field = ".".join(str(part) for part in problem["loc"])
+        raise CatalogError(f"{label}: {field}: {problem['msg']}") from error
+
+
+def _lookup(label: str, wanted: object, tools: Mapping[str, Tool]) -> Tool:
+    """The tool that an agent refers to, by itself or by name."""
+    if isinstance(wanted, Tool):
+        return wanted
+    if isinstance(wanted, str):
+        if wanted in tools:
+            return tools[wanted]
+        raise CatalogError(f"{label}: no tool {wanted!r}; there are {', '.join(sorted(tools))}")
+    raise CatalogError(f"{label}: {wanted!r} is no tool: put @tool above the function")

@@ -1,0 +1,180 @@
+"""The commands that steer a run: `pause resume redirect cancel approve deny answer`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated, Literal
+
+import typer
+
+from relayline.console.exit import expecting
+from relayline.console.options import RunId, Url, asked
+
+if TYPE_CHECKING:
+    from relayline.client.client import ApiClient
+    from relayline.contracts.commands import AnyCommand
+
+# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+
+By = Annotated[
+    str | None,
+    typer.Option(help="Who says so, for the record.", show_default="your login name"),
+]
+ApprovalId = Annotated[
+    str | None,
+    typer.Argument(
+        metavar="[APPROVAL_ID]", help="Which one, if several are open.", show_default=False
+    ),
+]
+Note = Annotated[str, typer.Option(help="For the model and the record.", show_default=False)]
+
+
+class SteeringCommands:
+    """Commands for a command line; each says what became of it, exit 1 if it was refused."""
+
+    def __init__(self, address: Callable[[str | None], str]) -> None:
+        """Make the commands.
+
+        Args:
+            address: The API's base URL, from what `--url` says.
+        """
+        self._address = address
+
+    def register(self, app: typer.Typer) -> None:
+        """Add them to a command line."""
+        switches = (self.pause, self.resume)
+        for command in (
+            *switches,
+            self.redirect,
+            self.cancel,
+            self.approve,
+            self.deny,
+            self.answer,
+        ):
+            app.command()(command)
+
+    def pause(
+        self,
+        run_id: RunId,
+        now: Annotated[bool, typer.Option("--now", help="Interrupt what runs, too.")] = False,
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Stop a run before its next model or tool call."""
+        from relayline.contracts.commands import Pause
+
+        self._send(url, run_id, Pause(now=now, by=_by(by)))
+
+    def resume(self, run_id: RunId, by: By = None, url: Url = None) -> None:
+        """Let a paused run go on."""
+        from relayline.contracts.commands import Resume
+
+        self._send(url, run_id, Resume(by=_by(by)))
+
+    def redirect(
+        self,
+        run_id: RunId,
+        message: Annotated[str, typer.Argument(help="What the model is told.")],
+        after_step: Annotated[
+            bool, typer.Option("--after-step", help="Let the step end; interrupt nothing.")
+        ] = False,
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Tell the model something; what it is doing is interrupted."""
+        from relayline.contracts.commands import Redirect
+
+        self._send(url, run_id, Redirect(message=message, now=not after_step, by=_by(by)))
+
+    def cancel(self, run_id: RunId, reason: str = "", by: By = None, url: Url = None) -> None:
+        """End a run; what it is doing is told to stop."""
+        from relayline.contracts.commands import Cancel
+
+        self._send(url, run_id, Cancel(reason=reason, by=_by(by)))
+
+    def approve(  # noqa: PLR0913, PLR0917  one parameter per option
+        self,
+        run_id: RunId,
+        approval_id: ApprovalId = None,
+        arguments: Annotated[
+            str | None,
+            typer.Option(metavar="JSON", help="In place of the model's.", show_default=False),
+        ] = None,
+        note: Note = "",
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Let a run do what it waits for approval of."""
+        from relayline.console.arguments import approved_arguments
+        from relayline.contracts.commands import Decide
+
+        edited = None if arguments is None else approved_arguments(arguments)
+        open_id = approval_id or self._only(url, run_id, "approval")
+        self._send(
+            url,
+            run_id,
+            Decide(
+                approval_id=open_id, decision="approve", arguments=edited, note=note, by=_by(by)
+            ),
+        )
+
+    def deny(
+        self,
+        run_id: RunId,
+        approval_id: ApprovalId = None,
+        note: Note = "",
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Keep a run from doing what it waits for approval of; it goes on without."""
+        from relayline.contracts.commands import Decide
+
+        open_id = approval_id or self._only(url, run_id, "approval")
+        self._send(url, run_id, Decide(approval_id=open_id, decision="deny", note=note, by=_by(by)))
+
+    def answer(
+        self,
+        run_id: RunId,
+        words: Annotated[
+            list[str],
+            typer.Argument(
+                metavar="[REQUEST_ID] TEXT",
+                help="The answer; the question's id before it if several are open.",
+                show_default=False,
+            ),
+        ],
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Answer a question that a run has asked."""
+        from relayline.contracts.commands import Answer
+
+        *ids, text = words
+        if len(ids) > 1:
+            raise typer.BadParameter("more than an id and a text: put the text in quotes")
+        request_id = ids[0] if ids else self._only(url, run_id, "input")
+        self._send(url, run_id, Answer(request_id=request_id, text=text, by=_by(by)))
+
+    def _send(self, url: str | None, run_id: str, command: AnyCommand) -> None:
+        from relayline.console.steer import CommandRefused, steer
+
+        async def sending(client: ApiClient) -> str:
+            return await steer(client, run_id, command)
+
+        with expecting(CommandRefused):
+            typer.echo(asked(self._address(url), sending))
+
+    def _only(self, url: str | None, run_id: str, kind: Literal["approval", "input"]) -> str:
+        from relayline.console.steer import NotOneOpen, only_open
+
+        async def looking(client: ApiClient) -> str:
+            return await only_open(client, run_id, kind)
+
+        with expecting(NotOneOpen):
+            return asked(self._address(url), looking)
+
+
+def _by(given: str | None) -> str:
+    from relayline.console.steer import login
+
+    return login() if given is None else given

@@ -1,0 +1,151 @@
+"""`relayline export` and `replay`: a run's Temporal history, and whether the code still fits it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import NamedTuple
+
+from google.protobuf.json_format import ParseError
+from temporalio.api.enums.v1 import EventType
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import WorkflowHistory
+from temporalio.runtime import Runtime, TelemetryConfig
+from temporalio.service import RPCError, RPCStatusCode
+from temporalio.worker import Replayer
+
+from relayline.activities.model.call import ModelActivities
+from relayline.runtime.temporal import connect, data_converter
+
+MODEL_ACTIVITY = ModelActivities.call_model.__name__
+FETCH_TIMEOUT = timedelta(seconds=30)
+_SMALLEST = 3
+"""Events before the code has run at all: started, task scheduled, task started."""
+_MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"')
+_MESSAGE_CHARS = 1000
+
+
+class HistoryUnavailable(Exception):
+    """There is no history to be had; the message names what was looked for."""
+
+
+class Divergence(NamedTuple):
+    """Where the code goes another way than the history."""
+
+    event_id: int
+    event: str
+    """What the history has there, in words."""
+    step: int
+    """Model calls scheduled before that event."""
+    message: str
+    """Temporal's."""
+
+
+class Replayed(NamedTuple):
+    """How a replay went."""
+
+    events: int
+    steps: int
+    """Model calls in the history."""
+    divergence: Divergence | None = None
+
+
+async def fetch(run_id: str) -> WorkflowHistory:
+    """The run's history as the configured Temporal has it.
+
+    Raises:
+        HistoryUnavailable: Temporal does not know the run, or does not give the history.
+        TemporalUnreachable: no Temporal answered.
+    """
+    client = await connect()
+    try:
+        return await client.get_workflow_handle(run_id).fetch_history(rpc_timeout=FETCH_TIMEOUT)
+    except RPCError as error:
+        if error.status is RPCStatusCode.NOT_FOUND:
+            raise HistoryUnavailable(
+                f"Temporal knows no run {run_id!r}: is the id right, and its retention not over?"
+            ) from error
+        raise HistoryUnavailable(f"Temporal did not give the history: {error.message}") from error
+
+
+def read(path: Path) -> WorkflowHistory:
+    """The history in a file, as `export`, Temporal's CLI or its Web UI wrote it.
+
+    Raises:
+        HistoryUnavailable: the file can't be read or holds no history.
+    """
+    try:
+        text = path.read_text()
+    except (OSError, UnicodeDecodeError) as error:
+        raise HistoryUnavailable(f"{path} can't be read: {error}") from error
+    try:
+        history = WorkflowHistory.from_json(path.stem, text)
+    except (ValueError, TypeError, KeyError, AttributeError, ParseError) as error:
+        raise HistoryUnavailable(f"{path} holds no Temporal history: {error}") from error
+    if not history.events or not _is_start(history.events[0]):
+        raise HistoryUnavailable(f"{path} holds no Temporal history: its start is missing")
+    started = history.events[0].workflow_execution_started_event_attributes
+    return WorkflowHistory(started.workflow_id or path.stem, history.events)
+
+
+async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
+    """Run the workflow's code against the history; needs no server.
+
+    The place of a divergence is found by halving: it is the last event of the shortest beginning
+    of the history that does not replay.
+    """
+    replayer = Replayer(
+        workflows=[workflow],
+        data_converter=data_converter,
+        runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
+    )
+    count = len(history.events)
+    steps = _steps(history.events)
+    failure = await _failure(replayer, history, count) if count >= _SMALLEST else None
+    if failure is None:
+        return Replayed(count, steps)
+    low, high = _SMALLEST, count
+    while low < high:
+        middle = (low + high) // 2
+        earlier = await _failure(replayer, history, middle)
+        if earlier is None:
+            low = middle + 1
+        else:
+            failure, high = earlier, middle
+    event = history.events[high - 1]
+    before = _steps(history.events[: high - 1])
+    return Replayed(
+        count, steps, Divergence(event.event_id, _words(event), before, _message(failure))
+    )
+
+
+async def _failure(replayer: Replayer, history: WorkflowHistory, count: int) -> Exception | None:
+    """Why the first `count` events do not replay, None if they do."""
+    beginning = WorkflowHistory(history.workflow_id, history.events[:count])
+    result = await replayer.replay_workflow(beginning, raise_on_replay_failure=False)
+    return result.replay_failure
+
+
+def _steps(events: Sequence[HistoryEvent]) -> int:
+    """Model calls scheduled; other events have no activity type."""
+    names = (event.activity_task_scheduled_event_attributes.activity_type.name for event in events)
+    return sum(name == MODEL_ACTIVITY for name in names)
+
+
+def _is_start(event: HistoryEvent) -> bool:
+    return event.event_type == EventType.EVENT_TYPE_WORKFLOW_EXECUTION_STARTED
+
+
+def _words(event: HistoryEvent) -> str:
+    """`activity task scheduled (call_tool)`."""
+    name = EventType.Name(event.event_type).removeprefix("EVENT_TYPE_")
+    activity = event.activity_task_scheduled_event_attributes.activity_type.name
+    return name.replace("_", " ").lower() + (f" ({activity})" if activity else "")
+
+
+def _message(failure: Exception) -> str:
+    """Temporal's own words, without the debugging output around them."""
+    found = _MESSAGE.search(str(failure))
+    return (found[1] if found else str(failure))[:_MESSAGE_CHARS]

@@ -1,0 +1,123 @@
+"""What a run asks of people, and what became of what they did, as lines."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple
+
+from pydantic import JsonValue
+
+from relayline.console.tty.words import arguments, by, call, one_line, until
+from relayline.contracts.envelope import Envelope
+from relayline.contracts.steering import ApprovalRequested, InputRequested
+
+_TEXT_CHARS = 500
+_REASON_CHARS = 160
+_ASK, _QUIET = "yellow", "dim"
+_DECISIONS = {
+    "approve": "approved",
+    "deny": "denied",
+    "expired": "expired, nobody decided",
+    "withdrawn": "withdrawn",
+}
+
+_Data = Mapping[str, JsonValue]
+
+
+class Line(NamedTuple):
+    """Words, and how they look."""
+
+    words: str
+    style: str = _ASK
+
+
+def choices(question: InputRequested) -> tuple[str, ...]:
+    """The only answers that a question takes; empty: any, or any that fits its pattern."""
+    listed = (question.data_schema or {}).get("enum")
+    return tuple(map(str, listed)) if isinstance(listed, list) else ()
+
+
+def _paused(event: Envelope, data: _Data) -> list[Line]:
+    how = f"`relayline resume {event.run_id}` lets it go on"
+    return [Line(f"‖ paused{by(data.get('by'))}: {how}")]
+
+
+def _resumed(_: Envelope, data: _Data) -> list[Line]:
+    return [Line(f"▶ resumed{by(data.get('by'))}")]
+
+
+def _approval(event: Envelope, data: _Data) -> list[Line]:
+    asked = ApprovalRequested.model_validate(data)
+    if asked.tool == "raise_limit":
+        limit, used, allowed, more = map(
+            asked.arguments.get, ("limit", "used", "allowed", "raise_to")
+        )
+        what = f"{limit} is {allowed} and {used} would be used: raise it to {more}?"
+    else:
+        what = f"may {call(asked.tool, asked.arguments, _TEXT_CHARS)} run?"
+    how = f"relayline approve {event.run_id} {asked.approval_id}"
+    lines = [
+        Line(f"? {asked.approval_id}: {what} Waits{until(asked.expires_at)}"),
+        Line(f"  `{how}`, or `deny`", _QUIET),
+    ]
+    size = sum(len(str(value)) for value in asked.arguments.values())
+    if size > _TEXT_CHARS:
+        lines.insert(1, Line(f"  there is more to it than shown: {size:,} characters"))
+    return lines
+
+
+def _resolved(_: Envelope, data: _Data) -> list[Line]:
+    decision = str(data.get("decision"))
+    words = [f"? {data.get('approval_id')} {_DECISIONS.get(decision, decision)}"]
+    words.append(by(data.get("by")))
+    if data.get("arguments") is not None:
+        words.append(f", with {arguments(data.get('arguments'))}")
+    if data.get("note"):
+        words.append(f": {one_line(data.get('note'), _TEXT_CHARS)}")
+    return [Line("".join(words))]
+
+
+def _question(event: Envelope, data: _Data) -> list[Line]:
+    asked = InputRequested.model_validate(data)
+    offered = f" ({' · '.join(choices(asked))})" if choices(asked) else ""
+    what = one_line(asked.question + offered, _TEXT_CHARS)
+    how = f"relayline answer {event.run_id} {asked.request_id} TEXT"
+    return [
+        Line(f"? {asked.request_id}: {what} Waits{until(asked.expires_at) or ' for an answer'}"),
+        Line(f"  `{how}`", _QUIET),
+    ]
+
+
+def _answered(_: Envelope, data: _Data) -> list[Line]:
+    text = one_line(data.get("text"), _TEXT_CHARS)
+    return [Line(f"? {data.get('request_id')} answered{by(data.get('by'))}: {text}")]
+
+
+def _closed(_: Envelope, data: _Data) -> list[Line]:
+    expired = data.get("reason") == "expired"
+    what = "expired, nobody answered" if expired else str(data.get("reason"))
+    return [Line(f"? {data.get('request_id')} {what}{by(data.get('by'))}")]
+
+
+def _applied(_: Envelope, data: _Data) -> list[Line]:
+    what = one_line(data.get("applied"), _REASON_CHARS)
+    return [Line(f"· {data.get('kind')}: {what}", _QUIET)]
+
+
+def _refused(_: Envelope, data: _Data) -> list[Line]:
+    reason = one_line(data.get("reason"), _REASON_CHARS)
+    return [Line(f"✗ {data.get('kind')} was refused: {reason}")]
+
+
+STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
+    "run.paused": _paused,
+    "run.resumed": _resumed,
+    "approval.requested": _approval,
+    "approval.resolved": _resolved,
+    "input.requested": _question,
+    "input.received": _answered,
+    "input.closed": _closed,
+    "command.applied": _applied,
+    "command.refused": _refused,
+}
+"""By the event's type. `run.waiting` says nothing more: what it waits for has its own lines."""

@@ -1,0 +1,127 @@
+"""Events in place: before the journal has them, as it keeps them, as clients see them."""
+
+from __future__ import annotations
+
+import json
+from datetime import UTC, datetime, timedelta
+from typing import NamedTuple
+
+from pydantic import JsonValue, TypeAdapter
+
+from relayline.contracts.events import TERMINAL_TYPES, EventBody
+from relayline.contracts.frozen import Frozen
+
+_BODY: TypeAdapter[EventBody] = TypeAdapter(EventBody)
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class NewEvent(Frozen):
+    """An event before the journal has given it a place."""
+
+    body: EventBody
+    step: int | None = None
+    attempt: int | None = None
+    key: str | None = None
+    """Facts have one, unique per run; deltas, progress and the like have none."""
+
+    def data_json(self) -> str:
+        """The `data` object of the envelope as JSON text; absent optional fields are left out."""
+        return body_json(self.body)
+
+
+def storable(text: str) -> bool:
+    """True when every journal can hold it as a key: no NUL in it, no half of a surrogate pair."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return "\0" not in text
+
+
+class Outbox(Frozen):
+    """What the workflow decided since the last activity that carried its decisions."""
+
+    facts: tuple[NewEvent, ...] = ()
+    """To be appended first, in this order; each has a key."""
+    seals: tuple[str, ...] = ()
+    """Scopes under which no attempt may write any more."""
+
+
+class StoredEvent(NamedTuple):
+    """An event with its place; `data` stays JSON text, so that passing it on costs nothing."""
+
+    run_id: str
+    seq: int
+    at_us: int
+    """Microseconds since 1970, UTC: when it was appended."""
+    type: str
+    step: int | None
+    attempt: int | None
+    key: str | None
+    data: str
+
+    @property
+    def ends_run(self) -> bool:
+        """True for the terminal fact."""
+        return self.type in TERMINAL_TYPES
+
+    def body(self) -> EventBody:
+        """The typed body.
+
+        Raises:
+            ValidationError: the type is one that this version does not know.
+        """
+        return _BODY.validate_python({**json.loads(self.data), "type": self.type})
+
+    def envelope_json(self) -> str:
+        """The envelope as JSON text: `{seq, run_id, at, type, step?, attempt?, data}`."""
+        step = "" if self.step is None else f',"step":{self.step}'
+        attempt = "" if self.attempt is None else f',"attempt":{self.attempt}'
+        return (
+            f'{{"seq":{self.seq},"run_id":"{self.run_id}","at":"{rfc3339(self.at_us)}",'
+            f'"type":"{self.type}"{step}{attempt},"data":{self.data}}}'
+        )
+
+
+class Envelope(Frozen):
+    """One event as clients see it."""
+
+    seq: int
+    """1, 2, 3, … within the run; the cursor."""
+    run_id: str
+    at: datetime
+    type: str
+    step: int | None = None
+    attempt: int | None = None
+    data: dict[str, JsonValue]
+
+
+def body_json(body: EventBody) -> str:
+    """The body without its type, as JSON text; absent optional fields are left out."""
+    absent = {name for name, value in body if value is None}
+    return body.model_dump_json(exclude={"type", *absent}, by_alias=True)
+
+
+def rfc3339(at_us: int) -> str:
+    """UTC with microseconds and `Z`, from microseconds since 1970."""
+    return moment(at_us).isoformat(timespec="microseconds")[:-6] + "Z"
+
+
+def moment(at_us: int) -> datetime:
+    """UTC, from microseconds since 1970."""
+    return _EPOCH + timedelta(microseconds=at_us)
+
+
+def microseconds(moment: datetime) -> int:
+    """Since 1970, of a moment with a time zone."""
+    return (moment - _EPOCH) // timedelta(microseconds=1)
+
+
+class EventPage(Frozen):
+    """One page of a journal, as clients see it."""
+
+    events: tuple[Envelope, ...]
+    next: int
+    """Cursor for the next page: give it as `after`."""
+    ended: bool
+    """True when nothing comes after this page."""

@@ -1,0 +1,249 @@
+"""`relayline dev`: Temporal, workers and the API as child processes of one supervisor."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import os
+import sys
+from collections.abc import Callable
+
+import httpx
+
+from relayline.dev.data_dir import hold
+from relayline.dev.errors import DevError
+from relayline.dev.local_model import check_installed
+from relayline.dev.options import Commands, DevOptions, DevState
+from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.supervisor import Supervisor
+from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
+from relayline.runtime.children.child import Child, ChildSpec
+from relayline.runtime.children.stopping import stop_signals, unless
+from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
+
+__all__ = ["Commands", "DevError", "DevOptions", "DevState", "run_dev"]
+
+READY_BOUND_S = 30.0
+CONNECT_BOUND_S = 5.0
+WORKER_STOP_S = 5.0
+"""Seconds that a stopping worker gets; it lets running calls finish for a second less."""
+API_STOP_S = 7.0
+HOPELESS_DEATHS = 2
+"""After so many quick deaths of a child while everything starts, the start is given up."""
+
+
+async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None = None) -> int:
+    """Start everything, call `ready` when it answers, run until a signal, stop everything.
+
+    SIGINT, SIGTERM and SIGHUP end it; a second one ends the children at once. Whatever keeps a
+    child from running is said on stderr. Returns the exit code.
+
+    Raises:
+        DevError: something can't be had (a port, the folder, the binary, the configured
+            Temporal) or does not come up; nothing is left running then.
+    """
+    with hold(options.data_dir), stop_signals() as stop:
+        file = options.data_dir / "dev.json"
+        file.unlink(missing_ok=True)  # of one that was killed
+        stack = await _plan(options)
+        try:
+            await unless(stop, stack.start())
+            if not stop.is_set() and ready is not None:
+                ready(stack.state())
+            await stop.wait()
+        finally:
+            stop.clear()
+            await unless(stop, stack.supervisor.stop())
+            await stack.supervisor.kill()
+            file.unlink(missing_ok=True)
+    return 0
+
+
+async def _plan(options: DevOptions) -> _Stack:
+    """Check all that can be checked before anything is started.
+
+    Raises:
+        DevError: something is missing.
+    """
+    if options.local_model:
+        check_installed()
+    address = _configured()
+    names = {"api": options.api_port}
+    if address is None:
+        names |= {"temporal": options.temporal_port, "ui": options.ui_port}
+    if options.local_model:
+        names |= {"local": 0}
+    ports = choose_ports(names)
+    if address is not None:
+        await _check_answers()
+        _report(f"using the Temporal at {address} that TEMPORAL_ADDRESS or a profile names")
+        return _Stack(options, ports, address)
+    command = server_command(
+        find_binary(),
+        port=ports["temporal"],
+        ui_port=ports["ui"],
+        database=options.data_dir / "temporal.db",
+    )
+    return _Stack(options, ports, f"{HOST}:{ports['temporal']}", command)
+
+
+class _Stack:
+    """The children, and the file that tells where they are."""
+
+    def __init__(
+        self,
+        options: DevOptions,
+        ports: dict[str, int],
+        address: str,
+        temporal_command: tuple[str, ...] = (),
+    ) -> None:
+        """Nothing is started yet; without a command the Temporal is somebody else's."""
+        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
+        self._options = options
+        self._ports = ports
+        self._address = address
+        self._temporal_command = temporal_command
+        self._ui = os.environ.get("RELAYLINE_TEMPORAL_UI", "")
+        if temporal_command:
+            self._ui = f"http://{HOST}:{ports['ui']}"
+        self._api: Child | None = None
+        self._temporal: Child | None = None
+        self._workers: list[Child] = []
+        self._complete = False
+
+    def state(self) -> DevState:
+        """What runs where."""
+        return DevState(
+            api_url=f"http://{HOST}:{self._ports['api']}",
+            api_pid=self._api.pid if self._api else None,
+            temporal_address=self._address,
+            temporal_ui=self._ui,
+            temporal_pid=self._temporal.pid if self._temporal else None,
+            worker_pids=tuple(worker.pid for worker in self._workers),
+        )
+
+    async def start(self) -> None:
+        """Temporal and the API side by side, then the workers; returns when all answer.
+
+        Raises:
+            DevError: one of them did not come up.
+        """
+        env = self._child_env()
+        commands = self._options.commands
+        if self._temporal_command:
+            temporal = ChildSpec("temporal", self._temporal_command)
+            self._temporal = await self.supervisor.start(temporal)
+        if "local" in self._ports:
+            command = (*commands.local_model, "--port", str(self._ports["local"]))
+            await self.supervisor.start(ChildSpec("local", command, env))
+        self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
+        if self._temporal_command:
+            await wait_until_up(self._address, self._check_children)
+        for number in range(1, self._options.workers + 1):
+            spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
+            self._workers.append(await self.supervisor.start(spec))
+        self._complete = True
+        self._changed()
+        await self._wait_until_ready()
+
+    def _child_env(self) -> dict[str, str]:
+        """The environment of the workers, the API and the local model."""
+        env = dict(os.environ)
+        if self._temporal_command:
+            env = {key: env[key] for key in env if not key.startswith("TEMPORAL_")}
+            env["TEMPORAL_ADDRESS"] = self._address
+            env["TEMPORAL_NAMESPACE"] = NAMESPACE
+            env["TEMPORAL_CONFIG_FILE"] = os.devnull  # its TLS and keys are for another server
+        if "local" in self._ports:
+            env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{HOST}:{self._ports['local']}/v1"
+        return env | {
+            "RELAYLINE_DATA_DIR": str(self._options.data_dir.absolute()),
+            "RELAYLINE_API_HOST": HOST,
+            "RELAYLINE_API_PORT": str(self._ports["api"]),
+            "RELAYLINE_TEMPORAL_UI": self._ui,
+            "RELAYLINE_DRAIN_S": f"{WORKER_STOP_S - 1:g}",
+        }
+
+    async def _wait_until_ready(self) -> None:
+        """Until the API says that it is.
+
+        Raises:
+            DevError: it did not within `READY_BOUND_S`, or a child keeps dying.
+        """
+        async with httpx.AsyncClient(
+            base_url=self.state().api_url, timeout=2, trust_env=False
+        ) as client:
+            try:
+                async with asyncio.timeout(READY_BOUND_S):
+                    while not await _is_ready(client):
+                        self._check_children()
+                        await asyncio.sleep(0.02)
+            except TimeoutError as error:
+                logs = self._options.data_dir / "logs"
+                raise DevError(
+                    f"the API was not ready in {READY_BOUND_S:g} s: see api.log in {logs}"
+                ) from error
+
+    def _check_children(self) -> None:
+        """See that none of them keeps dying.
+
+        Raises:
+            DevError: one does; the message has its last words.
+        """
+        for child in self.supervisor.children:
+            if child.quick_deaths >= HOPELESS_DEATHS:
+                raise DevError(
+                    f"{child.spec.name} does not start, see {child.log}: {child.last_words()}"
+                )
+
+    def _changed(self) -> None:
+        """Rewrite the file, in one step."""
+        if not self._complete:
+            return
+        file = self._options.data_dir / "dev.json"
+        fresh = file.with_suffix(".new")
+        try:
+            fresh.write_text(self.state().to_json() + "\n")
+            fresh.replace(file)
+        except OSError as error:
+            _report(f"{file} can't be written: {error.strerror}")
+
+
+def _configured() -> str | None:
+    """The address of a Temporal that is not ours, None for the embedded one.
+
+    Raises:
+        DevError: Temporal's configuration can't be read.
+    """
+    try:
+        return configured_address()
+    except TemporalUnreachable as error:
+        raise DevError(str(error)) from error
+
+
+async def _check_answers() -> None:
+    """See that the configured Temporal is there.
+
+    Raises:
+        DevError: it did not answer within `CONNECT_BOUND_S`.
+    """
+    try:
+        await connect(timeout_s=CONNECT_BOUND_S)
+    except TemporalUnreachable as error:
+        raise DevError(f"{error} Unset it, and `relayline dev` starts its own.") from error
+
+
+async def _is_ready(client: httpx.AsyncClient) -> bool:
+    """Whether it answers 200 to both probes."""
+    try:
+        answers = [await client.get(probe) for probe in ("/healthz", "/readyz")]
+    except httpx.HTTPError:
+        return False
+    return all(answer.status_code == httpx.codes.OK for answer in answers)
+
+
+def _report(text: str) -> None:
+    """Tell people, as long as there is somebody to be told."""
+    with contextlib.suppress(OSError):  # the terminal is gone
+        sys.stderr.write(f"relayline dev: {text}\n")
+        sys.stderr.flush()

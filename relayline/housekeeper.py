@@ -1,0 +1,121 @@
+"""Housekeeping as a worker process takes part in it: a worker of its own, and the Schedule."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager, suppress
+from dataclasses import replace
+from datetime import timedelta
+
+from temporalio.client import (
+    Client,
+    Schedule,
+    ScheduleActionStartWorkflow,
+    ScheduleAlreadyRunningError,
+    ScheduleIntervalSpec,
+    ScheduleOverlapPolicy,
+    SchedulePolicy,
+    ScheduleSpec,
+    ScheduleUpdate,
+    ScheduleUpdateInput,
+)
+from temporalio.service import RPCError
+from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
+
+from relayline.activities.housekeeping import HousekeepingActivities
+from relayline.contracts.housekeeping import (
+    CATCH_UP,
+    EVERY,
+    HOUSEKEEPING_QUEUE,
+    ROUND_BOUND,
+    SCHEDULE_ID,
+    HousekeepingRequest,
+)
+from relayline.journal.port import Journal
+from relayline.workflows.housekeeping import Housekeeping
+
+SLOTS = 4
+"""Workflow tasks, and activities, of housekeeping that one worker does at a time."""
+RETRY_S = 2.0
+"""Between two tries to make the Schedule."""
+_log = logging.getLogger(__name__)
+
+
+def build_housekeeper(
+    client: Client,
+    journal: Journal,
+    retention: timedelta | None,
+    deployment: WorkerDeploymentConfig | None = None,
+) -> Worker:
+    """A worker for housekeeping; not yet started.
+
+    Args:
+        client: Of the Temporal that the runs are in.
+        journal: Of the runs.
+        retention: How long the events of an ended run are kept; None for ever.
+        deployment: The build that the worker is, None where builds are not told apart.
+    """
+    activities = HousekeepingActivities(journal, client, retention)
+    return Worker(
+        client,
+        task_queue=HOUSEKEEPING_QUEUE,
+        workflows=[Housekeeping],
+        activities=[activities.end_closed_runs, activities.sweep_expired_runs],
+        deployment_config=deployment,
+        max_cached_workflows=SLOTS,
+        max_concurrent_workflow_tasks=SLOTS,
+        max_concurrent_activities=SLOTS,
+        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
+        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
+    )
+
+
+@asynccontextmanager
+async def scheduled(client: Client) -> AsyncIterator[None]:
+    """Within the block, the Schedule of housekeeping is made, or brought up to date, once."""
+    task = asyncio.create_task(_schedule(client), name="schedule housekeeping")
+    try:
+        yield
+    finally:
+        task.cancel()
+        with suppress(asyncio.CancelledError):
+            await task
+
+
+async def _schedule(client: Client) -> None:
+    """Try until Temporal has taken it; every worker may, the last one's word holds."""
+    schedule = housekeeping_schedule()
+    while True:
+        try:
+            with suppress(ScheduleAlreadyRunningError):
+                await client.create_schedule(SCHEDULE_ID, schedule)
+                return
+            handle = client.get_schedule_handle(SCHEDULE_ID)
+            await handle.update(lambda found: _replaced(found, schedule))
+        except RPCError as error:
+            _log.warning("housekeeping is not scheduled, retrying", extra={"reason": str(error)})
+            await asyncio.sleep(RETRY_S)
+        else:
+            return
+
+
+def _replaced(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
+    """The schedule as it should be; one that an operator has paused stays so."""
+    return ScheduleUpdate(replace(schedule, state=found.description.schedule.state))
+
+
+def housekeeping_schedule() -> Schedule:
+    """When housekeeping runs, and as what; rounds never overlap, missed ones are missed."""
+    return Schedule(
+        action=ScheduleActionStartWorkflow(
+            Housekeeping.run,
+            HousekeepingRequest(),
+            id=SCHEDULE_ID,
+            task_queue=HOUSEKEEPING_QUEUE,
+            execution_timeout=ROUND_BOUND,
+        ),
+        spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
+        policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),
+    )

@@ -1,0 +1,156 @@
+"""What is asked of the Postgres journal, and what the answers mean."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Sequence
+
+from asyncpg import Record
+
+from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import TERMINAL_TYPES
+from relayline.journal.port import Appended, CursorExpired, Fence, RunEnded, StaleAttempt
+from relayline.journal.rows import NewRow
+from relayline.journal.subscription import Page
+from relayline.projections.valid import REWOUND
+
+SCHEMA = "relayline"
+"""The Postgres schema that holds everything of ours."""
+REVISION = "0001"
+"""The newest migration; revisions count up, and each leaves what older processes need."""
+CHANNELS = 16
+"""So many NOTIFY channels share all runs."""
+SWEEP_BATCH = 1000
+
+_COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
+APPEND = """
+SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+TELL = """
+SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
+FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
+"""
+"""Wake whoever watches these runs; nothing of it has to be on disk."""
+PAGE = f"""
+SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
+FROM relayline.runs r LEFT JOIN LATERAL (
+    SELECT * FROM relayline.events WHERE run_id = r.run_id AND seq > $2 ORDER BY seq LIMIT $3
+) e ON true
+WHERE r.run_id = $1 ORDER BY e.seq
+"""  # noqa: S608  constants only
+READ = f"""
+SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
+FROM relayline.runs r LEFT JOIN LATERAL (
+    SELECT * FROM (
+        SELECT *, sum(octet_length(data)) OVER (ORDER BY seq) AS upto FROM (
+            SELECT * FROM relayline.events
+            WHERE run_id = r.run_id AND seq > $2 ORDER BY seq LIMIT $3
+        ) page
+    ) measured WHERE $4::bigint IS NULL OR upto <= $4 OR upto = octet_length(data)
+) e ON true
+WHERE r.run_id = $1 ORDER BY e.seq
+"""  # noqa: S608  constants only
+"""As `PAGE`, bounded in bytes, too; Postgres knows the length of data without reading it."""
+FACTS = READ.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
+FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
+NEWER = f"""
+SELECT {_COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS woken (run_id, after)
+CROSS JOIN LATERAL (
+    SELECT * FROM relayline.events WHERE run_id = woken.run_id AND seq > woken.after
+    ORDER BY seq LIMIT $3
+) e ORDER BY e.run_id, e.seq
+"""  # noqa: S608  constants only
+HEAD = """
+SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM relayline.runs
+WHERE run_id = $1 AND last_seq > 0
+"""
+OPEN = """
+SELECT run_id, last_at_us FROM relayline.runs
+WHERE ended_at_us IS NULL AND run_id > $1 AND last_at_us < $2 AND last_seq > 0
+ORDER BY run_id LIMIT $3
+"""
+SWEEP = """
+WITH picked AS (
+    SELECT run_id, least(first_seq + $2, last_seq + 1) AS kept_from,
+        first_seq + $2 > last_seq AS whole
+    FROM relayline.runs WHERE ended_at_us < $1 AND NOT swept
+    ORDER BY ended_at_us LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+), events_gone AS (
+    DELETE FROM relayline.events e USING picked p WHERE e.run_id = p.run_id AND e.seq < p.kept_from
+), fences_gone AS (
+    DELETE FROM relayline.fences f USING picked p WHERE f.run_id = p.run_id AND p.whole
+)
+UPDATE relayline.runs r SET first_seq = p.kept_from, swept = p.whole
+FROM picked p WHERE r.run_id = p.run_id RETURNING p.whole
+"""
+"""Remove the oldest events of one run that ended before; whether those were its last ones."""
+TOUCH = """
+INSERT INTO relayline.health (checked_at) VALUES (now())
+ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at
+"""
+STANDS_AT = "SELECT max(version_num) FROM relayline.alembic_version"
+
+
+def channel_of(run_id: str) -> str:
+    """The NOTIFY channel that tells of the run's events."""
+    return f"relayline_{zlib.crc32(run_id.encode()) % CHANNELS}"
+
+
+def append_arguments(
+    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
+) -> tuple[object, ...]:
+    """Of `APPEND`; with `tells`, its commit wakes whoever watches."""
+    types, steps, attempts, keys, data = (
+        ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
+    )
+    scope, attempt = fence or (None, None)
+    kinds = [_kind(row.type) for row in rows]
+    where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
+    return (*where, types, steps, attempts, keys, data, kinds)
+
+
+def _kind(event_type: str) -> str:
+    """What the event does to the run: `ends`, `reopens` or nothing."""
+    if event_type in TERMINAL_TYPES:
+        return "ends"
+    return "reopens" if event_type == REWOUND else ""
+
+
+def appended(
+    answer: Record, run_id: str, rows: Sequence[NewRow], fence: Fence | None
+) -> list[Appended]:
+    """What `APPEND` answered.
+
+    Raises:
+        StaleAttempt, RunEnded: as in the port.
+    """
+    refusal, detail, placed, fresh = answer
+    if refusal == "stale":
+        assert fence is not None  # noqa: S101  only fences make an attempt stale
+        raise StaleAttempt(run_id, fence, detail)
+    if refusal == "ended":
+        refused = rows[detail - 1].type
+        raise RunEnded(f"run {run_id!r} has ended: {refused!r} was not written")
+    return [Appended(seq, new=new) for seq, new in zip(placed or (), fresh or (), strict=True)]
+
+
+def news_of(answer: Record) -> bool:
+    """True when the append left an event that was not there before."""
+    return answer["refusal"] is None and any(answer["fresh"] or ())
+
+
+def page(records: Sequence[Record], after: int) -> Page:
+    """What `PAGE` or `FACTS` answered.
+
+    Raises:
+        CursorExpired: as in the port.
+    """
+    if not records:
+        return Page([], ended=False, last_seq=0)
+    first_seq, last_seq, is_over = tuple(records[0])[:3]
+    if after + 1 < first_seq:
+        raise CursorExpired(first_seq)
+    rows = (tuple(record)[3:] for record in records)
+    events = [StoredEvent._make(row) for row in rows if row[0] is not None]
+    reached = events[-1].seq if events else after
+    return Page(events, is_over and reached >= last_seq, last_seq)

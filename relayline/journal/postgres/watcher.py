@@ -1,0 +1,193 @@
+"""Notices what any process has appended to the Postgres journal, over one listening connection."""
+
+from __future__ import annotations
+
+import asyncio
+from collections import Counter, defaultdict
+from contextlib import suppress
+from typing import TYPE_CHECKING
+
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, may_pass
+from relayline.journal.postgres.sql import NEWER, channel_of
+from relayline.journal.subscription import TAIL_PAGE, Subscription
+
+if TYPE_CHECKING:
+    from relayline.journal.postgres.database import Connection
+
+LOOK_S = 1.0
+"""So often all watched runs are looked at, whatever was heard: what a lost word costs at most."""
+_LONGEST_PAUSE_S = 1.0
+"""Between two connections that fail; after so long a one the tails are told, too."""
+
+
+class Watcher:
+    """Listens while somebody watches; wakes all runs that have news with one query.
+
+    A NOTIFY names a run. What its tails have not seen is fetched with that of all others that
+    woke meanwhile, and handed to them. Whoever has not read the journal to its end yet is told to
+    read it again. A word that is lost, with its connection or without, costs at most `LOOK_S`.
+
+    With a connection, Postgres may have lost what was not on its disk. So after a new one all are
+    told to read the journal again, and what was known of it is forgotten.
+    """
+
+    def __init__(self, database: Database) -> None:
+        self._database = database
+        self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._channels: Counter[str] = Counter()
+        """How many watched runs each channel tells of."""
+        self._listening: set[str] = set()
+        self._positions: dict[str, int] = {}
+        """The newest `seq` handed out, of runs of which a tail has read the newest page."""
+        self._woken: set[str] = set()
+        self._wake = asyncio.Event()
+        self._next_look = 0.0
+        """When, by the event loop's clock, all watched runs are looked at again."""
+        self._pause_s = RETRY_S
+        """Before the next connection; doubled with each one in a row that was good for nothing."""
+        self._task: asyncio.Task[None] | None = None
+        self._closed = False
+
+    def subscribe(self, run_id: str) -> Subscription:
+        """Events of the run from now on; the first `take` says to read what came before.
+
+        Raises:
+            JournalUnavailable: the journal was closed.
+        """
+        if self._closed:
+            raise self._database.closed()
+        subscription = Subscription(run_id)
+        if run_id not in self._subscriptions:
+            self._channels[channel_of(run_id)] += 1
+            self._wake.set()
+        self._subscriptions[run_id].add(subscription)
+        if self._task is None:
+            self._task = asyncio.create_task(self._run(), name="journal watcher")
+        return subscription
+
+    def caught_up(self, run_id: str, seq: int) -> None:
+        """A tail has read the run up to `seq`, its newest: from there on, news are fetched."""
+        if run_id in self._subscriptions:
+            self._positions.setdefault(run_id, seq)
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver no more; safe to call twice."""
+        run_id = subscription.run_id
+        if run_id not in self._subscriptions:
+            return
+        self._subscriptions[run_id].discard(subscription)
+        if not self._subscriptions[run_id]:
+            self._forget(run_id)
+
+    async def close(self) -> None:
+        """Stop listening and fail all tails; safe to call twice."""
+        self._closed = True
+        if self._task is not None:
+            self._task.cancel()
+            with suppress(asyncio.CancelledError):
+                await self._task
+        self._fail_all(self._database.closed())
+
+    def _forget(self, run_id: str) -> None:
+        del self._subscriptions[run_id]
+        self._positions.pop(run_id, None)
+        self._channels[channel_of(run_id)] -= 1
+        self._wake.set()
+
+    async def _run(self) -> None:
+        while True:
+            while not self._subscriptions:
+                self._wake.clear()
+                await self._wake.wait()
+            try:
+                connection = await self._database.connect()
+                try:
+                    await self._serve(connection)
+                finally:
+                    connection.terminate()
+            except JournalUnavailable as error:
+                self._fail_all(error)
+            except FAULTS as error:
+                if not may_pass(error) or self._pause_s >= _LONGEST_PAUSE_S:
+                    self._fail_all(self._database.unavailable(error))
+            await asyncio.sleep(self._pause_s)
+            self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
+
+    async def _serve(self, connection: Connection) -> None:
+        """Listen and hand out until the connection fails."""
+        connection.add_termination_listener(lambda _connection: self._wake.set())
+        self._listening.clear()
+        self._positions.clear()
+        for of_run in self._subscriptions.values():
+            for subscription in of_run:
+                subscription.fall_behind()
+        while not connection.is_closed():
+            self._wake.clear()
+            await self._listen(connection)
+            await self._hand_out(connection)
+            self._pause_s = RETRY_S
+            await self._await_news()
+        raise ConnectionResetError("the connection was closed")
+
+    async def _listen(self, connection: Connection) -> None:
+        """Listen on the channels of what is watched; whatever came before is looked at once."""
+        wanted = set(+self._channels)
+        for channel in wanted - self._listening:
+            await connection.add_listener(channel, self._notice)
+            self._woken.update(run for run in self._subscriptions if channel_of(run) == channel)
+        for channel in self._listening - wanted:
+            await connection.remove_listener(channel, self._notice)
+        self._listening = wanted
+
+    def _notice(self, _connection: object, _pid: int, _channel: str, run_id: object) -> None:
+        if run_id in self._subscriptions:
+            self._woken.add(str(run_id))
+            self._wake.set()
+
+    async def _hand_out(self, connection: Connection) -> None:
+        """Fetch what is new of all runs that woke, until nothing is."""
+        while self._woken:
+            woken, self._woken = self._woken, set()
+            known = {run: self._positions[run] for run in woken if run in self._positions}
+            for run in woken.difference(known):
+                for subscription in self._subscriptions.get(run, ()):
+                    subscription.fall_behind()
+            if known:
+                asked = (list(known), list(known.values()), TAIL_PAGE)
+                rows = await connection.fetch(NEWER, *asked)
+                self._deliver([StoredEvent._make(row) for row in rows])
+
+    def _deliver(self, events: list[StoredEvent]) -> None:
+        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        for event in events:
+            by_run[event.run_id].append(event)
+        for run, batch in by_run.items():
+            if run in self._positions:
+                self._positions[run] = max(self._positions[run], batch[-1].seq)
+                if len(batch) == TAIL_PAGE:
+                    self._woken.add(run)
+            for subscription in self._subscriptions.get(run, ()):
+                subscription.deliver(batch)
+
+    async def _await_news(self) -> None:
+        """Until a run wakes, or all are to be looked at, however much is heard of others."""
+        if not self._subscriptions:
+            await self._wake.wait()
+            return
+        clock = asyncio.get_running_loop().time
+        with suppress(TimeoutError):
+            async with asyncio.timeout_at(self._next_look):
+                await self._wake.wait()
+        if clock() >= self._next_look:
+            self._next_look = clock() + LOOK_S
+            self._woken.update(self._positions)
+
+    def _fail_all(self, error: JournalUnavailable) -> None:
+        everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+        for run in list(self._subscriptions):
+            self._forget(run)
+        self._wake.clear()
+        for subscription in everybody:
+            subscription.fail(error)

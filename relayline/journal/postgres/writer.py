@@ -1,0 +1,148 @@
+"""Appends to the Postgres journal: what several callers append at a time shares one commit."""
+
+from __future__ import annotations
+
+import asyncio
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from asyncpg import Record
+
+from relayline.journal.postgres.database import Database, is_unstorable, was_undone
+from relayline.journal.postgres.sql import APPEND, TELL, channel_of, news_of
+
+if TYPE_CHECKING:
+    from relayline.journal.postgres.database import Connection
+
+GROUP = 200
+"""At most so many appends in one transaction."""
+
+
+@dataclass(eq=False, frozen=True, slots=True)
+class _Append:
+    run_id: str
+    arguments: tuple[object, ...]
+    future: asyncio.Future[Record]
+
+
+class Writer:
+    """Sends appends in groups: one round trip and one commit for all that wait.
+
+    A few lanes work side by side, each with one connection and one group under way. A group
+    locks the headers of its runs in the order of their ids, so that no two groups wait for each
+    other. An append that is refused leaves nothing behind and does not touch the others.
+
+    A transaction that has notified keeps all others that have from committing until it has
+    committed itself. So only those that do not wait for the disk notify; after others, whoever
+    watches is told in a transaction of its own, which a writer that dies in between leaves out.
+    """
+
+    def __init__(self, database: Database, lanes: int, *, relaxed: bool) -> None:
+        self._database = database
+        self._lanes = lanes
+        self.relaxed = relaxed
+        """Whether commits do not wait for the disk; appends are then to notify by themselves."""
+        self._waiting: asyncio.Queue[_Append | None] = asyncio.Queue()
+        self._tasks: list[asyncio.Task[None]] = []
+        self._closed = False
+
+    async def submit(self, run_id: str, arguments: tuple[object, ...]) -> Record:
+        """What `APPEND` answered, once that is committed.
+
+        With `relaxed`, what was committed survives the death of any process, of Postgres's, too,
+        but not for sure the crash of Postgres or its machine.
+
+        Raises:
+            Unstorable: Postgres can't hold this; the other appends are not touched.
+            JournalUnavailable: Postgres did not answer, or this is closed.
+        """
+        if self._closed:
+            raise self._database.closed()
+        if not self._tasks:
+            self._tasks = [asyncio.create_task(self._work()) for _ in range(self._lanes)]
+        future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
+        self._waiting.put_nowait(_Append(run_id, arguments, future))
+        return await future
+
+    async def close(self) -> None:
+        """Commit what was submitted, let go of the connections; safe to call twice."""
+        if not self._closed:
+            self._closed = True
+            for _ in self._tasks:
+                self._waiting.put_nowait(None)
+        await asyncio.gather(*self._tasks)
+
+    async def _work(self) -> None:
+        """One lane."""
+        connection: Connection | None = None
+        while group := await self._take():
+            connection = await self._send(connection, group)
+        if connection is not None:
+            connection.terminate()
+
+    async def _take(self) -> list[_Append]:
+        """Wait for appends, take all that are there; none when there will be no more."""
+        group: list[_Append] = []
+        while len(group) < GROUP and (not group or not self._waiting.empty()):
+            append = await self._waiting.get()
+            if append is None:
+                if group:
+                    self._waiting.put_nowait(None)
+                break
+            group.append(append)
+        return sorted(group, key=lambda append: append.run_id)
+
+    async def _send(self, connection: Connection | None, group: list[_Append]) -> Connection | None:
+        """Commit the group and answer its callers; the connection if it is still good.
+
+        Where Postgres can't hold something of it, each append is sent by itself, so that only that
+        one is refused: Postgres undoes a transaction whole.
+        """
+        while True:
+            try:
+                if connection is None or connection.is_closed():
+                    connection = await self._database.connect(relaxed=self.relaxed)
+                arguments = [append.arguments for append in group]
+                answers = await connection.fetchmany(APPEND, arguments)
+            except Exception as error:  # noqa: BLE001  told to those who wait
+                if connection is not None:
+                    connection.terminate()
+                if len(group) > 1 and is_unstorable(error):
+                    return await self._send_each(group)
+                if not was_undone(error):
+                    _refuse(group, self._database.translated(error))
+                    return None
+            else:
+                _answer(group, answers)
+                return connection if self.relaxed else await self._tell(connection, group, answers)
+
+    async def _send_each(self, group: list[_Append]) -> Connection | None:
+        connection: Connection | None = None
+        for append in group:
+            connection = await self._send(connection, [append])
+        return connection
+
+    async def _tell(
+        self, connection: Connection, group: list[_Append], answers: list[Record]
+    ) -> Connection | None:
+        """Wake whoever watches; the connection if it is still good. A failure costs no event."""
+        runs = {it.run_id for it, answer in zip(group, answers, strict=True) if news_of(answer)}
+        try:
+            if runs:
+                await connection.fetch(TELL, [channel_of(run) for run in runs], list(runs))
+        except Exception:  # noqa: BLE001  they look by themselves within `postgres_watcher.LOOK_S`
+            connection.terminate()
+            return None
+        return connection
+
+
+def _answer(group: list[_Append], answers: list[Record]) -> None:
+    for append, answer in zip(group, answers, strict=True):
+        if not append.future.done():  # done: the caller was cancelled
+            append.future.set_result(answer)
+
+
+def _refuse(group: list[_Append], error: Exception) -> None:
+    for append in group:
+        if not append.future.done():
+            append.future.set_exception(error)

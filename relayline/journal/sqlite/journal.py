@@ -1,0 +1,123 @@
+"""The journal in a SQLite file: embedded, for any number of processes on one host."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+from collections.abc import AsyncGenerator, Sequence
+from datetime import datetime
+from functools import partial
+from pathlib import Path
+
+from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
+from relayline.journal.port import Appended, Fence, Head, OpenRun
+from relayline.journal.rows import new_row
+from relayline.journal.sqlite import sql
+from relayline.journal.sqlite.file import JournalFile
+from relayline.journal.sqlite.reader import Reader
+from relayline.journal.sqlite.watcher import Watcher
+from relayline.journal.sqlite.writer import Writer
+from relayline.journal.subscription import TAIL_PAGE, Page, follow
+
+
+class SqliteJournal:
+    """`journal.port.Journal` in one SQLite file in WAL mode.
+
+    The file, and its folder, are created on first use; nothing is touched before. Facts and
+    seals have reached the disk when `append` returns; deltas alone have reached the operating
+    system, so that they survive the death of any process but not a power cut.
+
+    A run known by fences only is not a run yet: `head` is None. A swept run has forgotten its
+    keys: a repeated one is `RunEnded`. Space that a sweep frees is used again by later runs.
+
+    One thread writes, four read, and one polls for news every 3 ms while at least one tail is
+    open. Safe to use from several event loops.
+    """
+
+    def __init__(self, path: Path) -> None:
+        file = JournalFile(path)
+        self._writer = Writer(file)
+        self._reader = Reader(file)
+        self._watcher = Watcher(file)
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        """As in the port; what several callers append at a time shares one commit."""
+        rows = [new_row(event) for event in events]
+
+        def work(db: sqlite3.Connection) -> list[Appended]:
+            return sql.append(db, run_id, rows, fence)
+
+        synced = not rows or any(row.key is not None for row in rows)
+        return await self._writer.submit(work, synced=synced)
+
+    async def read(
+        self,
+        run_id: str,
+        after: int = 0,
+        limit: int = 1000,
+        *,
+        facts: bool = False,
+        max_bytes: int | None = None,
+    ) -> list[StoredEvent]:
+        """As in the port."""
+        bounds = (limit, max_bytes)
+        page = await self._reader.run(lambda db: sql.page(db, run_id, after, bounds, facts=facts))
+        return page.events
+
+    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+        """As in the port."""
+        if not storable(key):
+            return None
+        return await self._reader.run(lambda db: sql.fact(db, run_id, key))
+
+    async def head(self, run_id: str) -> Head | None:
+        """As in the port."""
+        return await self._reader.run(lambda db: sql.head(db, run_id))
+
+    def tail(
+        self, run_id: str, after: int | StoredEvent = 0
+    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
+        """As in the port; also raises `JournalUnavailable` when the journal is closed."""
+        return follow(self._watcher, run_id, after, partial(self._page, run_id))
+
+    async def _page(self, run_id: str, after: int) -> Page:
+        return await self._reader.run(
+            lambda db: sql.page(db, run_id, after, (TAIL_PAGE, None), facts=False)
+        )
+
+    async def open_runs(
+        self, quiet_since: datetime, after: str = "", limit: int = 100
+    ) -> list[OpenRun]:
+        """As in the port."""
+        before_us = microseconds(quiet_since)
+        rows = await self._reader.run(lambda db: sql.open_runs(db, before_us, after, limit))
+        return [OpenRun(run_id, moment(at_us)) for run_id, at_us in rows]
+
+    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
+        """As in the port; in small transactions, between which others write."""
+        before_us = microseconds(older_than)
+        runs = 0
+        while limit is None or runs < limit:
+            swept = await self._writer.submit(
+                lambda db: sql.sweep_step(db, before_us), synced=False
+            )
+            if not swept.more:
+                break
+            runs += swept.finished
+        return runs
+
+    async def check(self) -> None:
+        """As in the port."""
+        await self._writer.submit(sql.touch, synced=False)
+
+    async def close(self) -> None:
+        """As in the port; open tails raise `JournalUnavailable`."""
+        self._reader.refuse()
+        await asyncio.to_thread(self._close)
+
+    def _close(self) -> None:
+        self._watcher.close()
+        self._writer.close()
+        self._reader.close()

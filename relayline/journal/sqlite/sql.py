@@ -1,0 +1,224 @@
+"""The SQL of the SQLite journal: what is asked of it, over one connection, in one transaction."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import Sequence
+from contextlib import closing
+from typing import Any, NamedTuple
+
+from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import TERMINAL_TYPES
+from relayline.journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
+from relayline.journal.rows import NewRow
+from relayline.journal.subscription import Page
+from relayline.projections.valid import REWOUND
+
+_PAGE = """
+SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
+WHERE run_id = ? AND seq > ? ORDER BY seq LIMIT ?
+"""
+_FACTS = """
+SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events INDEXED BY facts_by_seq
+WHERE run_id = ? AND seq > ? AND key IS NOT NULL ORDER BY seq LIMIT ?
+"""
+_FACT = """
+SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
+WHERE run_id = ? AND key = ?
+"""
+_NEWER = """
+SELECT id, run_id, seq, at_us, type, step, attempt, key, data FROM events
+WHERE id > ? ORDER BY id LIMIT ?
+"""
+_INSERT = """
+INSERT INTO events (run_id, seq, at_us, type, step, attempt, key, data)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_ADVANCE = """
+INSERT INTO runs (run_id, first_seq, last_seq, last_at_us, ended_at_us) VALUES (?, 1, ?, ?, ?)
+ON CONFLICT (run_id) DO UPDATE SET last_seq = excluded.last_seq,
+    last_at_us = excluded.last_at_us, ended_at_us = excluded.ended_at_us
+"""
+_RAISE_FENCE = """
+INSERT INTO fences (run_id, scope, attempt) VALUES (?, ?, ?)
+ON CONFLICT (run_id, scope) DO UPDATE SET attempt = excluded.attempt
+"""
+_TO_SWEEP = """
+SELECT run_id, first_seq, last_seq FROM runs
+WHERE ended_at_us IS NOT NULL AND first_seq <= last_seq AND ended_at_us < ?
+ORDER BY ended_at_us LIMIT 1
+"""
+_OPEN = """
+SELECT run_id, last_at_us FROM runs INDEXED BY runs_open
+WHERE ended_at_us IS NULL AND run_id > ? AND last_at_us < ? ORDER BY run_id LIMIT ?
+"""
+_SWEEP_BATCH = 200
+
+
+def append(
+    db: sqlite3.Connection, run_id: str, rows: Sequence[NewRow], fence: Fence | None
+) -> list[Appended]:
+    """`Journal.append`; everything is checked before anything is written."""
+    raised = fence is not None and _is_raised(db, run_id, fence)
+    header = db.execute(
+        "SELECT last_seq, last_at_us, ended_at_us FROM runs WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    last_seq, last_at_us, ended_at_us = header or (0, 0, None)
+    placed = _place(db, run_id, rows, last_seq, ended=ended_at_us is not None)
+    new = [(row, place.seq) for row, place in zip(rows, placed, strict=True) if place.new]
+    if fence is not None and raised:
+        db.execute(_RAISE_FENCE, (run_id, *fence))
+    if new:
+        at_us = max(time.time_ns() // 1000, last_at_us)
+        db.executemany(_INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
+        last_row, seq = new[-1]
+        db.execute(
+            _ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
+        )
+    return placed
+
+
+def _is_raised(db: sqlite3.Connection, run_id: str, fence: Fence) -> bool:
+    """True when the fence goes up, False when it stands there already."""
+    found = db.execute(
+        "SELECT attempt FROM fences WHERE run_id = ? AND scope = ?", (run_id, fence.scope)
+    ).fetchone()
+    if found and found[0] > fence.attempt:
+        raise StaleAttempt(run_id, fence, found[0])
+    return not found or found[0] < fence.attempt
+
+
+def _place(
+    db: sqlite3.Connection, run_id: str, rows: Sequence[NewRow], last_seq: int, *, ended: bool
+) -> list[Appended]:
+    """Where each row goes; a key that is known keeps its place."""
+    placed: list[Appended] = []
+    by_key: dict[str, int] = {}
+    for row in rows:
+        known = _seq_of(db, run_id, row.key, by_key)
+        if known is not None:
+            placed.append(Appended(known, new=False))
+            continue
+        if ended and row.type != REWOUND:
+            raise RunEnded(f"run {run_id!r} has ended: {row.type!r} was not written")
+        last_seq += 1
+        placed.append(Appended(last_seq, new=True))
+        if row.key is not None:
+            by_key[row.key] = last_seq
+        ended = row.type in TERMINAL_TYPES
+    return placed
+
+
+def _seq_of(
+    db: sqlite3.Connection, run_id: str, key: str | None, by_key: dict[str, int]
+) -> int | None:
+    if key is None:
+        return None
+    if key in by_key:
+        return by_key[key]
+    found = db.execute(
+        "SELECT seq FROM events WHERE run_id = ? AND key = ?", (run_id, key)
+    ).fetchone()
+    return int(found[0]) if found else None
+
+
+def page(
+    db: sqlite3.Connection, run_id: str, after: int, most: tuple[int, int | None], *, facts: bool
+) -> Page:
+    """`Journal.read`, `most` being events and bytes, in one snapshot with the run's bounds."""
+    limit, max_bytes = most
+    db.execute("BEGIN")
+    try:
+        bounds = head(db, run_id)
+        with closing(
+            db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
+        ) as found:
+            rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
+    finally:
+        db.execute("ROLLBACK")
+    if bounds and after + 1 < bounds.first_seq:
+        raise CursorExpired(bounds.first_seq)
+    events = [StoredEvent._make(row) for row in rows]
+    reached = events[-1].seq if events else after
+    if bounds is None:
+        return Page(events, ended=False, last_seq=0)
+    return Page(events, bounds.ended and reached >= bounds.last_seq, bounds.last_seq)
+
+
+def _fitting(found: sqlite3.Cursor, max_bytes: int) -> list[tuple[Any, ...]]:
+    """The first rows whose data have so many bytes together; one at least."""
+    rows: list[tuple[Any, ...]] = []
+    for row in found:
+        max_bytes -= len(row[-1].encode())
+        if rows and max_bytes < 0:
+            break
+        rows.append(row)
+    return rows
+
+
+def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:
+    """`Journal.get`."""
+    row = db.execute(_FACT, (run_id, key)).fetchone()
+    return StoredEvent._make(row) if row else None
+
+
+def head(db: sqlite3.Connection, run_id: str) -> Head | None:
+    """`Journal.head`."""
+    row = db.execute(
+        "SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM runs WHERE run_id = ?", (run_id,)
+    ).fetchone()
+    return Head(row[0], row[1], bool(row[2])) if row else None
+
+
+def open_runs(
+    db: sqlite3.Connection, before_us: int, after: str, limit: int
+) -> list[tuple[str, int]]:
+    """`Journal.open_runs`: ids, each with the microsecond of its newest event."""
+    return db.execute(_OPEN, (after, before_us, limit)).fetchall()
+
+
+def data_version(db: sqlite3.Connection) -> int:
+    """Changes whenever another connection has committed."""
+    return int(db.execute("PRAGMA data_version").fetchone()[0])
+
+
+def last_id(db: sqlite3.Connection) -> int:
+    """The place in commit order, over all runs, of the newest event."""
+    return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
+
+
+def newer(db: sqlite3.Connection, after_id: int, limit: int) -> tuple[int, list[StoredEvent]]:
+    """The next events of all runs in commit order, and the place of the last one."""
+    rows = db.execute(_NEWER, (after_id, limit)).fetchall()
+    return (rows[-1][0] if rows else after_id), [StoredEvent._make(row[1:]) for row in rows]
+
+
+class Swept(NamedTuple):
+    """What one bounded step of a sweep did."""
+
+    more: bool
+    """False when nothing was left to do."""
+    finished: bool
+    """True when this step removed the last events of a run."""
+
+
+def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
+    """Remove the oldest events of one run that ended before; few, so that writers go on."""
+    row = db.execute(_TO_SWEEP, (before_us,)).fetchone()
+    if row is None:
+        return Swept(more=False, finished=False)
+    run_id, first_seq, last_seq = row
+    kept_from = min(first_seq + _SWEEP_BATCH, last_seq + 1)
+    db.execute("DELETE FROM events WHERE run_id = ? AND seq < ?", (run_id, kept_from))
+    db.execute("UPDATE runs SET first_seq = ? WHERE run_id = ?", (kept_from, run_id))
+    finished = kept_from > last_seq
+    if finished:
+        db.execute("DELETE FROM fences WHERE run_id = ?", (run_id,))
+    return Swept(more=True, finished=finished)
+
+
+def touch(db: sqlite3.Connection) -> None:
+    """Write one page that changes nothing: shows that the storage takes writes."""
+    version = db.execute("PRAGMA user_version").fetchone()[0]
+    db.execute(f"PRAGMA user_version = {version}")

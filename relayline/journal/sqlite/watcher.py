@@ -1,0 +1,165 @@
+"""The one thread of a process that notices what any process has written to the SQLite journal."""
+
+from __future__ import annotations
+
+import asyncio
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Sequence
+from contextlib import suppress
+
+from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.file import BUSY_WAIT_S, JournalFile, Link
+from relayline.journal.sqlite.sql import data_version, last_id, newer
+from relayline.journal.subscription import Subscription
+
+_POLL_S = 0.001
+_RETRY_S = 0.05
+_CHUNK = 200
+_Word = tuple[Subscription, Callable[[], None]]
+
+
+class Watcher:
+    """Polls for commits while somebody watches, and is parked while nobody does."""
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+        self._link = Link(file)
+        self._lock = threading.Lock()
+        self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
+        self._watched = threading.Event()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._db: sqlite3.Connection | None = None
+        self._version = 0
+        self._last_id = 0
+        self._well_at = 0.0
+
+    def subscribe(self, run_id: str) -> Subscription:
+        """Events of the run from now on; the first `take` says to read what came before.
+
+        Raises:
+            JournalUnavailable: the journal was closed.
+        """
+        subscription = Subscription(run_id)
+        with self._lock:
+            if self._closed:
+                raise self._file.closed()
+            self._subscriptions[run_id].add(subscription)
+            self._watched.set()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="journal-watcher", daemon=True
+                )
+                self._thread.start()
+        return subscription
+
+    def unsubscribe(self, subscription: Subscription) -> None:
+        """Deliver no more; safe to call twice."""
+        with self._lock:
+            of_run = self._subscriptions[subscription.run_id]
+            of_run.discard(subscription)
+            if not of_run:
+                del self._subscriptions[subscription.run_id]
+            if not self._subscriptions and not self._closed:
+                self._watched.clear()
+
+    def close(self) -> None:
+        """End the thread and fail all tails. Blocks; safe to call twice."""
+        with self._lock:
+            self._closed = True
+            self._watched.set()
+        if self._thread is not None:
+            self._thread.join()
+        self._fail_all(self._file.closed())
+
+    def _run(self) -> None:
+        self._well_at = time.monotonic()
+        while self._await_watched():
+            try:
+                self._link.use(self._poll)
+            except JournalUnavailable as error:
+                if time.monotonic() - self._well_at >= BUSY_WAIT_S:
+                    self._fail_all(error)
+                time.sleep(_RETRY_S)
+            else:
+                self._well_at = time.monotonic()
+                time.sleep(_POLL_S)
+        self._link.close()
+
+    def _await_watched(self) -> bool:
+        """Park while nobody watches; False when the journal is closed."""
+        if not self._watched.is_set():
+            self._watched.wait()
+            self._db = None  # what came meanwhile is not for the tails of now
+            self._well_at = time.monotonic()
+        return not self._closed
+
+    def _poll(self, db: sqlite3.Connection) -> None:
+        """Hand out what was committed since the last poll."""
+        if db is not self._db:
+            self._start_at_end(db)
+            return
+        version = data_version(db)
+        more = version != self._version
+        while more:
+            self._last_id, events = newer(db, self._last_id, _CHUNK)
+            self._hand_out(events)
+            more = len(events) == _CHUNK
+        self._version = version
+
+    def _start_at_end(self, db: sqlite3.Connection) -> None:
+        """Begin with what is committed next; what came before, every tail reads for itself."""
+        self._version = data_version(db)
+        self._last_id = last_id(db)
+        self._db = db
+        with self._lock:
+            everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+        _tell((each, each.fall_behind) for each in everybody)
+
+    def _hand_out(self, events: Sequence[StoredEvent]) -> None:
+        by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
+        for event in events:
+            if event.run_id in self._subscriptions:
+                by_run[event.run_id].append(event)
+        with self._lock:
+            words = [
+                (each, _delivery(each, of_run))
+                for run_id, of_run in by_run.items()
+                for each in self._subscriptions.get(run_id, ())
+            ]
+        _tell(words)
+
+    def _fail_all(self, error: JournalUnavailable) -> None:
+        with self._lock:
+            everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+            self._subscriptions.clear()
+            if not self._closed:
+                self._watched.clear()
+        _tell((each, _failure(each, error)) for each in everybody)
+
+
+def _delivery(subscription: Subscription, events: Sequence[StoredEvent]) -> Callable[[], None]:
+    return lambda: subscription.deliver(events)
+
+
+def _failure(subscription: Subscription, error: JournalUnavailable) -> Callable[[], None]:
+    return lambda: subscription.fail(error)
+
+
+def _tell(words: Iterable[_Word]) -> None:
+    """Pass each subscription its word in its own event loop, waking each loop once."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = defaultdict(list)
+    for subscription, word in words:
+        by_loop[subscription.loop].append(word)
+    for loop, of_loop in by_loop.items():
+        with suppress(RuntimeError):  # that loop is closed, and its tails with it
+            loop.call_soon_threadsafe(_say, of_loop)
+
+
+def _say(words: Sequence[Callable[[], None]]) -> None:
+    for word in words:
+        word()

@@ -1,0 +1,185 @@
+"""The one thread of a process that writes to the SQLite journal: many appends, one commit."""
+
+from __future__ import annotations
+
+import asyncio
+import queue
+import sqlite3
+import threading
+import time
+from collections import defaultdict
+from collections.abc import Callable, Sequence
+from contextlib import suppress
+from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
+
+from relayline.journal.sqlite.file import (
+    BUSY_POLL_S,
+    BUSY_WAIT_S,
+    JournalFile,
+    Link,
+    is_busy,
+    is_storage_fault,
+)
+
+T = TypeVar("T")
+_GROUP = 500
+"""At most so many pieces of work in one commit."""
+
+
+@dataclass(eq=False, slots=True)
+class _Job(Generic[T]):
+    work: Callable[[sqlite3.Connection], T]
+    synced: bool
+    deadline: float
+    loop: asyncio.AbstractEventLoop
+    future: asyncio.Future[T]
+    settle: Callable[[], None] = lambda: None
+    """Answers the caller; called in its loop."""
+
+    def succeed(self, result: T) -> None:
+        self.settle = lambda: self.future.set_result(result)
+
+    def fail(self, error: Exception) -> None:
+        self.settle = lambda: self.future.set_exception(error)
+
+
+class Writer:
+    """Commits work in the order of submission, all that is queued in one transaction.
+
+    A piece of work that raises leaves nothing behind and does not touch the others of its group.
+    """
+
+    def __init__(self, file: JournalFile) -> None:
+        self._file = file
+        self._link = Link(file)
+        self._queue: queue.SimpleQueue[_Job[Any] | None] = queue.SimpleQueue()
+        self._lock = threading.Lock()
+        self._thread: threading.Thread | None = None
+        self._closed = False
+        self._synced: tuple[sqlite3.Connection, bool] | None = None
+
+    async def submit(self, work: Callable[[sqlite3.Connection], T], *, synced: bool) -> T:
+        """Run `work` in a transaction; return what it returned once that is committed.
+
+        With `synced` the commit has reached the disk, without it the operating system.
+
+        Raises:
+            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or closed.
+            Exception: what `work` raised.
+        """
+        loop = asyncio.get_running_loop()
+        future: asyncio.Future[T] = loop.create_future()
+        job = _Job(work, synced, time.monotonic() + BUSY_WAIT_S, loop, future)
+        with self._lock:
+            if self._closed:
+                raise self._file.closed()
+            if self._thread is None:
+                self._thread = threading.Thread(
+                    target=self._run, name="journal-writer", daemon=True
+                )
+                self._thread.start()
+            self._queue.put(job)
+        return await future
+
+    def close(self) -> None:
+        """Commit what was submitted, end the thread. Blocks; safe to call twice."""
+        with self._lock:
+            if not self._closed:
+                self._closed = True
+                self._queue.put(None)
+        if self._thread is not None:
+            self._thread.join()
+
+    def _run(self) -> None:
+        more = True
+        while more:
+            group, more = self._take()
+            self._commit(group)
+        self._link.close()
+
+    def _take(self) -> tuple[list[_Job[Any]], bool]:
+        """Wait for work, take everything queued; False when there will be no more."""
+        group: list[_Job[Any]] = []
+        with suppress(queue.Empty):
+            while len(group) < _GROUP:
+                job = self._queue.get(block=not group)
+                if job is None:
+                    return group, False
+                group.append(job)
+        return group, True
+
+    def _commit(self, group: list[_Job[Any]]) -> None:
+        try:
+            while group and (db := self._begin(group)) is None:
+                group = _without_expired(group, self._file)
+                time.sleep(BUSY_POLL_S)
+            if group and db:
+                for job in group:
+                    _perform(db, job)
+                db.execute("COMMIT")
+        except sqlite3.Error as error:
+            self._abandon(group, self._file.unavailable(error))
+        except Exception as error:  # noqa: BLE001  told to those who wait; the thread goes on
+            self._abandon(group, error)
+        _settle(group)
+
+    def _begin(self, group: Sequence[_Job[Any]]) -> sqlite3.Connection | None:
+        """Take the write lock; None while another process holds it."""
+        synced = any(job.synced for job in group)
+        try:
+            db = self._link.connection()
+            if self._synced != (db, synced):
+                db.execute(f"PRAGMA synchronous = {'FULL' if synced else 'NORMAL'}")
+                self._synced = (db, synced)
+            db.execute("BEGIN IMMEDIATE")
+        except sqlite3.OperationalError as error:
+            if not is_busy(error):
+                raise
+            return None
+        return db
+
+    def _abandon(self, group: Sequence[_Job[Any]], error: Exception) -> None:
+        """Fail the whole group; closing the connection rolls back what was begun."""
+        self._link.close()
+        for job in group:
+            job.fail(error)
+
+
+def _perform(db: sqlite3.Connection, job: _Job[Any]) -> None:
+    """Do one piece of work, whole or not at all."""
+    db.execute("SAVEPOINT job")
+    try:
+        job.succeed(job.work(db))
+    except Exception as error:
+        if is_storage_fault(error):
+            raise
+        db.execute("ROLLBACK TO job")
+        job.fail(error)
+    db.execute("RELEASE job")
+
+
+def _without_expired(group: Sequence[_Job[Any]], file: JournalFile) -> list[_Job[Any]]:
+    """The jobs whose callers still wait; the others are told that the lock was held."""
+    now = time.monotonic()
+    expired = [job for job in group if job.deadline < now]
+    for job in expired:
+        job.fail(file.locked())
+    _settle(expired)
+    return [job for job in group if job.deadline >= now]
+
+
+def _settle(group: Sequence[_Job[Any]]) -> None:
+    """Answer all callers, waking each event loop once."""
+    by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Job[Any]]] = defaultdict(list)
+    for job in group:
+        by_loop[job.loop].append(job)
+    for loop, jobs in by_loop.items():
+        with suppress(RuntimeError):  # that loop is closed: nobody waits for the answer
+            loop.call_soon_threadsafe(_answer, jobs)
+
+
+def _answer(jobs: Sequence[_Job[Any]]) -> None:
+    for job in jobs:
+        if not job.future.done():  # done: the caller was cancelled
+            job.settle()

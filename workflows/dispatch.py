@@ -1,0 +1,230 @@
+"""Starts the activities of one run: with policy, summary and the facts that ride along."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import NamedTuple
+
+from pydantic import JsonValue
+from temporalio import exceptions, workflow
+
+with workflow.unsafe.imports_passed_through():
+    from relayline.activities.model.call import ModelActivities
+    from relayline.activities.record import RecordActivities
+    from relayline.activities.tool.call import ToolActivities
+    from relayline.catalog.models import model_queue
+    from relayline.contracts.envelope import Outbox
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.runs import RunError, RunInput, ToolSpec
+    from relayline.contracts.steps import (
+        CheckRequest,
+        CheckResult,
+        ModelRequest,
+        ModelResult,
+        PlannedCall,
+        RecordRequest,
+        RewindRequest,
+        ToolOutcome,
+        ToolRequest,
+        message_key,
+        preview,
+        result_key,
+    )
+    from relayline.workflows import policy
+    from relayline.workflows.facts import Facts
+    from relayline.workflows.outbox import PendingFacts
+
+_WAIT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
+_SUMMARY_CHARS = 100
+
+
+class ModelStarted(NamedTuple):
+    """A model call under way, with what rides along."""
+
+    handle: workflow.ActivityHandle[ModelResult]
+    cargo: Outbox
+
+
+class ToolStarted(NamedTuple):
+    """A tool call under way, with what rides along."""
+
+    handle: workflow.ActivityHandle[ToolOutcome]
+    cargo: Outbox
+
+
+class Calls:
+    """The activities of one run."""
+
+    def __init__(self, run_input: RunInput, facts: Facts, pending: PendingFacts) -> None:
+        self._input = run_input
+        self._facts = facts
+        self._pending = pending
+        self._wanted = False
+        self._recorder: asyncio.Task[None] | None = None
+        self._rewinding = False
+
+    def start_model(self, step: int) -> ModelStarted:
+        """Start the model call of that step."""
+        self._pending.known.append(message_key(self._facts.epoch, step))
+        cargo = self._pending.cargo()
+        request = ModelRequest(
+            run_id=self._input.run_id,
+            epoch=self._facts.epoch,
+            step=step,
+            agent=self._input.agent,
+            outbox=cargo,
+        )
+        handle = workflow.start_activity_method(
+            ModelActivities.call_model,
+            request,
+            task_queue=model_queue(self._input.agent.model),
+            summary=f"step {step} · model",
+            start_to_close_timeout=policy.MODEL_TIMEOUT,
+            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            retry_policy=policy.CALL_RETRY,
+            cancellation_type=_WAIT,
+        )
+        return ModelStarted(handle, cargo)
+
+    def start_tool(
+        self, step: int, call: PlannedCall, epoch: int, approval_id: str | None, run: int
+    ) -> ToolStarted:
+        """Start one tool call; calls started together carry the same facts."""
+        self._pending.known.append(result_key(epoch, call.call_id))
+        tool = self._input.agent.tool(call.name)
+        cargo = self._pending.cargo()
+        request = ToolRequest(
+            run_id=self._input.run_id,
+            epoch=epoch,
+            step=step,
+            call=call,
+            tool=tool,
+            approval_id=approval_id,
+            run=run,
+            outbox=cargo,
+        )
+        handle = workflow.start_activity_method(
+            ToolActivities.call_tool,
+            request,
+            summary=preview(f"tool {call.name}({call.preview})", _SUMMARY_CHARS),
+            start_to_close_timeout=policy.tool_timeout(tool),
+            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            retry_policy=policy.CALL_RETRY,
+            cancellation_type=_WAIT,
+        )
+        return ToolStarted(handle, cargo)
+
+    def start_check(
+        self, tool: ToolSpec, arguments: dict[str, JsonValue]
+    ) -> workflow.ActivityHandle[CheckResult]:
+        """Start to check the arguments that a person gave."""
+        return workflow.start_activity_method(
+            ToolActivities.check_arguments,
+            CheckRequest(tool=tool, arguments=arguments),
+            summary=f"check the arguments of {tool.name}",
+            start_to_close_timeout=policy.RECORD_TIMEOUT,
+            retry_policy=policy.RECORD_RETRY,
+        )
+
+    async def rewind(self, key: str) -> int:
+        """Record that an operator has reset the run; the epoch that has begun.
+
+        Nothing is put into the journal meanwhile: what comes between its end, as that is read, and
+        `run.rewound` would be void, and never be told again.
+        """
+        self._rewinding = workflow.patched("rewinds-alone")
+        if self._rewinding and self._recorder:
+            await workflow.wait_condition(self._recorder.done)
+        try:
+            result = await workflow.execute_activity_method(
+                RecordActivities.rewind,
+                RewindRequest(run_id=self._input.run_id, known=tuple(self._pending.known), key=key),
+                summary="run.rewound",
+                start_to_close_timeout=policy.RECORD_TIMEOUT,
+                retry_policy=policy.RECORD_RETRY,
+            )
+        finally:
+            self._rewinding = False
+        return result.epoch
+
+    def record_soon(self) -> None:
+        """Put what is not on its way to the journal on its way, without waiting for it.
+
+        One such activity is under way at a time; what comes meanwhile goes with the next one.
+        """
+        if self._rewinding or not self._pending.fresh:
+            return
+        self._wanted = True
+        if self._recorder is None or self._recorder.done():
+            self._recorder = asyncio.create_task(self._record_wanted())
+
+    async def _record_wanted(self) -> None:
+        while (self._wanted or self._pending.fresh) and not self._pending.empty:
+            if self._rewinding:
+                return
+            self._wanted, epoch = False, self._facts.epoch
+            try:
+                await self.record("journal")
+            except exceptions.ActivityError as error:
+                if not had_ended(error):
+                    raise
+                self._pending.fresh = True  # it is open again once a reset is recorded
+                if epoch == self._facts.epoch:
+                    return
+
+    async def record(self, summary: str) -> None:
+        """Put what waits into the journal and wait until it is there, however long that takes.
+
+        Raises:
+            ActivityError: the journal will never take it, as when the run has ended there.
+        """
+        cargo = self._pending.cargo()
+        await workflow.execute_activity_method(
+            RecordActivities.record_facts,
+            RecordRequest(run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo),
+            summary=summary,
+            start_to_close_timeout=policy.RECORD_TIMEOUT,
+            retry_policy=policy.RECORD_RETRY,
+        )
+        self._pending.delivered(cargo)
+
+
+def was_overtaken(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
+    """True when the call was under way before an operator reset the run.
+
+    Nobody else hears of a stale attempt: Temporal does not listen to it. Nor does anybody hear
+    that the run has ended but one that was reset after its end.
+
+    Args:
+        error: As raised by the activity's handle.
+        was_reset: True while a reset is still to be recorded.
+    """
+    return _type(error) == ErrorType.STALE_ATTEMPT or (was_reset and had_ended(error))
+
+
+def had_ended(error: exceptions.ActivityError) -> bool:
+    """True when the journal had the run's terminal fact and took nothing more."""
+    return _type(error) == ErrorType.RUN_ENDED
+
+
+def _type(error: exceptions.ActivityError) -> str | None:
+    cause = error.cause
+    return cause.type if isinstance(cause, exceptions.ApplicationError) else None
+
+
+def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:
+    """What people are told of a failed call.
+
+    Args:
+        error: As raised by the activity's handle.
+        step: Where it happened.
+        fallback: The type when the failure names none, as a timeout does.
+    """
+    match error.cause:
+        case exceptions.ApplicationError() as cause:
+            return RunError(type=cause.type or fallback, message=cause.message, step=step)
+        case exceptions.TimeoutError() as cause:
+            kind = cause.type.name.lower() if cause.type else "timeout"
+            return RunError(type=fallback, message=f"no answer in time ({kind})", step=step)
+        case _:
+            return RunError(type=fallback, message=str(error.cause or error), step=step)

@@ -1,0 +1,251 @@
+"""What the parts of one run share: its state, its commands, and how it waits."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, ApplicationError
+
+with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.commands import (
+        MAX_BY_CHARS,
+        MAX_ID_CHARS,
+        AnyCommand,
+        Cancel,
+        made_up_id,
+    )
+    from relayline.contracts.envelope import storable
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.runs import (
+        MEMO_REQUEST,
+        Carried,
+        Phase,
+        RunInput,
+        RunRequestMemo,
+        RunStatus,
+        Waiting,
+    )
+    from relayline.contracts.steps import preview
+    from relayline.workflows.dispatch import Calls, error_of, had_ended, was_overtaken
+    from relayline.workflows.facts import Facts
+    from relayline.workflows.inbox import Stop
+    from relayline.workflows.outbox import PendingFacts
+    from relayline.workflows.state import WorkClock, state_of
+    from relayline.workflows.steering import Steering
+    from relayline.workflows.visibility import Shown
+
+BY_TEMPORAL = "temporal"
+"""Who sent a cancel that came as Temporal's own cancel request."""
+_REASON_CHARS = 1000
+"""Of a cancel request: it is never refused for its length."""
+_PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
+
+
+class RunContext:
+    """One run, for the steps that it takes."""
+
+    def __init__(self, run_input: RunInput) -> None:
+        now = workflow.now()
+        carried = run_input.carried
+        self.input = run_input
+        self.state = state_of(run_input, now)
+        self.pending = PendingFacts()
+        self.facts = Facts(carried.epoch if carried else 0)
+        self.calls = Calls(run_input, self.facts, self.pending)
+        self.steering = Steering(self.state, self.pending, self.facts)
+        self.overdue = False
+        """True once the wall clock has run out."""
+        self._clock = WorkClock(now, carried.worked_s if carried else 0)
+        self._shown = Shown(self.state, untouched=carried is None)
+        self._waits = carried.waits if carried else 0
+        self._announced: tuple[Waiting, ...] = ()
+        self._resets = self._caught_up = 0
+        self._asked_of_length = 0
+        workflow.register_random_seed_callback(self._was_reset)
+        if carried:
+            self.steering.paused = carried.paused
+            self.steering.inbox.remember(carried.seen)
+            self.pending.known.extend(carried.known)
+
+    def begin(self) -> None:
+        """Say that the run has begun, and with what; a later execution of it does not."""
+        asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+        submitted_at = asked.created_at if asked else None
+        self.pending.add(*self.facts.begin(self.input, submitted_at))
+
+    @property
+    def epoch(self) -> int:
+        """0, and another one after each time that an operator has reset the run."""
+        return self.facts.epoch
+
+    def _was_reset(self, _: int) -> None:
+        """Temporal gives a new seed where a history that was reset goes on."""
+        self._resets += 1
+
+    @property
+    def was_reset(self) -> bool:
+        """True from an operator's reset on, until that is recorded."""
+        return self._caught_up < self._resets
+
+    def overtaken(self, error: ActivityError) -> bool:
+        """True when what has failed was under way before an operator reset the run."""
+        return was_overtaken(error, was_reset=self.was_reset)
+
+    async def catch_up(self) -> None:
+        """After a reset, have it recorded before anything new begins, and begin a new epoch.
+
+        Raises:
+            ApplicationError: that can't be done, as when the journal has the run's events no more;
+                the run is failed then, by Temporal's word alone.
+        """
+        while self.was_reset:
+            resets = self._resets
+            key = f"rewound/{workflow.info().run_id}/{resets}"
+            rewinding = asyncio.create_task(self.calls.rewind(key))
+            await self.wait(rewinding.done)
+            epoch = self._rewound(rewinding)
+            self.pending.rename(f"{self.epoch}/", f"{epoch}/")
+            self.facts.epoch = epoch
+            self._caught_up = resets
+            if self.steering.paused:
+                self.pending.add(self.facts.still_paused(self.state.step))
+
+    def _rewound(self, rewinding: asyncio.Task[int]) -> int:
+        """The epoch that has begun."""
+        try:
+            return rewinding.result()
+        except ActivityError as error:
+            why = error_of(error, self.state.step, ErrorType.JOURNAL_INCOMPLETE)
+            self.state.last_error = why
+            self.show_end(RunStatus.FAILED)
+            raise ApplicationError(why.message, type=why.type, non_retryable=True) from error
+
+    @property
+    def stop(self) -> Stop:
+        """How much of what runs has to stop now."""
+        out_of_time = self.overdue and self.state.limits.on_limit == "fail"
+        return Stop.CANCEL if out_of_time else self.steering.stop
+
+    def has_grown_long(self) -> bool:
+        """Whether the history is so long that the run had better go on in a new execution.
+
+        Temporal's suggestion is no fact: a task that was given out once more, because its worker
+        died, comes without one, and is then written into the history with one. So what was done at
+        a suggestion is asked of the history, by a patch of its own for each time.
+        """
+        info = workflow.info()
+        self._asked_of_length += 1
+        if info.get_current_history_length() >= self.input.history_bound:
+            return True
+        suggested = info.is_continue_as_new_suggested()
+        return suggested and workflow.patched(f"suggested-{self._asked_of_length}")
+
+    def carried(self, budgets: int) -> Carried:
+        """What the run takes along into a new execution."""
+        state = self.state
+        return Carried(
+            started_at=state.started_at,
+            limits=state.limits,
+            step=state.step,
+            tool_calls=state.tool_calls,
+            usage=state.usage,
+            preview=state.preview,
+            last_error=state.last_error,
+            misfit_steps=state.misfit_steps,
+            epoch=self.epoch,
+            known=tuple(self.pending.known),
+            worked_s=self._clock.worked_s(workflow.now()),
+            paused=self.steering.paused,
+            budgets=budgets,
+            waits=self._waits,
+            seen=self.steering.inbox.seen,
+        )
+
+    def receive(self, command: AnyCommand) -> None:
+        """Take a command in; one without a usable id gets one."""
+        given = command.command_id
+        if not 0 < len(given) <= MAX_ID_CHARS:
+            made_up = f"cmd_{workflow.uuid4().hex}"
+            command = command.model_copy(update={"command_id": made_up})
+        elif not storable(given):
+            command = command.model_copy(update={"command_id": made_up_id(given)})
+        if len(command.by) > MAX_BY_CHARS:
+            command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
+        self.steering.inbox.put(command)
+
+    def note(self) -> None:
+        """Acknowledge the commands that have come in."""
+        self.steering.note(workflow.now())
+
+    def show(self, phase: Phase, *, busy: bool) -> None:
+        """Let people see where the run stands.
+
+        Args:
+            phase: What it is doing.
+            busy: True while a call runs; otherwise the wall clock stands still for as long as the
+                run is paused or waits.
+        """
+        waiting = self.steering.gates.waiting
+        if waiting and not any(item in self._announced for item in waiting):
+            self._waits += 1
+            self.pending.add(self.facts.waiting(self._waits, self.state.step, waiting))
+        self._announced = waiting
+        paused = self.steering.paused and not busy
+        status = RunStatus.WAITING if waiting else RunStatus.RUNNING
+        if paused:
+            status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
+        self._clock.turn(workflow.now(), idle=bool(waiting) and not busy)
+        self._shown.update(status, phase, *waiting)
+
+    def show_end(self, status: RunStatus) -> None:
+        """Let people see that the run has ended."""
+        self._shown.update(status, Phase.ENDED)
+
+    async def watch_clock(self) -> None:
+        """The one timer of a run that nobody has to wait for."""
+        while True:
+            now = workflow.now()
+            left_s = self.state.limits.max_wall_s - self._clock.worked_s(now)
+            if left_s > 0:
+                await workflow.sleep(left_s, summary="wall clock limit")
+                await workflow.wait_condition(lambda: not self._clock.idle)
+            else:
+                self.overdue = True
+                await workflow.wait_condition(lambda: not self.overdue)
+
+    async def make_room(self, carriers: int = 1) -> None:
+        """Record until that many activities, started together, can each carry all that waits."""
+        while self.pending.too_much(carriers):
+            await self.record("journal")
+
+    async def record(self, summary: str) -> None:
+        """Put what waits into the journal and wait until it is there, however long that takes.
+
+        Where the run had ended before it was reset, the reset is recorded instead; what waits is
+        then still to be put there.
+        """
+        recording = asyncio.create_task(self.calls.record(summary))
+        await self.wait(recording.done)
+        try:
+            await recording
+        except ActivityError as error:
+            if not (self.was_reset and had_ended(error)):
+                raise
+            await self.catch_up()
+
+    async def wait(self, condition: Callable[[], bool]) -> None:
+        """Wait for a condition; a cancel request from Temporal is a command.
+
+        The condition is looked at once more after such a request, when whatever came with it has
+        been taken in: a call whose result is here already must not be cancelled any more.
+        """
+        waiting = not condition()
+        while waiting:
+            try:
+                await workflow.wait_condition(condition)
+                waiting = False
+            except asyncio.CancelledError:
+                reason = preview(workflow.cancellation_reason() or "", _REASON_CHARS)
+                self.receive(Cancel(by=BY_TEMPORAL, reason=reason))

@@ -1,0 +1,298 @@
+"""One tool call: waits for a person, is ready, runs, has ended with one fact."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+from temporalio import exceptions, workflow
+from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+
+with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.commands import Decide
+    from relayline.contracts.envelope import NewEvent
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.runs import RunError
+    from relayline.contracts.steps import (
+        CheckResult,
+        PlannedCall,
+        approval_id,
+        call_scope,
+        outcome_id,
+        request_id,
+    )
+    from relayline.workflows.clock import Alarm
+    from relayline.workflows.dispatch import ToolStarted, error_of
+    from relayline.workflows.facts import Facts
+    from relayline.workflows.gates import Gate, Verdict, outcome
+    from relayline.workflows.inbox import Stop
+    from relayline.workflows.policy import CANCEL_BOUND
+    from relayline.workflows.run import RunContext
+    from relayline.workflows.state import MISFITS
+
+_OUTCOME_UNKNOWN = "it was started and may or may not have run"
+
+
+class ToolCallRun:
+    """One call of a step; however it ends, one fact says so."""
+
+    def __init__(self, context: RunContext, call: PlannedCall) -> None:
+        self.call = call
+        self.ended = False
+        self._run = context
+        self._step = context.state.step
+        self._epoch = context.epoch
+        self._facts = Facts(context.epoch)
+        self._tool = context.input.agent.tool(call.name)
+        self._gate: Gate | None = None
+        self._expiry: Alarm | None = None
+        self._check: workflow.ActivityHandle[CheckResult] | None = None
+        self._approval_id: str | None = None
+        self._runs = 0
+        self._started: ToolStarted | None = None
+        self._told: Alarm | None = None
+        self._unknown = False
+        """True when it is to be asked what became of it, once a reset is recorded."""
+
+    @property
+    def running(self) -> bool:
+        """True while its activity is under way."""
+        return self._started is not None and not self.ended
+
+    @property
+    def _unsafe(self) -> bool:
+        return self._tool is not None and self._tool.effects == "unsafe"
+
+    @property
+    def ready(self) -> bool:
+        """True when nothing but a pause keeps it from starting."""
+        return not (self.ended or self.running or self._gate or self._unknown)
+
+    @property
+    def stirred(self) -> bool:
+        """True when something has happened that is to be acted on."""
+        alarms = (self._told, self._expiry)
+        handles = (self._started and self._started.handle, self._check)
+        return not self.ended and (
+            any(alarm.rang for alarm in alarms if alarm)
+            or any(handle.done() for handle in handles if handle)
+        )
+
+    def ask_first(self) -> None:
+        """Ask the person whom it needs before it may begin, if it needs one."""
+        call, epoch = self.call, self._epoch
+        if self.ended or self._tool is None:
+            return
+        if question := call.question:
+            id_ = request_id(epoch, call.call_id)
+            gate = Gate(id_, "question", call.preview, choices=question.choices)
+            self._open(gate, question.within_s)
+        elif call.approval:
+            id_ = approval_id(epoch, call.call_id)
+            gate = Gate(id_, "approval", f"{call.name}({call.preview})")
+            self._open(gate, self._tool.approval_timeout_s)
+
+    def go_on_in(self, epoch: int) -> None:
+        """After a reset: what is open is asked anew, what was decided counts no more."""
+        if self.ended or self.running or epoch == self._epoch:
+            return
+        self._epoch, self._facts = epoch, Facts(epoch)
+        if self._unknown:
+            self._ask_outcome()
+            return
+        gate = self._gate
+        if gate is None or gate.verdict:
+            return
+        self._run.steering.gates.forget(gate)
+        if self._expiry:
+            self._expiry.stop()
+        self._gate = self._expiry = self._check = None
+        if gate.kind == "outcome":
+            self._ask_outcome()
+        else:
+            self.ask_first()
+
+    def start(self) -> None:
+        """Start its activity."""
+        self._started = self._run.calls.start_tool(
+            self._step, self.call, self._epoch, self._approval_id, self._runs
+        )
+
+    def stop(self, level: Stop) -> None:
+        """Cancel its activity, which has `CANCEL_BOUND` to end then; an unsafe one may go on."""
+        if self._started is None or self.ended or self._told:
+            return
+        steering, name = self._run.steering, self.call.name
+        if self._unsafe and level < Stop.CANCEL:
+            steering.lets_finish(name)
+            return
+        self._started.handle.cancel()
+        self._told = Alarm(CANCEL_BOUND, f"{name} has had its time to stop")
+        steering.stopped.append(name)
+
+    def withdraw(self, by: str) -> None:
+        """End it, because it is not to begin any more."""
+        verdict = Verdict("withdrawn", by, workflow.now())
+        if self._gate:
+            self._run.steering.close(self._gate, verdict)
+            self._leave(self._gate, verdict)
+        elif self.ready:
+            self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
+
+    async def collect(self) -> None:
+        """Take note of what has ended."""
+        gate, check = self._gate, self._check
+        if gate and gate.checking and check and check.done():
+            self._check = None
+            await self._checked(gate, gate.checking, check)
+        if self.ended or self._started is None:
+            return
+        if self._started.handle.done():
+            await self._returned(self._started)
+        elif self._told and self._told.rang:
+            self._seal()
+            self._end(self._facts.tool_stopped(self.call, self._step, None))
+
+    def settle(self) -> None:
+        """Go on if the gate was decided or has expired."""
+        gate = self._gate
+        if gate is None:
+            return
+        if gate.verdict is None and self._expiry and self._expiry.rang:
+            self._run.steering.close(gate, Verdict("expired", "", workflow.now()))
+        if gate.verdict:
+            self._leave(gate, gate.verdict)
+        elif gate.checking and gate.checking.arguments is not None and self._tool:
+            arguments = gate.checking.arguments
+            self._check = self._check or self._run.calls.start_check(self._tool, arguments)
+
+    def _open(self, gate: Gate, within_s: float | None) -> None:
+        if within_s is not None:
+            within = timedelta(seconds=within_s)
+            gate.expires_at = workflow.now() + within
+            self._expiry = Alarm(within, f"{gate.id} expires")
+        self._gate = self._run.steering.gates.open(gate)
+        parameters = self._tool.parameters if self._tool else {}
+        fact = self._facts.requested(gate, self._step, self.call, parameters)
+        self._run.pending.add(fact)
+
+    async def _checked(
+        self, gate: Gate, command: Decide, check: workflow.ActivityHandle[CheckResult]
+    ) -> None:
+        """A person's own arguments were looked at: the approval stands, or is still open."""
+        try:
+            problem = (await check).problem
+        except ActivityError as error:
+            problem = str(error.cause or error)
+        if problem is None:
+            self._run.steering.decide(gate, command, workflow.now())
+        else:
+            gate.checking = None
+            self._run.steering.refuse(command, f"arguments: {problem}")
+
+    async def _returned(self, started: ToolStarted) -> None:
+        """The activity has ended; what it wrote itself stands."""
+        facts = self._facts
+        try:
+            await started.handle
+        except ActivityError as error:
+            self._seal()
+            cause = error.cause
+            if isinstance(cause, CancelledError):
+                self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
+            elif self._told and isinstance(cause, exceptions.TimeoutError):
+                self._end(facts.tool_stopped(self.call, self._step, None))
+            elif self._run.overtaken(error) and not (self._unsafe or self._told):
+                self._begin_again()
+            elif self._run.overtaken(error) or _is_unknown(cause):
+                self._ask_outcome()
+            else:
+                reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
+                self._run.state.last_error = reason
+                self._run.state.misfits += reason.type in MISFITS
+                self._end(facts.tool_failed(self.call, self._step, reason))
+        else:
+            self._run.pending.delivered(started.cargo)
+            self._end()
+
+    def _begin_again(self) -> None:
+        """It was under way when an operator reset the run: run it, out of reach of what was."""
+        self._started = None
+        self._runs += 1
+
+    def _ask_outcome(self) -> None:
+        """Nobody knows whether an unsafe tool has run: ask."""
+        if self._told:
+            self._told.stop()
+        self._started = self._told = None
+        self._unknown = self._run.was_reset
+        if self._unknown:
+            return
+        call = self.call
+        what = (
+            f"outcome unknown: {call.name}({call.preview}) was started and may or may not have "
+            "run. Answer `happened: <result>`, `run it` (it did not happen) or `stop`."
+        )
+        id_ = outcome_id(self._epoch, call.call_id, self._runs + 1)
+        self._open(Gate(id_, "outcome", what), None)
+
+    def _leave(self, gate: Gate, verdict: Verdict) -> None:
+        """The gate is closed: the call goes on, or ends."""
+        if self._expiry:
+            self._expiry.stop()
+        self._gate = self._expiry = self._check = None
+        facts, call, step = self._facts, self.call, self._step
+        match gate.kind, verdict.how:
+            case "approval", "approve":
+                self._approval_id = gate.id
+            case "question", "answered":
+                self._end(facts.tool_answered(call, step, verdict.text))
+            case "outcome", "answered":
+                self._leave_outcome(verdict)
+            case "outcome", _:
+                self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
+            case _, "withdrawn":
+                self._end(facts.tool_stopped(call, step, verdict.at))
+            case "question", _:
+                self._fail(ErrorType.NO_ANSWER, "nobody answered in time")
+            case _:
+                self._fail(ErrorType.APPROVAL_DENIED, _denial(verdict))
+
+    def _leave_outcome(self, verdict: Verdict) -> None:
+        """A person has said what became of an unsafe tool."""
+        what, result = outcome(verdict.text) or ("stop", "")
+        if what == "happened":
+            said = result or "It happened, as a person says."
+            self._end(self._facts.tool_answered(self.call, self._step, said))
+        elif what == "run":
+            self._runs += 1
+        else:
+            self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
+            why = f"the outcome of {self.call.name} is unknown"
+            self._run.steering.stop_run(verdict.by, why)
+
+    def _fail(self, kind: ErrorType, why: str) -> None:
+        error = RunError(type=kind, message=why, step=self._step)
+        self._end(self._facts.tool_failed(self.call, self._step, error))
+
+    def _seal(self) -> None:
+        self._run.pending.seal(call_scope(self._epoch, self.call.call_id, self._runs))
+
+    def _end(self, *facts: NewEvent) -> None:
+        """The call is over; the facts tell how, where its activity did not."""
+        self.ended = True
+        if self._told:
+            self._told.stop()
+        self._run.pending.add(*facts)
+
+
+def _is_unknown(cause: BaseException | None) -> bool:
+    return isinstance(cause, ApplicationError) and cause.type == ErrorType.OUTCOME_UNKNOWN
+
+
+def _denial(verdict: Verdict) -> str:
+    """What the model is told of a call that may not run."""
+    if verdict.how == "expired":
+        return "nobody approved the call in time, so it did not run"
+    by = f" by {verdict.by}" if verdict.by else ""
+    note = f": {verdict.text}" if verdict.text else ""
+    return f"the call was denied{by}{note}"
