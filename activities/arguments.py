@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 
 from pydantic import JsonValue
 
-from relayline.contracts.steps import preview
+from relayline.contracts.calls import preview
 
 MAX_ARGUMENTS_BYTES = 256 * 1024
 """One call's arguments as JSON, UTF-8."""

@@ -28,7 +28,7 @@ from relayline.journal.port import (
     StaleAttempt,
     Unstorable,
 )
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 
 T = TypeVar("T")
 
@@ -195,3 +195,16 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
                 ) from error
             case _:
                 return
+
+
+FIRST_RETRY_S = 0.25
+LONGEST_RETRY_S = 20.0
+
+
+def backoff_s(failures: int) -> float:
+    """Seconds until the next attempt after so many failures, twice as long each time.
+
+    It is for calls that failed by themselves. Temporal's own policy (`workflows/policy.py`) covers
+    infrastructure failures, such as a killed worker, and retries at once.
+    """
+    return min(FIRST_RETRY_S * 2.0 ** (failures - 1), LONGEST_RETRY_S)

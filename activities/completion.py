@@ -9,21 +9,23 @@ from functools import partial
 from itertools import groupby
 
 from relayline.activities.threads import aside
+from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
+    ApprovalRequested,
     EventBody,
+    InputRequested,
     MessageCompleted,
     MessageInterrupted,
     RunCompleted,
     ToolCancelled,
 )
+from relayline.contracts.keys import message_key, result_key, started_key
 from relayline.contracts.messages import ToolCall
-from relayline.contracts.steering import ApprovalRequested, InputRequested
-from relayline.contracts.steps import arguments_sha256, message_key, result_key, started_key
 from relayline.journal.port import Journal
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from relayline.projections.rendered import render
-from relayline.projections.superseded import DELTAS
+from relayline.projections.valid import DELTAS
 
 _TEXT = "message.delta"
 

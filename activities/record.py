@@ -1,17 +1,18 @@
-"""Appends facts that the workflow decided, where no other activity is about to start."""
+"""Appends facts where no other activity is about to start, and what a reset made void."""
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from functools import partial
 
 from temporalio import activity
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.rewinding import scopes
 from relayline.activities.threads import aside
-from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.events import RunRewound
-from relayline.contracts.steps import RecordRequest, RewindRequest, RewindResult
+from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
+from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
+from relayline.contracts.events import MessageCompleted, RunRewound
+from relayline.contracts.keys import begun_scope, call_scope, record_scope
 from relayline.journal.port import Journal
 from relayline.projections.valid import REWOUND
 
@@ -29,7 +30,7 @@ class RecordActivities:
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal tries again.
         """
-        scope = f"{request.epoch}/record"
+        scope = record_scope(request.epoch)
         attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
         await attempt.record(request.outbox)
 
@@ -55,6 +56,25 @@ class RecordActivities:
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)
-        seals = await aside(partial(scopes, facts, len(bodies)), data)
+        seals = await aside(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         return RewindResult(epoch=body.epoch)
+
+
+def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
+    """The fence scopes of all model and tool calls that the epoch may have begun. Pure.
+
+    After a reset nobody may write under them any more.
+
+    Args:
+        facts: All facts of the run so far.
+        epoch: The one that is over.
+    """
+    found: dict[str, None] = {}
+    for fact in facts:
+        if fact.step is not None and (scope := begun_scope(fact.key or "", epoch)):
+            found[scope] = None
+        body = fact.body() if fact.type == "message.completed" else None
+        if isinstance(body, MessageCompleted):
+            found |= dict.fromkeys(call_scope(epoch, call.call_id) for call in body.tool_calls)
+    return tuple(found)

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import logging
 import socket
+import sys
+from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 
 from fastapi import FastAPI
@@ -19,7 +22,6 @@ from relayline.api.routes import (
     decisions,
     events,
     outcomes,
-    progress,
     runs,
 )
 from relayline.api.routes import (
@@ -111,7 +113,7 @@ def bare_app() -> FastAPI:
         redirect_slashes=False,
     )
     errors.install(app)
-    for module in (runs, events, progress, commands, decisions, outcomes, health):
+    for module in (runs, events, commands, decisions, outcomes, health):
         app.include_router(module.router)
     return app
 
@@ -168,10 +170,17 @@ async def _serve_on(
         await services.close()
 
 
-def main() -> None:
-    """Run the API with the settings of the environment; exit 1 with one line on bad ones."""
+def main(arguments: Sequence[str] = ()) -> None:
+    """Run the API with the settings of the environment; exit 1 with one line on bad ones.
+
+    Args:
+        arguments: Of one of several processes: its part, as `processes.Part` writes it.
+    """
+    if arguments:
+        part = processes.Part.parse(arguments)
+        run_process("api", partial(serve_part, part=part), *FORESEEN)
     run_process("api", serve, AddressInUse, *FORESEEN)
 
 
 if __name__ == "__main__":
-    main()
+    main(sys.argv[1:])

@@ -33,7 +33,7 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import JSONResponse, Response
 
-from relayline.api.bodies import Problem
+from relayline.contracts.answers import Problem
 from relayline.journal.port import CursorExpired, JournalUnavailable
 
 PROBLEM_JSON = "application/problem+json"

@@ -22,7 +22,7 @@ from benchmarks.measure import Figure
 from benchmarks.sse import fetch
 from benchmarks.submit import BODY
 from relayline.journal.postgres.journal import PostgresJournal
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from tests.chaos.agents import FOLDER, MARKING, MODULE, OUTPUTS, UNSAFE
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check

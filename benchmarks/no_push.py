@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from benchmarks.stack import NotStarted, answering, process, settings
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 from relayline.dev.ports import free_port
 from relayline.dev.temporal_server import find_binary, server_command, wait_until_up
 

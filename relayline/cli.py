@@ -54,7 +54,7 @@ def dev(  # noqa: PLR0913, PLR0917  one parameter per option
     local_model: Annotated[bool, typer.Option(help="Serve the small local model, too.")] = False,
 ) -> None:
     """Start Temporal with its Web UI, workers and the API; keep them running until Ctrl-C."""
-    from relayline.dev.errors import DevError
+    from relayline.dev.options import DevError
     from relayline.dev.stack import DevOptions, run_dev
 
     options = DevOptions(

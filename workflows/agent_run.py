@@ -10,6 +10,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import ModelResult, PlannedCall
     from relayline.contracts.commands import (
         Answer,
         AnyCommand,
@@ -22,6 +23,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunCancelled, RunCompleted, RunFailed
+    from relayline.contracts.keys import step_scope
     from relayline.contracts.runs import (
         Phase,
         RunError,
@@ -30,7 +32,6 @@ with workflow.unsafe.imports_passed_through():
         RunResult,
         RunStatus,
     )
-    from relayline.contracts.steps import ModelResult, PlannedCall, step_scope
     from relayline.workflows.budget import Budget
     from relayline.workflows.clock import Alarm
     from relayline.workflows.dispatch import error_of

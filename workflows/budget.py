@@ -11,8 +11,8 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunFailed
+    from relayline.contracts.keys import budget_id
     from relayline.contracts.runs import Phase, RunError
-    from relayline.contracts.steps import budget_id
     from relayline.workflows.clock import Alarm
     from relayline.workflows.facts import Ending
     from relayline.workflows.gates import Gate, Verdict

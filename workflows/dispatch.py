@@ -13,10 +13,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.activities.record import RecordActivities
     from relayline.activities.tool.call import ToolActivities
     from relayline.catalog.models import model_queue
-    from relayline.contracts.envelope import Outbox
-    from relayline.contracts.errors import ErrorType
-    from relayline.contracts.runs import RunError, RunInput, ToolSpec
-    from relayline.contracts.steps import (
+    from relayline.contracts.calls import (
         CheckRequest,
         CheckResult,
         ModelRequest,
@@ -26,10 +23,12 @@ with workflow.unsafe.imports_passed_through():
         RewindRequest,
         ToolOutcome,
         ToolRequest,
-        message_key,
         preview,
-        result_key,
     )
+    from relayline.contracts.envelope import Outbox
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.keys import message_key, result_key
+    from relayline.contracts.runs import RunError, RunInput, ToolSpec
     from relayline.workflows import policy
     from relayline.workflows.facts import Facts
     from relayline.workflows.outbox import PendingFacts

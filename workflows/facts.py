@@ -7,15 +7,28 @@ from typing import Literal
 
 from pydantic import JsonValue
 
+from relayline.contracts.calls import PlannedCall, arguments_sha256
 from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    BudgetExceeded,
+    CommandAccepted,
+    CommandApplied,
+    CommandRefused,
     EventBody,
+    InputClosed,
+    InputReceived,
+    InputRequested,
     MessageInterrupted,
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunPaused,
+    RunResumed,
     RunStarted,
+    RunWaiting,
     StepStarted,
     ToolAbandoned,
     ToolCancelled,
@@ -23,33 +36,23 @@ from relayline.contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
-from relayline.contracts.runs import RunError, RunInput, Waiting
-from relayline.contracts.steering import (
-    ApprovalRequested,
-    ApprovalResolved,
-    BudgetExceeded,
-    CommandAccepted,
-    CommandApplied,
-    CommandRefused,
-    InputClosed,
-    InputReceived,
-    InputRequested,
-    RunPaused,
-    RunResumed,
-    RunWaiting,
-)
-from relayline.contracts.steps import (
-    PlannedCall,
+from relayline.contracts.keys import (
     accepted_key,
-    arguments_sha256,
+    budget_key,
+    effect_key,
+    ended_key,
+    input_key,
     message_key,
     outcome_key,
+    paused_key,
     requested_key,
     resolved_key,
     result_key,
+    run_started_key,
     started_key,
+    waiting_key,
 )
-from relayline.projections.terminal import ended_key
+from relayline.contracts.runs import RunError, RunInput, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
 from relayline.workflows.state import Excess, more_of
 
@@ -75,8 +78,8 @@ class Facts:
             submitted_at=submitted_at,
         )
         return [
-            self._fact("run/started", started),
-            self._fact("message/0", UserMessageEvent(text=run_input.input)),
+            NewEvent(key=run_started_key(self.epoch), body=started),
+            NewEvent(key=input_key(self.epoch), body=UserMessageEvent(text=run_input.input)),
         ]
 
     def step(self, number: int, model: str) -> NewEvent:
@@ -103,16 +106,16 @@ class Facts:
         """`run.paused` or `run.resumed`."""
         by = command.by or None
         body = RunPaused(by=by) if isinstance(command, Pause) else RunResumed(by=by)
-        return self._fact(f"command/{command.command_id}/{command.kind.value}", body, step)
+        return self._command(command, command.kind.value, body, step)
 
     def still_paused(self, step: int) -> NewEvent:
         """`run.paused`, told anew after a reset: what was told before may be void."""
-        return self._fact("paused", RunPaused(), step)
+        return NewEvent(key=paused_key(self.epoch), body=RunPaused(), step=step)
 
     def message(self, command: Redirect) -> NewEvent:
         """A redirect as `message.user`."""
         body = UserMessageEvent(text=command.message)
-        return self._fact(f"command/{command.command_id}/message", body)
+        return self._command(command, "message", body)
 
     def interrupted(self, step: int) -> NewEvent:
         """`message.interrupted`; whoever appends it fills in the text that was streamed."""
@@ -122,7 +125,8 @@ class Facts:
 
     def waiting(self, number: int, step: int, waiting: tuple[Waiting, ...]) -> NewEvent:
         """`run.waiting`, for the `number`th time."""
-        return self._fact(f"waiting/{number}", RunWaiting(waiting_for=waiting), step)
+        body = RunWaiting(waiting_for=waiting)
+        return NewEvent(key=waiting_key(self.epoch, number), body=body, step=step)
 
     def requested(
         self, gate: Gate, step: int, call: PlannedCall, parameters: dict[str, JsonValue]
@@ -195,7 +199,7 @@ class Facts:
     def budget(self, number: int, step: int, excess: Excess) -> NewEvent:
         """`budget.exceeded`, for the `number`th time."""
         body = BudgetExceeded(limit=excess.limit, used=excess.used, allowed=excess.allowed)
-        return self._fact(f"budget/{number}", body, step)
+        return NewEvent(key=budget_key(self.epoch, number), body=body, step=step)
 
     def tool_failed(self, call: PlannedCall, step: int, error: RunError) -> NewEvent:
         """`tool.failed`, the end of the call; changes nothing if the call's end stands already."""
@@ -222,8 +226,10 @@ class Facts:
         """The terminal fact."""
         return NewEvent(key=ended_key(self.epoch), body=body, step=step or None)
 
-    def _fact(self, key: str, body: EventBody, step: int | None = None) -> NewEvent:
-        return NewEvent(key=f"{self.epoch}/{key}", body=body, step=step)
+    def _command(
+        self, command: AnyCommand, kind: str, body: EventBody, step: int | None = None
+    ) -> NewEvent:
+        return NewEvent(key=effect_key(self.epoch, command.command_id, kind), body=body, step=step)
 
 
 def _answers(gate: Gate) -> dict[str, JsonValue] | None:

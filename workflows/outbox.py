@@ -6,7 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.steps import OF_COMMANDS
+from relayline.contracts.keys import OF_COMMANDS
 
 MAX_CARGO_BYTES = 512 * 1024
 """Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import preview
     from relayline.contracts.commands import (
         MAX_BY_CHARS,
         MAX_ID_CHARS,
@@ -18,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from relayline.contracts.envelope import storable
     from relayline.contracts.errors import ErrorType
+    from relayline.contracts.keys import of_epoch, rewound_key
     from relayline.contracts.runs import (
         MEMO_REQUEST,
         Carried,
@@ -27,7 +29,6 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
-    from relayline.contracts.steps import preview
     from relayline.workflows.dispatch import Calls, error_of, had_ended, was_overtaken
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
@@ -102,11 +103,11 @@ class RunContext:
         """
         while self.was_reset:
             resets = self._resets
-            key = f"rewound/{workflow.info().run_id}/{resets}"
+            key = rewound_key(workflow.info().run_id, resets)
             rewinding = asyncio.create_task(self.calls.rewind(key))
             await self.wait(rewinding.done)
             epoch = self._rewound(rewinding)
-            self.pending.rename(f"{self.epoch}/", f"{epoch}/")
+            self.pending.rename(of_epoch(self.epoch), of_epoch(epoch))
             self.facts.epoch = epoch
             self._caught_up = resets
             if self.steering.paused:

@@ -27,18 +27,18 @@ from relayline.activities.model.port import (
 )
 from relayline.activities.threads import aside
 from relayline.catalog.schema import mismatch, needs_approval
-from relayline.contracts.compaction import BYTES_PER_TOKEN
-from relayline.contracts.events import MessageCompleted, MessageInterrupted
-from relayline.contracts.messages import ToolCall, Usage
-from relayline.contracts.runs import AgentSpec, ToolSpec
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     MAX_CALLS_PER_STEP,
     ModelResult,
     PlannedCall,
     Question,
-    call_id,
     preview,
 )
+from relayline.contracts.compaction import BYTES_PER_TOKEN
+from relayline.contracts.events import MessageCompleted, MessageInterrupted
+from relayline.contracts.keys import call_id
+from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.runs import AgentSpec, ToolSpec
 
 NAME_CHARS = 64
 CALL_PREVIEW_CHARS = 120

@@ -12,12 +12,12 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.activities.attempt import (
     Attempt,
+    backoff_s,
     behind,
     cancelled_by_run,
     heartbeats,
     uninterrupted,
 )
-from relayline.activities.backoff import backoff_s
 from relayline.activities.completion import message_in
 from relayline.activities.model.answer import Answer, model_result
 from relayline.activities.model.deltas import DeltaWriter
@@ -30,6 +30,7 @@ from relayline.activities.model.port import (
     UnknownModel,
 )
 from relayline.activities.model.window import Context
+from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
@@ -38,18 +39,10 @@ from relayline.contracts.events import (
     MessageCompleted,
     MessageInterrupted,
 )
+from relayline.contracts.keys import failure_key, message_key, step_scope
 from relayline.contracts.runs import RunError
-from relayline.contracts.steps import (
-    MAX_CALLS_PER_STEP,
-    ModelRequest,
-    ModelResult,
-    message_key,
-    preview,
-    step_scope,
-)
 from relayline.journal.port import Journal
-from relayline.projections.superseded import superseded_attempts
-from relayline.projections.valid import counting
+from relayline.projections.valid import counting, superseded_attempts
 
 MAX_FAILURES = 6
 """Failures of the provider, of the kind that a retry may help, after which a call gives up."""
@@ -192,7 +185,7 @@ class _Call:
             error=RunError(type=kind, message=message, step=self._request.step),
             retry_in_s=wait_s,
         )
-        fact = self._event(failed, f"{self._scope}/failure/{failures}")
+        fact = self._event(failed, failure_key(self._scope, failures))
         await self._writer.close(*(() if final else (fact,)))
         raise ApplicationError(
             message,

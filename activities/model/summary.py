@@ -9,6 +9,7 @@ from typing import NamedTuple, assert_never
 from relayline.activities.model.answer import Answer
 from relayline.activities.model.deltas import Kind
 from relayline.activities.model.port import EmptyAnswer, ModelProvider, Prompt, ProviderError
+from relayline.contracts.calls import preview
 from relayline.contracts.compaction import BYTES_PER_TOKEN, Summarise
 from relayline.contracts.messages import (
     AssistantMessage,
@@ -18,7 +19,6 @@ from relayline.contracts.messages import (
     Usage,
     UserMessage,
 )
-from relayline.contracts.steps import preview
 
 _WORDS_PER_TOKEN = 0.7
 _REASON_CHARS = 300

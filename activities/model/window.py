@@ -11,11 +11,12 @@ from relayline.activities.model.compaction import Cut, cut, estimated_tokens
 from relayline.activities.model.port import ModelProvider
 from relayline.activities.model.summary import Summary, summarised
 from relayline.activities.threads import aside
+from relayline.contracts.calls import ModelRequest
 from relayline.contracts.compaction import KeepLast, Summarise
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ContextCompacted
+from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
-from relayline.contracts.steps import ModelRequest, compacted_key
 from relayline.projections.transcript import (
     COMPACTED,
     Turn,

@@ -12,17 +12,24 @@ from pydantic import JsonValue
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from relayline.activities.attempt import Attempt, cancelled_by_run, heartbeats, uninterrupted
-from relayline.activities.backoff import backoff_s
+from relayline.activities.attempt import (
+    Attempt,
+    backoff_s,
+    cancelled_by_run,
+    heartbeats,
+    uninterrupted,
+)
 from relayline.activities.threads import aside
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import Tool
+from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
+    ApprovalResolved,
     EventBody,
     MessageCompleted,
     ToolAbandoned,
@@ -31,19 +38,8 @@ from relayline.contracts.events import (
     ToolFailed,
     ToolStarted,
 )
+from relayline.contracts.keys import call_scope, claim_key, resolved_key, result_key
 from relayline.contracts.messages import ToolCall
-from relayline.contracts.steering import ApprovalResolved
-from relayline.contracts.steps import (
-    CheckRequest,
-    CheckResult,
-    ToolOutcome,
-    ToolRequest,
-    call_scope,
-    claim_key,
-    preview,
-    resolved_key,
-    result_key,
-)
 from relayline.journal.port import Journal
 
 T = TypeVar("T")

@@ -16,9 +16,10 @@ from temporalio.exceptions import ApplicationError
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.output import utf8
 from relayline.catalog.tools import ToolError
+from relayline.contracts.calls import ToolRequest
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import ToolProgress
-from relayline.contracts.steps import ToolRequest, call_scope
+from relayline.contracts.keys import call_scope
 
 T = TypeVar("T")
 

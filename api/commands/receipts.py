@@ -7,8 +7,8 @@ from collections import OrderedDict
 from typing import NamedTuple
 
 from relayline.contracts.commands import AnyCommand, CommandKind
-from relayline.contracts.steering import CommandAccepted, CommandApplied, CommandRefused
-from relayline.contracts.steps import accepted_key, outcome_key
+from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
+from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.journal.port import Journal
 
 MAX_SENT = 10_000

@@ -10,7 +10,7 @@ from typing import NamedTuple, NoReturn, TypeVar
 
 from starlette.responses import Response
 
-from relayline.api.bodies import CommandReceipt, CommandRequest
+from relayline.api.bodies import CommandRequest
 from relayline.api.commands import capacity as flood
 from relayline.api.commands.receipts import journaled_kind, taken
 from relayline.api.depends import Services, json_response
@@ -21,6 +21,7 @@ from relayline.api.errors import (
     TemporalUnavailable,
     UnknownRun,
 )
+from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import AnyCommand, CommandKind, complaint
 
 _Command = TypeVar("_Command", bound=AnyCommand)

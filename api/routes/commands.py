@@ -5,15 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from relayline.api.bodies import (
-    CancelRequest,
-    CommandReceipt,
-    CommandRequest,
-    PauseRequest,
-    RedirectRequest,
-)
+from relayline.api.bodies import CancelRequest, CommandRequest, PauseRequest, RedirectRequest
 from relayline.api.commands.sending import send, sending
 from relayline.api.depends import IdempotencyKey, RunId, Serving
+from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import Cancel, Pause, Redirect, Resume
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"])

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Path
 from pydantic import JsonValue
 from starlette.responses import Response
 
-from relayline.api.bodies import AnswerRequest, CommandReceipt, DecisionRequest
+from relayline.api.bodies import AnswerRequest, DecisionRequest
 from relayline.api.commands.sending import Sending, refuse, send, sending
 from relayline.api.depends import IdempotencyKey, RunId, Services, Serving
 from relayline.api.errors import (
@@ -22,16 +22,17 @@ from relayline.api.errors import (
 )
 from relayline.api.runs.views import at
 from relayline.catalog.schema import mismatches
+from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import Answer, Decide
 from relayline.contracts.envelope import StoredEvent
-from relayline.contracts.steering import (
+from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     InputClosed,
     InputReceived,
     InputRequested,
 )
-from relayline.contracts.steps import requested_key, resolved_key
+from relayline.contracts.keys import requested_key, resolved_key
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"])
 ApprovalId = Annotated[str, Path(description="As `approval.requested` and `waiting_for` give it.")]

@@ -7,8 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, Serving, wants_stream
+from relayline.api.depends import RunId, Serving, json_response, wants_stream
 from relayline.api.errors import BadRequest, CursorAhead
+from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
 from relayline.journal.port import CursorExpired, Head
 
@@ -108,3 +109,18 @@ def _check(cursor: int, head: Head) -> None:
         )
     if cursor + 1 < head.first_seq:
         raise CursorExpired(head.first_seq)
+
+
+@router.get(
+    "/{run_id}/progress",
+    response_model=ProgressView,
+    responses={200: {"description": "JSON, or one SSE frame per change", "content": _STREAM}},
+)
+async def get_progress(request: Request, services: Serving, run_id: RunId) -> Response:
+    """Where the run stands; with `Accept: text/event-stream`, each change until its end."""
+    if not wants_stream(request):
+        return json_response(await services.board.current(run_id))
+    head = await services.views.exists(run_id)
+    seat = services.streams.reserve(request)
+    viewer = services.board.view(run_id, head.last_seq if head else 0)
+    return services.streams.respond(viewer, seat)

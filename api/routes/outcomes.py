@@ -8,14 +8,14 @@ from typing import Annotated, Literal
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from relayline.api.bodies import CommandView
 from relayline.api.depends import RunId, Services, Serving, json_response
 from relayline.api.errors import TemporalUnavailable, UnknownCommand
 from relayline.api.streams.sse import on_disconnect
+from relayline.contracts.answers import CommandView
 from relayline.contracts.commands import MAX_ID_CHARS
 from relayline.contracts.envelope import StoredEvent, storable
-from relayline.contracts.steering import CommandAccepted, CommandApplied, CommandRefused
-from relayline.contracts.steps import accepted_key, outcome_key
+from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
+from relayline.contracts.keys import accepted_key, outcome_key
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"])
 _ENDED = "run-ended"

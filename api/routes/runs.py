@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from relayline.api.bodies import RunAccepted, RunList, RunListItem, RunRequest, RunView
+from relayline.api.bodies import RunRequest
 from relayline.api.depends import (
     IdempotencyKey,
     RunId,
@@ -20,6 +20,7 @@ from relayline.api.depends import (
 from relayline.api.runs.listing import Place, newest, query_for
 from relayline.api.runs.submission import Submitted, checked, new_run_id, start
 from relayline.api.streams.sse import on_disconnect
+from relayline.contracts.answers import RunAccepted, RunList, RunListItem, RunView
 from relayline.contracts.runs import RunInput, RunStatus
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])

@@ -9,9 +9,9 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 from temporalio.service import RPCError
 
-from relayline.api.bodies import AgentList, AgentView, Health
 from relayline.api.depends import Services, Serving, json_response
 from relayline.api.errors import TemporalUnavailable
+from relayline.contracts.answers import AgentList, AgentView, Health
 from relayline.journal.port import JournalUnavailable
 
 PROBE_S = 2.0

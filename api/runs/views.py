@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Iterable
 from datetime import UTC, datetime
 
-from relayline.api.bodies import Links, RunView
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.stuck import Attention
 from relayline.api.temporal.terminal import Closer
+from relayline.contracts.answers import Links, RunView
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
     TERMINAL_TYPES,
@@ -25,7 +25,7 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import CursorExpired, Head, Journal, JournalUnavailable
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from relayline.projections.valid import counting
 from relayline.projections.waits import WAITS, Standing
 

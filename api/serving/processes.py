@@ -44,7 +44,7 @@ class Part(NamedTuple):
 
     def spec(self) -> ChildSpec:
         """The process; `-P`: an `api` in the current directory is not ours."""
-        command = (sys.executable, "-P", "-m", "relayline.api.serving.child", *map(str, self))
+        command = (sys.executable, "-P", "-m", "relayline.api.app", *map(str, self))
         fds = (self.listener_fd, self.ready_fd)
         return ChildSpec(f"api-{self.number}", command, stop_s=STOP_S, pass_fds=fds)
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
-from relayline.api.bodies import ProgressView, RunView
 from relayline.api.errors import ApiError, UnknownRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import Subscriber
 from relayline.api.temporal.gateway import Gateway
+from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable
 
 MIN_INTERVAL_S = 0.1

@@ -27,8 +27,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from relayline.api.commands.capacity import check_refusal
 from relayline.api.errors import TemporalUnavailable
 from relayline.api.temporal.deadline import bounded
-from relayline.api.temporal.execution import Execution, execution_of
-from relayline.api.temporal.labels import details, summary
+from relayline.api.temporal.execution import Execution, details, execution_of, summary
 from relayline.api.temporal.namespace import NamespaceLacking
 from relayline.api.temporal.signals import taken_command
 from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume

@@ -11,7 +11,10 @@ from urllib.parse import quote
 import httpx
 from pydantic import BaseModel, JsonValue, ValidationError
 
-from relayline.api.bodies import (
+from relayline.client.errors import not_understood, problem_of, unreachable, unsendable, unusable
+from relayline.client.sse import SseFrame
+from relayline.client.stream import SILENCE_S, Follower, Interruption
+from relayline.contracts.answers import (
     CommandReceipt,
     CommandView,
     ProgressView,
@@ -19,9 +22,6 @@ from relayline.api.bodies import (
     RunList,
     RunView,
 )
-from relayline.client.errors import not_understood, problem_of, unreachable, unsendable, unusable
-from relayline.client.sse import SseFrame
-from relayline.client.stream import SILENCE_S, Follower, Interruption
 from relayline.contracts.commands import AnyCommand, Decide
 from relayline.contracts.envelope import Envelope, EventPage
 from relayline.contracts.runs import RunStatus

@@ -8,7 +8,7 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 
 
 @contextlib.contextmanager

@@ -8,7 +8,7 @@ import importlib.util
 import signal
 from importlib.resources import as_file, files
 
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 from relayline.dev.ports import HOST
 
 CONTEXT_TOKENS = 4096

@@ -8,6 +8,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 
+class DevError(Exception):
+    """`relayline dev` can't start; the message names the thing and says what to do."""
+
+
 @dataclass(frozen=True)
 class Commands:
     """What the children run. `-P`: a `worker.py` in the current directory is not ours."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import socket
 from collections.abc import Mapping
 
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 
 HOST = "127.0.0.1"
 _USUAL = {"api": 8000, "temporal": 7233, "ui": 8233}

@@ -11,9 +11,8 @@ from collections.abc import Callable
 import httpx
 
 from relayline.dev.data_dir import hold
-from relayline.dev.errors import DevError
 from relayline.dev.local_model import check_installed
-from relayline.dev.options import Commands, DevOptions, DevState
+from relayline.dev.options import Commands, DevError, DevOptions, DevState
 from relayline.dev.ports import HOST, choose_ports
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 
 NAMESPACE = "default"
 RETENTION_S = 7 * 86_400

@@ -9,10 +9,9 @@ from dataclasses import dataclass, field, replace
 from pydantic import JsonValue
 
 from relayline.contracts.envelope import Envelope, StoredEvent
-from relayline.contracts.events import TERMINAL_TYPES
+from relayline.contracts.events import TERMINAL_TYPES, ApprovalRequested, InputRequested
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import RunError, RunStatus
-from relayline.contracts.steering import ApprovalRequested, InputRequested
 from relayline.projections.steps import (
     ANEW,
     TOOL_STATES,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import NamedTuple
 
+from relayline.contracts.calls import preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
@@ -19,13 +20,15 @@ from relayline.contracts.events import (
     RunTerminated,
     RunTimedOut,
 )
+from relayline.contracts.keys import ended_key
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import RunError, RunStatus
-from relayline.contracts.steps import preview
 from relayline.projections.valid import counting
 
 _TELLING = frozenset({"run.started", "run.rewound", "message.completed", "message.interrupted"})
 """The types of facts whose bodies say something about the whole run."""
+
+
 _TEXT_CHARS = 2000
 
 
@@ -62,11 +65,6 @@ def reached_by(facts: Iterable[StoredEvent]) -> Reached:
         elif isinstance(body, MessageCompleted | MessageInterrupted):
             reached = reached._replace(usage=reached.usage + body.usage)
     return reached
-
-
-def ended_key(epoch: int) -> str:
-    """Key of the terminal fact, whichever its type and whoever writes it."""
-    return f"{epoch}/run/ended"
 
 
 def terminal_fact(closing: Closing, reached: Reached) -> NewEvent:

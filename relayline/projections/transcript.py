@@ -8,6 +8,8 @@ from typing import NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
+    ApprovalRequested,
+    ApprovalResolved,
     ContextCompacted,
     EventBody,
     MessageCompleted,
@@ -25,7 +27,6 @@ from relayline.contracts.messages import (
     ToolMessage,
     UserMessage,
 )
-from relayline.contracts.steering import ApprovalRequested, ApprovalResolved
 
 COMPACTED = "context.compacted"
 _SPOKEN = frozenset({"message.user", "message.completed", "message.interrupted"})

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from relayline.contracts.calls import preview
 from relayline.contracts.envelope import StoredEvent
-from relayline.contracts.runs import RunStatus, Waiting
-from relayline.contracts.steering import (
+from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     InputClosed,
@@ -12,7 +12,7 @@ from relayline.contracts.steering import (
     InputRequested,
     RunWaiting,
 )
-from relayline.contracts.steps import preview
+from relayline.contracts.runs import RunStatus, Waiting
 
 _WHAT_CHARS = 200
 WAITS = frozenset(

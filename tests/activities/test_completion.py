@@ -14,9 +14,12 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.completion import joined
 from relayline.activities.record import RecordActivities
+from relayline.contracts.calls import RecordRequest
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.events import (
+    ApprovalRequested,
     EventBody,
+    InputRequested,
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
@@ -24,9 +27,8 @@ from relayline.contracts.events import (
     RunCompleted,
     StepStarted,
 )
+from relayline.contracts.keys import message_key, requested_key, started_key
 from relayline.contracts.messages import ToolCall, Usage
-from relayline.contracts.steering import ApprovalRequested, InputRequested
-from relayline.contracts.steps import RecordRequest, message_key, requested_key, started_key
 from relayline.journal.port import Journal
 from relayline.projections.rendered import render
 from tests.activities.model.model_calls import SHUTDOWN, USER_ASKED, Run, half

@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.model.port import ProviderError, TextPart
-from relayline.activities.record import RecordActivities
-from relayline.activities.rewinding import scopes
+from relayline.activities.record import RecordActivities, scopes_of
+from relayline.contracts.calls import RewindRequest
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
@@ -25,9 +25,8 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import RunStatus
-from relayline.contracts.steps import RewindRequest
 from relayline.journal.port import SEALED, Fence, Journal, StaleAttempt
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from relayline.projections.terminal import Closing, Reached, terminal_fact
 from tests.activities.model.model_calls import Canned, Run, finished, half
 
@@ -60,7 +59,7 @@ async def test_every_call_that_the_epoch_may_have_begun_is_shut_out(journal: Jou
     await journal.append(run, [NewEvent(body=body, step=1, attempt=1)], Fence("1/step/1", 1))
     stored = await read_all(journal, run, facts=False)
     assert [event.type for event in stored[3:]] == ["run.rewound", "message.delta"]
-    assert scopes(stored, 1) == ("1/call/call_1_0",)
+    assert scopes_of(stored, 1) == ("1/call/call_1_0",)
 
 
 @pytest.mark.parametrize(

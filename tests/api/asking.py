@@ -8,8 +8,8 @@ from typing import Any
 import httpx
 
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.steering import ApprovalRequested, InputRequested
-from relayline.contracts.steps import requested_key
+from relayline.contracts.events import ApprovalRequested, InputRequested
+from relayline.contracts.keys import requested_key
 from tests.api.serving import Api, started
 from tests.api.test_commands import submitted
 

@@ -13,7 +13,7 @@ from temporalio.client import Client
 
 from relayline.contracts.commands import MAX_TEXT_BYTES, CommandKind
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.steering import CommandAccepted, CommandApplied, CommandRefused
+from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from tests.api.serving import Api, completed, ended_run, run_id, signals, started
 
 SLOW = {"rehearse": [{"say": "one two three four five " * 40, "every_ms": 10}, {"say": "done"}]}

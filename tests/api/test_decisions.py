@@ -12,9 +12,9 @@ from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import ApprovalRequested
+from relayline.contracts.keys import requested_key
 from relayline.contracts.runs import RunInput, RunProgress, RunStatus, Waiting
-from relayline.contracts.steering import ApprovalRequested
-from relayline.contracts.steps import requested_key
 from tests.api.asking import APPROVAL, NOON, QUESTION, answered, asking_run, decided, refusal
 from tests.api.serving import (
     Api,

@@ -11,13 +11,8 @@ from temporalio.client import Client
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.envelope import NewEvent, StoredEvent
-from relayline.contracts.steering import (
-    ApprovalResolved,
-    CommandAccepted,
-    InputClosed,
-    InputReceived,
-)
-from relayline.contracts.steps import requested_key, resolved_key
+from relayline.contracts.events import ApprovalResolved, CommandAccepted, InputClosed, InputReceived
+from relayline.contracts.keys import requested_key, resolved_key
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
 from tests.api.asking import (

@@ -7,7 +7,7 @@ from temporalio.client import Client
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.steering import CommandAccepted, CommandRefused
+from relayline.contracts.events import CommandAccepted, CommandRefused
 from tests.api.serving import Api, completed, run_id, signals, started
 from tests.api.test_commands import sent, submitted
 

@@ -10,20 +10,22 @@ import pytest
 from temporalio.client import Client
 
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import EventBody, MessageCompleted, RunFailed
-from relayline.contracts.messages import Usage
-from relayline.contracts.runs import RunError, Waiting
-from relayline.contracts.steering import (
+from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
+    EventBody,
     InputClosed,
     InputReceived,
     InputRequested,
+    MessageCompleted,
+    RunFailed,
     RunPaused,
     RunResumed,
     RunWaiting,
 )
-from relayline.contracts.steps import requested_key, resolved_key
+from relayline.contracts.keys import requested_key, resolved_key
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import RunError, Waiting
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
 from tests.api.serving import (

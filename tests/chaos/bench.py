@@ -15,6 +15,7 @@ from pathlib import Path
 from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.tool.call import ToolActivities
+from relayline.contracts.calls import PlannedCall, ToolRequest
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
     EventBody,
@@ -26,7 +27,6 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import Limits
-from relayline.contracts.steps import PlannedCall, ToolRequest
 from relayline.journal.sqlite.journal import SqliteJournal
 from tests.chaos.agents import note
 from tests.chaos.checker import check

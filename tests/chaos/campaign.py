@@ -13,7 +13,7 @@ import httpx
 from temporalio.client import Client
 
 from relayline.journal.port import Journal
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from tests.chaos import operators
 from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually

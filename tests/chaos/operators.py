@@ -13,7 +13,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.journal.port import Journal, JournalUnavailable
-from relayline.journal.reading import read_all
+from relayline.journal.terminal import read_all
 from relayline.projections.valid import REWOUND
 from tests.chaos.stacks import Stack, opened
 from tests.holding import Operation, operate, pending

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 
-from relayline.projections.superseded import superseded_attempts
+from relayline.projections.valid import superseded_attempts
 from tests.chaos.figures import cut_answers
 from tests.chaos.samples import instead, lines, observed, placed
 

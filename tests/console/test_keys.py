@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from relayline.console.tty.keys import Keys, Remark
 from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.contracts.events import ApprovalRequested, InputRequested
 from relayline.contracts.runs import RunStatus
-from relayline.contracts.steering import ApprovalRequested, InputRequested
 from relayline.projections.rendered import Rendered
 
 IDLE = Rendered(status=RunStatus.RUNNING)

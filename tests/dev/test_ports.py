@@ -7,7 +7,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 from relayline.dev.ports import choose_ports, free_port, why_taken
 
 

@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 from temporalio.client import Client
 
 from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
-from relayline.dev.errors import DevError
+from relayline.dev.options import DevError
 from relayline.dev.ports import choose_ports
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import RETENTION_S, find_binary, server_command, wait_until_up

@@ -17,15 +17,14 @@ from temporalio.worker import Worker
 
 from relayline.activities.housekeeping import FORGOTTEN, SWEEP_FOR, HousekeepingActivities
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import RunFailed, RunTerminated, ToolProgress
+from relayline.contracts.events import ApprovalRequested, RunFailed, RunTerminated, ToolProgress
 from relayline.contracts.housekeeping import (
     EVERY,
     RUN_WORKFLOW,
     HousekeepingRequest,
     HousekeepingResult,
 )
-from relayline.contracts.steering import ApprovalRequested
-from relayline.contracts.steps import requested_key
+from relayline.contracts.keys import requested_key
 from relayline.journal.port import Fence, RunEnded
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.workflows.agent_run import AgentRun

@@ -8,18 +8,21 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
-from relayline.contracts.events import EventBody, MessageDelta, RunCompleted, RunStarted
-from relayline.contracts.runs import Limits, RunStatus, Waiting
-from relayline.contracts.steering import (
+from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
+    EventBody,
     InputClosed,
     InputReceived,
     InputRequested,
+    MessageDelta,
+    RunCompleted,
     RunPaused,
     RunResumed,
+    RunStarted,
     RunWaiting,
 )
+from relayline.contracts.runs import Limits, RunStatus, Waiting
 from relayline.projections.rendered import render
 from tests.projections.test_rendered import journal, stored
 

@@ -20,6 +20,7 @@ from relayline.contracts.events import (
     ReasoningDelta,
     RunCompleted,
     RunFailed,
+    RunPaused,
     RunStarted,
     StepStarted,
     ToolCancelled,
@@ -30,7 +31,6 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import Limits, RunError, RunStatus
-from relayline.contracts.steering import RunPaused
 from relayline.projections.rendered import Rendered, render
 from relayline.projections.steps import ToolState
 

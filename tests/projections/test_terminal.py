@@ -17,9 +17,10 @@ from relayline.contracts.events import (
     RunTimedOut,
     StepStarted,
 )
+from relayline.contracts.keys import ended_key
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, RunError, RunStatus
-from relayline.projections.terminal import Closing, Reached, ended_key, reached_by, terminal_fact
+from relayline.projections.terminal import Closing, Reached, reached_by, terminal_fact
 from relayline.workflows.facts import Facts
 
 USAGE = Usage(input_tokens=3, output_tokens=4)

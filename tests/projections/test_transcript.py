@@ -10,10 +10,13 @@ from hypothesis import strategies as st
 
 from relayline.contracts.envelope import StoredEvent, body_json
 from relayline.contracts.events import (
+    ApprovalRequested,
+    ApprovalResolved,
     EventBody,
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    RunPaused,
     ToolAbandoned,
     ToolCancelled,
     ToolCompleted,
@@ -21,7 +24,6 @@ from relayline.contracts.events import (
     UserMessageEvent,
 )
 from relayline.contracts.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
-from relayline.contracts.steering import ApprovalRequested, ApprovalResolved, RunPaused
 from relayline.projections.transcript import transcript
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)

@@ -13,21 +13,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
 from relayline.activities.attempt import heartbeats
-from relayline.contracts.commands import AnyCommand
-from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.events import EventBody
-from relayline.contracts.runs import (
-    AgentSpec,
-    Limits,
-    Phase,
-    RunInput,
-    RunProgress,
-    RunResult,
-    RunStatus,
-    ToolSpec,
-)
-from relayline.contracts.steering import CommandApplied, CommandRefused
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     CheckRequest,
     CheckResult,
     ModelRequest,
@@ -38,6 +24,19 @@ from relayline.contracts.steps import (
     RewindResult,
     ToolOutcome,
     ToolRequest,
+)
+from relayline.contracts.commands import AnyCommand
+from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.contracts.events import CommandApplied, CommandRefused, EventBody
+from relayline.contracts.runs import (
+    AgentSpec,
+    Limits,
+    Phase,
+    RunInput,
+    RunProgress,
+    RunResult,
+    RunStatus,
+    ToolSpec,
 )
 from relayline.workflows.agent_run import AgentRun
 

@@ -15,18 +15,17 @@ from temporalio.exceptions import (
     TimeoutType,
 )
 
-from relayline.contracts.commands import Cancel, Pause, Redirect
-from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import RunCancelled, ToolFailed
-from relayline.contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
-from relayline.contracts.steering import ApprovalResolved, CommandRefused
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     ModelRequest,
     ModelResult,
     PlannedCall,
     ToolOutcome,
     ToolRequest,
 )
+from relayline.contracts.commands import Cancel, Pause, Redirect
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import ApprovalResolved, CommandRefused, RunCancelled, ToolFailed
+from relayline.contracts.runs import Limits, Phase, RunResult, RunStatus, ToolSpec
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.dispatch import error_of
 from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs, send

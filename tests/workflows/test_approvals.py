@@ -9,12 +9,17 @@ from typing import Any
 import pytest
 from temporalio.client import Client, WorkflowFailureError
 
+from relayline.contracts.calls import ModelResult, PlannedCall, ToolOutcome, ToolRequest
 from relayline.contracts.commands import Cancel, Decide, Pause, Redirect, Resume
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import ToolCancelled, ToolFailed
+from relayline.contracts.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    RunWaiting,
+    ToolCancelled,
+    ToolFailed,
+)
 from relayline.contracts.runs import Phase, RunStatus, ToolSpec, Waiting
-from relayline.contracts.steering import ApprovalRequested, ApprovalResolved, RunWaiting
-from relayline.contracts.steps import ModelResult, PlannedCall, ToolOutcome, ToolRequest
 from tests.workflows.fakes import STOP, Fakes, Model, Stubborn, hangs, send, shows
 
 PAY = ToolSpec(name="pay", approval="always", parameters={"type": "object", "minProperties": 1})

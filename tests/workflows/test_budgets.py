@@ -9,13 +9,12 @@ import pytest
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
+from relayline.contracts.calls import ModelResult, PlannedCall, ToolOutcome, ToolRequest
 from relayline.contracts.commands import Cancel, Decide, Pause, Redirect, Resume
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import UserMessageEvent
+from relayline.contracts.events import ApprovalRequested, ApprovalResolved, UserMessageEvent
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, Phase, RunStatus, Waiting
-from relayline.contracts.steering import ApprovalRequested, ApprovalResolved
-from relayline.contracts.steps import ModelResult, PlannedCall, ToolOutcome, ToolRequest
 from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import CALL, STOP, Fakes, send, shows
 

@@ -13,8 +13,8 @@ from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
 from temporalio.exceptions import CancelledError
 from temporalio.worker import Worker
 
+from relayline.contracts.calls import ModelRequest, ModelResult, ToolOutcome, ToolRequest
 from relayline.contracts.runs import AgentSpec, RunInput, RunResult
-from relayline.contracts.steps import ModelRequest, ModelResult, ToolOutcome, ToolRequest
 from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import CALL, Fakes, completes
 

@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.commands import Answer, Decide
+from relayline.contracts.events import ApprovalResolved, InputClosed, InputReceived
 from relayline.contracts.runs import Limits, Waiting
-from relayline.contracts.steering import ApprovalResolved, InputClosed, InputReceived
 from relayline.workflows.gates import OUTCOME_SCHEMA, Gate, Outcome, Verdict, outcome
 from relayline.workflows.state import Excess
 from tests.workflows.wheel import LATER, NOW, Wheel

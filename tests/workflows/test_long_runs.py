@@ -6,9 +6,9 @@ import asyncio
 
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
+from relayline.contracts.calls import ModelRequest, ModelResult, PlannedCall
 from relayline.contracts.commands import Decide, Decision, Pause, Resume
 from relayline.contracts.runs import Limits, RunResult, RunStatus
-from relayline.contracts.steps import ModelRequest, ModelResult, PlannedCall
 from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import STOP, Fakes, Model
 

@@ -8,15 +8,15 @@ from hypothesis import strategies as st
 from temporalio.client import Client, WorkflowFailureError
 from temporalio.exceptions import ApplicationError
 
-from relayline.contracts.errors import ErrorType
-from relayline.contracts.runs import Limits
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     ModelRequest,
     ModelResult,
     PlannedCall,
     ToolOutcome,
     ToolRequest,
 )
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.runs import Limits
 from relayline.workflows.state import MAX_MISFIT_STEPS, RunState, misfit
 from tests.workflows.fakes import Fakes
 from tests.workflows.wheel import NOW

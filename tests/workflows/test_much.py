@@ -7,6 +7,7 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
+from relayline.contracts.calls import ModelRequest, ModelResult, PlannedCall
 from relayline.contracts.commands import (
     MAX_TEXT_BYTES,
     AnyCommand,
@@ -17,7 +18,6 @@ from relayline.contracts.commands import (
     Resume,
 )
 from relayline.contracts.runs import RunStatus, ToolSpec
-from relayline.contracts.steps import ModelRequest, ModelResult, PlannedCall
 from relayline.workflows.outbox import MAX_CARGO_BYTES
 from tests.workflows.fakes import STOP, Fakes, send, shows
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from relayline.contracts.calls import ModelRequest, ModelResult, ToolOutcome, ToolRequest
 from relayline.contracts.commands import Answer
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import RunStatus, ToolSpec
-from relayline.contracts.steps import ModelRequest, ModelResult, ToolOutcome, ToolRequest
 from tests.workflows.fakes import CALL, STOP, Fakes, send
 
 

@@ -12,9 +12,8 @@ from temporalio.worker import Replayer
 
 from relayline.contracts.commands import Cancel, CommandKind, made_up_id
 from relayline.contracts.envelope import storable
-from relayline.contracts.events import RunCancelled
+from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused, RunCancelled
 from relayline.contracts.runs import RunResult, RunStatus
-from relayline.contracts.steering import CommandAccepted, CommandApplied, CommandRefused
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import STOP, Fakes, Stubborn, hangs, send

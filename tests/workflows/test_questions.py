@@ -9,12 +9,18 @@ import pytest
 from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 
+from relayline.contracts.calls import ModelResult, PlannedCall, Question, ToolOutcome, ToolRequest
 from relayline.contracts.commands import Answer, Cancel, Pause, Redirect
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import RunCancelled, ToolCompleted, ToolFailed
+from relayline.contracts.events import (
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    RunCancelled,
+    ToolCompleted,
+    ToolFailed,
+)
 from relayline.contracts.runs import RunStatus, ToolSpec, Waiting
-from relayline.contracts.steering import InputClosed, InputReceived, InputRequested
-from relayline.contracts.steps import ModelResult, PlannedCall, Question, ToolOutcome, ToolRequest
 from tests.workflows.fakes import STOP, Fakes, Stubborn, hangs, send, shows
 
 Calls = Callable[[ToolRequest], bool]

@@ -7,16 +7,16 @@ import asyncio
 import pytest
 from temporalio.client import Client
 
-from relayline.contracts.commands import Answer, AnyCommand, Cancel, Pause, Redirect, Resume
-from relayline.contracts.events import ToolCancelled, UserMessageEvent
-from relayline.contracts.runs import Phase, RunStatus, ToolSpec
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     ModelRequest,
     ModelResult,
     PlannedCall,
     ToolOutcome,
     ToolRequest,
 )
+from relayline.contracts.commands import Answer, AnyCommand, Cancel, Pause, Redirect, Resume
+from relayline.contracts.events import ToolCancelled, UserMessageEvent
+from relayline.contracts.runs import Phase, RunStatus, ToolSpec
 from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs, send, shows
 
 LOOK = Redirect(command_id="x", message="look", by="ann")

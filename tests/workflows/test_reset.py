@@ -12,10 +12,7 @@ from temporalio.api.enums.v1 import EventType
 from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 
-from relayline.contracts.commands import Answer, AnyCommand, Pause, Redirect, Resume
-from relayline.contracts.errors import ErrorType
-from relayline.contracts.runs import Limits, RunResult, RunStatus, ToolSpec
-from relayline.contracts.steps import (
+from relayline.contracts.calls import (
     ModelRequest,
     ModelResult,
     PlannedCall,
@@ -25,6 +22,9 @@ from relayline.contracts.steps import (
     ToolOutcome,
     ToolRequest,
 )
+from relayline.contracts.commands import Answer, AnyCommand, Pause, Redirect, Resume
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.runs import Limits, RunResult, RunStatus, ToolSpec
 from relayline.workflows.agent_run import AgentRun
 from tests.resetting import at_rest, reset_to
 from tests.workflows.fakes import CALL, STOP, Fakes, hangs, send, shows

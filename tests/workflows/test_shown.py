@@ -7,9 +7,9 @@ import asyncio
 from temporalio.client import Client, WorkflowHandle
 
 from relayline.api.temporal.execution import execution_of
+from relayline.contracts.calls import ModelRequest, ModelResult
 from relayline.contracts.commands import Pause, Resume
 from relayline.contracts.runs import Phase, RunMemo, RunResult, RunStatus
-from relayline.contracts.steps import ModelRequest, ModelResult
 from relayline.workflows.agent_run import AgentRun
 from tests.workflows.fakes import STOP, Fakes, send, shows
 

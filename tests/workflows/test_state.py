@@ -12,9 +12,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.commands import Answer, Decide, Resume, complaint
+from relayline.contracts.keys import approval_id, budget_id, call_id, outcome_id, request_id
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
-from relayline.contracts.steps import approval_id, budget_id, call_id, outcome_id, request_id
 from relayline.workflows.state import (
     MAX_SHOWN_TOOLS,
     Excess,

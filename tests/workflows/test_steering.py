@@ -9,8 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
-from relayline.contracts.events import RunCancelled, UserMessageEvent
-from relayline.contracts.steering import CommandAccepted, RunPaused, RunResumed
+from relayline.contracts.events import (
+    CommandAccepted,
+    RunCancelled,
+    RunPaused,
+    RunResumed,
+    UserMessageEvent,
+)
 from relayline.workflows.gates import Gate, Verdict
 from relayline.workflows.inbox import Stop
 from tests.workflows.wheel import LATER, NOW, Wheel

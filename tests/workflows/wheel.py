@@ -6,9 +6,8 @@ from datetime import UTC, datetime, timedelta
 
 from relayline.contracts.commands import AnyCommand
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import EventBody
+from relayline.contracts.events import CommandApplied, CommandRefused, EventBody
 from relayline.contracts.runs import Limits
-from relayline.contracts.steering import CommandApplied, CommandRefused
 from relayline.workflows.facts import Facts
 from relayline.workflows.gates import Gate
 from relayline.workflows.outbox import PendingFacts

@@ -8,18 +8,12 @@ from temporalio import exceptions, workflow
 from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import CheckResult, PlannedCall
     from relayline.contracts.commands import Decide
     from relayline.contracts.envelope import NewEvent
     from relayline.contracts.errors import ErrorType
+    from relayline.contracts.keys import approval_id, call_scope, outcome_id, request_id
     from relayline.contracts.runs import RunError
-    from relayline.contracts.steps import (
-        CheckResult,
-        PlannedCall,
-        approval_id,
-        call_scope,
-        outcome_id,
-        request_id,
-    )
     from relayline.workflows.clock import Alarm
     from relayline.workflows.dispatch import ToolStarted, error_of
     from relayline.workflows.facts import Facts

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import PlannedCall
     from relayline.contracts.runs import Phase
-    from relayline.contracts.steps import PlannedCall
     from relayline.workflows.inbox import Stop
     from relayline.workflows.run import RunContext
     from relayline.workflows.tools.call import ToolCallRun

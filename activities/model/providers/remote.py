@@ -45,10 +45,10 @@ from relayline.activities.model.port import (
     ProviderError,
     ReasoningPart,
     TextPart,
+    retry_helps,
 )
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
 from relayline.activities.model.providers.redaction import redacted
-from relayline.activities.model.providers.status import retry_helps
 from relayline.contracts.messages import Usage
 
 CONNECT_TIMEOUT_S = 10.0

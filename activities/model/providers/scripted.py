@@ -16,9 +16,9 @@ from relayline.activities.model.port import (
     ProviderError,
     ReasoningPart,
     TextPart,
+    retry_helps,
 )
 from relayline.activities.model.providers.planner import answers_since, plan
-from relayline.activities.model.providers.status import retry_helps
 from relayline.catalog.rehearsal import (
     Fail,
     Item,

@@ -9,13 +9,12 @@ from time import monotonic
 from pydantic import JsonValue
 
 from relayline.client.stream import Interruption
-from relayline.console.tty.lines import STEERING_LINES
+from relayline.console.tty.lines import STEERING_LINES, call, duration, one_line
 from relayline.console.tty.screen import Screen
-from relayline.console.tty.words import call, duration, one_line
+from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.contracts.runs import RunStatus
-from relayline.contracts.steps import preview
 from relayline.projections.rendered import Rendered
 from relayline.projections.steps import ToolState
 

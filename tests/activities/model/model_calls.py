@@ -15,11 +15,11 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.port import FinishPart, ModelPart, ModelProvider, Prompt, TextPart
+from relayline.contracts.calls import ModelRequest, ModelResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import EventBody, MessageInterrupted, StepStarted, UserMessageEvent
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import AgentSpec
-from relayline.contracts.steps import ModelRequest, ModelResult
 from relayline.journal.port import Appended, Fence, Head, Journal, OpenRun
 
 USER_ASKED = ActivityCancellationDetails(cancel_requested=True)

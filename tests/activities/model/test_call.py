@@ -8,10 +8,10 @@ from temporalio.exceptions import ApplicationError
 from relayline.activities.model.answer import call_preview
 from relayline.activities.model.port import CallPart, FinishPart, ReasoningPart, TextPart
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelResult, PlannedCall
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import AttemptSuperseded, MessageCompleted
 from relayline.contracts.messages import AssistantMessage, ToolMessage, Usage, UserMessage
-from relayline.contracts.steps import MAX_CALLS_PER_STEP, ModelResult, PlannedCall
 from relayline.journal.port import Journal
 from tests.activities.model.model_calls import Canned, Run, finished, script
 

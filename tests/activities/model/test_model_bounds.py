@@ -19,10 +19,10 @@ from relayline.activities.model.answer import MAX_ANSWER_BYTES, MAX_QUESTIONS_BY
 from relayline.activities.model.deltas import MAX_DELTA_CHARS
 from relayline.activities.model.port import CallPart, FinishPart, ReasoningPart, TextPart
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.contracts.calls import MAX_CALLS_PER_STEP
 from relayline.contracts.events import MessageCompleted, MessageDelta
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import ToolSpec
-from relayline.contracts.steps import MAX_CALLS_PER_STEP
 from relayline.journal.port import Journal
 from tests.activities.model.model_calls import Canned, Run, finished
 from tests.activities.model.providers.stand_in import serving

@@ -17,7 +17,7 @@ from relayline.activities.threads import aside
 from relayline.catalog.tools import tool
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta, StepStarted
-from relayline.contracts.steps import started_key
+from relayline.contracts.keys import started_key
 from relayline.journal.port import Journal
 from tests.activities.model.model_calls import Run, finished
 from tests.activities.test_completion import interrupted, written

@@ -13,9 +13,9 @@ from relayline.activities.model.port import CallPart, TextPart
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import tool
+from relayline.contracts.calls import PlannedCall, Question
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import ApprovalRule, ToolSpec
-from relayline.contracts.steps import PlannedCall, Question
 from relayline.journal.port import Journal
 from tests.activities.model.model_calls import Run, finished
 

@@ -16,11 +16,12 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.tools import Tool
+from relayline.contracts.calls import PlannedCall, ToolOutcome, ToolRequest
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import MessageCompleted
+from relayline.contracts.keys import message_key, result_key
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import ToolSpec
-from relayline.contracts.steps import PlannedCall, ToolOutcome, ToolRequest, message_key, result_key
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
 

@@ -14,18 +14,12 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.tools import Tool, ToolContext, tool
+from relayline.contracts.calls import CheckRequest, CheckResult
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import ToolCompleted
+from relayline.contracts.events import ApprovalResolved, ToolCompleted
+from relayline.contracts.keys import call_scope, resolved_key, result_key
 from relayline.contracts.runs import ApprovalRule
-from relayline.contracts.steering import ApprovalResolved
-from relayline.contracts.steps import (
-    CheckRequest,
-    CheckResult,
-    call_scope,
-    resolved_key,
-    result_key,
-)
 from relayline.journal.port import SEALED, Fence, Journal
 from tests.activities.tool.conftest import CALL, Bench, failure
 

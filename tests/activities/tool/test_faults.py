@@ -16,9 +16,9 @@ from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.tools import tool
+from relayline.contracts.calls import ToolOutcome, ToolRequest
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.steps import ToolOutcome, ToolRequest
 from relayline.journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
 from tests.activities.tool.conftest import Bench
 

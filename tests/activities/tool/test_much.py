@@ -13,7 +13,7 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.tools import tool
-from relayline.contracts.steps import CheckRequest, CheckResult
+from relayline.contracts.calls import CheckRequest, CheckResult
 from relayline.journal.port import Journal
 from tests.activities.tool.conftest import Bench
 

@@ -17,7 +17,7 @@ from relayline.catalog.tools import ToolContext, ToolError, tool
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import StepStarted, ToolAbandoned, ToolCancelled
-from relayline.contracts.steps import result_key
+from relayline.contracts.keys import result_key
 from tests.activities.tool.conftest import CALL, Bench, failure
 
 

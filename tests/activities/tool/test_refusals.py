@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError
 from relayline.activities.tool.output import MAX_ERROR_CHARS
 from relayline.catalog.tools import Tool, ToolError, tool
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.steps import call_scope
+from relayline.contracts.keys import call_scope
 from relayline.journal.port import Fence
 from tests.activities.tool.conftest import CALL, Bench, failure
 

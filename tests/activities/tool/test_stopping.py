@@ -17,7 +17,7 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.catalog.tools import ToolContext, ToolError, tool
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.steps import call_scope
+from relayline.contracts.keys import call_scope
 from relayline.journal.port import Fence
 from tests.activities.tool.conftest import CALL, RUN_CANCELLED, WORKER_STOPS, Bench
 

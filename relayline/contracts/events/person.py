@@ -1,4 +1,4 @@
-"""The events of steering: commands and their outcomes, approvals, questions, waits."""
+"""Events of people: what they say, and what they are asked to decide or answer."""
 
 from __future__ import annotations
 
@@ -7,30 +7,14 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
-from relayline.contracts.commands import CommandKind
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.runs import Waiting
 
 
-class RunPaused(Frozen):
-    """Nothing runs until `resume`."""
+class UserMessageEvent(Frozen):
+    """What a person said: the input or a redirect."""
 
-    type: Literal["run.paused"] = "run.paused"
-    by: str | None = None
-
-
-class RunResumed(Frozen):
-    """The run goes on."""
-
-    type: Literal["run.resumed"] = "run.resumed"
-    by: str | None = None
-
-
-class RunWaiting(Frozen):
-    """The run waits for a person; each thing it waits for has an event of its own, too."""
-
-    type: Literal["run.waiting"] = "run.waiting"
-    waiting_for: tuple[Waiting, ...] = ()
+    type: Literal["message.user"] = "message.user"
+    text: str
 
 
 class ApprovalRequested(Frozen):
@@ -98,40 +82,3 @@ class InputClosed(Frozen):
     by: str = ""
     """Whose command made it pointless."""
     at: datetime
-
-
-class CommandAccepted(Frozen):
-    """The run has taken note of a command."""
-
-    type: Literal["command.accepted"] = "command.accepted"
-    command_id: str
-    kind: CommandKind
-
-
-class CommandApplied(Frozen):
-    """The command took effect."""
-
-    type: Literal["command.applied"] = "command.applied"
-    command_id: str
-    kind: CommandKind
-    applied: str
-    """What it did."""
-
-
-class CommandRefused(Frozen):
-    """The command took no effect."""
-
-    type: Literal["command.refused"] = "command.refused"
-    command_id: str
-    kind: CommandKind
-    reason: str
-
-
-class BudgetExceeded(Frozen):
-    """A limit of the run was reached."""
-
-    type: Literal["budget.exceeded"] = "budget.exceeded"
-    limit: str
-    """The field of `Limits`."""
-    used: float
-    allowed: float

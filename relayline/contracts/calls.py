@@ -1,4 +1,4 @@
-"""What the workflow hands to its activities and what they hand back; small on purpose."""
+"""What the workflow hands to its activities and what they return; small on purpose."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from relayline.contracts.runs import AgentSpec, ToolSpec
 
 PREVIEW_CHARS = 500
 """Characters of a text that may stand in Temporal's history."""
-OF_COMMANDS = "command/"
-"""How the keys of a command's receipt and outcome begin: each stands once, whatever the epoch."""
+
+
 MAX_CALLS_PER_STEP = 32
 """Tool calls that one model answer may ask for."""
 
@@ -129,93 +129,9 @@ class RecordRequest(Frozen):
     outbox: Outbox
 
 
-def message_key(epoch: int, step: int) -> str:
-    """Key of the fact that ends a step: `message.completed` or `message.interrupted`."""
-    return f"{epoch}/step/{step}/message"
-
-
-def started_key(epoch: int, step: int) -> str:
-    """Key of `step.started`."""
-    return f"{epoch}/step/{step}/started"
-
-
-def compacted_key(epoch: int, step: int) -> str:
-    """Key of `context.compacted`: at most one for each step."""
-    return f"{epoch}/step/{step}/compacted"
-
-
-def step_scope(epoch: int, step: int) -> str:
-    """Fence scope of a model call."""
-    return f"{epoch}/step/{step}"
-
-
-def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
-    """Fence scope of a tool call; each further run of an unsafe tool has its own."""
-    return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
-
-
-def result_key(epoch: int, call_id: str) -> str:
-    """Key of the fact that ends a tool call, whichever its type."""
-    return f"{epoch}/call/{call_id}/result"
-
-
-def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
-    """Key of `tool.started` for an unsafe tool: who appended it first may run the tool."""
-    return f"{call_scope(epoch, call_id, run)}/claim"
-
-
-def accepted_key(command_id: str) -> str:
-    """Key of `command.accepted`."""
-    return f"{OF_COMMANDS}{command_id}/accepted"
-
-
-def outcome_key(command_id: str) -> str:
-    """Key of the command's one outcome."""
-    return f"{OF_COMMANDS}{command_id}/outcome"
-
-
-def approval_id(epoch: int, call_id: str) -> str:
-    """Id of the approval of a tool call: `approval_{step}_{index}`, unique within the run."""
-    return f"{_prefix('approval', epoch)}_{call_id.removeprefix('call_')}"
-
-
-def request_id(epoch: int, call_id: str) -> str:
-    """Id of the question that a tool call is: `input_{step}_{index}`, unique within the run."""
-    return f"{_prefix('input', epoch)}_{call_id.removeprefix('call_')}"
-
-
-def outcome_id(epoch: int, call_id: str, run: int) -> str:
-    """Id of the question what became of a run of an unsafe tool."""
-    return f"{_prefix('outcome', epoch)}_{call_id.removeprefix('call_')}_{run}"
-
-
-def budget_id(epoch: int, number: int) -> str:
-    """Id of the `number`th approval that raises a limit."""
-    return f"{_prefix('approval_budget', epoch)}_{number}"
-
-
-def _prefix(kind: str, epoch: int) -> str:
-    return f"{kind}_e{epoch}" if epoch else kind
-
-
-def requested_key(id_: str) -> str:
-    """Key of `approval.requested` or `input.requested`; the id has the epoch in it."""
-    return f"request/{id_}"
-
-
-def resolved_key(id_: str) -> str:
-    """Key of the fact that ends an approval or a question, whichever its type."""
-    return f"request/{id_}/end"
-
-
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
     """The text cut to `limit` characters, with an ellipsis where it was cut."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
-
-
-def call_id(step: int, index: int) -> str:
-    """Id of the `index`th (from 0) tool call of a step; fits every provider's rules."""
-    return f"call_{step}_{index}"
 
 
 def arguments_sha256(arguments: Mapping[str, JsonValue]) -> str:

@@ -1,0 +1,141 @@
+"""The event union: one body per type, discriminated by `type`."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field
+
+from relayline.contracts.events.command import (
+    CommandAccepted,
+    CommandApplied,
+    CommandRefused,
+)
+from relayline.contracts.events.model import (
+    AttemptFailed,
+    AttemptSuperseded,
+    ContextCompacted,
+    MessageCompleted,
+    MessageDelta,
+    MessageInterrupted,
+    ReasoningDelta,
+    StepStarted,
+)
+from relayline.contracts.events.person import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+    UserMessageEvent,
+)
+from relayline.contracts.events.run import (
+    BudgetExceeded,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunPaused,
+    RunResumed,
+    RunRewound,
+    RunStarted,
+    RunTerminated,
+    RunTimedOut,
+    RunWaiting,
+)
+from relayline.contracts.events.tool import (
+    ToolAbandoned,
+    ToolCancelled,
+    ToolCompleted,
+    ToolFailed,
+    ToolProgress,
+    ToolStarted,
+)
+from relayline.contracts.runs import RunStatus
+
+__all__ = [
+    "TERMINAL_TYPES",
+    "ApprovalRequested",
+    "ApprovalResolved",
+    "AttemptFailed",
+    "AttemptSuperseded",
+    "BudgetExceeded",
+    "CommandAccepted",
+    "CommandApplied",
+    "CommandRefused",
+    "ContextCompacted",
+    "EventBody",
+    "InputClosed",
+    "InputReceived",
+    "InputRequested",
+    "MessageCompleted",
+    "MessageDelta",
+    "MessageInterrupted",
+    "ReasoningDelta",
+    "RunCancelled",
+    "RunCompleted",
+    "RunFailed",
+    "RunPaused",
+    "RunResumed",
+    "RunRewound",
+    "RunStarted",
+    "RunTerminated",
+    "RunTimedOut",
+    "RunWaiting",
+    "StepStarted",
+    "ToolAbandoned",
+    "ToolCancelled",
+    "ToolCompleted",
+    "ToolFailed",
+    "ToolProgress",
+    "ToolStarted",
+    "UserMessageEvent",
+]
+
+EventBody = Annotated[
+    RunStarted
+    | RunPaused
+    | RunResumed
+    | RunWaiting
+    | RunCompleted
+    | RunFailed
+    | RunCancelled
+    | RunTerminated
+    | RunTimedOut
+    | RunRewound
+    | UserMessageEvent
+    | StepStarted
+    | MessageDelta
+    | ReasoningDelta
+    | MessageCompleted
+    | MessageInterrupted
+    | AttemptSuperseded
+    | AttemptFailed
+    | ContextCompacted
+    | ToolStarted
+    | ToolProgress
+    | ToolCompleted
+    | ToolFailed
+    | ToolCancelled
+    | ToolAbandoned
+    | ApprovalRequested
+    | ApprovalResolved
+    | InputRequested
+    | InputReceived
+    | InputClosed
+    | CommandAccepted
+    | CommandApplied
+    | CommandRefused
+    | BudgetExceeded,
+    Field(discriminator="type"),
+]
+"""Every event that can stand in a journal."""
+
+
+TERMINAL_TYPES: dict[str, RunStatus] = {
+    "run.completed": RunStatus.COMPLETED,
+    "run.failed": RunStatus.FAILED,
+    "run.cancelled": RunStatus.CANCELLED,
+    "run.terminated": RunStatus.TERMINATED,
+    "run.timed_out": RunStatus.TIMED_OUT,
+}
+"""The type of each terminal fact, with the status that it gives the run."""

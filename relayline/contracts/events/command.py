@@ -1,0 +1,35 @@
+"""Events of commands: one receipt and one outcome for each."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from relayline.contracts.commands import CommandKind
+from relayline.contracts.frozen import Frozen
+
+
+class CommandAccepted(Frozen):
+    """The run has taken note of a command."""
+
+    type: Literal["command.accepted"] = "command.accepted"
+    command_id: str
+    kind: CommandKind
+
+
+class CommandApplied(Frozen):
+    """The command took effect."""
+
+    type: Literal["command.applied"] = "command.applied"
+    command_id: str
+    kind: CommandKind
+    applied: str
+    """What it did."""
+
+
+class CommandRefused(Frozen):
+    """The command took no effect."""
+
+    type: Literal["command.refused"] = "command.refused"
+    command_id: str
+    kind: CommandKind
+    reason: str

@@ -1,0 +1,109 @@
+"""Events of the run as a whole: its start, its end, its pauses."""
+
+from __future__ import annotations
+
+from datetime import datetime
+from typing import Literal
+
+from relayline.contracts.frozen import Frozen
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import Limits, RunError, Waiting
+
+
+class RunStarted(Frozen):
+    """The workflow has taken up the run."""
+
+    type: Literal["run.started"] = "run.started"
+    agent: str
+    model: str
+    limits: Limits
+    epoch: int = 0
+    """Changes only when an operator resets the execution in Temporal."""
+    metadata: dict[str, str] | None = None
+    """As submitted."""
+    submitted_at: datetime | None = None
+    """When the run was submitted: this event comes when a worker has taken it up."""
+
+
+class RunCompleted(Frozen):
+    """Terminal: the model stopped calling tools."""
+
+    type: Literal["run.completed"] = "run.completed"
+    output: str = ""
+    """The text of the last message, whole."""
+    usage: Usage = Usage()
+
+
+class RunFailed(Frozen):
+    """Terminal: a limit was reached or the model could not be called."""
+
+    type: Literal["run.failed"] = "run.failed"
+    error: RunError
+    usage: Usage = Usage()
+
+
+class RunCancelled(Frozen):
+    """Terminal: a person or a program cancelled the run."""
+
+    type: Literal["run.cancelled"] = "run.cancelled"
+    reason: str = ""
+    by: str | None = ""
+    """Who cancelled it, as far as the sender said; null in journals of old."""
+    usage: Usage = Usage()
+
+
+class RunTerminated(Frozen):
+    """Terminal: an operator terminated the execution in Temporal."""
+
+    type: Literal["run.terminated"] = "run.terminated"
+    reason: str = ""
+    usage: Usage = Usage()
+
+
+class RunTimedOut(Frozen):
+    """Terminal: Temporal's own execution timeout ended the run."""
+
+    type: Literal["run.timed_out"] = "run.timed_out"
+    reason: str = ""
+    usage: Usage = Usage()
+
+
+class RunRewound(Frozen):
+    """An operator has reset the execution: what came after `to_seq`, up to here, is void."""
+
+    type: Literal["run.rewound"] = "run.rewound"
+    to_seq: int = 0
+    """The newest event that still counts; 0 when none does."""
+    epoch: int = 0
+    """Of what comes from here on."""
+
+
+class RunPaused(Frozen):
+    """Nothing runs until `resume`."""
+
+    type: Literal["run.paused"] = "run.paused"
+    by: str | None = None
+
+
+class RunResumed(Frozen):
+    """The run goes on."""
+
+    type: Literal["run.resumed"] = "run.resumed"
+    by: str | None = None
+
+
+class RunWaiting(Frozen):
+    """The run waits for a person; each thing it waits for has an event of its own, too."""
+
+    type: Literal["run.waiting"] = "run.waiting"
+    waiting_for: tuple[Waiting, ...] = ()
+
+
+class BudgetExceeded(Frozen):
+    """A limit of the run was reached."""
+
+    type: Literal["budget.exceeded"] = "budget.exceeded"
+    limit: str
+    """The field of `Limits`."""
+    used: float
+    allowed: float

@@ -1,0 +1,161 @@
+"""Keys, scopes and ids of a run's facts. All of them are made here."""
+
+from __future__ import annotations
+
+OF_COMMANDS = "command/"
+"""How the keys of a command's receipt and outcome begin: each stands once, whatever the epoch."""
+
+
+def message_key(epoch: int, step: int) -> str:
+    """Key of the fact that ends a step: `message.completed` or `message.interrupted`."""
+    return f"{epoch}/step/{step}/message"
+
+
+def started_key(epoch: int, step: int) -> str:
+    """Key of `step.started`."""
+    return f"{epoch}/step/{step}/started"
+
+
+def compacted_key(epoch: int, step: int) -> str:
+    """Key of `context.compacted`: at most one for each step."""
+    return f"{epoch}/step/{step}/compacted"
+
+
+def step_scope(epoch: int, step: int) -> str:
+    """Fence scope of a model call."""
+    return f"{epoch}/step/{step}"
+
+
+def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
+    """Fence scope of a tool call; each further run of an unsafe tool has its own."""
+    return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
+
+
+def result_key(epoch: int, call_id: str) -> str:
+    """Key of the fact that ends a tool call, whichever its type."""
+    return f"{epoch}/call/{call_id}/result"
+
+
+def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
+    """Key of `tool.started` for an unsafe tool: who appended it first may run the tool."""
+    return f"{call_scope(epoch, call_id, run)}/claim"
+
+
+def accepted_key(command_id: str) -> str:
+    """Key of `command.accepted`."""
+    return f"{OF_COMMANDS}{command_id}/accepted"
+
+
+def outcome_key(command_id: str) -> str:
+    """Key of the command's one outcome."""
+    return f"{OF_COMMANDS}{command_id}/outcome"
+
+
+def approval_id(epoch: int, call_id: str) -> str:
+    """Id of the approval of a tool call: `approval_{step}_{index}`, unique within the run."""
+    return f"{_prefix('approval', epoch)}_{call_id.removeprefix('call_')}"
+
+
+def request_id(epoch: int, call_id: str) -> str:
+    """Id of the question that a tool call is: `input_{step}_{index}`, unique within the run."""
+    return f"{_prefix('input', epoch)}_{call_id.removeprefix('call_')}"
+
+
+def outcome_id(epoch: int, call_id: str, run: int) -> str:
+    """Id of the question what became of a run of an unsafe tool."""
+    return f"{_prefix('outcome', epoch)}_{call_id.removeprefix('call_')}_{run}"
+
+
+def budget_id(epoch: int, number: int) -> str:
+    """Id of the `number`th approval that raises a limit."""
+    return f"{_prefix('approval_budget', epoch)}_{number}"
+
+
+def _prefix(kind: str, epoch: int) -> str:
+    return f"{kind}_e{epoch}" if epoch else kind
+
+
+def requested_key(id_: str) -> str:
+    """Key of `approval.requested` or `input.requested`; the id has the epoch in it."""
+    return f"request/{id_}"
+
+
+def resolved_key(id_: str) -> str:
+    """Key of the fact that ends an approval or a question, whichever its type."""
+    return f"request/{id_}/end"
+
+
+def call_id(step: int, index: int) -> str:
+    """Id of the `index`th (from 0) tool call of a step; fits every provider's rules."""
+    return f"call_{step}_{index}"
+
+
+def ended_key(epoch: int) -> str:
+    """Key of the terminal fact, whichever its type and whoever writes it."""
+    return f"{epoch}/run/ended"
+
+
+def of_epoch(epoch: int) -> str:
+    """How the keys and scopes of an epoch begin."""
+    return f"{epoch}/"
+
+
+def run_started_key(epoch: int) -> str:
+    """Key of `run.started`."""
+    return f"{epoch}/run/started"
+
+
+def input_key(epoch: int) -> str:
+    """Key of the run's input as `message.user`."""
+    return f"{epoch}/message/0"
+
+
+def paused_key(epoch: int) -> str:
+    """Key of a `run.paused` that is repeated after a reset."""
+    return f"{epoch}/paused"
+
+
+def waiting_key(epoch: int, number: int) -> str:
+    """Key of the `number`th `run.waiting`."""
+    return f"{epoch}/waiting/{number}"
+
+
+def budget_key(epoch: int, number: int) -> str:
+    """Key of the `number`th `budget.exceeded`."""
+    return f"{epoch}/budget/{number}"
+
+
+def effect_key(epoch: int, command_id: str, kind: str) -> str:
+    """Key of the fact that a command brings about: a message, `run.paused` or `run.resumed`."""
+    return f"{epoch}/command/{command_id}/{kind}"
+
+
+def rewound_key(execution: str, resets: int) -> str:
+    """Key of the `run.rewound` that tells of an execution's `resets`th reset."""
+    return f"rewound/{execution}/{resets}"
+
+
+def superseded_key(scope: str, attempt: int) -> str:
+    """Key of the `attempt.superseded` that voids an attempt of the call with that scope."""
+    return f"{scope}/superseded/{attempt}"
+
+
+def failure_key(scope: str, failures: int) -> str:
+    """Key of the `failures`th `attempt.failed` of the call with that scope."""
+    return f"{scope}/failure/{failures}"
+
+
+def record_scope(epoch: int) -> str:
+    """Fence scope of `record_facts`."""
+    return f"{epoch}/record"
+
+
+def begun_scope(key: str, epoch: int) -> str | None:
+    """The scope of the call that the fact with this key begins, None if it begins none.
+
+    A call begins with `step.started`, or with the claim of an unsafe tool.
+    """
+    if not key.startswith(of_epoch(epoch)):
+        return None
+    scope, _, last = key.rpartition("/")
+    return scope if last in {"started", "claim"} else None
