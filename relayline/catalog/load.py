@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,8 +13,12 @@ from pydantic import ValidationError
 
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
 from relayline.contracts.runs import AgentSpec
+
+_INSTALLED = ("site-packages", "dist-packages")
+"""Names of the folders that packages are installed in."""
 
 
 def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str) -> Catalog:
@@ -21,7 +26,8 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
 
     Args:
         module: The user's module, `package.module`; empty for none. The current directory is
-            searched after everything that is installed.
+            searched, too. A module that is only there finds its neighbours before whatever is
+            installed under the same name; for an installed one the directory comes last.
         builtin_tools: Tools that every agent may name.
         default_model: Model of agents that name none.
 
@@ -45,10 +51,10 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
 def _import(module: str) -> ModuleType:
     """The user's module."""
     here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     importlib.invalidate_caches()
     try:
+        if here not in sys.path:
+            sys.path.insert(_place(module), here)
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
@@ -56,12 +62,25 @@ def _import(module: str) -> ModuleType:
                 f"no module {module!r}: set RELAYLINE_CATALOG to a module that can be imported "
                 f"from {here} or is installed, e.g. package.module"
             ) from error
-        raise CatalogError(f"{module} can't be imported: {error}; install what it needs") from error
+        remedy = advice(error.name) or "install what it needs"
+        raise CatalogError(f"{module} can't be imported: {error}; {remedy}") from error
     except Exception as error:  # a user's module may raise anything
         raise CatalogError(
             f"{module} can't be imported: {type(error).__name__}: {error}; "
             f"`python -m {module}` shows where"
         ) from error
+
+
+def _place(module: str) -> int:
+    """Where in `sys.path` the current directory belongs, so that the module's imports are its own.
+
+    Before what is installed if the module can only be there; the standard library stays first.
+    After it otherwise: agents may write files there, and must not replace a package of ours.
+    """
+    if importlib.util.find_spec(module.partition(".")[0]):
+        return len(sys.path)
+    installed = [place for place, entry in enumerate(sys.path) if Path(entry).name in _INSTALLED]
+    return min(installed, default=len(sys.path))
 
 
 def _tools(declared: Iterable[object], agents: Iterable[Agent]) -> list[Tool]:
