@@ -1,4 +1,4 @@
-"""Loads the catalog: the built-in agent and tools, and those of a user's own module."""
+"""Loads the catalog: the built-in agent and tools, and those of a user's module."""
 
 from __future__ import annotations
 
@@ -22,14 +22,14 @@ _INSTALLED = ("site-packages", "dist-packages")
 
 
 def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str) -> Catalog:
-    """The built-in agent `assistant` with all built-in tools, and what the module declares.
+    """Load the agent `assistant` with all built-in tools, and what the module declares.
 
     Args:
         module: The user's module, `package.module`; empty for none. The current directory is
             searched, too. A module that is only there finds its neighbours before whatever is
             installed under the same name; for an installed one the directory comes last.
         builtin_tools: Tools that every agent may name.
-        default_model: Model of agents that name none.
+        default_model: The model of agents that name none.
 
     Raises:
         CatalogError: the module can't be imported, or a declaration in it can't be used.
@@ -43,13 +43,17 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
         tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
         for agent in _distinct(own):
             if agent.name in agents:
-                raise CatalogError(f"{module}: agent {agent.name!r} is there twice: rename one")
+                raise CatalogError(f"{module}: agent {agent.name!r} is declared twice: rename one")
             agents[agent.name] = _resolve(module, agent, tools, default_model)
     return Catalog(MappingProxyType(agents), MappingProxyType(tools))
 
 
 def _import(module: str) -> ModuleType:
-    """The user's module."""
+    """Import the user's module.
+
+    Raises:
+        CatalogError: it is missing, or importing it raised.
+    """
     here = str(Path.cwd())
     importlib.invalidate_caches()
     try:
@@ -84,30 +88,38 @@ def _place(module: str) -> int:
 
 
 def _tools(declared: Iterable[object], agents: Iterable[Agent]) -> list[Tool]:
-    """Tools at the top level of the module, and those that only an agent refers to."""
+    """The tools at the top level of the module, and those that only an agent lists."""
     things = [*declared, *(thing for agent in agents for thing in agent.tools)]
     return [thing for thing in things if isinstance(thing, Tool)]
 
 
 def _by_name(where: str, tools: Iterable[Tool]) -> dict[str, Tool]:
-    """Each tool by its name; one tool may be met several times, one name may not."""
+    """Map each name to its tool; a tool may appear several times, a name for two tools may not.
+
+    Raises:
+        CatalogError: two tools have the same name.
+    """
     named: dict[str, Tool] = {}
     for tool in tools:
         if named.setdefault(tool.spec.name, tool) is not tool:
             raise CatalogError(
-                f"{where}: tool {tool.spec.name!r} is there twice, perhaps as a built-in one: "
-                'give one another name, @tool(name="…")'
+                f"{where}: tool {tool.spec.name!r} is declared twice, or is a built-in tool: "
+                'rename it with @tool(name="…")'
             )
     return named
 
 
 def _distinct(agents: Iterable[Agent]) -> list[Agent]:
-    """Each agent once, however many names the module has for it."""
+    """Each agent once, even if the module has several names for it."""
     return list({id(agent): agent for agent in agents}.values())
 
 
 def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model: str) -> AgentSpec:
-    """The agent as data, with its tools looked up and its model's name checked."""
+    """Turn the agent into data: look up its tools, check the name of its model.
+
+    Raises:
+        CatalogError: a tool or model is unknown, or a field is invalid.
+    """
     label = f"{where}: agent {agent.name!r}"
     model = default_model if agent.model is None else agent.model
     specs = tuple(_lookup(label, tool, tools).spec for tool in agent.tools)
@@ -133,11 +145,17 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
 
 
 def _lookup(label: str, wanted: object, tools: Mapping[str, Tool]) -> Tool:
-    """The tool that an agent refers to, by itself or by name."""
+    """Find the tool that an agent lists, itself or by name.
+
+    Raises:
+        CatalogError: it is neither a tool nor the name of one.
+    """
     if isinstance(wanted, Tool):
         return wanted
     if isinstance(wanted, str):
         if wanted in tools:
             return tools[wanted]
-        raise CatalogError(f"{label}: no tool {wanted!r}; there are {', '.join(sorted(tools))}")
-    raise CatalogError(f"{label}: {wanted!r} is no tool: put @tool above the function")
+        raise CatalogError(
+            f"{label}: unknown tool {wanted!r}; known tools: {', '.join(sorted(tools))}"
+        )
+    raise CatalogError(f"{label}: {wanted!r} is not a tool: put @tool above the function")
