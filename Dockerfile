@@ -6,10 +6,10 @@ WORKDIR /src
 COPY . .
 # the wheel of this checkout, and of each dependency the version that CI tests with
 RUN --mount=type=cache,target=/root/.cache/pip \
-    pip wheel --constraint constraints.txt --wheel-dir /wheels .
+    pip wheel --constraint constraints.txt --wheel-dir /wheels '.[server]'
 # no pip in it; compiled once and for all, since whoever runs it can't write there
 RUN python -m venv --without-pip /opt/relayline \
-    && pip --python /opt/relayline/bin/python install --no-index --find-links /wheels --no-compile relayline \
+    && pip --python /opt/relayline/bin/python install --no-index --find-links /wheels --no-compile 'relayline[server]' \
     && /opt/relayline/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/relayline/lib
 
 FROM ${PYTHON_IMAGE} AS runtime

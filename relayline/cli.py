@@ -16,6 +16,7 @@ from relayline.console.commands.deploy import DeployCommands
 from relayline.console.commands.steer import SteeringCommands
 from relayline.console.exit import Failure, expecting, run_and_exit
 from relayline.console.options import DEFAULT_URL, RunId, Url, asked
+from relayline.console.version import Version
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -42,6 +43,11 @@ app = typer.Typer(
 Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="usual or free")]
 AsJson = Annotated[bool, typer.Option("--json", help="One event as JSON per line, nothing else.")]
 Pairs = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", show_default=False)]
+
+
+@app.callback()
+def _options(_version: Version = False) -> None:
+    pass
 
 
 @app.command()

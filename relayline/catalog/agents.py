@@ -1,4 +1,4 @@
-"""Agents: what a user's module declares, and the catalog of all that can be run."""
+"""Agents: what a user's module declares, and the catalog of everything that can run."""
 
 from __future__ import annotations
 
@@ -29,20 +29,20 @@ class Agent:
     model: str | None = None
     """`rehearsal`, `local` or `provider:name`; None: the deployment's default."""
     tools: Sequence[Tool | str] = ()
-    """Tools themselves, or the names of built-in ones."""
+    """Tools, or the names of built-in tools."""
     limits: Limits = field(default_factory=Limits)
     compaction: Compaction | None = None
-    """`KeepLast` or `Summarise`, for a context that has grown too long; None: never."""
+    """`KeepLast` or `Summarise`, applied when the context is too long; None: never compacted."""
 
 
 @dataclass(frozen=True)
 class Catalog:
-    """Everything that can be run."""
+    """Everything that can run."""
 
     agents: Mapping[str, AgentSpec]
     tools: Mapping[str, Tool]
-    """Every tool that an agent may call, with its code."""
+    """Every tool that an agent may call, by name, with its code."""
 
 
 class CatalogError(Exception):
-    """What a user's module declares can't be used; the message names it and says what to do."""
+    """A user's module has a declaration that can't be used; the message names it and the remedy."""

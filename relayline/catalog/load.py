@@ -1,8 +1,9 @@
-"""Loads the catalog: the built-in agent and tools, and those of a user's own module."""
+"""Loads the catalog: the built-in agent and tools, and those of a user's module."""
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -12,18 +13,23 @@ from pydantic import ValidationError
 
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
 from relayline.contracts.runs import AgentSpec
 
+_INSTALLED = ("site-packages", "dist-packages")
+"""Names of the folders that packages are installed in."""
+
 
 def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str) -> Catalog:
-    """The built-in agent `assistant` with all built-in tools, and what the module declares.
+    """Load the agent `assistant` with all built-in tools, and what the module declares.
 
     Args:
         module: The user's module, `package.module`; empty for none. The current directory is
-            searched after everything that is installed.
+            searched, too. A module that is only there finds its neighbours before whatever is
+            installed under the same name; for an installed one the directory comes last.
         builtin_tools: Tools that every agent may name.
-        default_model: Model of agents that name none.
+        default_model: The model of agents that name none.
 
     Raises:
         CatalogError: the module can't be imported, or a declaration in it can't be used.
@@ -37,18 +43,22 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
         tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
         for agent in _distinct(own):
             if agent.name in agents:
-                raise CatalogError(f"{module}: agent {agent.name!r} is there twice: rename one")
+                raise CatalogError(f"{module}: agent {agent.name!r} is declared twice: rename one")
             agents[agent.name] = _resolve(module, agent, tools, default_model)
     return Catalog(MappingProxyType(agents), MappingProxyType(tools))
 
 
 def _import(module: str) -> ModuleType:
-    """The user's module."""
+    """Import the user's module.
+
+    Raises:
+        CatalogError: it is missing, or importing it raised.
+    """
     here = str(Path.cwd())
-    if here not in sys.path:
-        sys.path.append(here)
     importlib.invalidate_caches()
     try:
+        if here not in sys.path:
+            sys.path.insert(_place(module), here)
         return importlib.import_module(module)
     except ModuleNotFoundError as error:
         if error.name and f"{module}.".startswith(f"{error.name}."):
@@ -56,7 +66,8 @@ def _import(module: str) -> ModuleType:
                 f"no module {module!r}: set RELAYLINE_CATALOG to a module that can be imported "
                 f"from {here} or is installed, e.g. package.module"
             ) from error
-        raise CatalogError(f"{module} can't be imported: {error}; install what it needs") from error
+        remedy = advice(error.name) or "install what it needs"
+        raise CatalogError(f"{module} can't be imported: {error}; {remedy}") from error
     except Exception as error:  # a user's module may raise anything
         raise CatalogError(
             f"{module} can't be imported: {type(error).__name__}: {error}; "
@@ -64,31 +75,51 @@ def _import(module: str) -> ModuleType:
         ) from error
 
 
+def _place(module: str) -> int:
+    """Where in `sys.path` the current directory belongs, so that the module's imports are its own.
+
+    Before what is installed if the module can only be there; the standard library stays first.
+    After it otherwise: agents may write files there, and must not replace a package of ours.
+    """
+    if importlib.util.find_spec(module.partition(".")[0]):
+        return len(sys.path)
+    installed = [place for place, entry in enumerate(sys.path) if Path(entry).name in _INSTALLED]
+    return min(installed, default=len(sys.path))
+
+
 def _tools(declared: Iterable[object], agents: Iterable[Agent]) -> list[Tool]:
-    """Tools at the top level of the module, and those that only an agent refers to."""
+    """The tools at the top level of the module, and those that only an agent lists."""
     things = [*declared, *(thing for agent in agents for thing in agent.tools)]
     return [thing for thing in things if isinstance(thing, Tool)]
 
 
 def _by_name(where: str, tools: Iterable[Tool]) -> dict[str, Tool]:
-    """Each tool by its name; one tool may be met several times, one name may not."""
+    """Map each name to its tool; a tool may appear several times, a name for two tools may not.
+
+    Raises:
+        CatalogError: two tools have the same name.
+    """
     named: dict[str, Tool] = {}
     for tool in tools:
         if named.setdefault(tool.spec.name, tool) is not tool:
             raise CatalogError(
-                f"{where}: tool {tool.spec.name!r} is there twice, perhaps as a built-in one: "
-                'give one another name, @tool(name="…")'
+                f"{where}: tool {tool.spec.name!r} is declared twice, or is a built-in tool: "
+                'rename it with @tool(name="…")'
             )
     return named
 
 
 def _distinct(agents: Iterable[Agent]) -> list[Agent]:
-    """Each agent once, however many names the module has for it."""
+    """Each agent once, even if the module has several names for it."""
     return list({id(agent): agent for agent in agents}.values())
 
 
 def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model: str) -> AgentSpec:
-    """The agent as data, with its tools looked up and its model's name checked."""
+    """Turn the agent into data: look up its tools, check the name of its model.
+
+    Raises:
+        CatalogError: a tool or model is unknown, or a field is invalid.
+    """
     label = f"{where}: agent {agent.name!r}"
     model = default_model if agent.model is None else agent.model
     specs = tuple(_lookup(label, tool, tools).spec for tool in agent.tools)
@@ -114,11 +145,17 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
 
 
 def _lookup(label: str, wanted: object, tools: Mapping[str, Tool]) -> Tool:
-    """The tool that an agent refers to, by itself or by name."""
+    """Find the tool that an agent lists, itself or by name.
+
+    Raises:
+        CatalogError: it is neither a tool nor the name of one.
+    """
     if isinstance(wanted, Tool):
         return wanted
     if isinstance(wanted, str):
         if wanted in tools:
             return tools[wanted]
-        raise CatalogError(f"{label}: no tool {wanted!r}; there are {', '.join(sorted(tools))}")
-    raise CatalogError(f"{label}: {wanted!r} is no tool: put @tool above the function")
+        raise CatalogError(
+            f"{label}: unknown tool {wanted!r}; known tools: {', '.join(sorted(tools))}"
+        )
+    raise CatalogError(f"{label}: {wanted!r} is not a tool: put @tool above the function")

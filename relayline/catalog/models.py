@@ -1,4 +1,4 @@
-"""Names of models: `rehearsal`, `local` or `provider:name`; the queues and limits of providers."""
+"""Model names (`rehearsal`, `local`, `provider:name`); task queues and limits of providers."""
 
 from __future__ import annotations
 
@@ -9,17 +9,17 @@ from relayline.contracts.queues import Work
 from relayline.contracts.runs import MODELS_QUEUE, TASK_QUEUE
 
 PROVIDERS = ("openai", "anthropic", "google", "ollama", "compatible")
-"""Providers whose models have a name of their own."""
+"""Providers that serve many models: `provider:name`."""
 BUILT_IN = ("rehearsal", "local")
-"""Models that are a whole name by themselves."""
+"""Models whose name has no provider in it."""
 QUEUED = ("local", *PROVIDERS)
-"""Those whose calls have queues of their own."""
+"""Providers whose calls have task queues of their own."""
 
 _LIMIT = re.compile(r"([a-z]+)=([0-9]{1,6})(?:@([0-9]{1,6}(?:\.[0-9]{1,6})?)/s)?")
 
 
 class ModelRef(NamedTuple):
-    """A model's name, taken apart."""
+    """A parsed model name."""
 
     provider: str
     """One of `PROVIDERS` or `BUILT_IN`."""
@@ -28,25 +28,25 @@ class ModelRef(NamedTuple):
 
 
 class ProviderLimit(NamedTuple):
-    """What one worker asks of a provider at most."""
+    """How much one worker may ask of a provider."""
 
     calls: int
-    """Calls at a time."""
+    """Concurrent calls."""
     starts_per_s: float | None = None
-    """Calls begun per second; None: no limit."""
+    """Calls started per second; None: no limit."""
 
 
 class WorkQueue(NamedTuple):
-    """A task queue that shows whether a kind of work has workers."""
+    """A task queue whose pollers show whether a kind of work has workers."""
 
     work: Work
     name: str
     of_workflows: bool = False
-    """True: tasks of workflows wait there; else those of activities."""
+    """True for workflow tasks, False for activity tasks."""
 
 
 class UnknownModelName(ValueError):
-    """The name has none of the known forms; the message lists them."""
+    """A model name has an unknown form; the message lists the known ones."""
 
     def __init__(self, model: str) -> None:
         forms = ", ".join([*BUILT_IN, *(f"{provider}:NAME" for provider in PROVIDERS)])
@@ -54,14 +54,14 @@ class UnknownModelName(ValueError):
 
 
 class BadProviderLimits(ValueError):
-    """Limits of providers are not written as they have to be; the message names the item."""
+    """Provider limits are malformed; the message names the item."""
 
 
 def parse_model(model: str) -> ModelRef:
-    """Take a model's name apart; what follows the first colon is the provider's own.
+    """Parse a model name; the part after the first colon is the provider's own.
 
     Raises:
-        UnknownModelName: it has none of the known forms.
+        UnknownModelName: the name has an unknown form.
     """
     if model in BUILT_IN:
         return ModelRef(model, "")
@@ -72,24 +72,24 @@ def parse_model(model: str) -> ModelRef:
 
 
 def provider_queue(provider: str) -> str:
-    """The task queue of that provider's calls; each provider has its own."""
+    """The task queue of a provider's calls; each provider has its own."""
     return f"{MODELS_QUEUE}-{provider}"
 
 
 WORK_QUEUES = (
     WorkQueue(Work.RUNS, TASK_QUEUE, of_workflows=True),
-    WorkQueue(Work.MODELS, provider_queue(QUEUED[0])),  # who takes one provider takes all
+    WorkQueue(Work.MODELS, provider_queue(QUEUED[0])),  # a worker serves all providers or none
     WorkQueue(Work.TOOLS, TASK_QUEUE),
 )
 """One for each kind of work."""
 
 
 def model_queue(model: str) -> str | None:
-    """The task queue of that model's calls; None for that of the run itself.
+    """The task queue of a model's calls; None for the queue of the run itself.
 
-    `rehearsal` never leaves the worker, so nobody else's trouble can hold it up; in the run's own
-    queue Temporal hands it to the same worker at once. A name that has no known form stays there,
-    too: the call fails and says so.
+    `rehearsal` calls no provider, so no provider can delay it; from the run's own queue Temporal
+    gives the call to the same worker at once. A name with an unknown form stays there, too: the
+    call fails and names it.
     """
     try:
         provider = parse_model(model).provider
@@ -99,11 +99,11 @@ def model_queue(model: str) -> str | None:
 
 
 def parse_provider_limits(text: str) -> dict[str, ProviderLimit]:
-    """Limits by provider, from `openai=20,anthropic=10@5/s`: 20 calls; 10 calls, 5 begun a second.
+    """Parse `openai=20,anthropic=10@5/s`: 20 calls; 10 calls, at most 5 started per second.
 
     Raises:
-        BadProviderLimits: an item has not that form, is there twice, has a zero in it or names a
-            provider that does not exist.
+        BadProviderLimits: an item has another form, a zero, an unknown provider, or the provider
+            of an earlier item.
     """
     limits: dict[str, ProviderLimit] = {}
     for item in filter(None, map(str.strip, text.split(","))):
@@ -112,12 +112,12 @@ def parse_provider_limits(text: str) -> dict[str, ProviderLimit]:
         if not found or provider not in QUEUED:
             known = ", ".join(QUEUED)
             raise BadProviderLimits(
-                f"{item[:100]!r} is no limit: write PROVIDER=CALLS or PROVIDER=CALLS@STARTS/s with "
-                f"one of {known}"
+                f"{item[:100]!r} is not a limit: write PROVIDER=CALLS or PROVIDER=CALLS@STARTS/s "
+                f"with one of {known}"
             )
         limit = ProviderLimit(int(found[2]), float(found[3]) if found[3] else None)
         if limit.calls == 0 or limit.starts_per_s == 0:
-            raise BadProviderLimits(f"{item!r} would let no call begin")
+            raise BadProviderLimits(f"{item!r} would never let a call start")
         if provider in limits:
             raise BadProviderLimits(f"{provider} has more than one limit")
         limits[provider] = limit

@@ -1,4 +1,4 @@
-"""Rehearsal scripts: what the model `rehearsal` plays, as data, and how they are checked."""
+"""Rehearsal scripts: what the model `rehearsal` plays, as data; parsing and validation."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class _Item(BaseModel):
 
 
 class _Streamed(_Item):
-    """Something that comes in pieces."""
+    """Something that is streamed in deltas."""
 
     every_ms: float = Field(default=0, ge=0, le=MAX_EVERY_MS)
     """Milliseconds from one delta to the next."""
@@ -40,7 +40,7 @@ class Think(_Streamed):
 
 
 class Tokens(_Streamed):
-    """Stream that many numbered words as the answer: `w1 w2 w3 …`."""
+    """Stream this many numbered words as the answer: `w1 w2 w3 …`."""
 
     tokens: int = Field(ge=0, le=MAX_TOKENS)
 
@@ -66,7 +66,7 @@ class ManyCalls(_Item):
 
 
 class Fail(_Item):
-    """Fail like a provider with that HTTP status, in the first `times` attempts of the call."""
+    """Fail like a provider with this HTTP status, in the first `times` attempts of the call."""
 
     fail: int = Field(ge=400, le=599)
     retry_after_s: float | None = Field(default=None, ge=0, le=3600)
@@ -88,43 +88,45 @@ _SCRIPT: Literal["rehearse"] = "rehearse"
 
 
 class MalformedScript(ValueError):
-    """A rehearsal script is not one; the message names the item and the field."""
+    """A rehearsal script is malformed; the message names the item and the field."""
 
 
 def parse_script(text: str) -> Script | None:
-    """The script that a message holds; None if it is plain text.
+    """Parse the script in a message; None if the message is plain text.
 
     A message is a script when it is a JSON object with the field `rehearse`.
 
     Raises:
-        MalformedScript: it is one, but not a good one.
+        MalformedScript: the message is a script, but not a valid one.
     """
     items = _items(text)
     if items is None:
         return None
     if not isinstance(items, list):
-        raise MalformedScript(f"`{_SCRIPT}` is to be a list of items, not {_type_of(items)}")
+        raise MalformedScript(f"`{_SCRIPT}` must be a list of items, not {_type_of(items)}")
     if len(items) > MAX_ITEMS:
-        raise MalformedScript(f"`{_SCRIPT}` has {len(items)} items; at most {MAX_ITEMS} may stand")
+        raise MalformedScript(
+            f"`{_SCRIPT}` has {len(items)} items; at most {MAX_ITEMS} are allowed"
+        )
     return tuple(_item(index, item) for index, item in enumerate(items))
 
 
 def validate_script(text: str) -> None:
-    """Return when the message is plain text or a good script.
+    """Return if the message is plain text or a valid script.
 
     Raises:
-        MalformedScript: it is a script, but not a good one.
+        MalformedScript: the message is a script, but not a valid one.
     """
     parse_script(text)
 
 
 def is_script(text: str) -> bool:
-    """True if the message is a script, good or bad."""
+    """True if the message is a script, valid or not."""
     return _items(text) is not None
 
 
 def _items(text: str) -> JsonValue:
-    """What stands under `rehearse`; None if the text is no such object."""
+    """The value of `rehearse`; None if the text is not an object with that field."""
     if not text.lstrip().startswith("{"):
         return None
     try:
@@ -138,13 +140,17 @@ def _items(text: str) -> JsonValue:
 
 
 def _item(index: int, item: JsonValue) -> Item:
-    """One item, checked."""
+    """Parse one item.
+
+    Raises:
+        MalformedScript: it is invalid.
+    """
     if not isinstance(item, dict):
-        raise MalformedScript(f"item {index} is to be an object, not {_type_of(item)}")
+        raise MalformedScript(f"item {index} must be an object, not {_type_of(item)}")
     kinds = [kind for kind in _KINDS if kind in item]
     if len(kinds) != 1:
         known = ", ".join(f"`{kind}`" for kind in _KINDS)
-        raise MalformedScript(f"item {index} is to have exactly one of {known}")
+        raise MalformedScript(f"item {index} must have exactly one of {known}")
     try:
         return _KINDS[kinds[0]].validate_python(item)
     except ValidationError as error:
@@ -157,5 +163,5 @@ def _complaint(error: ErrorDetails) -> str:
 
 
 def _type_of(value: JsonValue) -> str:
-    names = {str: "a text", bool: "a truth value", int: "a number", float: "a number"}
+    names = {str: "a string", bool: "a boolean", int: "a number", float: "a number"}
     return names.get(type(value), "an object" if isinstance(value, dict) else "a list")

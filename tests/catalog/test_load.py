@@ -14,8 +14,7 @@ from relayline.catalog.load import load_catalog
 from relayline.catalog.tools import tool
 
 README_EXAMPLE = '''
-from relayline.catalog.agents import Agent
-from relayline.catalog.tools import tool
+from relayline import Agent, tool
 
 @tool(timeout_s=10, retries=1)
 def price(article: str) -> str:
@@ -71,7 +70,7 @@ def test_a_module_of_ten_lines_adds_a_tool_and_an_agent(load: Load) -> None:
 
 def test_an_agent_may_have_a_model_limits_and_a_tool_of_its_own(load: Load) -> None:
     catalog = load(
-        "from relayline.catalog.agents import Agent\nfrom relayline.catalog.tools import tool\n"
+        "from relayline import Agent, tool\n"
         "from relayline.contracts.runs import Limits\n"
         "def _make():\n    @tool\n    def hidden(x: int) -> int: return x\n    return hidden\n"
         "a = Agent('a', model='openai:gpt-5', tools=[_make()], limits=Limits(max_steps=5))\n"
@@ -88,14 +87,17 @@ def test_the_catalog_can_not_be_changed(load: Load) -> None:
         catalog.tools["x"] = read_file  # type: ignore[index]
 
 
-AGENT = "from relayline.catalog.agents import Agent\n"
-TOOL = "from relayline.catalog.tools import tool\n"
+AGENT = "from relayline import Agent\n"
+TOOL = "from relayline import tool\n"
 
 
 @pytest.mark.parametrize(
     ("source", "said"),
     [
         ("import no_such_package", ["no_such_package", "install"]),
+        ("from catalog.agents import Agent", ["'catalog'", "`from relayline import Agent, tool`"]),
+        ("from contracts.runs import Limits", ["'contracts'", "in `relayline.contracts`"]),
+        ("import relayline.no_such_module", ["relayline.no_such_module", "install"]),
         ("1 / 0", ["ZeroDivisionError", "python -m"]),
         ("def broken(:", ["SyntaxError"]),
         (TOOL + "@tool\ndef f(x): ...", ["TypeError", "parameter 'x' has no type hint"]),
@@ -126,6 +128,53 @@ def test_a_module_that_does_not_exist_is_named_with_the_setting(module: str) -> 
         load_catalog(module, [], "rehearsal")
     assert module in str(refusal.value)
     assert "RELAYLINE_CATALOG" in str(refusal.value)
+
+
+@pytest.fixture
+def place(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Callable[[str, str], None]]:
+    """Writes a module into `project`, the current directory, or into a `site-packages`."""
+    before = list(sys.path)
+    for folder in ("project", "site-packages"):
+        (tmp_path / folder).mkdir()
+    monkeypatch.chdir(tmp_path / "project")
+    sys.path.append(str(tmp_path / "site-packages"))
+
+    def write(file: str, source: str) -> None:
+        (tmp_path / file).write_text(source)
+
+    yield write
+    sys.path[:] = before
+
+
+def test_what_a_module_of_the_project_imports_is_the_projects(
+    place: Callable[[str, str], None],
+) -> None:
+    shop, billing = f"shop{uuid4().hex}", f"billing{uuid4().hex}"
+    place(f"project/{shop}.py", f"{AGENT}import {billing}\na = Agent({billing}.OWNER)")
+    place(f"project/{billing}.py", "OWNER = 'project'")
+    place(f"site-packages/{billing}.py", "OWNER = 'somebody'")
+    assert "project" in load_catalog(shop, [], "rehearsal").agents
+
+
+def test_what_an_installed_module_imports_can_not_be_replaced_by_a_file_in_the_current_directory(
+    place: Callable[[str, str], None],
+) -> None:
+    shop, billing = f"shop{uuid4().hex}", f"billing{uuid4().hex}"
+    place(f"site-packages/{shop}.py", f"{AGENT}import {billing}\na = Agent({billing}.OWNER)")
+    place(f"site-packages/{billing}.py", "OWNER = 'installed'")
+    place(f"project/{shop}.py", f"{AGENT}a = Agent('written')")
+    place(f"project/{billing}.py", "OWNER = 'written'")
+    assert "installed" in load_catalog(shop, [], "rehearsal").agents
+
+
+def test_a_module_of_the_standard_library_is_never_replaced(
+    place: Callable[[str, str], None],
+) -> None:
+    shop = f"shop{uuid4().hex}"
+    place("project/wave.py", "OWNER = 'project'")
+    place(f"project/{shop}.py", f"{AGENT}import wave\na = Agent(wave.__name__, wave.OWNER)")
+    with pytest.raises(CatalogError, match="OWNER"):
+        load_catalog(shop, [], "rehearsal")
 
 
 def test_a_bad_default_model_is_blamed_on_its_setting() -> None:

@@ -77,15 +77,15 @@ def test_limits_of_providers_are_read() -> None:
 @pytest.mark.parametrize(
     ("text", "named"),
     [
-        ("acme=3", "'acme=3' is no limit"),
+        ("acme=3", "'acme=3' is not a limit"),
         ("openai", "PROVIDER=CALLS"),
-        ("openai=1.5", "is no limit"),
-        ("openai=5@2", "is no limit"),
-        ("openai=-1", "is no limit"),
-        ("openai=0", "would let no call begin"),
-        ("openai=1@0/s", "would let no call begin"),
+        ("openai=1.5", "is not a limit"),
+        ("openai=5@2", "is not a limit"),
+        ("openai=-1", "is not a limit"),
+        ("openai=0", "would never let a call start"),
+        ("openai=1@0/s", "would never let a call start"),
         ("openai=1,openai=2", "more than one limit"),
-        ("openai=" + "1" * 500, "is no limit"),
+        ("openai=" + "1" * 500, "is not a limit"),
     ],
 )
 def test_limits_that_are_none_are_named(text: str, named: str) -> None:

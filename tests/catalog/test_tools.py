@@ -139,7 +139,7 @@ def test_a_parameter_that_has_no_name_for_a_model_is_refused(kind: str) -> None:
         "named": named,
         "positional": positional,
     }
-    with pytest.raises(TypeError, match="can't be given by name"):
+    with pytest.raises(TypeError, match="can't be passed by name"):
         tool(functions[kind])
 
 

@@ -9,6 +9,7 @@ import pty
 import signal
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 from typing import NamedTuple
 
@@ -65,6 +66,11 @@ async def test_help_is_quick_and_names_every_command() -> None:
     for name in ["dev", "worker", "api", "run", *steering, *looking]:
         assert f"\n  {name} " in ended.out
     assert ended.code == 0
+
+
+async def test_the_version_is_that_of_the_package() -> None:
+    ended = await relayline("--version")
+    assert (ended.code, ended.out) == (0, f"relayline {version('relayline')}\n")
 
 
 async def test_help_loads_nothing_heavy() -> None:

