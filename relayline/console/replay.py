@@ -1,4 +1,4 @@
-"""`relayline export` and `replay`: a run's Temporal history, and whether the code still fits it."""
+"""A run's Temporal history: fetched, read from a file, replayed against the code as it is."""
 
 from __future__ import annotations
 
@@ -16,10 +16,8 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
-from relayline.activities.model.call import ModelActivities
 from relayline.runtime.temporal import connect, data_converter
 
-MODEL_ACTIVITY = ModelActivities.call_model.__name__
 FETCH_TIMEOUT = timedelta(seconds=30)
 _SMALLEST = 3
 """Events before the code has run at all: started, task scheduled, task started."""
@@ -29,6 +27,14 @@ _MESSAGE_CHARS = 1000
 
 class HistoryUnavailable(Exception):
     """There is no history to be had; the message names what was looked for."""
+
+
+class WorkflowCode(NamedTuple):
+    """The code that histories are replayed against."""
+
+    workflow: type
+    model_activity: str
+    """Name of the activity that begins a step."""
 
 
 class Divergence(NamedTuple):
@@ -90,19 +96,19 @@ def read(path: Path) -> WorkflowHistory:
     return WorkflowHistory(started.workflow_id or path.stem, history.events)
 
 
-async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
+async def replay(history: WorkflowHistory, code: WorkflowCode) -> Replayed:
     """Run the workflow's code against the history; needs no server.
 
     The place of a divergence is found by halving: it is the last event of the shortest beginning
     of the history that does not replay.
     """
     replayer = Replayer(
-        workflows=[workflow],
+        workflows=[code.workflow],
         data_converter=data_converter,
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)
-    steps = _steps(history.events)
+    steps = _steps(history.events, code)
     failure = await _failure(replayer, history, count) if count >= _SMALLEST else None
     if failure is None:
         return Replayed(count, steps)
@@ -115,7 +121,7 @@ async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
         else:
             failure, high = earlier, middle
     event = history.events[high - 1]
-    before = _steps(history.events[: high - 1])
+    before = _steps(history.events[: high - 1], code)
     return Replayed(
         count, steps, Divergence(event.event_id, _words(event), before, _message(failure))
     )
@@ -128,10 +134,10 @@ async def _failure(replayer: Replayer, history: WorkflowHistory, count: int) -> 
     return result.replay_failure
 
 
-def _steps(events: Sequence[HistoryEvent]) -> int:
+def _steps(events: Sequence[HistoryEvent], code: WorkflowCode) -> int:
     """Model calls scheduled; other events have no activity type."""
     names = (event.activity_task_scheduled_event_attributes.activity_type.name for event in events)
-    return sum(name == MODEL_ACTIVITY for name in names)
+    return sum(name == code.model_activity for name in names)
 
 
 def _is_start(event: HistoryEvent) -> bool:

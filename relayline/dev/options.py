@@ -50,6 +50,16 @@ class DevState:
     """None when the Temporal is not ours."""
     worker_pids: tuple[int | None, ...]
 
+    def greeting(self) -> str:
+        """What people are told once everything answers; a few lines."""
+        ui = f", Web UI {self.temporal_ui}" if self.temporal_ui else " (as configured)"
+        return (
+            f"API       {self.api_url} (its pages: {self.api_url}/docs)\n"
+            f"Temporal  {self.temporal_address}{ui}\n"
+            'Try: relayline run "What is 6*7? See README.md" --watch\n'
+            "Ctrl-C stops everything."
+        )
+
     def to_json(self) -> str:
         """`{"api": {url, pid}, "temporal": {address, ui, pid}, "workers": [{pid}]}`."""
         return json.dumps(

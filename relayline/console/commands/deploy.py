@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from relayline.console.arguments import build_id_of
 from relayline.console.exit import expecting
 
 if TYPE_CHECKING:
@@ -16,10 +15,17 @@ if TYPE_CHECKING:
 
 # ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
 
+
+def _build_id(text: str) -> str:
+    from relayline.console.arguments import build_id_of
+
+    return build_id_of(text)
+
+
 BuildId = Annotated[
     str,
     typer.Argument(
-        metavar="BUILD_ID", help="RELAYLINE_BUILD_ID of its workers.", callback=build_id_of
+        metavar="BUILD_ID", help="RELAYLINE_BUILD_ID of its workers.", callback=_build_id
     ),
 ]
 Wait = Annotated[
