@@ -25,7 +25,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from relayline.catalog.models import WORK_QUEUES, WorkQueue
 from relayline.contracts.housekeeping import RUN_WORKFLOW
 from relayline.contracts.queues import Work
-from relayline.runtime.namespace import absent_namespace, namespace_is_absent
+from relayline.runtime.namespace import is_namespace_missing, missing_namespace
 
 CALL = timedelta(seconds=10)
 AGAIN_S = 0.25
@@ -42,7 +42,7 @@ class DeployRefused(Exception):
     """It could not be done; the message is one line and says what to do."""
 
 
-class Coming(NamedTuple):
+class WorkerCheck(NamedTuple):
     """How long a build's workers have to come, and whether all of them have to."""
 
     wait_s: float
@@ -72,7 +72,7 @@ class Deployment:
         self._service = client.workflow_service
         self._name = name
 
-    async def set_current(self, build_id: str, coming: Coming) -> None:
+    async def set_current(self, build_id: str, check: WorkerCheck) -> None:
         """Let new runs go to that build."""
         request = SetWorkerDeploymentCurrentVersionRequest(
             namespace=self._client.namespace,
@@ -80,15 +80,15 @@ class Deployment:
             build_id=build_id,
             identity=self._client.identity,
         )
-        await self._come(build_id, coming)
+        await self._await_workers(build_id, check)
         change = self._service.set_worker_deployment_current_version
-        await self._asked(lambda: change(request, timeout=CALL), build_id)
+        await self._call(lambda: change(request, timeout=CALL), build_id)
 
-    async def ramp(self, build_id: str, percent: float, coming: Coming) -> None:
+    async def ramp(self, build_id: str, percent: float, check: WorkerCheck) -> None:
         """Let that share of new runs go to that build, the rest to the current one; 0 ends it."""
         if percent:
-            await self._come(build_id, coming)
-        elif not await self._ramps(build_id):
+            await self._await_workers(build_id, check)
+        elif not await self._is_ramping(build_id):
             return
         request = SetWorkerDeploymentRampingVersionRequest(
             namespace=self._client.namespace,
@@ -98,7 +98,7 @@ class Deployment:
             identity=self._client.identity,
         )
         change = self._service.set_worker_deployment_ramping_version
-        await self._asked(lambda: change(request, timeout=CALL), build_id)
+        await self._call(lambda: change(request, timeout=CALL), build_id)
 
     async def status(self) -> list[str]:
         """The builds as lines of a table, the newest first, and runs without a build."""
@@ -109,8 +109,8 @@ class Deployment:
             build = version.deployment_version.build_id
             work = ", ".join(polling.get(build, [])) or NOBODY
             state = _state(version.status)
-            rows.append(Row(build, _share(info, build), state, await self._open(build), work))
-        without = await self._open(None)
+            rows.append(Row(build, _share(info, build), state, await self._open_runs(build), work))
+        without = await self._open_runs(None)
         work = ", ".join(polling.get("", [])) or NOBODY
         rows.append(Row("(none)", _share(info, ""), "", without, work))
         widths = [max(len(row[column]) for row in rows) for column in range(len(Row._fields))]
@@ -119,7 +119,7 @@ class Deployment:
             for row in rows
         ]
 
-    async def _ramps(self, build_id: str) -> bool:
+    async def _is_ramping(self, build_id: str) -> bool:
         """Whether the build gets a share of new runs beside the current one.
 
         Raises:
@@ -137,17 +137,17 @@ class Deployment:
             )
         return info.routing_config.ramping_deployment_version.build_id == build_id
 
-    async def _come(self, build_id: str, coming: Coming) -> None:
+    async def _await_workers(self, build_id: str, check: WorkerCheck) -> None:
         """Return once workers of that build have come."""
-        until = time.monotonic() + coming.wait_s
-        while lacking := await self._lacking(build_id):
-            if len(lacking) < len(Work) and coming.partial:
+        until = time.monotonic() + check.wait_s
+        while missing := await self._missing_work(build_id):
+            if len(missing) < len(Work) and check.partial:
                 return
             if time.monotonic() >= until:
-                raise _nobody(build_id, lacking, self._name)
+                raise _no_workers(build_id, missing, self._name)
             await asyncio.sleep(AGAIN_S)
 
-    async def _lacking(self, build_id: str) -> list[str]:
+    async def _missing_work(self, build_id: str) -> list[str]:
         """Kinds of work that no worker of that build asks for.
 
         Temporal has to know the build, too, to let runs go to it, and does so a moment after it
@@ -161,7 +161,7 @@ class Deployment:
         try:
             found = await describe(request, timeout=CALL)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_absent(error):
+            if error.status is not RPCStatusCode.NOT_FOUND or is_namespace_missing(error):
                 raise self._refused(error, build_id) from error
             return [work.value for work in Work]
         known = {(queue.name, queue.type) for queue in found.version_task_queues}
@@ -185,13 +185,13 @@ class Deployment:
                 task_queue_type=_type(queue),
             )
             describe = partial(self._service.describe_task_queue, request, timeout=CALL)
-            answer = await self._asked(describe)
+            answer = await self._call(describe)
             given = [it.deployment_options for it in answer.pollers]
             for build in {it.build_id for it in given if it.deployment_name in {self._name, ""}}:
                 found.setdefault(build, []).append(queue.work.value)
         return found
 
-    async def _open(self, build_id: str | None) -> str:
+    async def _open_runs(self, build_id: str | None) -> str:
         """How many runs are open that this build began, or that none has begun."""
         which = f"= '{self._name}:{build_id}'" if build_id else "IS NULL"
         query = (
@@ -199,7 +199,7 @@ class Deployment:
             f"AND TemporalWorkerDeploymentVersion {which}"
         )
         count = partial(self._client.count_workflows, query, rpc_timeout=CALL)
-        counted = await self._asked(count)
+        counted = await self._call(count)
         return str(counted.count)
 
     async def _info(self) -> WorkerDeploymentInfo:
@@ -207,10 +207,10 @@ class Deployment:
             namespace=self._client.namespace, deployment_name=self._name
         )
         describe = partial(self._service.describe_worker_deployment, request, timeout=CALL)
-        found = await self._asked(describe)
+        found = await self._call(describe)
         return found.worker_deployment_info
 
-    async def _asked(self, call: Callable[[], Awaitable[_T]], build_id: str = "") -> _T:
+    async def _call(self, call: Callable[[], Awaitable[_T]], build_id: str = "") -> _T:
         """Temporal's answer; asked again for a moment where it is busy with the same."""
         until = time.monotonic() + BUSY_S
         while True:
@@ -223,10 +223,10 @@ class Deployment:
 
     def _refused(self, error: RPCError, build_id: str) -> DeployRefused:
         """Temporal's word in ours."""
-        if namespace_is_absent(error):
-            return DeployRefused(absent_namespace(self._client.namespace))
+        if is_namespace_missing(error):
+            return DeployRefused(missing_namespace(self._client.namespace))
         if error.status is RPCStatusCode.NOT_FOUND:
-            return _nobody(build_id, [], self._name)
+            return _no_workers(build_id, [], self._name)
         if error.status is RPCStatusCode.UNIMPLEMENTED:
             return DeployRefused("this Temporal has no Worker Deployments: it needs 1.29 or newer")
         if error.status in _NO_ANSWER:
@@ -234,13 +234,13 @@ class Deployment:
         return DeployRefused(f"Temporal refused ({error.status.name}): {error.message}")
 
 
-def _nobody(build_id: str, lacking: list[str], deployment: str) -> DeployRefused:
-    """Workers of the build are lacking, all of them or those of some kinds of work."""
+def _no_workers(build_id: str, missing: list[str], deployment: str) -> DeployRefused:
+    """Workers of the build are missing, all of them or those of some kinds of work."""
     which, takes, way_out = "any build", "", ""
     if build_id:
         which = f"build {build_id!r}"
-    if 0 < len(lacking) < len(Work):
-        takes, way_out = f" takes {', '.join(lacking)}", ", or say --partial"
+    if 0 < len(missing) < len(Work):
+        takes, way_out = f" takes {', '.join(missing)}", ", or say --partial"
     return DeployRefused(
         f"no worker of {which}{takes} in deployment {deployment!r}: start workers with "
         f"RELAYLINE_BUILD_ID={build_id or 'ID'}{way_out}"

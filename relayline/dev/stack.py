@@ -12,22 +12,21 @@ import httpx
 
 from relayline.dev.data_dir import hold
 from relayline.dev.local_model import check_installed
-from relayline.dev.options import Commands, DevError, DevOptions, DevState
+from relayline.dev.options import DevError, DevOptions
 from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
 from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
-__all__ = ["Commands", "DevError", "DevOptions", "DevState", "run_dev"]
-
 READY_BOUND_S = 30.0
 CONNECT_BOUND_S = 5.0
 WORKER_STOP_S = 5.0
 """Seconds that a stopping worker gets; it lets running calls finish for a second less."""
 API_STOP_S = 7.0
-HOPELESS_DEATHS = 2
+START_DEATHS = 2
 """After so many quick deaths of a child while everything starts, the start is given up."""
 
 
@@ -42,7 +41,7 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
             Temporal) or does not come up; nothing is left running then.
     """
     with hold(options.data_dir), stop_signals() as stop:
-        file = options.data_dir / "dev.json"
+        file = options.data_dir / DEV_FILE
         file.unlink(missing_ok=True)  # of one that was killed
         stack = await _plan(options)
         try:
@@ -66,7 +65,7 @@ async def _plan(options: DevOptions) -> _Stack:
     """
     if options.local_model:
         check_installed()
-    address = _configured()
+    address = _configured_temporal()
     names = {"api": options.api_port}
     if address is None:
         names |= {"temporal": options.temporal_port, "ui": options.ui_port}
@@ -74,7 +73,7 @@ async def _plan(options: DevOptions) -> _Stack:
         names |= {"local": 0}
     ports = choose_ports(names)
     if address is not None:
-        await _check_answers()
+        await _check_temporal()
         _report(f"using the Temporal at {address} that TEMPORAL_ADDRESS or a profile names")
         return _Stack(options, ports, address)
     command = server_command(
@@ -108,17 +107,17 @@ class _Stack:
         self._api: Child | None = None
         self._temporal: Child | None = None
         self._workers: list[Child] = []
-        self._complete = False
+        self._all_started = False
 
     def state(self) -> DevState:
         """What runs where."""
+        temporal_pid = self._temporal.pid if self._temporal else None
         return DevState(
-            api_url=f"http://{HOST}:{self._ports['api']}",
-            api_pid=self._api.pid if self._api else None,
-            temporal_address=self._address,
-            temporal_ui=self._ui,
-            temporal_pid=self._temporal.pid if self._temporal else None,
-            worker_pids=tuple(worker.pid for worker in self._workers),
+            api=ApiState(
+                url=f"http://{HOST}:{self._ports['api']}", pid=self._api.pid if self._api else None
+            ),
+            temporal=TemporalState(address=self._address, ui=self._ui, pid=temporal_pid),
+            workers=tuple(WorkerState(pid=worker.pid) for worker in self._workers),
         )
 
     async def start(self) -> None:
@@ -141,7 +140,7 @@ class _Stack:
         for number in range(1, self._options.workers + 1):
             spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
             self._workers.append(await self.supervisor.start(spec))
-        self._complete = True
+        self._all_started = True
         self._changed()
         await self._wait_until_ready()
 
@@ -170,7 +169,7 @@ class _Stack:
             DevError: it did not within `READY_BOUND_S`, or a child keeps dying.
         """
         async with httpx.AsyncClient(
-            base_url=self.state().api_url, timeout=2, trust_env=False
+            base_url=self.state().api.url, timeout=2, trust_env=False
         ) as client:
             try:
                 async with asyncio.timeout(READY_BOUND_S):
@@ -190,25 +189,22 @@ class _Stack:
             DevError: one does; the message has its last words.
         """
         for child in self.supervisor.children:
-            if child.quick_deaths >= HOPELESS_DEATHS:
+            if child.quick_deaths >= START_DEATHS:
                 raise DevError(
-                    f"{child.spec.name} does not start, see {child.log}: {child.last_words()}"
+                    f"{child.spec.name} does not start, see {child.log}: {child.last_log_line()}"
                 )
 
     def _changed(self) -> None:
         """Rewrite the file, in one step."""
-        if not self._complete:
+        if not self._all_started:
             return
-        file = self._options.data_dir / "dev.json"
-        fresh = file.with_suffix(".new")
         try:
-            fresh.write_text(self.state().to_json() + "\n")
-            fresh.replace(file)
+            self.state().write(self._options.data_dir)
         except OSError as error:
-            _report(f"{file} can't be written: {error.strerror}")
+            _report(f"{self._options.data_dir / DEV_FILE} can't be written: {error.strerror}")
 
 
-def _configured() -> str | None:
+def _configured_temporal() -> str | None:
     """The address of a Temporal that is not ours, None for the embedded one.
 
     Raises:
@@ -220,7 +216,7 @@ def _configured() -> str | None:
         raise DevError(str(error)) from error
 
 
-async def _check_answers() -> None:
+async def _check_temporal() -> None:
     """See that the configured Temporal is there.
 
     Raises:

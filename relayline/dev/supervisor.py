@@ -72,4 +72,4 @@ class Supervisor:
                 self._reported.discard(name)
             elif name not in self._reported:
                 self._reported.add(name)
-                self._report(f"{name} keeps dying, see {child.log}: {child.last_words()}")
+                self._report(f"{name} keeps dying, see {child.log}: {child.last_log_line()}")

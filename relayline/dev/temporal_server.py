@@ -99,7 +99,7 @@ async def wait_until_up(address: str, check: Callable[[], None]) -> None:
     """
     try:
         async with asyncio.timeout(START_BOUND_S):
-            while not await _keep_ended_runs(address):
+            while not await _set_retention(address):
                 check()
                 await asyncio.sleep(0.02)
     except TimeoutError as error:
@@ -108,7 +108,7 @@ async def wait_until_up(address: str, check: Callable[[], None]) -> None:
         ) from error
 
 
-async def _keep_ended_runs(address: str) -> bool:
+async def _set_retention(address: str) -> bool:
     """Set the retention; False while nobody answers."""
     config = NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=RETENTION_S))
     try:

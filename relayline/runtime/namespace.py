@@ -45,14 +45,14 @@ async def check_namespace(client: Client, retention: timedelta | None) -> list[s
         NamespaceUnfit: it is not there, or lacks something.
         RPCError: Temporal did not answer.
     """
-    name, warnings, lacking = client.namespace, [], []
+    name, warnings, faults = client.namespace, [], []
     try:
         kept = await _retention(client)
         if kept < LEAST_RETENTION:
-            lacking.append(_too_short(name, kept, LEAST_RETENTION))
+            faults.append(_too_short(name, kept, LEAST_RETENTION))
         elif retention and kept < retention:
             warnings.append(_too_short(name, kept, retention))
-        lacking += _attributes_lacking(name, await _attributes(client))
+        faults += _attribute_faults(name, await _attributes(client))
     except RPCError as error:
         if error.status not in _NOT_ALLOWED:
             raise
@@ -60,18 +60,18 @@ async def check_namespace(client: Client, retention: timedelta | None) -> list[s
             f"Temporal does not let us check namespace {name!r} ({error.status.name}): it needs "
             f"search attributes {', '.join(SEARCHED)}, each a Keyword"
         )
-    if lacking:
-        raise NamespaceUnfit("; ".join(lacking))
+    if faults:
+        raise NamespaceUnfit("; ".join(faults))
     return warnings
 
 
-def namespace_is_absent(error: RPCError) -> bool:
+def is_namespace_missing(error: RPCError) -> bool:
     """Whether it is the namespace that Temporal did not find, not something in it."""
     details = error.grpc_status.details
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
 
 
-def absent_namespace(name: str) -> str:
+def missing_namespace(name: str) -> str:
     """That there is no such namespace, with the command that makes it."""
     return (
         f"Temporal has no namespace {name!r}: `temporal operator namespace create "
@@ -87,7 +87,7 @@ async def _retention(client: Client) -> timedelta:
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        raise NamespaceUnfit(absent_namespace(client.namespace)) from error
+        raise NamespaceUnfit(missing_namespace(client.namespace)) from error
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
@@ -106,7 +106,7 @@ async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType
             return found.custom_attributes
 
 
-def _attributes_lacking(
+def _attribute_faults(
     namespace: str, found: Mapping[str, IndexedValueType.ValueType]
 ) -> Iterator[str]:
     """What is wrong with the search attributes, with the commands that mend it."""

@@ -18,7 +18,7 @@ from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_w
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """What may hold a password or a key, and is not quoted when it is wrong."""
-_BEGINS_AS_POSTGRES = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
+_POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
 """Whoever writes that means no file of that name, even with a slash too few."""
 
 
@@ -125,13 +125,13 @@ class Settings(BaseSettings):
 
     @field_validator("api_port", mode="before")
     @classmethod
-    def _is_no_service_link(cls, value: object) -> object:
+    def _ignore_service_link(cls, value: object) -> object:
         linked = isinstance(value, str) and value.startswith("tcp://")
         return cls.model_fields["api_port"].default if linked else value
 
     @field_validator("fetch_allow", mode="before")
     @classmethod
-    def _are_hosts(cls, value: object) -> object:
+    def _parse_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
             return value
         if value.startswith("["):
@@ -140,15 +140,15 @@ class Settings(BaseSettings):
 
     @field_validator("provider_limits")
     @classmethod
-    def _are_limits(cls, text: str) -> str:
+    def _check_limits(cls, text: str) -> str:
         parse_provider_limits(text)
         return text
 
     @field_validator("journal")
     @classmethod
-    def _is_path_or_postgres(cls, journal: str) -> str:
-        is_address = "://" in journal or _BEGINS_AS_POSTGRES.match(journal)
-        if is_address and (error := _wrong_with(journal)):
+    def _check_journal(cls, journal: str) -> str:
+        is_address = "://" in journal or _POSTGRES_PREFIX.match(journal)
+        if is_address and (error := _dsn_error(journal)):
             raise ValueError(
                 f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, the password "
                 "percent-encoded (%40 for @, %2F for /)"
@@ -157,19 +157,19 @@ class Settings(BaseSettings):
 
     @field_validator("forwarded_allow_ips")
     @classmethod
-    def _are_addresses(cls, text: str) -> str:
+    def _check_addresses(cls, text: str) -> str:
         for part in text.split(",") if text not in {"", "*"} else ():
             ip_network(part.strip())  # an address is a network of one
         return text
 
     @field_validator("queues")
     @classmethod
-    def _are_queues(cls, text: str) -> str:
+    def _check_queues(cls, text: str) -> str:
         parse_work(text)
         return text
 
     @model_validator(mode="after")
-    def _pollers_have_room(self) -> Self:
+    def _check_pollers(self) -> Self:
         if self.min_pollers > self.max_pollers:
             raise ValueError(
                 f"RELAYLINE_MIN_POLLERS ({self.min_pollers}) is above "
@@ -179,7 +179,7 @@ class Settings(BaseSettings):
 
     @field_validator("retention_days", mode="before")
     @classmethod
-    def _for_ever_if_empty(cls, value: object) -> object:
+    def _zero_if_empty(cls, value: object) -> object:
         return value or 0
 
     @property
@@ -203,7 +203,7 @@ class Settings(BaseSettings):
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
 
 
-def _wrong_with(dsn: str) -> str | None:
+def _dsn_error(dsn: str) -> str | None:
     """What is wrong with the address of a Postgres journal; never quotes it.
 
     A second `@`, or one after a `/`, comes with a password that is not percent-encoded: a piece of

@@ -160,7 +160,7 @@ def _check(config: ClientConnectConfig) -> None:
         raise TemporalUnreachable(_PAIR)
 
 
-def unconnected(error: Exception) -> str | None:
+def connection_failure(error: Exception) -> str | None:
     """Why no connection was made, in words for people; None where nothing is known of it."""
     said = str(error)
     return next((words for sign, words in _REASONS if sign in said), None)
@@ -188,7 +188,7 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
         async with asyncio.timeout(timeout_s):
             return await Client.connect(**config, lazy=lazy, data_converter=data_converter)
     except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
-        if why := unconnected(error):
+        if why := connection_failure(error):
             raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error
         raise TemporalUnreachable(
             f"Temporal at {address!r} did not answer: is it running, and is TEMPORAL_ADDRESS right?"
@@ -209,10 +209,10 @@ async def closing_of(client: Client, run_id: str) -> Closing | None:
         event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_RPC_TIMEOUT
     )
     [last] = [event async for event in closed]
-    return await _told(client, status, last)
+    return await _closing(client, status, last)
 
 
-async def _told(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
+async def _closing(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
     """What the last event of a history says."""
     match status:
         case RunStatus.TERMINATED:

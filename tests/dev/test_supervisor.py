@@ -91,7 +91,8 @@ async def test_a_program_that_is_not_there_is_a_child_that_dies(supervisor: _Wat
     child = await supervisor.start(ChildSpec("absent", ("/nonexistent/program",)))
     await until(lambda: child.quick_deaths > 0, 10)
     assert (
-        "/nonexistent/program" in log_of(child).read_text() or "No such file" in child.last_words()
+        "/nonexistent/program" in log_of(child).read_text()
+        or "No such file" in child.last_log_line()
     )
 
 
@@ -104,7 +105,7 @@ async def test_stop_lets_a_child_finish(supervisor: _Watched, tmp_path: Path) ->
         "pathlib.Path(sys.argv[1]).touch()"
     )
     child = await supervisor.start(python("tidy", code, str(tmp_path / "tidied")))
-    await until(lambda: child.last_words() == "up", 10)
+    await until(lambda: child.last_log_line() == "up", 10)
     await supervisor.stop()
     assert (tmp_path / "tidied").exists()
     assert not alive(pid_of(child))
@@ -118,8 +119,8 @@ async def test_stop_kills_a_stubborn_child_and_its_whole_group(supervisor: _Watc
         "signal.pause()"
     )
     child = await supervisor.start(python("stubborn", code, stop_s=0.3))
-    await until(lambda: child.last_words() != "", 10)
-    grandchild = int(child.last_words())
+    await until(lambda: child.last_log_line() != "", 10)
+    grandchild = int(child.last_log_line())
     assert alive(grandchild)
     began = time.monotonic()
     await supervisor.stop()
@@ -134,8 +135,8 @@ async def test_what_a_dead_child_leaves_in_its_group_is_killed(supervisor: _Watc
         "signal.pause()"
     )
     child = await supervisor.start(python("parent", code))
-    await until(lambda: child.last_words() != "", 10)
-    grandchild = int(child.last_words())
+    await until(lambda: child.last_log_line() != "", 10)
+    grandchild = int(child.last_log_line())
     os.kill(pid_of(child), signal.SIGKILL)
     await until_gone([grandchild], 5)
 
@@ -154,7 +155,7 @@ async def test_children_are_stopped_newest_first_and_one_kind_together(
     )
     for name in ("server", "worker-1", "worker-2"):
         await supervisor.start(python(name, code, str(order), name.partition("-")[0]))
-    await until(lambda: all(child.last_words() == "up" for child in supervisor.children), 15)
+    await until(lambda: all(child.last_log_line() == "up" for child in supervisor.children), 15)
     await supervisor.stop()
     assert order.read_text().splitlines() == [
         *("worker told", "worker told", "worker ended", "worker ended"),
@@ -169,9 +170,9 @@ async def test_a_log_is_emptied_at_the_start_and_kept_over_a_restart(
     code = "import os, signal; print(os.getpid(), flush=True); signal.pause()"
     child = await supervisor.start(python("talker", code))
     first = pid_of(child)
-    await until(lambda: child.last_words() == str(first), 10)
+    await until(lambda: child.last_log_line() == str(first), 10)
     os.kill(first, signal.SIGKILL)
-    await until(lambda: child.last_words() not in {"", str(first)}, 10)
+    await until(lambda: child.last_log_line() not in {"", str(first)}, 10)
     assert log_of(child).read_text().split() == [str(first), str(child.pid)]
 
 

@@ -65,10 +65,10 @@ class DeployCommands:
 
     def set_current(self, build_id: BuildId, wait: Wait = 10, partial: Partial = False) -> None:
         """Let new runs go to this build; runs in flight stay with theirs."""
-        from relayline.console.deployments import Coming
+        from relayline.console.deployments import WorkerCheck
 
-        coming = Coming(wait, partial)
-        self._asked(lambda deployment: deployment.set_current(build_id, coming))
+        check = WorkerCheck(wait, partial)
+        self._asked(lambda deployment: deployment.set_current(build_id, check))
         typer.echo(f"new runs go to build {build_id}")
 
     def ramp(
@@ -79,10 +79,10 @@ class DeployCommands:
         partial: Partial = False,
     ) -> None:
         """Let a share of new runs go to this build, the rest to the current one."""
-        from relayline.console.deployments import Coming
+        from relayline.console.deployments import WorkerCheck
 
-        coming = Coming(wait, partial)
-        self._asked(lambda deployment: deployment.ramp(build_id, percent, coming))
+        check = WorkerCheck(wait, partial)
+        self._asked(lambda deployment: deployment.ramp(build_id, percent, check))
         typer.echo(f"{percent:g} % of new runs go to build {build_id}")
 
     def status(self) -> None:

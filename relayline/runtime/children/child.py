@@ -111,7 +111,7 @@ class Child:
         if self._process is not None:
             await self._process.wait()
 
-    def last_words(self) -> str:
+    def last_log_line(self) -> str:
         """The last line in its log, empty if there is none."""
         if self.log is None:
             return ""
