@@ -1,4 +1,4 @@
-"""The server of the model `local`: a small real one on loopback, in a process of its own."""
+"""The server of the model `local`: a small real model on loopback, in its own process."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ _SERVER_PACKAGE = "xllamacpp"
 
 
 def check_installed() -> None:
-    """See that the extra is there, without loading it.
+    """Check that the extra `local` is installed, without loading it.
 
     Raises:
-        DevError: it is not.
+        DevError: it is not installed.
     """
     missing = [
         name for name in (_SERVER_PACKAGE, _MODEL_PACKAGE) if importlib.util.find_spec(name) is None
@@ -40,7 +40,7 @@ def serve(port: int) -> None:
         RuntimeError: the model can't be loaded, or the port is taken.
     """
     check_installed()
-    # no types, and not there without the extra
+    # it has no types, and is missing without the extra
     server_package = importlib.import_module(_SERVER_PACKAGE)
     with as_file(files(_MODEL_PACKAGE) / _MODEL_FILE) as model_file:
         params = server_package.CommonParams()
@@ -49,13 +49,13 @@ def serve(port: int) -> None:
         params.port = port
         params.n_ctx = CONTEXT_TOKENS
         params.ui = False
-        server = server_package.Server(params)  # serves in threads of its own while it is held
+        server = server_package.Server(params)  # serves in its own threads while we hold it
         signal.pause()
         del server
 
 
 def main() -> None:
-    """Serve on the port of the command line."""
+    """Serve on the port given by `--port`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     serve(parser.parse_args().port)

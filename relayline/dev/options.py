@@ -1,4 +1,4 @@
-"""What `relayline dev` is asked for, and the error of one that can't start."""
+"""The options of `relayline dev`, and its error."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from pathlib import Path
 
 
 class DevError(Exception):
-    """`relayline dev` can't start; the message names the thing and says what to do."""
+    """`relayline dev` can't start; the message names the cause and says what to do."""
 
 
 @dataclass(frozen=True)
 class Commands:
-    """What the children run. `-P`: a `worker.py` in the current directory is not ours."""
+    """Command lines of the children. `-P` keeps a `worker.py` in the current folder out."""
 
     worker: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.worker")
     api: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.api.app")
@@ -22,9 +22,9 @@ class Commands:
 
 @dataclass(frozen=True)
 class DevOptions:
-    """What `relayline dev` was asked for.
+    """What `relayline dev` starts.
 
-    A port of None takes the usual one, or a free one where that is taken; 0 takes a free one.
+    A port of None means the usual one, or a free one if that is taken; 0 means a free one.
     """
 
     data_dir: Path = Path(".relayline")

@@ -24,25 +24,25 @@ from relayline.runtime.temporal import TemporalUnreachable, configured_address, 
 READY_BOUND_S = 30.0
 CONNECT_BOUND_S = 5.0
 WORKER_STOP_S = 5.0
-"""Seconds that a stopping worker gets; it lets running calls finish for a second less."""
+"""Seconds that a stopping worker gets; its running calls get one second less."""
 API_STOP_S = 7.0
 START_DEATHS = 2
-"""After so many quick deaths of a child while everything starts, the start is given up."""
+"""Quick deaths of one child after which the start gives up."""
 
 
 async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None = None) -> int:
     """Start everything, call `ready` when it answers, run until a signal, stop everything.
 
-    SIGINT, SIGTERM and SIGHUP end it; a second one ends the children at once. Whatever keeps a
-    child from running is said on stderr. Returns the exit code.
+    SIGINT, SIGTERM and SIGHUP stop it; a second signal kills the children at once. Prints on
+    stderr why a child does not run. Returns the exit code.
 
     Raises:
-        DevError: something can't be had (a port, the folder, the binary, the configured
-            Temporal) or does not come up; nothing is left running then.
+        DevError: something is missing or taken (a port, the folder, the binary, the configured
+            Temporal) or does not start; then nothing is left running.
     """
     with hold(options.data_dir), stop_signals() as stop:
         file = options.data_dir / DEV_FILE
-        file.unlink(missing_ok=True)  # of one that was killed
+        file.unlink(missing_ok=True)  # left by a killed one
         stack = await _plan(options)
         try:
             await unless(stop, stack.start())
@@ -58,7 +58,7 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
 
 
 async def _plan(options: DevOptions) -> _Stack:
-    """Check all that can be checked before anything is started.
+    """Check what can be checked before anything starts.
 
     Raises:
         DevError: something is missing.
@@ -74,7 +74,7 @@ async def _plan(options: DevOptions) -> _Stack:
     ports = choose_ports(names)
     if address is not None:
         await _check_temporal()
-        _report(f"using the Temporal at {address} that TEMPORAL_ADDRESS or a profile names")
+        _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
         return _Stack(options, ports, address)
     command = server_command(
         find_binary(),
@@ -86,7 +86,7 @@ async def _plan(options: DevOptions) -> _Stack:
 
 
 class _Stack:
-    """The children, and the file that tells where they are."""
+    """The children, and the file that says where they are."""
 
     def __init__(
         self,
@@ -95,7 +95,7 @@ class _Stack:
         address: str,
         temporal_command: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is started yet; without a command the Temporal is somebody else's."""
+        """Start nothing yet; without a command, Temporal is not one of the children."""
         self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._options = options
         self._ports = ports
@@ -110,7 +110,7 @@ class _Stack:
         self._all_started = False
 
     def state(self) -> DevState:
-        """What runs where."""
+        """Where everything runs."""
         temporal_pid = self._temporal.pid if self._temporal else None
         return DevState(
             api=ApiState(
@@ -121,10 +121,10 @@ class _Stack:
         )
 
     async def start(self) -> None:
-        """Temporal and the API side by side, then the workers; returns when all answer.
+        """Start Temporal and the API together, then the workers; return when all answer.
 
         Raises:
-            DevError: one of them did not come up.
+            DevError: one of them did not start.
         """
         env = self._child_env()
         commands = self._options.commands
@@ -151,7 +151,9 @@ class _Stack:
             env = {key: env[key] for key in env if not key.startswith("TEMPORAL_")}
             env["TEMPORAL_ADDRESS"] = self._address
             env["TEMPORAL_NAMESPACE"] = NAMESPACE
-            env["TEMPORAL_CONFIG_FILE"] = os.devnull  # its TLS and keys are for another server
+            env["TEMPORAL_CONFIG_FILE"] = (
+                os.devnull
+            )  # its TLS settings and keys are for another server
         if "local" in self._ports:
             env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{HOST}:{self._ports['local']}/v1"
         return env | {
@@ -163,10 +165,10 @@ class _Stack:
         }
 
     async def _wait_until_ready(self) -> None:
-        """Until the API says that it is.
+        """Return when the API says that it is ready.
 
         Raises:
-            DevError: it did not within `READY_BOUND_S`, or a child keeps dying.
+            DevError: it was not ready within `READY_BOUND_S`, or a child keeps dying.
         """
         async with httpx.AsyncClient(
             base_url=self.state().api.url, timeout=2, trust_env=False
@@ -183,10 +185,10 @@ class _Stack:
                 ) from error
 
     def _check_children(self) -> None:
-        """See that none of them keeps dying.
+        """Check that no child keeps dying.
 
         Raises:
-            DevError: one does; the message has its last words.
+            DevError: one does; the message has the last line of its log.
         """
         for child in self.supervisor.children:
             if child.quick_deaths >= START_DEATHS:
@@ -195,7 +197,7 @@ class _Stack:
                 )
 
     def _changed(self) -> None:
-        """Rewrite the file, in one step."""
+        """Rewrite the file."""
         if not self._all_started:
             return
         try:
@@ -205,7 +207,7 @@ class _Stack:
 
 
 def _configured_temporal() -> str | None:
-    """The address of a Temporal that is not ours, None for the embedded one.
+    """The address of the configured Temporal, None if we start our own.
 
     Raises:
         DevError: Temporal's configuration can't be read.
@@ -217,7 +219,7 @@ def _configured_temporal() -> str | None:
 
 
 async def _check_temporal() -> None:
-    """See that the configured Temporal is there.
+    """Check that the configured Temporal answers.
 
     Raises:
         DevError: it did not answer within `CONNECT_BOUND_S`.
@@ -225,11 +227,13 @@ async def _check_temporal() -> None:
     try:
         await connect(timeout_s=CONNECT_BOUND_S)
     except TemporalUnreachable as error:
-        raise DevError(f"{error} Unset it, and `relayline dev` starts its own.") from error
+        raise DevError(
+            f"{error} Without a configured address, `relayline dev` starts its own."
+        ) from error
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:
-    """Whether it answers 200 to both probes."""
+    """Whether the API answers 200 to both probes."""
     try:
         answers = [await client.get(probe) for probe in ("/healthz", "/readyz")]
     except httpx.HTTPError:
@@ -238,7 +242,7 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
 
 
 def _report(text: str) -> None:
-    """Tell people, as long as there is somebody to be told."""
-    with contextlib.suppress(OSError):  # the terminal is gone
+    """Tell people on stderr."""
+    with contextlib.suppress(OSError):  # the terminal may be gone
         sys.stderr.write(f"relayline dev: {text}\n")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What a running `relayline dev` says about itself: `{data-dir}/dev.json`."""
+"""Where a running `relayline dev` is reached: `{data-dir}/dev.json`."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ class TemporalState(Frozen):
 
     address: str
     ui: str = ""
-    """Empty when the Temporal is not ours and `RELAYLINE_TEMPORAL_UI` does not say."""
+    """Empty if Temporal is not ours and `RELAYLINE_TEMPORAL_UI` is not set."""
     pid: int | None = None
-    """None when the Temporal is not ours."""
+    """None if Temporal is not ours."""
 
 
 class WorkerState(Frozen):
@@ -35,18 +35,18 @@ class WorkerState(Frozen):
 
 
 class DevState(Frozen):
-    """Where everything is: the content of the file."""
+    """Where everything runs: the content of the file."""
 
     api: ApiState
     temporal: TemporalState
     workers: tuple[WorkerState, ...] = ()
 
     def greeting(self) -> str:
-        """What people are told once everything answers; a few lines."""
+        """A few lines for people, once everything answers."""
         url, temporal = self.api.url, self.temporal
         ui = f", Web UI {temporal.ui}" if temporal.ui else " (as configured)"
         return (
-            f"API       {url} (its pages: {url}/docs)\n"
+            f"API       {url} (documentation: {url}/docs)\n"
             f"Temporal  {temporal.address}{ui}\n"
             'Try: relayline run "What is 6*7? See README.md" --watch\n'
             "Ctrl-C stops everything."
@@ -64,7 +64,7 @@ class DevState(Frozen):
 
 
 def running_dev(data_dir: Path) -> DevState | None:
-    """Where the dev stack with that data folder is; None if none runs there."""
+    """Where the `relayline dev` with that data folder is; None if none runs."""
     try:
         return DevState.model_validate_json((data_dir / DEV_FILE).read_bytes())
     except (OSError, ValidationError):

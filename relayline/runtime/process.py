@@ -1,4 +1,4 @@
-"""What every process has: its settings, its logs, its exit, and the journal that it opens."""
+"""What all processes share: settings, logs, exit code, and the journal that they open."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.log_lines import LogLine
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
-_TELL_URLS = ("httpx", "httpx2")
-"""Loggers that tell the whole URL of every request, with the passwords and tokens in it."""
+_URL_LOGGERS = ("httpx", "httpx2")
+"""Loggers that log the URL of every request, with passwords and tokens in it."""
 
 
 def build_journal(settings: Settings) -> Journal:
-    """The journal that the settings name; nothing is touched or reached before it is used."""
+    """The journal that the settings name; it opens nothing before its first use."""
     if settings.journal_dsn is None:
         return SqliteJournal(settings.journal_path)
-    from relayline.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  its driver is loaded if needed
+    from relayline.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  only Postgres needs the driver
 
     return PostgresJournal(settings.journal_dsn, relaxed_deltas=settings.relaxed_deltas)
 
 
 @asynccontextmanager
 async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
-    """The journal, known to take writes; closed at the end.
+    """The journal, checked to take writes; closed at the end.
 
     Raises:
-        JournalUnavailable: it takes none; the message says what to do.
+        JournalUnavailable: it does not take writes; the message says what to do.
     """
     journal = build_journal(settings)
     try:
@@ -49,10 +49,10 @@ def run_process(
     serve: Callable[[Settings], Coroutine[None, None, None]],
     *expected: type[Exception],
 ) -> NoReturn:
-    """Be a process: serve with the settings of the environment, then exit 0.
+    """Run `serve` with the settings of the environment, then exit the process with 0.
 
-    A bad setting or an `expected` error is said in one line on stderr, exit 1. Ends with
-    `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
+    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1. Exits
+    by `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
     _log_to_stderr()
@@ -69,9 +69,9 @@ def run_process(
 
 
 def _log_to_stderr() -> None:
-    """From INFO on, a line for each record."""
+    """Log from INFO up, one line per record."""
     handler = logging.StreamHandler()
     handler.setFormatter(LogLine())
     logging.basicConfig(level=logging.INFO, handlers=[handler])
-    for logger in _TELL_URLS:
+    for logger in _URL_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
