@@ -1,4 +1,4 @@
-"""The console script `relayline`: gives its commands the programs that they start."""
+"""The console script `relayline`: registers the commands and gives them what they start."""
 
 from __future__ import annotations
 
@@ -20,11 +20,11 @@ if TYPE_CHECKING:
     from relayline.console.replay import WorkflowCode
     from relayline.runtime.settings import Settings
 
-# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
 app = typer.Typer(
     name="relayline",
-    help="Runs AI agents durably and lets people watch, steer and replay them.",
+    help="Run AI agents durably; watch, steer and replay them.",
     no_args_is_help=True,
     add_completion=False,
     pretty_exceptions_enable=False,
@@ -68,7 +68,7 @@ def _migrate() -> Schema | None:
 
 
 def _code() -> WorkflowCode:
-    """What histories of runs are replayed against."""
+    """The code that `replay` runs."""
     from relayline.activities.model.call import ModelActivities
     from relayline.console.replay import WorkflowCode
     from relayline.workflows.agent_run import AgentRun
@@ -77,7 +77,7 @@ def _code() -> WorkflowCode:
 
 
 def _settle_address() -> None:
-    """Where no Temporal is configured, that of a running `relayline dev` is meant."""
+    """Use the Temporal of the running `relayline dev` if no other is configured."""
     from relayline.dev.state_file import running_dev
     from relayline.runtime.temporal import TemporalUnreachable, configured_address
 
@@ -93,7 +93,7 @@ def _deployment() -> str:
 
 
 def _url(given: str | None) -> str:
-    """Where the API is."""
+    """The API's base URL: the given one, that of the running `relayline dev`, or the usual one."""
     from relayline.dev.state_file import running_dev
 
     if given:

@@ -1,4 +1,4 @@
-"""`relayline export` and `replay`: a run's Temporal history, and whether the code still fits it."""
+"""`relayline export` and `replay`: save a run's Temporal history, and check the code against it."""
 
 from __future__ import annotations
 
@@ -19,20 +19,20 @@ if TYPE_CHECKING:
 
     from relayline.console.replay import WorkflowCode
 
-# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
 
 class HistoryCommands:
-    """Commands for a command line; exit 1 with one line if there is no history."""
+    """The commands; they exit with 1 and one line if the history can't be had."""
 
     def __init__(
         self, settle_address: Callable[[], None], code: Callable[[], WorkflowCode]
     ) -> None:
-        """Make the commands.
+        """Create the commands.
 
         Args:
-            settle_address: Called before Temporal is asked; sets its address where none is set.
-            code: What histories are replayed against, imported when it is called.
+            settle_address: Called before a request to Temporal; sets its address if none is set.
+            code: Imports the code that `replay` runs.
         """
         self._settle_address = settle_address
         self._code = code
@@ -46,29 +46,45 @@ class HistoryCommands:
         self,
         run_id: RunId,
         output: Annotated[
-            Path | None, typer.Option("--output", "-o", metavar="FILE", show_default="stdout")
+            Path | None,
+            typer.Option(
+                "--output",
+                "-o",
+                metavar="FILE",
+                help="The file to write.",
+                show_default="stdout",
+            ),
         ] = None,
     ) -> None:
-        """Write a run's Temporal history as JSON."""
+        """Save a run's Temporal history as JSON."""
         history = self._fetched(run_id)
         if output is None:
             typer.echo(history.to_json())
         else:
-            with expecting(OSError):
+            try:
                 output.write_text(history.to_json() + "\n")
+            except OSError as error:
+                said = error.strerror
+                raise Failure(f"{output} can't be written ({said}): choose another file") from error
         typer.echo(f"{len(history.events)} events written to {output or 'stdout'}", err=True)
 
     def replay(
         self,
-        target: Annotated[str, typer.Argument(metavar="RUN|FILE", help="Its id, or its export.")],
+        target: Annotated[
+            str,
+            typer.Argument(metavar="RUN|FILE", help="The run's id, or a file that `export` wrote."),
+        ],
     ) -> None:
-        """Replay a run's history against the code as it is; exit 1 where they diverge."""
+        """Replay a run's history against this code.
+
+        Exits with 1 if they diverge, and says where.
+        """
         from relayline.console.replay import HistoryUnavailable, read, replay
         from relayline.contracts.runs import RUN_ID_PATTERN
 
         logging.getLogger("temporalio").addHandler(
             logging.NullHandler()
-        )  # the outcome is told below
+        )  # the outcome is printed below
         if Path(target).exists():
             with expecting(HistoryUnavailable):
                 history = read(Path(target))

@@ -16,23 +16,38 @@ if TYPE_CHECKING:
 
     from relayline.client.client import ApiClient
 
-# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
 INTERRUPTED = 130
 TERMINATED = 143
 
-AsJson = Annotated[bool, typer.Option("--json", help="One event as JSON per line, nothing else.")]
-Pairs = Annotated[list[str] | None, typer.Option(metavar="KEY=VALUE", show_default=False)]
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one event per line as JSON, and nothing else.")
+]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=NUMBER",
+        help="A limit of the run, such as max_steps=20; may be repeated.",
+        show_default=False,
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE", help="Metadata of the run; may be repeated.", show_default=False
+    ),
+]
 
 
 class RunCommands:
-    """Commands for a command line; exit 1 with one line if the API refuses or does not answer."""
+    """The commands; they exit with 1 and one line if the API refuses or does not answer."""
 
     def __init__(self, address: Callable[[str | None], str]) -> None:
-        """Make the commands.
+        """Create the commands.
 
         Args:
-            address: The API's base URL, from what `--url` says.
+            address: Gives the API's base URL for a value of `--url`.
         """
         self._address = address
 
@@ -43,13 +58,23 @@ class RunCommands:
 
     def run(  # noqa: PLR0913, PLR0917  one parameter per option
         self,
-        text: Annotated[str, typer.Argument(metavar="INPUT", help="`-` reads it from stdin.")],
-        agent: str = "assistant",
-        model: Annotated[str | None, typer.Option(help="In place of the agent's own.")] = None,
-        limits: Pairs = None,
-        metadata: Pairs = None,
+        text: Annotated[
+            str,
+            typer.Argument(
+                metavar="INPUT", help="What the agent must do; `-` reads it from stdin."
+            ),
+        ],
+        agent: Annotated[str, typer.Option(metavar="NAME", help="The agent to run.")] = "assistant",
+        model: Annotated[
+            str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
+        ] = None,
+        limits: Limits = None,
+        metadata: Metadata = None,
         idempotency_key: Annotated[
-            str | None, typer.Option(help="The same key and request again is the same run.")
+            str | None,
+            typer.Option(
+                metavar="KEY", help="Repeating the request with the same key starts no second run."
+            ),
         ] = None,
         watch_it: Annotated[
             bool, typer.Option("--watch", help="Show the run as it happens.")
@@ -57,9 +82,9 @@ class RunCommands:
         as_json: AsJson = False,
         url: Url = None,
     ) -> None:
-        """Submit a run; print its id, or with --watch show it to its end.
+        """Start a run and print its id, or watch it with --watch.
 
-        Exit code with --watch: 0 if the run completed, 1 if it ended otherwise.
+        With --watch, exits with 0 if the run completed and with 1 if it ended otherwise.
         """
         from relayline.console.arguments import input_text, limits_of, metadata_of
 
@@ -79,9 +104,12 @@ class RunCommands:
             typer.echo(f"watch it with: relayline watch {accepted.run_id}", err=True)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
-        """Show a run from its start to its end, as it happens; Ctrl-C detaches."""
+        """Show a run live, from its start; Ctrl-C detaches.
+
+        Exits with 0 if the run completed and with 1 if it ended otherwise.
+        """
         base_url = self._address(url)
-        asked(base_url, lambda client: client.get(run_id))  # or fail at once
+        asked(base_url, lambda client: client.get(run_id))  # fails at once if there is no such run
         _follow(base_url, run_id, as_json=as_json)
 
 
@@ -101,7 +129,7 @@ def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
         status = asked(base_url, show)
     except (KeyboardInterrupt, asyncio.CancelledError) as error:
         back = f"relayline watch {run_id} --url {base_url}"
-        typer.echo(f"\ndetached; the run goes on. Come back with: {back}", err=True)
+        typer.echo(f"\ndetached; the run continues. Come back with: {back}", err=True)
         interrupted = isinstance(error, KeyboardInterrupt)
         raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
     if status is not RunStatus.COMPLETED:

@@ -1,4 +1,4 @@
-"""`relayline dev`, `worker`, `api` and `migrate`: what an operator starts."""
+"""`relayline dev`, `worker`, `api` and `migrate`: the programs that an operator starts."""
 
 from __future__ import annotations
 
@@ -9,11 +9,16 @@ from typing import Annotated, NamedTuple
 
 import typer
 
-Port = Annotated[int | None, typer.Option(min=0, max=65535, show_default="usual or free")]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=0, max=65535, metavar="PORT", help="0 takes a free one.", show_default="usual or free"
+    ),
+]
 
 
 class DevRequest(NamedTuple):
-    """What `relayline dev` was asked for; None where nothing was."""
+    """The options of `relayline dev`; None for one that was not given."""
 
     data_dir: Path | None
     api_port: int | None
@@ -24,29 +29,29 @@ class DevRequest(NamedTuple):
 
 
 class Schema(NamedTuple):
-    """What a migration found and left: revisions of the journal's schema."""
+    """Revisions of the journal's schema, before and after a migration."""
 
     before: str | None
     """None for a new schema."""
     after: str
     newest: str
-    """The newest that this version knows; `after` may be of a later version."""
+    """The newest revision that this version knows; `after` may be newer."""
 
 
 class EntryPoints(NamedTuple):
-    """The programs; each is imported when it is called.
+    """The programs behind the commands; each is imported when it is called.
 
-    Each raises `Failure`, or ends the process itself, where it can't do its work.
+    One that can't do its work raises `Failure` or exits the process itself.
     """
 
     dev: Callable[[DevRequest], int]
     """Returns the exit code."""
     worker: Callable[[], None]
-    """Reads the settings of the environment."""
+    """Reads its settings from the environment."""
     api: Callable[[], None]
-    """Reads the settings of the environment."""
+    """Reads its settings from the environment."""
     migrate: Callable[[], Schema | None]
-    """None where the journal has no schema to migrate."""
+    """Returns None if the journal is not in Postgres."""
 
 
 class ServeCommands:
@@ -65,13 +70,27 @@ class ServeCommands:
         api_port: Port = None,
         temporal_port: Port = None,
         ui_port: Port = None,
-        data_dir: Annotated[Path | None, typer.Option(show_default=".relayline")] = None,
-        workers: Annotated[int, typer.Option(min=0, max=64)] = 1,
+        data_dir: Annotated[
+            Path | None,
+            typer.Option(
+                metavar="FOLDER",
+                help="Where everything is kept [env var: RELAYLINE_DATA_DIR].",
+                show_default=".relayline",
+            ),
+        ] = None,
+        workers: Annotated[
+            int, typer.Option(min=0, max=64, metavar="COUNT", help="Worker processes.")
+        ] = 1,
         local_model: Annotated[
-            bool, typer.Option(help="Serve the small local model, too.")
+            bool,
+            typer.Option(help="Also serve the small model `local`."),
         ] = False,
     ) -> None:
-        """Start Temporal with its Web UI, workers and the API; keep them running until Ctrl-C."""
+        """Run Temporal, workers and the API on this machine until Ctrl-C.
+
+        Temporal comes with its Web UI. If TEMPORAL_ADDRESS or a profile names a Temporal, that one
+        is used instead.
+        """
         request = DevRequest(data_dir, api_port, temporal_port, ui_port, workers, local_model)
         raise typer.Exit(self._start.dev(request))
 
@@ -79,10 +98,14 @@ class ServeCommands:
         self,
         queues: Annotated[
             str | None,
-            typer.Option(metavar="KINDS", help="Any of runs,models,tools.", show_default="all"),
+            typer.Option(
+                metavar="KINDS",
+                help="Kinds of work to take, any of runs,models,tools [env var: RELAYLINE_QUEUES].",
+                show_default="all",
+            ),
         ] = None,
     ) -> None:
-        """Work on runs until SIGTERM or Ctrl-C."""
+        """Run a worker until SIGTERM or Ctrl-C; running calls may finish."""
         if queues is not None:
             os.environ["RELAYLINE_QUEUES"] = queues
         self._start.worker()
@@ -91,7 +114,13 @@ class ServeCommands:
         self,
         workers: Annotated[
             int | None,
-            typer.Option(min=1, max=64, show_default="1", help="Processes that share the address."),
+            typer.Option(
+                min=1,
+                max=64,
+                metavar="COUNT",
+                help="Processes that share the address [env var: RELAYLINE_API_WORKERS].",
+                show_default="1",
+            ),
         ] = None,
     ) -> None:
         """Serve the HTTP API until SIGTERM or Ctrl-C."""
@@ -100,7 +129,10 @@ class ServeCommands:
         self._start.api()
 
     def migrate(self) -> None:
-        """Bring the Postgres journal of RELAYLINE_JOURNAL up to date; safe to run again."""
+        """Update the schema of the Postgres journal; safe to repeat.
+
+        RELAYLINE_JOURNAL names the journal. Run it before the processes of a new version.
+        """
         done = self._start.migrate()
         if done is None:
             typer.echo("the journal is a SQLite file: nothing to migrate")
