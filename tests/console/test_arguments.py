@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from relayline.cli import app
@@ -75,3 +76,13 @@ def test_what_fails_is_one_line_that_names_the_thing(
     assert isinstance(result.exception, Failure)
     assert told in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    groups = [get_command(app)]
+    while groups:
+        for command in getattr(groups.pop(), "commands", {}).values():
+            assert command.help, command.name
+            for parameter in command.params:
+                assert parameter.help, f"{command.name}: {parameter.name}"
+            groups.append(command)

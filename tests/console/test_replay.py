@@ -14,6 +14,7 @@ from relayline.activities.model.call import ModelActivities
 from relayline.console.replay import HistoryUnavailable, WorkflowCode, fetch, read, replay
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput
 from relayline.workflows.agent_run import AgentRun
+from tests.console.test_cli import relayline
 from tests.histories.record import FOLDER
 
 GOLDEN = json.loads((FOLDER / "happy_path.json").read_text())
@@ -112,3 +113,18 @@ async def test_a_history_is_fetched_from_the_configured_temporal(
     assert (await replay(history, CODE)).steps == 0
     with pytest.raises(HistoryUnavailable, match="knows no run 'run_none'"):
         await fetch("run_none")
+
+
+async def test_an_export_that_can_not_be_written_names_its_file(temporal: Client) -> None:
+    run_id = f"run_{uuid4().hex}"
+    run_input = RunInput(run_id=run_id, agent=AgentSpec(name="a", model="rehearsal"), input="hi")
+    queue = f"{TASK_QUEUE}-{run_id}"
+    handle = await temporal.start_workflow(AgentRun.run, run_input, id=run_id, task_queue=queue)
+    env = {"TEMPORAL_ADDRESS": temporal.service_client.config.target_host}
+    ended = await relayline("export", run_id, "--output", "/proc/none/x.json", env=env)
+    await handle.terminate()
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "relayline: /proc/none/x.json can't be written (No such file or directory): "
+        "choose another file\n"
+    )
