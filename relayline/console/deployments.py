@@ -39,7 +39,7 @@ _T = TypeVar("_T")
 
 
 class DeployRefused(Exception):
-    """The change or question failed; the message is one line and says what to do."""
+    """Temporal did not answer or refused; the message is one line and says what to do."""
 
 
 class WorkerCheck(NamedTuple):

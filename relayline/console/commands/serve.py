@@ -55,7 +55,7 @@ class EntryPoints(NamedTuple):
 
 
 class ServeCommands:
-    """Commands for a command line; all but `migrate` end with SIGTERM or Ctrl-C."""
+    """The commands; all but `migrate` run until SIGTERM or Ctrl-C."""
 
     def __init__(self, start: EntryPoints) -> None:
         self._start = start
