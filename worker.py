@@ -27,9 +27,10 @@ from relayline.contracts.runs import TASK_QUEUE
 from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
+from relayline.runtime.process import opened_journal, run_process
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
-from relayline.wiring import build_catalog, opened_journal, run_process
+from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.runner import Runner
 

@@ -42,9 +42,10 @@ from relayline.api.temporal.terminal import Closer
 from relayline.api.temporal.workers import Workforce
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.journal.port import Journal, JournalUnavailable
+from relayline.runtime.process import opened_journal, run_process
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
-from relayline.wiring import build_catalog, opened_journal, run_process
+from relayline.wiring import build_catalog
 
 FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
 """What can keep a process from serving; the message says what to do."""

@@ -1,4 +1,4 @@
-"""Housekeeping as a worker process takes part in it: a worker of its own, and the Schedule."""
+"""A worker process's part in housekeeping: a Temporal worker for it, and its Schedule."""
 
 from __future__ import annotations
 
@@ -37,9 +37,9 @@ from relayline.journal.port import Journal
 from relayline.workflows.housekeeping import Housekeeping
 
 SLOTS = 4
-"""Workflow tasks, and activities, of housekeeping that one worker does at a time."""
+"""Workflow tasks of housekeeping that one worker runs at a time; as many activities."""
 RETRY_S = 2.0
-"""Between two tries to make the Schedule."""
+"""Seconds between two tries to create the Schedule."""
 _log = logging.getLogger(__name__)
 
 
@@ -52,10 +52,10 @@ def build_housekeeper(
     """A worker for housekeeping; not yet started.
 
     Args:
-        client: Of the Temporal that the runs are in.
-        journal: Of the runs.
-        retention: How long the events of an ended run are kept; None for ever.
-        deployment: The build that the worker is, None where builds are not told apart.
+        client: Of the Temporal that has the runs.
+        journal: The journal of the runs.
+        retention: How long the events of an ended run are kept; None means forever.
+        deployment: The build of the worker; None without versioning.
     """
     activities = HousekeepingActivities(journal, client, retention)
     return Worker(
@@ -74,7 +74,7 @@ def build_housekeeper(
 
 @asynccontextmanager
 async def scheduled(client: Client) -> AsyncIterator[None]:
-    """Within the block, the Schedule of housekeeping is made, or brought up to date, once."""
+    """Create or update the Schedule of housekeeping, once, in the background of the block."""
     task = asyncio.create_task(_schedule(client), name="schedule housekeeping")
     try:
         yield
@@ -85,7 +85,7 @@ async def scheduled(client: Client) -> AsyncIterator[None]:
 
 
 async def _schedule(client: Client) -> None:
-    """Try until Temporal has taken it; every worker may, the last one's word holds."""
+    """Retry until Temporal accepts it; every worker does this, and the last one wins."""
     schedule = housekeeping_schedule()
     while True:
         try:
@@ -102,12 +102,12 @@ async def _schedule(client: Client) -> None:
 
 
 def _replaced(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
-    """The schedule as it should be; one that an operator has paused stays so."""
+    """The wanted schedule; paused if an operator has paused it."""
     return ScheduleUpdate(replace(schedule, state=found.description.schedule.state))
 
 
 def housekeeping_schedule() -> Schedule:
-    """When housekeeping runs, and as what; rounds never overlap, missed ones are missed."""
+    """When housekeeping runs, and which workflow; rounds never overlap, missed ones are skipped."""
     return Schedule(
         action=ScheduleActionStartWorkflow(
             Housekeeping.run,

@@ -9,7 +9,7 @@ from typing import TypeVar
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.api.errors import TemporalUnavailable
-from relayline.runtime.temporal import unconnected
+from relayline.runtime.temporal import connection_failure
 
 _CONNECT_FAILED = "Failed client connect"
 _TOO_LATE = "Temporal did not answer in time; try again"
@@ -37,7 +37,7 @@ async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
     except RuntimeError as error:
         if not str(error).startswith(_CONNECT_FAILED):
             raise
-        why = unconnected(error)
+        why = connection_failure(error)
         told = (
             f"Temporal can't be reached: {why}" if why else "Temporal can't be reached; try again"
         )

@@ -1,4 +1,4 @@
-"""What is given on the command line, turned into what requests carry."""
+"""Values of the command line, parsed into fields of requests."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
 
 
 def input_text(given: str) -> str:
-    """The input: as given, or from stdin for `-`.
+    """The input as given, or from stdin for `-`.
 
     Raises:
         BadParameter: it is empty or not UTF-8.
@@ -27,48 +27,48 @@ def input_text(given: str) -> str:
         text = sys.stdin.buffer.read().decode() if given == STDIN else given
         text.encode()
     except UnicodeError as error:
-        raise typer.BadParameter("the input is not UTF-8") from error
+        raise typer.BadParameter("the input is not UTF-8: convert it") from error
     if not text:
-        raise typer.BadParameter("the input is empty: say what the agent is to do")
+        raise typer.BadParameter("the input is empty: say what the agent must do")
     return text
 
 
 def metadata_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
-    """From `KEY=VALUE` each.
+    """Metadata from `KEY=VALUE` pairs.
 
     Raises:
-        BadParameter: one is not of that form.
+        BadParameter: a pair has another form.
     """
     return dict(_split("--metadata", pairs))
 
 
 def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
-    """From `KEY=NUMBER` each; the server checks the ranges.
+    """Limits from `KEY=NUMBER` pairs; the server checks the ranges.
 
     Raises:
-        BadParameter: one is not of that form, or names no limit.
+        BadParameter: a pair has another form, or names an unknown limit.
     """
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
 
 
 def build_id_of(text: str) -> str:
-    """The id of a build that a worker could have.
+    """The id of a build, as given.
 
     Raises:
-        BadParameter: none could.
+        BadParameter: no worker can have such an id.
     """
     if not re.fullmatch(BUILD_ID_PATTERN, text):
         raise typer.BadParameter(
-            f"{text[:200]!r} is no RELAYLINE_BUILD_ID: 1 to 128 letters, digits, '.', '_' and '-'"
+            f"{text[:200]!r} is not a build id: use 1 to 128 letters, digits, '.', '_' and '-'"
         )
     return text
 
 
 def approved_arguments(text: str) -> dict[str, JsonValue]:
-    """Of a tool call, from a JSON object.
+    """Arguments of a tool call, from a JSON object.
 
     Raises:
-        BadParameter: it is none.
+        BadParameter: the text is not a JSON object.
     """
     try:
         return arguments_of(text)
@@ -77,10 +77,10 @@ def approved_arguments(text: str) -> dict[str, JsonValue]:
 
 
 def arguments_of(text: str) -> dict[str, JsonValue]:
-    """The JSON object that the text is.
+    """The JSON object in the text.
 
     Raises:
-        ValueError: it is none; the message says what is wrong.
+        ValueError: the text is not a JSON object; the message says what to write.
     """
     try:
         return _OBJECT.validate_json(text)
@@ -99,11 +99,11 @@ def _split(option: str, pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
 
 def _number(key: str, value: str) -> float:
     if key not in Limits.model_fields:
-        raise typer.BadParameter(f"--limits {key!r}: there are {', '.join(Limits.model_fields)}")
+        raise typer.BadParameter(f"--limits {key!r}: use one of {', '.join(Limits.model_fields)}")
     try:
         number = json.loads(value)
     except ValueError:
         number = None
     if isinstance(number, bool) or not isinstance(number, int | float):
-        raise typer.BadParameter(f"--limits {key}={value}: {value!r} is no number")
+        raise typer.BadParameter(f"--limits {key}={value}: {value!r} is not a number")
     return number

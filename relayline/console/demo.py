@@ -1,4 +1,4 @@
-"""`make demo`: a run on this repository's own files whose worker is killed once in the middle."""
+"""`make demo`: a run on this repository's files, with its worker killed in the middle."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ START_S = 60
 RUN_S = 60
 STOP_S = 30
 ANSWER_DELTAS = 20
-"""Pieces of the answer that are shown before the worker dies."""
+"""Deltas of the answer before the worker is killed."""
 
 
 def say(text: str) -> None:
-    """A line of the demo's own."""
+    """Print a line of the demo itself."""
     sys.stdout.write(f"\n▌ {text}\n")
     sys.stdout.flush()
 
 
 async def main() -> int:
-    """Play the demo; 0 if the run survived the kill and nothing was left running."""
+    """Play the demo; returns 0 if the run survived the kill and everything stopped."""
     with tempfile.TemporaryDirectory(prefix="relayline-demo-") as folder:
         data_dir = Path(folder)
         say("starting Temporal, a worker and the API")
@@ -59,11 +59,11 @@ async def start_dev(data_dir: Path) -> asyncio.subprocess.Process:
 
 
 async def started(dev: asyncio.subprocess.Process, data_dir: Path) -> dict[str, Any]:
-    """What `dev.json` says, once everything answers."""
+    """The content of `dev.json`, once everything answers."""
     async with asyncio.timeout(START_S):
         while True:
             if dev.returncode is not None:
-                raise RuntimeError("relayline dev did not start; see above")
+                raise RuntimeError("relayline dev did not start; its error is above")
             try:
                 state: dict[str, Any] = json.loads((data_dir / "dev.json").read_text())
                 async with httpx.AsyncClient(base_url=state["api"]["url"]) as api:
@@ -75,7 +75,7 @@ async def started(dev: asyncio.subprocess.Process, data_dir: Path) -> dict[str, 
 
 
 async def play(state: dict[str, Any]) -> bool:
-    """Submit, watch, kill the worker, see the end; True if the run completed all the same."""
+    """Start a run, watch it, kill its worker; True if the run still completed."""
     url = state["api"]["url"]
     async with httpx.AsyncClient(base_url=url, timeout=RUN_S) as api:
         body = {"agent": "assistant", "input": INPUT}
@@ -86,7 +86,7 @@ async def play(state: dict[str, Any]) -> bool:
         await answer_begins(api, run_id)
         pid = state["workers"][0]["pid"]
         os.kill(pid, signal.SIGKILL)
-        say(f"kill -9 {pid}: the worker is gone in the middle of its answer")
+        say(f"kill -9 {pid}: the worker died in the middle of its answer")
         watched = await watcher.wait()
         ended = (await api.get(f"/v1/runs/{run_id}", params={"wait": 30})).json()
     say(f"the run is {ended['status']}: {ended['usage']}")
@@ -96,7 +96,7 @@ async def play(state: dict[str, Any]) -> bool:
 
 
 async def answer_begins(api: httpx.AsyncClient, run_id: str) -> None:
-    """Return when the model has called its tools and is in the middle of its answer."""
+    """Return when the model has called its tools and streams its answer."""
     headers = {"Accept": "text/event-stream"}
     async with api.stream("GET", f"/v1/runs/{run_id}/events", headers=headers) as stream:
         tools = words = 0

@@ -1,4 +1,4 @@
-"""Builds of the workers, as versions of a Worker Deployment: a thin layer over Temporal's own."""
+"""Builds of the workers: the versions of a Worker Deployment, through Temporal's API."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ from temporalio.service import RPCError, RPCStatusCode
 from relayline.catalog.models import WORK_QUEUES, WorkQueue
 from relayline.contracts.housekeeping import RUN_WORKFLOW
 from relayline.contracts.queues import Work
-from relayline.runtime.namespace import absent_namespace, namespace_is_absent
+from relayline.runtime.namespace import is_namespace_missing, missing_namespace
 
 CALL = timedelta(seconds=10)
 AGAIN_S = 0.25
-"""Between two tries while workers are awaited."""
+"""Seconds between two requests while we wait."""
 BUSY_S = 5.0
-"""How long Temporal is asked again while it is busy with the same deployment."""
+"""Seconds for which a request is retried while Temporal is busy with the deployment."""
 NOBODY = "nobody"
 _NO_ANSWER = {RPCStatusCode.UNAVAILABLE, RPCStatusCode.DEADLINE_EXCEEDED, RPCStatusCode.CANCELLED}
 _BUSY = {RPCStatusCode.RESOURCE_EXHAUSTED, RPCStatusCode.ABORTED}
@@ -39,19 +39,20 @@ _T = TypeVar("_T")
 
 
 class DeployRefused(Exception):
-    """It could not be done; the message is one line and says what to do."""
+    """Temporal did not answer or refused; the message is one line and says what to do."""
 
 
-class Coming(NamedTuple):
-    """How long a build's workers have to come, and whether all of them have to."""
+class WorkerCheck(NamedTuple):
+    """How to check for a build's workers before runs go to it."""
 
     wait_s: float
+    """Seconds to wait for the workers."""
     partial: bool = False
-    """True: some kinds of work may lack workers of the build; others' workers take them then."""
+    """Whether kinds of work may lack workers of the build; workers of other builds take those."""
 
 
 class Row(NamedTuple):
-    """A build, as the status shows it."""
+    """A build in the table of `status`."""
 
     build: str
     new_runs: str
@@ -64,7 +65,7 @@ class Deployment:
     """The builds of one deployment.
 
     Every method raises `DeployRefused` if Temporal did not answer or refused; then nothing has
-    changed. What changes the routing may be repeated.
+    changed. Every method is safe to repeat.
     """
 
     def __init__(self, client: Client, name: str) -> None:
@@ -72,23 +73,23 @@ class Deployment:
         self._service = client.workflow_service
         self._name = name
 
-    async def set_current(self, build_id: str, coming: Coming) -> None:
-        """Let new runs go to that build."""
+    async def set_current(self, build_id: str, check: WorkerCheck) -> None:
+        """Send new runs to the build."""
         request = SetWorkerDeploymentCurrentVersionRequest(
             namespace=self._client.namespace,
             deployment_name=self._name,
             build_id=build_id,
             identity=self._client.identity,
         )
-        await self._come(build_id, coming)
+        await self._await_workers(build_id, check)
         change = self._service.set_worker_deployment_current_version
-        await self._asked(lambda: change(request, timeout=CALL), build_id)
+        await self._call(lambda: change(request, timeout=CALL), build_id)
 
-    async def ramp(self, build_id: str, percent: float, coming: Coming) -> None:
-        """Let that share of new runs go to that build, the rest to the current one; 0 ends it."""
+    async def ramp(self, build_id: str, percent: float, check: WorkerCheck) -> None:
+        """Send that share of new runs to the build, the rest to the current one; 0 ends it."""
         if percent:
-            await self._come(build_id, coming)
-        elif not await self._ramps(build_id):
+            await self._await_workers(build_id, check)
+        elif not await self._is_ramping(build_id):
             return
         request = SetWorkerDeploymentRampingVersionRequest(
             namespace=self._client.namespace,
@@ -98,10 +99,10 @@ class Deployment:
             identity=self._client.identity,
         )
         change = self._service.set_worker_deployment_ramping_version
-        await self._asked(lambda: change(request, timeout=CALL), build_id)
+        await self._call(lambda: change(request, timeout=CALL), build_id)
 
     async def status(self) -> list[str]:
-        """The builds as lines of a table, the newest first, and runs without a build."""
+        """A table of the builds, newest first, and of the runs without a build; one line each."""
         info = await self._info()
         polling = await self._polling()
         rows = [Row("BUILD", "NEW RUNS", "STATE", "OPEN RUNS", "WORKERS NOW")]
@@ -109,8 +110,8 @@ class Deployment:
             build = version.deployment_version.build_id
             work = ", ".join(polling.get(build, [])) or NOBODY
             state = _state(version.status)
-            rows.append(Row(build, _share(info, build), state, await self._open(build), work))
-        without = await self._open(None)
+            rows.append(Row(build, _share(info, build), state, await self._open_runs(build), work))
+        without = await self._open_runs(None)
         work = ", ".join(polling.get("", [])) or NOBODY
         rows.append(Row("(none)", _share(info, ""), "", without, work))
         widths = [max(len(row[column]) for row in rows) for column in range(len(Row._fields))]
@@ -119,39 +120,45 @@ class Deployment:
             for row in rows
         ]
 
-    async def _ramps(self, build_id: str) -> bool:
+    async def _is_ramping(self, build_id: str) -> bool:
         """Whether the build gets a share of new runs beside the current one.
 
         Raises:
-            DeployRefused: it is none of this deployment, or the current one itself.
+            DeployRefused: the deployment has no such build, or it is the current one.
         """
         info = await self._info()
         builds = sorted(it.deployment_version.build_id for it in info.version_summaries)
         if build_id not in builds:
             raise DeployRefused(
-                f"no build {build_id!r} in deployment {self._name!r}: there are {', '.join(builds)}"
+                f"no build {build_id!r} in deployment {self._name!r}: use one of "
+                f"{', '.join(builds)}"
             )
         if info.routing_config.current_deployment_version.build_id == build_id:
             raise DeployRefused(
-                f"build {build_id!r} is current: it gets what no other build does, see set-current"
+                f"build {build_id!r} is current and takes the rest of the new runs: make another "
+                "build current with set-current"
             )
         return info.routing_config.ramping_deployment_version.build_id == build_id
 
-    async def _come(self, build_id: str, coming: Coming) -> None:
-        """Return once workers of that build have come."""
-        until = time.monotonic() + coming.wait_s
-        while lacking := await self._lacking(build_id):
-            if len(lacking) < len(Work) and coming.partial:
+    async def _await_workers(self, build_id: str, check: WorkerCheck) -> None:
+        """Return once workers of the build are there.
+
+        Raises:
+            DeployRefused: they were not there in time.
+        """
+        until = time.monotonic() + check.wait_s
+        while missing := await self._missing_work(build_id):
+            if len(missing) < len(Work) and check.partial:
                 return
             if time.monotonic() >= until:
-                raise _nobody(build_id, lacking, self._name)
+                raise _no_workers(build_id, missing, self._name)
             await asyncio.sleep(AGAIN_S)
 
-    async def _lacking(self, build_id: str) -> list[str]:
-        """Kinds of work that no worker of that build asks for.
+    async def _missing_work(self, build_id: str) -> list[str]:
+        """Kinds of work that no worker of the build polls for.
 
-        Temporal has to know the build, too, to let runs go to it, and does so a moment after it
-        has its workers' first questions.
+        Temporal must know the build, too, before runs can go to it; it does so a moment after the
+        workers' first polls.
         """
         version = WorkerDeploymentVersion(deployment_name=self._name, build_id=build_id)
         request = DescribeWorkerDeploymentVersionRequest(
@@ -161,7 +168,7 @@ class Deployment:
         try:
             found = await describe(request, timeout=CALL)
         except RPCError as error:
-            if error.status is not RPCStatusCode.NOT_FOUND or namespace_is_absent(error):
+            if error.status is not RPCStatusCode.NOT_FOUND or is_namespace_missing(error):
                 raise self._refused(error, build_id) from error
             return [work.value for work in Work]
         known = {(queue.name, queue.type) for queue in found.version_task_queues}
@@ -173,9 +180,9 @@ class Deployment:
         ]
 
     async def _polling(self) -> dict[str, list[str]]:
-        """Kinds of work by the build whose workers ask for it, those without a build as ``.
+        """Kinds of work that workers poll for, by build; workers without a build have the key ``.
 
-        A worker that was killed counts for five minutes more.
+        Temporal counts a killed worker for five more minutes.
         """
         found: dict[str, list[str]] = {}
         for queue in WORK_QUEUES:
@@ -185,21 +192,21 @@ class Deployment:
                 task_queue_type=_type(queue),
             )
             describe = partial(self._service.describe_task_queue, request, timeout=CALL)
-            answer = await self._asked(describe)
+            answer = await self._call(describe)
             given = [it.deployment_options for it in answer.pollers]
             for build in {it.build_id for it in given if it.deployment_name in {self._name, ""}}:
                 found.setdefault(build, []).append(queue.work.value)
         return found
 
-    async def _open(self, build_id: str | None) -> str:
-        """How many runs are open that this build began, or that none has begun."""
+    async def _open_runs(self, build_id: str | None) -> str:
+        """The number of open runs of the build, or, for None, of those without a build."""
         which = f"= '{self._name}:{build_id}'" if build_id else "IS NULL"
         query = (
             f"WorkflowType = '{RUN_WORKFLOW}' AND ExecutionStatus = 'Running' "
             f"AND TemporalWorkerDeploymentVersion {which}"
         )
         count = partial(self._client.count_workflows, query, rpc_timeout=CALL)
-        counted = await self._asked(count)
+        counted = await self._call(count)
         return str(counted.count)
 
     async def _info(self) -> WorkerDeploymentInfo:
@@ -207,11 +214,11 @@ class Deployment:
             namespace=self._client.namespace, deployment_name=self._name
         )
         describe = partial(self._service.describe_worker_deployment, request, timeout=CALL)
-        found = await self._asked(describe)
+        found = await self._call(describe)
         return found.worker_deployment_info
 
-    async def _asked(self, call: Callable[[], Awaitable[_T]], build_id: str = "") -> _T:
-        """Temporal's answer; asked again for a moment where it is busy with the same."""
+    async def _call(self, call: Callable[[], Awaitable[_T]], build_id: str = "") -> _T:
+        """Temporal's answer; retried for a moment while Temporal is busy with the deployment."""
         until = time.monotonic() + BUSY_S
         while True:
             try:
@@ -222,25 +229,27 @@ class Deployment:
             await asyncio.sleep(AGAIN_S)
 
     def _refused(self, error: RPCError, build_id: str) -> DeployRefused:
-        """Temporal's word in ours."""
-        if namespace_is_absent(error):
-            return DeployRefused(absent_namespace(self._client.namespace))
+        """Temporal's error as ours."""
+        if is_namespace_missing(error):
+            return DeployRefused(missing_namespace(self._client.namespace))
         if error.status is RPCStatusCode.NOT_FOUND:
-            return _nobody(build_id, [], self._name)
+            return _no_workers(build_id, [], self._name)
         if error.status is RPCStatusCode.UNIMPLEMENTED:
-            return DeployRefused("this Temporal has no Worker Deployments: it needs 1.29 or newer")
+            return DeployRefused(
+                "this Temporal has no Worker Deployments: upgrade its server to 1.29 or newer"
+            )
         if error.status in _NO_ANSWER:
             return DeployRefused("Temporal did not answer in time; try again")
         return DeployRefused(f"Temporal refused ({error.status.name}): {error.message}")
 
 
-def _nobody(build_id: str, lacking: list[str], deployment: str) -> DeployRefused:
-    """Workers of the build are lacking, all of them or those of some kinds of work."""
+def _no_workers(build_id: str, missing: list[str], deployment: str) -> DeployRefused:
+    """The error that workers of the build are missing, all or those of some kinds of work."""
     which, takes, way_out = "any build", "", ""
     if build_id:
         which = f"build {build_id!r}"
-    if 0 < len(lacking) < len(Work):
-        takes, way_out = f" takes {', '.join(lacking)}", ", or say --partial"
+    if 0 < len(missing) < len(Work):
+        takes, way_out = f" takes {', '.join(missing)}", ", or give --partial"
     return DeployRefused(
         f"no worker of {which}{takes} in deployment {deployment!r}: start workers with "
         f"RELAYLINE_BUILD_ID={build_id or 'ID'}{way_out}"
@@ -259,7 +268,7 @@ def _state(status: WorkerDeploymentVersionStatus.ValueType) -> str:
 
 
 def _share(info: WorkerDeploymentInfo, build_id: str) -> str:
-    """The share of new runs that the build gets."""
+    """The share of new runs that the build gets, in percent."""
     routing = info.routing_config
     ramping, percent = (
         routing.ramping_deployment_version.build_id,

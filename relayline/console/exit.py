@@ -1,4 +1,4 @@
-"""How a command ends: what failed on one line, the exit code, and a process that really stops."""
+"""How a command ends: one line for a failure, an exit code, and a process that really ends."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from typing import NoReturn
 
 
 class Failure(Exception):
-    """What was asked for could not be done; the message is one line for people."""
+    """A command could not do its work; the message is one line for people."""
 
 
 @contextmanager
 def expecting(*kinds: type[Exception]) -> Iterator[None]:
-    """Turn errors that say themselves what is wrong into failures."""
+    """Turn errors whose messages are for people into failures."""
     try:
         yield
     except kinds as error:
@@ -25,9 +25,9 @@ def expecting(*kinds: type[Exception]) -> Iterator[None]:
 
 
 def run_and_exit(app: Callable[[], object]) -> NoReturn:
-    """Run the command line and end the process with its exit code, everything flushed.
+    """Run the command line, flush its output, and exit the process with its exit code.
 
-    Ends with `os._exit`: a Temporal client's threads may abort an ordinary interpreter exit.
+    Exits by `os._exit`: a Temporal client's threads may abort an ordinary interpreter exit.
     """
     streams = (sys.stdout, sys.stderr)
     for stream in streams:
@@ -50,6 +50,6 @@ def _exit_code(app: Callable[[], object]) -> int:
         sys.stderr.write(f"relayline: {error}\n")
         return 1
     except Exception:
-        logging.getLogger(__name__).exception("a bug in relayline, please report it")
+        logging.getLogger(__name__).exception("this is a bug in relayline, please report it")
         return 1
     return 0

@@ -1,4 +1,4 @@
-"""`relayline export` and `replay`: a run's Temporal history, and whether the code still fits it."""
+"""A run's Temporal history: fetched from Temporal, read from a file, replayed against the code."""
 
 from __future__ import annotations
 
@@ -16,35 +16,41 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
-from relayline.activities.model.call import ModelActivities
 from relayline.runtime.temporal import connect, data_converter
 
-MODEL_ACTIVITY = ModelActivities.call_model.__name__
 FETCH_TIMEOUT = timedelta(seconds=30)
 _SMALLEST = 3
-"""Events before the code has run at all: started, task scheduled, task started."""
+"""Events before the workflow's code first runs: started, task scheduled, task started."""
 _MESSAGE = re.compile(r'message: "((?:[^"\\]|\\.)*)"')
 _MESSAGE_CHARS = 1000
 
 
 class HistoryUnavailable(Exception):
-    """There is no history to be had; the message names what was looked for."""
+    """The history is missing or can't be read; the message names the run or file."""
+
+
+class WorkflowCode(NamedTuple):
+    """The code to replay histories with."""
+
+    workflow: type
+    model_activity: str
+    """Name of the activity that starts a step."""
 
 
 class Divergence(NamedTuple):
-    """Where the code goes another way than the history."""
+    """The first event at which the code does something else."""
 
     event_id: int
     event: str
-    """What the history has there, in words."""
+    """The event in words."""
     step: int
-    """Model calls scheduled before that event."""
+    """Model calls scheduled before the event."""
     message: str
-    """Temporal's."""
+    """Temporal's error message."""
 
 
 class Replayed(NamedTuple):
-    """How a replay went."""
+    """The outcome of a replay."""
 
     events: int
     steps: int
@@ -53,10 +59,10 @@ class Replayed(NamedTuple):
 
 
 async def fetch(run_id: str) -> WorkflowHistory:
-    """The run's history as the configured Temporal has it.
+    """The run's history, from the configured Temporal.
 
     Raises:
-        HistoryUnavailable: Temporal does not know the run, or does not give the history.
+        HistoryUnavailable: Temporal does not know the run, or failed.
         TemporalUnreachable: no Temporal answered.
     """
     client = await connect()
@@ -65,13 +71,16 @@ async def fetch(run_id: str) -> WorkflowHistory:
     except RPCError as error:
         if error.status is RPCStatusCode.NOT_FOUND:
             raise HistoryUnavailable(
-                f"Temporal knows no run {run_id!r}: is the id right, and its retention not over?"
+                f"Temporal knows no run {run_id!r}: check the id; ended runs are deleted after the "
+                "namespace's retention"
             ) from error
-        raise HistoryUnavailable(f"Temporal did not give the history: {error.message}") from error
+        raise HistoryUnavailable(
+            f"Temporal did not return the history, try again: {error.message}"
+        ) from error
 
 
 def read(path: Path) -> WorkflowHistory:
-    """The history in a file, as `export`, Temporal's CLI or its Web UI wrote it.
+    """The history in a file, written by `export`, Temporal's CLI or its Web UI.
 
     Raises:
         HistoryUnavailable: the file can't be read or holds no history.
@@ -83,26 +92,30 @@ def read(path: Path) -> WorkflowHistory:
     try:
         history = WorkflowHistory.from_json(path.stem, text)
     except (ValueError, TypeError, KeyError, AttributeError, ParseError) as error:
-        raise HistoryUnavailable(f"{path} holds no Temporal history: {error}") from error
+        raise HistoryUnavailable(
+            f"{path} holds no Temporal history, write one with `relayline export`: {error}"
+        ) from error
     if not history.events or not _is_start(history.events[0]):
-        raise HistoryUnavailable(f"{path} holds no Temporal history: its start is missing")
+        raise HistoryUnavailable(
+            f"{path} holds no Temporal history, write one with `relayline export`: it has no start"
+        )
     started = history.events[0].workflow_execution_started_event_attributes
     return WorkflowHistory(started.workflow_id or path.stem, history.events)
 
 
-async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
+async def replay(history: WorkflowHistory, code: WorkflowCode) -> Replayed:
     """Run the workflow's code against the history; needs no server.
 
-    The place of a divergence is found by halving: it is the last event of the shortest beginning
-    of the history that does not replay.
+    A binary search finds the divergence: the last event of the shortest prefix of the history that
+    does not replay.
     """
     replayer = Replayer(
-        workflows=[workflow],
+        workflows=[code.workflow],
         data_converter=data_converter,
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)
-    steps = _steps(history.events)
+    steps = _steps(history.events, code)
     failure = await _failure(replayer, history, count) if count >= _SMALLEST else None
     if failure is None:
         return Replayed(count, steps)
@@ -115,23 +128,23 @@ async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
         else:
             failure, high = earlier, middle
     event = history.events[high - 1]
-    before = _steps(history.events[: high - 1])
+    before = _steps(history.events[: high - 1], code)
     return Replayed(
         count, steps, Divergence(event.event_id, _words(event), before, _message(failure))
     )
 
 
 async def _failure(replayer: Replayer, history: WorkflowHistory, count: int) -> Exception | None:
-    """Why the first `count` events do not replay, None if they do."""
+    """Why the first `count` events do not replay; None if they do."""
     beginning = WorkflowHistory(history.workflow_id, history.events[:count])
     result = await replayer.replay_workflow(beginning, raise_on_replay_failure=False)
     return result.replay_failure
 
 
-def _steps(events: Sequence[HistoryEvent]) -> int:
-    """Model calls scheduled; other events have no activity type."""
+def _steps(events: Sequence[HistoryEvent], code: WorkflowCode) -> int:
+    """Model calls scheduled; only the scheduling of an activity names its type."""
     names = (event.activity_task_scheduled_event_attributes.activity_type.name for event in events)
-    return sum(name == MODEL_ACTIVITY for name in names)
+    return sum(name == code.model_activity for name in names)
 
 
 def _is_start(event: HistoryEvent) -> bool:
@@ -146,6 +159,6 @@ def _words(event: HistoryEvent) -> str:
 
 
 def _message(failure: Exception) -> str:
-    """Temporal's own words, without the debugging output around them."""
+    """Temporal's message without the debugging output around it."""
     found = _MESSAGE.search(str(failure))
     return (found[1] if found else str(failure))[:_MESSAGE_CHARS]

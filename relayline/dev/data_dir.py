@@ -13,12 +13,12 @@ from relayline.dev.options import DevError
 
 @contextlib.contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
-    """Hold the folder for this process alone; makes it, with `logs/`, where it is missing.
+    """Hold the folder for this process alone; creates it and its `logs/` if they are missing.
 
-    Let go of by the system, too, however the process ends.
+    The system releases it, too, however the process ends.
 
     Raises:
-        DevError: it can't be written, or another `relayline dev` holds it.
+        DevError: the folder can't be written, or another `relayline dev` holds it.
     """
     try:
         (data_dir / "logs").mkdir(parents=True, exist_ok=True)
@@ -29,13 +29,13 @@ def hold(data_dir: Path) -> Iterator[None]:
     except OSError as error:
         raise DevError(
             f"the data folder {data_dir} can't be written ({error.strerror}): "
-            "make it writable, or give another with --data-dir"
+            "make it writable, or choose another with --data-dir"
         ) from error
     with lock:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
             raise DevError(
-                f"another `relayline dev` uses {data_dir}: stop it, or give another --data-dir"
+                f"another `relayline dev` uses {data_dir}: stop it, or choose another --data-dir"
             ) from error
         yield

@@ -1,4 +1,4 @@
-"""The server of the model `local`: a small real one on loopback, in a process of its own."""
+"""The server of the model `local`: a small real model on loopback, in its own process."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def serve(port: int) -> None:
         RuntimeError: the model can't be loaded, or the port is taken.
     """
     check_installed()
-    # no types, and not there without the extra
+    # it has no types, and is missing without the extra
     server_package = importlib.import_module(_SERVER_PACKAGE)
     params = server_package.CommonParams()
     params.model.path = str(model_file())
@@ -74,7 +74,7 @@ def serve(port: int) -> None:
 
 
 def main() -> None:
-    """Serve on the port of the command line."""
+    """Serve on the port given by `--port`."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--port", type=int, required=True)
     serve(parser.parse_args().port)

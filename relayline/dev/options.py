@@ -1,20 +1,19 @@
-"""What `relayline dev` is asked for, and what it says of itself."""
+"""The options of `relayline dev`, and its error."""
 
 from __future__ import annotations
 
-import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 
 class DevError(Exception):
-    """`relayline dev` can't start; the message names the thing and says what to do."""
+    """`relayline dev` can't start; the message names the cause and says what to do."""
 
 
 @dataclass(frozen=True)
 class Commands:
-    """What the children run. `-P`: a `worker.py` in the current directory is not ours."""
+    """Command lines of the children. `-P` keeps a `worker.py` in the current folder out."""
 
     worker: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.worker")
     api: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.api.app")
@@ -23,9 +22,9 @@ class Commands:
 
 @dataclass(frozen=True)
 class DevOptions:
-    """What `relayline dev` was asked for.
+    """What `relayline dev` starts.
 
-    A port of None takes the usual one, or a free one where that is taken; 0 takes a free one.
+    A port of None means the usual one, or a free one if that is taken; 0 means a free one.
     """
 
     data_dir: Path = Path(".relayline")
@@ -35,31 +34,3 @@ class DevOptions:
     workers: int = 1
     local_model: bool = False
     commands: Commands = Commands()
-
-
-@dataclass(frozen=True)
-class DevState:
-    """Where everything is: the content of `dev.json`."""
-
-    api_url: str
-    api_pid: int | None
-    temporal_address: str
-    temporal_ui: str
-    """Empty when the Temporal is not ours and `RELAYLINE_TEMPORAL_UI` does not say."""
-    temporal_pid: int | None
-    """None when the Temporal is not ours."""
-    worker_pids: tuple[int | None, ...]
-
-    def to_json(self) -> str:
-        """`{"api": {url, pid}, "temporal": {address, ui, pid}, "workers": [{pid}]}`."""
-        return json.dumps(
-            {
-                "api": {"url": self.api_url, "pid": self.api_pid},
-                "temporal": {
-                    "address": self.temporal_address,
-                    "ui": self.temporal_ui,
-                    "pid": self.temporal_pid,
-                },
-                "workers": [{"pid": pid} for pid in self.worker_pids],
-            }
-        )

@@ -1,4 +1,4 @@
-"""Ports on loopback: the given ones, the usual ones, or free ones."""
+"""Ports on loopback: given, usual, or free ones."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ def choose_ports(given: Mapping[str, int | None]) -> dict[str, int]:
     """A port for each name, all different and free a moment ago.
 
     Args:
-        given: The number that was asked for; None for the usual one, or a free one where that is
-            taken; 0 for a free one.
+        given: The wanted number; None for the usual one, or a free one if that is taken; 0 for a
+            free one.
 
     Raises:
-        DevError: a given port can't be had, or was given twice.
+        DevError: a given port can't be used, or was given twice.
     """
     chosen: dict[str, int] = {}
     for name, port in given.items():
@@ -35,10 +35,11 @@ def choose_ports(given: Mapping[str, int | None]) -> dict[str, int]:
 
 
 def free_port() -> int:
-    """A port that nobody listens on, and that nobody is given who asks for any free one.
+    """A port that nobody listens on, and that Linux gives to nobody else for a minute.
 
-    That holds for the minute that Linux remembers a connection whose server was the first to close
-    it. Who asks for this very port gets it, if with SO_REUSEADDR or SO_REUSEPORT, as servers do.
+    Linux remembers for that long a connection that its server closed first, and gives the port to
+    no one who asks for any free port. A server can still bind this very port with SO_REUSEADDR or
+    SO_REUSEPORT, as servers do.
     """
     with socket.socket() as listener:
         for option in (socket.SO_REUSEADDR, socket.SO_REUSEPORT):
@@ -48,12 +49,12 @@ def free_port() -> int:
         port: int = listener.getsockname()[1]
         with socket.create_connection((HOST, port)) as client:
             listener.accept()[0].close()
-            client.recv(1)  # its end, so that the server was first
+            client.recv(1)  # waits for the end, so that the server closes first
     return port
 
 
 def why_taken(port: int) -> str | None:
-    """Why that port can't be listened on, None if it can."""
+    """Why no server can listen on the port, None if one can."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
@@ -68,10 +69,12 @@ def why_taken(port: int) -> str | None:
 def _check(name: str, port: int, chosen: Mapping[str, int]) -> None:
     for other, other_port in chosen.items():
         if port == other_port:
-            raise DevError(f"--{other}-port and --{name}-port are both {port}: give different ones")
+            raise DevError(
+                f"--{other}-port and --{name}-port are both {port}: choose different ones"
+            )
     reason = why_taken(port)
     if reason is not None:
         raise DevError(
-            f"port {port} (--{name}-port) can't be had: {reason}; stop what uses it, or give "
+            f"port {port} (--{name}-port) can't be used: {reason}; stop what uses it, or choose "
             f"another --{name}-port"
         )

@@ -12,38 +12,37 @@ import httpx
 
 from relayline.dev.data_dir import hold
 from relayline.dev.local_model import check_installed
-from relayline.dev.options import Commands, DevError, DevOptions, DevState
+from relayline.dev.options import DevError, DevOptions
 from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
 from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
-__all__ = ["Commands", "DevError", "DevOptions", "DevState", "run_dev"]
-
 READY_BOUND_S = 30.0
 CONNECT_BOUND_S = 5.0
 WORKER_STOP_S = 5.0
-"""Seconds that a stopping worker gets; it lets running calls finish for a second less."""
+"""Seconds that a stopping worker gets; its running calls get one second less."""
 API_STOP_S = 7.0
-HOPELESS_DEATHS = 2
-"""After so many quick deaths of a child while everything starts, the start is given up."""
+START_DEATHS = 2
+"""Quick deaths of one child after which the start gives up."""
 
 
 async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None = None) -> int:
     """Start everything, call `ready` when it answers, run until a signal, stop everything.
 
-    SIGINT, SIGTERM and SIGHUP end it; a second one ends the children at once. Whatever keeps a
-    child from running is said on stderr. Returns the exit code.
+    SIGINT, SIGTERM and SIGHUP stop it; a second signal kills the children at once. Prints on
+    stderr why a child does not run. Returns the exit code.
 
     Raises:
-        DevError: something can't be had (a port, the folder, the binary, the configured
-            Temporal) or does not come up; nothing is left running then.
+        DevError: something is missing or taken (a port, the folder, the binary, the configured
+            Temporal) or does not start; then nothing is left running.
     """
     with hold(options.data_dir), stop_signals() as stop:
-        file = options.data_dir / "dev.json"
-        file.unlink(missing_ok=True)  # of one that was killed
+        file = options.data_dir / DEV_FILE
+        file.unlink(missing_ok=True)  # left by a killed one
         stack = await _plan(options)
         try:
             await unless(stop, stack.start())
@@ -59,14 +58,14 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
 
 
 async def _plan(options: DevOptions) -> _Stack:
-    """Check all that can be checked before anything is started.
+    """Check what can be checked before anything starts.
 
     Raises:
         DevError: something is missing.
     """
     if options.local_model:
         check_installed()
-    address = _configured()
+    address = _configured_temporal()
     names = {"api": options.api_port}
     if address is None:
         names |= {"temporal": options.temporal_port, "ui": options.ui_port}
@@ -74,8 +73,8 @@ async def _plan(options: DevOptions) -> _Stack:
         names |= {"local": 0}
     ports = choose_ports(names)
     if address is not None:
-        await _check_answers()
-        _report(f"using the Temporal at {address} that TEMPORAL_ADDRESS or a profile names")
+        await _check_temporal()
+        _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
         return _Stack(options, ports, address)
     command = server_command(
         find_binary(),
@@ -87,7 +86,7 @@ async def _plan(options: DevOptions) -> _Stack:
 
 
 class _Stack:
-    """The children, and the file that tells where they are."""
+    """The children, and the file that says where they are."""
 
     def __init__(
         self,
@@ -96,7 +95,7 @@ class _Stack:
         address: str,
         temporal_command: tuple[str, ...] = (),
     ) -> None:
-        """Nothing is started yet; without a command the Temporal is somebody else's."""
+        """Start nothing yet; without a command, Temporal is not one of the children."""
         self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._options = options
         self._ports = ports
@@ -108,24 +107,24 @@ class _Stack:
         self._api: Child | None = None
         self._temporal: Child | None = None
         self._workers: list[Child] = []
-        self._complete = False
+        self._all_started = False
 
     def state(self) -> DevState:
-        """What runs where."""
+        """Where everything runs."""
+        temporal_pid = self._temporal.pid if self._temporal else None
         return DevState(
-            api_url=f"http://{HOST}:{self._ports['api']}",
-            api_pid=self._api.pid if self._api else None,
-            temporal_address=self._address,
-            temporal_ui=self._ui,
-            temporal_pid=self._temporal.pid if self._temporal else None,
-            worker_pids=tuple(worker.pid for worker in self._workers),
+            api=ApiState(
+                url=f"http://{HOST}:{self._ports['api']}", pid=self._api.pid if self._api else None
+            ),
+            temporal=TemporalState(address=self._address, ui=self._ui, pid=temporal_pid),
+            workers=tuple(WorkerState(pid=worker.pid) for worker in self._workers),
         )
 
     async def start(self) -> None:
-        """Temporal and the API side by side, then the workers; returns when all answer.
+        """Start Temporal and the API together, then the workers; return when all answer.
 
         Raises:
-            DevError: one of them did not come up.
+            DevError: one of them did not start.
         """
         env = self._child_env()
         commands = self._options.commands
@@ -141,7 +140,7 @@ class _Stack:
         for number in range(1, self._options.workers + 1):
             spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
             self._workers.append(await self.supervisor.start(spec))
-        self._complete = True
+        self._all_started = True
         self._changed()
         await self._wait_until_ready()
 
@@ -152,7 +151,9 @@ class _Stack:
             env = {key: env[key] for key in env if not key.startswith("TEMPORAL_")}
             env["TEMPORAL_ADDRESS"] = self._address
             env["TEMPORAL_NAMESPACE"] = NAMESPACE
-            env["TEMPORAL_CONFIG_FILE"] = os.devnull  # its TLS and keys are for another server
+            env["TEMPORAL_CONFIG_FILE"] = (
+                os.devnull
+            )  # its TLS settings and keys are for another server
         if "local" in self._ports:
             env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{HOST}:{self._ports['local']}/v1"
         return env | {
@@ -164,13 +165,13 @@ class _Stack:
         }
 
     async def _wait_until_ready(self) -> None:
-        """Until the API says that it is.
+        """Return when the API says that it is ready.
 
         Raises:
-            DevError: it did not within `READY_BOUND_S`, or a child keeps dying.
+            DevError: it was not ready within `READY_BOUND_S`, or a child keeps dying.
         """
         async with httpx.AsyncClient(
-            base_url=self.state().api_url, timeout=2, trust_env=False
+            base_url=self.state().api.url, timeout=2, trust_env=False
         ) as client:
             try:
                 async with asyncio.timeout(READY_BOUND_S):
@@ -184,32 +185,29 @@ class _Stack:
                 ) from error
 
     def _check_children(self) -> None:
-        """See that none of them keeps dying.
+        """Check that no child keeps dying.
 
         Raises:
-            DevError: one does; the message has its last words.
+            DevError: one does; the message has the last line of its log.
         """
         for child in self.supervisor.children:
-            if child.quick_deaths >= HOPELESS_DEATHS:
+            if child.quick_deaths >= START_DEATHS:
                 raise DevError(
-                    f"{child.spec.name} does not start, see {child.log}: {child.last_words()}"
+                    f"{child.spec.name} does not start, see {child.log}: {child.last_log_line()}"
                 )
 
     def _changed(self) -> None:
-        """Rewrite the file, in one step."""
-        if not self._complete:
+        """Rewrite the file."""
+        if not self._all_started:
             return
-        file = self._options.data_dir / "dev.json"
-        fresh = file.with_suffix(".new")
         try:
-            fresh.write_text(self.state().to_json() + "\n")
-            fresh.replace(file)
+            self.state().write(self._options.data_dir)
         except OSError as error:
-            _report(f"{file} can't be written: {error.strerror}")
+            _report(f"{self._options.data_dir / DEV_FILE} can't be written: {error.strerror}")
 
 
-def _configured() -> str | None:
-    """The address of a Temporal that is not ours, None for the embedded one.
+def _configured_temporal() -> str | None:
+    """The address of the configured Temporal, None if we start our own.
 
     Raises:
         DevError: Temporal's configuration can't be read.
@@ -220,8 +218,8 @@ def _configured() -> str | None:
         raise DevError(str(error)) from error
 
 
-async def _check_answers() -> None:
-    """See that the configured Temporal is there.
+async def _check_temporal() -> None:
+    """Check that the configured Temporal answers.
 
     Raises:
         DevError: it did not answer within `CONNECT_BOUND_S`.
@@ -229,11 +227,13 @@ async def _check_answers() -> None:
     try:
         await connect(timeout_s=CONNECT_BOUND_S)
     except TemporalUnreachable as error:
-        raise DevError(f"{error} Unset it, and `relayline dev` starts its own.") from error
+        raise DevError(
+            f"{error} Without a configured address, `relayline dev` starts its own."
+        ) from error
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:
-    """Whether it answers 200 to both probes."""
+    """Whether the API answers 200 to both probes."""
     try:
         answers = [await client.get(probe) for probe in ("/healthz", "/readyz")]
     except httpx.HTTPError:
@@ -242,7 +242,7 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
 
 
 def _report(text: str) -> None:
-    """Tell people, as long as there is somebody to be told."""
-    with contextlib.suppress(OSError):  # the terminal is gone
+    """Tell people on stderr."""
+    with contextlib.suppress(OSError):  # the terminal may be gone
         sys.stderr.write(f"relayline dev: {text}\n")
         sys.stderr.flush()

@@ -1,4 +1,4 @@
-"""What a running `relayline dev` says about itself: `{data-dir}/dev.json`."""
+"""Where a running `relayline dev` is reached: `{data-dir}/dev.json`."""
 
 from __future__ import annotations
 
@@ -11,24 +11,61 @@ from relayline.contracts.frozen import Frozen
 DEV_FILE = "dev.json"
 
 
-class _Api(Frozen):
+class ApiState(Frozen):
+    """The API's process."""
+
     url: str
+    pid: int | None = None
 
 
-class _Temporal(Frozen):
+class TemporalState(Frozen):
+    """The Temporal server."""
+
     address: str
+    ui: str = ""
+    """Empty if Temporal is not ours and `RELAYLINE_TEMPORAL_UI` is not set."""
+    pid: int | None = None
+    """None if Temporal is not ours."""
 
 
-class DevFile(Frozen):
-    """The part of the file that clients need."""
+class WorkerState(Frozen):
+    """One worker's process."""
 
-    api: _Api
-    temporal: _Temporal
+    pid: int | None = None
 
 
-def running_dev(data_dir: Path) -> DevFile | None:
-    """Where the dev stack with that data folder is; None if none runs there."""
+class DevState(Frozen):
+    """Where everything runs: the content of the file."""
+
+    api: ApiState
+    temporal: TemporalState
+    workers: tuple[WorkerState, ...] = ()
+
+    def greeting(self) -> str:
+        """A few lines for people, once everything answers."""
+        url, temporal = self.api.url, self.temporal
+        ui = f", Web UI {temporal.ui}" if temporal.ui else " (as configured)"
+        return (
+            f"API       {url} (documentation: {url}/docs)\n"
+            f"Temporal  {temporal.address}{ui}\n"
+            'Try: relayline run "What is 6*7? See README.md" --watch\n'
+            "Ctrl-C stops everything."
+        )
+
+    def write(self, data_dir: Path) -> None:
+        """Replace the file in one step.
+
+        Raises:
+            OSError: it can't be written.
+        """
+        fresh = (data_dir / DEV_FILE).with_suffix(".new")
+        fresh.write_text(self.model_dump_json() + "\n")
+        fresh.replace(data_dir / DEV_FILE)
+
+
+def running_dev(data_dir: Path) -> DevState | None:
+    """Where the `relayline dev` with that data folder is; None if none runs."""
     try:
-        return DevFile.model_validate_json((data_dir / DEV_FILE).read_bytes())
+        return DevState.model_validate_json((data_dir / DEV_FILE).read_bytes())
     except (OSError, ValidationError):
         return None

@@ -1,4 +1,4 @@
-"""The children of `relayline dev`: their logs, and who is told when one keeps dying."""
+"""Runs the children of `relayline dev`, and reports those that keep dying."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pathlib import Path
 from relayline.runtime.children.child import Child, ChildSpec
 
 DEATHS_TO_REPORT = 3
-"""After so many quick deaths in a row people are told."""
+"""Quick deaths in a row after which a child is reported."""
 
 
 class Supervisor:
@@ -22,9 +22,9 @@ class Supervisor:
         """Supervise children that write `{log_dir}/{name}.log`.
 
         Args:
-            log_dir: An existing folder; what happens to the children goes into its `dev.log`.
+            log_dir: An existing folder; its `dev.log` records what happens to the children.
             changed: Called when a child has a new pid.
-            report: Told, in a sentence, when a child keeps dying.
+            report: Called with a sentence when a child keeps dying.
         """
         self.changed = changed
         self._log_dir = log_dir
@@ -37,7 +37,7 @@ class Supervisor:
         """Start a child and keep it running.
 
         Raises:
-            OSError: no process could be made, or its log can't be written.
+            OSError: the process can't be started, or its log can't be written.
         """
         child = Child(spec, self, self._log_dir / f"{spec.name}.log")
         self.children.append(child)
@@ -45,7 +45,7 @@ class Supervisor:
         return child
 
     async def stop(self) -> None:
-        """Stop every child, the newest first; those of one kind together."""
+        """Stop every child, the newest first; children of one kind together."""
         by_kind: dict[str, list[Child]] = {}
         for child in reversed(self.children):
             by_kind.setdefault(child.spec.kind, []).append(child)
@@ -53,14 +53,14 @@ class Supervisor:
             await asyncio.gather(*(child.stop() for child in kind))
 
     async def kill(self) -> None:
-        """End every child at once."""
+        """Kill every child at once."""
         await asyncio.gather(*(child.kill() for child in self.children))
 
     def ended(self, child: Child, code: int) -> None:
-        """Nothing to do: a note follows."""
+        """Do nothing: a note follows."""
 
     def note(self, text: str) -> None:
-        """Write down what happened to a child; tell people of those that keep dying."""
+        """Log what happened to a child; report children that keep dying."""
         try:
             with (self._log_dir / "dev.log").open("a") as log:
                 log.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n")
@@ -72,4 +72,4 @@ class Supervisor:
                 self._reported.discard(name)
             elif name not in self._reported:
                 self._reported.add(name)
-                self._report(f"{name} keeps dying, see {child.log}: {child.last_words()}")
+                self._report(f"{name} keeps dying, see {child.log}: {child.last_log_line()}")

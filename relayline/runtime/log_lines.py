@@ -1,4 +1,4 @@
-"""How what a process logs reads: one line for each record, with all that the record was given."""
+"""The format of logs: one line per record, with all fields of the record."""
 
 from __future__ import annotations
 
@@ -7,29 +7,29 @@ import logging
 from datetime import UTC, datetime
 
 MAX_VALUE = 400
-"""Letters of one field's value; what is longer is cut."""
+"""Characters of one field's value; longer values are cut."""
 _USUAL = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
-"""What every record has; all else is a field that its author has given."""
-_SAID_ALREADY = ("_", "temporal_", "color_message")
-"""How fields of Temporal's SDK and uvicorn begin, which have them in the text as well."""
+"""Attributes of every record; any other attribute is a field of this one."""
+_IN_TEXT = ("_", "temporal_", "color_message")
+"""Prefixes of fields that Temporal's SDK and uvicorn repeat in the text."""
 _CONTROLS = {code: repr(chr(code))[1:-1] for code in (*range(32), 127)}
 
 
 class LogLine(logging.Formatter):
     """`2026-01-31T12:00:00.000+00:00 INFO relayline.api.app: listening host=127.0.0.1 port=8000`.
 
-    A value with spaces or quotes is quoted as in JSON. No text and no value makes a line of its
-    own; only a traceback, where there is one, follows on lines of its own.
+    A value with spaces or quotes is quoted as in JSON. Line breaks in texts and values are escaped;
+    only a traceback adds lines, after the record's own.
     """
 
-    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  logging's own name
-        """All but the traceback."""
+    def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
+        """The line without the traceback."""
         at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
         text = record.message.translate(_CONTROLS)
         fields = [
             f" {name}={_shown(value)}"
             for name, value in vars(record).items()
-            if name not in _USUAL and not name.startswith(_SAID_ALREADY)
+            if name not in _USUAL and not name.startswith(_IN_TEXT)
         ]
         return f"{at} {record.levelname} {record.name}: {text}{''.join(fields)}"
 

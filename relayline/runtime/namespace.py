@@ -1,4 +1,4 @@
-"""What runs need of a Temporal namespace, and the commands that give it."""
+"""What runs need of a Temporal namespace, and the commands that set it up."""
 
 from __future__ import annotations
 
@@ -18,61 +18,61 @@ from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
 
 SEARCHED = (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT)
 LEAST_RETENTION = timedelta(days=1)
-"""How long Temporal has to keep an ended run at least: as long as a day without any worker."""
+"""The shortest time that Temporal must keep an ended run: a day without any worker."""
 CALL = timedelta(seconds=5)
 NEW_S = 10.0
-"""How long Temporal's caches may not know a new namespace."""
+"""Seconds for which Temporal's caches may not know a new namespace."""
 _KEYWORD = IndexedValueType.INDEXED_VALUE_TYPE_KEYWORD
 _NOT_ALLOWED = {RPCStatusCode.PERMISSION_DENIED, RPCStatusCode.UNIMPLEMENTED}
 _DAY = timedelta(days=1)
 
 
 class NamespaceUnfit(Exception):
-    """Runs can't work in the namespace; the message has the commands that help, on one line."""
+    """Runs can't work in the namespace; the message gives the commands that fix it, on one line."""
 
 
 async def check_namespace(client: Client, retention: timedelta | None) -> list[str]:
     """Return if the namespace has what runs need.
 
     Args:
-        client: Of the namespace.
-        retention: How long the journal keeps an ended run; None for ever.
+        client: Connected to the namespace.
+        retention: How long the journal keeps an ended run; None means forever.
 
     Returns:
-        What people should know all the same, such as that Temporal does not let us check.
+        Warnings for people, such as that Temporal does not permit the check.
 
     Raises:
-        NamespaceUnfit: it is not there, or lacks something.
+        NamespaceUnfit: it does not exist, or lacks something.
         RPCError: Temporal did not answer.
     """
-    name, warnings, lacking = client.namespace, [], []
+    name, warnings, faults = client.namespace, [], []
     try:
         kept = await _retention(client)
         if kept < LEAST_RETENTION:
-            lacking.append(_too_short(name, kept, LEAST_RETENTION))
+            faults.append(_too_short(name, kept, LEAST_RETENTION))
         elif retention and kept < retention:
             warnings.append(_too_short(name, kept, retention))
-        lacking += _attributes_lacking(name, await _attributes(client))
+        faults += _attribute_faults(name, await _attributes(client))
     except RPCError as error:
         if error.status not in _NOT_ALLOWED:
             raise
         warnings.append(
-            f"Temporal does not let us check namespace {name!r} ({error.status.name}): it needs "
-            f"search attributes {', '.join(SEARCHED)}, each a Keyword"
+            f"Temporal does not permit a check of namespace {name!r} ({error.status.name}): make "
+            f"sure that it has the search attributes {', '.join(SEARCHED)}, each a Keyword"
         )
-    if lacking:
-        raise NamespaceUnfit("; ".join(lacking))
+    if faults:
+        raise NamespaceUnfit("; ".join(faults))
     return warnings
 
 
-def namespace_is_absent(error: RPCError) -> bool:
-    """Whether it is the namespace that Temporal did not find, not something in it."""
+def is_namespace_missing(error: RPCError) -> bool:
+    """Whether Temporal did not find the namespace itself, rather than something in it."""
     details = error.grpc_status.details
     return any(detail.Is(NamespaceNotFoundFailure.DESCRIPTOR) for detail in details)
 
 
-def absent_namespace(name: str) -> str:
-    """That there is no such namespace, with the command that makes it."""
+def missing_namespace(name: str) -> str:
+    """The message that the namespace does not exist, with the command that creates it."""
     return (
         f"Temporal has no namespace {name!r}: `temporal operator namespace create "
         f"--namespace {name} --retention 7d`, or set TEMPORAL_NAMESPACE"
@@ -80,19 +80,24 @@ def absent_namespace(name: str) -> str:
 
 
 async def _retention(client: Client) -> timedelta:
-    """How long the namespace keeps an ended run."""
+    """How long the namespace keeps an ended run.
+
+    Raises:
+        NamespaceUnfit: the namespace does not exist.
+        RPCError: Temporal did not answer.
+    """
     request = DescribeNamespaceRequest(namespace=client.namespace)
     try:
         found = await client.workflow_service.describe_namespace(request, timeout=CALL)
     except RPCError as error:
         if error.status is not RPCStatusCode.NOT_FOUND:
             raise
-        raise NamespaceUnfit(absent_namespace(client.namespace)) from error
+        raise NamespaceUnfit(missing_namespace(client.namespace)) from error
     return found.config.workflow_execution_retention_ttl.ToTimedelta()
 
 
 async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType]:
-    """The search attributes of a namespace that exists, though perhaps only since a moment."""
+    """The search attributes of a namespace that exists but may be new."""
     request = ListSearchAttributesRequest(namespace=client.namespace)
     deadline = time.monotonic() + NEW_S
     while True:
@@ -106,10 +111,10 @@ async def _attributes(client: Client) -> Mapping[str, IndexedValueType.ValueType
             return found.custom_attributes
 
 
-def _attributes_lacking(
+def _attribute_faults(
     namespace: str, found: Mapping[str, IndexedValueType.ValueType]
 ) -> Iterator[str]:
-    """What is wrong with the search attributes, with the commands that mend it."""
+    """Faults of the search attributes, each with the commands that fix it."""
     command = f"temporal operator search-attribute {{}} --namespace {namespace}"
     missing = [name for name in SEARCHED if name not in found]
     if missing:
@@ -126,7 +131,7 @@ def _attributes_lacking(
             kind = IndexedValueType.Name(found[name]).removeprefix("INDEXED_VALUE_TYPE_").title()
             yield (
                 f"search attribute {name} of namespace {namespace!r} has type {kind}, not Keyword: "
-                f"if nobody else uses it, `{command.format('remove')} --name {name}`, then "
+                f"if nothing else uses it, `{command.format('remove')} --name {name}`, then "
                 f"`{command.format('create')} --name {name} --type Keyword`"
             )
 
@@ -135,6 +140,6 @@ def _too_short(namespace: str, kept: timedelta, needed: timedelta) -> str:
     days = -(-needed // _DAY)
     return (
         f"namespace {namespace!r} keeps ended runs for {kept / _DAY:g} days only: lists of runs, "
-        f"export and reset want {days}, `temporal operator namespace update --namespace "
+        f"export and reset need {days}, `temporal operator namespace update --namespace "
         f"{namespace} --retention {days}d`"
     )

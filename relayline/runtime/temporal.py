@@ -1,4 +1,4 @@
-"""How every process connects to Temporal, reads it, and asks it how a run was closed."""
+"""How every process connects to Temporal, decodes its payloads, and asks how a run was closed."""
 
 from __future__ import annotations
 
@@ -33,45 +33,49 @@ _CLOSED = {
 
 
 _ENDED = (
-    "it ended the connection: it may want TLS, or a client's certificate that it trusts, see "
-    "TEMPORAL_TLS, TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
+    "it ended the connection: it may want TLS, or a client's certificate that it trusts; set "
+    "TEMPORAL_TLS, or TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS_CLIENT_KEY_PATH"
 )
-_NO_ADDRESS = "TEMPORAL_ADDRESS (or a profile's address) has to be HOST:PORT"
+_NO_ADDRESS = "TEMPORAL_ADDRESS (or a profile's address) must be HOST:PORT"
 _PAIR = (
     "a client's certificate and its key go together: set both of TEMPORAL_TLS_CLIENT_CERT_PATH and "
     "TEMPORAL_TLS_CLIENT_KEY_PATH (or …_DATA, or a profile's client_cert… and client_key…)"
 )
+_REFUSED = (
+    "it refused the API key or the client's certificate: check TEMPORAL_API_KEY and "
+    "TEMPORAL_TLS_CLIENT_CERT_PATH"
+)
 _REASONS = (
     (
         "InvalidCertificate(UnknownIssuer",
-        "its certificate is of a CA that is not trusted, see TEMPORAL_TLS_SERVER_CA_CERT_PATH",
+        "its certificate is of a CA that is not trusted: set TEMPORAL_TLS_SERVER_CA_CERT_PATH",
     ),
     (
         "InvalidCertificate(NotValidForName",
-        "its certificate is for another name, see TEMPORAL_TLS_SERVER_NAME",
+        "its certificate is for another name: set TEMPORAL_TLS_SERVER_NAME",
     ),
-    ("InvalidCertificate(", "its certificate is not valid"),
-    ("InvalidContentType", "it does not speak TLS, see TEMPORAL_TLS"),
-    ("KeyMismatch", "the client's certificate and key do not belong together"),
+    ("InvalidCertificate(", "its certificate is not valid: replace it"),
+    ("InvalidContentType", "it does not speak TLS: check TEMPORAL_ADDRESS and TEMPORAL_TLS"),
+    ("KeyMismatch", "the client's certificate and key do not match: set two that belong together"),
     ("PrivateKeyParseError", "the client's private key can't be read"),
-    ("code: PermissionDenied", "it refused the API key or the client's certificate"),
-    ("code: Unauthenticated", "it refused the API key or the client's certificate"),
+    ("code: PermissionDenied", _REFUSED),
+    ("code: Unauthenticated", _REFUSED),
     ("call error after connection", _ENDED),
     ("invalid target URL", _NO_ADDRESS),
 )
-"""By what the client says, why a connection was not made; the first that fits."""
+"""Why a connection failed, by a part of the SDK's message; the first match counts."""
 _METADATA = "TEMPORAL_GRPC_META_"
-"""Of headers; one that is set to nothing takes a profile's header away."""
+"""Prefix of variables for headers; an empty one removes the profile's header."""
 _FLAG = {"true", "false", "1", "0"}
-"""What Temporal's tools know as yes or no; anything else would be a yes."""
+"""What Temporal's tools accept as a flag; the SDK takes anything else for true."""
 _POSITION = re.compile(r"line \d+, column \d+")
 
 
 class _PayloadConverter(PydanticPayloadConverter):
-    """Pydantic's; what can't be decoded and was given no type stays a `RawValue`.
+    """Pydantic's, but an undecodable payload without a type hint becomes a `RawValue`.
 
-    Signals take whatever anybody sends. An error in its place would be logged by the worker, and
-    the signal dropped without the run's knowledge.
+    A signal may carry anything. If decoding it raised an error, the worker would log the error and
+    drop the signal, and the run would never know.
     """
 
     def from_payloads(
@@ -80,7 +84,7 @@ class _PayloadConverter(PydanticPayloadConverter):
         """As many values as payloads.
 
         Raises:
-            Exception: types are given, and a payload is none of its type.
+            Exception: types are given, and a payload does not match its type.
         """
         if type_hints:
             return super().from_payloads(payloads, type_hints)
@@ -89,12 +93,12 @@ class _PayloadConverter(PydanticPayloadConverter):
     def _decoded(self, payload: Payload) -> Any:
         try:
             return super().from_payloads([payload])[0]
-        except Exception:  # noqa: BLE001  by encoding, these are of many libraries
+        except Exception:  # noqa: BLE001  the libraries of all encodings raise their own
             return RawValue(payload)
 
 
 data_converter = DataConverter(payload_converter_class=_PayloadConverter)
-"""Of every client, worker and replay of ours."""
+"""Used by all our clients, workers and replays."""
 
 
 class TemporalUnreachable(Exception):
@@ -102,7 +106,7 @@ class TemporalUnreachable(Exception):
 
 
 def configured_address() -> str | None:
-    """The address that the environment or a Temporal profile names, None if neither does.
+    """The address in the environment or a Temporal profile, None if neither has one.
 
     Raises:
         TemporalUnreachable: the configuration can't be read.
@@ -111,7 +115,7 @@ def configured_address() -> str | None:
 
 
 def _configured() -> ClientConnectConfig:
-    """How to connect; no message of an error repeats a value, which may be a secret."""
+    """How to connect; no error message repeats a value, which may be a secret."""
     try:
         config = ClientConfig.load_client_connect_config(override_env_vars=_environment())
     except OSError as error:
@@ -125,33 +129,35 @@ def _configured() -> ClientConnectConfig:
         found = _POSITION.search(said)
         where = f", {found[0]}" if found else ""
         raise TemporalUnreachable(
-            f"Temporal's configuration file is not what it has to be{where}"
-        ) from None  # the cause has the line itself
+            f"Temporal's configuration file is not valid{where}"
+        ) from None  # the cause quotes the line
     _check(config)
     return config
 
 
 def _environment() -> dict[str, str]:
-    """Temporal's variables; one that is set to nothing is not set.
+    """Temporal's variables; an empty one counts as not set.
 
     Raises:
-        TemporalUnreachable: one of them is what the SDK would take for something else.
+        TemporalUnreachable: one of them has a value that the SDK would misunderstand.
     """
     ours = {name: value for name, value in os.environ.items() if name.startswith("TEMPORAL_")}
     given = {name: value for name, value in ours.items() if value or name.startswith(_METADATA)}
     file = given.get("TEMPORAL_CONFIG_FILE")
     if file and not Path(file).exists():
-        raise TemporalUnreachable(f"TEMPORAL_CONFIG_FILE names a file that is not there: {file!r}")
+        raise TemporalUnreachable(
+            f"TEMPORAL_CONFIG_FILE names a file that does not exist: {file!r}"
+        )
     if given.get("TEMPORAL_TLS", "true").lower() not in _FLAG:
-        raise TemporalUnreachable("TEMPORAL_TLS has to be true or false (or 1 or 0)")
+        raise TemporalUnreachable("TEMPORAL_TLS must be true or false (or 1 or 0)")
     return given
 
 
 def _check(config: ClientConnectConfig) -> None:
-    """See what the SDK would find out later, or not at all.
+    """Check what the SDK would find out later, or never.
 
     Raises:
-        TemporalUnreachable: nobody can connect so.
+        TemporalUnreachable: a connection with this configuration is impossible.
     """
     if "://" in config.get("target_host", ""):
         raise TemporalUnreachable(f"{_NO_ADDRESS}, not a URL")
@@ -160,8 +166,8 @@ def _check(config: ClientConnectConfig) -> None:
         raise TemporalUnreachable(_PAIR)
 
 
-def unconnected(error: Exception) -> str | None:
-    """Why no connection was made, in words for people; None where nothing is known of it."""
+def connection_failure(error: Exception) -> str | None:
+    """Why the connection failed, in words for people; None if the reason is unknown."""
     said = str(error)
     return next((words for sign, words in _REASONS if sign in said), None)
 
@@ -170,25 +176,25 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
     """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS settings and profiles say.
 
     Args:
-        timeout_s: How long to try.
-        lazy: Return at once and connect with the first call; for processes that serve without
-            Temporal, too.
+        timeout_s: Seconds to try for.
+        lazy: Return at once and connect with the first call, for processes that can also serve
+            without Temporal.
 
     Raises:
-        TemporalUnreachable: no address is configured, or nobody answered there in time, or it or
-            we refused the connection.
+        TemporalUnreachable: no address is configured, no server answered in time, or one side
+            refused the connection.
     """
     config = _configured()
     address = config.get("target_host")
     if not address:
         raise TemporalUnreachable(
-            "no Temporal address: set TEMPORAL_ADDRESS (or a profile), or use `relayline dev`"
+            "no Temporal address: set TEMPORAL_ADDRESS (or a profile), or start `relayline dev`"
         )
     try:
         async with asyncio.timeout(timeout_s):
             return await Client.connect(**config, lazy=lazy, data_converter=data_converter)
     except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
-        if why := unconnected(error):
+        if why := connection_failure(error):
             raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error
         raise TemporalUnreachable(
             f"Temporal at {address!r} did not answer: is it running, and is TEMPORAL_ADDRESS right?"
@@ -196,7 +202,7 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
 
 
 async def closing_of(client: Client, run_id: str) -> Closing | None:
-    """How Temporal closed the newest execution of a run, None while it is open.
+    """How Temporal closed the newest execution of a run, None while that is open.
 
     Raises:
         RPCError: Temporal did not answer, or (`NOT_FOUND`) does not know the run.
@@ -209,18 +215,18 @@ async def closing_of(client: Client, run_id: str) -> Closing | None:
         event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_RPC_TIMEOUT
     )
     [last] = [event async for event in closed]
-    return await _told(client, status, last)
+    return await _closing(client, status, last)
 
 
-async def _told(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
-    """What the last event of a history says."""
+async def _closing(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
+    """How a run was closed, from the last event of its history."""
     match status:
         case RunStatus.TERMINATED:
             return Closing(status, event.workflow_execution_terminated_event_attributes.reason)
         case RunStatus.FAILED:
             failure = event.workflow_execution_failed_event_attributes.failure
             if failure.HasField("activity_failure_info"):
-                failure = failure.cause  # says more than that an activity failed
+                failure = failure.cause  # the failure itself only says that an activity failed
             return Closing(status, failure.message, failure.application_failure_info.type)
         case RunStatus.COMPLETED:
             payloads = event.workflow_execution_completed_event_attributes.result.payloads

@@ -19,8 +19,8 @@ from relayline.api.openapi import COMMITTED, document
 from relayline.dev.ports import free_port
 from relayline.journal.postgres.migrate import migrate
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.process import opened_journal
 from relayline.runtime.settings import Settings
-from relayline.wiring import opened_journal
 from tests.api.serving import Api, FlakyJournal, deltas, follow, run_id, serving, started
 from tests.postgres_server import PostgresServer
 

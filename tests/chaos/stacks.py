@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from relayline.journal.port import Journal
 from relayline.journal.postgres.migrate import migrate
+from relayline.runtime.process import build_journal
 from relayline.runtime.settings import Settings
-from relayline.wiring import build_journal
 from tests.chaos.agents import FOLDER, MODULE
 from tests.chaos.cluster import Cluster, JournalServer
 from tests.dev_stack import DevStack

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from relayline.cli import app
@@ -25,19 +26,19 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", ""], "the input is empty"),
         (["run", "-"], "the input is empty"),
         (["run", "\udcff"], "the input is not UTF-8"),
-        (["run", "x", "--limits", "max_fun=1"], "'max_fun': there are max_steps"),
+        (["run", "x", "--limits", "max_fun=1"], "'max_fun': use one of max_steps"),
         (["run", "x", "--limits", "max_steps"], "write KEY=VALUE"),
-        (["run", "x", "--limits", "max_steps=true"], "'true' is no number"),
-        (["run", "x", "--limits", "max_steps=many"], "'many' is no number"),
+        (["run", "x", "--limits", "max_steps=true"], "'true' is not a number"),
+        (["run", "x", "--limits", "max_steps=many"], "'many' is not a number"),
         (["run", "x", "--metadata", "=1"], "write KEY=VALUE"),
         (["answer", "run_x", "q1", "two", "words"], "put the text in quotes"),
         (["approve", "run_x", "--arguments", "[1]"], 'write {"name": value, …}'),
         (["approve", "run_x", "--arguments", "{"], "Invalid JSON"),
         (["replay", "nothing"], "'nothing' is neither a file nor a run's id"),
         (["dev", "--workers", "many"], "--workers"),
-        (["deploy", "set-current", "bad id!"], "'bad id!' is no RELAYLINE_BUILD_ID: 1 to 128"),
-        (["deploy", "ramp", "", "5"], "'' is no RELAYLINE_BUILD_ID"),
-        (["deploy", "ramp", "v1\n", "5"], "is no RELAYLINE_BUILD_ID"),
+        (["deploy", "set-current", "bad id!"], "'bad id!' is not a build id: use 1 to 128"),
+        (["deploy", "ramp", "", "5"], "'' is not a build id"),
+        (["deploy", "ramp", "v1\n", "5"], "is not a build id"),
         (["deploy", "ramp", "v1", "--", "-5"], "greater than or equal to 0"),
         (["dev", "--api-port", "70000"], "--api-port"),
         (["nonsense"], "nonsense"),
@@ -75,3 +76,13 @@ def test_what_fails_is_one_line_that_names_the_thing(
     assert isinstance(result.exception, Failure)
     assert told in str(result.exception)
     assert "\n" not in str(result.exception)
+
+
+def test_every_command_and_every_option_says_what_it_is_for() -> None:
+    groups = [get_command(app)]
+    while groups:
+        for command in getattr(groups.pop(), "commands", {}).values():
+            assert command.help, command.name
+            for parameter in command.params:
+                assert parameter.help, f"{command.name}: {parameter.name}"
+            groups.append(command)

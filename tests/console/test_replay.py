@@ -10,12 +10,15 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client, WorkflowHistory
 
-from relayline.console.replay import HistoryUnavailable, fetch, read, replay
+from relayline.activities.model.call import ModelActivities
+from relayline.console.replay import HistoryUnavailable, WorkflowCode, fetch, read, replay
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput
 from relayline.workflows.agent_run import AgentRun
+from tests.console.test_cli import relayline
 from tests.histories.record import FOLDER
 
 GOLDEN = json.loads((FOLDER / "happy_path.json").read_text())
+CODE = WorkflowCode(AgentRun, ModelActivities.call_model.__name__)
 ACTIVITY = "activityTaskScheduledEventAttributes"
 
 
@@ -33,7 +36,7 @@ def as_history(history: dict[str, Any]) -> WorkflowHistory:
 
 
 async def test_a_history_of_this_code_replays_and_its_steps_are_counted() -> None:
-    outcome = await replay(as_history(GOLDEN), AgentRun)
+    outcome = await replay(as_history(GOLDEN), CODE)
     calls = [event[ACTIVITY]["activityType"]["name"] for event in activities(GOLDEN)]
     assert outcome.divergence is None
     assert (outcome.events, outcome.steps) == (len(GOLDEN["events"]), calls.count("call_model"))
@@ -46,7 +49,7 @@ async def test_a_history_with_another_activity_diverges_at_that_event(
     history = copy()
     event = activities(history)[index]
     event[ACTIVITY]["activityType"]["name"] = "other"
-    found = (await replay(as_history(history), AgentRun)).divergence
+    found = (await replay(as_history(history), CODE)).divergence
     assert found is not None
     assert (found.event_id, found.step) == (int(event["eventId"]), step)
     assert found.event == "activity task scheduled (other)"
@@ -59,7 +62,7 @@ async def test_a_history_that_ended_sooner_diverges_at_its_end() -> None:
     cut = history["events"].index(activities(history)[1])
     end = history["events"][-1] | {"eventId": str(cut + 1)}
     history["events"][cut:] = [end]
-    found = (await replay(as_history(history), AgentRun)).divergence
+    found = (await replay(as_history(history), CODE)).divergence
     assert found is not None
     assert (found.event_id, found.step) == (cut + 1, 1)
     assert found.event == "workflow execution completed"
@@ -69,7 +72,7 @@ async def test_a_history_that_ended_sooner_diverges_at_its_end() -> None:
 async def test_a_history_of_a_run_that_goes_on_replays_as_far_as_it_is(count: int) -> None:
     history = copy()
     del history["events"][count:]
-    outcome = await replay(as_history(history), AgentRun)
+    outcome = await replay(as_history(history), CODE)
     assert (outcome.events, outcome.divergence) == (count, None)
 
 
@@ -107,6 +110,21 @@ async def test_a_history_is_fetched_from_the_configured_temporal(
     history = await fetch(run_id)
     await handle.terminate()
     assert [event.event_id for event in history.events] == [1, 2]
-    assert (await replay(history, AgentRun)).steps == 0
+    assert (await replay(history, CODE)).steps == 0
     with pytest.raises(HistoryUnavailable, match="knows no run 'run_none'"):
         await fetch("run_none")
+
+
+async def test_an_export_that_can_not_be_written_names_its_file(temporal: Client) -> None:
+    run_id = f"run_{uuid4().hex}"
+    run_input = RunInput(run_id=run_id, agent=AgentSpec(name="a", model="rehearsal"), input="hi")
+    queue = f"{TASK_QUEUE}-{run_id}"
+    handle = await temporal.start_workflow(AgentRun.run, run_input, id=run_id, task_queue=queue)
+    env = {"TEMPORAL_ADDRESS": temporal.service_client.config.target_host}
+    ended = await relayline("export", run_id, "--output", "/proc/none/x.json", env=env)
+    await handle.terminate()
+    assert (ended.code, ended.out) == (1, "")
+    assert ended.err == (
+        "relayline: /proc/none/x.json can't be written (No such file or directory): "
+        "choose another file\n"
+    )

@@ -12,7 +12,9 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 from typing import Any
 
-from relayline.dev.stack import Commands, DevOptions, DevState, run_dev
+from relayline.dev.options import Commands, DevOptions
+from relayline.dev.stack import run_dev
+from relayline.dev.state_file import DevState
 from tests.dev_stack import ROOT, alive
 
 _HERE = Path(__file__).parent

@@ -16,8 +16,9 @@ import pytest
 from temporalio.client import Client
 
 from relayline.dev.data_dir import hold
+from relayline.dev.options import DevError
 from relayline.dev.ports import free_port, why_taken
-from relayline.dev.stack import DevError, run_dev
+from relayline.dev.stack import run_dev
 from tests.dev.dev_process import (
     NEVER_READY_API,
     options,
@@ -34,7 +35,7 @@ async def test_dev_tells_where_everything_is(tmp_path: Path) -> None:
     async with running_dev(options(tmp_path, workers=2)) as (state, _):
         file = told(tmp_path)
         pids = told_pids(tmp_path)
-        assert file == json.loads(state.to_json())
+        assert file == json.loads(state.model_dump_json())
         assert (list(file), list(file["api"])) == (["api", "temporal", "workers"], ["url", "pid"])
         assert list(file["temporal"]) == ["address", "ui", "pid"]
         assert len(set(pids)) == 4
@@ -55,10 +56,10 @@ async def test_children_are_told_where_everything_is(
         env = json.loads((tmp_path / "worker-env.json").read_text())
         assert "TEMPORAL_API_KEY" not in env
         assert env["TEMPORAL_NAMESPACE"] == "default"
-        assert env["TEMPORAL_ADDRESS"] == state.temporal_address
-        assert env["RELAYLINE_TEMPORAL_UI"] == state.temporal_ui
+        assert env["TEMPORAL_ADDRESS"] == state.temporal.address
+        assert env["RELAYLINE_TEMPORAL_UI"] == state.temporal.ui
         assert env["RELAYLINE_DATA_DIR"] == str(tmp_path)
-        assert f"http://{env['RELAYLINE_API_HOST']}:{env['RELAYLINE_API_PORT']}" == state.api_url
+        assert f"http://{env['RELAYLINE_API_HOST']}:{env['RELAYLINE_API_PORT']}" == state.api.url
 
 
 async def test_each_killed_child_is_back_within_a_second_and_dev_json_says_so(
@@ -97,7 +98,7 @@ async def test_a_stopped_dev_leaves_nothing_and_its_workers_have_drained(tmp_pat
 async def test_a_dev_that_is_started_again_finds_what_it_had(tmp_path: Path) -> None:
     for _ in range(2):
         async with running_dev(options(tmp_path)) as (state, _dev):
-            await Client.connect(state.temporal_address)
+            await Client.connect(state.temporal.address)
     assert (tmp_path / "temporal.db").exists()
 
 
@@ -147,7 +148,7 @@ async def test_a_configured_temporal_is_used_and_said_so(
     address = shared_temporal
     async with running_dev(options(tmp_path)) as (state, _):
         assert told(tmp_path)["temporal"] == {"address": address, "ui": "", "pid": None}
-        assert state.temporal_pid is None
+        assert state.temporal.pid is None
         assert not (tmp_path / "logs" / "temporal.log").exists()
     assert f"using the Temporal at {address}" in capsys.readouterr().err
 

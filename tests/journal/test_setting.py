@@ -14,8 +14,8 @@ from relayline.journal.postgres.database import Database, address_of
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.postgres.migrate import migrate
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.process import build_journal
 from relayline.runtime.settings import BadSettings, Settings, load_settings
-from relayline.wiring import build_journal
 from tests.console.test_cli import relayline
 from tests.postgres_server import QUOTED_PASSWORD, USER, PostgresServer
 

@@ -15,7 +15,7 @@ from temporalio.common import VersioningBehavior
 
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.api.temporal.stuck import NO_WORKER
-from relayline.console.deployments import Coming, Deployment, DeployRefused
+from relayline.console.deployments import Deployment, DeployRefused, WorkerCheck
 from relayline.contracts.commands import Pause, Resume
 from relayline.contracts.housekeeping import (
     HOUSEKEEPING_QUEUE,
@@ -216,20 +216,20 @@ async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
 
     deployment = Deployment(site.temporal, "relayline")
     await site.hire("v1")
-    await deployment.set_current("v1", Coming(10))
+    await deployment.set_current("v1", WorkerCheck(10))
     with pytest.raises(DeployRefused, match=r"no worker of build 'v7' in .*BUILD_ID=v7$"):
-        await deployment.set_current("v7", Coming(0))
+        await deployment.set_current("v7", WorkerCheck(0))
     await site.hire("v2", "runs")
     with pytest.raises(DeployRefused, match="no worker of build 'v2' takes models, tools in "):
-        await deployment.set_current("v2", Coming(1))
+        await deployment.set_current("v2", WorkerCheck(1))
     assert (await deployment.status())[1].split()[:2] == ["v2", "0"]
-    await deployment.set_current("v2", Coming(10, partial=True))
+    await deployment.set_current("v2", WorkerCheck(10, partial=True))
     with pytest.raises(DeployRefused, match="already current"):
-        await deployment.ramp("v2", 10, Coming(10, partial=True))
-    with pytest.raises(DeployRefused, match="build 'v2' is current: "):
-        await deployment.ramp("v2", 0, Coming(0))
-    with pytest.raises(DeployRefused, match=r"no build 'v7' in .*: there are v1, v2$"):
-        await deployment.ramp("v7", 0, Coming(0))
+        await deployment.ramp("v2", 10, WorkerCheck(10, partial=True))
+    with pytest.raises(DeployRefused, match=r"build 'v2' is current and .* with set-current$"):
+        await deployment.ramp("v2", 0, WorkerCheck(0))
+    with pytest.raises(DeployRefused, match=r"no build 'v7' in .*: use one of v1, v2$"):
+        await deployment.ramp("v7", 0, WorkerCheck(0))
 
 
 async def test_a_build_whose_workers_have_left_gets_no_new_runs(site: Site) -> None:
@@ -244,8 +244,8 @@ async def test_a_build_whose_workers_have_left_gets_no_new_runs(site: Site) -> N
         assert "no worker of build 'v1' in deployment" in said.err
     await site.hire("v1", "runs")
     with pytest.raises(DeployRefused, match="no worker of build 'v1' takes models, tools in "):
-        await deployment.set_current("v1", Coming(1))
-    coming = asyncio.create_task(deployment.ramp("v1", 50, Coming(BOUND_S)))
+        await deployment.set_current("v1", WorkerCheck(1))
+    coming = asyncio.create_task(deployment.ramp("v1", 50, WorkerCheck(BOUND_S)))
     await site.hire("v1", "models,tools")
     await coming
     rows = [line.split()[:3] for line in await deployment.status()]
@@ -257,12 +257,12 @@ async def test_workers_of_another_deployment_do_not_count(site: Site) -> None:
     await site.deployed("set-current", "v1")
     await site.hire("v2", deployment="other")
     deployment = Deployment(site.temporal, "other")
-    await deployment.set_current("v2", Coming(BOUND_S))
+    await deployment.set_current("v2", WorkerCheck(BOUND_S))
     assert [line.split()[0] for line in await deployment.status()] == ["BUILD", "v2", "(none)"]
     await site.dismiss("v2")
     await site.hire("v2", deployment="third")
     with pytest.raises(DeployRefused, match="no worker of build 'v2' in deployment 'other'"):
-        await deployment.set_current("v2", Coming(1))
+        await deployment.set_current("v2", WorkerCheck(1))
 
 
 async def test_a_namespace_that_is_not_there_is_no_lack_of_workers(site: Site) -> None:

@@ -195,8 +195,7 @@ async def test_a_configuration_that_can_not_be_read_is_told_without_its_secrets(
         said = await relayline(command, env=files | {"TEMPORAL_CONFIG_FILE": str(profile)})
         assert said.code == 1
         assert said.err.splitlines()[-1] == (
-            f"relayline {command}: Temporal's configuration file is not what it has to be, "
-            "line 3, column 26"
+            f"relayline {command}: Temporal's configuration file is not valid, line 3, column 26"
         )
         assert SECRET not in said.err
     said = await relayline("worker", env=files | {"TEMPORAL_PROFILE": "prod"})
@@ -208,10 +207,16 @@ async def test_a_configuration_that_can_not_be_read_is_told_without_its_secrets(
     [
         ({"TLS_CLIENT_CERT_DATA": SECRET}, "a client's certificate and its key go together: set"),
         ({"TLS_CLIENT_KEY_DATA": SECRET}, "both of TEMPORAL_TLS_CLIENT_CERT_PATH and TEMPORAL_TLS"),
-        ({"CONFIG_FILE": "/nope.toml"}, "CONFIG_FILE names a file that is not there: '/nope.toml'"),
-        ({"TLS": "banana"}, "TEMPORAL_TLS has to be true or false (or 1 or 0)"),
-        ({"ADDRESS": f"http://u:{SECRET}@t:7233"}, "TEMPORAL_ADDRESS (or a profile's address) has"),
-        ({"ADDRESS": "127.0.0.1:port"}, "TEMPORAL_ADDRESS (or a profile's address) has to be HOST"),
+        (
+            {"CONFIG_FILE": "/nope.toml"},
+            "CONFIG_FILE names a file that does not exist: '/nope.toml'",
+        ),
+        ({"TLS": "banana"}, "TEMPORAL_TLS must be true or false (or 1 or 0)"),
+        (
+            {"ADDRESS": f"http://u:{SECRET}@t:7233"},
+            "TEMPORAL_ADDRESS (or a profile's address) must",
+        ),
+        ({"ADDRESS": "127.0.0.1:port"}, "TEMPORAL_ADDRESS (or a profile's address) must be HOST"),
     ],
 )
 async def test_a_setting_that_can_not_be_meant_is_named_in_one_line(

@@ -8,40 +8,50 @@ from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
-from relayline.console.arguments import build_id_of
 from relayline.console.exit import expecting
 
 if TYPE_CHECKING:
     from relayline.console.deployments import Deployment
 
-# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
+
+
+def _build_id(text: str) -> str:
+    from relayline.console.arguments import build_id_of
+
+    return build_id_of(text)
+
 
 BuildId = Annotated[
     str,
     typer.Argument(
-        metavar="BUILD_ID", help="RELAYLINE_BUILD_ID of its workers.", callback=build_id_of
+        metavar="BUILD_ID", help="The build: RELAYLINE_BUILD_ID of its workers.", callback=_build_id
     ),
 ]
 Wait = Annotated[
-    float, typer.Option(min=0, max=3600, help="Seconds that its workers have to come.")
+    float,
+    typer.Option(
+        min=0, max=3600, metavar="SECONDS", help="How long to wait for the build's workers."
+    ),
 ]
 Partial = Annotated[
     bool,
     typer.Option(
-        "--partial", help="Go on although no worker of it takes some kind: runs, models, tools."
+        "--partial",
+        help="Accept a build without workers for some kind of work: runs, models, tools.",
     ),
 ]
 _T = TypeVar("_T")
 
 
 class DeployCommands:
-    """Commands for a command line; safe to repeat, exit 1 with one line if refused."""
+    """The commands; safe to repeat; they exit with 1 and one line if refused."""
 
     def __init__(self, deployment: Callable[[], str]) -> None:
-        """Make the commands.
+        """Create the commands.
 
         Args:
-            deployment: The name of the Worker Deployment, once Temporal's address is settled.
+            deployment: Settles Temporal's address and gives the name of the Worker Deployment.
         """
         self._deployment = deployment
 
@@ -49,7 +59,7 @@ class DeployCommands:
         """Add them to a command line."""
         group = typer.Typer(
             name="deploy",
-            help="Say which build of the workers takes new runs.",
+            help="Choose the build of the workers that takes new runs.",
             no_args_is_help=True,
         )
         group.command("set-current")(self.set_current)
@@ -58,29 +68,34 @@ class DeployCommands:
         app.add_typer(group)
 
     def set_current(self, build_id: BuildId, wait: Wait = 10, partial: Partial = False) -> None:
-        """Let new runs go to this build; runs in flight stay with theirs."""
-        from relayline.console.deployments import Coming
+        """Send new runs to this build; open runs stay with theirs."""
+        from relayline.console.deployments import WorkerCheck
 
-        coming = Coming(wait, partial)
-        self._asked(lambda deployment: deployment.set_current(build_id, coming))
+        check = WorkerCheck(wait, partial)
+        self._asked(lambda deployment: deployment.set_current(build_id, check))
         typer.echo(f"new runs go to build {build_id}")
 
     def ramp(
         self,
         build_id: BuildId,
-        percent: Annotated[float, typer.Argument(min=0, max=100, help="Of new runs; 0: none.")],
+        percent: Annotated[
+            float,
+            typer.Argument(
+                metavar="PERCENT", min=0, max=100, help="Share of new runs; 0 ends the ramp."
+            ),
+        ],
         wait: Wait = 10,
         partial: Partial = False,
     ) -> None:
-        """Let a share of new runs go to this build, the rest to the current one."""
-        from relayline.console.deployments import Coming
+        """Send a share of new runs to this build, the rest to the current one."""
+        from relayline.console.deployments import WorkerCheck
 
-        coming = Coming(wait, partial)
-        self._asked(lambda deployment: deployment.ramp(build_id, percent, coming))
+        check = WorkerCheck(wait, partial)
+        self._asked(lambda deployment: deployment.ramp(build_id, percent, check))
         typer.echo(f"{percent:g} % of new runs go to build {build_id}")
 
     def status(self) -> None:
-        """Show the builds: their share of new runs, open runs, workers, and what is drained."""
+        """Show builds: share of new runs, state, open runs, workers."""
         for line in self._asked(lambda deployment: deployment.status()):
             typer.echo(line)
 

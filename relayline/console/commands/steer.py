@@ -14,29 +14,34 @@ if TYPE_CHECKING:
     from relayline.client.client import ApiClient
     from relayline.contracts.commands import AnyCommand
 
-# ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
 By = Annotated[
     str | None,
-    typer.Option(help="Who says so, for the record.", show_default="your login name"),
+    typer.Option(
+        metavar="NAME", help="Who decides, for the record.", show_default="your login name"
+    ),
 ]
 ApprovalId = Annotated[
     str | None,
     typer.Argument(
-        metavar="[APPROVAL_ID]", help="Which one, if several are open.", show_default=False
+        metavar="[APPROVAL_ID]", help="The approval, if several are open.", show_default=False
     ),
 ]
-Note = Annotated[str, typer.Option(help="For the model and the record.", show_default=False)]
+Note = Annotated[
+    str,
+    typer.Option(metavar="TEXT", help="A note for the model and the record.", show_default=False),
+]
 
 
 class SteeringCommands:
-    """Commands for a command line; each says what became of it, exit 1 if it was refused."""
+    """The commands; each prints its outcome and exits with 1 if the run refused it."""
 
     def __init__(self, address: Callable[[str | None], str]) -> None:
-        """Make the commands.
+        """Create the commands.
 
         Args:
-            address: The API's base URL, from what `--url` says.
+            address: Gives the API's base URL for a value of `--url`.
         """
         self._address = address
 
@@ -56,17 +61,17 @@ class SteeringCommands:
     def pause(
         self,
         run_id: RunId,
-        now: Annotated[bool, typer.Option("--now", help="Interrupt what runs, too.")] = False,
+        now: Annotated[bool, typer.Option("--now", help="Also interrupt running calls.")] = False,
         by: By = None,
         url: Url = None,
     ) -> None:
-        """Stop a run before its next model or tool call."""
+        """Pause a run before its next model or tool call."""
         from relayline.contracts.commands import Pause
 
         self._send(url, run_id, Pause(now=now, by=_by(by)))
 
     def resume(self, run_id: RunId, by: By = None, url: Url = None) -> None:
-        """Let a paused run go on."""
+        """Let a paused run continue."""
         from relayline.contracts.commands import Resume
 
         self._send(url, run_id, Resume(by=_by(by)))
@@ -74,20 +79,28 @@ class SteeringCommands:
     def redirect(
         self,
         run_id: RunId,
-        message: Annotated[str, typer.Argument(help="What the model is told.")],
+        message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What to tell the model.")],
         after_step: Annotated[
-            bool, typer.Option("--after-step", help="Let the step end; interrupt nothing.")
+            bool, typer.Option("--after-step", help="Wait for the step to end; interrupt nothing.")
         ] = False,
         by: By = None,
         url: Url = None,
     ) -> None:
-        """Tell the model something; what it is doing is interrupted."""
+        """Interrupt a run and tell its model something."""
         from relayline.contracts.commands import Redirect
 
         self._send(url, run_id, Redirect(message=message, now=not after_step, by=_by(by)))
 
-    def cancel(self, run_id: RunId, reason: str = "", by: By = None, url: Url = None) -> None:
-        """End a run; what it is doing is told to stop."""
+    def cancel(
+        self,
+        run_id: RunId,
+        reason: Annotated[
+            str, typer.Option(metavar="TEXT", help="Why, for the record.", show_default=False)
+        ] = "",
+        by: By = None,
+        url: Url = None,
+    ) -> None:
+        """Cancel a run and its running calls."""
         from relayline.contracts.commands import Cancel
 
         self._send(url, run_id, Cancel(reason=reason, by=_by(by)))
@@ -98,13 +111,15 @@ class SteeringCommands:
         approval_id: ApprovalId = None,
         arguments: Annotated[
             str | None,
-            typer.Option(metavar="JSON", help="In place of the model's.", show_default=False),
+            typer.Option(
+                metavar="JSON", help="Arguments instead of the model's.", show_default=False
+            ),
         ] = None,
         note: Note = "",
         by: By = None,
         url: Url = None,
     ) -> None:
-        """Let a run do what it waits for approval of."""
+        """Approve what a run waits for: a tool call, or a higher limit."""
         from relayline.console.arguments import approved_arguments
         from relayline.contracts.commands import Decide
 
@@ -126,7 +141,7 @@ class SteeringCommands:
         by: By = None,
         url: Url = None,
     ) -> None:
-        """Keep a run from doing what it waits for approval of; it goes on without."""
+        """Deny what a run waits for: a tool call, or a higher limit."""
         from relayline.contracts.commands import Decide
 
         open_id = approval_id or self._only(url, run_id, "approval")
@@ -139,19 +154,19 @@ class SteeringCommands:
             list[str],
             typer.Argument(
                 metavar="[REQUEST_ID] TEXT",
-                help="The answer; the question's id before it if several are open.",
+                help="The answer, after the question's id if several are open.",
                 show_default=False,
             ),
         ],
         by: By = None,
         url: Url = None,
     ) -> None:
-        """Answer a question that a run has asked."""
+        """Answer the question of a run."""
         from relayline.contracts.commands import Answer
 
         *ids, text = words
         if len(ids) > 1:
-            raise typer.BadParameter("more than an id and a text: put the text in quotes")
+            raise typer.BadParameter("only an id and a text are allowed: put the text in quotes")
         request_id = ids[0] if ids else self._only(url, run_id, "input")
         self._send(url, run_id, Answer(request_id=request_id, text=text, by=_by(by)))
 

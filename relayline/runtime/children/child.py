@@ -1,4 +1,4 @@
-"""A child process that is kept running, and of which nothing is left behind."""
+"""A child process that is restarted when it dies and leaves nothing behind when it is stopped."""
 
 from __future__ import annotations
 
@@ -13,16 +13,16 @@ from pathlib import Path
 from typing import Protocol
 
 QUICK_DEATH_S = 5.0
-"""A child that lives shorter than that is waited for a little longer each time it dies."""
+"""A child that dies sooner waits a little longer for each restart."""
 MAX_PAUSE_S = 0.8
-"""The longest wait before a child is started again; with the start itself it stays under 1 s."""
+"""The longest wait before a restart; together with the start it stays under 1 s."""
 LOG_TAIL_BYTES = 4096
 
-# Run before the child's own program, in its process: Linux then kills it when its parent dies.
-# No `preexec_fn`: forking Python code out of a process with threads may deadlock.
+# Runs in the child's process before its program: Linux then kills it when its parent dies.
+# Not a `preexec_fn`: Python code between fork and exec may deadlock in a process with threads.
 _LEASH = """
 import ctypes, os, sys
-ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL; stays in force over the exec
+ctypes.CDLL(None).prctl(1, 9)  # PR_SET_PDEATHSIG, SIGKILL; survives the exec
 if os.getppid() != int(sys.argv[1]): sys.exit("the parent is gone already")
 os.execvp(sys.argv[2], sys.argv[2:])
 """
@@ -33,30 +33,30 @@ class ChildSpec:
     """A process to keep running."""
 
     name: str
-    """`kind`, or `kind-1`, `kind-2` … where there are several."""
+    """`kind`, or `kind-1`, `kind-2` … if there are several."""
     command: Sequence[str]
     env: Mapping[str, str] | None = None
-    """Its whole environment; None for the supervisor's own."""
+    """The whole environment; None inherits the supervisor's."""
     stop_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
     pass_fds: tuple[int, ...] = ()
-    """What it inherits next to stdout and stderr, under the same numbers."""
+    """File descriptors that it inherits besides stdout and stderr, with the same numbers."""
 
     @property
     def kind(self) -> str:
-        """The name up to the first dash."""
+        """The name up to its first dash."""
         return self.name.partition("-")[0]
 
 
 class Overseer(Protocol):
-    """Told what becomes of children."""
+    """Receives what happens to children."""
 
     def changed(self) -> None:
         """A child has a new pid."""
         ...
 
     def ended(self, child: Child, code: int) -> None:
-        """The child died, of `-code` if that is a signal; it is about to be started again."""
+        """The child died and is about to be restarted; a negative code is `-signal`."""
         ...
 
     def note(self, text: str) -> None:
@@ -65,20 +65,20 @@ class Overseer(Protocol):
 
 
 class Child:
-    """One process, in a session of its own, started again within a second whenever it dies.
+    """One process in its own session, restarted within a second whenever it dies.
 
     Guarantees:
-        Once `stop` or `kill` has returned, neither the process nor any of its process group runs.
-        On Linux it is killed when the supervisor dies, however that dies; only there.
+        After `stop` or `kill` returns, no process of its process group runs.
+        On Linux only, it is killed when the supervisor dies, even by SIGKILL.
     """
 
     def __init__(self, spec: ChildSpec, overseer: Overseer, log: Path | None = None) -> None:
         self.spec = spec
         self.log = log
-        """What it writes; emptied when it is first started. None: it writes where we do."""
+        """File of its stdout and stderr, emptied by `start`; None inherits ours."""
         self.pid: int | None = None
         self.quick_deaths = 0
-        """How often in a row it lived shorter than `QUICK_DEATH_S`."""
+        """Deaths in a row, each within `QUICK_DEATH_S` of its start."""
         self._overseer = overseer
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -87,7 +87,7 @@ class Child:
         """Start it and keep it running.
 
         Raises:
-            OSError: no process could be made, or its log can't be written.
+            OSError: the process can't be started, or its log can't be written.
         """
         if self.log is not None:
             self.log.write_bytes(b"")
@@ -96,7 +96,7 @@ class Child:
 
     async def stop(self) -> None:
         """SIGTERM, wait `stop_s`, then SIGKILL to the whole group; safe to call twice."""
-        await self._let_go()
+        await self._stop_keeping()
         if self._process is not None and self._process.returncode is None:
             self._signal(signal.SIGTERM)
             with contextlib.suppress(TimeoutError):
@@ -106,13 +106,13 @@ class Child:
 
     async def kill(self) -> None:
         """SIGKILL to the whole group; safe to call twice."""
-        await self._let_go()
+        await self._stop_keeping()
         self._signal(signal.SIGKILL)
         if self._process is not None:
             await self._process.wait()
 
-    def last_words(self) -> str:
-        """The last line in its log, empty if there is none."""
+    def last_log_line(self) -> str:
+        """The last line of its log, empty if there is none."""
         if self.log is None:
             return ""
         with self.log.open("rb") as log:
@@ -120,14 +120,14 @@ class Child:
             lines = log.read().decode(errors="replace").strip().splitlines()
         return lines[-1].strip() if lines else ""
 
-    async def _let_go(self) -> None:
-        """Keep it running no more."""
+    async def _stop_keeping(self) -> None:
+        """Restart it no more."""
         if self._keeper is not None:
             self._keeper.cancel()
             await asyncio.wait({self._keeper})
 
     def _signal(self, number: signal.Signals) -> None:
-        """Send a signal to the process's group, if there is anybody left in it."""
+        """Send a signal to the process group, if it still has a process."""
         if self._process is not None:
             with contextlib.suppress(ProcessLookupError, PermissionError):
                 os.killpg(self._process.pid, number)
@@ -151,7 +151,7 @@ class Child:
         while self._process is not None:
             born = loop.time()
             code = await self._process.wait()
-            self._signal(signal.SIGKILL)  # what it has left in its group
+            self._signal(signal.SIGKILL)  # the rest of its group
             quick = loop.time() - born < QUICK_DEATH_S
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
             self._overseer.ended(self, code)
@@ -174,12 +174,12 @@ class Child:
 
 
 def leashed(command: Sequence[str]) -> Sequence[str]:
-    """The command, killed when the thread that starts it ends, where there is that (Linux)."""
+    """The command such that, on Linux, it is killed when the thread that starts it ends."""
     if sys.platform != "linux":
         return command
     return (sys.executable, "-I", "-S", "-c", _LEASH, str(os.getpid()), *command)
 
 
 def _ending(code: int) -> str:
-    """What an exit code says: `exit code 1`, `SIGKILL`."""
+    """An exit code in words: `exit code 1`, `SIGKILL`."""
     return f"exit code {code}" if code >= 0 else signal.Signals(-code).name

@@ -1,4 +1,4 @@
-"""Being told to stop by a signal."""
+"""Signals that stop a process, and work that they cancel."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from collections.abc import Coroutine, Iterator
 
 @contextlib.contextmanager
 def stop_signals() -> Iterator[asyncio.Event]:
-    """An event that SIGINT and SIGTERM set, and SIGHUP unless it is ignored (`nohup`)."""
+    """An event that SIGINT and SIGTERM set, and SIGHUP unless the process ignores it (`nohup`)."""
     numbers = [signal.SIGINT, signal.SIGTERM]
     if signal.getsignal(signal.SIGHUP) is not signal.SIG_IGN:
         numbers.append(signal.SIGHUP)
@@ -26,10 +26,10 @@ def stop_signals() -> Iterator[asyncio.Event]:
 
 
 async def unless(stop: asyncio.Event, work: Coroutine[None, None, None]) -> None:
-    """Do the work; cancel it when a signal comes first. Either way it has ended on return.
+    """Do the work, but cancel it when `stop` is set first; on return the work has ended.
 
     Raises:
-        Exception: whatever the work raised.
+        Exception: what the work raised.
     """
     doing = asyncio.ensure_future(work)
     stopped = asyncio.ensure_future(stop.wait())

@@ -68,7 +68,7 @@ import logging
 from relayline.activities.model.port import Prompt
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.activities.tool.toolbox.web import fetch_url_with
-from relayline.wiring import run_process
+from relayline.runtime.process import run_process
 
 async def serve(settings):
     logging.getLogger("ours").info("at work")

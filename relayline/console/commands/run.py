@@ -1,0 +1,136 @@
+"""`relayline run` and `watch`: submit a run, show it as it happens."""
+
+from __future__ import annotations
+
+import asyncio
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Annotated
+
+import typer
+
+from relayline.console.options import RunId, Url, asked
+
+if TYPE_CHECKING:
+    from pydantic import JsonValue
+
+    from relayline.client.client import ApiClient
+
+# ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
+
+INTERRUPTED = 130
+TERMINATED = 143
+
+AsJson = Annotated[
+    bool, typer.Option("--json", help="Print one event per line as JSON, and nothing else.")
+]
+Limits = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=NUMBER",
+        help="A limit of the run, such as max_steps=20; may be repeated.",
+        show_default=False,
+    ),
+]
+Metadata = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE", help="Metadata of the run; may be repeated.", show_default=False
+    ),
+]
+
+
+class RunCommands:
+    """The commands; they exit with 1 and one line if the API refuses or does not answer."""
+
+    def __init__(self, address: Callable[[str | None], str]) -> None:
+        """Create the commands.
+
+        Args:
+            address: Gives the API's base URL for a value of `--url`.
+        """
+        self._address = address
+
+    def register(self, app: typer.Typer) -> None:
+        """Add them to a command line."""
+        for command in (self.run, self.watch):
+            app.command()(command)
+
+    def run(  # noqa: PLR0913, PLR0917  one parameter per option
+        self,
+        text: Annotated[
+            str,
+            typer.Argument(
+                metavar="INPUT", help="What the agent must do; `-` reads it from stdin."
+            ),
+        ],
+        agent: Annotated[str, typer.Option(metavar="NAME", help="The agent to run.")] = "assistant",
+        model: Annotated[
+            str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
+        ] = None,
+        limits: Limits = None,
+        metadata: Metadata = None,
+        idempotency_key: Annotated[
+            str | None,
+            typer.Option(
+                metavar="KEY", help="Repeating the request with the same key starts no second run."
+            ),
+        ] = None,
+        watch_it: Annotated[
+            bool, typer.Option("--watch", help="Show the run as it happens.")
+        ] = False,
+        as_json: AsJson = False,
+        url: Url = None,
+    ) -> None:
+        """Start a run and print its id, or watch it with --watch.
+
+        With --watch, exits with 0 if the run completed and with 1 if it ended otherwise.
+        """
+        from relayline.console.arguments import input_text, limits_of, metadata_of
+
+        request: dict[str, JsonValue] = {"agent": agent, "input": input_text(text), "model": model}
+        request["limits"] = limits_of(limits) if limits else None
+        request["metadata"] = metadata_of(metadata) if metadata else None
+        base_url = self._address(url)
+        accepted = asked(
+            base_url, lambda client: client.submit(request, idempotency_key=idempotency_key)
+        )
+        if watch_it:
+            _follow(base_url, accepted.run_id, as_json=as_json)
+        elif as_json:
+            typer.echo(accepted.model_dump_json(exclude_none=True))
+        else:
+            typer.echo(accepted.run_id)
+            typer.echo(f"watch it with: relayline watch {accepted.run_id}", err=True)
+
+    def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
+        """Show a run live, from its start; Ctrl-C detaches.
+
+        Exits with 0 if the run completed and with 1 if it ended otherwise.
+        """
+        base_url = self._address(url)
+        asked(base_url, lambda client: client.get(run_id))  # fails at once if there is no such run
+        _follow(base_url, run_id, as_json=as_json)
+
+
+def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
+    from relayline.console.tty.watch import watch, watch_json
+    from relayline.console.tty.wheel import steerable, watch_and_steer
+    from relayline.contracts.runs import RunStatus
+
+    async def show(client: ApiClient) -> RunStatus:
+        if as_json:
+            return await watch_json(client, run_id, sys.stdout, sys.stderr)
+        if sys.stdin and steerable(sys.stdin, sys.stdout):
+            return await watch_and_steer(client, run_id, sys.stdout, sys.stdin)
+        return await watch(client, run_id, sys.stdout, sys.stderr)
+
+    try:
+        status = asked(base_url, show)
+    except (KeyboardInterrupt, asyncio.CancelledError) as error:
+        back = f"relayline watch {run_id} --url {base_url}"
+        typer.echo(f"\ndetached; the run continues. Come back with: {back}", err=True)
+        interrupted = isinstance(error, KeyboardInterrupt)
+        raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
+    if status is not RunStatus.COMPLETED:
+        raise typer.Exit(1)

@@ -1,0 +1,77 @@
+"""What all processes share: settings, logs, exit code, and the journal that they open."""
+
+from __future__ import annotations
+
+import logging
+import os
+import sys
+from collections.abc import AsyncIterator, Callable, Coroutine
+from contextlib import asynccontextmanager
+from typing import NoReturn
+
+import uvloop
+
+from relayline.journal.port import Journal
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.log_lines import LogLine
+from relayline.runtime.settings import BadSettings, Settings, load_settings
+
+_URL_LOGGERS = ("httpx", "httpx2")
+"""Loggers that log the URL of every request, with passwords and tokens in it."""
+
+
+def build_journal(settings: Settings) -> Journal:
+    """The journal that the settings name; it opens nothing before its first use."""
+    if settings.journal_dsn is None:
+        return SqliteJournal(settings.journal_path)
+    from relayline.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  only Postgres needs the driver
+
+    return PostgresJournal(settings.journal_dsn, relaxed_deltas=settings.relaxed_deltas)
+
+
+@asynccontextmanager
+async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
+    """The journal, checked to take writes; closed at the end.
+
+    Raises:
+        JournalUnavailable: it does not take writes; the message says what to do.
+    """
+    journal = build_journal(settings)
+    try:
+        await journal.check()
+        yield journal
+    finally:
+        await journal.close()
+
+
+def run_process(
+    name: str,
+    serve: Callable[[Settings], Coroutine[None, None, None]],
+    *expected: type[Exception],
+) -> NoReturn:
+    """Run `serve` with the settings of the environment, then exit the process with 0.
+
+    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1. Exits
+    by `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
+    """
+    foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
+    _log_to_stderr()
+    code = 0
+    try:
+        uvloop.run(serve(load_settings()))
+    except foreseen as error:
+        sys.stderr.write(f"relayline {name}: {error}\n")
+        code = 1
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+    os._exit(code)
+
+
+def _log_to_stderr() -> None:
+    """Log from INFO up, one line per record."""
+    handler = logging.StreamHandler()
+    handler.setFormatter(LogLine())
+    logging.basicConfig(level=logging.INFO, handlers=[handler])
+    for logger in _URL_LOGGERS:
+        logging.getLogger(logger).setLevel(logging.WARNING)
