@@ -1,6 +1,6 @@
 -- One server, three databases, two roles that see nothing of each other. Run by psql (15 or newer) as a superuser, or as a
 -- role with CREATEROLE and CREATEDB, such as the admin of a managed server; twice does no harm, and sets the passwords anew.
--- The image `postgres` runs it when it makes its volume; docs/deploy.md says when it is run by hand.
+-- The image `postgres` runs it when it makes its volume; docs/operate/deploy.md says when it is run by hand.
 \set ON_ERROR_STOP on
 \getenv temporal_password TEMPORAL_DB_PASSWORD
 \getenv relayline_password RELAYLINE_DB_PASSWORD
