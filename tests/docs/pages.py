@@ -15,11 +15,15 @@ PAGES = sorted(
 _FENCE = re.compile(r"^```(\w*)\n(.*?)^```$", re.DOTALL | re.MULTILINE)
 _HEADING = re.compile(r"^#+ (.+)$", re.MULTILINE)
 _LINK = re.compile(r"(?<!!)\[[^\]]*\]\(([^)\s]+)\)")
-_CODE = re.compile(r"`([^`\n]+)`")
+_CODE = re.compile(r"`([^`]+)`")
 _PATH = re.compile(r"[\w.-]+(?:/[\w.-]+)*/?")
 _SUFFIXES = frozenset(
     {".conf", ".json", ".md", ".patch", ".py", ".sh", ".sql", ".template", ".toml", ".yaml", ".yml"}
 )
+
+
+_MADE = frozenset({".relayline", ".venv"})
+"""Folders that commands make; nothing in them is in the repository."""
 
 
 class Block(NamedTuple):
@@ -69,10 +73,10 @@ def paths(page: Path) -> Iterator[str]:
     That is a file of a kind that there is, or a folder, with a slash in it; or anything below one
     of the folders at the top.
     """
-    top = {entry.name for entry in ROOT.iterdir() if entry.is_dir()}
+    top = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - _MADE
     for code in _CODE.findall(prose(page)):
         first, slash, _ = code.partition("/")
-        if slash and _PATH.fullmatch(code):
+        if slash and first not in _MADE and _PATH.fullmatch(code):
             is_file = Path(code).suffix in _SUFFIXES
             if is_file or code.endswith("/") or first in top:
                 yield code
