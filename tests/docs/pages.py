@@ -22,8 +22,8 @@ _SUFFIXES = frozenset(
 )
 
 
-_MADE = frozenset({".relayline", ".venv"})
-"""Folders that commands make; nothing in them is in the repository."""
+_ELSEWHERE = frozenset({".relayline", ".venv", "src"})
+"""Folders that are not in the repository: commands make them, or a decision was against them."""
 
 
 class Block(NamedTuple):
@@ -73,10 +73,10 @@ def paths(page: Path) -> Iterator[str]:
     That is a file of a kind that there is, or a folder, with a slash in it; or anything below one
     of the folders at the top.
     """
-    top = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - _MADE
+    top = {entry.name for entry in ROOT.iterdir() if entry.is_dir()} - _ELSEWHERE
     for code in _CODE.findall(prose(page)):
         first, slash, _ = code.partition("/")
-        if slash and first not in _MADE and _PATH.fullmatch(code):
+        if slash and first not in _ELSEWHERE and _PATH.fullmatch(code):
             is_file = Path(code).suffix in _SUFFIXES
             if is_file or code.endswith("/") or first in top:
                 yield code
