@@ -2,13 +2,10 @@
 
 from __future__ import annotations
 
-import importlib
 import json
 import os
-import sys
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
-from types import ModuleType
 
 import pytest
 
@@ -18,6 +15,7 @@ from relayline.catalog.load import load_catalog
 from relayline.contracts.compaction import KeepLast, Summarise
 from relayline.contracts.runs import Limits, ToolSpec
 from tests.dev_stack import DevStack
+from tests.docs.modules import importable
 from tests.docs.pages import ROOT, blocks
 from tests.runs.test_readme import run_blocks
 
@@ -26,20 +24,11 @@ MODULE = "shop"
 
 
 @pytest.fixture
-def shop(tmp_path: Path) -> Iterator[ModuleType]:
-    """The page's blocks as one module."""
-    (tmp_path / f"{MODULE}.py").write_text("\n".join(blocks(PAGE, "python")))
-    sys.path.insert(0, str(tmp_path))
-    try:
-        yield importlib.import_module(MODULE)
-    finally:
-        sys.path.remove(str(tmp_path))
-        del sys.modules[MODULE]
-
-
-@pytest.fixture
-def catalog(shop: ModuleType, tmp_path: Path) -> Catalog:
-    return load_catalog(MODULE, build_toolbox(ToolboxConfig(files_root=tmp_path)), "rehearsal")
+def catalog(tmp_path: Path) -> Iterator[Catalog]:
+    """Of the page's blocks as one module."""
+    toolbox = build_toolbox(ToolboxConfig(files_root=tmp_path))
+    with importable(MODULE, "\n".join(blocks(PAGE, "python")), tmp_path):
+        yield load_catalog(MODULE, toolbox, "rehearsal")
 
 
 @pytest.fixture(scope="module")

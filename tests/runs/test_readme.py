@@ -13,6 +13,7 @@ import pytest
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.catalog.load import load_catalog
 from tests.dev_stack import DevStack
+from tests.docs.modules import importable
 from tests.docs.pages import PAGES, ROOT, blocks
 from tests.postgres_server import PostgresServer
 
@@ -101,13 +102,9 @@ def test_every_make_target_that_is_named_exists(page: Path) -> None:
 
 
 def test_the_example_module_loads_with_its_tools(tmp_path: Path) -> None:
-    (tmp_path / "shop.py").write_text(CATALOG)
-    sys.path.insert(0, str(tmp_path))
-    try:
-        toolbox = build_toolbox(ToolboxConfig(files_root=tmp_path))
+    toolbox = build_toolbox(ToolboxConfig(files_root=tmp_path))
+    with importable("shop", CATALOG, tmp_path):
         catalog = load_catalog("shop", toolbox, "rehearsal")
-    finally:
-        sys.path.remove(str(tmp_path))
     assert [spec.name for spec in catalog.agents["clerk"].tools] == ["price", "calculate"]
 
 
