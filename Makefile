@@ -52,7 +52,7 @@ bench-scale: setup  ## the same for a journal in Postgres, with several workers 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code
 	$(BIN)/python -m tests.histories.record
 
-docs: setup  ## write the tables that docs take from the code anew
+docs: setup  ## write the tables that docs take from the code
 	$(BIN)/python -m tests.docs.tables
 
 clean:

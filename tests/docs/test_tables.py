@@ -20,7 +20,7 @@ BY_NAME = {table.name: table for table in TABLES}
 @pytest.mark.parametrize("table", TABLES, ids=lambda table: table.name)
 def test_table_is_that_of_the_code(table: Table) -> None:
     text = table.page.read_text()
-    assert table.written_into(text) == text, f"write it anew: {COMMAND}"
+    assert table.written_into(text) == text, f"run {COMMAND}"
 
 
 def test_command_that_writes_them_exists() -> None:
