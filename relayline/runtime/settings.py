@@ -65,7 +65,7 @@ class Settings(BaseSettings):
     """Base URL of the local model's server; set by `relayline dev --local-model`."""
 
     api_host: str = "127.0.0.1"
-    """Address that the API listens on; `0.0.0.0` for every IPv4 address of the host."""
+    """Address that the API listens on."""
     api_port: int = Field(default=8000, ge=0, le=65535)
     """0 takes a free one. `tcp://HOST:PORT` counts as not set: Kubernetes tells every pod so of a
     Service that is named `relayline-api`, whether it wants to know or not."""
@@ -80,7 +80,7 @@ class Settings(BaseSettings):
     max_input_bytes: int = Field(default=256 * 1024, ge=1)
     """Size of a run's input, UTF-8."""
     max_metadata_keys: int = Field(default=16, ge=0)
-    """Keys of a run's metadata."""
+    """Most keys in the metadata of a run."""
     max_streams_per_client: int = Field(default=64, ge=1)
     """Open streams per client address, in each API process; behind a proxy, see
     `forwarded_allow_ips`."""
