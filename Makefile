@@ -9,7 +9,7 @@ SIDE_BY_SIDE ?= 2
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
 
-.PHONY: setup dev demo test chaos check fix bench bench-scale histories clean
+.PHONY: setup dev demo test chaos check fix bench bench-scale histories docs clean
 
 setup: $(STAMP)
 
@@ -51,6 +51,9 @@ bench-scale: setup  ## the same for a journal in Postgres, with several workers 
 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code
 	$(BIN)/python -m tests.histories.record
+
+docs: setup  ## write the tables that docs take from the code
+	$(BIN)/python -m tests.docs.tables
 
 clean:
 	rm -rf $(VENV) .relayline .mypy_cache .ruff_cache .pytest_cache .hypothesis

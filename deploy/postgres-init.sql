@@ -1,12 +1,12 @@
--- One server, three databases, two roles that see nothing of each other. Run by psql (15 or newer) as a superuser, or as a
--- role with CREATEROLE and CREATEDB, such as the admin of a managed server; twice does no harm, and sets the passwords anew.
--- The image `postgres` runs it when it makes its volume; docs/deploy.md says when it is run by hand.
+-- One server, three databases, two roles that cannot see each other's data. Run by psql (15 or newer) as a superuser, or as a
+-- role with CREATEROLE and CREATEDB, such as the admin of a managed server; running it again is safe, and sets the passwords again.
+-- The image `postgres` runs it when it makes its volume; docs/operate/deploy.md says when to run it by hand.
 \set ON_ERROR_STOP on
 \getenv temporal_password TEMPORAL_DB_PASSWORD
 \getenv relayline_password RELAYLINE_DB_PASSWORD
 \getenv own_password ADMIN_DB_PASSWORD
 
--- roles without passwords would be of no use: without both, nothing is changed
+-- roles without passwords would be useless: unless both are given, nothing is changed
 \set given false
 \if :{?temporal_password}
   \if :{?relayline_password}
@@ -28,7 +28,7 @@ ALTER ROLE relayline PASSWORD :'relayline_password';
 ALTER ROLE CURRENT_USER PASSWORD :'own_password';
 \endif
 
--- who is no superuser may give a database only to a role that it belongs to
+-- a role that is no superuser may give a database only to a role that it is a member of
 GRANT temporal, relayline TO CURRENT_USER;
 
 SELECT format('CREATE DATABASE %I OWNER %I', name, owner)

@@ -1,11 +1,11 @@
 #!/bin/sh
-# Makes the namespace of TEMPORAL_NAMESPACE with what Relayline needs there; twice, or from two places, does no harm.
-# Where: TEMPORAL_ADDRESS and whatever else the `temporal` CLI reads. How long ended runs are kept: RETENTION, e.g. 7d.
+# Makes the namespace of TEMPORAL_NAMESPACE with what Relayline needs there; safe to run again, or twice at the same time.
+# Reads TEMPORAL_ADDRESS and whatever else the `temporal` CLI reads, and RETENTION: how long ended runs are kept, e.g. 7d.
 set -eu
 
 attributes="RunStatus AgentName Tenant"
 
-# Try once a second; a server that starts, or has just made a namespace, needs some seconds.
+# Retry once a second, for a minute: a server that starts, or has just made a namespace, needs some seconds.
 patiently() {
     left=60
     until "$@"; do

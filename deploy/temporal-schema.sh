@@ -1,5 +1,5 @@
 #!/bin/sh
-# Brings the schemas of Temporal's two databases to the version of this image; does nothing where they are.
+# Brings the schemas of Temporal's two databases to the version of this image; does nothing if they are.
 # Password: SQL_PASSWORD. The databases are made by postgres-init.sql.
 set -eu
 

@@ -56,7 +56,7 @@ def test_passwords_and_keys_stay_out_of_git(repository: Path) -> None:
 def test_what_commands_of_the_docs_leave_behind_stays_out_of_git_and_images(
     repository: Path,
 ) -> None:
-    told = (ROOT / "docs" / "deploy.md").read_text()
+    told = (ROOT / "docs" / "operate" / "deploy.md").read_text()
     left = {*re.findall(r"--wheel-dir (\w+)", told), *re.findall(r"> (\w+\.dump)", told)}
     assert left >= {"wheels", "relayline.dump"}
     patterns = (ROOT / ".dockerignore").read_text().splitlines()

@@ -1,4 +1,4 @@
-"""docs/deploy.md speaks of services, settings, metrics, commands and files that there are."""
+"""docs/operate/deploy.md names services, settings, metrics, commands and files that exist."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from relayline.contracts.runs import TASK_QUEUE
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 from tests.deploy.files import ROOT, compose, defaults
 
-TEXT = (ROOT / "docs" / "deploy.md").read_text()
+TEXT = (ROOT / "docs" / "operate" / "deploy.md").read_text()
 SHELL = "\n".join(re.findall(r"^```(?:sh|text)\n(.*?)^```", TEXT, re.DOTALL | re.MULTILINE))
 SERVICES = compose()["services"]
 
@@ -66,9 +66,9 @@ def test_commands_that_are_named_exist() -> None:
 
 
 def test_files_and_pages_that_are_named_exist() -> None:
-    for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w.-]+\.md)\)", TEXT):
+    for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w./-]+\.md)\)", TEXT):
         [name] = filter(None, path)
-        assert (ROOT / name).exists() or (ROOT / "docs" / name).exists(), name
+        assert (ROOT / name).exists() or (ROOT / "docs" / "operate" / name).exists(), name
 
 
 def test_what_kubernetes_tells_of_a_service_stops_no_pod(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -81,4 +81,4 @@ def test_what_kubernetes_tells_of_a_service_stops_no_pod(monkeypatch: pytest.Mon
 
 
 def test_readme_leads_there() -> None:
-    assert "docs/deploy.md" in (ROOT / "README.md").read_text()
+    assert "docs/operate/deploy.md" in (ROOT / "README.md").read_text()

@@ -1,4 +1,4 @@
-"""The commands of docs/deploy.md bring databases back as they were dumped, or change nothing."""
+"""Commands of docs/operate/deploy.md bring databases back as they were dumped, or do nothing."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from tests.deploy.files import ROOT
 from tests.deploy.stand import Stand
 from tests.postgres_server import PostgresServer
 
-DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+DEPLOY = (ROOT / "docs" / "operate" / "deploy.md").read_text()
 DOCKER = """#!/bin/sh
 [ "$2 $3 $4" = 'exec -T postgres' ] || exit 0
 shift 4

@@ -27,7 +27,7 @@ SCRIPT = [
     {"say": "done"},
 ]
 REQUEST = {"agent": "assistant", "input": json.dumps({"rehearse": SCRIPT})}
-DEPLOY = (ROOT / "docs" / "deploy.md").read_text()
+DEPLOY = (ROOT / "docs" / "operate" / "deploy.md").read_text()
 DOCKER = """#!/bin/sh
 case "$2" in
     run) while [ "$1" != temporal-namespace ]; do shift; done; shift; exec temporal "$@" ;;
