@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-from temporalio.service import RPCError, RPCStatusCode
-
-from relayline.api.errors import ApiError
+from relayline.api.errors import TooManyCommands
 from relayline.api.temporal.execution import Execution
 from relayline.contracts.commands import CommandKind
 
@@ -17,19 +15,9 @@ _RESERVE = frozenset(
     {CommandKind.RESUME, CommandKind.CANCEL, CommandKind.DECIDE, CommandKind.ANSWER}
 )
 """What a run may be waiting for: these are taken up to twice as much."""
-_OUT_OF_SIGNALS = "limit for signal events"
-"""In what Temporal says to a signal that is one too many for the execution."""
 
 
-class TooManyCommands(ApiError):
-    """The run has had so many commands, or such long ones, in this step that it takes no more."""
-
-    status = 429
-    slug = "too-many-commands"
-    title = "The run has had too many commands"
-
-
-def check(kind: CommandKind, execution: Execution) -> None:
+def check_capacity(kind: CommandKind, execution: Execution) -> None:
     """See that the run has room for a command of that kind.
 
     Raises:
@@ -44,16 +32,3 @@ def check(kind: CommandKind, execution: Execution) -> None:
         f"its history to {events} events and {size} bytes",
         run_id=execution.run_id,
     )
-
-
-def check_refusal(run_id: str, error: RPCError) -> None:
-    """See that it was not for the number of signals that Temporal has refused one.
-
-    Raises:
-        TooManyCommands: it was.
-    """
-    if error.status is RPCStatusCode.INVALID_ARGUMENT and _OUT_OF_SIGNALS in str(error):
-        raise TooManyCommands(
-            f"{run_id} takes no command before its step is over: Temporal has counted too many",
-            run_id=run_id,
-        ) from error

@@ -7,18 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, Serving, json_response, wants_stream
+from relayline.api.depends import RunId, UsesEvents, UsesProgress, json_response, wants_stream
 from relayline.api.errors import BadRequest, CursorAhead
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
-from relayline.journal.port import CursorExpired, Head
 
 router = APIRouter(prefix="/v1/runs", tags=["events"])
-PAGE_BYTES = 4 * 1024 * 1024
-"""Data of events on a page; one event may be larger."""
-_MAX_DIGITS = 18
-_EMPTY = Head(first_seq=1, last_seq=0, ended=False)
 _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
+_MAX_DIGITS = 18
 
 
 async def cursor_of(
@@ -63,7 +59,7 @@ Cursor = Annotated[int, Depends(cursor_of)]
 )
 async def get_events(
     request: Request,
-    services: Serving,
+    events: UsesEvents,
     run_id: RunId,
     cursor: Cursor,
     limit: Annotated[
@@ -75,52 +71,24 @@ async def get_events(
     A stream whose last frame is `events.lost` (its id is empty) has shown events that a crash of
     the journal's storage took away: drop what was shown and read on from the start.
     """
-    head = await services.views.exists(run_id) or _EMPTY
-    stream = wants_stream(request)
-    if stream and head.ended and cursor >= head.last_seq:
-        return Response(status_code=204)
-    _check(cursor, head)
-    if stream:
-        seat = services.streams.reserve(request)
-        viewer = services.feed.view(run_id, cursor, head.last_seq)
-        return services.streams.respond(viewer, seat)
-    events = await services.journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
-    newest = events[-1].seq if events else cursor
-    newest_ends = events[-1].ends_run if events else head.ended
-    ended = newest_ends and newest >= head.last_seq
-    listed = ",".join(event.envelope_json() for event in events)
-    return Response(
-        f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}',
-        media_type="application/json",
-    )
-
-
-def _check(cursor: int, head: Head) -> None:
-    """Refuse a cursor that the journal can't serve.
-
-    Raises:
-        CursorAhead: it is beyond the newest event.
-        CursorExpired: events after it were swept.
-    """
-    if cursor > head.last_seq:
-        raise CursorAhead(
-            f"the cursor is {cursor} and the newest event has seq {head.last_seq}",
-            newest=head.last_seq,
-        )
-    if cursor + 1 < head.first_seq:
-        raise CursorExpired(head.first_seq)
+    if wants_stream(request):
+        return await events.stream(request, run_id, cursor) or Response(status_code=204)
+    page = await events.page(run_id, cursor, limit)
+    return Response(page, media_type="application/json")
 
 
 @router.get(
     "/{run_id}/progress",
     response_model=ProgressView,
-    responses={200: {"description": "JSON, or one SSE frame per change", "content": _STREAM}},
+    responses={
+        200: {
+            "description": "JSON, or one SSE frame per change",
+            "content": _STREAM,
+        }
+    },
 )
-async def get_progress(request: Request, services: Serving, run_id: RunId) -> Response:
+async def get_progress(request: Request, progress: UsesProgress, run_id: RunId) -> Response:
     """Where the run stands; with `Accept: text/event-stream`, each change until its end."""
-    if not wants_stream(request):
-        return json_response(await services.board.current(run_id))
-    head = await services.views.exists(run_id)
-    seat = services.streams.reserve(request)
-    viewer = services.board.view(run_id, head.last_seq if head else 0)
-    return services.streams.respond(viewer, seat)
+    if wants_stream(request):
+        return await progress.stream(request, run_id)
+    return json_response(await progress.current(run_id))

@@ -14,8 +14,11 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from relayline.api.errors import BadRequest
+from relayline.api.runs.views import LinkMaker
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.stuck import StuckRuns
+from relayline.contracts.answers import RunList, RunListItem
 from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
 from relayline.workflows.agent_run import AgentRun
 
@@ -33,7 +36,7 @@ _EXECUTION_STATUS = {
 }
 
 
-class Place(NamedTuple):
+class ListCursor(NamedTuple):
     """Where a run stands in the list; the greater one comes first."""
 
     started_at: datetime
@@ -45,7 +48,7 @@ class Place(NamedTuple):
         return base64.urlsafe_b64encode(text.encode()).decode()
 
     @classmethod
-    def decode(cls, cursor: str) -> Place:
+    def decode(cls, cursor: str) -> ListCursor:
         """The place of a cursor.
 
         Raises:
@@ -59,6 +62,45 @@ class Place(NamedTuple):
             raise BadRequest(
                 "cursor: not one that this list has given", slug="invalid-cursor", field="cursor"
             ) from error
+
+
+class Listing:
+    """Lists runs, newest first."""
+
+    def __init__(self, gateway: Gateway, stuck_runs: StuckRuns, links: LinkMaker) -> None:
+        self._gateway = gateway
+        self._stuck_runs = stuck_runs
+        self._links = links
+
+    async def page(
+        self, status: RunStatus | None, agent: str | None, limit: int, cursor: str | None
+    ) -> RunList:
+        """At most `limit` runs after the cursor that match; `agent` must be a valid agent name.
+
+        Raises:
+            BadRequest: no list has given this cursor.
+            TemporalUnavailable: Temporal can't be asked.
+        """
+        before = ListCursor.decode(cursor) if cursor is not None else None
+        page, after = await newest(self._gateway, query_for(status, agent), limit, before)
+        attention = await self._stuck_runs.reasons(page)
+        runs = tuple(map(self._item, page, attention))
+        return RunList(runs=runs, cursor=after.encode() if after else None)
+
+    def _item(self, execution: Execution, attention: str | None) -> RunListItem:
+        request, memo = execution.request, execution.memo
+        return RunListItem(
+            run_id=execution.run_id,
+            agent=request.agent if request else None,
+            model=request.model if request else None,
+            status=execution.status,
+            step=memo.step,
+            waiting_for=() if execution.status.ended else memo.waiting_for,
+            attention=attention,
+            created_at=execution.submitted_at,
+            ended_at=execution.closed_at,
+            links=self._links(execution.run_id),
+        )
 
 
 def query_for(status: RunStatus | None, agent: str | None) -> str:
@@ -81,8 +123,8 @@ def query_for(status: RunStatus | None, agent: str | None) -> str:
 
 
 async def newest(
-    gateway: Gateway, query: str, limit: int, before: Place | None, window: int = WINDOW
-) -> tuple[list[Execution], Place | None]:
+    gateway: Gateway, query: str, limit: int, before: ListCursor | None, window: int = WINDOW
+) -> tuple[list[Execution], ListCursor | None]:
     """At most `limit` executions, newest first, and the place to go on from; None at the end."""
     upper = before.started_at if before else datetime.now(UTC) + timedelta(minutes=5)
     query = f"{query} AND StartTime <= '{_stamp(upper)}'"
@@ -132,8 +174,8 @@ async def _all(gateway: Gateway, query: str) -> list[Execution]:
             return found
 
 
-def _place(execution: Execution) -> Place:
-    return Place(execution.started_at, execution.run_id)
+def _place(execution: Execution) -> ListCursor:
+    return ListCursor(execution.started_at, execution.run_id)
 
 
 def _stamp(moment: datetime) -> str:

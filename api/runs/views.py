@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.stuck import Attention
-from relayline.api.temporal.terminal import Closer
+from relayline.api.temporal.stuck import StuckRuns
+from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
@@ -41,14 +41,14 @@ class Views:
         journal: Journal,
         gateway: Gateway,
         links: LinkMaker,
-        closer: Closer,
-        attention: Attention,
+        terminal_facts: TerminalFacts,
+        stuck_runs: StuckRuns,
     ) -> None:
         self._journal = journal
         self._gateway = gateway
-        self._links = links
-        self._closer = closer
-        self._attention = attention
+        self.links = links
+        self._terminal_facts = terminal_facts
+        self._stuck_runs = stuck_runs
 
     async def find(self, run_id: str) -> RunView:
         """The run.
@@ -61,7 +61,7 @@ class Views:
         """
         head, trouble = await self._head(run_id)
         if view := await self._ended(run_id, head):
-            return view if view.agent else await self._introduced(view)
+            return view if view.agent else await self._with_request(view)
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
@@ -69,7 +69,7 @@ class Views:
                 raise
             return await self._from_facts(run_id)
         if execution:
-            settled = None if trouble else await self._after_all(execution)
+            settled = None if trouble else await self._closed_by_temporal(execution)
             return settled or await self._of_execution(execution)
         if trouble:
             raise trouble
@@ -79,7 +79,7 @@ class Views:
             raise RunExpired(f"the events of {run_id} are past retention", run_id=run_id)
         return await self._from_facts(run_id)
 
-    async def exists(self, run_id: str) -> Head | None:
+    async def head(self, run_id: str) -> Head | None:
         """The journal's bounds of a run; None when only Temporal knows it yet.
 
         Raises:
@@ -93,7 +93,7 @@ class Views:
         execution = await self._gateway.execution(run_id)
         if execution is None:
             raise UnknownRun(run_id)
-        return await self._settled(execution) if execution.status.ended else None
+        return await self._head_with_end(execution) if execution.status.ended else None
 
     async def _of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
@@ -108,12 +108,12 @@ class Views:
             usage=memo.usage,
             step=memo.step,
             waiting_for=() if ended else memo.waiting_for,
-            attention=await self._attention.of(execution),
+            attention=await self._stuck_runs.reason(execution),
             limits=request.limits if request else None,
             metadata=request.metadata if request else None,
             created_at=execution.submitted_at,
             ended_at=execution.closed_at,
-            links=self._links(execution.run_id),
+            links=self.links(execution.run_id),
         )
 
     async def _head(self, run_id: str) -> tuple[Head | None, JournalUnavailable | None]:
@@ -122,7 +122,7 @@ class Views:
         except JournalUnavailable as error:
             return None, error
 
-    async def _after_all(self, execution: Execution) -> RunView | None:
+    async def _closed_by_temporal(self, execution: Execution) -> RunView | None:
         """A run that Temporal has closed: from its terminal fact, which it has now.
 
         One that an operator is just resetting may look closed, by the execution that was left.
@@ -130,30 +130,30 @@ class Views:
         if not execution.status.ended:
             return None
         try:
-            head = await self._settled(execution)
+            head = await self._head_with_end(execution)
         except (JournalUnavailable, TemporalUnavailable):
             return None
         if head is None or not head.ended:
-            goes_on = await self._gateway.execution(execution.run_id)
-            return await self._of_execution(goes_on or execution)
+            newest = await self._gateway.execution(execution.run_id)
+            return await self._of_execution(newest or execution)
         view = await self._ended(execution.run_id, head)
-        return _introduce(view, execution) if view else None
+        return _add_request(view, execution) if view else None
 
-    async def _settled(self, execution: Execution) -> Head | None:
+    async def _head_with_end(self, execution: Execution) -> Head | None:
         """The bounds of a run that Temporal has closed, with its terminal fact in place."""
         head = await self._journal.head(execution.run_id)
         if head is None or not head.ended:
-            await self._closer.close(execution.run_id)
+            await self._terminal_facts.ensure(execution.run_id)
             head = await self._journal.head(execution.run_id)
         return head
 
-    async def _introduced(self, view: RunView) -> RunView:
+    async def _with_request(self, view: RunView) -> RunView:
         """A run that ended before it began: what was asked for, Temporal knows."""
         try:
             execution = await self._gateway.execution(view.run_id)
         except TemporalUnavailable:
             return view
-        return _introduce(view, execution) if execution else view
+        return _add_request(view, execution) if execution else view
 
     async def _ended(self, run_id: str, head: Head | None) -> RunView | None:
         """From the terminal fact; None if there is none or it was swept."""
@@ -179,7 +179,7 @@ class Views:
             agent=None,
             status=RunStatus.RUNNING,
             source="journal",
-            links=self._links(run_id),
+            links=self.links(run_id),
         )
         standing = Standing()
         for fact in facts:
@@ -206,7 +206,7 @@ class LinkMaker:
         )
 
 
-def _introduce(view: RunView, execution: Execution) -> RunView:
+def _add_request(view: RunView, execution: Execution) -> RunView:
     """The run with what was asked for, where its own facts don't tell."""
     if view.agent is None and (request := execution.request):
         view.agent, view.model = request.agent, request.model

@@ -15,7 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from relayline.api.errors import TooLarge
-from relayline.api.streams.sse import CONNECTION
+from relayline.api.serving.connection import CONNECTION
 
 SEND_BUFFER_BYTES = 128 * 1024
 """Of the kernel, per connection: a client that does not read is noticed after that much."""

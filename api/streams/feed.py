@@ -12,7 +12,7 @@ from contextlib import aclosing
 from relayline.api.serving.metrics import Metrics
 from relayline.api.streams.frames import LOST, UNAVAILABLE, frame, notice
 from relayline.api.streams.sse import Subscriber
-from relayline.api.streams.watchdog import Silence
+from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 
@@ -62,14 +62,14 @@ class Viewer(Watch):
         super().__init__(channel)
         self.position = position
         self._noticed = 0
-        self._told_of_loss = False
+        self._loss_sent = False
         self._page: deque[StoredEvent] = deque()
 
     async def next_chunk(self) -> bytes | None:
         """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
         channel = self.channel
         if channel.loss:
-            told, self._told_of_loss = self._told_of_loss, True
+            told, self._loss_sent = self._loss_sent, True
             return None if told else channel.loss
         if self._page or channel.first - 1 > self.position:
             return await self._from_journal()
@@ -136,7 +136,7 @@ class Channel:
         """True when nothing more will come."""
         self.loss = b""
         """What every viewer is told at last when events that were given out have been lost."""
-        self.heard_at = asyncio.get_running_loop().time()
+        self.last_event_at = asyncio.get_running_loop().time()
         """When something came last, on the loop's clock."""
         self.delivered = 0
         """Events given to viewers and not yet told to the metrics, which would cost too much."""
@@ -144,7 +144,7 @@ class Channel:
         """What is told of now that the run lacks; empty when it lacks nothing."""
         self.notices = 0
         """How many there were."""
-        self._lacking: str | None = None
+        self._missing: str | None = None
         self._newest: StoredEvent | None = None
         self._feed = feed
         self._frames: list[bytes] = []
@@ -161,11 +161,11 @@ class Channel:
             end += 1
         return b"".join(self._frames[start:end]), self.first + end - 1
 
-    def lack(self, what: str | None) -> None:
+    def set_missing(self, what: str | None) -> None:
         """Tell every viewer what the run lacks to go on, once for as long as it does."""
-        if what == self._lacking:
+        if what == self._missing:
             return
-        self._lacking = what
+        self._missing = what
         self.notice = b""
         if what is not None:
             self.notices += 1
@@ -223,9 +223,9 @@ class Channel:
         self._newest = newest = batch[-1]
         self.last = newest.seq
         self.over = newest.ends_run
-        self.heard_at = asyncio.get_running_loop().time()
+        self.last_event_at = asyncio.get_running_loop().time()
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
-        self.lack(None)
+        self.set_missing(None)
         self._count()
         self._trim()
         self.wake_all()
@@ -246,10 +246,10 @@ class Channel:
 class Feed:
     """The runs that somebody watches in this process."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, silence: Silence) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, watchdog: Watchdog) -> None:
         self.journal = journal
         self.metrics = metrics
-        self._silence = silence
+        self._watchdog = watchdog
         self._channels: dict[str, Channel] = {}
 
     @property
@@ -273,7 +273,7 @@ class Feed:
 
     def forget(self, channel: Channel) -> None:
         """The next viewer gets a new channel."""
-        self._silence.forget(channel)
+        self._watchdog.forget(channel)
         if self._channels.get(channel.run_id) is channel:
             del self._channels[channel.run_id]
 
@@ -284,7 +284,7 @@ class Feed:
 
     async def close(self) -> None:
         """Stop following anything."""
-        await self._silence.close()
+        await self._watchdog.close()
         channels = list(self._channels.values())
         self._channels.clear()
         for channel in channels:
@@ -295,5 +295,5 @@ class Feed:
         channel = self._channels.get(run_id)
         if channel is None or channel.over:  # over, and perhaps reset since: look again
             channel = self._channels[run_id] = Channel(self, run_id, after)
-            self._silence.mind(channel)
+            self._watchdog.watch(channel)
         return channel

@@ -5,10 +5,12 @@ from __future__ import annotations
 import asyncio
 import logging
 
+from starlette.requests import Request
+
 from relayline.api.errors import ApiError, UnknownRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.sse import Subscriber
+from relayline.api.streams.sse import SseResponse, Streams, Subscriber
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable
@@ -45,21 +47,21 @@ class ProgressViewer(Subscriber):
 class Tracker:
     """One watched run: asks again when the journal shows a fact, and now and then."""
 
-    def __init__(self, board: ProgressBoard, run_id: str, newest: int) -> None:
+    def __init__(self, progress: ProgressFeed, run_id: str, newest: int) -> None:
         self.run_id = run_id
         self.viewers: set[ProgressViewer] = set()
         self.version = 0
         self.frame = b""
         self.over = False
-        self._board = board
-        self._watch = board.feed.watch(run_id, newest)
+        self._progress = progress
+        self._watch = progress.feed.watch(run_id, newest)
         self.task = asyncio.create_task(self._track(), name=f"progress of {run_id}")
 
     def leave(self, viewer: ProgressViewer) -> None:
         """One viewer less; the last one stops the asking."""
         self.viewers.discard(viewer)
         if not self.viewers:
-            self._board.forget(self)
+            self._progress.forget(self)
             self.task.cancel()
 
     async def _track(self) -> None:
@@ -74,12 +76,12 @@ class Tracker:
                     await self._watch.sleep_until(deadline)
         finally:
             self._watch.leave()
-            self._board.forget(self)
+            self._progress.forget(self)
 
     async def _ask(self) -> None:
         """Ask once and tell the viewers what changed; trouble is waited out."""
         try:
-            view = await self._board.current(self.run_id)
+            view = await self._progress.current(self.run_id)
         except UnknownRun:
             self.over = True
         except (ApiError, JournalUnavailable) as error:
@@ -97,11 +99,14 @@ class Tracker:
             self.version += 1
 
 
-class ProgressBoard:
+class ProgressFeed:
     """The progress of runs, asked for once however many want to know."""
 
-    def __init__(self, journal: Journal, gateway: Gateway, views: Views, feed: Feed) -> None:
+    def __init__(
+        self, journal: Journal, gateway: Gateway, views: Views, feed: Feed, streams: Streams
+    ) -> None:
         self.feed = feed
+        self._streams = streams
         self._journal = journal
         self._gateway = gateway
         self._views = views
@@ -126,12 +131,17 @@ class ProgressBoard:
             task.add_done_callback(lambda done: self._asked(run_id, done))
         return await asyncio.shield(task)
 
-    def view(self, run_id: str, newest: int) -> ProgressViewer:
-        """A viewer; `newest` is the journal's newest `seq` now."""
-        tracker = self._trackers.get(run_id)
-        if tracker is None:
-            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
-        return ProgressViewer(tracker)
+    async def stream(self, request: Request, run_id: str) -> SseResponse:
+        """A stream of each change until the run ends.
+
+        Raises:
+            UnknownRun: nobody knows the run.
+            TooManyStreams: the client's address has as many as it may.
+        """
+        head = await self._views.head(run_id)
+        slot = self._streams.reserve(request)
+        viewer = self._view(run_id, head.last_seq if head else 0)
+        return self._streams.respond(viewer, slot)
 
     def forget(self, tracker: Tracker) -> None:
         """The next viewer gets a new tracker."""
@@ -144,6 +154,13 @@ class ProgressBoard:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+    def _view(self, run_id: str, newest: int) -> ProgressViewer:
+        """A viewer; `newest` is the journal's newest `seq` now."""
+        tracker = self._trackers.get(run_id)
+        if tracker is None:
+            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
+        return ProgressViewer(tracker)
 
     def _asked(self, run_id: str, task: asyncio.Task[ProgressView]) -> None:
         del self._asking[run_id]

@@ -15,11 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from relayline.api.errors import TooManyStreams
+from relayline.api.serving.connection import CONNECTION
 from relayline.api.serving.metrics import Metrics
 
-CONNECTION = "relayline.connection"
-"""ASGI extension of our server, functions: `abort` drops the connection with all that is queued,
-`queued` tells how many bytes that are."""
 RETRY = b"retry: 1000\n\n"
 HEARTBEAT = b": \n\n"
 _HEADERS = {
@@ -75,17 +73,17 @@ class Source(Protocol):
         ...
 
 
-class Seat:
+class Slot:
     """The right to hold one stream open; given back once."""
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
-        self._give_back: Callable[[], None] | None = give_back
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
 
     def release(self) -> None:
         """Give it back; safe to call twice."""
-        if self._give_back is not None:
-            self._give_back()
-            self._give_back = None
+        if self._release is not None:
+            self._release()
+            self._release = None
 
 
 class Streams:
@@ -101,7 +99,7 @@ class Streams:
         self._per_client = per_client
         self._heartbeat_s = heartbeat_s
         self._send_timeout_s = send_timeout_s
-        self._seats: Counter[str] = Counter()
+        self._slots: Counter[str] = Counter()
         self._open: set[SseResponse] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._none_open = asyncio.Event()
@@ -114,30 +112,30 @@ class Streams:
         return len(self._open)
 
     @property
-    def seats_taken(self) -> int:
+    def slots_taken(self) -> int:
         """Seats not given back, all clients together."""
-        return self._seats.total()
+        return self._slots.total()
 
-    def reserve(self, request: Request) -> Seat:
-        """A seat for this client.
+    def reserve(self, request: Request) -> Slot:
+        """A slot for this client.
 
         Raises:
             TooManyStreams: the client's address holds as many as it may.
         """
         client = request.client.host if request.client else ""
-        if self._seats[client] >= self._per_client:
+        if self._slots[client] >= self._per_client:
             raise TooManyStreams(
                 f"{client} has {self._per_client} streams open; close one first",
                 limit=self._per_client,
             )
-        self._seats[client] += 1
-        return Seat(lambda: self._stand_up(client))
+        self._slots[client] += 1
+        return Slot(lambda: self._release(client))
 
     def respond(
-        self, source: Source, seat: Seat, headers: dict[str, str] | None = None
+        self, source: Source, slot: Slot, headers: dict[str, str] | None = None
     ) -> SseResponse:
-        """The answer that sends `source`; takes over source and seat."""
-        return SseResponse(self, source, seat, headers)
+        """The answer that sends `source`; takes over source and slot."""
+        return SseResponse(self, source, slot, headers)
 
     async def close(self) -> None:
         """End every stream with a jittered `retry`; those that don't take it are dropped.
@@ -170,10 +168,10 @@ class Streams:
             self._ticker.cancel()
             self._ticker = None
 
-    def _stand_up(self, client: str) -> None:
-        self._seats[client] -= 1
-        if not self._seats[client]:
-            del self._seats[client]
+    def _release(self, client: str) -> None:
+        self._slots[client] -= 1
+        if not self._slots[client]:
+            del self._slots[client]
 
     async def _tick(self) -> None:
         period = min(self._heartbeat_s, self._send_timeout_s) / 4
@@ -182,21 +180,21 @@ class Streams:
             await asyncio.sleep(period)
             now = loop.time()
             for stream in tuple(self._open):
-                stream.look(now, self._heartbeat_s - period, self._send_timeout_s)
+                stream.check(now, self._heartbeat_s - period, self._send_timeout_s)
 
 
 class SseResponse(Response):
     """Sends a source's chunks until it ends, the client goes away, or the server closes."""
 
     def __init__(
-        self, streams: Streams, source: Source, seat: Seat, headers: dict[str, str] | None
+        self, streams: Streams, source: Source, slot: Slot, headers: dict[str, str] | None
     ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({**_HEADERS, **(headers or {})})
         self.source = source
         self._streams = streams
-        self._seat = seat
+        self._slot = slot
         self._gone = False
         self._beat = False
         self._sent_at = 0.0
@@ -216,10 +214,10 @@ class SseResponse(Response):
                 await self._pump(send)
         finally:
             self.source.leave()
-            self._seat.release()
+            self._slot.release()
             self._streams.left(self)
 
-    def look(self, now: float, silent_s: float, stuck_s: float) -> None:
+    def check(self, now: float, silent_s: float, stuck_s: float) -> None:
         """Make it beat after `silent_s` of silence; drop it when nothing is read for `stuck_s`.
 
         The time that a send takes tells nothing: one large event may take a slow reader minutes.

@@ -16,7 +16,7 @@ _TOO_LATE = "Temporal did not answer in time; try again"
 _T = TypeVar("_T")
 
 
-async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
+async def with_deadline(seconds: float, call: Awaitable[_T]) -> _T:
     """The call's answer; the client's own retries may outlast its `rpc_timeout`.
 
     Raises:

@@ -45,7 +45,7 @@ class Execution(NamedTuple):
     of a described run only."""
     queues: frozenset[str] = frozenset()
     """Task queues in which a call of it waits; of a described run only."""
-    held: bool = False
+    activity_paused: bool = False
     """Whether an operator has paused a call of it in Temporal; of a described run only."""
     build_id: str = ""
     """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
@@ -87,7 +87,7 @@ async def execution_of(described: WorkflowExecution) -> Execution:
         task_attempt=raw.pending_workflow_task.attempt,
         waited_s=_waited_s(raw.pending_workflow_task, waiting),
         queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
-        held=State.PENDING_ACTIVITY_STATE_PAUSED in states,
+        activity_paused=State.PENDING_ACTIVITY_STATE_PAUSED in states,
         build_id=versioning.deployment_version.build_id,
         history_events=raw.workflow_execution_info.history_length,
         history_bytes=raw.workflow_execution_info.history_size_bytes,

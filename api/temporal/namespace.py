@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from relayline.api.errors import TemporalUnavailable
-from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.deadline import with_deadline
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
 
 CHECK_S = 5.0
@@ -18,7 +18,7 @@ UNKNOWN = "not known while Temporal does not answer"
 _log = logging.getLogger(__name__)
 
 
-class NamespaceLacking(TemporalUnavailable):
+class UnfitNamespace(TemporalUnavailable):
     """The namespace is not there or lacks what runs need; nothing was started."""
 
     slug = "namespace-unfit"
@@ -48,7 +48,7 @@ class NamespaceCheck:
 
     async def _ask(self) -> str:
         try:
-            warnings = await bounded(CHECK_S, check_namespace(self._client, self._retention))
+            warnings = await with_deadline(CHECK_S, check_namespace(self._client, self._retention))
         except NamespaceUnfit as error:
             return str(error)
         except (TemporalUnavailable, RPCError):

@@ -1,26 +1,74 @@
-"""Which commands Temporal has taken for a run, whether the run has read them or not."""
+"""Commands as signals: sends them, and finds those that Temporal has accepted, read or not."""
 
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable
 from datetime import timedelta
-from typing import get_args
+from typing import assert_never, get_args
 
 from temporalio.api.enums.v1 import PendingWorkflowTaskState
 from temporalio.client import WorkflowHandle
 from temporalio.converter import DataConverter
+from temporalio.service import RPCError, RPCStatusCode
 
-from relayline.contracts.commands import AnyCommand, read_command
+from relayline.api.errors import TooManyCommands
+from relayline.contracts.commands import (
+    Answer,
+    AnyCommand,
+    Cancel,
+    Decide,
+    Pause,
+    Redirect,
+    Resume,
+    read_command,
+)
 from relayline.contracts.runs import RunResult
 from relayline.workflows.agent_run import AgentRun
 
 CALL_TIMEOUT = timedelta(seconds=5)
 LOOK_S = 0.02
+SIGNAL_S = 5.0
+_OUT_OF_SIGNALS = "limit for signal events"
+"""In what Temporal says to a signal that is one too many for the execution."""
 _Handle = WorkflowHandle[AgentRun, RunResult]
 _KINDS: dict[str, type[AnyCommand]] = {kind.kind.value: kind for kind in get_args(AnyCommand)}
 
 
-async def taken_command(
+def send_signal(handle: _Handle, command: AnyCommand) -> Awaitable[None]:
+    """Send the command to its handler in the workflow."""
+    timeout = timedelta(seconds=SIGNAL_S)
+    match command:
+        case Pause():
+            return handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
+        case Resume():
+            return handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
+        case Redirect():
+            return handle.signal(AgentRun.redirect, command, rpc_timeout=timeout)
+        case Cancel():
+            return handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
+        case Decide():
+            return handle.signal(AgentRun.decide, command, rpc_timeout=timeout)
+        case Answer():
+            return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
+        case _:
+            assert_never(command)
+
+
+def check_refusal(run_id: str, error: RPCError) -> None:
+    """See that it was not for the number of signals that Temporal has refused one.
+
+    Raises:
+        TooManyCommands: it was.
+    """
+    if error.status is RPCStatusCode.INVALID_ARGUMENT and _OUT_OF_SIGNALS in str(error):
+        raise TooManyCommands(
+            f"{run_id} takes no command before its step is over: Temporal has counted too many",
+            run_id=run_id,
+        ) from error
+
+
+async def find_signal(
     handle: _Handle, converter: DataConverter, command_id: str
 ) -> AnyCommand | None:
     """The command; None if Temporal has taken none of that id before this call.
@@ -31,7 +79,7 @@ async def taken_command(
     Raises:
         RPCError: Temporal does not know the run, or does not answer.
     """
-    await _settled(handle)
+    await _wait_for_task(handle)
     async for event in handle.fetch_history_events(rpc_timeout=CALL_TIMEOUT):
         signal = event.workflow_execution_signaled_event_attributes
         kind = _KINDS.get(signal.signal_name)
@@ -43,18 +91,18 @@ async def taken_command(
     return None
 
 
-async def _settled(handle: _Handle) -> None:
+async def _wait_for_task(handle: _Handle) -> None:
     """Return when the history has every signal that was taken before.
 
     Those that come while a workflow task is at work are added when it ends: within milliseconds,
     or after its time-out if its worker is gone.
     """
-    task = await _at_work(handle)
-    while task is not None and task == await _at_work(handle):
+    task = await _started_task(handle)
+    while task is not None and task == await _started_task(handle):
         await asyncio.sleep(LOOK_S)
 
 
-async def _at_work(handle: _Handle) -> tuple[int, int] | None:
+async def _started_task(handle: _Handle) -> tuple[int, int] | None:
     """Which workflow task is at work, None if none is: its attempt and when that began."""
     described = await handle.describe(rpc_timeout=CALL_TIMEOUT)
     task = described.raw_description.pending_workflow_task

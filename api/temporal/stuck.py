@@ -11,7 +11,7 @@ from temporalio.service import RPCError
 from relayline.api.errors import TemporalUnavailable
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.workers import Workforce
+from relayline.api.temporal.workers import Workers
 
 TASK_FAILING = "workflow task failing"
 """The workflow's own code fails, as after a bad deployment; the run goes on once it is mended."""
@@ -33,7 +33,7 @@ LIST_BOUND_S = 3.0
 """What a list waits for this, all its runs together."""
 
 
-class Workers:
+class WorkerProbe:
     """Whether any worker answers: asked of one run, known for a moment for all.
 
     Every worker serves every run, and Temporal's list of pollers is of no use: it shows those that
@@ -44,9 +44,9 @@ class Workers:
         self._gateway = gateway
         self._lock = asyncio.Lock()
         self._asked_at = 0.0
-        self._quiet_since: float | None = None
+        self._silent_since: float | None = None
 
-    async def quiet_s(self, run_id: str) -> float | None:
+    async def silent_s(self, run_id: str) -> float | None:
         """For how long no worker has answered, 0 if one does; None if this run can't tell.
 
         Ask only of an open run and while Temporal answers; takes at most some 2 s.
@@ -58,22 +58,22 @@ class Workers:
                 if there is None:
                     return None
                 if there or begun - self._asked_at > FORGOTTEN_S:
-                    self._quiet_since = None
+                    self._silent_since = None
                 if not there:
-                    self._quiet_since = self._quiet_since or begun
+                    self._silent_since = self._silent_since or begun
                 self._asked_at = time.monotonic()
-            return 0 if self._quiet_since is None else self._asked_at - self._quiet_since
+            return 0 if self._silent_since is None else self._asked_at - self._silent_since
 
 
-class Attention:
+class StuckRuns:
     """Tells which open runs are stuck; costs a question only where Temporal gives a reason."""
 
-    def __init__(self, gateway: Gateway, workers: Workers, workforce: Workforce) -> None:
+    def __init__(self, gateway: Gateway, probe: WorkerProbe, workers: Workers) -> None:
         self._gateway = gateway
+        self._probe = probe
         self._workers = workers
-        self._workforce = workforce
 
-    async def of(self, execution: Execution) -> str | None:
+    async def reason(self, execution: Execution) -> str | None:
         """`TASK_FAILING`, `NO_WORKER` with the kind of call if that is known, `ACTIVITY_PAUSED`.
 
         None for a run that ended or that may go on.
@@ -84,11 +84,11 @@ class Attention:
         if attempt >= FAILING_ATTEMPT and await self._gateway.progress(run_id) is None:
             return TASK_FAILING
         if attempt > 1 or execution.waited_s >= WAITED_S:
-            if await self._workers.quiet_s(run_id):
+            if await self._probe.silent_s(run_id):
                 return NO_WORKER
             if unserved := await self._unserved(execution):
                 return unserved
-        return ACTIVITY_PAUSED if execution.held else None
+        return ACTIVITY_PAUSED if execution.activity_paused else None
 
     async def unserved(self, run_id: str) -> str | None:
         """What kind of call of an open run waits without any worker for it, None if none does.
@@ -104,14 +104,14 @@ class Attention:
     async def _unserved(self, execution: Execution) -> str | None:
         """`no worker for …` if a call waits that nobody takes; None, too, if that is not known."""
         try:
-            kind = await self._workforce.unserved(execution.queues, execution.build_id)
+            kind = await self._workers.unserved(execution.queues, execution.build_id)
         except (TemporalUnavailable, RPCError):
             return None
         return f"{NO_WORKER} for {kind}" if kind else None
 
-    async def of_listed(self, listed: Sequence[Execution]) -> list[str | None]:
+    async def reasons(self, listed: Sequence[Execution]) -> list[str | None]:
         """The same for runs of a list, each described for that; None where it took too long."""
-        tasks = [asyncio.create_task(self._of_listed(each)) for each in listed]
+        tasks = [asyncio.create_task(self._listed_reason(each)) for each in listed]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=LIST_BOUND_S)
             for task in late:
@@ -119,11 +119,11 @@ class Attention:
             await asyncio.gather(*tasks, return_exceptions=True)
         return [None if task.cancelled() else task.result() for task in tasks]
 
-    async def _of_listed(self, listed: Execution) -> str | None:
+    async def _listed_reason(self, listed: Execution) -> str | None:
         if listed.status.ended:
             return None
         try:
             described = await self._gateway.execution(listed.run_id)
         except (TemporalUnavailable, RPCError):
             return None
-        return await self.of(described) if described else None
+        return await self.reason(described) if described else None

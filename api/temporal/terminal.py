@@ -7,14 +7,14 @@ from relayline.journal.port import Journal
 from relayline.journal.terminal import end_run
 
 
-class Closer:
+class TerminalFacts:
     """Does on demand, for one run, what housekeeping does in its rounds for all."""
 
     def __init__(self, journal: Journal, gateway: Gateway) -> None:
         self._journal = journal
         self._gateway = gateway
 
-    async def close(self, run_id: str) -> bool:
+    async def ensure(self, run_id: str) -> bool:
         """Append the terminal fact if Temporal says that the run is closed; whether it did.
 
         A run that has one keeps it. One that Temporal does not know is left alone.

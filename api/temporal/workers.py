@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
-from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.deadline import with_deadline
 from relayline.catalog.models import WORK_QUEUES
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
@@ -29,13 +29,13 @@ _CALLS = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _BUILDS = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
 
 
-class Workforce:
+class Workers:
     """Asks Temporal who works; every method raises `TemporalUnavailable` when it can't tell."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def lacking(self) -> dict[str, str]:
+    async def missing(self) -> dict[str, str]:
         """What new runs lack, by kind of work; empty when each kind has workers."""
         answers = await asyncio.gather(
             *(
@@ -44,7 +44,7 @@ class Workforce:
             )
         )
         found = {
-            queue.work.value: _lacking(answer)
+            queue.work.value: _missing(answer)
             for queue, answer in zip(WORK_QUEUES, answers, strict=True)
         }
         return {work: trouble for work, trouble in found.items() if trouble}
@@ -73,10 +73,10 @@ class Workforce:
         )
         timeout = timedelta(seconds=DESCRIBE_S)
         call = self._client.workflow_service.describe_task_queue(request, timeout=timeout)
-        return await bounded(DESCRIBE_S, call)
+        return await with_deadline(DESCRIBE_S, call)
 
 
-def _lacking(answer: DescribeTaskQueueResponse) -> str | None:
+def _missing(answer: DescribeTaskQueueResponse) -> str | None:
     """What a new run would lack there."""
     if not answer.pollers:
         return "no worker"
