@@ -9,6 +9,7 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from temporalio.client import Client
@@ -18,6 +19,7 @@ from relayline.api import problems
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.event_schemas import describe_events
 from relayline.api.routes import agents, commands, decisions, events, outcomes, runs
 from relayline.api.routes import server as server_routes
 from relayline.api.runs.listing import Listing
@@ -113,9 +115,19 @@ def _services(
     )
 
 
+class App(FastAPI):
+    """FastAPI whose OpenAPI document has the type of each event."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document; made once."""
+        if self.openapi_schema is None:
+            describe_events(super().openapi())
+        return super().openapi()
+
+
 def bare_app() -> FastAPI:
     """The routes and the error table, without anything behind them; enough for OpenAPI."""
-    app = FastAPI(
+    app = App(
         title="Relayline",
         version="1",
         description="Runs AI agents durably and lets people watch, steer and replay them.",

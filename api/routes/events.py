@@ -9,11 +9,11 @@ from starlette.responses import Response
 
 from relayline.api.depends import RunId, UsesEvents, UsesProgress, json_response, wants_stream
 from relayline.api.errors import BadRequest, CursorAhead
+from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
 
 router = APIRouter(prefix="/v1/runs", tags=["events"])
-_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 _MAX_DIGITS = 18
 
 
@@ -52,7 +52,7 @@ Cursor = Annotated[int, Depends(cursor_of)]
     responses={
         200: {
             "description": "A page of the journal, or with `Accept: text/event-stream` the stream",
-            "content": _STREAM,
+            "content": stream_of("StreamedEvent"),
         },
         204: {"description": "The run has ended and the cursor is at its end (streams only)"},
     },
@@ -83,7 +83,7 @@ async def get_events(
     responses={
         200: {
             "description": "JSON, or one SSE frame per change",
-            "content": _STREAM,
+            "content": stream_of("ProgressView"),
         }
     },
 )

@@ -19,11 +19,11 @@ from relayline.api.depends import (
     json_response,
     wants_stream,
 )
+from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import RunAccepted, RunList, RunView
 from relayline.contracts.runs import RunStatus
 
 router = APIRouter(prefix="/v1/runs", tags=["runs"])
-_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
 @router.post(
@@ -35,7 +35,7 @@ _STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
             "model": RunAccepted,
             "description": "The run that the same key and body had started; or, with "
             "`Accept: text/event-stream`, the run's events as they come",
-            "content": _STREAM,
+            "content": stream_of("StreamedEvent"),
         }
     },
 )
