@@ -20,7 +20,7 @@ from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
 from relayline.api.event_schemas import describe_events
-from relayline.api.routes import agents, commands, decisions, events, outcomes, runs
+from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, runs
 from relayline.api.routes import server as server_routes
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.submission import Submission
@@ -134,9 +134,12 @@ def bare_app() -> FastAPI:
         responses=problems.PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
-    for module in (runs, events, commands, decisions, outcomes, agents, server_routes):
+    for module in (runs, events, commands, decisions, outcomes, agents, server_routes, docs):
         app.include_router(module.router)
     return app
 
