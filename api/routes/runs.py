@@ -47,13 +47,12 @@ async def submit_run(
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
     """Start a run. With `Accept: text/event-stream` the answer is its event stream."""
-    prepared = submission.prepare(body, idempotency_key)
-    headers = {"Location": prepared.links.self}
     if wants_stream(request):
-        run_id, start = prepared.run.run_id, partial(submission.start, prepared)
-        return await events.stream_new(request, run_id, {**headers, "X-Run-Id": run_id}, start)
-    submitted = await submission.submit(prepared)
-    return json_response(submitted.accepted, 202 if submitted.new else 200, headers)
+        prepared = submission.prepare(body, idempotency_key)
+        return await events.stream_new(request, prepared, partial(submission.start, prepared))
+    submitted = await submission.submit(body, idempotency_key)
+    location = {"Location": submitted.accepted.links.self}
+    return json_response(submitted.accepted, 202 if submitted.new else 200, location)
 
 
 @router.get("", response_model=RunList)

@@ -58,6 +58,19 @@ class Submission:
         self._views = views
         self._started = metrics.runs_submitted
 
+    async def submit(self, request: RunRequest, key: str | None) -> Submitted:
+        """Start the run, or find the one that the same key has started, and say how it is.
+
+        Raises:
+            ApiError: as `prepare` and `start`; for a run that was started before, as `Views.find`.
+        """
+        prepared = self.prepare(request, key)
+        new = await self.start(prepared)
+        run_id, status = prepared.run.run_id, RunStatus.QUEUED
+        if not new:
+            status = (await self._views.find(run_id)).status
+        return Submitted(RunAccepted(run_id=run_id, status=status, links=prepared.links), new)
+
     def prepare(self, request: RunRequest, key: str | None) -> PreparedRun:
         """Check the request and give the run its id.
 
@@ -66,18 +79,6 @@ class Submission:
         """
         run = self._validator.check(request, new_run_id(key))
         return PreparedRun(request, run, key, self._views.links(run.run_id))
-
-    async def submit(self, prepared: PreparedRun) -> Submitted:
-        """Start the run, or find the one that the same key has started, and say how it is.
-
-        Raises:
-            ApiError: as `start`; for a run that was started before, as `Views.find`, too.
-        """
-        new = await self.start(prepared)
-        run_id, status = prepared.run.run_id, RunStatus.QUEUED
-        if not new:
-            status = (await self._views.find(run_id)).status
-        return Submitted(RunAccepted(run_id=run_id, status=status, links=prepared.links), new)
 
     async def start(self, prepared: PreparedRun) -> bool:
         """Start the run; False if the same key and body had started it before.

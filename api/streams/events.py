@@ -7,6 +7,7 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 
 from relayline.api.errors import CursorAhead
+from relayline.api.runs.submission import PreparedRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import SseResponse, Streams
@@ -59,8 +60,7 @@ class RunEvents:
     async def stream_new(
         self,
         request: Request,
-        run_id: str,
-        headers: dict[str, str],
+        prepared: PreparedRun,
         start: Callable[[], Awaitable[object]],
     ) -> SseResponse:
         """Watch first, then start the run, so that the first event finds its viewer waiting.
@@ -69,6 +69,7 @@ class RunEvents:
             TooManyStreams: the client's address has as many as it may; nothing was started.
         """
         slot = self._streams.reserve(request)
+        run_id = prepared.run.run_id
         viewer = self._feed.view(run_id, 0, 0)
         try:
             await start()
@@ -76,6 +77,7 @@ class RunEvents:
             viewer.leave()
             slot.release()
             raise
+        headers = {"Location": prepared.links.self, "X-Run-Id": run_id}
         return self._streams.respond(viewer, slot, headers)
 
     async def _head(self, run_id: str) -> Head:
