@@ -49,7 +49,7 @@ from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog, opened_journal, run_process
 
 FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
-"""What can keep a process from serving; the message says what to do."""
+"""Errors that keep a process from serving; the message says what to do."""
 _log = logging.getLogger(__name__)
 
 
@@ -60,10 +60,10 @@ def create_app(
     catalog: Catalog,
     metrics: Metrics | None = None,
 ) -> FastAPI:
-    """The app; `app.state.services` has what it works with.
+    """Build the app; its parts are in `app.state.services`.
 
-    Whoever serves it closes it: `services.close_streams()` first, `services.close()` last.
-    Journal and client stay the caller's.
+    The caller stops it: `services.close_streams()` first, `services.close()` last. The caller also
+    closes the journal and the client.
     """
     metrics = metrics or Metrics()
     app = bare_app()
@@ -126,7 +126,7 @@ class App(FastAPI):
 
 
 def bare_app() -> FastAPI:
-    """The routes and the error table, without anything behind them; enough for OpenAPI."""
+    """The routes and the error table with no services: enough for OpenAPI."""
     app = App(
         title="Relayline",
         version="1",
@@ -145,16 +145,16 @@ def bare_app() -> FastAPI:
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; works with Temporal down, except for what needs it.
+    """Serve until SIGTERM or SIGINT; with Temporal down, only the calls that need it fail.
 
-    With several API processes, this one only keeps them running.
+    With several API processes, this one only supervises them.
 
     Raises:
         AddressInUse: the address can't be listened on.
         JournalUnavailable: the journal can't be written.
         CatalogError: the user's module can't be used.
         TemporalUnreachable: no Temporal address is configured.
-        SystemExit: none of several processes could start; it has said why.
+        SystemExit: no process could start; the reason is on stderr.
     """
     listeners = listen_each(settings.api_host, settings.api_port, settings.api_workers)
     try:
@@ -168,7 +168,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def serve_part(settings: Settings, part: processes.Part) -> None:
-    """Be one of several processes.
+    """Serve as one of several processes.
 
     Raises:
         JournalUnavailable, CatalogError, TemporalUnreachable: as `serve`.
@@ -200,7 +200,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Run the API with the settings of the environment; exit 1 with one line on bad ones.
 
     Args:
-        arguments: Of one of several processes: its part, as `processes.Part` writes it.
+        arguments: For one of several processes: its part, as `processes.Part` writes it.
     """
     if arguments:
         part = processes.Part.parse(arguments)

@@ -1,4 +1,4 @@
-"""What a route can ask for: a part of the app, the run's id, the idempotency key."""
+"""FastAPI dependencies of the routes: parts of the app, the run's id, the idempotency key."""
 
 from __future__ import annotations
 
@@ -48,12 +48,12 @@ UsesOutcomes = Annotated[Outcomes, _part(lambda services: services.outcomes)]
 
 
 async def run_id_of(
-    run_id: Annotated[str, Path(description="The run's id, as `POST /v1/runs` gave it.")],
+    run_id: Annotated[str, Path(description="The run's id from `POST /v1/runs`.")],
 ) -> str:
     """The path's run id.
 
     Raises:
-        UnknownRun: it does not look like one, so there is none.
+        UnknownRun: no run can have this id.
     """
     if not _RUN_ID.fullmatch(run_id):
         raise UnknownRun(run_id)
@@ -67,7 +67,7 @@ IdempotencyKey = Annotated[
         alias="Idempotency-Key",
         min_length=1,
         max_length=255,
-        description="The same key is the same request, however often it is sent.",
+        description="Makes the request idempotent: a repeated key is the same request.",
     ),
 ]
 
@@ -75,7 +75,7 @@ IdempotencyKey = Annotated[
 def json_response(
     model: BaseModel, status: int = 200, headers: Mapping[str, str] | None = None
 ) -> Response:
-    """The model as an answer."""
+    """The model as a JSON response."""
     return Response(model.model_dump_json(), status, headers, media_type="application/json")
 
 

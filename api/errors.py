@@ -4,21 +4,21 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── BadRequest             malformed: cursor, header, query
 ├── CursorAhead            the cursor is beyond the newest event
 ├── UnknownRun             neither Temporal nor the journal knows the run
-├── UnknownCommand         no command of that id was sent to the run
-├── UnknownApproval        the run has asked for no approval of that id
-├── UnknownRequest         the run has asked no question of that id
+├── UnknownCommand         the run has had no command with that id
+├── UnknownApproval        the run has no approval with that id
+├── UnknownRequest         the run has no question with that id
 ├── RunExpired             the run's events are past retention
 ├── Conflict               the command comes too late
 │   ├── AlreadyEnded       the run has ended
-│   ├── ApprovalClosed     the approval is open no more; says who decided what and when
-│   └── RequestClosed      the question is open no more; says how, by whom and when
+│   ├── ApprovalClosed     the approval is closed; says who decided what and when
+│   └── RequestClosed      the question is closed; says how, by whom and when
 ├── TooLarge               a size limit, named with its value
 ├── InvalidField           a field of the request, named
-├── UnsupportedMediaType   a body that does not say it is JSON
+├── UnsupportedMediaType   a body without a JSON content type
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
 ├── TooManyCommands        the run has had too many commands in its step
-└── TemporalUnavailable    Temporal did not answer in time; one kind: `temporal/namespace.py`
+└── TemporalUnavailable    Temporal did not answer in time; a subclass is in `temporal/namespace.py`
 """
 
 from __future__ import annotations
@@ -29,11 +29,11 @@ from typing import ClassVar
 from pydantic import JsonValue
 
 RETRY_AFTER = {"Retry-After": "1"}
-"""Headers of an error that may be over in a second."""
+"""Headers of an error that a retry may get past."""
 
 
 class ApiError(Exception):
-    """Base: status, stable type and title stand on the class, the rest on the instance."""
+    """Base: status, stable type and title are on the class, the rest is on the instance."""
 
     status: ClassVar[int] = 500
     slug: ClassVar[str] = "internal"
@@ -45,7 +45,7 @@ class ApiError(Exception):
         self.detail = detail
         self.type = slug or self.slug
         self.members = members
-        """Further members of the document: `field`, `limit`, `known`, `oldest`, …"""
+        """Extra members of the document: `field`, `limit`, `known`, `oldest`, …"""
 
 
 class BadRequest(ApiError):
@@ -76,7 +76,7 @@ class UnknownRun(ApiError):
 
 
 class UnknownCommand(ApiError):
-    """No command of that id was sent to the run."""
+    """The run has had no command with that id."""
 
     status = 404
     slug = "unknown-command"
@@ -84,7 +84,7 @@ class UnknownCommand(ApiError):
 
 
 class UnknownApproval(ApiError):
-    """The run has asked for no approval of that id."""
+    """The run has no approval with that id."""
 
     status = 404
     slug = "unknown-approval"
@@ -92,7 +92,7 @@ class UnknownApproval(ApiError):
 
 
 class UnknownRequest(ApiError):
-    """The run has asked no question of that id."""
+    """The run has no question with that id."""
 
     status = 404
     slug = "unknown-request"
@@ -121,17 +121,17 @@ class AlreadyEnded(Conflict):
 
 
 class ApprovalClosed(Conflict):
-    """The approval is open no more; `decision`, `by` and `at` are members."""
+    """The approval is closed; `decision`, `by` and `at` are members."""
 
     slug = "approval-resolved"
-    title = "The approval is open no more"
+    title = "The approval is closed"
 
 
 class RequestClosed(Conflict):
-    """The question is open no more; `how`, `by` and `at` are members."""
+    """The question is closed; `how`, `by` and `at` are members."""
 
     slug = "request-closed"
-    title = "The question is open no more"
+    title = "The question is closed"
 
 
 class TooLarge(ApiError):
@@ -151,11 +151,11 @@ class InvalidField(ApiError):
 
 
 class UnsupportedMediaType(ApiError):
-    """A body that does not say it is JSON."""
+    """A body without a JSON content type."""
 
     status = 415
     slug = "unsupported-media-type"
-    title = "The body has to be JSON"
+    title = "The body must be JSON"
 
 
 class KeyReused(ApiError):
@@ -176,7 +176,7 @@ class TooManyStreams(ApiError):
 
 
 class TooManyCommands(ApiError):
-    """The run has had so many commands, or such long ones, in this step that it takes no more."""
+    """The run accepts no more commands in this step: it has had too many, or too long ones."""
 
     status = 429
     slug = "too-many-commands"

@@ -1,4 +1,4 @@
-"""Events in the OpenAPI document: a union by `type`, made from the models of their bodies."""
+"""Events in the OpenAPI document: a union by `type`, generated from the models of their bodies."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from relayline.contracts.events import EventBody
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{model}"
 _NEW_TYPES = (
-    "Told apart by `type`. New types and new fields in `data` may come: ignore those that you do "
-    "not know. Optional fields without a value are left out."
+    "Discriminated by `type`. Later versions may add types, and fields of `data`: ignore those "
+    "that you do not know. Optional fields without a value are left out."
 )
 
 
@@ -45,7 +45,7 @@ def stream_of(name: str) -> Schema:
 
 
 def describe_events(document: Schema) -> None:
-    """Put the typed events into an OpenAPI document, in place of the envelope with free `data`."""
+    """Replace the envelope with free `data` by the typed events."""
     components = document["components"]["schemas"]
     envelope = components.pop("Envelope")
     events, others = _events(envelope)
@@ -53,14 +53,14 @@ def describe_events(document: Schema) -> None:
     for name, schema in (others | events | notices).items():
         assert components.setdefault(name, schema) == schema, name  # noqa: S101  one name, one thing
     components["Event"] = _union(events, "An event of a run's journal.")
-    streamed = "An event of the journal, or a notice that is in no journal and has no `seq`."
+    streamed = "An event of the journal, or a notice, which is not in the journal and has no `seq`."
     components["StreamedEvent"] = _union(events | notices, streamed)
     components["EventPage"]["properties"]["events"]["items"] = reference("Event")
     document["components"]["schemas"] = dict(sorted(components.items()))
 
 
 def _events(envelope: Schema) -> tuple[dict[str, Schema], dict[str, Schema]]:
-    """An envelope for each type of event; the components that these refer to."""
+    """One envelope per type of event, and the components that these refer to."""
     union = TypeAdapter(EventBody).json_schema(ref_template=_REF)
     components: dict[str, Schema] = {
         name: _without_null_defaults(schema) for name, schema in union["$defs"].items()
@@ -77,10 +77,10 @@ def _events(envelope: Schema) -> tuple[dict[str, Schema], dict[str, Schema]]:
 
 
 def _notices(envelope: Schema) -> dict[str, Schema]:
-    """What a stream says that is in no journal."""
+    """The events of a stream that are not in the journal."""
     said = {
-        UNAVAILABLE: "The run waits for a worker, or for Temporal.",
-        LOST: "Events of this stream were lost: drop what you have and read from the start.",
+        UNAVAILABLE: "No worker, or no Temporal, answers: the run waits.",
+        LOST: "Events of this stream were lost: drop what you have and read again from the start.",
     }
     reason = {
         "type": "object",
@@ -122,7 +122,7 @@ def _name(kind: str) -> str:
 
 
 def _without_null_defaults(schema: Schema) -> Schema:
-    """As FastAPI writes the components that it makes itself."""
+    """FastAPI leaves these out of its own components."""
     if "properties" in schema:
         for field in schema["properties"].values():
             if field.get("default", ...) is None:

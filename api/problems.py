@@ -31,7 +31,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     }
     for code in ("4XX", "422", "5XX")
 }
-"""What OpenAPI says of errors; 422 is named so that the framework's own does not appear."""
+"""Errors in the OpenAPI document; 422 is listed to replace the framework's own."""
 _log = logging.getLogger(__name__)
 
 
@@ -46,8 +46,8 @@ def problem(
     Args:
         status: The HTTP status.
         what: The slug in `type` (`urn:relayline:problem:{slug}`), the title, the detail.
-        members: Further members of the document.
-        headers: Further headers.
+        members: Extra members of the document.
+        headers: Extra headers.
     """
     slug, title, detail = what
     document = {
@@ -95,7 +95,7 @@ async def _journal_unavailable(_: Request, error: JournalUnavailable) -> Respons
 
 
 async def _invalid(request: Request, error: RequestValidationError) -> Response:
-    """What FastAPI found wrong: malformed JSON 400, a body that is no JSON 415, the rest 422."""
+    """Errors that FastAPI finds: malformed JSON 400, a body that is not JSON 415, else 422."""
     errors = error.errors()
     first = errors[0]
     if first["type"] == "json_invalid":
@@ -116,12 +116,12 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
 
 
 def _field(loc: tuple[str | int, ...]) -> str:
-    """`limits.max_steps` from pydantic's location; the first part says body, query or header."""
+    """`limits.max_steps` from pydantic's location, whose first part is body, query or header."""
     return ".".join(str(part) for part in loc[1:])[:200] or str(loc[0])
 
 
 async def _http(request: Request, error: HTTPException) -> Response:
-    """What the framework refuses by itself (no such path, wrong method), or passes on for us."""
+    """Errors of the framework (unknown path, wrong method); an ApiError may be the cause."""
     if isinstance(error.__cause__, ApiError):
         return await _api_error(request, error.__cause__)
     slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")

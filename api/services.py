@@ -1,4 +1,4 @@
-"""The parts of one app, made once and found through the request."""
+"""The parts of one app, created once."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from relayline.contracts.runs import AgentSpec
 
 @dataclass(frozen=True)
 class Services:
-    """What `app` makes; `depends` hands each route the parts that it uses."""
+    """Created by `app`; `depends` gives each route the parts that it uses."""
 
     agents: Mapping[str, AgentSpec]
     metrics: Metrics
@@ -41,7 +41,7 @@ class Services:
     outcomes: Outcomes
 
     async def close_streams(self) -> None:
-        """End every open stream and long poll; the first thing that a stopping server does."""
+        """End every open stream and long poll; a stopping server does this first."""
         closed = self.streams.close()
         self.feed.wake_all()
         await closed

@@ -1,4 +1,4 @@
-"""What a person decides or answers, held against what the run has asked for."""
+"""Checks decisions and answers against the open requests of a run, and sends them."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ _PAST = {
 
 
 class Decisions:
-    """Sends a person's decision or answer if the request is open and it fits."""
+    """Sends a person's decision or answer if the request is open and the data match its schema."""
 
     def __init__(self, commands: CommandSender, journal: Journal, gateway: Gateway) -> None:
         self._commands = commands
@@ -56,7 +56,7 @@ class Decisions:
         """Send a decision on an approval.
 
         Raises:
-            InvalidField: the arguments do not fit the tool's parameters.
+            InvalidField: the arguments do not match the tool's parameters.
             ApiError: as `CommandSender.deliver`, or the approval is unknown or closed.
         """
         outgoing = OutgoingCommand.of(run_id, Decide, asked, key, approval_id=approval_id)
@@ -72,7 +72,7 @@ class Decisions:
         """Send an answer to a question.
 
         Raises:
-            InvalidField: the text does not fit the question's schema.
+            InvalidField: the text does not match the question's schema.
             ApiError: as `CommandSender.deliver`, or the question is unknown or closed.
         """
         request_id = asked.request_id
@@ -88,14 +88,14 @@ class Decisions:
     async def _requested(
         self, outgoing: OutgoingCommand, id_: str
     ) -> ApprovalRequested | InputRequested | None:
-        """What a person was asked; None while only the run itself can tell.
+        """The open request; None while it is not in the journal yet.
 
         Raises:
             ApprovalClosed: it was decided, has expired, or was withdrawn.
             RequestClosed: it was answered, has expired, or was withdrawn.
-            UnknownApproval: the run has asked for no such approval.
-            UnknownRequest: the run has asked no such question.
-            AlreadyEnded: the run has ended and never outgoing.
+            UnknownApproval: the run has no such approval.
+            UnknownRequest: the run has no such question.
+            AlreadyEnded: the run has ended without asking.
             UnknownRun: nobody knows the run.
         """
         if found := await self._journaled(outgoing, id_):
@@ -105,18 +105,16 @@ class Decisions:
         if found := await self._journaled(outgoing, id_):
             return found
         if isinstance(outgoing.command, Decide):
-            raise UnknownApproval(
-                f"{outgoing.run_id} has asked for no approval {id_[:_ID_CHARS]!r}"
-            )
-        raise UnknownRequest(f"{outgoing.run_id} has asked no question {id_[:_ID_CHARS]!r}")
+            raise UnknownApproval(f"{outgoing.run_id} has no approval {id_[:_ID_CHARS]!r}")
+        raise UnknownRequest(f"{outgoing.run_id} has no question {id_[:_ID_CHARS]!r}")
 
     async def _journaled(
         self, outgoing: OutgoingCommand, id_: str
     ) -> ApprovalRequested | InputRequested | None:
-        """The open request as the journal has it, None if it does not have it.
+        """The open request from the journal, None if it is not there.
 
         Raises:
-            ApprovalClosed, RequestClosed: it is open no more.
+            ApprovalClosed, RequestClosed: it is closed.
         """
         fact = await self._journal.get(outgoing.run_id, requested_key(id_))
         body = fact.body() if fact else None
@@ -128,12 +126,12 @@ class Decisions:
         return body
 
     async def _waited_for(self, outgoing: OutgoingCommand, id_: str) -> bool:
-        """True when the run waits for it by its memo or its own word: the fact is on its way.
+        """True when the run's memo or its progress query has it: the fact is not journaled yet.
 
         Raises:
             AlreadyEnded: the run has ended.
             UnknownRun: nobody knows the run.
-            TemporalUnavailable: it can't be outgoing.
+            TemporalUnavailable: it can't be asked.
         """
         run_id = outgoing.run_id
         head = await self._journal.head(run_id)
@@ -150,7 +148,7 @@ class Decisions:
 
 
 def _refuse_closed(id_: str, end: StoredEvent) -> None:
-    """Say how a request ended.
+    """Explain how a request was closed.
 
     Raises:
         ApprovalClosed, RequestClosed: always.
@@ -179,10 +177,10 @@ def _stamp(moment: datetime) -> str:
 
 
 def _check(field: str, schema: Mapping[str, JsonValue], value: JsonValue) -> None:
-    """Refuse what does not fit.
+    """Check a value against a schema.
 
     Raises:
-        InvalidField: names the place and what is wrong there.
+        InvalidField: it does not match; names the first place and what is wrong there.
     """
     for first in mismatches(schema, value):
         place = field + first.place

@@ -1,4 +1,4 @@
-"""The outcome of a command, from whichever source knows it."""
+"""The outcome of a command, from the journal, this process's memory or Temporal."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _ENDED = "run-ended"
 
 
 class Outcomes:
-    """Looks commands up: in the journal, among those just sent, and in Temporal at last."""
+    """Looks commands up: in the journal, among those just sent, and last in Temporal."""
 
     def __init__(
         self,
@@ -46,11 +46,11 @@ class Outcomes:
 
         Raises:
             UnknownRun: nobody knows the run.
-            UnknownCommand: the command has not turned up.
-            TemporalUnavailable: it has not, and Temporal can't be asked.
+            UnknownCommand: nobody knows the command.
+            TemporalUnavailable: only Temporal may know it, and can't be asked.
         """
-        if not storable(command_id):  # a run gives such a command another id
-            raise UnknownCommand(f"no command is known as {command_id[:100]!r}")
+        if not storable(command_id):  # a run replaces such an id
+            raise UnknownCommand(f"no command has the id {command_id[:100]!r}")
         view = await self._find(run_id, command_id)
         if view and not (seconds and view.state == "accepted"):
             return view
@@ -69,12 +69,12 @@ class Outcomes:
     async def _find(
         self, run_id: str, command_id: str, *, ask_temporal: bool = False
     ) -> CommandView | None:
-        """What is known of the command, None if nothing.
+        """The command's state, None if it is unknown.
 
-        The end of the run is looked up before the outcome: outcomes come before the terminal fact.
+        Looks up the end of the run before the outcome: outcomes precede the terminal fact.
 
         Raises:
-            TemporalUnavailable: only Temporal could tell, and can't be asked.
+            TemporalUnavailable: only Temporal may know it, and can't be asked.
         """
         head = await self._journal.head(run_id)
         ended = head is not None and head.ended
@@ -103,7 +103,7 @@ class Outcomes:
         )
 
     async def _closed(self, run_id: str) -> bool:
-        """True when Temporal says that the run has ended, as for one that was terminated there."""
+        """True when the run has ended in Temporal, for example because it was terminated there."""
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
@@ -112,7 +112,7 @@ class Outcomes:
 
 
 class _Waiting:
-    """Looks again at each fact until there is an outcome."""
+    """Looks again after each fact until there is an outcome."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""Sends commands: each gets an id, is sent once, and is answered with its receipt."""
+"""Sends commands to runs: each has an id, is sent once, and gets a receipt."""
 
 from __future__ import annotations
 
@@ -34,26 +34,26 @@ class SentCommand(NamedTuple):
 
     kind: CommandKind
     digest: str
-    """Of all that it says."""
+    """SHA-256 of the whole command."""
 
     @classmethod
     def of(cls, command: AnyCommand) -> SentCommand:
-        """What there is to know of a command when it is sent again."""
+        """The part of a command that tells a repetition from another command."""
         return cls(command.kind, hashlib.sha256(command.model_dump_json().encode()).hexdigest())
 
 
 class SentCommands:
-    """The newest 10,000 commands sent by this process: saves asking Temporal, no more.
+    """The newest 10,000 commands sent by this process; only saves asking Temporal.
 
-    Another process, or this one after a restart, knows a command once the run has taken note of it
-    (`command.accepted` in the journal), which needs a worker; until then Temporal knows it.
+    Another process, or this one after a restart, finds a command in the journal once the run has
+    read it (`command.accepted`), which needs a worker; until then it finds it in Temporal.
     """
 
     def __init__(self) -> None:
         self._sent: OrderedDict[tuple[str, str], SentCommand] = OrderedDict()
 
     def add(self, run_id: str, command: AnyCommand) -> None:
-        """Remember a command; the oldest is forgotten when there are too many."""
+        """Remember a command; drop the oldest when there are too many."""
         self._sent[run_id, command.command_id] = SentCommand.of(command)
         if len(self._sent) > MAX_SENT:
             self._sent.popitem(last=False)
@@ -64,12 +64,12 @@ class SentCommands:
 
 
 class OutgoingCommand(NamedTuple):
-    """A command on its way to a run."""
+    """A command to send to a run."""
 
     run_id: str
     command: AnyCommand
     named: bool
-    """True when the sender gave an id or a key: only then can the command have come before."""
+    """True when the sender gave an id or a key: only then can it be a repetition."""
     chosen: bool
     """True when the sender gave the id itself, which may be that of another kind of command."""
 
@@ -92,7 +92,7 @@ class OutgoingCommand(NamedTuple):
             target: What the command acts on; the same key for another target is another command.
 
         Raises:
-            InvalidField: an id and a key were given, or no run could act on the command.
+            InvalidField: both an id and a key were given, or no run could apply the command.
         """
         if key is not None and asked.command_id is not None:
             raise InvalidField(
@@ -108,7 +108,7 @@ class OutgoingCommand(NamedTuple):
 
 
 class CommandSender:
-    """Sends each command once, however often and to whichever process it comes."""
+    """Sends each command once, however often it is requested, and from whichever process."""
 
     def __init__(
         self, journal: Journal, gateway: Gateway, views: Views, sent: SentCommands
@@ -131,18 +131,18 @@ class CommandSender:
     async def deliver(
         self, outgoing: OutgoingCommand, check: Callable[[], Awaitable[None]] | None = None
     ) -> CommandReceipt:
-        """Signal the run, unless the command came before; its receipt either way.
+        """Signal the run, unless the command was sent before; returns its receipt either way.
 
         Args:
             outgoing: The command.
-            check: Raises if the run can't take this command.
+            check: Raises if the run can't accept this command.
 
         Raises:
             InvalidField: its id or key is that of another command.
             AlreadyEnded: the run has ended.
             UnknownRun: nobody knows it.
-            TooManyCommands: it has had so many in this step that its history would fill up.
-            TemporalUnavailable: the signal is not known to be accepted; send it again with its id.
+            TooManyCommands: one more might fill up its history.
+            TemporalUnavailable: the signal may not have been accepted; send it again with its id.
         """
         receipt = CommandReceipt(command_id=outgoing.command.command_id)
         if await self._came_before(outgoing, ask_temporal=outgoing.chosen):
@@ -157,10 +157,10 @@ class CommandSender:
         return receipt
 
     async def refuse(self, outgoing: OutgoingCommand) -> NoReturn:
-        """Say why a run takes no command that is not open in Temporal.
+        """Explain why a run that is not open in Temporal accepts no command.
 
         Raises:
-            AlreadyEnded: it has ended; how, is a member.
+            AlreadyEnded: it has ended; `run_status` is a member.
             UnknownRun: nobody knows it.
         """
         run_id = outgoing.run_id
@@ -175,14 +175,14 @@ class CommandSender:
         )
 
     async def _came_before(self, outgoing: OutgoingCommand, *, ask_temporal: bool) -> bool:
-        """True when the run has had this very command, or somebody has sent it.
+        """True when this very command was sent before.
 
         Args:
             outgoing: The command.
-            ask_temporal: Look also for one that another process sent and the run has not noted.
+            ask_temporal: Also look for one that another process sent and the run has not read.
 
         Raises:
-            InvalidField: its id or key is that of another command, as far as that is known still.
+            InvalidField: its id or key belongs to another command, if that is still known.
             JournalUnavailable: the journal can't be asked.
         """
         run_id, command = outgoing.run_id, outgoing.command
@@ -192,7 +192,9 @@ class CommandSender:
         kind = earlier.kind if earlier else None
         kind = kind or await self._journaled_kind(run_id, command.command_id)
         if earlier is None and (kind or ask_temporal):
-            with contextlib.suppress(TemporalUnavailable):  # then a signal tells, or the journal
+            with contextlib.suppress(
+                TemporalUnavailable
+            ):  # then the signal, or the journal, decides
                 received = await self._gateway.received(run_id, command.command_id)
                 earlier = SentCommand.of(received) if received else None
         if earlier:
@@ -202,7 +204,7 @@ class CommandSender:
         return kind is not None
 
     async def _journaled_kind(self, run_id: str, command_id: str) -> CommandKind | None:
-        """The kind of a command that the run has taken note of, None if it has not.
+        """The kind of a command that the run has read, None if it has not.
 
         Raises:
             JournalUnavailable: the journal can't be asked.
@@ -227,7 +229,7 @@ class CommandSender:
 
 
 def _reused(outgoing: OutgoingCommand, kind: CommandKind | None) -> InvalidField:
-    """The id, or the key that it was made from, belongs to another command."""
+    """The error for an id, or a key, that belongs to another command."""
     had = f"a {kind} that {outgoing.run_id} has had, and that said something else"
     if kind is not outgoing.command.kind:
         had = f"a {kind} that {outgoing.run_id} has had"
@@ -235,14 +237,14 @@ def _reused(outgoing: OutgoingCommand, kind: CommandKind | None) -> InvalidField
         said = f"command_id: {outgoing.command.command_id!r} is the id of {had}"
         return InvalidField(said, slug="command-id-reused", field="command_id")
     return InvalidField(
-        f"Idempotency-Key: it was that of {had}; take a new key",
+        f"Idempotency-Key: it was that of {had}; use a new key",
         slug="idempotency-key-reused",
         field="Idempotency-Key",
     )
 
 
 def _command_id(kind: CommandKind, key: str | None, *target: str) -> str:
-    """Of the key if there is one, so that the run takes a repeated request for one command."""
+    """Derived from the key if there is one, so that a repeated request is one command."""
     if key is None:
         return f"cmd_{secrets.token_hex(16)}"
     named = ":".join((kind.value, *target, key))

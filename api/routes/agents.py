@@ -1,4 +1,4 @@
-"""Route: the agents that this server runs."""
+"""Route: the agents of this server."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ router = APIRouter(tags=["server"])
 
 @router.get("/v1/agents", response_model=AgentList)
 async def list_agents(agents: UsesAgents) -> Response:
-    """The agents that can be run, by name."""
+    """The agents of this server, by name."""
     views = tuple(
         AgentView(
             name=agent.name,

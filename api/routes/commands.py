@@ -20,7 +20,7 @@ async def pause_run(
     body: PauseRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Stop the run before its next model or tool call; with `now`, stop what runs, too."""
+    """Pause the run before its next model or tool call; with `now`, interrupt running calls."""
     receipt = await commands.send(run_id, Pause, body or PauseRequest(), idempotency_key)
     return json_response(receipt, 202)
 
@@ -32,7 +32,7 @@ async def resume_run(
     body: CommandRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Let a paused run go on."""
+    """Let a paused run continue."""
     receipt = await commands.send(run_id, Resume, body or CommandRequest(), idempotency_key)
     return json_response(receipt, 202)
 
@@ -44,7 +44,7 @@ async def redirect_run(
     body: RedirectRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Tell the model something: what it is doing is stopped, and its next call has the message."""
+    """Send the model a message: running calls are interrupted, and its next call has it."""
     return json_response(await commands.send(run_id, Redirect, body, idempotency_key), 202)
 
 
@@ -55,6 +55,6 @@ async def cancel_run(
     body: CancelRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """End the run; what it is doing is told to stop."""
+    """End the run and cancel its running calls."""
     receipt = await commands.send(run_id, Cancel, body or CancelRequest(), idempotency_key)
     return json_response(receipt, 202)

@@ -1,4 +1,4 @@
-"""Routes: decide what waits for approval, answer what the run has asked."""
+"""Routes: decide an approval, answer a question."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from relayline.api.depends import IdempotencyKey, RunId, UsesDecisions, json_res
 from relayline.contracts.answers import CommandReceipt
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"])
-ApprovalId = Annotated[str, Path(description="As `approval.requested` and `waiting_for` give it.")]
+ApprovalId = Annotated[str, Path(description="The id from `approval.requested` or `waiting_for`.")]
 
 
 @router.post("/{run_id}/approvals/{approval_id}", status_code=202, response_model=CommandReceipt)
@@ -23,7 +23,7 @@ async def decide_approval(
     body: DecisionRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Approve, with other arguments if need be, or deny; the model sees the note."""
+    """Approve, with changed arguments if you like, or deny; the model sees the note."""
     receipt = await decisions.decide(run_id, approval_id, body, idempotency_key)
     return json_response(receipt, 202)
 
@@ -35,5 +35,5 @@ async def answer_request(
     body: AnswerRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Answer a question that the run has asked."""
+    """Answer a question of the run."""
     return json_response(await decisions.answer(run_id, body, idempotency_key), 202)

@@ -1,4 +1,4 @@
-"""Routes: Swagger UI for the OpenAPI document, with its files, so that it needs no internet."""
+"""Routes: Swagger UI for the OpenAPI document, with all its files: it needs no internet."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _POLICY = (
     "img-src 'self' data:; connect-src 'self'; base-uri 'none'; form-action 'none'; "
     "frame-ancestors 'none'"
 )
-"""Nothing from another host, no script in the page; Swagger UI sets styles on its elements."""
+"""No other host and no inline script; Swagger UI needs inline styles."""
 _PAGE = """\
 <!doctype html>
 <html lang="en">
@@ -46,13 +46,13 @@ SwaggerUIBundle({
 
 @router.get("/docs")
 async def docs() -> Response:
-    """The page; its links are relative, so that it works below any path of a proxy."""
+    """The page; its links are relative, so it works under any path of a proxy."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
 @router.get("/docs/start.js")
 async def start() -> Response:
-    """The script that opens the document in the page."""
+    """The script that loads the document into the page."""
     return Response(_START, media_type="text/javascript")
 
 
@@ -61,7 +61,7 @@ async def asset(name: str) -> Response:
     """A file of Swagger UI.
 
     Raises:
-        HTTPException: 404, it has no such file.
+        HTTPException: 404, there is no such file.
     """
     if name not in _ASSETS:
         raise HTTPException(404)

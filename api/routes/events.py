@@ -1,4 +1,4 @@
-"""Route: the journal of a run, as a stream or by the page."""
+"""Routes: the journal of a run and its progress, as a stream or as JSON."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _MAX_DIGITS = 18
 
 
 async def cursor_of(
-    after: Annotated[str | None, Query(description="Events with a greater `seq` only.")] = None,
+    after: Annotated[str | None, Query(description="Only events with a greater `seq`.")] = None,
     last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="Wins over `after`.")
+        str | None, Header(alias="Last-Event-ID", description="Takes precedence over `after`.")
     ] = None,
 ) -> int:
-    """The cursor asked for, 0 if none was.
+    """The requested cursor, 0 if there is none.
 
     Raises:
         BadRequest: it is not a whole number of at least 0.
@@ -51,7 +51,7 @@ Cursor = Annotated[int, Depends(cursor_of)]
     response_model=EventPage,
     responses={
         200: {
-            "description": "A page of the journal, or with `Accept: text/event-stream` the stream",
+            "description": "A page of the journal, or with `Accept: text/event-stream` a stream",
             "content": stream_of("StreamedEvent"),
         },
         204: {"description": "The run has ended and the cursor is at its end (streams only)"},
@@ -63,13 +63,13 @@ async def get_events(
     run_id: RunId,
     cursor: Cursor,
     limit: Annotated[
-        int, Query(ge=1, le=1000, description="Events on a page; fewer where they are large.")
+        int, Query(ge=1, le=1000, description="Events on a page; fewer if they are large.")
     ] = 100,
 ) -> Response:
-    """Every event of the run, in order, each once; closes after the terminal one.
+    """Every event of the run, in order, each once; a stream closes after the terminal one.
 
-    A stream whose last frame is `events.lost` (its id is empty) has shown events that a crash of
-    the journal's storage took away: drop what was shown and read on from the start.
+    A stream that ends with `events.lost` (its id is empty) has shown events that a crash of the
+    journal's storage lost: drop what you have and read again from the start.
     """
     if wants_stream(request):
         return await events.stream(request, run_id, cursor) or Response(status_code=204)
@@ -88,7 +88,7 @@ async def get_events(
     },
 )
 async def get_progress(request: Request, progress: UsesProgress, run_id: RunId) -> Response:
-    """Where the run stands; with `Accept: text/event-stream`, each change until its end."""
+    """The live state of the run; with `Accept: text/event-stream`, each change until its end."""
     if wants_stream(request):
         return await progress.stream(request, run_id)
     return json_response(await progress.current(run_id))

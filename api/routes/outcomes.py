@@ -22,10 +22,9 @@ async def get_command(
     command_id: Annotated[str, Path(max_length=MAX_ID_CHARS)],
     wait: Annotated[float, Query(ge=0, le=30, description="Seconds to wait for the outcome.")] = 0,
 ) -> Response:
-    """What became of a command; with `wait`, as soon as that is known or the seconds are over.
+    """The outcome of a command; with `wait`, as soon as it is known or the seconds are over.
 
-    A command is known once its run has taken note of it; one of which it has not, as when it
-    came a moment ago or while the run ended, Temporal knows. While Temporal does not answer, no
-    command is said to be unknown.
+    A command that its run has not read yet, or that arrived while the run ended, is looked up in
+    Temporal. Never answers 404 while Temporal is down.
     """
     return json_response(await outcomes.find(request.receive, run_id, command_id, wait))

@@ -33,8 +33,8 @@ router = APIRouter(prefix="/v1/runs", tags=["runs"])
     responses={
         200: {
             "model": RunAccepted,
-            "description": "The run that the same key and body had started; or, with "
-            "`Accept: text/event-stream`, the run's events as they come",
+            "description": "The run that the same key and body started before; or, with "
+            "`Accept: text/event-stream`, the run's events as they happen",
             "content": stream_of("StreamedEvent"),
         }
     },
@@ -46,7 +46,7 @@ async def submit_run(
     body: RunRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Start a run. With `Accept: text/event-stream` the answer is its event stream."""
+    """Start a run; with `Accept: text/event-stream`, the answer is its event stream."""
     if wants_stream(request):
         prepared = submission.prepare(body, idempotency_key)
         return await events.stream_new(request, prepared, partial(submission.start, prepared))
@@ -74,5 +74,5 @@ async def get_run(
     run_id: RunId,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end.")] = 0,
 ) -> Response:
-    """A run as it stands; with `wait`, as soon as it has ended or the seconds are over."""
+    """The state of a run; with `wait`, as soon as it has ended or the seconds are over."""
     return json_response(await runs.find(request.receive, run_id, wait))

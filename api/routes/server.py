@@ -1,4 +1,4 @@
-"""Routes: how this server is."""
+"""Routes: health and metrics of this server."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ async def healthz() -> Response:
 
 @router.get("/readyz", response_model=Health, responses={503: {"model": Health}})
 async def readyz(readiness: UsesReadiness) -> Response:
-    """The journal can be written, Temporal answers and has what runs need; or what is missing."""
+    """Ready if the journal can be written and Temporal has what runs need; else what is missing."""
     health = await readiness.check()
     if health.status == "ok":
         return json_response(health)

@@ -1,8 +1,8 @@
-"""Lists runs newest first, which Temporal's own order is not.
+"""Lists runs newest first; Temporal itself orders them differently.
 
-Temporal's SQL visibility knows no ORDER BY: open executions come first, then closed ones by the
-time they closed. So a page is cut out of a window of start times that is small enough to be read
-whole, and sorted here.
+Temporal's SQL visibility has no ORDER BY: it lists open executions first, then closed ones by
+closing time. So a page comes from a window of start times that is small enough to read whole, and
+is sorted here.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
 from relayline.workflows.agent_run import AgentRun
 
 WINDOW = 500
-"""Executions that one window should not exceed; at least three times a page."""
+"""The most executions in a window; at least three times a page."""
 _SPAN_MIN_S = 0.001
 _SPAN_MAX_S = 20 * 365 * 86_400.0
 _BISECTIONS = 24
@@ -37,22 +37,22 @@ _EXECUTION_STATUS = {
 
 
 class ListCursor(NamedTuple):
-    """Where a run stands in the list; the greater one comes first."""
+    """The position of a run in the list; greater ones come first."""
 
     started_at: datetime
     run_id: str
 
     def encode(self) -> str:
-        """The cursor for what comes after it."""
+        """The cursor as text."""
         text = f"{self.started_at.isoformat()}|{self.run_id}"
         return base64.urlsafe_b64encode(text.encode()).decode()
 
     @classmethod
     def decode(cls, cursor: str) -> ListCursor:
-        """The place of a cursor.
+        """The position of a cursor.
 
         Raises:
-            BadRequest: no list has given this cursor.
+            BadRequest: it is not a cursor of this list.
         """
         try:
             text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
@@ -60,7 +60,7 @@ class ListCursor(NamedTuple):
             return cls(datetime.fromisoformat(started_at).astimezone(UTC), run_id)
         except (ValueError, OverflowError, binascii.Error) as error:
             raise BadRequest(
-                "cursor: not one that this list has given", slug="invalid-cursor", field="cursor"
+                "cursor: not a cursor of this list", slug="invalid-cursor", field="cursor"
             ) from error
 
 
@@ -78,7 +78,7 @@ class Listing:
         """At most `limit` runs after the cursor that match; `agent` must be a valid agent name.
 
         Raises:
-            BadRequest: no list has given this cursor.
+            BadRequest: it is not a cursor of this list.
             TemporalUnavailable: Temporal can't be asked.
         """
         before = ListCursor.decode(cursor) if cursor is not None else None
@@ -125,7 +125,7 @@ def query_for(status: RunStatus | None, agent: str | None) -> str:
 async def newest(
     gateway: Gateway, query: str, limit: int, before: ListCursor | None, window: int = WINDOW
 ) -> tuple[list[Execution], ListCursor | None]:
-    """At most `limit` executions, newest first, and the place to go on from; None at the end."""
+    """At most `limit` executions, newest first, and the next cursor; None at the end."""
     upper = before.started_at if before else datetime.now(UTC) + timedelta(minutes=5)
     query = f"{query} AND StartTime <= '{_stamp(upper)}'"
     lower = await _lower_bound(gateway, query, upper, (2 * limit, window))
@@ -141,10 +141,10 @@ async def newest(
 async def _lower_bound(
     gateway: Gateway, query: str, upper: datetime, bounds: tuple[int, int]
 ) -> datetime | None:
-    """Where a window below `upper` begins that holds between so many and so many.
+    """The start of a window below `upper` with a count of executions within `bounds`.
 
-    None when everything is few enough. Two pages at least, because runs that started at `upper`
-    itself may have been shown already.
+    None when everything fits. At least two pages, because runs that started at `upper` itself may
+    have been listed already.
     """
     least, most = bounds
     if await gateway.count(query) <= most:

@@ -1,4 +1,4 @@
-"""Takes a run in: checks it, gives it an id, starts it once."""
+"""Submits runs: checks the request, assigns an id, starts the run once."""
 
 from __future__ import annotations
 
@@ -24,25 +24,25 @@ from relayline.journal.port import CursorExpired, Journal
 
 
 class PreparedRun(NamedTuple):
-    """A run that may be started."""
+    """A run that is ready to start."""
 
     request: RunRequest
     run: RunInput
     key: str | None
-    """The `Idempotency-Key`; None: no request has asked for this run before."""
+    """The `Idempotency-Key`; without one, no earlier request can have started this run."""
     links: Links
 
 
 class Submitted(NamedTuple):
-    """A run that is started."""
+    """A submitted run."""
 
     accepted: RunAccepted
     new: bool
-    """False when the same key and body had started it before."""
+    """False when the same key and body started it before."""
 
 
 class Submission:
-    """Starts runs, each once."""
+    """Starts each run once."""
 
     def __init__(
         self,
@@ -59,10 +59,10 @@ class Submission:
         self._started = metrics.runs_submitted
 
     async def submit(self, request: RunRequest, key: str | None) -> Submitted:
-        """Start the run, or find the one that the same key has started, and say how it is.
+        """Start the run, or find the one that the same key started; returns its status and links.
 
         Raises:
-            ApiError: as `prepare` and `start`; for a run that was started before, as `Views.find`.
+            ApiError: as `prepare` and `start`; for a run started before, also as `Views.find`.
         """
         prepared = self.prepare(request, key)
         new = await self.start(prepared)
@@ -72,7 +72,7 @@ class Submission:
         return Submitted(RunAccepted(run_id=run_id, status=status, links=prepared.links), new)
 
     def prepare(self, request: RunRequest, key: str | None) -> PreparedRun:
-        """Check the request and give the run its id.
+        """Check the request and assign the run's id.
 
         Raises:
             InvalidField, TooLarge: as `RunValidator.check`.
@@ -81,11 +81,11 @@ class Submission:
         return PreparedRun(request, run, key, self._views.links(run.run_id))
 
     async def start(self, prepared: PreparedRun) -> bool:
-        """Start the run; False if the same key and body had started it before.
+        """Start the run; False if the same key and body started it before.
 
         Raises:
             KeyReused: the key was used with another request.
-            TemporalUnavailable: nothing is known to be started; the same key may be sent again.
+            TemporalUnavailable: the run may not have started; retry with the same key.
         """
         run_id = prepared.run.run_id
         if prepared.key is None or not await self._journal.head(run_id):
@@ -95,13 +95,13 @@ class Submission:
                 return True
         if not await self._is_same(prepared):
             raise KeyReused(
-                f"this Idempotency-Key started {run_id} with another body; take a new key",
+                f"this Idempotency-Key started {run_id} with another body; use a new key",
                 run_id=run_id,
             )
         return False
 
     async def _is_same(self, prepared: PreparedRun) -> bool:
-        """True when the run of that id was started by the same request."""
+        """True when the same request started the run with that id."""
         run_id = prepared.run.run_id
         execution: Execution | None
         try:
@@ -115,7 +115,7 @@ class Submission:
         return await self._same_in_journal(prepared.request, run_id)
 
     async def _same_in_journal(self, request: RunRequest, run_id: str) -> bool:
-        """Compare with what the run's first facts say; True where they were swept.
+        """Compare with the run's first facts; True if they were swept.
 
         For runs that Temporal has forgotten: a second run would be worse than a lenient answer.
         """
@@ -132,7 +132,7 @@ class Submission:
 
 
 def new_run_id(key: str | None) -> str:
-    """`run_` and 32 hex digits: of the key if there is one, else sortable by time."""
+    """`run_` and 32 hex digits: a hash of the key if there is one, else sortable by time."""
     if key is not None:
         return f"run_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
     return f"run_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"

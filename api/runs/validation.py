@@ -1,4 +1,4 @@
-"""Turns a request for a run into the workflow's input, or says what is wrong with it."""
+"""Validates a request for a run and makes the workflow's input of it."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from relayline.catalog.rehearsal import MalformedScript, validate_script
 from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
 
 MAX_TENANT_CHARS = 255
-"""What a keyword of Temporal holds where its visibility store is Postgres or MySQL."""
+"""The most that Temporal's visibility stores on Postgres and MySQL hold in a keyword."""
 
 
 @dataclass(frozen=True)
 class RequestLimits:
-    """Sizes that a request may have."""
+    """Size limits of a request."""
 
     max_input_bytes: int
     max_metadata_keys: int
 
 
 class RunValidator:
-    """Knows the agents and the limits."""
+    """Validates requests against the agents and the limits."""
 
     def __init__(self, agents: Mapping[str, AgentSpec], limits: RequestLimits) -> None:
         self._agents = agents
@@ -39,11 +39,11 @@ class RunValidator:
         Raises:
             InvalidField: an unknown agent or model, too many metadata keys, a tenant that Temporal
                 could not list, a webhook.
-            TooLarge: the input.
+            TooLarge: the input is too long.
         """
         if request.webhook is not None:
             raise InvalidField(
-                "webhook: not offered by this version; follow the run's events instead",
+                "webhook: not supported by this version; follow the run's events instead",
                 slug="not-offered",
                 field="webhook",
             )
@@ -51,14 +51,14 @@ class RunValidator:
         size = len(request.input.encode())
         if size > limits.max_input_bytes:
             raise TooLarge(
-                f"input: {size} bytes, at most {limits.max_input_bytes} are taken",
+                f"input: {size} bytes, at most {limits.max_input_bytes} are allowed",
                 slug="input-too-large",
                 field="input",
                 limit=limits.max_input_bytes,
             )
         if len(metadata) > limits.max_metadata_keys:
             raise InvalidField(
-                f"metadata: {len(metadata)} keys, at most {limits.max_metadata_keys} are taken",
+                f"metadata: {len(metadata)} keys, at most {limits.max_metadata_keys} are allowed",
                 field="metadata",
                 limit=limits.max_metadata_keys,
             )
@@ -107,9 +107,9 @@ def digest(request: RunRequest) -> str:
 
 
 def _tenant(metadata: Mapping[str, str]) -> str:
-    """Whom the run is for.
+    """The tenant of the run.
 
-    Temporal would take one that its visibility store can't hold, and never list the run.
+    Temporal would accept one that its visibility store can't hold, and never list the run.
 
     Raises:
         InvalidField: it is too long, or has control characters.
@@ -117,19 +117,19 @@ def _tenant(metadata: Mapping[str, str]) -> str:
     tenant = metadata.get("tenant") or DEFAULT_TENANT
     if len(tenant) > MAX_TENANT_CHARS:
         raise InvalidField(
-            f"metadata.tenant: {len(tenant)} characters, at most {MAX_TENANT_CHARS} are taken",
+            f"metadata.tenant: {len(tenant)} characters, at most {MAX_TENANT_CHARS} are allowed",
             field="metadata.tenant",
             limit=MAX_TENANT_CHARS,
         )
     if any(unicodedata.category(char) == "Cc" for char in tenant):
         raise InvalidField(
-            "metadata.tenant: control characters are not taken", field="metadata.tenant"
+            "metadata.tenant: control characters are not allowed", field="metadata.tenant"
         )
     return tenant
 
 
 def _check_script(agent: AgentSpec, request: RunRequest) -> None:
-    """Refuse a malformed script before a run begins that could only fail.
+    """Refuse a malformed script, whose run could only fail.
 
     Raises:
         InvalidField: the message names the item and the field.

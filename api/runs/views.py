@@ -1,4 +1,4 @@
-"""A run as clients see it, from whichever source knows it best."""
+"""A run as clients see it, from the journal or Temporal."""
 
 from __future__ import annotations
 
@@ -31,9 +31,9 @@ from relayline.projections.waits import WAITS, Standing
 
 
 class Views:
-    """Finds runs: the journal's terminal fact first, then Temporal, then the journal's facts.
+    """Finds runs: in the journal's terminal fact, then in Temporal, then in the journal's facts.
 
-    One that Temporal has closed without the workflow's word is given its terminal fact first.
+    A run that Temporal closed without a terminal fact gets one first.
     """
 
     def __init__(
@@ -54,7 +54,7 @@ class Views:
         """The run.
 
         Raises:
-            UnknownRun: nobody knows it.
+            UnknownRun: neither the journal nor Temporal knows it.
             RunExpired: it ended and its events are past retention.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: Temporal does not know it and the journal can't be asked.
@@ -83,7 +83,7 @@ class Views:
         """The journal's bounds of a run; None when only Temporal knows it yet.
 
         Raises:
-            UnknownRun: nobody knows it.
+            UnknownRun: neither the journal nor Temporal knows it.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: the journal can't be asked.
         """
@@ -123,9 +123,9 @@ class Views:
             return None, error
 
     async def _closed_by_temporal(self, execution: Execution) -> RunView | None:
-        """A run that Temporal has closed: from its terminal fact, which it has now.
+        """A run that Temporal has closed, from its terminal fact, which is added if it is missing.
 
-        One that an operator is just resetting may look closed, by the execution that was left.
+        While an operator resets a run it may look closed: that is the old execution.
         """
         if not execution.status.ended:
             return None
@@ -140,7 +140,7 @@ class Views:
         return _add_request(view, execution) if view else None
 
     async def _head_with_end(self, execution: Execution) -> Head | None:
-        """The bounds of a run that Temporal has closed, with its terminal fact in place."""
+        """The bounds of a run that Temporal has closed; adds its terminal fact if it is missing."""
         head = await self._journal.head(execution.run_id)
         if head is None or not head.ended:
             await self._terminal_facts.ensure(execution.run_id)
@@ -148,7 +148,7 @@ class Views:
         return head
 
     async def _with_request(self, view: RunView) -> RunView:
-        """A run that ended before it began: what was asked for, Temporal knows."""
+        """A run that ended before it started, with its request from Temporal."""
         try:
             execution = await self._gateway.execution(view.run_id)
         except TemporalUnavailable:
@@ -167,7 +167,7 @@ class Views:
         return self._fold(run_id, [*first, *terminal]) if terminal else None
 
     async def _from_facts(self, run_id: str) -> RunView:
-        """From every fact, as when Temporal does not answer."""
+        """From all facts, for when Temporal does not answer."""
         head = await self._journal.head(run_id)
         after = head.first_seq - 1 if head else 0
         facts = await read_all(self._journal, run_id, after, facts=True)
@@ -191,7 +191,7 @@ class Views:
 
 
 class LinkMaker:
-    """Makes the links of a run."""
+    """Builds the links of a run."""
 
     def __init__(self, temporal_ui: str, namespace: str) -> None:
         self._ui = temporal_ui.rstrip("/")
@@ -207,7 +207,7 @@ class LinkMaker:
 
 
 def _add_request(view: RunView, execution: Execution) -> RunView:
-    """The run with what was asked for, where its own facts don't tell."""
+    """The run with its request, where its own facts don't have it."""
     if view.agent is None and (request := execution.request):
         view.agent, view.model = request.agent, request.model
         view.limits, view.metadata = request.limits, request.metadata

@@ -1,7 +1,7 @@
-"""The ASGI extension by which a response sees and drops its own connection."""
+"""The ASGI extension through which a response watches and drops its own connection."""
 
 from __future__ import annotations
 
 CONNECTION = "relayline.connection"
-"""Its name. It has two functions: `abort` drops the connection with all that is queued, `queued`
-tells how many bytes that are."""
+"""Name of the extension. It has two functions: `abort` drops the connection and everything queued
+for it, `queued` returns the number of bytes queued."""

@@ -14,11 +14,11 @@ from relayline.contracts.answers import Health
 from relayline.journal.port import Journal, JournalUnavailable
 
 PROBE_S = 2.0
-"""How long the journal may take for the one page that a probe writes."""
+"""The most seconds that the journal may take to write the probe's page."""
 
 
 class Readiness:
-    """Asks each part; every question is bounded in time."""
+    """Checks each part within a bounded time."""
 
     def __init__(
         self, journal: Journal, gateway: Gateway, namespace: NamespaceCheck, workers: Workers
@@ -50,7 +50,7 @@ class Readiness:
         except TimeoutError:
             return (
                 f"the journal took no write within {PROBE_S:g} s: another process holds its lock, "
-                "its disk is slow, or what it is on does not answer"
+                "its disk is slow, or its storage does not answer"
             )
         return "ok"
 
@@ -62,7 +62,7 @@ class Readiness:
         return "ok"
 
     async def _missing_workers(self) -> dict[str, str]:
-        """Kinds of work without workers; empty, too, while that is not known."""
+        """Kinds of work without workers; also empty while that is unknown."""
         try:
             return await self._workers.missing()
         except (TemporalUnavailable, RPCError):

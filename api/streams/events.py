@@ -1,4 +1,4 @@
-"""The journal of a run as clients read it: by the page, or as a stream."""
+"""The journal of a run as clients read it: as pages or as a stream."""
 
 from __future__ import annotations
 
@@ -44,10 +44,10 @@ class RunEvents:
         return f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}'
 
     async def stream(self, request: Request, run_id: str, cursor: int) -> SseResponse | None:
-        """A stream of the events after the cursor; None when the run ended before it.
+        """A stream of the events after the cursor; None at the end of an ended run.
 
         Raises:
-            TooManyStreams: the client's address has as many as it may.
+            TooManyStreams: the client's address has as many as allowed.
         """
         head = await self._head(run_id)
         if head.ended and cursor >= head.last_seq:
@@ -63,10 +63,10 @@ class RunEvents:
         prepared: PreparedRun,
         start: Callable[[], Awaitable[object]],
     ) -> SseResponse:
-        """Watch first, then start the run, so that the first event finds its viewer waiting.
+        """Watch, then start the run, so that the viewer is waiting when the first event comes.
 
         Raises:
-            TooManyStreams: the client's address has as many as it may; nothing was started.
+            TooManyStreams: the client's address has as many as allowed; nothing was started.
         """
         slot = self._streams.reserve(request)
         run_id = prepared.run.run_id

@@ -1,4 +1,4 @@
-"""Answers that wait: for a fact of a run, for its end."""
+"""Long polls: answers that wait for a fact of a run, or for its end."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from relayline.journal.port import Journal
 
 
 class LongPoll:
-    """Holds a request until something has happened in a run's journal."""
+    """Holds a request until something happens in a run's journal."""
 
     def __init__(self, feed: Feed, streams: Streams) -> None:
         self._feed = feed
@@ -29,14 +29,14 @@ class LongPoll:
         seconds: float,
         done: Callable[[Channel], Awaitable[bool]],
     ) -> None:
-        """Return when it is done, the seconds are over, the client has gone or the server stops.
+        """Return when `done`, the seconds are over, the client disconnects or the server stops.
 
         Args:
-            receive: The request's; tells when the client goes.
+            receive: The request's channel, which reports that the client disconnects.
             run_id: The run.
             newest: The journal's newest `seq` now, 0 if none.
-            seconds: How long to wait at most.
-            done: Asked at once, and again after whatever happens in the run.
+            seconds: The most seconds to wait.
+            done: Called at once, and again after each event of the run.
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
@@ -52,7 +52,7 @@ class LongPoll:
 
 
 class RunPoll:
-    """A run as it stands, or as soon as it has ended."""
+    """The state of a run, at once or when it has ended."""
 
     def __init__(self, views: Views, journal: Journal, poll: LongPoll) -> None:
         self._views = views

@@ -1,4 +1,4 @@
-"""Open Server-Sent Event streams: who may open one, heartbeats, stuck clients, a clean end."""
+"""Open Server-Sent Event streams: limits per client, heartbeats, stuck clients, a clean end."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """One that sleeps until something happens; a wake while it is up is not lost."""
+    """Sleeps until woken; a wake while it is awake is not lost."""
 
     def __init__(self) -> None:
         self._sleeper: asyncio.Future[None] | None = None
         self._woken = False
 
     def wake(self) -> None:
-        """End the sleep, or keep the next one from starting."""
+        """End the sleep, or make the next one return at once."""
         self._woken = True
         if self._sleeper is not None and not self._sleeper.done():
             self._sleeper.set_result(None)
@@ -54,14 +54,14 @@ class Subscriber:
 
 
 class Source(Protocol):
-    """Where a stream's bytes come from."""
+    """The source of a stream's bytes."""
 
     async def next_chunk(self) -> bytes | None:
-        """What is there now: whole frames; empty when nothing is, None when nothing will be."""
+        """The frames that are ready, whole; empty when there are none, None at the end."""
         ...
 
     async def sleep(self) -> None:
-        """Return when it is worth asking again."""
+        """Return when there may be a new chunk."""
         ...
 
     def wake(self) -> None:
@@ -69,18 +69,18 @@ class Source(Protocol):
         ...
 
     def leave(self) -> None:
-        """The stream is over; release what is held."""
+        """The stream is over; release its resources."""
         ...
 
 
 class Slot:
-    """The right to hold one stream open; given back once."""
+    """The right to hold one stream open; released once."""
 
     def __init__(self, release: Callable[[], None]) -> None:
         self._release: Callable[[], None] | None = release
 
     def release(self) -> None:
-        """Give it back; safe to call twice."""
+        """Release it; safe to call twice."""
         if self._release is not None:
             self._release()
             self._release = None
@@ -89,7 +89,7 @@ class Slot:
 class Streams:
     """All open streams of this process.
 
-    One ticking task serves all of them, so that a delivered event costs no timer.
+    One ticking task serves all of them, so that a sent event needs no timer.
     """
 
     def __init__(
@@ -108,19 +108,19 @@ class Streams:
 
     @property
     def open_count(self) -> int:
-        """Streams that are being sent."""
+        """Streams that are open."""
         return len(self._open)
 
     @property
     def slots_taken(self) -> int:
-        """Seats not given back, all clients together."""
+        """Slots in use, of all clients together."""
         return self._slots.total()
 
     def reserve(self, request: Request) -> Slot:
-        """A slot for this client.
+        """Take a slot for this client.
 
         Raises:
-            TooManyStreams: the client's address holds as many as it may.
+            TooManyStreams: the client's address has as many as allowed.
         """
         client = request.client.host if request.client else ""
         if self._slots[client] >= self._per_client:
@@ -134,11 +134,11 @@ class Streams:
     def respond(
         self, source: Source, slot: Slot, headers: dict[str, str] | None = None
     ) -> SseResponse:
-        """The answer that sends `source`; takes over source and slot."""
+        """The response that sends `source`; it owns source and slot from now on."""
         return SseResponse(self, source, slot, headers)
 
     async def close(self) -> None:
-        """End every stream with a jittered `retry`; those that don't take it are dropped.
+        """End every stream with a jittered `retry`; drop those that don't read it.
 
         Returns within about a second; streams opened later end at once.
         """
@@ -152,7 +152,7 @@ class Streams:
             stream.abort()
 
     def entered(self, stream: SseResponse) -> None:
-        """A stream begins to be sent."""
+        """A stream has started."""
         self._open.add(stream)
         self._none_open.clear()
         self._metrics.streams_open.inc()
@@ -184,7 +184,7 @@ class Streams:
 
 
 class SseResponse(Response):
-    """Sends a source's chunks until it ends, the client goes away, or the server closes."""
+    """Sends a source's chunks until it ends, the client disconnects, or the server stops."""
 
     def __init__(
         self, streams: Streams, source: Source, slot: Slot, headers: dict[str, str] | None
@@ -204,7 +204,7 @@ class SseResponse(Response):
         self._left = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole stream; whatever happens, nothing of it stays behind."""
+        """Send the whole stream; releases everything, whatever happens."""
         connection = scope.get("extensions", {}).get(CONNECTION, {})
         self._abort = connection.get("abort")
         self._queued = connection.get("queued", self._queued)
@@ -218,9 +218,9 @@ class SseResponse(Response):
             self._streams.left(self)
 
     def check(self, now: float, silent_s: float, stuck_s: float) -> None:
-        """Make it beat after `silent_s` of silence; drop it when nothing is read for `stuck_s`.
+        """Send a heartbeat after `silent_s` of silence; drop it if unread for `stuck_s`.
 
-        The time that a send takes tells nothing: one large event may take a slow reader minutes.
+        A slow send proves nothing: one large event may take a slow reader minutes.
         """
         if not self._sending:
             if now - self._sent_at >= silent_s:
@@ -233,7 +233,7 @@ class SseResponse(Response):
             self.abort()
 
     def abort(self) -> None:
-        """Drop the connection; the client resumes where it was."""
+        """Drop the connection; the client resumes from its cursor."""
         if self._abort is not None:
             self._abort()
         self._leave()
@@ -264,7 +264,7 @@ class SseResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, chunk: bytes) -> None:
-        """Send and take the time; the ticker looks at it, and at what is left to send."""
+        """Send and note the time; the ticker checks it, and the bytes that are left."""
         loop = asyncio.get_running_loop()
         self._sent_at = loop.time()
         self._left = self._queued() + len(chunk)
@@ -276,7 +276,7 @@ class SseResponse(Response):
 
 @contextlib.asynccontextmanager
 async def on_disconnect(receive: Receive, leave: Callable[[], None]) -> AsyncIterator[None]:
-    """Within the block, `leave` is called as soon as the client goes away."""
+    """Within the block, calls `leave` as soon as the client disconnects."""
 
     async def listen() -> None:
         while (await receive())["type"] != "http.disconnect":

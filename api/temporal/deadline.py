@@ -1,4 +1,4 @@
-"""Calls to Temporal that end in time, and in our words."""
+"""Calls to Temporal with a deadline, and with the API's own errors."""
 
 from __future__ import annotations
 
@@ -17,10 +17,10 @@ _T = TypeVar("_T")
 
 
 async def with_deadline(seconds: float, call: Awaitable[_T]) -> _T:
-    """The call's answer; the client's own retries may outlast its `rpc_timeout`.
+    """The call's answer. Bounded here because the client's retries may outlast its `rpc_timeout`.
 
     Raises:
-        TemporalUnavailable: no answer in time, or Temporal said that it can't.
+        TemporalUnavailable: no answer in time, or an error other than these two.
         RPCError: Temporal answered `not found` or `invalid argument`.
     """
     try:

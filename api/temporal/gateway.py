@@ -1,4 +1,4 @@
-"""Temporal as the HTTP face sees it: bounded calls, our own words for what they answer."""
+"""All calls of the API to Temporal, bounded in time, with typed answers."""
 
 from __future__ import annotations
 
@@ -53,15 +53,15 @@ QUERY_S = 2.0
 DESCRIBE_S = 2.0
 LIST_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
-"""Of one workflow task: a worker that died is noticed that soon."""
+"""Timeout of a workflow task: a dead worker is noticed after this."""
 FIND_S = TASK_TIMEOUT.total_seconds() + 5.0
-"""A signal may be out of sight for as long as a task may take."""
+"""A signal may be missing from the history for as long as a task may take."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
 _ATTRIBUTE = "search attribute"
 _TASK_FAILS = "Workflow Task in failed state"
-"""In Temporal's refusal to pass on a query, without waiting for any worker."""
+"""In Temporal's error for a query that it refuses without asking a worker."""
 _log = logging.getLogger(__name__)
 
 
@@ -78,8 +78,8 @@ class Gateway:
         """Start the workflow.
 
         Raises:
-            WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
-            UnfitNamespace: the namespace is not there or lacks search attributes.
+            WorkflowAlreadyStartedError: Temporal has a run with that id, open or closed.
+            UnfitNamespace: the namespace does not exist or lacks search attributes.
         """
         agent = run.agent
         request = RunRequestMemo(
@@ -118,7 +118,7 @@ class Gateway:
             raise
 
     async def execution(self, run_id: str) -> Execution | None:
-        """What Temporal knows of the run, None if it knows nothing."""
+        """The run as Temporal knows it, None if it doesn't."""
         call = self._handle(run_id).describe(rpc_timeout=timedelta(seconds=DESCRIBE_S))
         try:
             described = await with_deadline(DESCRIBE_S, call)
@@ -139,7 +139,7 @@ class Gateway:
         """Send the command; False if the run is unknown or has ended.
 
         Raises:
-            TooManyCommands: Temporal takes no more signals for it.
+            TooManyCommands: Temporal accepts no more signals for it.
         """
         try:
             await with_deadline(SIGNAL_S, send_signal(self._handle(run_id), command))
@@ -150,9 +150,9 @@ class Gateway:
         return True
 
     async def received(self, run_id: str, command_id: str) -> AnyCommand | None:
-        """A command that Temporal has taken for the run, whether it was read or not.
+        """A command that Temporal has accepted for the run, whether it was read or not.
 
-        None if it has taken none. Whoever sent the command, and however it was sent.
+        None if there is none. Also finds commands that were not sent through this API.
         """
         call = find_signal(self._handle(run_id), self._client.data_converter, command_id)
         try:
@@ -162,9 +162,9 @@ class Gateway:
             return None
 
     async def progress(self, run_id: str) -> RunProgress | None:
-        """The workflow's own answer; None when there is none: no worker, ended, unknown.
+        """The workflow's own answer; None without a worker, or if the run has ended or is unknown.
 
-        Never raises for a Temporal that is down: that, too, is no answer.
+        Also None when Temporal is down.
         """
         try:
             return await with_deadline(QUERY_S, self._query(run_id))
@@ -175,10 +175,10 @@ class Gateway:
         return None
 
     async def has_worker(self, run_id: str) -> bool | None:
-        """Whether a worker answers for the run; None when the run is none that could tell.
+        """True when a worker answers for the run; None when this run can't show it.
 
-        That is one that has ended, that Temporal does not know, or whose workflow fails. Ask only
-        while Temporal answers: without it the word is False.
+        A run can't if it has ended, Temporal does not know it, or its workflow fails. Ask only
+        while Temporal answers: otherwise the answer is False.
         """
         try:
             await with_deadline(QUERY_S, self._query(run_id))
@@ -199,7 +199,7 @@ class Gateway:
         return counted.count
 
     async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
-        """One page of executions that match, in the server's own order."""
+        """One page of matching executions, in the server's own order."""
         pages = self._client.list_workflows(
             query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
         )

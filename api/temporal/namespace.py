@@ -1,4 +1,4 @@
-"""Whether the namespace has what runs need; asked until it has."""
+"""Checks that the namespace has what runs need, until it does."""
 
 from __future__ import annotations
 
@@ -19,17 +19,17 @@ _log = logging.getLogger(__name__)
 
 
 class UnfitNamespace(TemporalUnavailable):
-    """The namespace is not there or lacks what runs need; nothing was started."""
+    """The namespace does not exist or lacks what runs need; nothing was started."""
 
     slug = "namespace-unfit"
     title = "Temporal's namespace lacks what runs need"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason.rstrip('.')}; /readyz has the command that helps")
+        super().__init__(f"{reason.rstrip('.')}; /readyz has the command that fixes it")
 
 
 class NamespaceCheck:
-    """Says what the namespace lacks; what it has once, it has."""
+    """Reports what the namespace lacks; once complete, it is not checked again."""
 
     def __init__(self, client: Client, retention: timedelta | None) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class NamespaceCheck:
         self._state = UNKNOWN
 
     async def state(self) -> str:
-        """`ok`, or what the namespace lacks with the commands that give it; logged once."""
+        """`ok`, or what the namespace lacks with the commands that add it; logged once."""
         if self._state == OK:
             return OK
         state = await self._ask()

@@ -30,7 +30,7 @@ CALL_TIMEOUT = timedelta(seconds=5)
 LOOK_S = 0.02
 SIGNAL_S = 5.0
 _OUT_OF_SIGNALS = "limit for signal events"
-"""In what Temporal says to a signal that is one too many for the execution."""
+"""In Temporal's error for a signal beyond the limit of the execution."""
 _Handle = WorkflowHandle[AgentRun, RunResult]
 _KINDS: dict[str, type[AnyCommand]] = {kind.kind.value: kind for kind in get_args(AnyCommand)}
 
@@ -56,10 +56,10 @@ def send_signal(handle: _Handle, command: AnyCommand) -> Awaitable[None]:
 
 
 def check_refusal(run_id: str, error: RPCError) -> None:
-    """See that it was not for the number of signals that Temporal has refused one.
+    """Check that Temporal did not refuse a signal for the number of signals.
 
     Raises:
-        TooManyCommands: it was.
+        TooManyCommands: it did.
     """
     if error.status is RPCStatusCode.INVALID_ARGUMENT and _OUT_OF_SIGNALS in str(error):
         raise TooManyCommands(
@@ -71,9 +71,9 @@ def check_refusal(run_id: str, error: RPCError) -> None:
 async def find_signal(
     handle: _Handle, converter: DataConverter, command_id: str
 ) -> AnyCommand | None:
-    """The command; None if Temporal has taken none of that id before this call.
+    """The command; None if Temporal had accepted none with that id before this call.
 
-    Looks at the newest execution: one that goes on in another has read its commands and told of
+    Reads the newest execution only: one that continued as new has read its commands and recorded
     them in the journal. May take as long as a workflow task may.
 
     Raises:
@@ -92,10 +92,10 @@ async def find_signal(
 
 
 async def _wait_for_task(handle: _Handle) -> None:
-    """Return when the history has every signal that was taken before.
+    """Return when the history has every signal that was accepted before.
 
-    Those that come while a workflow task is at work are added when it ends: within milliseconds,
-    or after its time-out if its worker is gone.
+    Signals that come during a workflow task are added when it ends: within milliseconds, or after
+    its timeout if its worker is dead.
     """
     task = await _started_task(handle)
     while task is not None and task == await _started_task(handle):
@@ -103,7 +103,7 @@ async def _wait_for_task(handle: _Handle) -> None:
 
 
 async def _started_task(handle: _Handle) -> tuple[int, int] | None:
-    """Which workflow task is at work, None if none is: its attempt and when that began."""
+    """The attempt and start time of the running workflow task, None if there is none."""
     described = await handle.describe(rpc_timeout=CALL_TIMEOUT)
     task = described.raw_description.pending_workflow_task
     if task.state != PendingWorkflowTaskState.PENDING_WORKFLOW_TASK_STATE_STARTED:
