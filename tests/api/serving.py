@@ -77,7 +77,7 @@ class Api:
         await eventually(lambda: self.services.streams.open_count == count)
 
     def held(self) -> tuple[int, int, int, int]:
-        """Open streams, taken seats, followed runs, tracked runs."""
+        """Open streams, slots in use, followed runs, tracked runs."""
         services = self.services
         streams = services.streams
         return (

@@ -49,8 +49,8 @@ class NothingIsWrong:
 async def test_a_run_that_is_being_reset_is_not_told_to_have_ended(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     await journal.append(RUN_ID, [NewEvent(key="0/message/0", body=UserMessageEvent(text="hi"))])
-    gateway, attention = cast("Gateway", MidReset()), cast("StuckRuns", NothingIsWrong())
-    links, closer = LinkMaker("", "default"), TerminalFacts(journal, gateway)
-    view = await Views(journal, gateway, links, closer, attention).find(RUN_ID)
+    gateway, stuck_runs = cast("Gateway", MidReset()), cast("StuckRuns", NothingIsWrong())
+    links, terminal_facts = LinkMaker("", "default"), TerminalFacts(journal, gateway)
+    view = await Views(journal, gateway, links, terminal_facts, stuck_runs).find(RUN_ID)
     assert (view.status, view.ended_at) == (RunStatus.PAUSED, None)
     await journal.close()
