@@ -131,11 +131,13 @@ async def newest(
     lower = await _lower_bound(gateway, query, upper, (2 * limit, window))
     if lower is not None:
         query = f"{query} AND StartTime >= '{_stamp(lower)}'"
-    found = [item for item in await _all(gateway, query) if before is None or _place(item) < before]
-    found.sort(key=_place, reverse=True)
+    found = [
+        item for item in await _all(gateway, query) if before is None or _cursor(item) < before
+    ]
+    found.sort(key=_cursor, reverse=True)
     page = found[:limit]
     more = page and (lower is not None or len(found) > limit)
-    return page, _place(page[-1]) if more else None
+    return page, _cursor(page[-1]) if more else None
 
 
 async def _lower_bound(
@@ -174,7 +176,7 @@ async def _all(gateway: Gateway, query: str) -> list[Execution]:
             return found
 
 
-def _place(execution: Execution) -> ListCursor:
+def _cursor(execution: Execution) -> ListCursor:
     return ListCursor(execution.started_at, execution.run_id)
 
 

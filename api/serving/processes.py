@@ -63,12 +63,12 @@ async def keep(listeners: Sequence[socket.socket]) -> None:
         processes = _Processes(listeners, metrics_dir)
         try:
             await unless(stop, processes.run())
-            told = stop.is_set()
+            stopped = stop.is_set()
         finally:
             stop.clear()
             await unless(stop, processes.stop())
             await processes.close()
-    if not told:
+    if not stopped:
         raise SystemExit(1)
 
 

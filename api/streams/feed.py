@@ -69,8 +69,8 @@ class Viewer(Watch):
         """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
         channel = self.channel
         if channel.loss:
-            told, self._loss_sent = self._loss_sent, True
-            return None if told else channel.loss
+            sent, self._loss_sent = self._loss_sent, True
+            return None if sent else channel.loss
         if self._page or channel.first - 1 > self.position:
             return await self._from_journal()
         if channel.last > self.position:

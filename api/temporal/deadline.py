@@ -32,13 +32,13 @@ async def with_deadline(seconds: float, call: Awaitable[_T]) -> _T:
         if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
             raise
         late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
-        told = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
-        raise TemporalUnavailable(told) from error
+        message = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
+        raise TemporalUnavailable(message) from error
     except RuntimeError as error:
         if not str(error).startswith(_CONNECT_FAILED):
             raise
         why = unconnected(error)
-        told = (
+        message = (
             f"Temporal can't be reached: {why}" if why else "Temporal can't be reached; try again"
         )
-        raise TemporalUnavailable(told) from error
+        raise TemporalUnavailable(message) from error

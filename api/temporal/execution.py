@@ -114,16 +114,18 @@ def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatu
 
 def _waited_s(task: PendingWorkflowTaskInfo, waiting: Iterable[PendingActivityInfo]) -> float:
     """Seconds that the oldest task has waited; 0 if there is none."""
-    begun = [
+    waiting_since = [
         activity.next_attempt_schedule_time
         if activity.HasField("next_attempt_schedule_time")
         else activity.scheduled_time
         for activity in waiting
     ]
     if task.attempt:  # also one that a dead worker holds: tasks take milliseconds
-        begun.append(task.original_scheduled_time)
+        waiting_since.append(task.original_scheduled_time)
     now = datetime.now(UTC)
-    return max(0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in begun), 0.0)
+    return max(
+        0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in waiting_since), 0.0
+    )
 
 
 SUMMARY_BYTES = 200

@@ -53,14 +53,14 @@ class WorkerProbe:
         """
         async with self._lock:
             if time.monotonic() - self._asked_at > KNOWN_S:
-                begun = time.monotonic()
-                there = await self._gateway.has_worker(run_id)
-                if there is None:
+                started = time.monotonic()
+                answers = await self._gateway.has_worker(run_id)
+                if answers is None:
                     return None
-                if there or begun - self._asked_at > FORGOTTEN_S:
+                if answers or started - self._asked_at > FORGOTTEN_S:
                     self._silent_since = None
-                if not there:
-                    self._silent_since = self._silent_since or begun
+                if not answers:
+                    self._silent_since = self._silent_since or started
                 self._asked_at = time.monotonic()
             return 0 if self._silent_since is None else self._asked_at - self._silent_since
 
