@@ -9,37 +9,39 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from fastapi import FastAPI
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
-from relayline.api import errors
-from relayline.api.commands.receipts import SentCommands
-from relayline.api.depends import RequestLimits, Services
-from relayline.api.routes import (
-    commands,
-    decisions,
-    events,
-    outcomes,
-    runs,
-)
-from relayline.api.routes import (
-    server as health,
-)
+from relayline.api import problems
+from relayline.api.commands.decisions import Decisions
+from relayline.api.commands.outcomes import Outcomes
+from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.event_schemas import describe_events
+from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, runs
+from relayline.api.routes import server as server_routes
+from relayline.api.runs.listing import Listing
+from relayline.api.runs.submission import Submission
+from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.api.runs.views import LinkMaker, Views
+from relayline.api.services import Services
 from relayline.api.serving import processes
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
+from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
+from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.progress import ProgressBoard
+from relayline.api.streams.long_poll import LongPoll, RunPoll
+from relayline.api.streams.progress import ProgressFeed
 from relayline.api.streams.sse import Streams
-from relayline.api.streams.watchdog import Silence
+from relayline.api.streams.watchdog import Watchdog
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.namespace import NamespaceCheck
-from relayline.api.temporal.stuck import Attention, Workers
-from relayline.api.temporal.terminal import Closer
-from relayline.api.temporal.workers import Workforce
+from relayline.api.temporal.stuck import StuckRuns, WorkerProbe
+from relayline.api.temporal.terminal import TerminalFacts
+from relayline.api.temporal.workers import Workers
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.process import opened_journal, run_process
@@ -48,7 +50,7 @@ from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
 
 FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
-"""What can keep a process from serving; the message says what to do."""
+"""Errors that keep a process from serving; the message says what to do."""
 _log = logging.getLogger(__name__)
 
 
@@ -59,43 +61,14 @@ def create_app(
     catalog: Catalog,
     metrics: Metrics | None = None,
 ) -> FastAPI:
-    """The app; `app.state.services` has what it works with.
+    """Build the app; its parts are in `app.state.services`.
 
-    Whoever serves it closes it: `services.close_streams()` first, `services.close()` last.
-    Journal and client stay the caller's.
+    The caller stops it: `services.close_streams()` first, `services.close()` last. The caller also
+    closes the journal and the client.
     """
     metrics = metrics or Metrics()
-    gateway = Gateway(temporal_client)
-    links = LinkMaker(settings.temporal_ui, temporal_client.namespace)
-    closer = Closer(journal, gateway)
-    workers = Workers(gateway)
-    workforce = Workforce(temporal_client)
-    attention = Attention(gateway, workers, workforce)
-    views = Views(journal, gateway, links, closer, attention)
-    silence = Silence(closer.close, workers.quiet_s, attention.unserved)
-    feed = Feed(journal, metrics, silence)
     app = bare_app()
-    app.state.services = Services(
-        journal=journal,
-        agents=catalog.agents,
-        limits=RequestLimits(settings.max_input_bytes, settings.max_metadata_keys),
-        metrics=metrics,
-        gateway=gateway,
-        workforce=workforce,
-        namespace=NamespaceCheck(temporal_client, settings.retention),
-        links=links,
-        views=views,
-        feed=feed,
-        streams=Streams(
-            metrics,
-            per_client=settings.max_streams_per_client,
-            heartbeat_s=settings.heartbeat_s,
-            send_timeout_s=settings.send_timeout_s,
-        ),
-        board=ProgressBoard(journal, gateway, views, feed),
-        sent=SentCommands(),
-        attention=attention,
-    )
+    app.state.services = _services(settings, journal, temporal_client, catalog, metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(CountRequests, metrics=metrics)
     if proxies := settings.forwarded_allow_ips:
@@ -103,33 +76,86 @@ def create_app(
     return app
 
 
+def _services(
+    settings: Settings, journal: Journal, client: Client, catalog: Catalog, metrics: Metrics
+) -> Services:
+    gateway, workers = Gateway(client), Workers(client)
+    probe = WorkerProbe(gateway)
+    terminal_facts = TerminalFacts(journal, gateway)
+    stuck_runs = StuckRuns(gateway, probe, workers)
+    links = LinkMaker(settings.temporal_ui, client.namespace)
+    views = Views(journal, gateway, links, terminal_facts, stuck_runs)
+    limits = RequestLimits(settings.max_input_bytes, settings.max_metadata_keys)
+    validator = RunValidator(catalog.agents, limits)
+    watchdog = Watchdog(terminal_facts.ensure, probe.silent_s, stuck_runs.unserved)
+    feed = Feed(journal, metrics, watchdog)
+    streams = Streams(
+        metrics,
+        per_client=settings.max_streams_per_client,
+        heartbeat_s=settings.heartbeat_s,
+        send_timeout_s=settings.send_timeout_s,
+    )
+    poll, sent = LongPoll(feed, streams), SentCommands()
+    namespace = NamespaceCheck(client, settings.retention)
+    sender = CommandSender(journal, gateway, views, sent)
+    return Services(
+        agents=catalog.agents,
+        metrics=metrics,
+        namespace=namespace,
+        readiness=Readiness(journal, gateway, namespace, workers),
+        submission=Submission(validator, journal, gateway, views, metrics),
+        listing=Listing(gateway, stuck_runs, links),
+        runs=RunPoll(views, journal, poll),
+        streams=streams,
+        feed=feed,
+        events=RunEvents(views, journal, feed, streams),
+        progress=ProgressFeed(journal, gateway, views, feed, streams),
+        commands=sender,
+        decisions=Decisions(sender, journal, gateway),
+        outcomes=Outcomes(views, journal, gateway, sent, poll),
+    )
+
+
+class App(FastAPI):
+    """FastAPI whose OpenAPI document has the type of each event."""
+
+    def openapi(self) -> dict[str, Any]:
+        """The document; made once."""
+        if self.openapi_schema is None:
+            describe_events(super().openapi())
+        return super().openapi()
+
+
 def bare_app() -> FastAPI:
-    """The routes and the error table, without anything behind them; enough for OpenAPI."""
-    app = FastAPI(
+    """The routes and the error table with no services: enough for OpenAPI."""
+    app = App(
         title="Relayline",
         version="1",
         description="Runs AI agents durably and lets people watch, steer and replay them.",
-        responses=errors.PROBLEMS,
+        responses=problems.PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
+        docs_url=None,
+        redoc_url=None,
+        swagger_ui_oauth2_redirect_url=None,
     )
-    errors.install(app)
-    for module in (runs, events, commands, decisions, outcomes, health):
+    problems.install(app)
+    for module in (runs, events, commands, decisions, outcomes, agents, server_routes, docs):
         app.include_router(module.router)
     return app
 
 
 async def serve(settings: Settings) -> None:
-    """Serve until SIGTERM or SIGINT; works with Temporal down, except for what needs it.
+    """Serve until SIGTERM or SIGINT; with Temporal down, only the calls that need it fail.
 
-    With several API processes, this one only keeps them running.
+    With several API processes, this one only supervises them.
 
     Raises:
         AddressInUse: the address can't be listened on.
         JournalUnavailable: the journal can't be written.
         CatalogError: the user's module can't be used.
         TemporalUnreachable: no Temporal address is configured.
-        SystemExit: none of several processes could start; it has said why.
+        SystemExit: no process could start; the reason is on stderr.
     """
     listeners = listen_each(settings.api_host, settings.api_port, settings.api_workers)
     try:
@@ -143,7 +169,7 @@ async def serve(settings: Settings) -> None:
 
 
 async def serve_part(settings: Settings, part: processes.Part) -> None:
-    """Be one of several processes.
+    """Serve as one of several processes.
 
     Raises:
         JournalUnavailable, CatalogError, TemporalUnreachable: as `serve`.
@@ -175,7 +201,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     """Run the API with the settings of the environment; exit 1 with one line on bad ones.
 
     Args:
-        arguments: Of one of several processes: its part, as `processes.Part` writes it.
+        arguments: For one of several processes: its part, as `processes.Part` writes it.
     """
     if arguments:
         part = processes.Part.parse(arguments)

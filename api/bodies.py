@@ -1,4 +1,4 @@
-"""Bodies of the requests that the HTTP API takes."""
+"""Request bodies of the HTTP API."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def _bounded_text(text: str) -> str:
 
 
 def _bounded_json(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """As it is; what JSON can't say, such as NaN, is a ValueError."""
+    """The value unchanged; a ValueError for what JSON can't express, such as NaN."""
     _bounded_text(json.dumps(given, ensure_ascii=False, allow_nan=False))
     return given
 
@@ -46,73 +46,74 @@ class _Request(BaseModel):
 
 
 class RequestedLimits(Limits):
-    """Limits of one run; those not given are the agent's."""
+    """Limits of one run; the agent's apply where none is given."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
 class RunRequest(_Request):
-    """A run to be started."""
+    """A run to start."""
 
     agent: str = Field(max_length=64)
-    """One of `GET /v1/agents`."""
+    """The name of an agent from `GET /v1/agents`."""
     input: str = Field(min_length=1)
-    """What the person says; at most `RELAYLINE_MAX_INPUT_BYTES` in UTF-8."""
+    """The user's message; at most `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8."""
     model: str | None = None
-    """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
+    """Replaces the agent's model: `rehearsal`, `local` or `provider:name`."""
     limits: RequestedLimits | None = None
     metadata: dict[_Key, _Value] | None = None
-    """The caller's own labels; `tenant` is searchable in Temporal, and has at most 255 characters,
-    none of which is a control character."""
+    """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
+    and no control characters."""
     webhook: SkipJsonSchema[JsonValue] = None
-    """Not offered by this version: anything but null is refused."""
+    """Not supported by this version: must be null."""
 
 
 class CommandRequest(_Request):
-    """What goes with any command."""
+    """Fields of every command."""
 
     command_id: _CommandId | None = None
-    """The receipt's id; the same id twice is one command. Made up if it is not given."""
+    """The command's id: a repeated id is the same command. Generated if absent."""
     by: str = Field(default="", max_length=MAX_BY_CHARS)
-    """Who sends it; shown in the events."""
+    """The sender's name, shown in the events."""
 
 
 class PauseRequest(CommandRequest):
-    """What goes with a pause."""
+    """Fields of a pause."""
 
     now: bool = False
-    """Interrupt what runs, too; tools with unsafe effects are let finish."""
+    """Also interrupt the running calls; tools with unsafe effects finish first."""
 
 
 class RedirectRequest(CommandRequest):
-    """What goes with a redirect."""
+    """Fields of a redirect."""
 
     message: _Text
-    """What the model is told; at most 32 KiB in UTF-8."""
+    """The message to the model; at most 32 KiB of UTF-8."""
     now: bool = True
-    """Interrupt what runs, but let tools with unsafe effects finish; false: wait for the step."""
+    """Interrupt the running calls, except tools with unsafe effects; false: let the step finish."""
 
 
 class CancelRequest(CommandRequest):
-    """What goes with a cancel."""
+    """Fields of a cancel."""
 
     reason: _Text = ""
-    """At most 32 KiB in UTF-8."""
+    """At most 32 KiB of UTF-8."""
 
 
 class DecisionRequest(CommandRequest):
-    """What a person makes of an approval."""
+    """A person's decision on an approval."""
 
     decision: Literal["approve", "deny"]
     arguments: _Arguments | None = None
-    """In place of the model's, and checked like them; only with `approve`, at most 32 KiB."""
+    """Replace the model's arguments and are validated like them; only with `approve`, at most
+    32 KiB."""
     note: _Text = ""
-    """For the model and the record; at most 32 KiB in UTF-8."""
+    """Shown to the model and kept in the journal; at most 32 KiB of UTF-8."""
 
 
 class AnswerRequest(CommandRequest):
-    """An answer to a question that the run has asked."""
+    """An answer to a question of the run."""
 
     request_id: str
     text: _Text
-    """At most 32 KiB in UTF-8; has to fit the question's schema, if it has one."""
+    """At most 32 KiB of UTF-8; must match the question's schema, if there is one."""

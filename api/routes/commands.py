@@ -6,8 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relayline.api.bodies import CancelRequest, CommandRequest, PauseRequest, RedirectRequest
-from relayline.api.commands.sending import send, sending
-from relayline.api.depends import IdempotencyKey, RunId, Serving
+from relayline.api.depends import IdempotencyKey, RunId, UsesCommands, json_response
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import Cancel, Pause, Redirect, Resume
 
@@ -16,46 +15,46 @@ router = APIRouter(prefix="/v1/runs", tags=["commands"])
 
 @router.post("/{run_id}/pause", status_code=202, response_model=CommandReceipt)
 async def pause_run(
-    services: Serving,
+    commands: UsesCommands,
     run_id: RunId,
     body: PauseRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Stop the run before its next model or tool call; with `now`, stop what runs, too."""
-    asked = sending(run_id, Pause, body or PauseRequest(), idempotency_key)
-    return await send(services, asked)
+    """Pause the run before its next model or tool call; with `now`, interrupt running calls."""
+    receipt = await commands.send(run_id, Pause, body or PauseRequest(), idempotency_key)
+    return json_response(receipt, 202)
 
 
 @router.post("/{run_id}/resume", status_code=202, response_model=CommandReceipt)
 async def resume_run(
-    services: Serving,
+    commands: UsesCommands,
     run_id: RunId,
     body: CommandRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Let a paused run go on."""
-    asked = sending(run_id, Resume, body or CommandRequest(), idempotency_key)
-    return await send(services, asked)
+    """Let a paused run continue."""
+    receipt = await commands.send(run_id, Resume, body or CommandRequest(), idempotency_key)
+    return json_response(receipt, 202)
 
 
 @router.post("/{run_id}/redirect", status_code=202, response_model=CommandReceipt)
 async def redirect_run(
-    services: Serving,
+    commands: UsesCommands,
     run_id: RunId,
     body: RedirectRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Tell the model something: what it is doing is stopped, and its next call has the message."""
-    return await send(services, sending(run_id, Redirect, body, idempotency_key))
+    """Send the model a message: running calls are interrupted, and its next call has it."""
+    return json_response(await commands.send(run_id, Redirect, body, idempotency_key), 202)
 
 
 @router.post("/{run_id}/cancel", status_code=202, response_model=CommandReceipt)
 async def cancel_run(
-    services: Serving,
+    commands: UsesCommands,
     run_id: RunId,
     body: CancelRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """End the run; what it is doing is told to stop."""
-    asked = sending(run_id, Cancel, body or CancelRequest(), idempotency_key)
-    return await send(services, asked)
+    """End the run and cancel its running calls."""
+    receipt = await commands.send(run_id, Cancel, body or CancelRequest(), idempotency_key)
+    return json_response(receipt, 202)

@@ -1,4 +1,4 @@
-"""Route: the journal of a run, as a stream or by the page."""
+"""Routes: the journal of a run and its progress, as a stream or as JSON."""
 
 from __future__ import annotations
 
@@ -7,27 +7,23 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, Serving, json_response, wants_stream
+from relayline.api.depends import RunId, UsesEvents, UsesProgress, json_response, wants_stream
 from relayline.api.errors import BadRequest, CursorAhead
+from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
-from relayline.journal.port import CursorExpired, Head
 
 router = APIRouter(prefix="/v1/runs", tags=["events"])
-PAGE_BYTES = 4 * 1024 * 1024
-"""Data of events on a page; one event may be larger."""
 _MAX_DIGITS = 18
-_EMPTY = Head(first_seq=1, last_seq=0, ended=False)
-_STREAM = {"text/event-stream": {"schema": {"type": "string"}}}
 
 
 async def cursor_of(
-    after: Annotated[str | None, Query(description="Events with a greater `seq` only.")] = None,
+    after: Annotated[str | None, Query(description="Only events with a greater `seq`.")] = None,
     last_event_id: Annotated[
-        str | None, Header(alias="Last-Event-ID", description="Wins over `after`.")
+        str | None, Header(alias="Last-Event-ID", description="Takes precedence over `after`.")
     ] = None,
 ) -> int:
-    """The cursor asked for, 0 if none was.
+    """The requested cursor, 0 if there is none.
 
     Raises:
         BadRequest: it is not a whole number of at least 0.
@@ -55,72 +51,44 @@ Cursor = Annotated[int, Depends(cursor_of)]
     response_model=EventPage,
     responses={
         200: {
-            "description": "A page of the journal, or with `Accept: text/event-stream` the stream",
-            "content": _STREAM,
+            "description": "A page of the journal, or with `Accept: text/event-stream` a stream",
+            "content": stream_of("StreamedEvent"),
         },
         204: {"description": "The run has ended and the cursor is at its end (streams only)"},
     },
 )
 async def get_events(
     request: Request,
-    services: Serving,
+    events: UsesEvents,
     run_id: RunId,
     cursor: Cursor,
     limit: Annotated[
-        int, Query(ge=1, le=1000, description="Events on a page; fewer where they are large.")
+        int, Query(ge=1, le=1000, description="Events on a page; fewer if they are large.")
     ] = 100,
 ) -> Response:
-    """Every event of the run, in order, each once; closes after the terminal one.
+    """Every event of the run, in order, each once; a stream closes after the terminal one.
 
-    A stream whose last frame is `events.lost` (its id is empty) has shown events that a crash of
-    the journal's storage took away: drop what was shown and read on from the start.
+    A stream that ends with `events.lost` (its id is empty) has shown events that a crash of the
+    journal's storage lost: drop what you have and read again from the start.
     """
-    head = await services.views.exists(run_id) or _EMPTY
-    stream = wants_stream(request)
-    if stream and head.ended and cursor >= head.last_seq:
-        return Response(status_code=204)
-    _check(cursor, head)
-    if stream:
-        seat = services.streams.reserve(request)
-        viewer = services.feed.view(run_id, cursor, head.last_seq)
-        return services.streams.respond(viewer, seat)
-    events = await services.journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
-    newest = events[-1].seq if events else cursor
-    newest_ends = events[-1].ends_run if events else head.ended
-    ended = newest_ends and newest >= head.last_seq
-    listed = ",".join(event.envelope_json() for event in events)
-    return Response(
-        f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}',
-        media_type="application/json",
-    )
-
-
-def _check(cursor: int, head: Head) -> None:
-    """Refuse a cursor that the journal can't serve.
-
-    Raises:
-        CursorAhead: it is beyond the newest event.
-        CursorExpired: events after it were swept.
-    """
-    if cursor > head.last_seq:
-        raise CursorAhead(
-            f"the cursor is {cursor} and the newest event has seq {head.last_seq}",
-            newest=head.last_seq,
-        )
-    if cursor + 1 < head.first_seq:
-        raise CursorExpired(head.first_seq)
+    if wants_stream(request):
+        return await events.stream(request, run_id, cursor) or Response(status_code=204)
+    page = await events.page(run_id, cursor, limit)
+    return Response(page, media_type="application/json")
 
 
 @router.get(
     "/{run_id}/progress",
     response_model=ProgressView,
-    responses={200: {"description": "JSON, or one SSE frame per change", "content": _STREAM}},
+    responses={
+        200: {
+            "description": "JSON, or one SSE frame per change",
+            "content": stream_of("ProgressView"),
+        }
+    },
 )
-async def get_progress(request: Request, services: Serving, run_id: RunId) -> Response:
-    """Where the run stands; with `Accept: text/event-stream`, each change until its end."""
-    if not wants_stream(request):
-        return json_response(await services.board.current(run_id))
-    head = await services.views.exists(run_id)
-    seat = services.streams.reserve(request)
-    viewer = services.board.view(run_id, head.last_seq if head else 0)
-    return services.streams.respond(viewer, seat)
+async def get_progress(request: Request, progress: UsesProgress, run_id: RunId) -> Response:
+    """The live state of the run; with `Accept: text/event-stream`, each change until its end."""
+    if wants_stream(request):
+        return await progress.stream(request, run_id)
+    return json_response(await progress.current(run_id))

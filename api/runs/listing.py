@@ -1,8 +1,8 @@
-"""Lists runs newest first, which Temporal's own order is not.
+"""Lists runs newest first; Temporal itself orders them differently.
 
-Temporal's SQL visibility knows no ORDER BY: open executions come first, then closed ones by the
-time they closed. So a page is cut out of a window of start times that is small enough to be read
-whole, and sorted here.
+Temporal's SQL visibility has no ORDER BY: it lists open executions first, then closed ones by
+closing time. So a page comes from a window of start times that is small enough to read whole, and
+is sorted here.
 """
 
 from __future__ import annotations
@@ -14,13 +14,16 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple
 
 from relayline.api.errors import BadRequest
+from relayline.api.runs.views import LinkMaker
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.stuck import StuckRuns
+from relayline.contracts.answers import RunList, RunListItem
 from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, RunStatus
 from relayline.workflows.agent_run import AgentRun
 
 WINDOW = 500
-"""Executions that one window should not exceed; at least three times a page."""
+"""The most executions in a window; at least three times a page."""
 _SPAN_MIN_S = 0.001
 _SPAN_MAX_S = 20 * 365 * 86_400.0
 _BISECTIONS = 24
@@ -33,23 +36,23 @@ _EXECUTION_STATUS = {
 }
 
 
-class Place(NamedTuple):
-    """Where a run stands in the list; the greater one comes first."""
+class ListCursor(NamedTuple):
+    """The position of a run in the list; greater ones come first."""
 
     started_at: datetime
     run_id: str
 
     def encode(self) -> str:
-        """The cursor for what comes after it."""
+        """The cursor as text."""
         text = f"{self.started_at.isoformat()}|{self.run_id}"
         return base64.urlsafe_b64encode(text.encode()).decode()
 
     @classmethod
-    def decode(cls, cursor: str) -> Place:
-        """The place of a cursor.
+    def decode(cls, cursor: str) -> ListCursor:
+        """The position of a cursor.
 
         Raises:
-            BadRequest: no list has given this cursor.
+            BadRequest: it is not a cursor of this list.
         """
         try:
             text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
@@ -57,8 +60,47 @@ class Place(NamedTuple):
             return cls(datetime.fromisoformat(started_at).astimezone(UTC), run_id)
         except (ValueError, OverflowError, binascii.Error) as error:
             raise BadRequest(
-                "cursor: not one that this list has given", slug="invalid-cursor", field="cursor"
+                "cursor: not a cursor of this list", slug="invalid-cursor", field="cursor"
             ) from error
+
+
+class Listing:
+    """Lists runs, newest first."""
+
+    def __init__(self, gateway: Gateway, stuck_runs: StuckRuns, links: LinkMaker) -> None:
+        self._gateway = gateway
+        self._stuck_runs = stuck_runs
+        self._links = links
+
+    async def page(
+        self, status: RunStatus | None, agent: str | None, limit: int, cursor: str | None
+    ) -> RunList:
+        """At most `limit` runs after the cursor that match; `agent` must be a valid agent name.
+
+        Raises:
+            BadRequest: it is not a cursor of this list.
+            TemporalUnavailable: Temporal can't be asked.
+        """
+        before = ListCursor.decode(cursor) if cursor is not None else None
+        page, after = await newest(self._gateway, query_for(status, agent), limit, before)
+        attention = await self._stuck_runs.reasons(page)
+        runs = tuple(map(self._item, page, attention))
+        return RunList(runs=runs, cursor=after.encode() if after else None)
+
+    def _item(self, execution: Execution, attention: str | None) -> RunListItem:
+        request, memo = execution.request, execution.memo
+        return RunListItem(
+            run_id=execution.run_id,
+            agent=request.agent if request else None,
+            model=request.model if request else None,
+            status=execution.status,
+            step=memo.step,
+            waiting_for=() if execution.status.ended else memo.waiting_for,
+            attention=attention,
+            created_at=execution.submitted_at,
+            ended_at=execution.closed_at,
+            links=self._links(execution.run_id),
+        )
 
 
 def query_for(status: RunStatus | None, agent: str | None) -> str:
@@ -81,28 +123,30 @@ def query_for(status: RunStatus | None, agent: str | None) -> str:
 
 
 async def newest(
-    gateway: Gateway, query: str, limit: int, before: Place | None, window: int = WINDOW
-) -> tuple[list[Execution], Place | None]:
-    """At most `limit` executions, newest first, and the place to go on from; None at the end."""
+    gateway: Gateway, query: str, limit: int, before: ListCursor | None, window: int = WINDOW
+) -> tuple[list[Execution], ListCursor | None]:
+    """At most `limit` executions, newest first, and the next cursor; None at the end."""
     upper = before.started_at if before else datetime.now(UTC) + timedelta(minutes=5)
     query = f"{query} AND StartTime <= '{_stamp(upper)}'"
     lower = await _lower_bound(gateway, query, upper, (2 * limit, window))
     if lower is not None:
         query = f"{query} AND StartTime >= '{_stamp(lower)}'"
-    found = [item for item in await _all(gateway, query) if before is None or _place(item) < before]
-    found.sort(key=_place, reverse=True)
+    found = [
+        item for item in await _all(gateway, query) if before is None or _cursor(item) < before
+    ]
+    found.sort(key=_cursor, reverse=True)
     page = found[:limit]
     more = page and (lower is not None or len(found) > limit)
-    return page, _place(page[-1]) if more else None
+    return page, _cursor(page[-1]) if more else None
 
 
 async def _lower_bound(
     gateway: Gateway, query: str, upper: datetime, bounds: tuple[int, int]
 ) -> datetime | None:
-    """Where a window below `upper` begins that holds between so many and so many.
+    """The start of a window below `upper` with a count of executions within `bounds`.
 
-    None when everything is few enough. Two pages at least, because runs that started at `upper`
-    itself may have been shown already.
+    None when everything fits. At least two pages, because runs that started at `upper` itself may
+    have been listed already.
     """
     least, most = bounds
     if await gateway.count(query) <= most:
@@ -132,8 +176,8 @@ async def _all(gateway: Gateway, query: str) -> list[Execution]:
             return found
 
 
-def _place(execution: Execution) -> Place:
-    return Place(execution.started_at, execution.run_id)
+def _cursor(execution: Execution) -> ListCursor:
+    return ListCursor(execution.started_at, execution.run_id)
 
 
 def _stamp(moment: datetime) -> str:

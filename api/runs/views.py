@@ -1,4 +1,4 @@
-"""A run as clients see it, from whichever source knows it best."""
+"""A run as clients see it, from the journal or Temporal."""
 
 from __future__ import annotations
 
@@ -8,8 +8,8 @@ from datetime import UTC, datetime
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.stuck import Attention
-from relayline.api.temporal.terminal import Closer
+from relayline.api.temporal.stuck import StuckRuns
+from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
@@ -31,9 +31,9 @@ from relayline.projections.waits import WAITS, Standing
 
 
 class Views:
-    """Finds runs: the journal's terminal fact first, then Temporal, then the journal's facts.
+    """Finds runs: in the journal's terminal fact, then in Temporal, then in the journal's facts.
 
-    One that Temporal has closed without the workflow's word is given its terminal fact first.
+    A run that Temporal closed without a terminal fact gets one first.
     """
 
     def __init__(
@@ -41,27 +41,27 @@ class Views:
         journal: Journal,
         gateway: Gateway,
         links: LinkMaker,
-        closer: Closer,
-        attention: Attention,
+        terminal_facts: TerminalFacts,
+        stuck_runs: StuckRuns,
     ) -> None:
         self._journal = journal
         self._gateway = gateway
-        self._links = links
-        self._closer = closer
-        self._attention = attention
+        self.links = links
+        self._terminal_facts = terminal_facts
+        self._stuck_runs = stuck_runs
 
     async def find(self, run_id: str) -> RunView:
         """The run.
 
         Raises:
-            UnknownRun: nobody knows it.
+            UnknownRun: neither the journal nor Temporal knows it.
             RunExpired: it ended and its events are past retention.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: Temporal does not know it and the journal can't be asked.
         """
         head, trouble = await self._head(run_id)
         if view := await self._ended(run_id, head):
-            return view if view.agent else await self._introduced(view)
+            return view if view.agent else await self._with_request(view)
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
@@ -69,7 +69,7 @@ class Views:
                 raise
             return await self._from_facts(run_id)
         if execution:
-            settled = None if trouble else await self._after_all(execution)
+            settled = None if trouble else await self._closed_by_temporal(execution)
             return settled or await self._of_execution(execution)
         if trouble:
             raise trouble
@@ -79,11 +79,11 @@ class Views:
             raise RunExpired(f"the events of {run_id} are past retention", run_id=run_id)
         return await self._from_facts(run_id)
 
-    async def exists(self, run_id: str) -> Head | None:
+    async def head(self, run_id: str) -> Head | None:
         """The journal's bounds of a run; None when only Temporal knows it yet.
 
         Raises:
-            UnknownRun: nobody knows it.
+            UnknownRun: neither the journal nor Temporal knows it.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: the journal can't be asked.
         """
@@ -93,7 +93,7 @@ class Views:
         execution = await self._gateway.execution(run_id)
         if execution is None:
             raise UnknownRun(run_id)
-        return await self._settled(execution) if execution.status.ended else None
+        return await self._head_with_end(execution) if execution.status.ended else None
 
     async def _of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
@@ -108,12 +108,12 @@ class Views:
             usage=memo.usage,
             step=memo.step,
             waiting_for=() if ended else memo.waiting_for,
-            attention=await self._attention.of(execution),
+            attention=await self._stuck_runs.reason(execution),
             limits=request.limits if request else None,
             metadata=request.metadata if request else None,
             created_at=execution.submitted_at,
             ended_at=execution.closed_at,
-            links=self._links(execution.run_id),
+            links=self.links(execution.run_id),
         )
 
     async def _head(self, run_id: str) -> tuple[Head | None, JournalUnavailable | None]:
@@ -122,38 +122,38 @@ class Views:
         except JournalUnavailable as error:
             return None, error
 
-    async def _after_all(self, execution: Execution) -> RunView | None:
-        """A run that Temporal has closed: from its terminal fact, which it has now.
+    async def _closed_by_temporal(self, execution: Execution) -> RunView | None:
+        """A run that Temporal has closed, from its terminal fact, which is added if it is missing.
 
-        One that an operator is just resetting may look closed, by the execution that was left.
+        While an operator resets a run it may look closed: that is the old execution.
         """
         if not execution.status.ended:
             return None
         try:
-            head = await self._settled(execution)
+            head = await self._head_with_end(execution)
         except (JournalUnavailable, TemporalUnavailable):
             return None
         if head is None or not head.ended:
-            goes_on = await self._gateway.execution(execution.run_id)
-            return await self._of_execution(goes_on or execution)
+            newest = await self._gateway.execution(execution.run_id)
+            return await self._of_execution(newest or execution)
         view = await self._ended(execution.run_id, head)
-        return _introduce(view, execution) if view else None
+        return _add_request(view, execution) if view else None
 
-    async def _settled(self, execution: Execution) -> Head | None:
-        """The bounds of a run that Temporal has closed, with its terminal fact in place."""
+    async def _head_with_end(self, execution: Execution) -> Head | None:
+        """The bounds of a run that Temporal has closed; adds its terminal fact if it is missing."""
         head = await self._journal.head(execution.run_id)
         if head is None or not head.ended:
-            await self._closer.close(execution.run_id)
+            await self._terminal_facts.ensure(execution.run_id)
             head = await self._journal.head(execution.run_id)
         return head
 
-    async def _introduced(self, view: RunView) -> RunView:
-        """A run that ended before it began: what was asked for, Temporal knows."""
+    async def _with_request(self, view: RunView) -> RunView:
+        """A run that ended before it started, with its request from Temporal."""
         try:
             execution = await self._gateway.execution(view.run_id)
         except TemporalUnavailable:
             return view
-        return _introduce(view, execution) if execution else view
+        return _add_request(view, execution) if execution else view
 
     async def _ended(self, run_id: str, head: Head | None) -> RunView | None:
         """From the terminal fact; None if there is none or it was swept."""
@@ -167,7 +167,7 @@ class Views:
         return self._fold(run_id, [*first, *terminal]) if terminal else None
 
     async def _from_facts(self, run_id: str) -> RunView:
-        """From every fact, as when Temporal does not answer."""
+        """From all facts, for when Temporal does not answer."""
         head = await self._journal.head(run_id)
         after = head.first_seq - 1 if head else 0
         facts = await read_all(self._journal, run_id, after, facts=True)
@@ -179,7 +179,7 @@ class Views:
             agent=None,
             status=RunStatus.RUNNING,
             source="journal",
-            links=self._links(run_id),
+            links=self.links(run_id),
         )
         standing = Standing()
         for fact in facts:
@@ -191,7 +191,7 @@ class Views:
 
 
 class LinkMaker:
-    """Makes the links of a run."""
+    """Builds the links of a run."""
 
     def __init__(self, temporal_ui: str, namespace: str) -> None:
         self._ui = temporal_ui.rstrip("/")
@@ -206,8 +206,8 @@ class LinkMaker:
         )
 
 
-def _introduce(view: RunView, execution: Execution) -> RunView:
-    """The run with what was asked for, where its own facts don't tell."""
+def _add_request(view: RunView, execution: Execution) -> RunView:
+    """The run with its request, where its own facts don't have it."""
     if view.agent is None and (request := execution.request):
         view.agent, view.model = request.agent, request.model
         view.limits, view.metadata = request.limits, request.metadata

@@ -1,4 +1,4 @@
-"""What `/metrics` tells, and the middleware that counts requests."""
+"""The metrics of `/metrics`, and the middleware that counts requests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ _LAG_BUCKETS = (0.001, 0.0025, 0.005, 0.01, 0.015, 0.025, 0.05, 0.1, 0.25, 0.5, 
 
 
 class Metrics:
-    """The counters of one app, in a registry of their own.
+    """The metrics of one app, in a registry of its own.
 
     Args:
-        folder: Where the processes of which this is one share theirs; None where it is alone.
+        folder: Where several processes share their metrics; None for a single process.
     """
 
     def __init__(self, folder: Path | None = None) -> None:
@@ -48,7 +48,7 @@ class Metrics:
         )
 
     def text(self) -> bytes:
-        """The exposition format of Prometheus; of all processes together if there are several."""
+        """Prometheus exposition format; the sum over all processes if there are several."""
         if self._folder is None:
             return generate_latest(self.registry)
         everybody = CollectorRegistry()
@@ -57,9 +57,9 @@ class Metrics:
 
 
 def shared(folder: Path, number: int) -> Metrics:
-    """The counters of process `number` of several, in mapped files; call it before all else.
+    """The metrics of process `number` of several, in mapped files; call it first.
 
-    A successor of the same number counts on from where its predecessor died.
+    A successor with the same number continues the counts of its predecessor.
     """
     os.environ["PROMETHEUS_MULTIPROC_DIR"] = str(folder)
     values.ValueClass = values.MultiProcessValue(lambda: number)  # type: ignore[no-untyped-call]
@@ -67,7 +67,7 @@ def shared(folder: Path, number: int) -> Metrics:
 
 
 def forget_gauges(folder: Path, number: int) -> None:
-    """Process `number` has died: what it had open is open no more."""
+    """Process `number` has died: reset its gauges."""
     mark_process_dead(number, folder)  # type: ignore[no-untyped-call]
 
 
@@ -79,7 +79,7 @@ class CountRequests:
         self._requests = metrics.requests
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on; count when the status is known, an error that nobody saw as 500."""
+        """Pass everything through; count when the status is known, an unhandled error as 500."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return
@@ -95,7 +95,7 @@ class CountRequests:
         try:
             await self._app(scope, receive, counted)
         except Exception:
-            if not answered:  # what the framework says then does not pass here
+            if not answered:  # the framework's answer does not pass through here
                 self._count(scope, 500)
             raise
 

@@ -15,23 +15,23 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from relayline.api.errors import TooLarge
-from relayline.api.streams.sse import CONNECTION
+from relayline.api.serving.connection import CONNECTION
 
 SEND_BUFFER_BYTES = 128 * 1024
-"""Of the kernel, per connection: a client that does not read is noticed after that much."""
+"""The kernel's, per connection: a client that does not read is noticed after this many bytes."""
 GRACE_S = 5
 KEEP_ALIVE_S = 620
-"""How long an idle connection is kept. Longer than clients and load balancers keep theirs (Google's
-for 600 s, which can't be changed; AWS's for 60 s): who closes first must be the one that sends, or
-a request now and then meets a connection that is just being closed."""
+"""How long an idle connection is kept: longer than clients and load balancers keep theirs (Google's
+600 s, which can't be changed; AWS's 60 s). The side that sends requests must close first, or now
+and then a request meets a connection that is just closing."""
 
 
 class AddressInUse(Exception):
-    """The address can't be listened on; the message names it and says what to do."""
+    """The server can't listen on the address; the message names it and says what to do."""
 
 
 class _Protocol(HttpToolsProtocol):
-    """Lets a response see what is queued, and drop its connection with all of that."""
+    """Lets a response see how much is queued, and drop its connection."""
 
     def on_message_begin(self) -> None:
         super().on_message_begin()
@@ -42,18 +42,18 @@ class _Protocol(HttpToolsProtocol):
 
 
 class BodyLimit:
-    """ASGI middleware: a body larger than that many bytes is refused while it is read."""
+    """ASGI middleware: refuses a body of more than `max_bytes` while it is read."""
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
         self._max_bytes = max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Pass everything on.
+        """Pass everything through.
 
         Raises:
-            HTTPException: 413, out of `receive`; from `TooLarge`, which the framework would take
-                for an error of its own.
+            HTTPException: 413, from `receive`, with `TooLarge` as its cause: the framework would
+                replace `TooLarge` itself by an error of its own.
         """
         taken = 0
 
@@ -70,7 +70,7 @@ class BodyLimit:
 
 
 class Server(uvicorn.Server):
-    """Serves until SIGTERM or SIGINT, then ends streams, then everything else within `GRACE_S`."""
+    """Serves until SIGTERM or SIGINT; then ends streams, and requests within `GRACE_S`."""
 
     def __init__(self, app: ASGIApp, close_streams: Callable[[], Awaitable[None]]) -> None:
         super().__init__(
@@ -89,7 +89,7 @@ class Server(uvicorn.Server):
         self._close_streams = close_streams
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting, end the streams, then do what uvicorn does."""
+        """Stop accepting, end the streams, then shut down as uvicorn does."""
         for server in self.servers:
             server.close()
         await self._close_streams()
@@ -110,25 +110,25 @@ class Server(uvicorn.Server):
 
 
 def listen(host: str, port: int) -> socket.socket:
-    """A listening socket whose connections have a bounded send buffer; port 0 takes a free one.
+    """A listening socket whose connections have a bounded send buffer; port 0: any free port.
 
     Raises:
-        AddressInUse: somebody listens there, or the address is not ours.
+        AddressInUse: another process listens there, or this machine does not have the address.
     """
     return _listener(host, port, joins=False)
 
 
 def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
-    """Sockets for so many processes on one address; port 0 takes a free one.
+    """`count` sockets on one address, one per process; port 0: any free port.
 
-    On Linux each process has its own, and the kernel deals new connections out evenly. From one
-    socket for all, whoever is quickest takes them, and streams stay where they began. Elsewhere the
-    kernel would not deal, and they are one and the same. Only the first listens yet: the others are
-    dealt connections from the moment that their process serves. While they serve, keep all of them
-    open: what waits in the queue of a process that died is taken up by its successor.
+    On Linux each process has its own, and the kernel distributes new connections evenly. With one
+    shared socket the quickest process would take most of them, and streams stay where they began.
+    Elsewhere the kernel does not distribute, and all are the same socket. Only the first listens
+    already: the others get connections once their process serves. Keep all of them open while they
+    serve: the successor of a process that died takes over the connections in its queue.
 
     Raises:
-        AddressInUse: as `listen`; the first is bound as if it were alone.
+        AddressInUse: as `listen`; the first is bound as a single one would be.
     """
     first = listen(host, port)
     if count == 1 or sys.platform != "linux":
@@ -139,10 +139,10 @@ def listen_each(host: str, port: int, count: int) -> list[socket.socket]:
 
 
 def _listener(host: str, port: int, *, joins: bool) -> socket.socket:
-    """A listening socket, or one that `joins` those of ours at the address once it listens.
+    """A listening socket, or one that `joins` our others at the address once it listens.
 
     Raises:
-        AddressInUse: somebody else is there, or the address is not ours.
+        AddressInUse: another process listens there, or this machine does not have the address.
     """
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     listener = socket.socket(family, socket.SOCK_STREAM)

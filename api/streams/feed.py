@@ -1,4 +1,4 @@
-"""One journal reader per watched run, frames encoded once, a position per viewer."""
+"""One journal reader per watched run; frames are encoded once; each viewer has a position."""
 
 from __future__ import annotations
 
@@ -12,27 +12,27 @@ from contextlib import aclosing
 from relayline.api.serving.metrics import Metrics
 from relayline.api.streams.frames import LOST, UNAVAILABLE, frame, notice
 from relayline.api.streams.sse import Subscriber
-from relayline.api.streams.watchdog import Silence
+from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 
 MAX_FRAMES = 2048
-"""Frames that a channel keeps for its viewers; who is further behind reads the journal."""
+"""Frames that a channel keeps for its viewers; a viewer further behind reads the journal."""
 MAX_BYTES = 4 * 1024 * 1024
 CHUNK_BYTES = 64 * 1024
-"""A chunk is cut at the first frame past this size."""
+"""A chunk ends with the first frame that exceeds this size."""
 PAGE = 64
-"""Events that a viewer behind the buffer reads at a time."""
+"""Events that a viewer behind the buffer reads at once."""
 PAGE_BYTES = 256 * 1024
-"""Data of them, held until they are sent; one event may be larger."""
+"""Their data, held until they are sent; one event may be larger."""
 LINGER_S = 0.5
-"""How long a run is still followed after its last viewer has left."""
+"""How long a run is followed after its last viewer has left."""
 _RETRY_S = 0.5
 _log = logging.getLogger(__name__)
 
 
 class Watch(Subscriber):
-    """One that is woken by whatever happens in a run's journal, until it leaves."""
+    """Wakes whenever something happens in a run's journal, until it leaves."""
 
     def __init__(self, channel: Channel) -> None:
         super().__init__()
@@ -41,13 +41,13 @@ class Watch(Subscriber):
         channel.watches.add(self)
 
     def leave(self) -> None:
-        """Stop watching and wake up for the last time; safe to call twice."""
+        """Stop watching and wake for the last time; safe to call twice."""
         self.left = True
         self.channel.leave(self)
         self.wake()
 
     async def sleep_until(self, deadline: float) -> None:
-        """Sleep, but not past `deadline` on the loop's clock."""
+        """Sleep until woken, or until `deadline` on the loop's clock."""
         try:
             async with asyncio.timeout_at(deadline):
                 await self.sleep()
@@ -56,21 +56,21 @@ class Watch(Subscriber):
 
 
 class Viewer(Watch):
-    """A watch with a position: every event after it comes once, in order."""
+    """A watch with a position: yields every event after it once, in order."""
 
     def __init__(self, channel: Channel, position: int) -> None:
         super().__init__(channel)
         self.position = position
         self._noticed = 0
-        self._told_of_loss = False
+        self._loss_sent = False
         self._page: deque[StoredEvent] = deque()
 
     async def next_chunk(self) -> bytes | None:
         """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
         channel = self.channel
         if channel.loss:
-            told, self._told_of_loss = self._told_of_loss, True
-            return None if told else channel.loss
+            sent, self._loss_sent = self._loss_sent, True
+            return None if sent else channel.loss
         if self._page or channel.first - 1 > self.position:
             return await self._from_journal()
         if channel.last > self.position:
@@ -80,7 +80,7 @@ class Viewer(Watch):
         return None if channel.over else self._notice()
 
     def _notice(self) -> bytes:
-        """What the run lacks to go on, once."""
+        """The notice of what the run is missing, once."""
         channel = self.channel
         if self._noticed == channel.notices:
             return b""
@@ -88,7 +88,7 @@ class Viewer(Watch):
         return channel.notice
 
     async def _from_journal(self) -> bytes | None:
-        """Behind the channel's buffer: from the current page of the journal, or the next."""
+        """For a viewer behind the buffer: from the current page of the journal, or the next."""
         if not self._page:
             try:
                 await self._turn_page()
@@ -104,7 +104,7 @@ class Viewer(Watch):
         return b"".join(chunk)
 
     async def _turn_page(self) -> None:
-        """Read the next page; while the journal does not answer, it stays empty."""
+        """Read the next page; it stays empty while the journal does not answer."""
         channel = self.channel
         try:
             read = channel.journal.read
@@ -119,7 +119,7 @@ class Viewer(Watch):
 
 
 class Channel:
-    """One run, followed: a task tails the journal into a bounded buffer of frames."""
+    """One followed run: a task tails the journal into a bounded buffer of frames."""
 
     def __init__(self, feed: Feed, run_id: str, after: int) -> None:
         self.run_id = run_id
@@ -131,20 +131,20 @@ class Channel:
         self.last = after
         """`seq` of the newest frame."""
         self.facts = 0
-        """Facts seen so far: tells whether something other than a delta has come."""
+        """Facts seen so far; changes when something other than a delta comes."""
         self.over = False
         """True when nothing more will come."""
         self.loss = b""
-        """What every viewer is told at last when events that were given out have been lost."""
-        self.heard_at = asyncio.get_running_loop().time()
-        """When something came last, on the loop's clock."""
+        """The last frame of every viewer when the journal has lost events that were sent."""
+        self.last_event_at = asyncio.get_running_loop().time()
+        """When the last event came, on the loop's clock."""
         self.delivered = 0
-        """Events given to viewers and not yet told to the metrics, which would cost too much."""
+        """Events sent and not yet counted in the metrics; counting each would cost too much."""
         self.notice = b""
-        """What is told of now that the run lacks; empty when it lacks nothing."""
+        """The frame that says what the run is missing; empty when it is missing nothing."""
         self.notices = 0
-        """How many there were."""
-        self._lacking: str | None = None
+        """The number of notices so far."""
+        self._missing: str | None = None
         self._newest: StoredEvent | None = None
         self._feed = feed
         self._frames: list[bytes] = []
@@ -161,11 +161,11 @@ class Channel:
             end += 1
         return b"".join(self._frames[start:end]), self.first + end - 1
 
-    def lack(self, what: str | None) -> None:
-        """Tell every viewer what the run lacks to go on, once for as long as it does."""
-        if what == self._lacking:
+    def set_missing(self, what: str | None) -> None:
+        """Tell every viewer what the run is missing, once for as long as it is missing."""
+        if what == self._missing:
             return
-        self._lacking = what
+        self._missing = what
         self.notice = b""
         if what is not None:
             self.notices += 1
@@ -173,7 +173,7 @@ class Channel:
             self.wake_all()
 
     def leave(self, watch: Watch) -> None:
-        """One watch less; the last one closes the channel after `LINGER_S`."""
+        """Remove a watch; after the last one the channel closes in `LINGER_S`."""
         self.watches.discard(watch)
         self._count()
         if not self.watches:
@@ -185,7 +185,7 @@ class Channel:
             watch.wake()
 
     async def _follow(self) -> None:
-        """Tail until the terminal fact or a loss; other trouble of the journal is waited out."""
+        """Tail until the terminal fact or a loss; retry after other failures of the journal."""
         try:
             while True:
                 try:
@@ -209,7 +209,7 @@ class Channel:
                 self._add(batch)
 
     def _followed(self, task: asyncio.Task[None]) -> None:
-        """The task has ended: by itself, by `cancel`, or by an error, which ends its streams."""
+        """The task has returned, was cancelled, or failed, which ends its streams."""
         if not task.cancelled() and (error := task.exception()):
             _log.error("following failed", exc_info=error, extra={"run_id": self.run_id})
             self._feed.forget(self)
@@ -223,9 +223,9 @@ class Channel:
         self._newest = newest = batch[-1]
         self.last = newest.seq
         self.over = newest.ends_run
-        self.heard_at = asyncio.get_running_loop().time()
+        self.last_event_at = asyncio.get_running_loop().time()
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
-        self.lack(None)
+        self.set_missing(None)
         self._count()
         self._trim()
         self.wake_all()
@@ -235,7 +235,7 @@ class Channel:
         self.delivered = 0
 
     def _trim(self) -> None:
-        """Drop the older half when the buffer is full; rarely, so that it costs nothing."""
+        """Drop the older half when the buffer is full: rare, so it costs little."""
         while len(self._frames) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._frames) > 1):
             half = len(self._frames) // 2
             self._bytes -= sum(map(len, self._frames[:half]))
@@ -244,12 +244,12 @@ class Channel:
 
 
 class Feed:
-    """The runs that somebody watches in this process."""
+    """The runs that are watched in this process."""
 
-    def __init__(self, journal: Journal, metrics: Metrics, silence: Silence) -> None:
+    def __init__(self, journal: Journal, metrics: Metrics, watchdog: Watchdog) -> None:
         self.journal = journal
         self.metrics = metrics
-        self._silence = silence
+        self._watchdog = watchdog
         self._channels: dict[str, Channel] = {}
 
     @property
@@ -266,25 +266,25 @@ class Feed:
         return Watch(self._channel(run_id, newest))
 
     def drop_idle(self, channel: Channel) -> None:
-        """Stop following a run that nobody watches any more."""
+        """Stop following a run that has no watches left."""
         if not channel.watches and self._channels.get(channel.run_id) is channel:
             self.forget(channel)
             channel.task.cancel()
 
     def forget(self, channel: Channel) -> None:
         """The next viewer gets a new channel."""
-        self._silence.forget(channel)
+        self._watchdog.forget(channel)
         if self._channels.get(channel.run_id) is channel:
             del self._channels[channel.run_id]
 
     def wake_all(self) -> None:
-        """Wake everybody, as when the server stops."""
+        """Wake every watch, for when the server stops."""
         for channel in tuple(self._channels.values()):
             channel.wake_all()
 
     async def close(self) -> None:
-        """Stop following anything."""
-        await self._silence.close()
+        """Stop following all runs."""
+        await self._watchdog.close()
         channels = list(self._channels.values())
         self._channels.clear()
         for channel in channels:
@@ -293,7 +293,7 @@ class Feed:
 
     def _channel(self, run_id: str, after: int) -> Channel:
         channel = self._channels.get(run_id)
-        if channel is None or channel.over:  # over, and perhaps reset since: look again
+        if channel is None or channel.over:  # it may have been reset since: look again
             channel = self._channels[run_id] = Channel(self, run_id, after)
-            self._silence.mind(channel)
+            self._watchdog.watch(channel)
         return channel

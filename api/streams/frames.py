@@ -1,4 +1,4 @@
-"""Server-Sent Events: what goes over the wire for one event."""
+"""The bytes of one Server-Sent Event."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ LOST = "events.lost"
 
 
 def notice(run_id: str, kind: str, reason: str) -> bytes:
-    """An event that is in no journal and so has neither `seq` nor id.
+    """An event that is not in the journal and so has neither `seq` nor id.
 
-    After `events.lost` no id counts that was sent before: its own is empty, which makes a
-    browser's EventSource forget the newest and begin anew when it comes back.
+    `events.lost` makes all earlier ids invalid: its own is empty, so that a browser's EventSource
+    forgets the newest id and reconnects from the start.
     """
     envelope = {
         "run_id": run_id,

@@ -1,27 +1,29 @@
-"""Where runs stand now: one query in flight per run, its answer shared by all who ask."""
+"""The live state of runs: one query in flight per run, whose answer all callers share."""
 
 from __future__ import annotations
 
 import asyncio
 import logging
 
+from starlette.requests import Request
+
 from relayline.api.errors import ApiError, UnknownRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.sse import Subscriber
+from relayline.api.streams.sse import SseResponse, Streams, Subscriber
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable
 
 MIN_INTERVAL_S = 0.1
-"""A watched run is not queried more often."""
+"""The least time between two queries of a watched run."""
 MAX_INTERVAL_S = 2.0
-"""A watched run is queried at least that often."""
+"""The most time between two queries of a watched run."""
 _log = logging.getLogger(__name__)
 
 
 class ProgressViewer(Subscriber):
-    """Sees each change of a run's progress once, the newest state when several came."""
+    """Yields each change of a run's progress once; only the newest if there were several."""
 
     def __init__(self, tracker: Tracker) -> None:
         super().__init__()
@@ -43,23 +45,23 @@ class ProgressViewer(Subscriber):
 
 
 class Tracker:
-    """One watched run: asks again when the journal shows a fact, and now and then."""
+    """One watched run: queries it after each new fact, and at intervals."""
 
-    def __init__(self, board: ProgressBoard, run_id: str, newest: int) -> None:
+    def __init__(self, progress: ProgressFeed, run_id: str, newest: int) -> None:
         self.run_id = run_id
         self.viewers: set[ProgressViewer] = set()
         self.version = 0
         self.frame = b""
         self.over = False
-        self._board = board
-        self._watch = board.feed.watch(run_id, newest)
+        self._progress = progress
+        self._watch = progress.feed.watch(run_id, newest)
         self.task = asyncio.create_task(self._track(), name=f"progress of {run_id}")
 
     def leave(self, viewer: ProgressViewer) -> None:
-        """One viewer less; the last one stops the asking."""
+        """Remove a viewer; the last one stops the queries."""
         self.viewers.discard(viewer)
         if not self.viewers:
-            self._board.forget(self)
+            self._progress.forget(self)
             self.task.cancel()
 
     async def _track(self) -> None:
@@ -74,12 +76,12 @@ class Tracker:
                     await self._watch.sleep_until(deadline)
         finally:
             self._watch.leave()
-            self._board.forget(self)
+            self._progress.forget(self)
 
     async def _ask(self) -> None:
-        """Ask once and tell the viewers what changed; trouble is waited out."""
+        """Query once and wake the viewers; a failure is ignored until the next query."""
         try:
-            view = await self._board.current(self.run_id)
+            view = await self._progress.current(self.run_id)
         except UnknownRun:
             self.over = True
         except (ApiError, JournalUnavailable) as error:
@@ -97,11 +99,14 @@ class Tracker:
             self.version += 1
 
 
-class ProgressBoard:
-    """The progress of runs, asked for once however many want to know."""
+class ProgressFeed:
+    """The progress of runs, queried once for all who watch."""
 
-    def __init__(self, journal: Journal, gateway: Gateway, views: Views, feed: Feed) -> None:
+    def __init__(
+        self, journal: Journal, gateway: Gateway, views: Views, feed: Feed, streams: Streams
+    ) -> None:
         self.feed = feed
+        self._streams = streams
         self._journal = journal
         self._gateway = gateway
         self._views = views
@@ -110,15 +115,15 @@ class ProgressBoard:
 
     @property
     def tracked(self) -> int:
-        """Runs whose progress somebody watches."""
+        """Runs whose progress is watched."""
         return len(self._trackers)
 
     async def current(self, run_id: str) -> ProgressView:
-        """Where the run stands; shares the query that is in flight.
+        """The live state of the run; shares the query in flight.
 
         Raises:
             UnknownRun: nobody knows the run.
-            TemporalUnavailable: neither Temporal nor the journal can tell.
+            TemporalUnavailable: neither Temporal nor the journal can answer.
         """
         task = self._asking.get(run_id)
         if task is None:
@@ -126,12 +131,17 @@ class ProgressBoard:
             task.add_done_callback(lambda done: self._asked(run_id, done))
         return await asyncio.shield(task)
 
-    def view(self, run_id: str, newest: int) -> ProgressViewer:
-        """A viewer; `newest` is the journal's newest `seq` now."""
-        tracker = self._trackers.get(run_id)
-        if tracker is None:
-            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
-        return ProgressViewer(tracker)
+    async def stream(self, request: Request, run_id: str) -> SseResponse:
+        """A stream of each change until the run ends.
+
+        Raises:
+            UnknownRun: nobody knows the run.
+            TooManyStreams: the client's address has as many as allowed.
+        """
+        head = await self._views.head(run_id)
+        slot = self._streams.reserve(request)
+        viewer = self._view(run_id, head.last_seq if head else 0)
+        return self._streams.respond(viewer, slot)
 
     def forget(self, tracker: Tracker) -> None:
         """The next viewer gets a new tracker."""
@@ -139,19 +149,26 @@ class ProgressBoard:
             del self._trackers[tracker.run_id]
 
     async def close(self) -> None:
-        """Stop asking."""
+        """Stop all queries."""
         tasks = [*(item.task for item in self._trackers.values()), *self._asking.values()]
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
+    def _view(self, run_id: str, newest: int) -> ProgressViewer:
+        """A viewer; `newest` is the journal's newest `seq` now."""
+        tracker = self._trackers.get(run_id)
+        if tracker is None:
+            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
+        return ProgressViewer(tracker)
+
     def _asked(self, run_id: str, task: asyncio.Task[ProgressView]) -> None:
         del self._asking[run_id]
         if not task.cancelled():
-            task.exception()  # whoever waited has it; nobody may be left to
+            task.exception()  # callers have it; there may be none left
 
     async def _find(self, run_id: str) -> ProgressView:
-        """The workflow's answer while the run is open, else what the memo or journal says."""
+        """The workflow's answer while the run is open, else from the memo or the journal."""
         if not await self._ended(run_id) and (live := await self._gateway.progress(run_id)):
             return ProgressView(source="query", **live.model_dump())
         return _standing(await self._views.find(run_id))

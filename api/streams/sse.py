@@ -1,4 +1,4 @@
-"""Open Server-Sent Event streams: who may open one, heartbeats, stuck clients, a clean end."""
+"""Open Server-Sent Event streams: limits per client, heartbeats, stuck clients, a clean end."""
 
 from __future__ import annotations
 
@@ -15,11 +15,9 @@ from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
 from relayline.api.errors import TooManyStreams
+from relayline.api.serving.connection import CONNECTION
 from relayline.api.serving.metrics import Metrics
 
-CONNECTION = "relayline.connection"
-"""ASGI extension of our server, functions: `abort` drops the connection with all that is queued,
-`queued` tells how many bytes that are."""
 RETRY = b"retry: 1000\n\n"
 HEARTBEAT = b": \n\n"
 _HEADERS = {
@@ -32,14 +30,14 @@ _log = logging.getLogger(__name__)
 
 
 class Subscriber:
-    """One that sleeps until something happens; a wake while it is up is not lost."""
+    """Sleeps until woken; a wake while it is awake is not lost."""
 
     def __init__(self) -> None:
         self._sleeper: asyncio.Future[None] | None = None
         self._woken = False
 
     def wake(self) -> None:
-        """End the sleep, or keep the next one from starting."""
+        """End the sleep, or make the next one return at once."""
         self._woken = True
         if self._sleeper is not None and not self._sleeper.done():
             self._sleeper.set_result(None)
@@ -56,14 +54,14 @@ class Subscriber:
 
 
 class Source(Protocol):
-    """Where a stream's bytes come from."""
+    """The source of a stream's bytes."""
 
     async def next_chunk(self) -> bytes | None:
-        """What is there now: whole frames; empty when nothing is, None when nothing will be."""
+        """The frames that are ready, whole; empty when there are none, None at the end."""
         ...
 
     async def sleep(self) -> None:
-        """Return when it is worth asking again."""
+        """Return when there may be a new chunk."""
         ...
 
     def wake(self) -> None:
@@ -71,27 +69,27 @@ class Source(Protocol):
         ...
 
     def leave(self) -> None:
-        """The stream is over; release what is held."""
+        """The stream is over; release its resources."""
         ...
 
 
-class Seat:
-    """The right to hold one stream open; given back once."""
+class Slot:
+    """The right to hold one stream open; released once."""
 
-    def __init__(self, give_back: Callable[[], None]) -> None:
-        self._give_back: Callable[[], None] | None = give_back
+    def __init__(self, release: Callable[[], None]) -> None:
+        self._release: Callable[[], None] | None = release
 
     def release(self) -> None:
-        """Give it back; safe to call twice."""
-        if self._give_back is not None:
-            self._give_back()
-            self._give_back = None
+        """Release it; safe to call twice."""
+        if self._release is not None:
+            self._release()
+            self._release = None
 
 
 class Streams:
     """All open streams of this process.
 
-    One ticking task serves all of them, so that a delivered event costs no timer.
+    One ticking task serves all of them, so that a sent event needs no timer.
     """
 
     def __init__(
@@ -101,7 +99,7 @@ class Streams:
         self._per_client = per_client
         self._heartbeat_s = heartbeat_s
         self._send_timeout_s = send_timeout_s
-        self._seats: Counter[str] = Counter()
+        self._slots: Counter[str] = Counter()
         self._open: set[SseResponse] = set()
         self._ticker: asyncio.Task[None] | None = None
         self._none_open = asyncio.Event()
@@ -110,37 +108,37 @@ class Streams:
 
     @property
     def open_count(self) -> int:
-        """Streams that are being sent."""
+        """Streams that are open."""
         return len(self._open)
 
     @property
-    def seats_taken(self) -> int:
-        """Seats not given back, all clients together."""
-        return self._seats.total()
+    def slots_taken(self) -> int:
+        """Slots in use, of all clients together."""
+        return self._slots.total()
 
-    def reserve(self, request: Request) -> Seat:
-        """A seat for this client.
+    def reserve(self, request: Request) -> Slot:
+        """Take a slot for this client.
 
         Raises:
-            TooManyStreams: the client's address holds as many as it may.
+            TooManyStreams: the client's address has as many as allowed.
         """
         client = request.client.host if request.client else ""
-        if self._seats[client] >= self._per_client:
+        if self._slots[client] >= self._per_client:
             raise TooManyStreams(
                 f"{client} has {self._per_client} streams open; close one first",
                 limit=self._per_client,
             )
-        self._seats[client] += 1
-        return Seat(lambda: self._stand_up(client))
+        self._slots[client] += 1
+        return Slot(lambda: self._release(client))
 
     def respond(
-        self, source: Source, seat: Seat, headers: dict[str, str] | None = None
+        self, source: Source, slot: Slot, headers: dict[str, str] | None = None
     ) -> SseResponse:
-        """The answer that sends `source`; takes over source and seat."""
-        return SseResponse(self, source, seat, headers)
+        """The response that sends `source`; it owns source and slot from now on."""
+        return SseResponse(self, source, slot, headers)
 
     async def close(self) -> None:
-        """End every stream with a jittered `retry`; those that don't take it are dropped.
+        """End every stream with a jittered `retry`; drop those that don't read it.
 
         Returns within about a second; streams opened later end at once.
         """
@@ -154,7 +152,7 @@ class Streams:
             stream.abort()
 
     def entered(self, stream: SseResponse) -> None:
-        """A stream begins to be sent."""
+        """A stream has started."""
         self._open.add(stream)
         self._none_open.clear()
         self._metrics.streams_open.inc()
@@ -170,10 +168,10 @@ class Streams:
             self._ticker.cancel()
             self._ticker = None
 
-    def _stand_up(self, client: str) -> None:
-        self._seats[client] -= 1
-        if not self._seats[client]:
-            del self._seats[client]
+    def _release(self, client: str) -> None:
+        self._slots[client] -= 1
+        if not self._slots[client]:
+            del self._slots[client]
 
     async def _tick(self) -> None:
         period = min(self._heartbeat_s, self._send_timeout_s) / 4
@@ -182,21 +180,21 @@ class Streams:
             await asyncio.sleep(period)
             now = loop.time()
             for stream in tuple(self._open):
-                stream.look(now, self._heartbeat_s - period, self._send_timeout_s)
+                stream.check(now, self._heartbeat_s - period, self._send_timeout_s)
 
 
 class SseResponse(Response):
-    """Sends a source's chunks until it ends, the client goes away, or the server closes."""
+    """Sends a source's chunks until it ends, the client disconnects, or the server stops."""
 
     def __init__(
-        self, streams: Streams, source: Source, seat: Seat, headers: dict[str, str] | None
+        self, streams: Streams, source: Source, slot: Slot, headers: dict[str, str] | None
     ) -> None:
         self.status_code = 200
         self.background = None
         self.init_headers({**_HEADERS, **(headers or {})})
         self.source = source
         self._streams = streams
-        self._seat = seat
+        self._slot = slot
         self._gone = False
         self._beat = False
         self._sent_at = 0.0
@@ -206,7 +204,7 @@ class SseResponse(Response):
         self._left = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Send the whole stream; whatever happens, nothing of it stays behind."""
+        """Send the whole stream; releases everything, whatever happens."""
         connection = scope.get("extensions", {}).get(CONNECTION, {})
         self._abort = connection.get("abort")
         self._queued = connection.get("queued", self._queued)
@@ -216,13 +214,13 @@ class SseResponse(Response):
                 await self._pump(send)
         finally:
             self.source.leave()
-            self._seat.release()
+            self._slot.release()
             self._streams.left(self)
 
-    def look(self, now: float, silent_s: float, stuck_s: float) -> None:
-        """Make it beat after `silent_s` of silence; drop it when nothing is read for `stuck_s`.
+    def check(self, now: float, silent_s: float, stuck_s: float) -> None:
+        """Send a heartbeat after `silent_s` of silence; drop it if unread for `stuck_s`.
 
-        The time that a send takes tells nothing: one large event may take a slow reader minutes.
+        A slow send proves nothing: one large event may take a slow reader minutes.
         """
         if not self._sending:
             if now - self._sent_at >= silent_s:
@@ -235,7 +233,7 @@ class SseResponse(Response):
             self.abort()
 
     def abort(self) -> None:
-        """Drop the connection; the client resumes where it was."""
+        """Drop the connection; the client resumes from its cursor."""
         if self._abort is not None:
             self._abort()
         self._leave()
@@ -266,7 +264,7 @@ class SseResponse(Response):
         await send({"type": "http.response.body", "body": b"", "more_body": False})
 
     async def _send(self, send: Send, chunk: bytes) -> None:
-        """Send and take the time; the ticker looks at it, and at what is left to send."""
+        """Send and note the time; the ticker checks it, and the bytes that are left."""
         loop = asyncio.get_running_loop()
         self._sent_at = loop.time()
         self._left = self._queued() + len(chunk)
@@ -278,7 +276,7 @@ class SseResponse(Response):
 
 @contextlib.asynccontextmanager
 async def on_disconnect(receive: Receive, leave: Callable[[], None]) -> AsyncIterator[None]:
-    """Within the block, `leave` is called as soon as the client goes away."""
+    """Within the block, calls `leave` as soon as the client disconnects."""
 
     async def listen() -> None:
         while (await receive())["type"] != "http.disconnect":

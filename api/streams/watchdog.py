@@ -1,6 +1,6 @@
-"""Looks after watched runs whose journal is silent.
+"""Watches runs whose journal is silent.
 
-Temporal may have closed them; or Temporal, or every worker, is not there.
+Temporal may have closed them; or Temporal, or every worker, is down.
 """
 
 from __future__ import annotations
@@ -18,125 +18,125 @@ from relayline.journal.port import JournalUnavailable
 SILENT_S = 1.0
 """How long a journal is silent before Temporal is asked."""
 ASK_EVERY_S = 1.5
-"""The time between two questions about the same run, at least."""
-LOOK_EVERY_S = 0.5
+"""The least time between two questions about the same run."""
+CHECK_EVERY_S = 0.5
 MAX_ASKED = 10
-"""Runs asked about in one look, those longest not asked about first: what a process asks Temporal
-is bounded, however many runs are watched. Housekeeping ends those whose turn does not come."""
+"""Runs asked about in one round, the longest waiting first: this bounds the load on Temporal,
+however many runs are watched. Housekeeping ends the runs that don't get a turn."""
 GONE_S = 3.5
-"""How long no worker answers before that is said: longer than one takes to be started again."""
+"""How long no worker answers before viewers are told: longer than a worker takes to restart."""
 NO_TEMPORAL = "Temporal does not answer"
 NO_WORKER = "no worker answers"
 _log = logging.getLogger(__name__)
 
 
-class Heard(Protocol):
-    """A run that is followed."""
+class WatchedRun(Protocol):
+    """A followed run."""
 
     run_id: str
-    heard_at: float
-    """When something came last, on the loop's clock."""
+    last_event_at: float
+    """When the last event came, on the loop's clock."""
 
     @property
     def over(self) -> bool:
         """True when nothing more will come."""
         ...
 
-    def lack(self, what: str | None) -> None:
-        """Take note of what the run lacks to go on, None when it lacks nothing."""
+    def set_missing(self, what: str | None) -> None:
+        """Note what the run is missing, None when it is missing nothing."""
         ...
 
 
-class Silence:
-    """One task looks after all followed runs of this process; with none, there is no task.
+class Watchdog:
+    """One task checks all followed runs of this process; without any, there is no task.
 
-    What one silent run shows of Temporal and the workers holds for all; what kind of call nobody
-    takes, each is asked for itself.
+    What one silent run shows about Temporal and the workers holds for all; a kind of call without
+    workers is looked up for each run.
     """
 
     def __init__(
         self,
-        close: Callable[[str], Awaitable[bool]],
-        quiet_s: Callable[[str], Awaitable[float | None]],
+        close_run: Callable[[str], Awaitable[bool]],
+        silent_s: Callable[[str], Awaitable[float | None]],
         unserved: Callable[[str], Awaitable[str | None]],
     ) -> None:
-        """Look after nothing yet.
+        """Create an idle watchdog.
 
         Args:
-            close: Ends the run if Temporal has closed it; whether it did.
-            quiet_s: For how long no worker has answered, None if that run can't tell.
-            unserved: Which kind of call of that run no worker takes, None if that is not so.
+            close_run: Ends the run if Temporal has closed it; True if it did.
+            silent_s: For how long no worker has answered, None if this run can't show it.
+            unserved: The kind of call of that run that has no worker, None if there is none.
         """
-        self._close = close
-        self._quiet_s = quiet_s
+        self._close_run = close_run
+        self._quiet_s = silent_s
         self._unserved = unserved
-        self._own: dict[Heard, str | None] = {}
-        self._asked_at: dict[Heard, float] = {}
+        self._unserved_calls: dict[WatchedRun, str | None] = {}
+        self._asked_at: dict[WatchedRun, float] = {}
         self._task: asyncio.Task[None] | None = None
 
-    def mind(self, run: Heard) -> None:
-        """Look after this run until it is over or `forget` is called."""
+    def watch(self, run: WatchedRun) -> None:
+        """Watch this run until it is over or `forget` is called."""
         self._asked_at[run] = 0.0
         if self._task is None or self._task.done():
-            self._task = asyncio.create_task(self._look(), name="silent runs")
+            self._task = asyncio.create_task(self._check(), name="silent runs")
 
-    def forget(self, run: Heard) -> None:
-        """Look after it no more; safe to call twice."""
+    def forget(self, run: WatchedRun) -> None:
+        """Stop watching it; safe to call twice."""
         self._asked_at.pop(run, None)
-        self._own.pop(run, None)
+        self._unserved_calls.pop(run, None)
 
     async def close(self) -> None:
-        """Stop looking."""
+        """Stop the task."""
         self._asked_at.clear()
         if self._task is not None:
             self._task.cancel()
             await asyncio.gather(self._task, return_exceptions=True)
 
-    async def _look(self) -> None:
+    async def _check(self) -> None:
         loop = asyncio.get_running_loop()
         while self._asked_at:
-            await asyncio.sleep(LOOK_EVERY_S)
+            await asyncio.sleep(CHECK_EVERY_S)
             now = loop.time()
             for run in [run for run in self._asked_at if run.over]:
                 self.forget(run)
-            silent = [run for run in self._asked_at if now - run.heard_at >= SILENT_S]
+            silent = [run for run in self._asked_at if now - run.last_event_at >= SILENT_S]
             due = [run for run in silent if now - self._asked_at[run] >= ASK_EVERY_S]
             due.sort(key=self._asked_at.__getitem__)
             if asked := due[:MAX_ASKED]:
                 for run in asked:
                     self._asked_at[run] = now
-                lacking = await self._lacking(asked)
+                missing = await self._missing(asked)
                 for run in silent:
-                    if loop.time() - run.heard_at >= SILENT_S:
-                        run.lack(lacking or self._own.get(run))
+                    if loop.time() - run.last_event_at >= SILENT_S:
+                        run.set_missing(missing or self._unserved_calls.get(run))
 
-    async def _lacking(self, asked: Sequence[Heard]) -> str | None:
-        """What is not there; ends those runs on the way that Temporal has closed."""
+    async def _missing(self, asked: Sequence[WatchedRun]) -> str | None:
+        """The missing part, if any; also ends the runs that Temporal has closed."""
         answers = await asyncio.gather(*(self._ask(run.run_id) for run in asked))
         if not any(answers):
             return NO_TEMPORAL
         for run in asked:
-            quiet_s = None if run.over else await self._quiet_s(run.run_id)
-            if quiet_s is not None:
-                if quiet_s >= GONE_S:
+            silent_s = None if run.over else await self._quiet_s(run.run_id)
+            if silent_s is not None:
+                if silent_s >= GONE_S:
                     return NO_WORKER
                 break
         for run in asked:
             if not run.over and run in self._asked_at:
-                self._own[run] = await self._lacks_alone(run.run_id)
+                self._unserved_calls[run] = await self._find_unserved(run.run_id)
         return None
 
-    async def _lacks_alone(self, run_id: str) -> str | None:
-        """What that run lacks although workers answer."""
+    async def _find_unserved(self, run_id: str) -> str | None:
+        """What this run is missing although workers answer."""
         try:
             return await self._unserved(run_id)
         except (ApiError, RPCError):
             return None
 
     async def _ask(self, run_id: str) -> bool:
-        """End the run if Temporal has closed it; whether Temporal answered."""
+        """End the run if Temporal has closed it; True if Temporal answered."""
         try:
-            if await self._close(run_id):
+            if await self._close_run(run_id):
                 _log.info("ended a run that Temporal had closed", extra={"run_id": run_id})
         except JournalUnavailable as error:
             _log.info("a closed run could not be ended", extra={"reason": str(error)})

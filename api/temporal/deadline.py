@@ -1,4 +1,4 @@
-"""Calls to Temporal that end in time, and in our words."""
+"""Calls to Temporal with a deadline, and with the API's own errors."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ _TOO_LATE = "Temporal did not answer in time; try again"
 _T = TypeVar("_T")
 
 
-async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
-    """The call's answer; the client's own retries may outlast its `rpc_timeout`.
+async def with_deadline(seconds: float, call: Awaitable[_T]) -> _T:
+    """The call's answer. Bounded here because the client's retries may outlast its `rpc_timeout`.
 
     Raises:
-        TemporalUnavailable: no answer in time, or Temporal said that it can't.
+        TemporalUnavailable: no answer in time, or an error other than these two.
         RPCError: Temporal answered `not found` or `invalid argument`.
     """
     try:
@@ -32,13 +32,13 @@ async def bounded(seconds: float, call: Awaitable[_T]) -> _T:
         if error.status in {RPCStatusCode.NOT_FOUND, RPCStatusCode.INVALID_ARGUMENT}:
             raise
         late = error.status in {RPCStatusCode.CANCELLED, RPCStatusCode.DEADLINE_EXCEEDED}
-        told = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
-        raise TemporalUnavailable(told) from error
+        message = _TOO_LATE if late else f"Temporal answered {error.status.name}; try again"
+        raise TemporalUnavailable(message) from error
     except RuntimeError as error:
         if not str(error).startswith(_CONNECT_FAILED):
             raise
         why = connection_failure(error)
-        told = (
+        message = (
             f"Temporal can't be reached: {why}" if why else "Temporal can't be reached; try again"
         )
-        raise TemporalUnavailable(told) from error
+        raise TemporalUnavailable(message) from error

@@ -1,4 +1,4 @@
-"""A run as Temporal knows it without a worker, in our words."""
+"""A run as Temporal knows it without asking a worker."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 
 
 class Execution(NamedTuple):
-    """What Temporal knows of a run without a worker."""
+    """What Temporal knows of a run without asking a worker."""
 
     run_id: str
     status: RunStatus
@@ -39,27 +39,27 @@ class Execution(NamedTuple):
     started_at: datetime
     closed_at: datetime | None
     task_attempt: int = 0
-    """Of the workflow task that is to be done, 0 if there is none; of a described run only."""
+    """Attempt of the pending workflow task, 0 if there is none; only from a description."""
     waited_s: float = 0
-    """Seconds that its oldest task has not been taken, or not been done if it is the workflow's;
-    of a described run only."""
+    """Seconds that its oldest task has waited for a worker, or for completion if it is a workflow
+    task; only from a description."""
     queues: frozenset[str] = frozenset()
-    """Task queues in which a call of it waits; of a described run only."""
-    held: bool = False
-    """Whether an operator has paused a call of it in Temporal; of a described run only."""
+    """Task queues on which its calls wait; only from a description."""
+    activity_paused: bool = False
+    """True when an operator has paused one of its calls in Temporal; only from a description."""
     build_id: str = ""
-    """The build whose workers alone may take its tasks; empty: any, or it has not begun."""
+    """The only build whose workers may take its tasks; empty: any, or it has not started."""
     history_events: int = 0
     history_bytes: int = 0
 
     @property
     def submitted_at(self) -> datetime:
-        """When the run was submitted; a long run goes on in executions that began later."""
+        """When the run was submitted; a long run has continued as new in later executions."""
         return (self.request and self.request.created_at) or self.started_at
 
 
 async def execution_of(described: WorkflowExecution) -> Execution:
-    """An execution in our words."""
+    """Convert a description or a list item."""
     memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
     running = described.typed_search_attributes.get(_STATUS) == RunStatus.RUNNING
     if running and memo.status is RunStatus.QUEUED:
@@ -87,7 +87,7 @@ async def execution_of(described: WorkflowExecution) -> Execution:
         task_attempt=raw.pending_workflow_task.attempt,
         waited_s=_waited_s(raw.pending_workflow_task, waiting),
         queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
-        held=State.PENDING_ACTIVITY_STATE_PAUSED in states,
+        activity_paused=State.PENDING_ACTIVITY_STATE_PAUSED in states,
         build_id=versioning.deployment_version.build_id,
         history_events=raw.workflow_execution_info.history_length,
         history_bytes=raw.workflow_execution_info.history_size_bytes,
@@ -95,7 +95,7 @@ async def execution_of(described: WorkflowExecution) -> Execution:
 
 
 def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatus:
-    """The run's status: the execution's own word, refined by the memo where that is newer."""
+    """The run's status: the execution's, refined by the memo."""
     kinds = WorkflowExecutionStatus
     match status:
         case kinds.TERMINATED:
@@ -113,17 +113,19 @@ def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatu
 
 
 def _waited_s(task: PendingWorkflowTaskInfo, waiting: Iterable[PendingActivityInfo]) -> float:
-    """How long its oldest task has waited; 0 if there is none."""
-    begun = [
+    """Seconds that the oldest task has waited; 0 if there is none."""
+    waiting_since = [
         activity.next_attempt_schedule_time
         if activity.HasField("next_attempt_schedule_time")
         else activity.scheduled_time
         for activity in waiting
     ]
-    if task.attempt:  # one that a dead worker has taken counts, too: it takes milliseconds
-        begun.append(task.original_scheduled_time)
+    if task.attempt:  # also one that a dead worker holds: tasks take milliseconds
+        waiting_since.append(task.original_scheduled_time)
     now = datetime.now(UTC)
-    return max(0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in begun), 0.0)
+    return max(
+        0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in waiting_since), 0.0
+    )
 
 
 SUMMARY_BYTES = 200

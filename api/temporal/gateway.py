@@ -1,11 +1,11 @@
-"""Temporal as the HTTP face sees it: bounded calls, our own words for what they answer."""
+"""All calls of the API to Temporal, bounded in time, with typed answers."""
 
 from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
 from datetime import UTC, datetime, timedelta
-from typing import NamedTuple, assert_never
+from typing import NamedTuple
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
@@ -24,13 +24,12 @@ from temporalio.common import (
 )
 from temporalio.service import RPCError, RPCStatusCode
 
-from relayline.api.commands.capacity import check_refusal
 from relayline.api.errors import TemporalUnavailable
-from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.deadline import with_deadline
 from relayline.api.temporal.execution import Execution, details, execution_of, summary
-from relayline.api.temporal.namespace import NamespaceLacking
-from relayline.api.temporal.signals import taken_command
-from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
+from relayline.api.temporal.namespace import UnfitNamespace
+from relayline.api.temporal.signals import SIGNAL_S, check_refusal, find_signal, send_signal
+from relayline.contracts.commands import AnyCommand
 from relayline.contracts.runs import (
     MEMO_PROGRESS,
     MEMO_REQUEST,
@@ -50,20 +49,19 @@ from relayline.runtime.temporal import closing_of
 from relayline.workflows.agent_run import AgentRun
 
 START_S = 5.0
-SIGNAL_S = 5.0
 QUERY_S = 2.0
 DESCRIBE_S = 2.0
 LIST_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
-"""Of one workflow task: a worker that died is noticed that soon."""
-TAKEN_S = TASK_TIMEOUT.total_seconds() + 5.0
-"""A signal may be out of sight for as long as a task may take."""
+"""Timeout of a workflow task: a dead worker is noticed after this."""
+FIND_S = TASK_TIMEOUT.total_seconds() + 5.0
+"""A signal may be missing from the history for as long as a task may take."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
 _TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
 _ATTRIBUTE = "search attribute"
 _TASK_FAILS = "Workflow Task in failed state"
-"""In Temporal's refusal to pass on a query, without waiting for any worker."""
+"""In Temporal's error for a query that it refuses without asking a worker."""
 _log = logging.getLogger(__name__)
 
 
@@ -80,8 +78,8 @@ class Gateway:
         """Start the workflow.
 
         Raises:
-            WorkflowAlreadyStartedError: Temporal knows a run of that id, open or closed.
-            NamespaceLacking: the namespace is not there or lacks search attributes.
+            WorkflowAlreadyStartedError: Temporal has a run with that id, open or closed.
+            UnfitNamespace: the namespace does not exist or lacks search attributes.
         """
         agent = run.agent
         request = RunRequestMemo(
@@ -113,17 +111,17 @@ class Gateway:
             rpc_timeout=timedelta(seconds=START_S),
         )
         try:
-            await bounded(START_S, starting)
+            await with_deadline(START_S, starting)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND or _ATTRIBUTE in error.message:
-                raise NamespaceLacking(error.message) from error
+                raise UnfitNamespace(error.message) from error
             raise
 
     async def execution(self, run_id: str) -> Execution | None:
-        """What Temporal knows of the run, None if it knows nothing."""
+        """The run as Temporal knows it, None if it doesn't."""
         call = self._handle(run_id).describe(rpc_timeout=timedelta(seconds=DESCRIBE_S))
         try:
-            described = await bounded(DESCRIBE_S, call)
+            described = await with_deadline(DESCRIBE_S, call)
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -132,7 +130,7 @@ class Gateway:
     async def closing(self, run_id: str) -> Closing | None:
         """How the run was closed, None while it is open, or if Temporal does not know it."""
         try:
-            return await bounded(DESCRIBE_S, closing_of(self._client, run_id))
+            return await with_deadline(DESCRIBE_S, closing_of(self._client, run_id))
         except RPCError as error:
             _check_not_found(error)
             return None
@@ -141,35 +139,35 @@ class Gateway:
         """Send the command; False if the run is unknown or has ended.
 
         Raises:
-            TooManyCommands: Temporal takes no more signals for it.
+            TooManyCommands: Temporal accepts no more signals for it.
         """
         try:
-            await bounded(SIGNAL_S, _signalled(self._handle(run_id), command))
+            await with_deadline(SIGNAL_S, send_signal(self._handle(run_id), command))
         except RPCError as error:
             check_refusal(run_id, error)
             _check_not_found(error)
             return False
         return True
 
-    async def had(self, run_id: str, command_id: str) -> AnyCommand | None:
-        """A command that Temporal has taken for the run, whether it was read or not.
+    async def received(self, run_id: str, command_id: str) -> AnyCommand | None:
+        """A command that Temporal has accepted for the run, whether it was read or not.
 
-        None if it has taken none. Whoever sent the command, and however it was sent.
+        None if there is none. Also finds commands that were not sent through this API.
         """
-        call = taken_command(self._handle(run_id), self._client.data_converter, command_id)
+        call = find_signal(self._handle(run_id), self._client.data_converter, command_id)
         try:
-            return await bounded(TAKEN_S, call)
+            return await with_deadline(FIND_S, call)
         except RPCError as error:
             _check_not_found(error)
             return None
 
     async def progress(self, run_id: str) -> RunProgress | None:
-        """The workflow's own answer; None when there is none: no worker, ended, unknown.
+        """The workflow's own answer; None without a worker, or if the run has ended or is unknown.
 
-        Never raises for a Temporal that is down: that, too, is no answer.
+        Also None when Temporal is down.
         """
         try:
-            return await bounded(QUERY_S, self._query(run_id))
+            return await with_deadline(QUERY_S, self._query(run_id))
         except (WorkflowQueryFailedError, WorkflowQueryRejectedError) as error:
             _log.debug("query not answered", extra={"run_id": run_id, "reason": str(error)})
         except (TemporalUnavailable, RPCError) as error:
@@ -177,13 +175,13 @@ class Gateway:
         return None
 
     async def has_worker(self, run_id: str) -> bool | None:
-        """Whether a worker answers for the run; None when the run is none that could tell.
+        """True when a worker answers for the run; None when this run can't show it.
 
-        That is one that has ended, that Temporal does not know, or whose workflow fails. Ask only
-        while Temporal answers: without it the word is False.
+        A run can't if it has ended, Temporal does not know it, or its workflow fails. Ask only
+        while Temporal answers: otherwise the answer is False.
         """
         try:
-            await bounded(QUERY_S, self._query(run_id))
+            await with_deadline(QUERY_S, self._query(run_id))
         except WorkflowQueryFailedError:
             return True
         except (WorkflowQueryRejectedError, RPCError):
@@ -195,15 +193,17 @@ class Gateway:
     async def count(self, query: str) -> int:
         """How many executions match the visibility query."""
         timeout = timedelta(seconds=LIST_S)
-        counted = await bounded(LIST_S, self._client.count_workflows(query, rpc_timeout=timeout))
+        counted = await with_deadline(
+            LIST_S, self._client.count_workflows(query, rpc_timeout=timeout)
+        )
         return counted.count
 
     async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
-        """One page of executions that match, in the server's own order."""
+        """One page of matching executions, in the server's own order."""
         pages = self._client.list_workflows(
             query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
         )
-        await bounded(LIST_S, pages.fetch_next_page())
+        await with_deadline(LIST_S, pages.fetch_next_page())
         executions = [await execution_of(item) for item in pages.current_page or ()]
         return _Page(executions, pages.next_page_token)
 
@@ -213,7 +213,7 @@ class Gateway:
         request = DescribeNamespaceRequest(namespace=self._client.namespace)
         call = service.describe_namespace(request, timeout=timedelta(seconds=DESCRIBE_S))
         try:
-            await bounded(DESCRIBE_S, call)
+            await with_deadline(DESCRIBE_S, call)
         except RPCError as error:
             raise TemporalUnavailable(str(error)) from error
 
@@ -231,25 +231,6 @@ class Gateway:
 class _Page(NamedTuple):
     executions: list[Execution]
     next_token: bytes | None
-
-
-def _signalled(handle: WorkflowHandle[AgentRun, RunResult], command: AnyCommand) -> Awaitable[None]:
-    timeout = timedelta(seconds=SIGNAL_S)
-    match command:
-        case Pause():
-            return handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
-        case Resume():
-            return handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
-        case Redirect():
-            return handle.signal(AgentRun.redirect, command, rpc_timeout=timeout)
-        case Cancel():
-            return handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
-        case Decide():
-            return handle.signal(AgentRun.decide, command, rpc_timeout=timeout)
-        case Answer():
-            return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
-        case _:
-            assert_never(command)
 
 
 def _check_not_found(error: RPCError) -> None:

@@ -1,4 +1,4 @@
-"""Whether the namespace has what runs need; asked until it has."""
+"""Checks that the namespace has what runs need, until it does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError
 
 from relayline.api.errors import TemporalUnavailable
-from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.deadline import with_deadline
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
 
 CHECK_S = 5.0
@@ -18,18 +18,18 @@ UNKNOWN = "not known while Temporal does not answer"
 _log = logging.getLogger(__name__)
 
 
-class NamespaceLacking(TemporalUnavailable):
-    """The namespace is not there or lacks what runs need; nothing was started."""
+class UnfitNamespace(TemporalUnavailable):
+    """The namespace does not exist or lacks what runs need; nothing was started."""
 
     slug = "namespace-unfit"
     title = "Temporal's namespace lacks what runs need"
 
     def __init__(self, reason: str) -> None:
-        super().__init__(f"{reason.rstrip('.')}; /readyz has the command that helps")
+        super().__init__(f"{reason.rstrip('.')}; /readyz has the command that fixes it")
 
 
 class NamespaceCheck:
-    """Says what the namespace lacks; what it has once, it has."""
+    """Reports what the namespace lacks; once complete, it is not checked again."""
 
     def __init__(self, client: Client, retention: timedelta | None) -> None:
         self._client = client
@@ -37,7 +37,7 @@ class NamespaceCheck:
         self._state = UNKNOWN
 
     async def state(self) -> str:
-        """`ok`, or what the namespace lacks with the commands that give it; logged once."""
+        """`ok`, or what the namespace lacks with the commands that add it; logged once."""
         if self._state == OK:
             return OK
         state = await self._ask()
@@ -48,7 +48,7 @@ class NamespaceCheck:
 
     async def _ask(self) -> str:
         try:
-            warnings = await bounded(CHECK_S, check_namespace(self._client, self._retention))
+            warnings = await with_deadline(CHECK_S, check_namespace(self._client, self._retention))
         except NamespaceUnfit as error:
             return str(error)
         except (TemporalUnavailable, RPCError):

@@ -1,4 +1,4 @@
-"""What keeps a run from going on that no event tells: no worker, a failing workflow, a held one."""
+"""Open runs that can't continue: without a worker, with a failing workflow, with a paused call."""
 
 from __future__ import annotations
 
@@ -11,72 +11,72 @@ from temporalio.service import RPCError
 from relayline.api.errors import TemporalUnavailable
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.workers import Workforce
+from relayline.api.temporal.workers import Workers
 
 TASK_FAILING = "workflow task failing"
-"""The workflow's own code fails, as after a bad deployment; the run goes on once it is mended."""
+"""The workflow's own code fails, as after a bad deployment; the run continues once it is fixed."""
 NO_WORKER = "no worker"
-"""A task of the run waits and no worker answers; the run goes on with the first one. `no worker for
-…`: workers answer, but none takes that kind of call."""
+"""A task of the run waits and no worker answers; the run continues with the first one. `no worker
+for …`: workers answer, but none takes that kind of call."""
 ACTIVITY_PAUSED = "activity paused"
-"""An operator has paused a call in Temporal; the run goes on when it is unpaused, or when a command
-stops the call."""
+"""An operator has paused a call in Temporal; the run continues when it is unpaused, or when a
+command stops the call."""
 FAILING_ATTEMPT = 3
-"""A workflow task at that attempt has failed twice in a row; once may be a worker that died."""
+"""A workflow task at this attempt has failed twice in a row; one failure may be a dead worker."""
 WAITED_S = 3.0
-"""How long a task waits before somebody asks whether there is a worker at all."""
+"""How long a task waits before the workers are checked."""
 KNOWN_S = 2.0
-"""How long one answer holds for all runs of this process."""
+"""How long one answer is used for all runs of this process."""
 FORGOTTEN_S = 10.0
-"""After so long without a question, an earlier silence of the workers says nothing of now."""
+"""After this long without a question, an earlier silence of the workers no longer counts."""
 LIST_BOUND_S = 3.0
-"""What a list waits for this, all its runs together."""
+"""The most that a list waits for this, for all its runs together."""
 
 
-class Workers:
-    """Whether any worker answers: asked of one run, known for a moment for all.
+class WorkerProbe:
+    """Whether any worker answers: asked of one run, used for a moment for all.
 
-    Every worker serves every run, and Temporal's list of pollers is of no use: it shows those that
-    were killed for minutes.
+    Every worker serves every run. Temporal's list of pollers does not help: it shows killed workers
+    for minutes.
     """
 
     def __init__(self, gateway: Gateway) -> None:
         self._gateway = gateway
         self._lock = asyncio.Lock()
         self._asked_at = 0.0
-        self._quiet_since: float | None = None
+        self._silent_since: float | None = None
 
-    async def quiet_s(self, run_id: str) -> float | None:
-        """For how long no worker has answered, 0 if one does; None if this run can't tell.
+    async def silent_s(self, run_id: str) -> float | None:
+        """For how long no worker has answered, 0 if one does; None if this run can't show it.
 
-        Ask only of an open run and while Temporal answers; takes at most some 2 s.
+        Ask only for an open run and while Temporal answers; takes at most about 2 s.
         """
         async with self._lock:
             if time.monotonic() - self._asked_at > KNOWN_S:
-                begun = time.monotonic()
-                there = await self._gateway.has_worker(run_id)
-                if there is None:
+                started = time.monotonic()
+                answers = await self._gateway.has_worker(run_id)
+                if answers is None:
                     return None
-                if there or begun - self._asked_at > FORGOTTEN_S:
-                    self._quiet_since = None
-                if not there:
-                    self._quiet_since = self._quiet_since or begun
+                if answers or started - self._asked_at > FORGOTTEN_S:
+                    self._silent_since = None
+                if not answers:
+                    self._silent_since = self._silent_since or started
                 self._asked_at = time.monotonic()
-            return 0 if self._quiet_since is None else self._asked_at - self._quiet_since
+            return 0 if self._silent_since is None else self._asked_at - self._silent_since
 
 
-class Attention:
-    """Tells which open runs are stuck; costs a question only where Temporal gives a reason."""
+class StuckRuns:
+    """Finds open runs that are stuck; asks a worker only when Temporal gives a reason."""
 
-    def __init__(self, gateway: Gateway, workers: Workers, workforce: Workforce) -> None:
+    def __init__(self, gateway: Gateway, probe: WorkerProbe, workers: Workers) -> None:
         self._gateway = gateway
+        self._probe = probe
         self._workers = workers
-        self._workforce = workforce
 
-    async def of(self, execution: Execution) -> str | None:
+    async def reason(self, execution: Execution) -> str | None:
         """`TASK_FAILING`, `NO_WORKER` with the kind of call if that is known, `ACTIVITY_PAUSED`.
 
-        None for a run that ended or that may go on.
+        None for a run that has ended or can continue.
         """
         if execution.status.ended:
             return None
@@ -84,17 +84,17 @@ class Attention:
         if attempt >= FAILING_ATTEMPT and await self._gateway.progress(run_id) is None:
             return TASK_FAILING
         if attempt > 1 or execution.waited_s >= WAITED_S:
-            if await self._workers.quiet_s(run_id):
+            if await self._probe.silent_s(run_id):
                 return NO_WORKER
             if unserved := await self._unserved(execution):
                 return unserved
-        return ACTIVITY_PAUSED if execution.held else None
+        return ACTIVITY_PAUSED if execution.activity_paused else None
 
     async def unserved(self, run_id: str) -> str | None:
-        """What kind of call of an open run waits without any worker for it, None if none does.
+        """The kind of call of an open run that waits and has no worker, None if there is none.
 
         Raises:
-            TemporalUnavailable: it can't tell.
+            TemporalUnavailable: Temporal can't be asked.
         """
         execution = await self._gateway.execution(run_id)
         if execution is None or execution.waited_s < WAITED_S:
@@ -102,16 +102,16 @@ class Attention:
         return await self._unserved(execution)
 
     async def _unserved(self, execution: Execution) -> str | None:
-        """`no worker for …` if a call waits that nobody takes; None, too, if that is not known."""
+        """`no worker for …` if a call waits that no worker takes; also None if that is unknown."""
         try:
-            kind = await self._workforce.unserved(execution.queues, execution.build_id)
+            kind = await self._workers.unserved(execution.queues, execution.build_id)
         except (TemporalUnavailable, RPCError):
             return None
         return f"{NO_WORKER} for {kind}" if kind else None
 
-    async def of_listed(self, listed: Sequence[Execution]) -> list[str | None]:
-        """The same for runs of a list, each described for that; None where it took too long."""
-        tasks = [asyncio.create_task(self._of_listed(each)) for each in listed]
+    async def reasons(self, listed: Sequence[Execution]) -> list[str | None]:
+        """The reasons for the runs of a list, each described; None where that took too long."""
+        tasks = [asyncio.create_task(self._listed_reason(each)) for each in listed]
         if tasks:
             _, late = await asyncio.wait(tasks, timeout=LIST_BOUND_S)
             for task in late:
@@ -119,11 +119,11 @@ class Attention:
             await asyncio.gather(*tasks, return_exceptions=True)
         return [None if task.cancelled() else task.result() for task in tasks]
 
-    async def _of_listed(self, listed: Execution) -> str | None:
+    async def _listed_reason(self, listed: Execution) -> str | None:
         if listed.status.ended:
             return None
         try:
             described = await self._gateway.execution(listed.run_id)
         except (TemporalUnavailable, RPCError):
             return None
-        return await self.of(described) if described else None
+        return await self.reason(described) if described else None

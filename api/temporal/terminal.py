@@ -1,4 +1,4 @@
-"""Ends, in the journal, runs that Temporal closed without the workflow's word, for who watches."""
+"""Adds the terminal fact of runs that Temporal closed without one."""
 
 from __future__ import annotations
 
@@ -7,17 +7,17 @@ from relayline.journal.port import Journal
 from relayline.journal.terminal import end_run
 
 
-class Closer:
-    """Does on demand, for one run, what housekeeping does in its rounds for all."""
+class TerminalFacts:
+    """Does on demand for one run what housekeeping does periodically for all."""
 
     def __init__(self, journal: Journal, gateway: Gateway) -> None:
         self._journal = journal
         self._gateway = gateway
 
-    async def close(self, run_id: str) -> bool:
-        """Append the terminal fact if Temporal says that the run is closed; whether it did.
+    async def ensure(self, run_id: str) -> bool:
+        """Append the terminal fact if Temporal has closed the run; True if it was appended.
 
-        A run that has one keeps it. One that Temporal does not know is left alone.
+        A run that has one keeps it. A run that Temporal does not know stays as it is.
 
         Raises:
             TemporalUnavailable: Temporal did not answer in time.

@@ -1,7 +1,7 @@
-"""Which work has workers, by Temporal's lists of those that ask for tasks.
+"""Which kinds of work have workers, from Temporal's lists of pollers.
 
-A worker that was killed stands in these lists for five minutes more: they show that nobody is
-there, not that somebody is.
+A killed worker stays in these lists for five minutes: they prove that no worker is there, not that
+one is.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from temporalio.api.workflowservice.v1 import (
 )
 from temporalio.client import Client
 
-from relayline.api.temporal.deadline import bounded
+from relayline.api.temporal.deadline import with_deadline
 from relayline.catalog.models import WORK_QUEUES
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
@@ -29,14 +29,14 @@ _CALLS = TaskQueueType.TASK_QUEUE_TYPE_ACTIVITY
 _BUILDS = WorkerVersioningMode.WORKER_VERSIONING_MODE_VERSIONED
 
 
-class Workforce:
-    """Asks Temporal who works; every method raises `TemporalUnavailable` when it can't tell."""
+class Workers:
+    """Asks Temporal for its pollers; every method raises `TemporalUnavailable` if it can't."""
 
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def lacking(self) -> dict[str, str]:
-        """What new runs lack, by kind of work; empty when each kind has workers."""
+    async def missing(self) -> dict[str, str]:
+        """What new runs are missing, by kind of work; empty when each kind has workers."""
         answers = await asyncio.gather(
             *(
                 self._describe(queue.name, _WORKFLOWS if queue.of_workflows else _CALLS)
@@ -44,17 +44,17 @@ class Workforce:
             )
         )
         found = {
-            queue.work.value: _lacking(answer)
+            queue.work.value: _missing(answer)
             for queue, answer in zip(WORK_QUEUES, answers, strict=True)
         }
         return {work: trouble for work, trouble in found.items() if trouble}
 
     async def unserved(self, queues: Iterable[str], build_id: str) -> str | None:
-        """One of these task queues of calls that no worker serves, in words; None if there is none.
+        """One of these task queues of calls that no worker serves, named; None if there is none.
 
         Args:
             queues: Their names.
-            build_id: The build that the workers have to be of; empty: any.
+            build_id: The build that the workers must have; empty: any.
         """
         for name in sorted(queues):
             pollers = (await self._describe(name, _CALLS)).pollers
@@ -73,11 +73,11 @@ class Workforce:
         )
         timeout = timedelta(seconds=DESCRIBE_S)
         call = self._client.workflow_service.describe_task_queue(request, timeout=timeout)
-        return await bounded(DESCRIBE_S, call)
+        return await with_deadline(DESCRIBE_S, call)
 
 
-def _lacking(answer: DescribeTaskQueueResponse) -> str | None:
-    """What a new run would lack there."""
+def _missing(answer: DescribeTaskQueueResponse) -> str | None:
+    """What a new run would be missing on this queue."""
     if not answer.pollers:
         return "no worker"
     current = answer.versioning_info.current_deployment_version.build_id
@@ -91,14 +91,14 @@ def _lacking(answer: DescribeTaskQueueResponse) -> str | None:
 
 
 def _takes(poller: PollerInfo, build_id: str) -> bool:
-    """Whether that worker takes calls of runs of that build.
+    """True when the worker takes calls of runs of that build.
 
-    One without a build does, where the build never had workers for that queue.
+    A worker without a build does if the build never had workers for that queue.
     """
     return not build_id or _build(poller) in {build_id, ""}
 
 
 def _build(poller: PollerInfo) -> str:
-    """The build that the worker is; empty where it is none."""
+    """The worker's build; empty if it has none."""
     options = poller.deployment_options
     return options.build_id if options.worker_versioning_mode == _BUILDS else ""

@@ -16,7 +16,7 @@ from temporalio.client import Client
 from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSearchAttributes
 
 from relayline.api.app import create_app
-from relayline.api.depends import Services
+from relayline.api.services import Services
 from relayline.api.serving.server import Server, listen
 from relayline.catalog.agents import Catalog
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -69,7 +69,7 @@ class Api:
     port: int
 
     async def quiet(self) -> None:
-        """Wait until no stream, seat, follower or tracker is left."""
+        """Wait until no stream, slot, follower or tracker is left."""
         await eventually(lambda: not any(self.held()))
 
     async def opened(self, count: int) -> None:
@@ -77,14 +77,14 @@ class Api:
         await eventually(lambda: self.services.streams.open_count == count)
 
     def held(self) -> tuple[int, int, int, int]:
-        """Open streams, taken seats, followed runs, tracked runs."""
+        """Open streams, slots in use, followed runs, tracked runs."""
         services = self.services
         streams = services.streams
         return (
             streams.open_count,
-            streams.seats_taken,
+            streams.slots_taken,
             services.feed.followed,
-            services.board.tracked,
+            services.progress.tracked,
         )
 
 

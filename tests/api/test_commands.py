@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 import json
 import time
-from collections import OrderedDict
 from typing import Any
 
 import pytest
@@ -14,7 +13,8 @@ from temporalio.client import Client
 from relayline.contracts.commands import MAX_TEXT_BYTES, CommandKind
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
-from tests.api.serving import Api, completed, ended_run, run_id, signals, started
+from relayline.runtime.settings import Settings
+from tests.api.serving import Api, completed, ended_run, run_id, serving, signals, started
 
 SLOW = {"rehearse": [{"say": "one two three four five " * 40, "every_ms": 10}, {"say": "done"}]}
 
@@ -264,7 +264,7 @@ async def test_unknown_commands_are_404(api: Api, lonely_api: Api) -> None:
 @pytest.mark.usefixtures("working")
 @pytest.mark.parametrize("restarted", [False, True])
 async def test_a_key_or_an_id_that_comes_again_with_another_body_is_refused(
-    api: Api, monkeypatch: pytest.MonkeyPatch, *, restarted: bool
+    api: Api, api_temporal: Client, *, restarted: bool
 ) -> None:
     """The second redirect would else be taken for the first, and never be heard."""
     run = await submitted(api, SLOW)
@@ -273,12 +273,12 @@ async def test_a_key_or_an_id_that_comes_again_with_another_body_is_refused(
     first = await sent(api, run, "redirect", json=said[0], headers=key)
     for command in (first, await sent(api, run, "redirect", json=said[1])):
         assert (await outcome(api, run, command))["state"] == "applied"
-    if restarted:
-        monkeypatch.setattr(api.services.sent, "_sent", OrderedDict())
-    for headers, again, slug in (
-        (key, said[0], "idempotency-key-reused"),
-        ({}, said[1], "command-id-reused"),
-    ):
-        assert (await api.http.post(path, json=again, headers=headers)).status_code == 202
-        other = await api.http.post(path, json={**again, "message": "two"}, headers=headers)
-        assert (other.status_code, other.json()["type"].rsplit(":", 1)[1]) == (422, slug)
+    async with serving(Settings(), api.journal, api_temporal) as fresh:
+        http = fresh.http if restarted else api.http
+        for headers, again, slug in (
+            (key, said[0], "idempotency-key-reused"),
+            ({}, said[1], "command-id-reused"),
+        ):
+            assert (await http.post(path, json=again, headers=headers)).status_code == 202
+            other = await http.post(path, json={**again, "message": "two"}, headers=headers)
+            assert (other.status_code, other.json()["type"].rsplit(":", 1)[1]) == (422, slug)

@@ -6,8 +6,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from relayline.api.routes import events
-from relayline.api.streams import feed
+from relayline.api.streams import events, feed
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal

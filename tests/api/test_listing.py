@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from relayline.api.runs.listing import Place, newest, query_for
+from relayline.api.runs.listing import ListCursor, newest, query_for
+from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.runs import Waiting
 from tests.api.serving import Api, waiting_run
 from tests.api.test_runs import submitted
@@ -29,14 +30,16 @@ async def test_lists_are_newest_first_and_walked_by_cursor(api: Api, api_tempora
     assert len(set(by_three)) == len(by_three)
 
 
-async def test_a_list_too_long_to_read_whole_is_cut_into_windows(api: Api) -> None:
+async def test_a_list_too_long_to_read_whole_is_cut_into_windows(
+    api: Api, api_temporal: Client
+) -> None:
     made = [await submitted(api, agent="brief") for _ in range(25)]
-    gateway, query = api.services.gateway, query_for(None, "brief")
+    gateway, query = Gateway(api_temporal), query_for(None, "brief")
     async with asyncio.timeout(10):
         while made[-1] not in await walk(api, {"agent": "brief", "limit": 1}):
             await asyncio.sleep(0.1)
     listed: list[str] = []
-    place: Place | None = None
+    place: ListCursor | None = None
     while not set(made) <= set(listed):
         page, place = await newest(gateway, query, 3, place, window=9)
         assert len(page) == 3
@@ -121,6 +124,6 @@ async def test_a_list_is_503_while_temporal_is_down(lonely_api: Api) -> None:
 
 
 def test_a_place_survives_its_cursor() -> None:
-    place = Place.decode("MjAyNi0xMS0yM1QxMDo1Nzo0Ni45MzM1NzQrMDA6MDB8cnVuX2E=")
-    assert Place.decode(place.encode()) == place
+    place = ListCursor.decode("MjAyNi0xMS0yM1QxMDo1Nzo0Ni45MzM1NzQrMDA6MDB8cnVuX2E=")
+    assert ListCursor.decode(place.encode()) == place
     assert place.run_id == "run_a"

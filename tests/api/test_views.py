@@ -9,8 +9,8 @@ from typing import cast
 from relayline.api.runs.views import LinkMaker, Views
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.stuck import Attention
-from relayline.api.temporal.terminal import Closer
+from relayline.api.temporal.stuck import StuckRuns
+from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import UserMessageEvent
 from relayline.contracts.runs import RunMemo, RunStatus
@@ -41,7 +41,7 @@ class MidReset:
 class NothingIsWrong:
     """No run needs attention."""
 
-    async def of(self, _: Execution) -> str | None:
+    async def reason(self, _: Execution) -> str | None:
         """None."""
         return None
 
@@ -49,8 +49,8 @@ class NothingIsWrong:
 async def test_a_run_that_is_being_reset_is_not_told_to_have_ended(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     await journal.append(RUN_ID, [NewEvent(key="0/message/0", body=UserMessageEvent(text="hi"))])
-    gateway, attention = cast("Gateway", MidReset()), cast("Attention", NothingIsWrong())
-    links, closer = LinkMaker("", "default"), Closer(journal, gateway)
-    view = await Views(journal, gateway, links, closer, attention).find(RUN_ID)
+    gateway, stuck_runs = cast("Gateway", MidReset()), cast("StuckRuns", NothingIsWrong())
+    links, terminal_facts = LinkMaker("", "default"), TerminalFacts(journal, gateway)
+    view = await Views(journal, gateway, links, terminal_facts, stuck_runs).find(RUN_ID)
     assert (view.status, view.ended_at) == (RunStatus.PAUSED, None)
     await journal.close()

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.api.errors import TemporalUnavailable
-from relayline.api.streams.watchdog import MAX_ASKED, Silence
+from relayline.api.streams.watchdog import MAX_ASKED, Watchdog
 from relayline.contracts.runs import Waiting
 from relayline.journal.port import Head
 from relayline.journal.sqlite.journal import SqliteJournal
@@ -133,12 +133,12 @@ async def test_while_the_journal_is_down_temporal_tells(
 class Followed:
     """A run that is followed."""
 
-    def __init__(self, name: str, heard_at: float) -> None:
+    def __init__(self, name: str, last_event_at: float) -> None:
         self.run_id = name
-        self.heard_at = heard_at
+        self.last_event_at = last_event_at
         self.over = False
 
-    def lack(self, what: str | None) -> None:
+    def set_missing(self, what: str | None) -> None:
         return None
 
 
@@ -156,22 +156,22 @@ async def test_what_is_asked_is_bounded_and_every_silent_run_has_its_turn(
             raise error
         return run_id == "silent 0"
 
-    async def quiet_s(run_id: str) -> float | None:
+    async def silent_s(run_id: str) -> float | None:
         return None
 
     async def unserved(run_id: str) -> str | None:
         return None
 
-    silence, now = Silence(close, quiet_s, unserved), asyncio.get_running_loop().time()
+    watchdog, now = Watchdog(close, silent_s, unserved), asyncio.get_running_loop().time()
     silent = [Followed(f"silent {number}", now - 5) for number in range(MAX_ASKED + 5)]
     busy, gone, over = Followed("busy", now + 60), Followed("gone", 0), Followed("over", 0)
     over.over = True
     for run in (*silent, busy, gone, over):
-        silence.mind(run)
-    silence.forget(gone)
+        watchdog.watch(run)
+    watchdog.forget(gone)
     await eventually(lambda: bool(asked))
     assert len(asked) == MAX_ASKED
     await eventually(lambda: len(asked) > MAX_ASKED)
     assert sorted(asked) == sorted(run.run_id for run in silent)
-    await silence.close()
-    await silence.close()
+    await watchdog.close()
+    await watchdog.close()

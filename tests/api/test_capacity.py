@@ -8,14 +8,10 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
-from relayline.api.commands.capacity import (
-    MAX_BYTES,
-    MAX_EVENTS,
-    TooManyCommands,
-    check,
-    check_refusal,
-)
+from relayline.api.commands.capacity import MAX_BYTES, MAX_EVENTS, check_capacity
+from relayline.api.errors import TooManyCommands
 from relayline.api.temporal.execution import Execution
+from relayline.api.temporal.signals import check_refusal
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.runs import RunMemo, RunStatus
 from tests.api.serving import Api
@@ -47,17 +43,19 @@ async def test_a_run_whose_history_fills_up_takes_only_what_it_may_wait_for(
 
 @pytest.mark.parametrize("kind", FILLING)
 def test_what_fills_the_history_is_refused_first(kind: str) -> None:
-    check(CommandKind(kind), RUN._replace(history_events=MAX_EVENTS - 1))
+    check_capacity(CommandKind(kind), RUN._replace(history_events=MAX_EVENTS - 1))
     for full in (RUN._replace(history_events=MAX_EVENTS), RUN._replace(history_bytes=MAX_BYTES)):
         with pytest.raises(TooManyCommands):
-            check(CommandKind(kind), full)
+            check_capacity(CommandKind(kind), full)
 
 
 @pytest.mark.parametrize("kind", HELPING)
 def test_what_a_run_may_wait_for_has_a_reserve(kind: str) -> None:
-    check(CommandKind(kind), RUN._replace(history_events=MAX_EVENTS, history_bytes=MAX_BYTES))
+    check_capacity(
+        CommandKind(kind), RUN._replace(history_events=MAX_EVENTS, history_bytes=MAX_BYTES)
+    )
     with pytest.raises(TooManyCommands):
-        check(CommandKind(kind), RUN._replace(history_events=2 * MAX_EVENTS))
+        check_capacity(CommandKind(kind), RUN._replace(history_events=2 * MAX_EVENTS))
 
 
 def test_what_temporal_says_to_one_signal_too_many_is_understood() -> None:

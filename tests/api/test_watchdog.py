@@ -6,12 +6,12 @@ import asyncio
 import json
 
 from relayline.api.streams.watchdog import (
+    CHECK_EVERY_S,
     GONE_S,
-    LOOK_EVERY_S,
     MAX_ASKED,
     NO_TEMPORAL,
     NO_WORKER,
-    Silence,
+    Watchdog,
 )
 from relayline.api.temporal.stuck import KNOWN_S
 from tests.api.serving import SSE, Api, completed, deltas, eventually, frames, run_id, started
@@ -62,13 +62,13 @@ async def test_a_run_that_temporal_does_not_know_is_no_witness(api: Api) -> None
 class Followed:
     """A run that is followed, and what it was told."""
 
-    def __init__(self, name: str, heard_at: float) -> None:
+    def __init__(self, name: str, last_event_at: float) -> None:
         self.run_id = name
-        self.heard_at = heard_at
+        self.last_event_at = last_event_at
         self.over = False
         self.told: list[str | None] = []
 
-    def lack(self, what: str | None) -> None:
+    def set_missing(self, what: str | None) -> None:
         if self.told[-1:] != [what]:
             self.told.append(what)
 
@@ -79,22 +79,22 @@ async def test_what_one_silent_run_shows_holds_for_all_of_them() -> None:
     async def close(run: str) -> bool:
         return False
 
-    async def quiet_s(run: str) -> float | None:
+    async def silent_s(run: str) -> float | None:
         return answers.pop(0) if len(answers) > 1 else answers[0]
 
     async def unserved(run: str) -> str | None:
         return unserved_kind if run == "silent 1" else None
 
     unserved_kind: str | None = None
-    silence, now = Silence(close, quiet_s, unserved), asyncio.get_running_loop().time()
+    watchdog, now = Watchdog(close, silent_s, unserved), asyncio.get_running_loop().time()
     silent = [Followed(f"silent {number}", now - 5) for number in range(3 * MAX_ASKED)]
     busy = Followed("busy", now + 60)
     for run in (*silent, busy):
-        silence.mind(run)
+        watchdog.watch(run)
     await eventually(lambda: silent[0].told[-1:] == [NO_WORKER])
     assert all(run.told == [None, NO_WORKER] for run in silent)
     answers[:] = [0]
-    await asyncio.sleep(2 * LOOK_EVERY_S)
+    await asyncio.sleep(2 * CHECK_EVERY_S)
     assert all(run.told == [None, NO_WORKER, None] for run in silent)
     assert busy.told == []
     unserved_kind = "no worker for tools"
@@ -102,4 +102,4 @@ async def test_what_one_silent_run_shows_holds_for_all_of_them() -> None:
     assert silent[0].told[-1:] == [None], "that is one run's own trouble"
     unserved_kind = None
     await eventually(lambda: silent[1].told[-1:] == [None])
-    await silence.close()
+    await watchdog.close()

@@ -1,0 +1,187 @@
+"""Checks decisions and answers against the open requests of a run, and sends them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+
+from pydantic import JsonValue
+
+from relayline.api.bodies import AnswerRequest, DecisionRequest
+from relayline.api.commands.sending import CommandSender, OutgoingCommand
+from relayline.api.errors import (
+    ApprovalClosed,
+    InvalidField,
+    RequestClosed,
+    UnknownApproval,
+    UnknownRequest,
+)
+from relayline.api.runs.views import at
+from relayline.api.temporal.gateway import Gateway
+from relayline.catalog.schema import mismatches
+from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.commands import Answer, Decide
+from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import (
+    ApprovalRequested,
+    ApprovalResolved,
+    InputClosed,
+    InputReceived,
+    InputRequested,
+)
+from relayline.contracts.keys import requested_key, resolved_key
+from relayline.journal.port import Journal
+
+_ID_CHARS = 100
+_PAST = {
+    "approve": "was approved",
+    "deny": "was denied",
+    "answered": "was answered",
+    "expired": "has expired",
+    "withdrawn": "was withdrawn",
+}
+
+
+class Decisions:
+    """Sends a person's decision or answer if the request is open and the data match its schema."""
+
+    def __init__(self, commands: CommandSender, journal: Journal, gateway: Gateway) -> None:
+        self._commands = commands
+        self._journal = journal
+        self._gateway = gateway
+
+    async def decide(
+        self, run_id: str, approval_id: str, asked: DecisionRequest, key: str | None
+    ) -> CommandReceipt:
+        """Send a decision on an approval.
+
+        Raises:
+            InvalidField: the arguments do not match the tool's parameters.
+            ApiError: as `CommandSender.deliver`, or the approval is unknown or closed.
+        """
+        outgoing = OutgoingCommand.of(run_id, Decide, asked, key, approval_id=approval_id)
+
+        async def check() -> None:
+            requested = await self._requested(outgoing, approval_id)
+            if isinstance(requested, ApprovalRequested) and asked.arguments is not None:
+                _check("arguments", requested.parameters, asked.arguments)
+
+        return await self._commands.deliver(outgoing, check)
+
+    async def answer(self, run_id: str, asked: AnswerRequest, key: str | None) -> CommandReceipt:
+        """Send an answer to a question.
+
+        Raises:
+            InvalidField: the text does not match the question's schema.
+            ApiError: as `CommandSender.deliver`, or the question is unknown or closed.
+        """
+        request_id = asked.request_id
+        outgoing = OutgoingCommand.of(run_id, Answer, asked, key, request_id=request_id)
+
+        async def check() -> None:
+            requested = await self._requested(outgoing, request_id)
+            if isinstance(requested, InputRequested) and requested.data_schema is not None:
+                _check("text", requested.data_schema, asked.text)
+
+        return await self._commands.deliver(outgoing, check)
+
+    async def _requested(
+        self, outgoing: OutgoingCommand, id_: str
+    ) -> ApprovalRequested | InputRequested | None:
+        """The open request; None while it is not in the journal yet.
+
+        Raises:
+            ApprovalClosed: it was decided, has expired, or was withdrawn.
+            RequestClosed: it was answered, has expired, or was withdrawn.
+            UnknownApproval: the run has no such approval.
+            UnknownRequest: the run has no such question.
+            AlreadyEnded: the run has ended without asking.
+            UnknownRun: nobody knows the run.
+        """
+        if found := await self._journaled(outgoing, id_):
+            return found
+        if await self._waited_for(outgoing, id_):
+            return None
+        if found := await self._journaled(outgoing, id_):
+            return found
+        if isinstance(outgoing.command, Decide):
+            raise UnknownApproval(f"{outgoing.run_id} has no approval {id_[:_ID_CHARS]!r}")
+        raise UnknownRequest(f"{outgoing.run_id} has no question {id_[:_ID_CHARS]!r}")
+
+    async def _journaled(
+        self, outgoing: OutgoingCommand, id_: str
+    ) -> ApprovalRequested | InputRequested | None:
+        """The open request from the journal, None if it is not there.
+
+        Raises:
+            ApprovalClosed, RequestClosed: it is closed.
+        """
+        fact = await self._journal.get(outgoing.run_id, requested_key(id_))
+        body = fact.body() if fact else None
+        wanted = ApprovalRequested if isinstance(outgoing.command, Decide) else InputRequested
+        if not isinstance(body, wanted):
+            return None
+        if end := await self._journal.get(outgoing.run_id, resolved_key(id_)):
+            _refuse_closed(id_, end)
+        return body
+
+    async def _waited_for(self, outgoing: OutgoingCommand, id_: str) -> bool:
+        """True when the run's memo or its progress query has it: the fact is not journaled yet.
+
+        Raises:
+            AlreadyEnded: the run has ended.
+            UnknownRun: nobody knows the run.
+            TemporalUnavailable: it can't be asked.
+        """
+        run_id = outgoing.run_id
+        head = await self._journal.head(run_id)
+        execution = None if head and head.ended else await self._gateway.execution(run_id)
+        if execution is None or execution.status.ended:
+            await self._commands.refuse(outgoing)
+        kind = "approval" if isinstance(outgoing.command, Decide) else "input"
+        if any((item.kind, item.id) == (kind, id_) for item in execution.memo.waiting_for):
+            return True
+        live = await self._gateway.progress(run_id)
+        return live is not None and any(
+            (item.kind, item.id) == (kind, id_) for item in live.waiting_for
+        )
+
+
+def _refuse_closed(id_: str, end: StoredEvent) -> None:
+    """Explain how a request was closed.
+
+    Raises:
+        ApprovalClosed, RequestClosed: always.
+    """
+    body = end.body()
+    if isinstance(body, ApprovalResolved):
+        decision, by, stamp = body.decision, body.by, _stamp(body.at)
+        detail = _sentence(id_, decision, by, stamp)
+        raise ApprovalClosed(detail, decision=decision, by=by, at=stamp)
+    if isinstance(body, InputReceived):
+        how, by, stamp = "answered", body.by, _stamp(at(end))
+        raise RequestClosed(_sentence(id_, how, by, stamp), how=how, by=by, at=stamp)
+    if isinstance(body, InputClosed):
+        reason, by, stamp = body.reason, body.by, _stamp(body.at)
+        raise RequestClosed(_sentence(id_, reason, by, stamp), how=reason, by=by, at=stamp)
+
+
+def _sentence(id_: str, how: str, by: str, stamp: str) -> str:
+    """`approval_1_0 was denied by ann at 2026-03-01T12:00:00Z`."""
+    return f"{id_} {_PAST[how]}{f' by {by}' if by else ''} at {stamp}"
+
+
+def _stamp(moment: datetime) -> str:
+    """RFC 3339, UTC."""
+    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+
+
+def _check(field: str, schema: Mapping[str, JsonValue], value: JsonValue) -> None:
+    """Check a value against a schema.
+
+    Raises:
+        InvalidField: it does not match; names the first place and what is wrong there.
+    """
+    for first in mismatches(schema, value):
+        place = field + first.place
+        raise InvalidField(f"{place}: {first.message}", field=place)

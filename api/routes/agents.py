@@ -1,0 +1,26 @@
+"""Route: the agents of this server."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from relayline.api.depends import UsesAgents, json_response
+from relayline.contracts.answers import AgentList, AgentView
+
+router = APIRouter(tags=["server"])
+
+
+@router.get("/v1/agents", response_model=AgentList)
+async def list_agents(agents: UsesAgents) -> Response:
+    """The agents of this server, by name."""
+    views = tuple(
+        AgentView(
+            name=agent.name,
+            model=agent.model,
+            tools=tuple(tool.name for tool in agent.tools),
+            limits=agent.limits,
+        )
+        for agent in sorted(agents.values(), key=lambda agent: agent.name)
+    )
+    return json_response(AgentList(agents=views))

@@ -1,0 +1,7 @@
+"""The ASGI extension through which a response watches and drops its own connection."""
+
+from __future__ import annotations
+
+CONNECTION = "relayline.connection"
+"""Name of the extension. It has two functions: `abort` drops the connection and everything queued
+for it, `queued` returns the number of bytes queued."""

@@ -1,0 +1,100 @@
+"""The journal of a run as clients read it: as pages or as a stream."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+
+from starlette.requests import Request
+
+from relayline.api.errors import CursorAhead
+from relayline.api.runs.submission import PreparedRun
+from relayline.api.runs.views import Views
+from relayline.api.streams.feed import Feed
+from relayline.api.streams.sse import SseResponse, Streams
+from relayline.journal.port import CursorExpired, Head, Journal
+
+PAGE_BYTES = 4 * 1024 * 1024
+"""Data of events on a page; one event may be larger."""
+_EMPTY = Head(first_seq=1, last_seq=0, ended=False)
+
+
+class RunEvents:
+    """Every event of a run, in order, each once.
+
+    Every method raises `UnknownRun`, `TemporalUnavailable` and `JournalUnavailable` as `Views.head`
+    does, `CursorAhead` for a cursor beyond the newest event, and `CursorExpired` when events after
+    it were swept.
+    """
+
+    def __init__(self, views: Views, journal: Journal, feed: Feed, streams: Streams) -> None:
+        self._views = views
+        self._journal = journal
+        self._feed = feed
+        self._streams = streams
+
+    async def page(self, run_id: str, cursor: int, limit: int) -> str:
+        """At most `limit` events after the cursor, as JSON text of an `EventPage`."""
+        head = await self._head(run_id)
+        _check(cursor, head)
+        events = await self._journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
+        newest = events[-1].seq if events else cursor
+        newest_ends = events[-1].ends_run if events else head.ended
+        ended = newest_ends and newest >= head.last_seq
+        listed = ",".join(event.envelope_json() for event in events)
+        return f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}'
+
+    async def stream(self, request: Request, run_id: str, cursor: int) -> SseResponse | None:
+        """A stream of the events after the cursor; None at the end of an ended run.
+
+        Raises:
+            TooManyStreams: the client's address has as many as allowed.
+        """
+        head = await self._head(run_id)
+        if head.ended and cursor >= head.last_seq:
+            return None
+        _check(cursor, head)
+        slot = self._streams.reserve(request)
+        viewer = self._feed.view(run_id, cursor, head.last_seq)
+        return self._streams.respond(viewer, slot)
+
+    async def stream_new(
+        self,
+        request: Request,
+        prepared: PreparedRun,
+        start: Callable[[], Awaitable[object]],
+    ) -> SseResponse:
+        """Watch, then start the run, so that the viewer is waiting when the first event comes.
+
+        Raises:
+            TooManyStreams: the client's address has as many as allowed; nothing was started.
+        """
+        slot = self._streams.reserve(request)
+        run_id = prepared.run.run_id
+        viewer = self._feed.view(run_id, 0, 0)
+        try:
+            await start()
+        except BaseException:
+            viewer.leave()
+            slot.release()
+            raise
+        headers = {"Location": prepared.links.self, "X-Run-Id": run_id}
+        return self._streams.respond(viewer, slot, headers)
+
+    async def _head(self, run_id: str) -> Head:
+        return await self._views.head(run_id) or _EMPTY
+
+
+def _check(cursor: int, head: Head) -> None:
+    """Refuse a cursor that the journal can't serve.
+
+    Raises:
+        CursorAhead: it is beyond the newest event.
+        CursorExpired: events after it were swept.
+    """
+    if cursor > head.last_seq:
+        raise CursorAhead(
+            f"the cursor is {cursor} and the newest event has seq {head.last_seq}",
+            newest=head.last_seq,
+        )
+    if cursor + 1 < head.first_seq:
+        raise CursorExpired(head.first_seq)
