@@ -33,13 +33,13 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
     )
     from relayline.workflows.budget import Budget
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import error_of
     from relayline.workflows.facts import Ending
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
-    from relayline.workflows.run import RunContext
-    from relayline.workflows.state import misfit
+    from relayline.workflows.run import Run
+    from relayline.workflows.state import count_misfits
     from relayline.workflows.tools.step import ToolStep
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
@@ -58,7 +58,7 @@ class AgentRun:
 
     @workflow.init
     def __init__(self, run_input: RunInput) -> None:
-        self._run = RunContext(run_input)
+        self._run = Run(run_input)
         self._budget = Budget(self._run, self._steer)
 
     @workflow.run
@@ -154,15 +154,15 @@ class AgentRun:
             self._cut_step()
             return None
         run.show(Phase.MODEL, busy=True)
-        started = run.calls.start_model(state.step)
-        told = await self._settled(started.handle)
+        started = run.dispatcher.start_model(state.step)
+        cancelled = await self._await_model(started.handle)
         if not started.handle.done():
             self._cut_step()
             return None
         try:
             result = await started.handle
         except ActivityError as error:
-            if told or run.overtaken(error):
+            if cancelled or run.is_stale(error):
                 self._cut_step()
                 return None
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
@@ -178,44 +178,44 @@ class AgentRun:
         run.pending.seal(step_scope(run.epoch, step))
         run.pending.add(run.facts.interrupted(step))
 
-    async def _settled(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
-        """Wait for the model, and no longer than `CANCEL_BOUND` once it was told to stop.
+    async def _await_model(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
+        """Wait for the model call, and at most `CANCEL_BOUND` after cancelling it.
 
         Returns:
-            Whether it was told to stop.
+            Whether it was cancelled.
         """
         run = self._run
-        told: Alarm | None = None
-        while not handle.done() and not (told and told.rang):
-            run.note()
-            if run.stop is not Stop.NOTHING and not told:
+        stop_bound: Timer | None = None
+        while not handle.done() and not (stop_bound and stop_bound.fired):
+            run.acknowledge()
+            if run.stop is not Stop.NOTHING and not stop_bound:
                 handle.cancel()
-                told = Alarm(CANCEL_BOUND, "the model has had its time to stop")
-                run.steering.stopped.append("the model")
-            run.calls.record_soon()
-            await run.wait(partial(self._stirred, handle, told))
-        if told:
-            told.stop()
-        return told is not None
+                stop_bound = Timer(CANCEL_BOUND, "the model has had its time to stop")
+                run.steering.cancelled.append("the model")
+            run.dispatcher.record_soon()
+            await run.wait(partial(self._woken, handle, stop_bound))
+        if stop_bound:
+            stop_bound.stop()
+        return stop_bound is not None
 
-    def _stirred(self, handle: workflow.ActivityHandle[ModelResult], told: Alarm | None) -> bool:
+    def _woken(self, handle: workflow.ActivityHandle[ModelResult], bound: Timer | None) -> bool:
         run = self._run
-        stops = told.rang if told else run.stop is not Stop.NOTHING
+        stops = bound.fired if bound else run.stop is not Stop.NOTHING
         return handle.done() or stops or run.steering.inbox.unread
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
         """The tool calls of one answer, as far as the budget goes; unwanted ones end, too."""
         await self._run.catch_up()
-        if not self._run.steering.moot:
+        if not self._run.steering.superseded:
             ending = await self._budget.afford(calls=len(calls))
             if isinstance(ending, RunFailed):
                 self._end_unrun(calls, ending.error)
                 return ending
         await ToolStep(self._run, calls).run()
         state = self._run.state
-        if self._run.steering.stop >= Stop.REDIRECT or self._run.steering.moot:
+        if self._run.steering.stop >= Stop.REDIRECT or self._run.steering.superseded:
             state.misfits = 0  # somebody has told the model something new
-        elif error := misfit(state, len(calls)):
+        elif error := count_misfits(state, len(calls)):
             state.last_error = error
             return RunFailed(error=error, usage=state.usage)
         return None
@@ -236,14 +236,14 @@ class AgentRun:
         if not in_step:
             await run.catch_up()
         while True:
-            run.note()
+            run.acknowledge()
             ending = run.steering.act(more=more, in_step=in_step)
             if ending or not run.steering.paused:
                 return ending
             run.show(Phase.PAUSED, busy=False)
             if not in_step:
                 await self._continue_as_new()
-            run.calls.record_soon()
+            run.dispatcher.record_soon()
             await run.wait(lambda: run.steering.inbox.unread or run.was_reset)
             await run.catch_up()
 
@@ -263,7 +263,7 @@ class AgentRun:
         Where workers have builds, the new execution is of the build that new runs have.
         """
         run = self._run
-        if not run.has_grown_long():
+        if not run.should_continue_as_new():
             return
         while not run.pending.empty:
             await run.record("journal")
@@ -279,11 +279,11 @@ class AgentRun:
         run, state = self._run, self._run.state
         await run.catch_up()
         state.phase = Phase.ENDING
-        run.note()
+        run.acknowledge()
         run.steering.refuse_rest("run-ended")
-        told: int | None = None
-        while told != run.epoch:
-            told = run.epoch
+        recorded_in: int | None = None
+        while recorded_in != run.epoch:
+            recorded_in = run.epoch
             run.pending.add(run.facts.end(state.step, ending))
             while not run.pending.empty:
                 await run.record(ending.type)

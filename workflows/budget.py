@@ -13,11 +13,11 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.events import RunFailed
     from relayline.contracts.keys import budget_id
     from relayline.contracts.runs import Phase, RunError
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.facts import Ending
     from relayline.workflows.gates import Gate, Verdict
     from relayline.workflows.policy import RAISE_TIMEOUT
-    from relayline.workflows.run import RunContext
+    from relayline.workflows.run import Run
     from relayline.workflows.state import Excess, exceeded, overdue
 
 
@@ -32,11 +32,11 @@ class Steer(Protocol):
 class Budget:
     """The limits of one run."""
 
-    def __init__(self, context: RunContext, steer: Steer) -> None:
-        carried = context.input.carried
+    def __init__(self, run: Run, steer: Steer) -> None:
+        carried = run.input.carried
         self.times = carried.budgets if carried else 0
         """Times that a limit was reached."""
-        self._run = context
+        self._run = run
         self._steer = steer
 
     async def afford(self, *, calls: int = 0) -> Ending | None:
@@ -46,7 +46,7 @@ class Budget:
             self.times += 1
             run.pending.add(run.facts.budget(self.times, state.step, excess))
             if state.limits.on_limit == "fail":
-                return self._out_of(excess)
+                return self._exceeded(excess)
             ending = await self._ask_for(excess, in_step=bool(calls))
             ending = ending or await self._steer(in_step=bool(calls))
             if ending or (run.steering.redirected and calls):
@@ -65,29 +65,29 @@ class Budget:
         ending = None
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
-            run.calls.record_soon()
-            await run.wait(partial(self._stirred, expiry))
+            run.dispatcher.record_soon()
+            await run.wait(partial(self._woken, expiry))
             if run.was_reset:
                 await run.catch_up()
                 run.steering.gates.forget(gate)
                 expiry.stop()
                 gate, expiry = self._open(excess)
-            run.note()
-            stopper = run.steering.stopper
+            run.acknowledge()
+            stopped_by = run.steering.stopped_by
             ending = run.steering.act(in_step=in_step)
-            pointless = ending or (in_step and run.steering.redirected)
-            if not gate.verdict and (pointless or expiry.rang):
-                how = Verdict("withdrawn", stopper, workflow.now())
+            superseded = ending or (in_step and run.steering.redirected)
+            if not gate.verdict and (superseded or expiry.fired):
+                how = Verdict("withdrawn", stopped_by, workflow.now())
                 expired = Verdict("expired", "", workflow.now())
-                run.steering.close(gate, how if pointless else expired)
+                run.steering.close(gate, how if superseded else expired)
         expiry.stop()
         if gate.verdict.how == "approve":
             run.overdue = False
         elif gate.verdict.how != "withdrawn" and not ending:
-            return self._out_of(excess)
+            return self._exceeded(excess)
         return ending
 
-    def _open(self, excess: Excess) -> tuple[Gate, Alarm]:
+    def _open(self, excess: Excess) -> tuple[Gate, Timer]:
         """Ask for more, for as long as a person has to decide."""
         run = self._run
         gate = Gate(
@@ -99,12 +99,12 @@ class Budget:
         )
         run.steering.gates.open(gate)
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
-        return gate, Alarm(RAISE_TIMEOUT, f"{gate.id} expires")
+        return gate, Timer(RAISE_TIMEOUT, f"{gate.id} expires")
 
-    def _stirred(self, expiry: Alarm) -> bool:
-        return self._run.steering.inbox.unread or expiry.rang or self._run.was_reset
+    def _woken(self, expiry: Timer) -> bool:
+        return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset
 
-    def _out_of(self, excess: Excess) -> RunFailed:
+    def _exceeded(self, excess: Excess) -> RunFailed:
         """How a run ends that has used up its budget."""
         state = self._run.state
         state.last_error = RunError(

@@ -51,7 +51,7 @@ class ToolStarted(NamedTuple):
     cargo: Outbox
 
 
-class Calls:
+class Dispatcher:
     """The activities of one run."""
 
     def __init__(self, run_input: RunInput, facts: Facts, pending: PendingFacts) -> None:
@@ -188,7 +188,7 @@ class Calls:
         self._pending.delivered(cargo)
 
 
-def was_overtaken(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
+def is_stale(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
     """True when the call was under way before an operator reset the run.
 
     Nobody else hears of a stale attempt: Temporal does not listen to it. Nor does anybody hear

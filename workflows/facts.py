@@ -54,7 +54,7 @@ from relayline.contracts.keys import (
 )
 from relayline.contracts.runs import RunError, RunInput, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
-from relayline.workflows.state import Excess, more_of
+from relayline.workflows.state import Excess, suggested_limit
 
 Ending = RunCompleted | RunFailed | RunCancelled
 """How a run ends by its own word."""
@@ -149,7 +149,7 @@ class Facts:
             body = InputRequested(
                 request_id=gate.id,
                 question="" if gate.kind == "question" else gate.what,
-                schema=_answers(gate),
+                schema=_answer_schema(gate),
                 expires_at=gate.expires_at,
                 call_id=call.call_id,
                 tool=call.name,
@@ -158,7 +158,7 @@ class Facts:
 
     def raise_requested(self, gate: Gate, step: int, excess: Excess) -> NewEvent:
         """`approval.requested` of a higher limit."""
-        raise_to = more_of(excess)
+        raise_to = suggested_limit(excess)
         arguments: dict[str, JsonValue] = {
             "limit": excess.limit,
             "used": excess.used,
@@ -232,7 +232,7 @@ class Facts:
         return NewEvent(key=effect_key(self.epoch, command.command_id, kind), body=body, step=step)
 
 
-def _answers(gate: Gate) -> dict[str, JsonValue] | None:
+def _answer_schema(gate: Gate) -> dict[str, JsonValue] | None:
     """JSON Schema of the answers that a question takes, None for any text."""
     if gate.kind == "outcome":
         return OUTCOME_SCHEMA

@@ -36,7 +36,7 @@ class Inbox:
         self._seen: dict[str, None] = {}
         self._unread: deque[AnyCommand] = deque()
         self._pending: deque[AnyCommand] = deque()
-        self._moot: set[str] = set()
+        self._invalid: set[str] = set()
         """Ids of those that nobody can act on: looked at once, because they may be large."""
 
     def put(self, command: AnyCommand) -> bool:
@@ -45,7 +45,7 @@ class Inbox:
             return False
         self._seen[command.command_id] = None
         if complaint(command):
-            self._moot.add(command.command_id)
+            self._invalid.add(command.command_id)
         self._unread.append(command)
         return True
 
@@ -99,7 +99,7 @@ class Inbox:
         return max(map(_stop, self._waiting()), default=Stop.NOTHING)
 
     @property
-    def stopper(self) -> AnyCommand | None:
+    def stopped_by(self) -> AnyCommand | None:
         """The first command that wants as much to stop as any."""
         return max(self._waiting(), key=_stop, default=None)
 
@@ -112,7 +112,9 @@ class Inbox:
 
     def _waiting(self) -> list[AnyCommand]:
         """Oldest first, without those that nobody can act on."""
-        return [it for it in chain(self._pending, self._unread) if it.command_id not in self._moot]
+        return [
+            it for it in chain(self._pending, self._unread) if it.command_id not in self._invalid
+        ]
 
 
 def _stop(command: AnyCommand) -> Stop:

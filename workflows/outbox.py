@@ -71,7 +71,7 @@ class PendingFacts:
         for scope in cargo.seals:
             self._seals.pop(scope, None)
 
-    def too_much(self, carriers: int = 1) -> bool:
+    def overflows(self, carriers: int = 1) -> bool:
         """Whether that many activities, started together, can't each carry all that waits."""
         size = sum(self._sizes.values())
         if carriers > 1:

@@ -29,13 +29,14 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
-    from relayline.workflows.dispatch import Calls, error_of, had_ended, was_overtaken
+    from relayline.workflows.clock import WorkClock
+    from relayline.workflows.dispatch import Dispatcher, error_of, had_ended, is_stale
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
     from relayline.workflows.outbox import PendingFacts
-    from relayline.workflows.state import WorkClock, state_of
+    from relayline.workflows.state import state_of
     from relayline.workflows.steering import Steering
-    from relayline.workflows.visibility import Shown
+    from relayline.workflows.visibility import Visibility
 
 BY_TEMPORAL = "temporal"
 """Who sent a cancel that came as Temporal's own cancel request."""
@@ -44,7 +45,7 @@ _REASON_CHARS = 1000
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
 
 
-class RunContext:
+class Run:
     """One run, for the steps that it takes."""
 
     def __init__(self, run_input: RunInput) -> None:
@@ -54,16 +55,16 @@ class RunContext:
         self.state = state_of(run_input, now)
         self.pending = PendingFacts()
         self.facts = Facts(carried.epoch if carried else 0)
-        self.calls = Calls(run_input, self.facts, self.pending)
+        self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
         self.steering = Steering(self.state, self.pending, self.facts)
         self.overdue = False
         """True once the wall clock has run out."""
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
-        self._shown = Shown(self.state, untouched=carried is None)
+        self._visibility = Visibility(self.state, untouched=carried is None)
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
         self._resets = self._caught_up = 0
-        self._asked_of_length = 0
+        self._length_checks = 0
         workflow.register_random_seed_callback(self._was_reset)
         if carried:
             self.steering.paused = carried.paused
@@ -90,9 +91,9 @@ class RunContext:
         """True from an operator's reset on, until that is recorded."""
         return self._caught_up < self._resets
 
-    def overtaken(self, error: ActivityError) -> bool:
+    def is_stale(self, error: ActivityError) -> bool:
         """True when what has failed was under way before an operator reset the run."""
-        return was_overtaken(error, was_reset=self.was_reset)
+        return is_stale(error, was_reset=self.was_reset)
 
     async def catch_up(self) -> None:
         """After a reset, have it recorded before anything new begins, and begin a new epoch.
@@ -104,7 +105,7 @@ class RunContext:
         while self.was_reset:
             resets = self._resets
             key = rewound_key(workflow.info().run_id, resets)
-            rewinding = asyncio.create_task(self.calls.rewind(key))
+            rewinding = asyncio.create_task(self.dispatcher.rewind(key))
             await self.wait(rewinding.done)
             epoch = self._rewound(rewinding)
             self.pending.rename(of_epoch(self.epoch), of_epoch(epoch))
@@ -129,7 +130,7 @@ class RunContext:
         out_of_time = self.overdue and self.state.limits.on_limit == "fail"
         return Stop.CANCEL if out_of_time else self.steering.stop
 
-    def has_grown_long(self) -> bool:
+    def should_continue_as_new(self) -> bool:
         """Whether the history is so long that the run had better go on in a new execution.
 
         Temporal's suggestion is no fact: a task that was given out once more, because its worker
@@ -137,11 +138,11 @@ class RunContext:
         a suggestion is asked of the history, by a patch of its own for each time.
         """
         info = workflow.info()
-        self._asked_of_length += 1
+        self._length_checks += 1
         if info.get_current_history_length() >= self.input.history_bound:
             return True
         suggested = info.is_continue_as_new_suggested()
-        return suggested and workflow.patched(f"suggested-{self._asked_of_length}")
+        return suggested and workflow.patched(f"suggested-{self._length_checks}")
 
     def carried(self, budgets: int) -> Carried:
         """What the run takes along into a new execution."""
@@ -176,9 +177,9 @@ class RunContext:
             command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
         self.steering.inbox.put(command)
 
-    def note(self) -> None:
+    def acknowledge(self) -> None:
         """Acknowledge the commands that have come in."""
-        self.steering.note(workflow.now())
+        self.steering.acknowledge(workflow.now())
 
     def show(self, phase: Phase, *, busy: bool) -> None:
         """Let people see where the run stands.
@@ -197,12 +198,12 @@ class RunContext:
         status = RunStatus.WAITING if waiting else RunStatus.RUNNING
         if paused:
             status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
-        self._clock.turn(workflow.now(), idle=bool(waiting) and not busy)
-        self._shown.update(status, phase, *waiting)
+        self._clock.switch(workflow.now(), idle=bool(waiting) and not busy)
+        self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:
         """Let people see that the run has ended."""
-        self._shown.update(status, Phase.ENDED)
+        self._visibility.update(status, Phase.ENDED)
 
     async def watch_clock(self) -> None:
         """The one timer of a run that nobody has to wait for."""
@@ -218,7 +219,7 @@ class RunContext:
 
     async def make_room(self, carriers: int = 1) -> None:
         """Record until that many activities, started together, can each carry all that waits."""
-        while self.pending.too_much(carriers):
+        while self.pending.overflows(carriers):
             await self.record("journal")
 
     async def record(self, summary: str) -> None:
@@ -227,7 +228,7 @@ class RunContext:
         Where the run had ended before it was reset, the reset is recorded instead; what waits is
         then still to be put there.
         """
-        recording = asyncio.create_task(self.calls.record(summary))
+        recording = asyncio.create_task(self.dispatcher.record(summary))
         await self.wait(recording.done)
         try:
             await recording

@@ -24,11 +24,11 @@ class Runner(SandboxedWorkflowRunner):
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
         """One run's code."""
         instance = super().create_instance(det)
-        _keep_behind_the_history(instance)
+        _refuse_to_run_ahead(instance)
         return instance
 
 
-def _keep_behind_the_history(instance: WorkflowInstance) -> None:
+def _refuse_to_run_ahead(instance: WorkflowInstance) -> None:
     """Fail what a query would have the code do that no workflow task has asked for.
 
     A worker that does not know a run, and is asked a query of it just after a signal came or an

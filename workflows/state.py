@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue, ValidationError
 
@@ -130,32 +130,6 @@ def signal_line(execution: str, waiting: Waiting) -> str:
     return f"temporal workflow signal {execution} --name {name} --input {payload}"
 
 
-class WorkClock:
-    """How long a run has been at work; while it waits for a person it is not."""
-
-    def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
-        self._since: datetime | None = started_at
-        self._worked = timedelta(seconds=worked_s)
-
-    @property
-    def idle(self) -> bool:
-        """True while the clock stands still."""
-        return self._since is None
-
-    def turn(self, now: datetime, *, idle: bool) -> None:
-        """Stop the clock or let it go on."""
-        if not idle:
-            self._since = self._since or now
-        elif self._since:
-            self._worked += now - self._since
-            self._since = None
-
-    def worked_s(self, now: datetime) -> float:
-        """Seconds at work so far."""
-        running = now - self._since if self._since else timedelta()
-        return (self._worked + running).total_seconds()
-
-
 @dataclass(frozen=True)
 class Excess:
     """A limit that was reached."""
@@ -189,7 +163,7 @@ def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
     return None
 
 
-def misfit(state: RunState, calls: int) -> RunError | None:
+def count_misfits(state: RunState, calls: int) -> RunError | None:
     """Count a step that is over, by its `misfits`.
 
     Args:
@@ -215,7 +189,7 @@ def overdue(limits: Limits) -> Excess:
     return Excess("max_wall_s", limits.max_wall_s, limits.max_wall_s)
 
 
-def more_of(excess: Excess) -> float:
+def suggested_limit(excess: Excess) -> float:
     """The limit that a person is offered: twice what it was, or enough to go on with."""
     double = 2 * excess.allowed
     return double if double > excess.used else excess.used + max(excess.allowed, 1)

@@ -21,7 +21,7 @@ from relayline.workflows.facts import Facts
 from relayline.workflows.gates import Gate, Gates, Verdict, decided
 from relayline.workflows.inbox import Inbox, Stop
 from relayline.workflows.outbox import PendingFacts
-from relayline.workflows.state import Excess, RunState, more_of, raised
+from relayline.workflows.state import Excess, RunState, raised, suggested_limit
 
 
 class Steering:
@@ -39,9 +39,9 @@ class Steering:
         """Set when a command has ended the run."""
         self.redirected = False
         """Set when a redirect has given the model something new to answer."""
-        self.stopped: list[str] = []
+        self.cancelled: list[str] = []
         """What was told to stop since the last command that wanted it."""
-        self.let_finish: list[str] = []
+        self.finishing: list[str] = []
         """What was let finish since then, because its effects are unsafe."""
         self._state = state
         self._pending = pending
@@ -53,24 +53,24 @@ class Steering:
         return Stop.CANCEL if self.ending else self.inbox.stop
 
     @property
-    def stopper(self) -> str:
+    def stopped_by(self) -> str:
         """Who wants what has not begun to end; empty when nobody said so."""
         if self.ending:
             return self.ending.by or ""
-        wants = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopper
+        wants = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
         return wants.by if wants else ""
 
     @property
-    def moot(self) -> bool:
+    def superseded(self) -> bool:
         """True when a command has made the calls that have not begun pointless."""
         return self.redirected or self.ending is not None
 
     @property
-    def holds(self) -> bool:
+    def held(self) -> bool:
         """True when no further call may begin for now."""
         return self.inbox.pauses(paused=self.paused)
 
-    def note(self, now: datetime) -> None:
+    def acknowledge(self, now: datetime) -> None:
         """Acknowledge what has come in; settle at once what waits for nothing."""
         while command := self.inbox.read():
             self._pending.add(self._facts.accepted(command))
@@ -112,11 +112,11 @@ class Steering:
 
     def close(self, gate: Gate, verdict: Verdict) -> None:
         """End an approval or a question."""
-        overtaken, gate.checking = gate.checking, None
+        superseded, gate.checking = gate.checking, None
         gate.verdict = verdict
         self._pending.add(self._facts.resolved(gate, verdict))
-        if overtaken:
-            self.refuse(overtaken, f"{gate.id} was {verdict}")
+        if superseded:
+            self.refuse(superseded, f"{gate.id} was {verdict}")
 
     def decide(self, gate: Gate, command: Decide, now: datetime) -> None:
         """Close an approval as the command says."""
@@ -134,10 +134,10 @@ class Steering:
         """The command took no effect."""
         self._pending.add(self._facts.refused(command, self._state.step, reason))
 
-    def lets_finish(self, what: str) -> None:
+    def let_finish(self, what: str) -> None:
         """Something goes on although a command would have it stop; said when that is applied."""
-        if what not in self.let_finish:
-            self.let_finish.append(what)
+        if what not in self.finishing:
+            self.finishing.append(what)
 
     def stop_run(self, by: str, reason: str) -> None:
         """End the run as `cancelled`."""
@@ -156,7 +156,7 @@ class Steering:
 
     def _raise(self, gate: Gate, excess: Excess, command: Decide, now: datetime) -> None:
         """Approve a higher limit."""
-        wanted = command.arguments or {"raise_to": more_of(excess)}
+        wanted = command.arguments or {"raise_to": suggested_limit(excess)}
         limits = raised(self._state.limits, excess, wanted)
         if isinstance(limits, str):
             self.refuse(command, limits)
@@ -173,12 +173,12 @@ class Steering:
         self.apply(command, f"answered: {gate.what}")
 
     def _cancel(self, command: Cancel) -> None:
-        self.apply(command, f"the run is cancelled{self._told()}")
+        self.apply(command, f"the run is cancelled{self._stopped_clause()}")
         self.stop_run(command.by, command.reason)
 
     def _redirect(self, command: Redirect) -> None:
         kept = "; the run stays paused" if self.paused else ""
-        self.apply(command, f"the next model call has the message{self._told()}{kept}")
+        self.apply(command, f"the next model call has the message{self._stopped_clause()}{kept}")
         self._pending.add(self._facts.message(command))
         self.redirected = True
 
@@ -190,13 +190,13 @@ class Steering:
             self.refuse(command, "run-ending: nothing is left to pause")
         else:
             self.paused = pause
-            what = f"stopped before the next call{self._told()}" if pause else "went on"
+            what = f"stopped before the next call{self._stopped_clause()}" if pause else "went on"
             self.apply(command, what)
             self._pending.add(self._facts.switched(command, self._state.step))
 
-    def _told(self) -> str:
+    def _stopped_clause(self) -> str:
         """`; told to stop: …; let finish: …`, said once."""
-        parts = {"told to stop": self.stopped, "let finish": self.let_finish}
+        parts = {"told to stop": self.cancelled, "let finish": self.finishing}
         said = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
-        self.stopped, self.let_finish = [], []
+        self.cancelled, self.finishing = [], []
         return "".join(said)

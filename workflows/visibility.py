@@ -20,7 +20,7 @@ with workflow.unsafe.imports_passed_through():
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 
 
-class Shown:
+class Visibility:
     """Keeps memo and search attribute in step with the state; one event each, only on change."""
 
     def __init__(self, state: RunState, *, untouched: bool) -> None:

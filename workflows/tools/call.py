@@ -14,13 +14,13 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import approval_id, call_scope, outcome_id, request_id
     from relayline.contracts.runs import RunError
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import ToolStarted, error_of
     from relayline.workflows.facts import Facts
     from relayline.workflows.gates import Gate, Verdict, outcome
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
-    from relayline.workflows.run import RunContext
+    from relayline.workflows.run import Run
     from relayline.workflows.state import MISFITS
 
 _OUTCOME_UNKNOWN = "it was started and may or may not have run"
@@ -29,21 +29,21 @@ _OUTCOME_UNKNOWN = "it was started and may or may not have run"
 class ToolCallRun:
     """One call of a step; however it ends, one fact says so."""
 
-    def __init__(self, context: RunContext, call: PlannedCall) -> None:
+    def __init__(self, run: Run, call: PlannedCall) -> None:
         self.call = call
         self.ended = False
-        self._run = context
-        self._step = context.state.step
-        self._epoch = context.epoch
-        self._facts = Facts(context.epoch)
-        self._tool = context.input.agent.tool(call.name)
+        self._run = run
+        self._step = run.state.step
+        self._epoch = run.epoch
+        self._facts = Facts(run.epoch)
+        self._tool = run.input.agent.tool(call.name)
         self._gate: Gate | None = None
-        self._expiry: Alarm | None = None
+        self._expiry: Timer | None = None
         self._check: workflow.ActivityHandle[CheckResult] | None = None
         self._approval_id: str | None = None
         self._runs = 0
         self._started: ToolStarted | None = None
-        self._told: Alarm | None = None
+        self._stop_bound: Timer | None = None
         self._unknown = False
         """True when it is to be asked what became of it, once a reset is recorded."""
 
@@ -62,12 +62,12 @@ class ToolCallRun:
         return not (self.ended or self.running or self._gate or self._unknown)
 
     @property
-    def stirred(self) -> bool:
+    def woken(self) -> bool:
         """True when something has happened that is to be acted on."""
-        alarms = (self._told, self._expiry)
+        timers = (self._stop_bound, self._expiry)
         handles = (self._started and self._started.handle, self._check)
         return not self.ended and (
-            any(alarm.rang for alarm in alarms if alarm)
+            any(timer.fired for timer in timers if timer)
             or any(handle.done() for handle in handles if handle)
         )
 
@@ -85,7 +85,7 @@ class ToolCallRun:
             gate = Gate(id_, "approval", f"{call.name}({call.preview})")
             self._open(gate, self._tool.approval_timeout_s)
 
-    def go_on_in(self, epoch: int) -> None:
+    def enter_epoch(self, epoch: int) -> None:
         """After a reset: what is open is asked anew, what was decided counts no more."""
         if self.ended or self.running or epoch == self._epoch:
             return
@@ -107,28 +107,28 @@ class ToolCallRun:
 
     def start(self) -> None:
         """Start its activity."""
-        self._started = self._run.calls.start_tool(
+        self._started = self._run.dispatcher.start_tool(
             self._step, self.call, self._epoch, self._approval_id, self._runs
         )
 
     def stop(self, level: Stop) -> None:
         """Cancel its activity, which has `CANCEL_BOUND` to end then; an unsafe one may go on."""
-        if self._started is None or self.ended or self._told:
+        if self._started is None or self.ended or self._stop_bound:
             return
         steering, name = self._run.steering, self.call.name
         if self._unsafe and level < Stop.CANCEL:
-            steering.lets_finish(name)
+            steering.let_finish(name)
             return
         self._started.handle.cancel()
-        self._told = Alarm(CANCEL_BOUND, f"{name} has had its time to stop")
-        steering.stopped.append(name)
+        self._stop_bound = Timer(CANCEL_BOUND, f"{name} has had its time to stop")
+        steering.cancelled.append(name)
 
     def withdraw(self, by: str) -> None:
         """End it, because it is not to begin any more."""
         verdict = Verdict("withdrawn", by, workflow.now())
         if self._gate:
             self._run.steering.close(self._gate, verdict)
-            self._leave(self._gate, verdict)
+            self._after_gate(self._gate, verdict)
         elif self.ready:
             self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
 
@@ -142,7 +142,7 @@ class ToolCallRun:
             return
         if self._started.handle.done():
             await self._returned(self._started)
-        elif self._told and self._told.rang:
+        elif self._stop_bound and self._stop_bound.fired:
             self._seal()
             self._end(self._facts.tool_stopped(self.call, self._step, None))
 
@@ -151,19 +151,19 @@ class ToolCallRun:
         gate = self._gate
         if gate is None:
             return
-        if gate.verdict is None and self._expiry and self._expiry.rang:
+        if gate.verdict is None and self._expiry and self._expiry.fired:
             self._run.steering.close(gate, Verdict("expired", "", workflow.now()))
         if gate.verdict:
-            self._leave(gate, gate.verdict)
+            self._after_gate(gate, gate.verdict)
         elif gate.checking and gate.checking.arguments is not None and self._tool:
             arguments = gate.checking.arguments
-            self._check = self._check or self._run.calls.start_check(self._tool, arguments)
+            self._check = self._check or self._run.dispatcher.start_check(self._tool, arguments)
 
     def _open(self, gate: Gate, within_s: float | None) -> None:
         if within_s is not None:
             within = timedelta(seconds=within_s)
             gate.expires_at = workflow.now() + within
-            self._expiry = Alarm(within, f"{gate.id} expires")
+            self._expiry = Timer(within, f"{gate.id} expires")
         self._gate = self._run.steering.gates.open(gate)
         parameters = self._tool.parameters if self._tool else {}
         fact = self._facts.requested(gate, self._step, self.call, parameters)
@@ -193,11 +193,11 @@ class ToolCallRun:
             cause = error.cause
             if isinstance(cause, CancelledError):
                 self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
-            elif self._told and isinstance(cause, exceptions.TimeoutError):
+            elif self._stop_bound and isinstance(cause, exceptions.TimeoutError):
                 self._end(facts.tool_stopped(self.call, self._step, None))
-            elif self._run.overtaken(error) and not (self._unsafe or self._told):
-                self._begin_again()
-            elif self._run.overtaken(error) or _is_unknown(cause):
+            elif self._run.is_stale(error) and not (self._unsafe or self._stop_bound):
+                self._restart()
+            elif self._run.is_stale(error) or _is_unknown(cause):
                 self._ask_outcome()
             else:
                 reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
@@ -208,16 +208,16 @@ class ToolCallRun:
             self._run.pending.delivered(started.cargo)
             self._end()
 
-    def _begin_again(self) -> None:
+    def _restart(self) -> None:
         """It was under way when an operator reset the run: run it, out of reach of what was."""
         self._started = None
         self._runs += 1
 
     def _ask_outcome(self) -> None:
         """Nobody knows whether an unsafe tool has run: ask."""
-        if self._told:
-            self._told.stop()
-        self._started = self._told = None
+        if self._stop_bound:
+            self._stop_bound.stop()
+        self._started = self._stop_bound = None
         self._unknown = self._run.was_reset
         if self._unknown:
             return
@@ -229,7 +229,7 @@ class ToolCallRun:
         id_ = outcome_id(self._epoch, call.call_id, self._runs + 1)
         self._open(Gate(id_, "outcome", what), None)
 
-    def _leave(self, gate: Gate, verdict: Verdict) -> None:
+    def _after_gate(self, gate: Gate, verdict: Verdict) -> None:
         """The gate is closed: the call goes on, or ends."""
         if self._expiry:
             self._expiry.stop()
@@ -241,7 +241,7 @@ class ToolCallRun:
             case "question", "answered":
                 self._end(facts.tool_answered(call, step, verdict.text))
             case "outcome", "answered":
-                self._leave_outcome(verdict)
+                self._after_outcome(verdict)
             case "outcome", _:
                 self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
             case _, "withdrawn":
@@ -251,7 +251,7 @@ class ToolCallRun:
             case _:
                 self._fail(ErrorType.APPROVAL_DENIED, _denial(verdict))
 
-    def _leave_outcome(self, verdict: Verdict) -> None:
+    def _after_outcome(self, verdict: Verdict) -> None:
         """A person has said what became of an unsafe tool."""
         what, result = outcome(verdict.text) or ("stop", "")
         if what == "happened":
@@ -274,8 +274,8 @@ class ToolCallRun:
     def _end(self, *facts: NewEvent) -> None:
         """The call is over; the facts tell how, where its activity did not."""
         self.ended = True
-        if self._told:
-            self._told.stop()
+        if self._stop_bound:
+            self._stop_bound.stop()
         self._run.pending.add(*facts)
 
 
