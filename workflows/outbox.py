@@ -6,7 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.keys import OF_COMMANDS
+from relayline.contracts.keys import COMMAND_PREFIX
 
 MAX_CARGO_BYTES = 512 * 1024
 """Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""
@@ -58,7 +58,7 @@ class PendingFacts:
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
         fresh = (key for key in keys if key not in self._carried)
-        self.known.extend(key for key in fresh if not key.startswith(OF_COMMANDS))
+        self.known.extend(key for key in fresh if not key.startswith(COMMAND_PREFIX))
         self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 

@@ -15,11 +15,11 @@ with workflow.unsafe.imports_passed_through():
         MAX_ID_CHARS,
         AnyCommand,
         Cancel,
-        made_up_id,
+        generated_id,
     )
     from relayline.contracts.envelope import storable
     from relayline.contracts.errors import ErrorType
-    from relayline.contracts.keys import of_epoch, rewound_key
+    from relayline.contracts.keys import epoch_prefix, rewound_key
     from relayline.contracts.runs import (
         MEMO_REQUEST,
         Carried,
@@ -108,7 +108,7 @@ class Run:
             rewinding = asyncio.create_task(self.dispatcher.rewind(key))
             await self.wait(rewinding.done)
             epoch = self._rewound(rewinding)
-            self.pending.rename(of_epoch(self.epoch), of_epoch(epoch))
+            self.pending.rename(epoch_prefix(self.epoch), epoch_prefix(epoch))
             self.facts.epoch = epoch
             self._caught_up = resets
             if self.steering.paused:
@@ -172,7 +172,7 @@ class Run:
             made_up = f"cmd_{workflow.uuid4().hex}"
             command = command.model_copy(update={"command_id": made_up})
         elif not storable(given):
-            command = command.model_copy(update={"command_id": made_up_id(given)})
+            command = command.model_copy(update={"command_id": generated_id(given)})
         if len(command.by) > MAX_BY_CHARS:
             command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
         self.steering.inbox.put(command)

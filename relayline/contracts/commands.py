@@ -133,7 +133,7 @@ def read_command(kind: type[_C], payloads: Sequence[object]) -> _C:
             return kind(unreadable="payload: is to be one JSON object")
 
 
-def made_up_id(unusable: str) -> str:
+def generated_id(unusable: str) -> str:
     """In place of an id that no journal can hold; the same for the same one."""
     return f"cmd_{hashlib.sha256(unusable.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-OF_COMMANDS = "command/"
+COMMAND_PREFIX = "command/"
 """How the keys of a command's receipt and outcome begin: each stands once, whatever the epoch."""
 
 
@@ -43,12 +43,12 @@ def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
 
 def accepted_key(command_id: str) -> str:
     """Key of `command.accepted`."""
-    return f"{OF_COMMANDS}{command_id}/accepted"
+    return f"{COMMAND_PREFIX}{command_id}/accepted"
 
 
 def outcome_key(command_id: str) -> str:
     """Key of the command's one outcome."""
-    return f"{OF_COMMANDS}{command_id}/outcome"
+    return f"{COMMAND_PREFIX}{command_id}/outcome"
 
 
 def approval_id(epoch: int, call_id: str) -> str:
@@ -95,7 +95,7 @@ def ended_key(epoch: int) -> str:
     return f"{epoch}/run/ended"
 
 
-def of_epoch(epoch: int) -> str:
+def epoch_prefix(epoch: int) -> str:
     """How the keys and scopes of an epoch begin."""
     return f"{epoch}/"
 
@@ -155,7 +155,7 @@ def begun_scope(key: str, epoch: int) -> str | None:
 
     A call begins with `step.started`, or with the claim of an unsafe tool.
     """
-    if not key.startswith(of_epoch(epoch)):
+    if not key.startswith(epoch_prefix(epoch)):
         return None
     scope, _, last = key.rpartition("/")
     return scope if last in {"started", "claim"} else None
