@@ -86,7 +86,7 @@ class Subscription:
         self._wake.set()
 
 
-class Watching(Protocol):
+class Watcher(Protocol):
     """Hands new events of runs to those who have subscribed."""
 
     def subscribe(self, run_id: str) -> Subscription:
@@ -99,7 +99,7 @@ class Watching(Protocol):
 
 
 async def follow(
-    watcher: Watching, run_id: str, after: int | StoredEvent, read_page: ReadPage
+    watcher: Watcher, run_id: str, after: int | StoredEvent, read_page: ReadPage
 ) -> AsyncGenerator[Sequence[StoredEvent], None]:
     """`Journal.tail`: events after that one as they come, none missed, none twice.
 
@@ -118,7 +118,7 @@ async def follow(
             batch = None if behind else await subscription.take()
             if batch is None:
                 page = await read_page(after if newest is None else after - 1)
-                events, ended = _beyond(page, after, newest), page.ended
+                events, ended = _events_after(page, after, newest), page.ended
                 behind = len(page.events) == TAIL_PAGE
             else:
                 events = [event for event in batch if event.seq > after]
@@ -136,7 +136,7 @@ async def follow(
         watcher.unsubscribe(subscription)
 
 
-def _beyond(page: Page, after: int, newest: StoredEvent | None) -> list[StoredEvent]:
+def _events_after(page: Page, after: int, newest: StoredEvent | None) -> list[StoredEvent]:
     """What the page has after that event, with which it begins where that is known.
 
     Raises:

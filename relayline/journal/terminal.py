@@ -6,6 +6,27 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import Journal, RunEnded
 from relayline.projections.terminal import Closing, reached_by, terminal_fact
 
+READ_PAGE = 1000
+"""Events that `read_all` reads at a time."""
+
+
+async def read_all(
+    journal: Journal, run_id: str, after: int = 0, *, facts: bool
+) -> list[StoredEvent]:
+    """Every event (or every fact) of a run after that `seq`.
+
+    Raises:
+        CursorExpired: `after + 1` is older than the oldest event kept.
+        JournalUnavailable: the storage did not answer.
+    """
+    events: list[StoredEvent] = []
+    while True:
+        page = await journal.read(run_id, after, READ_PAGE, facts=facts)
+        events.extend(page)
+        if len(page) < READ_PAGE:
+            return events
+        after = page[-1].seq
+
 
 async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
     """Append the run's terminal fact, after which nothing is appended any more.
@@ -28,24 +49,3 @@ async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
     except RunEnded:
         return False
     return appended.new
-
-
-READ_PAGE = 1000
-
-
-async def read_all(
-    journal: Journal, run_id: str, after: int = 0, *, facts: bool
-) -> list[StoredEvent]:
-    """Every event (or every fact) of a run after that `seq`.
-
-    Raises:
-        CursorExpired: `after + 1` is older than the oldest event kept.
-        JournalUnavailable: the storage did not answer.
-    """
-    events: list[StoredEvent] = []
-    while True:
-        page = await journal.read(run_id, after, READ_PAGE, facts=facts)
-        events.extend(page)
-        if len(page) < READ_PAGE:
-            return events
-        after = page[-1].seq

@@ -40,7 +40,7 @@ FAULTS = (*_LOST, asyncpg.PostgresError)
 """What a statement or a connection may fail with, other than by our own mistake."""
 _UNSTORABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)
 """What Postgres has against what it was given: SQLSTATE classes 22 and 54."""
-_PASSING = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
+_TRANSIENT = (*_DOWN, *_LOST, asyncpg.TooManyConnectionsError)
 _HAS_TRANSACTION_TIMEOUT = 17
 """Since this version Postgres ends the transaction of a process that was stopped half-way through
 sending it, and that would otherwise hold its locks until it goes on."""
@@ -84,7 +84,7 @@ class Database:
                 raise
             return connection
 
-        return await self.insist(connected)
+        return await self.retry(connected)
 
     def pool(self, size: int) -> asyncpg.Pool[asyncpg.Record]:
         """At most `size` connections for reading, made when they are needed."""
@@ -99,7 +99,7 @@ class Database:
             reset=_leave_as_it_is,
         )
 
-    async def insist(self, ask: Callable[[], Awaitable[T]], patience_s: float = WAIT_S) -> T:
+    async def retry(self, ask: Callable[[], Awaitable[T]], patience_s: float = WAIT_S) -> T:
         """The answer to a question that may be asked again.
 
         Raises:
@@ -113,7 +113,7 @@ class Database:
                 async with asyncio.timeout_at(began + _ANSWER_S):
                     return await ask()
             except FAULTS as error:
-                if not may_pass(error) or clock() - began >= patience_s:
+                if not is_transient(error) or clock() - began >= patience_s:
                     raise self.unavailable(error) from error
             await asyncio.sleep(RETRY_S)
 
@@ -144,12 +144,12 @@ class Database:
         return JournalUnavailable(f"the journal {self.name} is closed")
 
 
-def may_pass(error: Exception) -> bool:
+def is_transient(error: Exception) -> bool:
     """True when the same may succeed in a moment."""
-    return isinstance(error, _PASSING)
+    return isinstance(error, _TRANSIENT)
 
 
-def was_undone(error: Exception) -> bool:
+def was_rolled_back(error: Exception) -> bool:
     """True when Postgres said so itself that it undid the transaction because it stops."""
     return isinstance(error, _DOWN)
 

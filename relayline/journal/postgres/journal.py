@@ -46,7 +46,7 @@ class PostgresJournal:
         self._watcher = Watcher(self._database)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
-        self._passed = False
+        self._was_available = False
         self._closed = False
 
     async def append(
@@ -60,7 +60,7 @@ class PostgresJournal:
         rows = [new_row(event) for event in events]
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
-        arguments = sql.append_arguments(run_id, rows, fence, tells=writer.relaxed)
+        arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
         answer = await writer.submit(run_id, arguments)
         return sql.appended(answer, run_id, rows, fence)
 
@@ -125,12 +125,12 @@ class PostgresJournal:
 
         Once Postgres has passed, one that can't be reached is given up after `CHECK_S`.
         """
-        patience_s = CHECK_S if self._passed else WAIT_S
-        stands_at = (await self._fetch(sql.STANDS_AT, patience_s=patience_s))[0][0]
-        if stands_at is None or stands_at < sql.REVISION:
-            raise self._database.outdated(stands_at, sql.REVISION)
+        patience_s = CHECK_S if self._was_available else WAIT_S
+        revision = (await self._fetch(sql.CURRENT_REVISION, patience_s=patience_s))[0][0]
+        if revision is None or revision < sql.REVISION:
+            raise self._database.outdated(revision, sql.REVISION)
         await self._fetch(sql.TOUCH, patience_s=patience_s)
-        self._passed = True
+        self._was_available = True
 
     async def close(self) -> None:
         """As in the port; open tails raise `JournalUnavailable`."""
@@ -157,7 +157,7 @@ class PostgresJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await self._opening
-        return await self._database.insist(partial(self._ask, query, *arguments), patience_s)
+        return await self._database.retry(partial(self._ask, query, *arguments), patience_s)
 
     async def _ask(self, query: str, *arguments: object) -> list[Record]:
         """One try. Cut off, it gives its connection up, so that nobody waits for that any more."""

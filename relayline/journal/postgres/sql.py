@@ -26,7 +26,7 @@ _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
 SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-TELL = """
+NOTIFY_ALL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
 FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
 """
@@ -88,24 +88,24 @@ TOUCH = """
 INSERT INTO relayline.health (checked_at) VALUES (now())
 ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at
 """
-STANDS_AT = "SELECT max(version_num) FROM relayline.alembic_version"
+CURRENT_REVISION = "SELECT max(version_num) FROM relayline.alembic_version"
 
 
 def channel_of(run_id: str) -> str:
-    """The NOTIFY channel that tells of the run's events."""
+    """The NOTIFY channel that announces the run's events."""
     return f"relayline_{zlib.crc32(run_id.encode()) % CHANNELS}"
 
 
 def append_arguments(
-    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
+    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, notify: bool = True
 ) -> tuple[object, ...]:
-    """Of `APPEND`; with `tells`, its commit wakes whoever watches."""
+    """Of `APPEND`; with `notify`, its commit wakes whoever watches."""
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
     scope, attempt = fence or (None, None)
     kinds = [_kind(row.type) for row in rows]
-    where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
+    where = (run_id, channel_of(run_id) if notify else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
 
 
@@ -134,7 +134,7 @@ def appended(
     return [Appended(seq, new=new) for seq, new in zip(placed or (), fresh or (), strict=True)]
 
 
-def news_of(answer: Record) -> bool:
+def has_new_events(answer: Record) -> bool:
     """True when the append left an event that was not there before."""
     return answer["refusal"] is None and any(answer["fresh"] or ())
 
@@ -147,10 +147,10 @@ def page(records: Sequence[Record], after: int) -> Page:
     """
     if not records:
         return Page([], ended=False, last_seq=0)
-    first_seq, last_seq, is_over = tuple(records[0])[:3]
+    first_seq, last_seq, ended = tuple(records[0])[:3]
     if after + 1 < first_seq:
         raise CursorExpired(first_seq)
     rows = (tuple(record)[3:] for record in records)
     events = [StoredEvent._make(row) for row in rows if row[0] is not None]
     reached = events[-1].seq if events else after
-    return Page(events, is_over and reached >= last_seq, last_seq)
+    return Page(events, ended and reached >= last_seq, last_seq)

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import JournalUnavailable
-from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, may_pass
+from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, is_transient
 from relayline.journal.postgres.sql import NEWER, channel_of
 from relayline.journal.subscription import TAIL_PAGE, Subscription
 
@@ -37,7 +37,7 @@ class Watcher:
         self._database = database
         self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._channels: Counter[str] = Counter()
-        """How many watched runs each channel tells of."""
+        """How many watched runs share each channel."""
         self._listening: set[str] = set()
         self._positions: dict[str, int] = {}
         """The newest `seq` handed out, of runs of which a tail has read the newest page."""
@@ -110,7 +110,7 @@ class Watcher:
             except JournalUnavailable as error:
                 self._fail_all(error)
             except FAULTS as error:
-                if not may_pass(error) or self._pause_s >= _LONGEST_PAUSE_S:
+                if not is_transient(error) or self._pause_s >= _LONGEST_PAUSE_S:
                     self._fail_all(self._database.unavailable(error))
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
@@ -126,7 +126,7 @@ class Watcher:
         while not connection.is_closed():
             self._wake.clear()
             await self._listen(connection)
-            await self._hand_out(connection)
+            await self._fetch_new(connection)
             self._pause_s = RETRY_S
             await self._await_news()
         raise ConnectionResetError("the connection was closed")
@@ -146,7 +146,7 @@ class Watcher:
             self._woken.add(str(run_id))
             self._wake.set()
 
-    async def _hand_out(self, connection: Connection) -> None:
+    async def _fetch_new(self, connection: Connection) -> None:
         """Fetch what is new of all runs that woke, until nothing is."""
         while self._woken:
             woken, self._woken = self._woken, set()
@@ -185,9 +185,9 @@ class Watcher:
             self._woken.update(self._positions)
 
     def _fail_all(self, error: JournalUnavailable) -> None:
-        everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+        subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
         for run in list(self._subscriptions):
             self._forget(run)
         self._wake.clear()
-        for subscription in everybody:
+        for subscription in subscriptions:
             subscription.fail(error)

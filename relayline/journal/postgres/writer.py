@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING
 
 from asyncpg import Record
 
-from relayline.journal.postgres.database import Database, is_unstorable, was_undone
-from relayline.journal.postgres.sql import APPEND, TELL, channel_of, news_of
+from relayline.journal.postgres.database import Database, is_unstorable, was_rolled_back
+from relayline.journal.postgres.sql import APPEND, NOTIFY_ALL, channel_of, has_new_events
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -109,12 +109,14 @@ class Writer:
                     connection.terminate()
                 if len(group) > 1 and is_unstorable(error):
                     return await self._send_each(group)
-                if not was_undone(error):
+                if not was_rolled_back(error):
                     _refuse(group, self._database.translated(error))
                     return None
             else:
                 _answer(group, answers)
-                return connection if self.relaxed else await self._tell(connection, group, answers)
+                return (
+                    connection if self.relaxed else await self._notify(connection, group, answers)
+                )
 
     async def _send_each(self, group: list[_Append]) -> Connection | None:
         connection: Connection | None = None
@@ -122,14 +124,16 @@ class Writer:
             connection = await self._send(connection, [append])
         return connection
 
-    async def _tell(
+    async def _notify(
         self, connection: Connection, group: list[_Append], answers: list[Record]
     ) -> Connection | None:
         """Wake whoever watches; the connection if it is still good. A failure costs no event."""
-        runs = {it.run_id for it, answer in zip(group, answers, strict=True) if news_of(answer)}
+        runs = {
+            it.run_id for it, answer in zip(group, answers, strict=True) if has_new_events(answer)
+        }
         try:
             if runs:
-                await connection.fetch(TELL, [channel_of(run) for run in runs], list(runs))
+                await connection.fetch(NOTIFY_ALL, [channel_of(run) for run in runs], list(runs))
         except Exception:  # noqa: BLE001  they look by themselves within `postgres_watcher.LOOK_S`
             connection.terminate()
             return None

@@ -102,7 +102,7 @@ class JournalFile:
             JournalUnavailable: it can't be opened, or it is no journal that this version knows.
             sqlite3.OperationalError: busy; try again.
         """
-        self._check_not_bereft()
+        self._check_no_orphaned_log()
         if not self._seen:
             self._make_folder()
         mode = "rw" if self._seen else "rwc"
@@ -121,7 +121,7 @@ class JournalFile:
         self._seen = True
         return connection
 
-    def _check_not_bereft(self) -> None:
+    def _check_no_orphaned_log(self) -> None:
         """Refuse to open what is left of a journal whose file is gone, or was emptied.
 
         A process that starts while the file is away would else make an empty one, in which the

@@ -124,26 +124,26 @@ def _seq_of(
 
 
 def page(
-    db: sqlite3.Connection, run_id: str, after: int, most: tuple[int, int | None], *, facts: bool
+    db: sqlite3.Connection, run_id: str, after: int, bounds: tuple[int, int | None], *, facts: bool
 ) -> Page:
-    """`Journal.read`, `most` being events and bytes, in one snapshot with the run's bounds."""
-    limit, max_bytes = most
+    """`Journal.read` in one snapshot with the run's head; `bounds` are events and bytes."""
+    limit, max_bytes = bounds
     db.execute("BEGIN")
     try:
-        bounds = head(db, run_id)
+        run = head(db, run_id)
         with closing(
             db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
         ) as found:
             rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
     finally:
         db.execute("ROLLBACK")
-    if bounds and after + 1 < bounds.first_seq:
-        raise CursorExpired(bounds.first_seq)
+    if run and after + 1 < run.first_seq:
+        raise CursorExpired(run.first_seq)
     events = [StoredEvent._make(row) for row in rows]
     reached = events[-1].seq if events else after
-    if bounds is None:
+    if run is None:
         return Page(events, ended=False, last_seq=0)
-    return Page(events, bounds.ended and reached >= bounds.last_seq, bounds.last_seq)
+    return Page(events, run.ended and reached >= run.last_seq, run.last_seq)
 
 
 def _fitting(found: sqlite3.Cursor, max_bytes: int) -> list[tuple[Any, ...]]:
