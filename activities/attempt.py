@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from relayline.activities.completion import filled, standing_message, unanswered
+from relayline.activities.completion import cancelled_calls, step_message, with_content
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
@@ -35,8 +35,8 @@ T = TypeVar("T")
 HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
-_NEXT = timedelta(milliseconds=50)
-_ASKED = timedelta(seconds=2)
+_BEHIND_RETRY = timedelta(milliseconds=50)
+_DESCRIBE_TIMEOUT = timedelta(seconds=2)
 _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
@@ -75,25 +75,25 @@ class Attempt:
             ApplicationError: `attempt-behind`, which Temporal tries again soon.
         """
         try:
-            return await self._carry(outbox, self._fence)
+            return await self._append_outbox(outbox, self._fence)
         except ApplicationError as error:
             refused = error.__cause__
             if not isinstance(refused, StaleAttempt):
                 raise
             if self.number > 1 or await self.get(result) is None:
-                raise behind(error.message) if refused.by < SEALED else error from refused
+                raise attempt_behind(error.message) if refused.by < SEALED else error from refused
         return False
 
     async def record(self, outbox: Outbox) -> None:
         """Shut the sealed scopes and append the outbox, under no fence: keys are enough."""
-        await self._carry(outbox, None)
+        await self._append_outbox(outbox, None)
 
     async def append(self, *events: NewEvent) -> list[Appended]:
         """Append under this attempt's fence."""
         with _translated():
             return await self._journal.append(self._run_id, events, self._fence)
 
-    async def _carry(self, outbox: Outbox, fence: Fence | None) -> bool:
+    async def _append_outbox(self, outbox: Outbox, fence: Fence | None) -> bool:
         """Whether some of it is new."""
         with _translated():
             for scope in outbox.seals:
@@ -101,14 +101,14 @@ class Attempt:
             facts: list[NewEvent] = []
             for fact in outbox.facts:
                 where = (self._journal, self._run_id, self._epoch)
-                facts += (await filled(*where, fact), *await unanswered(*where, fact))
+                facts += (await with_content(*where, fact), *await cancelled_calls(*where, fact))
             placed = await self._journal.append(self._run_id, facts, fence)
             return any(it.new for it in placed)
 
     async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
         """The message of that step."""
         with _translated():
-            return await standing_message(self._journal, self._run_id, self._epoch, step)
+            return await step_message(self._journal, self._run_id, self._epoch, step)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""
@@ -160,18 +160,18 @@ async def cancelled_by_run() -> bool:
         return False
     try:
         run = activity.client().get_workflow_handle(info.workflow_id or "")
-        newest = await run.describe(rpc_timeout=_ASKED)
+        newest = await run.describe(rpc_timeout=_DESCRIBE_TIMEOUT)
     except (RPCError, RuntimeError):  # the latter is what a client raises that can't connect
         return True
     return newest.run_id == info.workflow_run_id
 
 
-def behind(why: str) -> ApplicationError:
+def attempt_behind(why: str) -> ApplicationError:
     """`attempt-behind`: the journal has seen an attempt of this number, or later ones."""
     return ApplicationError(
         why,
         type=ErrorType.ATTEMPT_BEHIND,
-        next_retry_delay=_NEXT,
+        next_retry_delay=_BEHIND_RETRY,
         category=ApplicationErrorCategory.BENIGN,
     )
 

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
@@ -30,7 +30,7 @@ from relayline.projections.valid import DELTAS
 _TEXT = "message.delta"
 
 
-async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
+async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
     """The fact with its content from the journal, where it stands there.
 
     `run.completed` gets its output, `message.interrupted` the text that was streamed,
@@ -47,7 +47,7 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     body: EventBody = fact.body
     match body:
         case RunCompleted():
-            message = await standing_message(journal, run_id, epoch, step)
+            message = await step_message(journal, run_id, epoch, step)
             body = body.model_copy(update={"output": message.text if message else ""})
         case MessageInterrupted(text=""):
             body = await _streamed(journal, run_id, epoch, step)
@@ -64,7 +64,7 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     return fact.model_copy(update={"body": body})
 
 
-async def unanswered(
+async def cancelled_calls(
     journal: Journal, run_id: str, epoch: int, fact: NewEvent
 ) -> tuple[NewEvent, ...]:
     """The ends of the calls of a step that counts as interrupted although its message is whole.
@@ -90,7 +90,7 @@ async def unanswered(
     )
 
 
-async def standing_message(
+async def step_message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
     """The step's message, of this epoch or, after a reset, of the newest one that has it.
@@ -108,7 +108,7 @@ async def message_in(
     stored: StoredEvent | None,
 ) -> MessageCompleted | MessageInterrupted | None:
     """The message that the event is, None if it is none."""
-    body = await aside(stored.body, (stored.data,)) if stored else None
+    body = await in_thread(stored.body, (stored.data,)) if stored else None
     return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
 
 
@@ -131,7 +131,7 @@ async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> Eve
     if started is None:
         return MessageInterrupted(text="")
     events = await read_all(journal, run_id, started.seq - 1, facts=False)
-    text = await aside(partial(_text, events, step), (event.data for event in events))
+    text = await in_thread(partial(_text, events, step), (event.data for event in events))
     return MessageInterrupted(text=text)
 
 
@@ -160,7 +160,7 @@ def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
     """The call as the model asked for it."""
-    message = await standing_message(journal, run_id, epoch, step)
+    message = await step_message(journal, run_id, epoch, step)
     calls = message.tool_calls if message else ()
     found = (call for call in calls if call.call_id == call_id)
     return next(found, ToolCall(call_id=call_id, name=""))

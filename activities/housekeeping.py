@@ -137,10 +137,10 @@ class HousekeepingActivities:
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            closing = await self._forgotten(quiet) if quiet else None
+            closing = await self._closing_of_unknown(quiet) if quiet else None
         return closing is not None and await end_run(self._journal, run_id, closing)
 
-    async def _forgotten(self, run: OpenRun) -> Closing | None:
+    async def _closing_of_unknown(self, run: OpenRun) -> Closing | None:
         """How a run ends that Temporal does not know, None while that is too early to say."""
         if run.quiet_since > _now() - FORGOTTEN_AFTER:
             return None

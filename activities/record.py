@@ -8,7 +8,7 @@ from functools import partial
 from temporalio import activity
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import MessageCompleted, RunRewound
@@ -56,7 +56,7 @@ class RecordActivities:
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)
-        seals = await aside(partial(scopes_of, facts, len(bodies)), data)
+        seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         return RewindResult(epoch=body.epoch)
 

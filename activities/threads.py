@@ -16,7 +16,7 @@ _VALUE_CHARS = 64
 """So many characters of text count as a value, too."""
 
 
-async def aside(work: Callable[[], T], data: Iterable[JsonValue]) -> T:
+async def in_thread(work: Callable[[], T], data: Iterable[JsonValue]) -> T:
     """What `work` returns or raises, in a thread if it has much data to look at.
 
     All calls of a worker send their heartbeats from one event loop: whatever holds that up for

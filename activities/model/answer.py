@@ -25,7 +25,7 @@ from relayline.activities.model.port import (
     ReasoningPart,
     TextPart,
 )
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.catalog.schema import mismatch, needs_approval
 from relayline.contracts.calls import (
     MAX_CALLS_PER_STEP,
@@ -135,7 +135,7 @@ class Answer:
         if self.finish is None:
             raise ValueError("the answer is not complete")
         work = partial(self._completed, step, self.finish)
-        return await aside(work, (call.arguments for call in self.calls))
+        return await in_thread(work, (call.arguments for call in self.calls))
 
     def _completed(self, step: int, finish: FinishPart) -> MessageCompleted:
         calls = self.calls[:MAX_CALLS_PER_STEP]
@@ -168,14 +168,15 @@ async def model_result(
     body: MessageCompleted | MessageInterrupted, agent: AgentSpec
 ) -> ModelResult:
     """What the workflow has to know of a message: at most 32 KiB of JSON, whatever its size."""
-    return await aside(partial(_result, body, agent), (call.arguments for call in body.tool_calls))
+    work = partial(_result, body, agent)
+    return await in_thread(work, (call.arguments for call in body.tool_calls))
 
 
 def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
     calls = (planned(call, agent.tool(call.name)) for call in body.tool_calls)
     return ModelResult(
         finish_reason=body.finish_reason,
-        calls=tuple(_with_small_questions(calls)),
+        calls=tuple(_bounded_questions(calls)),
         usage=body.usage,
         preview=preview(body.text),
         interrupted=isinstance(body, MessageInterrupted),
@@ -202,7 +203,7 @@ def planned(call: ToolCall, tool: ToolSpec | None) -> PlannedCall:
     return plan.model_copy(update={"question": question, "preview": asked})
 
 
-def _with_small_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
+def _bounded_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
     """The calls; a question for which there is no room is none, and the model is told so."""
     room = MAX_QUESTIONS_BYTES
     for call in calls:

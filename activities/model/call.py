@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.activities.attempt import (
     Attempt,
+    attempt_behind,
     backoff_s,
-    behind,
     cancelled_by_run,
     heartbeats,
     uninterrupted,
@@ -89,9 +89,9 @@ class ModelActivities:
             key = message_key(request.epoch, request.step)
             first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
-            if answered := await _answered(key, facts):
+            if answered := await _recorded_message(key, facts):
                 return await model_result(answered, request.agent)
-            _check_whole(request.step, facts)
+            _check_previous_step(request.step, facts)
             if not first:
                 await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
@@ -133,11 +133,11 @@ class _Call:
         agent = self._request.agent
         provider = providers(agent.model)
         failures = len(_failures(self._facts, self._request.step))
-        patient = failures + 1 < MAX_SUMMARY_FAILURES
+        may_retry = failures + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
-            messages=await self._context.messages(provider, patient=patient),
+            messages=await self._context.messages(provider, may_retry=may_retry),
             tools=agent.tools,
             attempt=self._attempt.number,
         )
@@ -149,7 +149,7 @@ class _Call:
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
             )
         body = await self._answer.completed(self._request.step)
-        body = body.model_copy(update={"usage": body.usage + self._context.owed})
+        body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
         return await model_result(body, self._request.agent)
 
@@ -203,7 +203,7 @@ class _Call:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
 
 
-def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
+def _check_previous_step(step: int, facts: Sequence[StoredEvent]) -> None:
     """The step before has left its message; else the model would be told a story with a hole.
 
     Raises:
@@ -231,7 +231,7 @@ async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[St
     events = await attempt.read_all(first - 1, facts=False)
     of_step = [event for event in events if event.step == request.step]
     if attempt.number == 1 or any(event.attempt == attempt.number for event in of_step):
-        raise behind(f"attempt {attempt.number} of step {request.step} has begun before")
+        raise attempt_behind(f"attempt {attempt.number} of step {request.step} has begun before")
     void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
     if void:
         await attempt.append(*void)
@@ -278,7 +278,7 @@ async def _stop(reading: asyncio.Task[None]) -> None:
         activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
 
 
-async def _answered(
+async def _recorded_message(
     key: str, facts: Sequence[StoredEvent]
 ) -> MessageCompleted | MessageInterrupted | None:
     """The message that ended this step, if an earlier attempt got that far."""

@@ -55,7 +55,7 @@ class DeltaWriter:
         """`seq` of the newest delta."""
         self.task = asyncio.create_task(self._write())
         """Ends after `close`, or earlier with the error of the append that failed."""
-        self.task.add_done_callback(_retrieve)
+        self.task.add_done_callback(_consume_error)
 
     async def put(self, kind: Kind, text: str) -> None:
         """Take the next piece; waits only while `MAX_WAITING_BYTES` are not yet written.
@@ -150,7 +150,7 @@ class DeltaWriter:
         return NewEvent(body=body, step=self._step, attempt=self._attempt.number)
 
 
-def _retrieve(task: asyncio.Task[None]) -> None:
+def _consume_error(task: asyncio.Task[None]) -> None:
     """Take note of the error, which may come when nobody waits for this task any more."""
     if not task.cancelled():
         task.exception()

@@ -49,7 +49,7 @@ async def summarised(
     policy: Summarise,
     messages: Iterable[Message],
     *,
-    patient: bool,
+    may_retry: bool,
 ) -> Summary:
     """A summary of these messages, within the policy's bound.
 
@@ -61,7 +61,7 @@ async def summarised(
         model: Its model.
         policy: Has the bound.
         messages: Oldest first; an earlier summary may be among them.
-        patient: True: a failure that a retry may help is raised; False: then there is no summary.
+        may_retry: True: a failure that a retry may help is raised; False: then there is no summary.
 
     Raises:
         ProviderError: the provider failed, and a retry may help.
@@ -80,9 +80,9 @@ async def summarised(
     answer = Answer()
     reason = "the model called a tool in place of a summary"
     try:
-        await answer.receive(provider, prompt, _Nobody())
+        await answer.receive(provider, prompt, _NoAudience())
     except ProviderError as error:
-        if patient and error.retryable and not isinstance(error, EmptyAnswer):
+        if may_retry and error.retryable and not isinstance(error, EmptyAnswer):
             raise
         answer.texts.clear()
         reason = preview(str(error), _REASON_CHARS)
@@ -91,7 +91,7 @@ async def summarised(
     return Summary(text, usage, None if text else reason)
 
 
-class _Nobody:
+class _NoAudience:
     """An `Audience`: a summary is shown as a whole."""
 
     async def put(self, kind: Kind, text: str) -> None:

@@ -10,7 +10,7 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.model.compaction import Cut, cut, estimated_tokens
 from relayline.activities.model.port import ModelProvider
 from relayline.activities.model.summary import Summary, summarised
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import ModelRequest
 from relayline.contracts.compaction import KeepLast, Summarise
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -42,15 +42,15 @@ class Context:
         self._attempt = attempt
         self._request = request
         self._facts = facts
-        self.owed = _owed(facts)
+        self.unbilled = _unbilled(facts)
         """Of summaries since the newest whole answer: the next one has it in its own usage."""
 
-    async def messages(self, provider: ModelProvider, *, patient: bool) -> tuple[Message, ...]:
+    async def messages(self, provider: ModelProvider, *, may_retry: bool) -> tuple[Message, ...]:
         """What to tell the model.
 
         Args:
             provider: Whom to ask for a summary.
-            patient: As in `summarised`.
+            may_retry: As in `summarised`.
 
         Raises:
             ApplicationError: the journal's errors, as in `Attempt`.
@@ -61,25 +61,25 @@ class Context:
         request, policy = self._request, self._request.agent.compaction
         data = [fact.data for fact in self._facts]
         if policy is None:
-            return await aside(partial(transcript, self._facts), data)
+            return await in_thread(partial(transcript, self._facts), data)
         key = compacted_key(request.epoch, request.step)
-        said, now, parts = await aside(partial(_parted, self._facts, key, policy), data)
+        said, now, parts = await in_thread(partial(_divided, self._facts, key, policy), data)
         if parts is None:
             return flat(now)
         summary = Summary("", Usage())
         if isinstance(policy, Summarise):
-            told = flat(parts.left_out)
+            left_out = flat(parts.left_out)
             model = request.agent.model
-            summary = await summarised(provider, model, policy, told, patient=patient)
-        body = await aside(partial(_fact, said, now, parts, policy, summary), data)
+            summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
+        body = await in_thread(partial(_fact, said, now, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
         # what was paid for is kept, also when a command comes at this moment
         await asyncio.shield(self._attempt.append(event))
-        self.owed += body.usage
+        self.unbilled += body.usage
         return flat(shortened(said, body))
 
 
-def _parted(
+def _divided(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
     """What was said, what the model is told of it now, and what of that to leave out, if any."""
@@ -117,7 +117,7 @@ def _standing(parts: Cut) -> str:
     return next((it.summary for it in messages if isinstance(it, OmittedMessages)), "")
 
 
-def _owed(facts: Sequence[StoredEvent]) -> Usage:
+def _unbilled(facts: Sequence[StoredEvent]) -> Usage:
     """Usage of the summaries that no whole answer has counted."""
     owed = Usage()
     for fact in facts:

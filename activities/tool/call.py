@@ -19,7 +19,7 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
@@ -38,7 +38,7 @@ from relayline.contracts.events import (
     ToolFailed,
     ToolStarted,
 )
-from relayline.contracts.keys import call_scope, claim_key, resolved_key, result_key
+from relayline.contracts.keys import call_scope, claim_key, failure_key, resolved_key, result_key
 from relayline.contracts.messages import ToolCall
 from relayline.journal.port import Journal
 
@@ -85,7 +85,7 @@ class ToolActivities:
             key = result_key(request.epoch, request.call.call_id)
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
-                return _as_before(request, ended)
+                return _recorded_outcome(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
             return await call.run(self._tools.get(request.call.name))
 
@@ -97,7 +97,7 @@ class ToolActivities:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
-            await aside(work, request.arguments.values())
+            await in_thread(work, request.arguments.values())
         except BadArguments as error:
             return CheckResult(problem=str(error))
         return CheckResult()
@@ -120,7 +120,7 @@ class _Call:
         """Check, claim, run, record."""
         try:
             given = await self._arguments()
-            ready, arguments = await aside(partial(self._checked, tool, given), given.values())
+            ready, arguments = await in_thread(partial(self._checked, tool, given), given.values())
             await self._start(given)
             return await self._execute(ready, arguments)
         except ToolFailure as failure:
@@ -186,7 +186,7 @@ class _Call:
         context = RunningTool(self._attempt, self._request)
         work = ToolWork(tool, arguments, context, self._threads)
         try:
-            in_time = await work.wait(timeout_s, held_up=not self._unsafe)
+            in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
             if not in_time:
                 await work.stop(TIMEOUT_GRACE_S)
         except asyncio.CancelledError:
@@ -244,7 +244,7 @@ class _Call:
         return None
 
     def _failure_key(self, count: int) -> str:
-        return f"{call_scope(self._request.epoch, self._id)}/failure/{count}"
+        return failure_key(call_scope(self._request.epoch, self._id), count)
 
     async def _record(self, body: EventBody, key: str | None = None) -> None:
         """Append how the call ended; a journal that does not answer is asked for a while."""
@@ -269,7 +269,7 @@ class _Call:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
 
 
-def _as_before(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
+def _recorded_outcome(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
     """What an earlier attempt came to, once more."""
     match ended.body():
         case ToolCompleted() as body:

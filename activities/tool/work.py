@@ -32,7 +32,7 @@ class ToolWork:
             if inspect.iscoroutinefunction(function)
             else _threaded(partial(function, **arguments), threads)
         )
-        self._task.add_done_callback(_retrieved)
+        self._task.add_done_callback(_consume_error)
 
     @property
     def done(self) -> bool:
@@ -44,12 +44,12 @@ class ToolWork:
         """True once the function has returned a result."""
         return self.done and not self._task.cancelled() and self._task.exception() is None
 
-    async def wait(self, timeout_s: float, *, held_up: bool = True) -> bool:
+    async def wait(self, timeout_s: float, *, interruptible: bool = True) -> bool:
         """Wait for the end; False when the time is up first. Cancelling this stops nothing.
 
         Args:
             timeout_s: How long.
-            held_up: False to go on waiting when an operator pauses or resets the activity in
+            interruptible: False to go on waiting when an operator pauses or resets the activity in
                 Temporal, which for what already runs holds from its end on.
         """
         loop = asyncio.get_running_loop()
@@ -58,7 +58,7 @@ class ToolWork:
             try:
                 await asyncio.wait({self._task}, timeout=until - loop.time())
             except asyncio.CancelledError:
-                if held_up or not _by_operator():
+                if interruptible or not _stopped_by_operator():
                     raise
             else:
                 return self.done
@@ -87,7 +87,7 @@ class ToolWork:
         raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
 
 
-def _by_operator() -> bool:
+def _stopped_by_operator() -> bool:
     """Whether this activity is to stop because it was paused or reset, and for nothing else."""
     details = activity.cancellation_details()
     if details is None or details.cancel_requested:
@@ -114,7 +114,7 @@ def _no_exit(error: SystemExit) -> ToolError:
     return ToolError(f"the tool tried to end the process: exit({error.code})", retryable=False)
 
 
-def _retrieved(task: asyncio.Task[Output]) -> None:
+def _consume_error(task: asyncio.Task[Output]) -> None:
     """Keeps asyncio from reporting the error of a tool that was left behind."""
     if not task.cancelled():
         task.exception()

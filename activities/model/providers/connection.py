@@ -27,7 +27,7 @@ _PROVIDERS: dict[str, _Make] = {
     "google": lambda client: GoogleProvider(http_client=client),
     "ollama": lambda client: OllamaProvider(http_client=client),
 }
-_ENDS_ALWAYS = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+_REQUIRES_FINISH = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
 """An answer without a finish reason was cut off, and must not pass for a whole one."""
 
 
@@ -65,6 +65,6 @@ def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> Op
         base_url=server.base_url,
         api_key=server.api_key or None,
         http_client=client,
-        profile=_ENDS_ALWAYS,
+        profile=_REQUIRES_FINISH,
     )
     return OpenAIChatModel(ref.name or ref.provider, provider=provider)

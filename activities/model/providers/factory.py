@@ -18,7 +18,7 @@ from relayline.catalog.models import ModelRef, UnknownModelName, parse_model
 if TYPE_CHECKING:
     from relayline.activities.model.providers.remote import RemoteModel
 
-_NEEDS = {
+_VARIABLES = {
     "openai": ("OPENAI_API_KEY",),
     "anthropic": ("ANTHROPIC_API_KEY",),
     "google": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
@@ -81,7 +81,7 @@ class Providers:
                 how = "RELAYLINE_LOCAL_BASE_URL (`relayline dev --local-model` does)"
                 return LocalModel(self._on_demand(ref, _url(model, how, config.local_base_url)))
             case _:
-                names = _NEEDS[ref.provider]
+                names = _VARIABLES[ref.provider]
                 if not any(os.environ.get(name) for name in names):
                     raise _missing(model, " or ".join(names))
                 return self._on_demand(ref)

@@ -32,14 +32,14 @@ _FILE = re.compile(
 _NUMBER = r"\(*\s*\d+(?:\.\d+)?\s*\)*"
 _ARITHMETIC = re.compile(rf"(?<![\w./-]){_NUMBER}(?:\s*(?:\*\*|//|[-+*/%])\s*{_NUMBER})+(?![\w/-])")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}")
-_SAID_OPERATORS = (
+_SPOKEN_OPERATORS = (
     (re.compile(r"(?<=\d)\s+times\s+(?=[\d(])|(?<=[\d)\s])[\u00d7x](?=[\s\d(])"), " * "),
     (re.compile(r"(?<=\d)\s+plus\s+(?=[\d(])"), " + "),
     (re.compile(r"(?<=\d)\s+minus\s+(?=[\d(])"), " - "),
     (re.compile(r"(?<=\d)\s+divided by\s+(?=[\d(])|(?<=[\d)\s])\u00f7(?=[\s\d(])"), " / "),
 )
 _WORD = re.compile(r"[^\W\d_][\w-]{3,}")
-_PLAIN = """
+_STOP_WORDS_TEXT = """
 about above after again also answer been before being below between both briefly could does
 doing down each explain file files find from give have here hello into just know like look
 made make many might more most much must need only other over please project read said same
@@ -47,7 +47,7 @@ says search shall should show some such summarise summarize tell than thank than
 them then there these they thing things this those through under until using very want were
 what when where which while whom whose will with word words would write your
 """
-_PLAIN_WORDS = frozenset(_PLAIN.split())
+_STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 
 
 class _Return(NamedTuple):
@@ -122,7 +122,7 @@ def _argument(spec: ToolSpec) -> str | None:
 
 
 def _expressions(text: str) -> list[str]:
-    for said, operator in _SAID_OPERATORS:
+    for said, operator in _SPOKEN_OPERATORS:
         text = said.sub(operator, text)
     found = (match.group().strip() for match in _ARITHMETIC.finditer(_DATE.sub(" ", text)))
     balanced = (it for it in found if it.count("(") == it.count(")"))
@@ -132,9 +132,9 @@ def _expressions(text: str) -> list[str]:
 def _salient(text: str) -> list[str]:
     """The longest words that mean something, in the order of the text."""
     words = list(dict.fromkeys(it.lower() for it in _WORD.findall(text)))
-    telling = [it for it in words if it not in _PLAIN_WORDS]
-    chosen = sorted(telling, key=len, reverse=True)[:MAX_SEARCHES]
-    return [it for it in telling if it in chosen]
+    significant = [it for it in words if it not in _STOP_WORDS]
+    chosen = sorted(significant, key=len, reverse=True)[:MAX_SEARCHES]
+    return [it for it in significant if it in chosen]
 
 
 def _returns(answers: Sequence[AssistantMessage], since: Sequence[Message]) -> list[_Return]:

@@ -28,7 +28,7 @@ from relayline.contracts.messages import (
 )
 from relayline.contracts.runs import ToolSpec
 
-GO_ON = "(You were interrupted here. Go on.)"
+CONTINUE = "(You were interrupted here. Go on.)"
 """Said to a model whose answer was interrupted, when nobody has said anything since."""
 
 
@@ -52,13 +52,13 @@ def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
                     mapped.append(ModelRequest(parts=parts))
                     parts = []
                 mapped.append(_response(message))
-    return [*mapped, *_last(parts, go_on=bool(mapped))]
+    return [*mapped, *_last(parts, resumed=bool(mapped))]
 
 
-def _last(parts: list[ModelRequestPart], *, go_on: bool) -> list[ModelMessage]:
+def _last(parts: list[ModelRequestPart], *, resumed: bool) -> list[ModelMessage]:
     """The request at the end of the transcript."""
-    if not parts and go_on:
-        parts = [UserPromptPart(content=GO_ON)]
+    if not parts and resumed:
+        parts = [UserPromptPart(content=CONTINUE)]
     return [ModelRequest(parts=parts)] if parts else []
 
 

@@ -50,11 +50,11 @@ def is_public(address: str) -> bool:
     """True for a unicast address of the public internet, also where it carries another in it."""
     return all(
         each.is_global and not (each.is_multicast or each.is_reserved or each.is_unspecified)
-        for each in _meant(ipaddress.ip_address(address.partition("%")[0]))
+        for each in _embedded(ipaddress.ip_address(address.partition("%")[0]))
     )
 
 
-def _meant(address: Address) -> Iterator[Address]:
+def _embedded(address: Address) -> Iterator[Address]:
     """The address, or the IPv4 addresses that it stands for or tunnels to."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
