@@ -102,7 +102,7 @@ def test_a_command_that_nobody_can_act_on_stops_nothing() -> None:
     for command in (
         Redirect(command_id="a"),
         Cancel(command_id="b", reason="x" * 40_000),
-        Pause(command_id="c", now=True, unreadable="payload: is to be one JSON object"),
+        Pause(command_id="c", now=True, unreadable="payload: must be a JSON object"),
     ):
         inbox = Inbox()
         inbox.put(command)

@@ -69,7 +69,7 @@ async def refused(temporal: Client, payloads: list[object]) -> tuple[Fakes, Comm
     [
         ([{"command_id": "x", "message": 5, "by": "ann"}], "message: Input should be"),
         ([{"command_id": "x", "message": "go", "now": "soon"}], "now: Input should be"),
-        ([{"message": "go"}, {"message": "go"}], "payload: is to be one JSON object"),
+        ([{"message": "go"}, {"message": "go"}], "payload: must be a JSON object"),
         (["go"], "payload: "),
         ([b"go"], "payload: "),
         ([["go"]], "payload: "),
@@ -104,7 +104,7 @@ async def test_a_payload_that_can_not_be_decoded_is_refused_and_the_run_goes_on(
     temporal: Client, payloads: list[object]
 ) -> None:
     fakes, body = await refused(temporal, payloads)
-    assert body.reason == "payload: is to be one JSON object"
+    assert body.reason == "payload: must be a JSON object"
     assert fakes.count("command.accepted") == 1
 
 
