@@ -1,4 +1,4 @@
-"""The budget of a run: whether it affords the next calls, and asking a person to raise it."""
+"""The budget of a run: checks the limits, and asks a person to raise one."""
 
 from __future__ import annotations
 
@@ -22,25 +22,25 @@ with workflow.unsafe.imports_passed_through():
 
 
 class Steer(Protocol):
-    """Acts on every command that has come in; while paused, waits for the next one."""
+    """Acts on every command in the inbox; while paused, waits for the next one."""
 
     def __call__(self, *, in_step: bool) -> Awaitable[Ending | None]:
-        """How the run ends, if it does."""
+        """The ending, if the run ends."""
         ...
 
 
 class Budget:
-    """The limits of one run."""
+    """Enforces the limits of one run."""
 
     def __init__(self, run: Run, steer: Steer) -> None:
         carried = run.input.carried
         self.times = carried.budgets if carried else 0
-        """Times that a limit was reached."""
+        """How many times a limit was reached."""
         self._run = run
         self._steer = steer
 
     async def afford(self, *, calls: int = 0) -> Ending | None:
-        """None when the budget has room for the next calls, or a person has made room."""
+        """Wait until the budget allows the next calls; the ending if it never does."""
         run, state = self._run, self._run.state
         while excess := overdue(state.limits) if run.overdue else exceeded(state, calls=calls):
             self.times += 1
@@ -54,11 +54,11 @@ class Budget:
         return None
 
     async def _ask_for(self, excess: Excess, *, in_step: bool) -> Ending | None:
-        """Wait until a person has raised a limit; how the run ends if nobody does.
+        """Wait until a person raises a limit; the ending if nobody does.
 
         Args:
             excess: The limit.
-            in_step: True when tool calls wait for it; after a redirect nothing waits any more.
+            in_step: True when tool calls wait for it; a redirect supersedes them.
         """
         run = self._run
         gate, expiry = self._open(excess)
@@ -88,12 +88,12 @@ class Budget:
         return ending
 
     def _open(self, excess: Excess) -> tuple[Gate, Timer]:
-        """Ask for more, for as long as a person has to decide."""
+        """Ask a person to raise the limit within `RAISE_TIMEOUT`."""
         run = self._run
         gate = Gate(
             budget_id(run.epoch, self.times),
             "budget",
-            f"{excess.message}; approve to go on",
+            f"{excess.message}; approve to continue",
             expires_at=workflow.now() + RAISE_TIMEOUT,
             excess=excess,
         )
@@ -105,7 +105,7 @@ class Budget:
         return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset
 
     def _exceeded(self, excess: Excess) -> RunFailed:
-        """How a run ends that has used up its budget."""
+        """The ending of a run that has used up its budget."""
         state = self._run.state
         state.last_error = RunError(
             type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=state.step

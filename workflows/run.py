@@ -1,4 +1,4 @@
-"""What the parts of one run share: its state, its commands, and how it waits."""
+"""One run: the state, the commands and the one way to wait that its parts share."""
 
 from __future__ import annotations
 
@@ -39,14 +39,14 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.visibility import Visibility
 
 BY_TEMPORAL = "temporal"
-"""Who sent a cancel that came as Temporal's own cancel request."""
+"""The sender of a cancel that came as Temporal's own cancel request."""
 _REASON_CHARS = 1000
-"""Of a cancel request: it is never refused for its length."""
+"""A longer reason of a cancel request is cut, because the request must not be refused."""
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
 
 
 class Run:
-    """One run, for the steps that it takes."""
+    """One run, as its steps see it."""
 
     def __init__(self, run_input: RunInput) -> None:
         now = workflow.now()
@@ -58,7 +58,7 @@ class Run:
         self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
         self.steering = Steering(self.state, self.pending, self.facts)
         self.overdue = False
-        """True once the wall clock has run out."""
+        """True once `max_wall_s` is used up."""
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
         self._visibility = Visibility(self.state, untouched=carried is None)
         self._waits = carried.waits if carried else 0
@@ -72,35 +72,35 @@ class Run:
             self.pending.known.extend(carried.known)
 
     def begin(self) -> None:
-        """Say that the run has begun, and with what; a later execution of it does not."""
+        """Record the start and the input; only the first execution of a run does so."""
         asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
         submitted_at = asked.created_at if asked else None
         self.pending.add(*self.facts.begin(self.input, submitted_at))
 
     @property
     def epoch(self) -> int:
-        """0, and another one after each time that an operator has reset the run."""
+        """0 at first; each reset by an operator begins a new epoch."""
         return self.facts.epoch
 
     def _was_reset(self, _: int) -> None:
-        """Temporal gives a new seed where a history that was reset goes on."""
+        """Temporal sets a new random seed when the workflow continues after a reset."""
         self._resets += 1
 
     @property
     def was_reset(self) -> bool:
-        """True from an operator's reset on, until that is recorded."""
+        """True after an operator's reset, until the journal has it."""
         return self._caught_up < self._resets
 
     def is_stale(self, error: ActivityError) -> bool:
-        """True when what has failed was under way before an operator reset the run."""
+        """True when the failed call was already running before an operator reset the run."""
         return is_stale(error, was_reset=self.was_reset)
 
     async def catch_up(self) -> None:
-        """After a reset, have it recorded before anything new begins, and begin a new epoch.
+        """After a reset, record it before anything new starts, and begin a new epoch.
 
         Raises:
-            ApplicationError: that can't be done, as when the journal has the run's events no more;
-                the run is failed then, by Temporal's word alone.
+            ApplicationError: the journal can't record it, for example because the run's events
+                are past retention. The run then fails in Temporal, without a terminal fact.
         """
         while self.was_reset:
             resets = self._resets
@@ -115,7 +115,7 @@ class Run:
                 self.pending.add(self.facts.still_paused(self.state.step))
 
     def _rewound(self, rewinding: asyncio.Task[int]) -> int:
-        """The epoch that has begun."""
+        """The new epoch."""
         try:
             return rewinding.result()
         except ActivityError as error:
@@ -126,16 +126,15 @@ class Run:
 
     @property
     def stop(self) -> Stop:
-        """How much of what runs has to stop now."""
+        """How much of the running work must stop now."""
         out_of_time = self.overdue and self.state.limits.on_limit == "fail"
         return Stop.CANCEL if out_of_time else self.steering.stop
 
     def should_continue_as_new(self) -> bool:
-        """Whether the history is so long that the run had better go on in a new execution.
+        """True when the run should continue as new because its history is long.
 
-        Temporal's suggestion is no fact: a task that was given out once more, because its worker
-        died, comes without one, and is then written into the history with one. So what was done at
-        a suggestion is asked of the history, by a patch of its own for each time.
+        Temporal's suggestion is not deterministic: a retried task can come without it although the
+        history then records one. So a patch marker for each check records the decision.
         """
         info = workflow.info()
         self._length_checks += 1
@@ -145,7 +144,7 @@ class Run:
         return suggested and workflow.patched(f"suggested-{self._length_checks}")
 
     def carried(self, budgets: int) -> Carried:
-        """What the run takes along into a new execution."""
+        """What the run keeps when it continues as new."""
         state = self.state
         return Carried(
             started_at=state.started_at,
@@ -166,7 +165,7 @@ class Run:
         )
 
     def receive(self, command: AnyCommand) -> None:
-        """Take a command in; one without a usable id gets one."""
+        """Receive a command; one without a valid id gets one."""
         given = command.command_id
         if not 0 < len(given) <= MAX_ID_CHARS:
             made_up = f"cmd_{workflow.uuid4().hex}"
@@ -178,16 +177,16 @@ class Run:
         self.steering.inbox.put(command)
 
     def acknowledge(self) -> None:
-        """Acknowledge the commands that have come in."""
+        """Acknowledge the commands that have arrived."""
         self.steering.acknowledge(workflow.now())
 
     def show(self, phase: Phase, *, busy: bool) -> None:
-        """Let people see where the run stands.
+        """Update the status that people see.
 
         Args:
-            phase: What it is doing.
-            busy: True while a call runs; otherwise the wall clock stands still for as long as the
-                run is paused or waits.
+            phase: What the run is doing.
+            busy: True while a call runs. Otherwise the work clock stops while the run is paused
+                or waits for a person.
         """
         waiting = self.steering.gates.waiting
         if waiting and not any(item in self._announced for item in waiting):
@@ -202,11 +201,11 @@ class Run:
         self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:
-        """Let people see that the run has ended."""
+        """Show that the run has ended."""
         self._visibility.update(status, Phase.ENDED)
 
     async def watch_clock(self) -> None:
-        """The one timer of a run that nobody has to wait for."""
+        """Set `overdue` when the run has worked for `max_wall_s`."""
         while True:
             now = workflow.now()
             left_s = self.state.limits.max_wall_s - self._clock.worked_s(now)
@@ -218,15 +217,15 @@ class Run:
                 await workflow.wait_condition(lambda: not self.overdue)
 
     async def make_room(self, carriers: int = 1) -> None:
-        """Record until that many activities, started together, can each carry all that waits."""
+        """Record facts until each of `carriers` activities can carry the rest together."""
         while self.pending.overflows(carriers):
             await self.record("journal")
 
     async def record(self, summary: str) -> None:
-        """Put what waits into the journal and wait until it is there, however long that takes.
+        """Record the pending facts and wait until the journal has them, however long it takes.
 
-        Where the run had ended before it was reset, the reset is recorded instead; what waits is
-        then still to be put there.
+        If the run had ended before a reset, this records the reset instead; the facts stay
+        pending.
         """
         recording = asyncio.create_task(self.dispatcher.record(summary))
         await self.wait(recording.done)
@@ -238,10 +237,10 @@ class Run:
             await self.catch_up()
 
     async def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition; a cancel request from Temporal is a command.
+        """Wait for a condition; a cancel request from Temporal becomes a command.
 
-        The condition is looked at once more after such a request, when whatever came with it has
-        been taken in: a call whose result is here already must not be cancelled any more.
+        After such a request the condition is checked again, once everything that arrived with the
+        request is in: a call whose result is already here must not be cancelled.
         """
         waiting = not condition()
         while waiting:

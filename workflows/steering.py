@@ -1,4 +1,4 @@
-"""What each command comes to: its receipt, its outcome, what it changes. Pure."""
+"""Acts on commands: the receipt, the outcome and the effect of each. Pure."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ from relayline.workflows.state import Excess, RunState, raised, suggested_limit
 class Steering:
     """Acts on the commands of one run.
 
-    Each command gets `command.accepted` as soon as it is seen and then one outcome: decisions and
-    answers at once, the others where the run can act on them.
+    Each command gets `command.accepted` when it is read, and later one outcome: decisions and
+    answers at once, the others when the run can act on them.
     """
 
     def __init__(self, state: RunState, pending: PendingFacts, facts: Facts) -> None:
@@ -38,23 +38,23 @@ class Steering:
         self.ending: RunCancelled | None = None
         """Set when a command has ended the run."""
         self.redirected = False
-        """Set when a redirect has given the model something new to answer."""
+        """Set when a redirect has added a message for the model."""
         self.cancelled: list[str] = []
-        """What was told to stop since the last command that wanted it."""
+        """Names of calls cancelled since the last command was applied."""
         self.finishing: list[str] = []
-        """What was let finish since then, because its effects are unsafe."""
+        """Names of unsafe calls that were allowed to finish since then."""
         self._state = state
         self._pending = pending
         self._facts = facts
 
     @property
     def stop(self) -> Stop:
-        """How much of what runs has to stop."""
+        """How much of the running work must stop."""
         return Stop.CANCEL if self.ending else self.inbox.stop
 
     @property
     def stopped_by(self) -> str:
-        """Who wants what has not begun to end; empty when nobody said so."""
+        """Who sent the command that withdraws calls not yet started; empty if nobody did."""
         if self.ending:
             return self.ending.by or ""
         wants = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
@@ -62,16 +62,16 @@ class Steering:
 
     @property
     def superseded(self) -> bool:
-        """True when a command has made the calls that have not begun pointless."""
+        """True when a command has superseded the calls that have not started."""
         return self.redirected or self.ending is not None
 
     @property
     def held(self) -> bool:
-        """True when no further call may begin for now."""
+        """True when the run is paused or about to be: no further call may start."""
         return self.inbox.pauses(paused=self.paused)
 
     def acknowledge(self, now: datetime) -> None:
-        """Acknowledge what has come in; settle at once what waits for nothing."""
+        """Acknowledge new commands; settle decisions, answers and invalid commands at once."""
         while command := self.inbox.read():
             self._pending.add(self._facts.accepted(command))
             if problem := complaint(command):
@@ -84,10 +84,10 @@ class Steering:
                 self.inbox.keep(command)
 
     def act(self, *, more: bool = True, in_step: bool = False) -> RunCancelled | None:
-        """Act on what waits, oldest first, where nothing runs; how the run ends if it does.
+        """Act on pending commands, oldest first, while nothing runs; the ending, if any.
 
         Args:
-            more: False when nothing is left to run: then a pause has nothing to stop.
+            more: False when nothing is left to run, so that a pause would have no effect.
             in_step: True when the step is not over.
         """
         more = more or self.redirected or self.inbox.redirects
@@ -106,12 +106,12 @@ class Steering:
         return self.ending
 
     def refuse_rest(self, reason: str) -> None:
-        """Refuse whatever is left."""
+        """Refuse all remaining commands."""
         while command := self.inbox.take():
             self.refuse(command, reason)
 
     def close(self, gate: Gate, verdict: Verdict) -> None:
-        """End an approval or a question."""
+        """Close an approval or a question."""
         superseded, gate.checking = gate.checking, None
         gate.verdict = verdict
         self._pending.add(self._facts.resolved(gate, verdict))
@@ -119,7 +119,7 @@ class Steering:
             self.refuse(superseded, f"{gate.id} was {verdict}")
 
     def decide(self, gate: Gate, command: Decide, now: datetime) -> None:
-        """Close an approval as the command says."""
+        """Close an approval with the command's decision."""
         verdict = decided(command, now)
         gate.checking = None
         self.close(gate, verdict)
@@ -127,15 +127,15 @@ class Steering:
         self.apply(command, f"{verdict.how}: {gate.what}{changed}")
 
     def apply(self, command: AnyCommand, what: str) -> None:
-        """The command took effect."""
+        """Record that the command took effect."""
         self._pending.add(self._facts.applied(command, self._state.step, what))
 
     def refuse(self, command: AnyCommand, reason: str) -> None:
-        """The command took no effect."""
+        """Record that the command took no effect, and why."""
         self._pending.add(self._facts.refused(command, self._state.step, reason))
 
     def let_finish(self, what: str) -> None:
-        """Something goes on although a command would have it stop; said when that is applied."""
+        """Note a call that keeps running despite a command; the outcome mentions it."""
         if what not in self.finishing:
             self.finishing.append(what)
 
@@ -190,13 +190,13 @@ class Steering:
             self.refuse(command, "run-ending: nothing is left to pause")
         else:
             self.paused = pause
-            what = f"stopped before the next call{self._stopped_clause()}" if pause else "went on"
+            what = f"stopped before the next call{self._stopped_clause()}" if pause else "continued"
             self.apply(command, what)
             self._pending.add(self._facts.switched(command, self._state.step))
 
     def _stopped_clause(self) -> str:
-        """`; told to stop: …; let finish: …`, said once."""
-        parts = {"told to stop": self.cancelled, "let finish": self.finishing}
+        """`; cancelled: …; allowed to finish: …`, each name once."""
+        parts = {"cancelled": self.cancelled, "allowed to finish": self.finishing}
         said = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
         self.cancelled, self.finishing = [], []
         return "".join(said)

@@ -149,7 +149,7 @@ def test_pause_and_resume_are_told_with_who_sent_them() -> None:
     assert wheel.steering.act() is None
     assert wheel.applied("a") == "stopped before the next call"
     assert wheel.refused("b") == "already paused"
-    assert wheel.applied("c") == "went on"
+    assert wheel.applied("c") == "continued"
     assert wheel.refused("d") == "not paused"
     assert wheel.bodies("0/command/a/pause") == [RunPaused(by="ann")]
     assert wheel.bodies("0/command/c/resume") == [RunResumed(by="bob")]
@@ -180,7 +180,7 @@ def test_a_pause_with_nothing_left_to_run_is_refused_unless_a_redirect_makes_the
     assert "the run stays paused" in wheel.applied("c")
     wheel.send(Resume(command_id="d"), Pause(command_id="e"))
     wheel.steering.act(more=False)
-    assert (wheel.applied("d"), wheel.applied("e")) == ("went on", "stopped before the next call")
+    assert (wheel.applied("d"), wheel.applied("e")) == ("continued", "stopped before the next call")
 
 
 def test_a_redirect_is_said_to_the_model_right_after_its_outcome() -> None:
@@ -193,7 +193,7 @@ def test_a_redirect_is_said_to_the_model_right_after_its_outcome() -> None:
     wheel.steering.act()
     assert wheel.steering.redirected
     assert wheel.applied("a") == (
-        "the next model call has the message; told to stop: the model; let finish: pay"
+        "the next model call has the message; cancelled: the model; allowed to finish: pay"
     )
     assert wheel.applied("b") == "the next model call has the message"
     assert wheel.bodies("0/command/a/message") == [UserMessageEvent(text="look")]

@@ -1,4 +1,4 @@
-"""One tool call: waits for a person, is ready, runs, has ended with one fact."""
+"""One tool call: waits for a person, is ready, runs, and ends with one fact."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _OUTCOME_UNKNOWN = "it was started and may or may not have run"
 
 
 class ToolCallRun:
-    """One call of a step; however it ends, one fact says so."""
+    """One call of a step; it ends with exactly one fact."""
 
     def __init__(self, run: Run, call: PlannedCall) -> None:
         self.call = call
@@ -45,11 +45,11 @@ class ToolCallRun:
         self._started: ToolStarted | None = None
         self._stop_bound: Timer | None = None
         self._unknown = False
-        """True when it is to be asked what became of it, once a reset is recorded."""
+        """True when a person must be asked for the outcome, once a reset is recorded."""
 
     @property
     def running(self) -> bool:
-        """True while its activity is under way."""
+        """True while its activity runs."""
         return self._started is not None and not self.ended
 
     @property
@@ -58,12 +58,12 @@ class ToolCallRun:
 
     @property
     def ready(self) -> bool:
-        """True when nothing but a pause keeps it from starting."""
+        """True when it can start, unless the run is paused."""
         return not (self.ended or self.running or self._gate or self._unknown)
 
     @property
     def woken(self) -> bool:
-        """True when something has happened that is to be acted on."""
+        """True when a timer has fired or an activity has ended."""
         timers = (self._stop_bound, self._expiry)
         handles = (self._started and self._started.handle, self._check)
         return not self.ended and (
@@ -72,7 +72,7 @@ class ToolCallRun:
         )
 
     def ask_first(self) -> None:
-        """Ask the person whom it needs before it may begin, if it needs one."""
+        """Open the gate if a person must approve the call or answer its question."""
         call, epoch = self.call, self._epoch
         if self.ended or self._tool is None:
             return
@@ -86,7 +86,7 @@ class ToolCallRun:
             self._open(gate, self._tool.approval_timeout_s)
 
     def enter_epoch(self, epoch: int) -> None:
-        """After a reset: what is open is asked anew, what was decided counts no more."""
+        """After a reset, open its gate again under the new epoch; old decisions are void."""
         if self.ended or self.running or epoch == self._epoch:
             return
         self._epoch, self._facts = epoch, Facts(epoch)
@@ -112,7 +112,7 @@ class ToolCallRun:
         )
 
     def stop(self, level: Stop) -> None:
-        """Cancel its activity, which has `CANCEL_BOUND` to end then; an unsafe one may go on."""
+        """Cancel its activity, which then has `CANCEL_BOUND` to end; an unsafe one may finish."""
         if self._started is None or self.ended or self._stop_bound:
             return
         steering, name = self._run.steering, self.call.name
@@ -120,11 +120,11 @@ class ToolCallRun:
             steering.let_finish(name)
             return
         self._started.handle.cancel()
-        self._stop_bound = Timer(CANCEL_BOUND, f"{name} has had its time to stop")
+        self._stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
         steering.cancelled.append(name)
 
     def withdraw(self, by: str) -> None:
-        """End it, because it is not to begin any more."""
+        """End it if it has not started, because a command superseded it."""
         verdict = Verdict("withdrawn", by, workflow.now())
         if self._gate:
             self._run.steering.close(self._gate, verdict)
@@ -133,7 +133,7 @@ class ToolCallRun:
             self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
 
     async def collect(self) -> None:
-        """Take note of what has ended."""
+        """Process the end of its activities."""
         gate, check = self._gate, self._check
         if gate and gate.checking and check and check.done():
             self._check = None
@@ -147,7 +147,7 @@ class ToolCallRun:
             self._end(self._facts.tool_stopped(self.call, self._step, None))
 
     def settle(self) -> None:
-        """Go on if the gate was decided or has expired."""
+        """Continue if its gate was decided or has expired."""
         gate = self._gate
         if gate is None:
             return
@@ -172,7 +172,7 @@ class ToolCallRun:
     async def _checked(
         self, gate: Gate, command: Decide, check: workflow.ActivityHandle[CheckResult]
     ) -> None:
-        """A person's own arguments were looked at: the approval stands, or is still open."""
+        """Apply the approval if the edited arguments are valid; otherwise refuse the command."""
         try:
             problem = (await check).problem
         except ActivityError as error:
@@ -184,7 +184,7 @@ class ToolCallRun:
             self._run.steering.refuse(command, f"arguments: {problem}")
 
     async def _returned(self, started: ToolStarted) -> None:
-        """The activity has ended; what it wrote itself stands."""
+        """Record how the activity ended, if it has not done so itself."""
         facts = self._facts
         try:
             await started.handle
@@ -209,12 +209,12 @@ class ToolCallRun:
             self._end()
 
     def _restart(self) -> None:
-        """It was under way when an operator reset the run: run it, out of reach of what was."""
+        """Run it again after a reset, under a scope that the old attempt can't write to."""
         self._started = None
         self._runs += 1
 
     def _ask_outcome(self) -> None:
-        """Nobody knows whether an unsafe tool has run: ask."""
+        """Ask a person whether an unsafe tool has run."""
         if self._stop_bound:
             self._stop_bound.stop()
         self._started = self._stop_bound = None
@@ -230,7 +230,7 @@ class ToolCallRun:
         self._open(Gate(id_, "outcome", what), None)
 
     def _after_gate(self, gate: Gate, verdict: Verdict) -> None:
-        """The gate is closed: the call goes on, or ends."""
+        """Continue or end the call after its gate was closed."""
         if self._expiry:
             self._expiry.stop()
         self._gate = self._expiry = self._check = None
@@ -252,10 +252,10 @@ class ToolCallRun:
                 self._fail(ErrorType.APPROVAL_DENIED, _denial(verdict))
 
     def _after_outcome(self, verdict: Verdict) -> None:
-        """A person has said what became of an unsafe tool."""
+        """Act on a person's answer about the outcome of an unsafe tool."""
         what, result = outcome(verdict.text) or ("stop", "")
         if what == "happened":
-            said = result or "It happened, as a person says."
+            said = result or "A person confirmed that it happened."
             self._end(self._facts.tool_answered(self.call, self._step, said))
         elif what == "run":
             self._runs += 1
@@ -272,7 +272,7 @@ class ToolCallRun:
         self._run.pending.seal(call_scope(self._epoch, self.call.call_id, self._runs))
 
     def _end(self, *facts: NewEvent) -> None:
-        """The call is over; the facts tell how, where its activity did not."""
+        """End the call with these facts, none if its activity has recorded the end."""
         self.ended = True
         if self._stop_bound:
             self._stop_bound.stop()
@@ -284,7 +284,7 @@ def _is_unknown(cause: BaseException | None) -> bool:
 
 
 def _denial(verdict: Verdict) -> str:
-    """What the model is told of a call that may not run."""
+    """The error that the model sees for a denied call."""
     if verdict.how == "expired":
         return "nobody approved the call in time, so it did not run"
     by = f" by {verdict.by}" if verdict.by else ""

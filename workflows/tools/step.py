@@ -1,4 +1,4 @@
-"""The tool calls of one answer: approved where that is asked for, run side by side, stopped."""
+"""The tool calls of one answer: approved if required, run concurrently, cancelled on command."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ with workflow.unsafe.imports_passed_through():
 
 
 class ToolStep:
-    """The tool calls of one answer."""
+    """Runs the tool calls of one answer."""
 
     def __init__(self, run: Run, calls: Sequence[PlannedCall]) -> None:
         self._run = run
@@ -24,7 +24,7 @@ class ToolStep:
         self._stop_level = Stop.NOTHING
 
     async def run(self) -> None:
-        """Return when every call has ended, or was told to stop and had its time for that."""
+        """Run until every call has ended, or was cancelled and did not stop in `CANCEL_BOUND`."""
         self._begin()
         while True:
             await self._update()
@@ -43,24 +43,24 @@ class ToolStep:
         self._run.state.running_tools = ()
 
     async def _update(self) -> None:
-        """Of a reset, of what has ended, of what has come in."""
+        """Process a reset, ended calls and new commands."""
         await self._catch_up()
         for call in self._calls:
             await call.collect()
-        await self._catch_up()  # what has ended may have been the last that ran
+        await self._catch_up()  # the last running call may have ended
         self._run.acknowledge()
         for call in self._calls:
             call.settle()
 
     async def _catch_up(self) -> None:
-        """Have a reset recorded where nothing runs."""
+        """Record a reset once no call runs."""
         if self._reset_due:
             await self._run.catch_up()
         for call in self._calls:
             call.enter_epoch(self._run.epoch)
 
     def _begin(self) -> None:
-        """Ask whom the calls need first; after a redirect or a cancel none of them begins."""
+        """Open the gates of the calls; if a command superseded them, end them unrun."""
         superseded = self._steering.superseded
         if not superseded:
             self._run.state.tool_calls += len(self._calls)
@@ -82,7 +82,7 @@ class ToolStep:
         )
 
     def _stop(self) -> None:
-        """Tell what runs to stop, as far as the commands that wait want that."""
+        """Cancel running calls, and withdraw others, as the waiting commands require."""
         level = self._stop_level = self._run.stop
         if level is Stop.NOTHING:
             return
@@ -93,7 +93,7 @@ class ToolStep:
                 call.withdraw(self._steering.stopped_by)
 
     def _ready(self) -> list[ToolCallRun]:
-        """What can start: nothing in a pause, before a reset is recorded, while something stops."""
+        """Calls that can start: none in a pause, before a reset is recorded or while calls stop."""
         run = self._run
         held = self._steering.held or run.was_reset or run.stop is not Stop.NOTHING
         return [call for call in self._calls if call.ready and not held]
