@@ -1,4 +1,4 @@
-"""Ends a run in the journal when Temporal has closed it without the workflow's word."""
+"""Reads a run to its end, and ends a run that Temporal closed before its workflow could."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ async def read_all(
 
 
 async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
-    """Append the run's terminal fact, after which nothing is appended any more.
+    """Append the terminal fact of a run that Temporal has closed.
 
-    Any number of processes may try at a time: the fact is written once, and a run that has one
-    keeps it, whatever `closing` says. Open approvals and questions stay as they are.
+    Any number of processes may do this concurrently: the fact is written once, and a run that has
+    one keeps it, whatever `closing` says. Open approvals and questions stay open.
 
     Returns:
-        Whether this call has written it.
+        True if this call has written the fact.
 
     Raises:
         JournalUnavailable: the storage did not answer.

@@ -1,4 +1,4 @@
-"""The one thread of a process that notices what any process has written to the SQLite journal."""
+"""The watcher thread of the SQLite journal, one per process: delivers new events to tails."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _Notice = tuple[Subscription, Callable[[], None]]
 
 
 class Watcher:
-    """Polls for commits while somebody watches, and is parked while nobody does."""
+    """Polls for commits of any process while there are subscriptions; otherwise it sleeps."""
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
@@ -39,7 +39,7 @@ class Watcher:
         self._healthy_at = 0.0
 
     def subscribe(self, run_id: str) -> Subscription:
-        """Events of the run from now on; the first `take` says to read what came before.
+        """Deliver events of the run from now on; the first `take` returns None.
 
         Raises:
             JournalUnavailable: the journal was closed.
@@ -91,15 +91,15 @@ class Watcher:
         self._link.close()
 
     def _await_watched(self) -> bool:
-        """Park while nobody watches; False when the journal is closed."""
+        """Sleep while there is no subscription; False if the journal is closed."""
         if not self._watched.is_set():
             self._watched.wait()
-            self._db = None  # what came meanwhile is not for the tails of now
+            self._db = None  # new tails read earlier events themselves
             self._healthy_at = time.monotonic()
         return not self._closed
 
     def _poll(self, db: sqlite3.Connection) -> None:
-        """Hand out what was committed since the last poll."""
+        """Deliver events committed since the last poll."""
         if db is not self._db:
             self._start_at_end(db)
             return
@@ -112,7 +112,7 @@ class Watcher:
         self._version = version
 
     def _start_at_end(self, db: sqlite3.Connection) -> None:
-        """Begin with what is committed next; what came before, every tail reads for itself."""
+        """Start with the next commit; tails read earlier events from the journal."""
         self._version = data_version(db)
         self._last_id = last_id(db)
         self._db = db
