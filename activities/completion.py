@@ -1,4 +1,4 @@
-"""Fills what the workflow decided with the content that never passed through it."""
+"""Completes the workflow's facts with content that never passed through the workflow."""
 
 from __future__ import annotations
 
@@ -31,11 +31,11 @@ _TEXT = "message.delta"
 
 
 async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
-    """The fact with its content from the journal, where it stands there.
+    """The fact, completed with its content from the journal.
 
-    `run.completed` gets its output, `message.interrupted` the text that was streamed,
-    `approval.requested` the model's arguments, `input.requested` the model's question. A fact
-    whose key has an epoch is of that one, whatever the epoch is by now.
+    `run.completed` gets its output, `message.interrupted` the streamed text, `approval.requested`
+    the model's arguments, `input.requested` the model's question. A fact belongs to the epoch in
+    its key, if there is one, and otherwise to `epoch`.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -67,10 +67,10 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
 async def cancelled_calls(
     journal: Journal, run_id: str, epoch: int, fact: NewEvent
 ) -> tuple[NewEvent, ...]:
-    """The ends of the calls of a step that counts as interrupted although its message is whole.
+    """`tool.cancelled` for the calls of an interrupted step whose message is complete.
 
-    The worker died, or was not heard, after it had journaled the message: the run knows nothing of
-    the calls, and none of them will begin.
+    The worker died or lost its connection after it had journaled the message, so the run does not
+    know the calls and never starts them.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -93,7 +93,7 @@ async def cancelled_calls(
 async def step_message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
-    """The step's message, of this epoch or, after a reset, of the newest one that has it.
+    """The step's message in this epoch or, after a reset, in the newest epoch that has one.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -107,7 +107,7 @@ async def step_message(
 async def message_in(
     stored: StoredEvent | None,
 ) -> MessageCompleted | MessageInterrupted | None:
-    """The message that the event is, None if it is none."""
+    """The event's body if it is a message, else None."""
     body = await in_thread(stored.body, (stored.data,)) if stored else None
     return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
 
@@ -124,7 +124,7 @@ async def _message(
 
 
 async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
-    """The step's message if it has one, else what its newest attempt streamed."""
+    """The step's message if it has one, else the text that its newest attempt streamed."""
     if message := await _message(journal, run_id, epoch, step):
         return message
     started = await journal.get(run_id, started_key(epoch, step))
@@ -136,14 +136,14 @@ async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> Eve
 
 
 def _text(events: Sequence[StoredEvent], step: int) -> str:
-    """What a person sees of the step."""
+    """The text of the step as people see it."""
     return render(joined(events)).text(step)
 
 
 def joined(events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
-    """The same for the text, with the deltas of an attempt that follow each other as one.
+    """The events, with consecutive deltas of an attempt joined into one; the text is the same.
 
-    One by one, all the text so far would be copied for each of them.
+    Rendering delta by delta would copy all the text so far for each of them.
     """
     for (is_delta, _, _), group in groupby(events, _delta_of):
         if is_delta:
@@ -159,7 +159,7 @@ def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
 
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
-    """The call as the model asked for it."""
+    """The call as the model asked for it; without arguments if the message lacks it."""
     message = await step_message(journal, run_id, epoch, step)
     calls = message.tool_calls if message else ()
     found = (call for call in calls if call.call_id == call_id)

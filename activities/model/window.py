@@ -1,4 +1,4 @@
-"""What a model is told in one step, and how it is kept within its bounds."""
+"""The context window: what a model sees in one step, compacted if it is too long."""
 
 from __future__ import annotations
 
@@ -29,11 +29,11 @@ from relayline.projections.transcript import (
 
 
 class Context:
-    """What one attempt of a model call tells the model of the run so far.
+    """The context of one attempt of a model call.
 
-    A context that exceeds the bound of the agent's policy is compacted first. What is left out is
-    a fact, journaled before the model is called: every later attempt and step builds on it, and a
-    summary that stands is never paid for again.
+    A context that exceeds the bound of the agent's policy is compacted first. The compaction is a
+    fact, journaled before the model call: all later attempts and steps use it, and nobody pays for
+    the same summary twice.
     """
 
     def __init__(
@@ -43,20 +43,20 @@ class Context:
         self._request = request
         self._facts = facts
         self.unbilled = _unbilled(facts)
-        """Of summaries since the newest whole answer: the next one has it in its own usage."""
+        """Usage of summaries since the newest whole answer; the next answer includes it."""
 
     async def messages(self, provider: ModelProvider, *, may_retry: bool) -> tuple[Message, ...]:
-        """What to tell the model.
+        """The messages for the model, after a compaction if one is due.
 
         Args:
-            provider: Whom to ask for a summary.
+            provider: The provider to ask for a summary.
             may_retry: As in `summarised`.
 
         Raises:
             ApplicationError: the journal's errors, as in `Attempt`.
-            ProviderError: no summary, and a retry may help.
-            UnknownModel: as the provider says.
-            BadScript: as the provider says.
+            ProviderError: there is no summary, and a retry may help.
+            UnknownModel: raised by the provider.
+            BadScript: raised by the provider.
         """
         request, policy = self._request, self._request.agent.compaction
         data = [fact.data for fact in self._facts]
@@ -73,7 +73,7 @@ class Context:
             summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
         body = await in_thread(partial(_fact, said, now, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
-        # what was paid for is kept, also when a command comes at this moment
+        # shielded, because the summary is paid for: a cancellation must not lose it
         await asyncio.shield(self._attempt.append(event))
         self.unbilled += body.usage
         return flat(shortened(said, body))
@@ -82,7 +82,7 @@ class Context:
 def _divided(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
-    """What was said, what the model is told of it now, and what of that to leave out, if any."""
+    """All turns, the turns that the model sees now, and what to leave out of these, if any."""
     said = turns(facts)
     now = shortened(said, compacted(facts))
     decided = any(fact.key == key for fact in facts)
@@ -96,7 +96,7 @@ def _fact(
     policy: KeepLast | Summarise,
     summary: Summary,
 ) -> ContextCompacted:
-    """The decision as it is journaled; without a new summary an earlier one goes on standing."""
+    """The compaction as an event; without a new summary it keeps the earlier one."""
     body = ContextCompacted(
         kind=policy.kind if summary.reason is None else "keep_last",
         kept_from=parts.tail[0].seq,
@@ -112,13 +112,13 @@ def _fact(
 
 
 def _standing(parts: Cut) -> str:
-    """The summary of what was left out before."""
+    """The earlier summary, empty if there is none."""
     messages = flat(parts.left_out)
     return next((it.summary for it in messages if isinstance(it, OmittedMessages)), "")
 
 
 def _unbilled(facts: Sequence[StoredEvent]) -> Usage:
-    """Usage of the summaries that no whole answer has counted."""
+    """Usage of the summaries that no whole answer includes."""
     owed = Usage()
     for fact in facts:
         if fact.type == "message.completed":
