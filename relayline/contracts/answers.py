@@ -85,7 +85,7 @@ class RunList(_Answer):
 
 
 class ProgressView(_Answer):
-    """Where a run stands now."""
+    """The current state of a run."""
 
     run_id: str
     source: Literal["query", "memo", "journal"]

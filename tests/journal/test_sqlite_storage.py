@@ -223,9 +223,7 @@ async def test_a_path_that_can_not_be_looked_at_is_unavailable_and_says_so(tmp_p
     journal = SqliteJournal(tmp_path / ("long" * 100))
     async with asyncio.timeout(10):
         for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
-            with pytest.raises(
-                JournalUnavailable, match=r"can't be accessed .*File name too long"
-            ):
+            with pytest.raises(JournalUnavailable, match=r"can't be accessed .*File name too long"):
                 await call
         await journal.close()
 
