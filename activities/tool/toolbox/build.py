@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relayline.activities.tool.toolbox.arithmetic import calculate
-from relayline.activities.tool.toolbox.commands import run_command_in
 from relayline.activities.tool.toolbox.files import Folder, file_tools
 from relayline.activities.tool.toolbox.search import search_files_in
+from relayline.activities.tool.toolbox.shell import run_command_in
 from relayline.activities.tool.toolbox.waiting import ask_user, sleep
 from relayline.activities.tool.toolbox.web import fetch_url_with
 from relayline.catalog.tools import Tool

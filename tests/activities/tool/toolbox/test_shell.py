@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayline.activities.tool.toolbox.commands import MAX_OUTPUT_BYTES
+from relayline.activities.tool.toolbox.shell import MAX_OUTPUT_BYTES
 from relayline.catalog.tools import Tool, ToolError
 from tests.activities.tool.toolbox.conftest import FakeContext
 
