@@ -25,7 +25,7 @@ class Timer:
 
 
 class WorkClock:
-    """How long a run has worked; the time that it waits for a person does not count."""
+    """How long a run has worked; pauses and waits for a person do not count."""
 
     def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
         self._since: datetime | None = started_at

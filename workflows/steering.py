@@ -57,8 +57,8 @@ class Steering:
         """Who sent the command that withdraws calls not yet started; empty if nobody did."""
         if self.ending:
             return self.ending.by or ""
-        wants = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
-        return wants.by if wants else ""
+        command = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
+        return command.by if command else ""
 
     @property
     def superseded(self) -> bool:
@@ -197,6 +197,6 @@ class Steering:
     def _stopped_clause(self) -> str:
         """`; cancelled: …; allowed to finish: …`, each name once."""
         parts = {"cancelled": self.cancelled, "allowed to finish": self.finishing}
-        said = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
+        clauses = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
         self.cancelled, self.finishing = [], []
-        return "".join(said)
+        return "".join(clauses)

@@ -27,7 +27,7 @@ class Cut(NamedTuple):
     """All turns from here on; never empty."""
 
 
-def cut(said: Sequence[Turn], policy: KeepLast | Summarise) -> Cut | None:
+def cut(turns: Sequence[Turn], policy: KeepLast | Summarise) -> Cut | None:
     """Decide what to leave out; None if nothing.
 
     These turns always stay: the first and the newest user message, and every user message that the
@@ -39,28 +39,32 @@ def cut(said: Sequence[Turn], policy: KeepLast | Summarise) -> Cut | None:
     Nothing is left out if the replacement could be larger.
 
     Args:
-        said: The context that the model sees now.
+        turns: The context that the model sees now.
         policy: The bounds.
     """
-    sizes = [estimated_tokens(turn.messages) for turn in said]
+    sizes = [estimated_tokens(turn.messages) for turn in turns]
     if sum(sizes) <= policy.over_tokens:
         return None
-    start = max((index for index, turn in enumerate(said) if turn.answers), default=0)
-    pinned = _pinned(said, said[start].told_to)
+    start = max((index for index, turn in enumerate(turns) if turn.answers), default=0)
+    pinned = _pinned(turns, turns[start].told_to)
     reserve = _PLACE_TOKENS + (policy.summary_tokens if isinstance(policy, Summarise) else 0)
     room = policy.keep_tokens - reserve - sum(sizes[start:])
-    room -= sum(size for turn, size in zip(said[:start], sizes, strict=False) if turn.seq in pinned)
-    while start and said[start - 1].seq:
-        cost = 0 if said[start - 1].seq in pinned else sizes[start - 1]
+    room -= sum(
+        size for turn, size in zip(turns[:start], sizes, strict=False) if turn.seq in pinned
+    )
+    while start and turns[start - 1].seq:
+        cost = 0 if turns[start - 1].seq in pinned else sizes[start - 1]
         if cost > max(room, 0):
             break
         room -= cost
         start -= 1
-    left_out = tuple(turn for turn in said[:start] if turn.seq not in pinned)
+    left_out = tuple(turn for turn in turns[:start] if turn.seq not in pinned)
     fresh = estimated_tokens(flat(turn for turn in left_out if turn.seq))
     if fresh < reserve:
         return None
-    return Cut(tuple(it for it in said[:start] if it.seq in pinned), left_out, tuple(said[start:]))
+    return Cut(
+        tuple(it for it in turns[:start] if it.seq in pinned), left_out, tuple(turns[start:])
+    )
 
 
 def estimated_tokens(messages: Iterable[Message]) -> int:
@@ -83,7 +87,7 @@ def _content(message: Message) -> str:
             return message.text
 
 
-def _pinned(said: Sequence[Turn], told_to: int) -> frozenset[int]:
+def _pinned(turns: Sequence[Turn], told_to: int) -> frozenset[int]:
     """`seq` of the user messages that stay."""
-    users = [turn.seq for turn in said if turn.by_user]
+    users = [turn.seq for turn in turns if turn.by_user]
     return frozenset({*users[:1], *users[-1:], *(seq for seq in users if seq > told_to)})

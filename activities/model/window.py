@@ -63,35 +63,35 @@ class Context:
         if policy is None:
             return await in_thread(partial(transcript, self._facts), data)
         key = compacted_key(request.epoch, request.step)
-        said, now, parts = await in_thread(partial(_divided, self._facts, key, policy), data)
+        history, visible, parts = await in_thread(partial(_divided, self._facts, key, policy), data)
         if parts is None:
-            return flat(now)
+            return flat(visible)
         summary = Summary("", Usage())
         if isinstance(policy, Summarise):
             left_out = flat(parts.left_out)
             model = request.agent.model
             summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
-        body = await in_thread(partial(_fact, said, now, parts, policy, summary), data)
+        body = await in_thread(partial(_fact, history, visible, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
         # shielded, because the summary is paid for: a cancellation must not lose it
         await asyncio.shield(self._attempt.append(event))
         self.unbilled += body.usage
-        return flat(shortened(said, body))
+        return flat(shortened(history, body))
 
 
 def _divided(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
     """All turns, the turns that the model sees now, and what to leave out of these, if any."""
-    said = turns(facts)
-    now = shortened(said, compacted(facts))
+    history = turns(facts)
+    visible = shortened(history, compacted(facts))
     decided = any(fact.key == key for fact in facts)
-    return said, now, None if decided else cut(now, policy)
+    return history, visible, None if decided else cut(visible, policy)
 
 
 def _fact(
-    said: Sequence[Turn],
-    now: Sequence[Turn],
+    history: Sequence[Turn],
+    visible: Sequence[Turn],
     parts: Cut,
     policy: KeepLast | Summarise,
     summary: Summary,
@@ -103,11 +103,11 @@ def _fact(
         kept=tuple(turn.seq for turn in parts.kept),
         left_out=len(flat(turn for turn in parts.left_out if turn.seq)),
         summary=summary.text or _standing(parts),
-        before_tokens=estimated_tokens(flat(now)),
+        before_tokens=estimated_tokens(flat(visible)),
         usage=summary.usage,
         reason=summary.reason,
     )
-    after_tokens = estimated_tokens(flat(shortened(said, body)))
+    after_tokens = estimated_tokens(flat(shortened(history, body)))
     return body.model_copy(update={"after_tokens": after_tokens})
 
 

@@ -120,13 +120,13 @@ def read_command(kind: type[_C], payloads: Sequence[object]) -> _C:
     match [payload for payload in payloads if payload is not None]:
         case []:
             return kind()
-        case [dict() as said]:
+        case [dict() as payload]:
             try:
-                return kind.model_validate(said)
+                return kind.model_validate(payload)
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 field = ".".join(map(str, first["loc"]))[:MAX_ID_CHARS]
-                known = {it: said.get(it) for it in ("command_id", "by")}
+                known = {it: payload.get(it) for it in ("command_id", "by")}
                 kept = {name: value for name, value in known.items() if isinstance(value, str)}
                 return kind.model_validate({**kept, "unreadable": f"{field}: {first['msg']}"})
         case _:

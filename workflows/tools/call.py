@@ -255,8 +255,8 @@ class ToolCallRun:
         """Act on a person's answer about the outcome of an unsafe tool."""
         what, result = outcome(verdict.text) or ("stop", "")
         if what == "happened":
-            said = result or "A person confirmed that it happened."
-            self._end(self._facts.tool_answered(self.call, self._step, said))
+            output = result or "A person confirmed that it happened."
+            self._end(self._facts.tool_answered(self.call, self._step, output))
         elif what == "run":
             self._runs += 1
         else:

@@ -127,7 +127,7 @@ class RemoteModel:
         if self._client:
             await self._client.aclose()
 
-    async def _in_time(self, word: Awaitable[T], model: str) -> T:
+    async def _in_time(self, event: Awaitable[T], model: str) -> T:
         """The provider's next event.
 
         Raises:
@@ -135,7 +135,7 @@ class RemoteModel:
         """
         try:
             async with asyncio.timeout(self._idle_s) as silence:
-                return await word
+                return await event
         except TimeoutError:
             if not silence.expired():
                 raise

@@ -120,7 +120,7 @@ class Database:
     def unavailable(self, error: Exception) -> JournalUnavailable:
         """The port's error for an error of Postgres or the driver, with a remedy; one line."""
         what = " ".join(str(error).split()) or f"no answer within {_ANSWER_S:g} s"
-        remedies = (said for kind, said in _REMEDIES.items() if isinstance(error, kind))
+        remedies = (remedy for kind, remedy in _REMEDIES.items() if isinstance(error, kind))
         remedy = next(remedies, "is it running, and is RELAYLINE_JOURNAL right?")
         return JournalUnavailable(f"the journal {self.name} is unavailable ({what}): {remedy}")
 

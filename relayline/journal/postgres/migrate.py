@@ -53,8 +53,8 @@ async def migrate(dsn: str) -> Migrated:
     except FAULTS as error:
         raise database.unavailable(error) from error
     except DBAPIError as error:  # the cause is the error of the driver
-        said = error.orig.__cause__ if error.orig else None
-        raise database.unavailable(said if isinstance(said, FAULTS) else error) from error
+        cause = error.orig.__cause__ if error.orig else None
+        raise database.unavailable(cause if isinstance(cause, FAULTS) else error) from error
     finally:
         await engine.dispose()
 
