@@ -1,4 +1,4 @@
-"""Arguments of tool calls that could not be taken as they came: broken JSON, or too much. Pure."""
+"""Placeholders for tool arguments that are unusable: malformed or oversize JSON. Pure."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from pydantic import JsonValue
 from relayline.contracts.calls import preview
 
 MAX_ARGUMENTS_BYTES = 256 * 1024
-"""One call's arguments as JSON, UTF-8."""
+"""Limit for the arguments of one call, as JSON in UTF-8."""
 MAX_ALL_ARGUMENTS_BYTES = 1024 * 1024
-"""Those of all calls of one answer."""
+"""Limit for the arguments of all calls in one answer."""
 _SHOWN_CHARS = 200
 _MALFORMED = "malformed_json"
 _OVERSIZE = "oversize_json"
@@ -21,15 +21,15 @@ Arguments = dict[str, JsonValue]
 
 
 def malformed(text: str) -> Arguments:
-    """What stands for arguments that are no JSON object."""
+    """The placeholder for arguments that are not a JSON object."""
     return {_MALFORMED: text}
 
 
 def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
-    """The arguments of an answer's calls; `{"oversize_json": beginning}` for what is too large.
+    """The arguments of an answer's calls, with `{"oversize_json": beginning}` for large ones.
 
-    That is a call with more than `MAX_ARGUMENTS_BYTES`, and each one for which
-    `MAX_ALL_ARGUMENTS_BYTES` leave no room.
+    A call's arguments are too large if they exceed `MAX_ARGUMENTS_BYTES`, or the rest of
+    `MAX_ALL_ARGUMENTS_BYTES`.
     """
     kept: list[Arguments] = []
     room = MAX_ALL_ARGUMENTS_BYTES
@@ -43,14 +43,14 @@ def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
 
 
 def unusable(arguments: Mapping[str, JsonValue]) -> str | None:
-    """Why no tool can take the arguments, whatever its schema; None if one could."""
+    """Why no tool can accept the arguments, whatever its schema; None if one may."""
     match dict(arguments):
         case {"malformed_json": text, **rest} if not rest:
             return f"the arguments are not valid JSON: {text!s:.{_SHOWN_CHARS}}"
         case {"oversize_json": text, **rest} if not rest:
             return (
-                f"the arguments are too large: {MAX_ARGUMENTS_BYTES // 1024} KiB for a call and "
-                f"{MAX_ALL_ARGUMENTS_BYTES // 1024} KiB for all calls of an answer are the limits; "
+                f"the arguments are too large: limits are {MAX_ARGUMENTS_BYTES // 1024} KiB for "
+                f"a call and {MAX_ALL_ARGUMENTS_BYTES // 1024} KiB for all calls of an answer; "
                 f"these began with {text!s:.{_SHOWN_CHARS}}"
             )
         case _:

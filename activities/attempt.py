@@ -1,4 +1,4 @@
-"""One attempt of an activity: its fence, its heartbeat, its appends."""
+"""One attempt of an activity: its fence, its heartbeats, its appends and its backoff."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from relayline.activities.completion import filled, standing_message, unanswered
+from relayline.activities.completion import cancelled_calls, step_message, with_content
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
@@ -35,23 +35,23 @@ T = TypeVar("T")
 HEARTBEAT_EVERY_S = 0.6
 """Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
-_NEXT = timedelta(milliseconds=50)
-_ASKED = timedelta(seconds=2)
+_BEHIND_RETRY = timedelta(milliseconds=50)
+_DESCRIBE_TIMEOUT = timedelta(seconds=2)
 _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
     CursorExpired: ErrorType.JOURNAL_INCOMPLETE,
     Unstorable: ErrorType.UNSTORABLE,
 }
-"""What no other try helps against."""
+"""Errors of the journal that no retry can help."""
 
 
 class Attempt:
     """One attempt of an activity, writing to one run's journal under one fence.
 
-    Every method raises `ApplicationError` in place of the journal's own errors: `stale-attempt`,
-    `run-ended` and `unstorable` are final, `journal-unavailable` Temporal tries again for ever.
-    `journal-incomplete`, final, too: the run's events are past retention.
+    Every method raises `ApplicationError` for the journal's errors: `stale-attempt`, `run-ended`,
+    `unstorable` and `journal-incomplete` (the run's events are past retention) are final; Temporal
+    retries `journal-unavailable` without a limit.
     """
 
     def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
@@ -62,53 +62,54 @@ class Attempt:
         self._fence = Fence(scope, self.number)
 
     async def open(self, outbox: Outbox, result: str) -> bool:
-        """Shut the sealed scopes, take the fence, and append the outbox's facts.
+        """Close the sealed scopes, raise the fence, and append the outbox's facts.
 
-        When an operator resets the activity, or the run while the activity is under way, Temporal
-        counts its attempts from 1 again, and the fence is too high for them. They are let in if the
-        call has ended, by a fact with the key `result`; else they are behind, until one is not.
+        After a reset of the activity, or of the run while the activity runs, Temporal counts its
+        attempts from 1 again, and the fence is too high for them. The first of them may continue
+        if the call has ended, with a fact under the key `result`; otherwise the attempt is behind,
+        and Temporal retries until its number is high enough.
 
         Returns:
-            True if some of the facts are new: then no attempt has got here before.
+            True if some of the facts are new: then this is the first attempt to get here.
 
         Raises:
-            ApplicationError: `attempt-behind`, which Temporal tries again soon.
+            ApplicationError: `attempt-behind`, which Temporal retries soon.
         """
         try:
-            return await self._carry(outbox, self._fence)
+            return await self._append_outbox(outbox, self._fence)
         except ApplicationError as error:
             refused = error.__cause__
             if not isinstance(refused, StaleAttempt):
                 raise
             if self.number > 1 or await self.get(result) is None:
-                raise behind(error.message) if refused.by < SEALED else error from refused
+                raise attempt_behind(error.message) if refused.by < SEALED else error from refused
         return False
 
     async def record(self, outbox: Outbox) -> None:
-        """Shut the sealed scopes and append the outbox, under no fence: keys are enough."""
-        await self._carry(outbox, None)
+        """Close the sealed scopes and append the outbox, without a fence: keys are enough."""
+        await self._append_outbox(outbox, None)
 
     async def append(self, *events: NewEvent) -> list[Appended]:
-        """Append under this attempt's fence."""
+        """Append events under this attempt's fence."""
         with _translated():
             return await self._journal.append(self._run_id, events, self._fence)
 
-    async def _carry(self, outbox: Outbox, fence: Fence | None) -> bool:
-        """Whether some of it is new."""
+    async def _append_outbox(self, outbox: Outbox, fence: Fence | None) -> bool:
+        """Append the outbox; True if some of its facts are new."""
         with _translated():
             for scope in outbox.seals:
                 await self._journal.append(self._run_id, [], Fence(scope, SEALED))
             facts: list[NewEvent] = []
             for fact in outbox.facts:
                 where = (self._journal, self._run_id, self._epoch)
-                facts += (await filled(*where, fact), *await unanswered(*where, fact))
+                facts += (await with_content(*where, fact), *await cancelled_calls(*where, fact))
             placed = await self._journal.append(self._run_id, facts, fence)
             return any(it.new for it in placed)
 
     async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
-        """The message of that step."""
+        """The message of a step."""
         with _translated():
-            return await standing_message(self._journal, self._run_id, self._epoch, step)
+            return await step_message(self._journal, self._run_id, self._epoch, step)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""
@@ -116,14 +117,14 @@ class Attempt:
             return await self._journal.get(self._run_id, key)
 
     async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
-        """Every event (or every fact) after that `seq`."""
+        """Every event (or every fact) after a `seq`."""
         with _translated():
             return await read_all(self._journal, self._run_id, after, facts=facts)
 
 
 @asynccontextmanager
 async def heartbeats() -> AsyncIterator[None]:
-    """Tell Temporal that this worker lives, from a task of its own, until the block ends."""
+    """Send heartbeats from a separate task until the block ends."""
 
     async def beat() -> None:
         while True:
@@ -138,7 +139,7 @@ async def heartbeats() -> AsyncIterator[None]:
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
-    """The result of `work`, which runs to its end even when this task is cancelled meanwhile."""
+    """The result of `work`, which runs to its end even if this task is cancelled meanwhile."""
     task = asyncio.create_task(work)
     while not task.done():
         try:
@@ -149,35 +150,35 @@ async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
 
 
 async def cancelled_by_run() -> bool:
-    """Whether a cancelled activity is to stop because its run wants that.
+    """True if the run itself has cancelled this activity.
 
-    Temporal says `cancel_requested`, too, to one whose execution an operator has reset. The run
-    goes on in another one then, where the call is begun once more: how this one ends is nobody's.
-    While Temporal does not answer, it is taken for the run's wish.
+    Temporal also reports `cancel_requested` after an operator has reset the execution. The run then
+    continues in another execution, which starts the call again; nobody waits for this one. While
+    Temporal is unavailable, the answer is True.
     """
     details, info = activity.cancellation_details(), activity.info()
     if details is None or not details.cancel_requested:
         return False
     try:
         run = activity.client().get_workflow_handle(info.workflow_id or "")
-        newest = await run.describe(rpc_timeout=_ASKED)
-    except (RPCError, RuntimeError):  # the latter is what a client raises that can't connect
+        newest = await run.describe(rpc_timeout=_DESCRIBE_TIMEOUT)
+    except (RPCError, RuntimeError):  # a client that can't connect raises RuntimeError
         return True
     return newest.run_id == info.workflow_run_id
 
 
-def behind(why: str) -> ApplicationError:
-    """`attempt-behind`: the journal has seen an attempt of this number, or later ones."""
+def attempt_behind(why: str) -> ApplicationError:
+    """`attempt-behind`: the journal has seen this attempt number, or a higher one."""
     return ApplicationError(
         why,
         type=ErrorType.ATTEMPT_BEHIND,
-        next_retry_delay=_NEXT,
+        next_retry_delay=_BEHIND_RETRY,
         category=ApplicationErrorCategory.BENIGN,
     )
 
 
 class _translated:  # noqa: N801  reads as a clause: with _translated()
-    """Turns the journal's errors into Temporal's."""
+    """Converts the journal's errors to Temporal's."""
 
     def __enter__(self) -> None:
         return None
@@ -202,9 +203,9 @@ LONGEST_RETRY_S = 20.0
 
 
 def backoff_s(failures: int) -> float:
-    """Seconds until the next attempt after so many failures, twice as long each time.
+    """Seconds until the next attempt after so many failures; doubles each time.
 
-    It is for calls that failed by themselves. Temporal's own policy (`workflows/policy.py`) covers
+    For calls that failed by themselves. Temporal's own policy (`workflows/policy.py`) covers
     infrastructure failures, such as a killed worker, and retries at once.
     """
     return min(FIRST_RETRY_S * 2.0 ** (failures - 1), LONGEST_RETRY_S)

@@ -1,4 +1,4 @@
-"""Fills what the workflow decided with the content that never passed through it."""
+"""Completes the workflow's facts with content that never passed through the workflow."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
@@ -30,12 +30,12 @@ from relayline.projections.valid import DELTAS
 _TEXT = "message.delta"
 
 
-async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
-    """The fact with its content from the journal, where it stands there.
+async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
+    """The fact, completed with its content from the journal.
 
-    `run.completed` gets its output, `message.interrupted` the text that was streamed,
-    `approval.requested` the model's arguments, `input.requested` the model's question. A fact
-    whose key has an epoch is of that one, whatever the epoch is by now.
+    `run.completed` gets its output, `message.interrupted` the streamed text, `approval.requested`
+    the model's arguments, `input.requested` the model's question. A fact belongs to the epoch in
+    its key, if there is one, and otherwise to `epoch`.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -47,7 +47,7 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     body: EventBody = fact.body
     match body:
         case RunCompleted():
-            message = await standing_message(journal, run_id, epoch, step)
+            message = await step_message(journal, run_id, epoch, step)
             body = body.model_copy(update={"output": message.text if message else ""})
         case MessageInterrupted(text=""):
             body = await _streamed(journal, run_id, epoch, step)
@@ -64,13 +64,13 @@ async def filled(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> N
     return fact.model_copy(update={"body": body})
 
 
-async def unanswered(
+async def cancelled_calls(
     journal: Journal, run_id: str, epoch: int, fact: NewEvent
 ) -> tuple[NewEvent, ...]:
-    """The ends of the calls of a step that counts as interrupted although its message is whole.
+    """`tool.cancelled` for the calls of an interrupted step whose message is complete.
 
-    The worker died, or was not heard, after it had journaled the message: the run knows nothing of
-    the calls, and none of them will begin.
+    The worker died or lost its connection after it had journaled the message, so the run does not
+    know the calls and never starts them.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -90,10 +90,10 @@ async def unanswered(
     )
 
 
-async def standing_message(
+async def step_message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
-    """The step's message, of this epoch or, after a reset, of the newest one that has it.
+    """The step's message in this epoch or, after a reset, in the newest epoch that has one.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -107,8 +107,8 @@ async def standing_message(
 async def message_in(
     stored: StoredEvent | None,
 ) -> MessageCompleted | MessageInterrupted | None:
-    """The message that the event is, None if it is none."""
-    body = await aside(stored.body, (stored.data,)) if stored else None
+    """The event's body if it is a message, else None."""
+    body = await in_thread(stored.body, (stored.data,)) if stored else None
     return body if isinstance(body, MessageCompleted | MessageInterrupted) else None
 
 
@@ -124,26 +124,26 @@ async def _message(
 
 
 async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
-    """The step's message if it has one, else what its newest attempt streamed."""
+    """The step's message if it has one, else the text that its newest attempt streamed."""
     if message := await _message(journal, run_id, epoch, step):
         return message
     started = await journal.get(run_id, started_key(epoch, step))
     if started is None:
         return MessageInterrupted(text="")
     events = await read_all(journal, run_id, started.seq - 1, facts=False)
-    text = await aside(partial(_text, events, step), (event.data for event in events))
+    text = await in_thread(partial(_text, events, step), (event.data for event in events))
     return MessageInterrupted(text=text)
 
 
 def _text(events: Sequence[StoredEvent], step: int) -> str:
-    """What a person sees of the step."""
+    """The text of the step as people see it."""
     return render(joined(events)).text(step)
 
 
 def joined(events: Iterable[StoredEvent]) -> Iterator[StoredEvent]:
-    """The same for the text, with the deltas of an attempt that follow each other as one.
+    """The events, with consecutive deltas of an attempt joined into one; the text is the same.
 
-    One by one, all the text so far would be copied for each of them.
+    Rendering delta by delta would copy all the text so far for each of them.
     """
     for (is_delta, _, _), group in groupby(events, _delta_of):
         if is_delta:
@@ -159,8 +159,8 @@ def _delta_of(event: StoredEvent) -> tuple[bool, int | None, int | None]:
 
 
 async def _call(journal: Journal, run_id: str, epoch: int, step: int, call_id: str) -> ToolCall:
-    """The call as the model asked for it."""
-    message = await standing_message(journal, run_id, epoch, step)
+    """The call as the model asked for it; without arguments if the message lacks it."""
+    message = await step_message(journal, run_id, epoch, step)
     calls = message.tool_calls if message else ()
     found = (call for call in calls if call.call_id == call_id)
     return next(found, ToolCall(call_id=call_id, name=""))

@@ -1,4 +1,4 @@
-"""What housekeeping does: ends runs that Temporal closed, sweeps those past retention."""
+"""Housekeeping: ends runs that Temporal has closed, and sweeps runs past retention."""
 
 from __future__ import annotations
 
@@ -25,27 +25,27 @@ from relayline.runtime.temporal import closing_of
 LOOK_BACK = timedelta(days=1)
 """How far back the first round of a process looks for closed runs."""
 OVERLAP = timedelta(minutes=1)
-"""How much of what the last round looked at is looked at again: visibility lags, clocks differ."""
+"""Each round checks the end of the previous one again: visibility lags and clocks differ."""
 QUIET = timedelta(minutes=1)
-"""An open run that has been quiet for so long is looked up in Temporal now and then."""
+"""Open runs without an event for so long are looked up in Temporal from time to time."""
 FORGOTTEN_AFTER = timedelta(hours=1)
-"""An open run that Temporal does not know is ended when it has been quiet for so long."""
+"""Open runs that Temporal does not know end after so long without an event."""
 FORGOTTEN = "Temporal does not know this run any more"
 SWEEP_FOR = timedelta(seconds=8)
-"""Then no further batch is begun. Less than there is between two rounds, so that none is late."""
+"""No batch starts after this time; shorter than the pause between rounds, so none is late."""
 RPC_TIMEOUT = timedelta(seconds=5)
 _RUNS = f"WorkflowType = '{RUN_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}'"
 _CLOSED = f"{_RUNS} AND ExecutionStatus IN ('Terminated', 'TimedOut', 'Canceled', 'Failed')"
 
 
 class HousekeepingActivities:
-    """The two parts of a round; each may be done any number of times, by any worker.
+    """The two parts of a round; any worker may repeat each of them.
 
     Args:
-        journal: Of the runs.
-        client: Of the Temporal that the runs are in.
-        retention: How long the events of an ended run are kept; None for ever.
-        sweep_for: How long one round goes on sweeping.
+        journal: The journal of the runs.
+        client: A client of the Temporal server that has the runs.
+        retention: How long to keep the events of an ended run; None: without a limit.
+        sweep_for: How long one round sweeps.
     """
 
     def __init__(
@@ -64,21 +64,20 @@ class HousekeepingActivities:
 
     @activity.defn
     async def end_closed_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
-        """Give runs that Temporal has closed without the workflow's word their terminal fact.
+        """Append the terminal fact of runs that Temporal closed before their workflow could.
 
-        Workflows that others have in the namespace are left alone, whatever they are called.
+        There are two sources: Temporal's visibility lists executions closed since the last round
+        of this process (a day, in its first round), and the journal lists open runs without recent
+        events, one batch per round, which also finds runs closed while no worker was up. Other
+        workflows in the namespace are ignored, whatever their ids.
 
-        They are found in two ways: Temporal's visibility tells what was closed since this process
-        last looked (a day, the first time), and the journal tells which runs are open and quiet, a
-        batch in each round, which finds what was closed while no worker was up.
-
-        A run that Temporal does not know (deleted, or closed and past Temporal's own retention)
-        ends as terminated once it has been quiet for `FORGOTTEN_AFTER`; unless this Temporal knows
-        no run at all: then it is more likely the wrong one.
+        A run that Temporal does not know (deleted, or past Temporal's own retention) ends as
+        terminated after `FORGOTTEN_AFTER` without an event. If this Temporal knows no run at all,
+        it is probably the wrong server, and no run ends.
 
         Raises:
-            ApplicationError: `journal-unavailable`, which Temporal tries again.
-            RPCError: Temporal did not answer; it is tried again, too.
+            ApplicationError: `journal-unavailable`, which Temporal retries.
+            RPCError: Temporal did not answer; it retries this, too.
         """
         async with heartbeats():
             with _translated():
@@ -87,13 +86,12 @@ class HousekeepingActivities:
 
     @activity.defn
     async def sweep_expired_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
-        """Remove the events of runs that ended longer ago than the retention.
+        """Delete the events of runs that ended longer ago than the retention.
 
-        A batch after the other, until none are left or `sweep_for` is over; the next round goes
-        on from there.
+        Works batch by batch until no run is left or `sweep_for` is over; the next round continues.
 
         Raises:
-            ApplicationError: `journal-unavailable`, which Temporal tries again.
+            ApplicationError: `journal-unavailable`, which Temporal retries.
         """
         if self._retention is None:
             return HousekeepingResult()
@@ -108,13 +106,13 @@ class HousekeepingActivities:
         return HousekeepingResult(swept=swept)
 
     async def _end_closed(self) -> int:
-        """Those that visibility tells of; the journal's word is asked for before Temporal's."""
+        """End the closed runs in visibility; asks the journal first, which is cheaper."""
         now, ended = _now(), 0
         since = (self._looked_at or now - LOOK_BACK) - OVERLAP
         query = f"{_CLOSED} AND CloseTime >= '{since.isoformat()}'"
         async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):
             if not re.fullmatch(RUN_ID_PATTERN, execution.id):
-                continue  # somebody else's
+                continue  # not a run of ours
             head = await self._journal.head(execution.id)
             if not (head and head.ended):
                 ended += await self._end(execution.id)
@@ -122,7 +120,7 @@ class HousekeepingActivities:
         return ended
 
     async def _end_quiet(self, batch: int) -> int:
-        """The next open runs of the journal that are quiet; after the last, the first again."""
+        """End closed ones among the journal's next quiet open runs; starts over after the last."""
         ended = 0
         quiet = await self._journal.open_runs(_now() - QUIET, self._after, batch)
         for run in quiet:
@@ -131,17 +129,17 @@ class HousekeepingActivities:
         return ended
 
     async def _end(self, run_id: str, quiet: OpenRun | None = None) -> bool:
-        """End the run if its newest execution is closed, or gone; whether this was done here."""
+        """End the run if its newest execution is closed or gone; True if this call has done so."""
         try:
             closing = await closing_of(self._client, run_id)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            closing = await self._forgotten(quiet) if quiet else None
+            closing = await self._closing_of_unknown(quiet) if quiet else None
         return closing is not None and await end_run(self._journal, run_id, closing)
 
-    async def _forgotten(self, run: OpenRun) -> Closing | None:
-        """How a run ends that Temporal does not know, None while that is too early to say."""
+    async def _closing_of_unknown(self, run: OpenRun) -> Closing | None:
+        """How to end a run that Temporal does not know; None while it is too early."""
         if run.quiet_since > _now() - FORGOTTEN_AFTER:
             return None
         known = await self._client.count_workflows(_RUNS, rpc_timeout=RPC_TIMEOUT)
@@ -157,7 +155,7 @@ def _now() -> datetime:
 
 @contextmanager
 def _translated() -> Iterator[None]:
-    """Turns the journal's trouble into Temporal's error for it."""
+    """Converts `JournalUnavailable` to Temporal's error."""
     try:
         yield
     except JournalUnavailable as error:

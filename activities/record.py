@@ -1,4 +1,4 @@
-"""Appends facts where no other activity is about to start, and what a reset made void."""
+"""The activities `record_facts` and `rewind`: append facts, and record a reset."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from functools import partial
 from temporalio import activity
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import MessageCompleted, RunRewound
@@ -18,17 +18,17 @@ from relayline.projections.valid import REWOUND
 
 
 class RecordActivities:
-    """The activity `record_facts`."""
+    """The activities that only write to the journal."""
 
     def __init__(self, journal: Journal) -> None:
         self._journal = journal
 
     @activity.defn
     async def record_facts(self, request: RecordRequest) -> None:
-        """Append the outbox; each fact once, however often this is tried.
+        """Append the outbox; each fact once, however many attempts there are.
 
         Raises:
-            ApplicationError: `journal-unavailable`, which Temporal tries again.
+            ApplicationError: `journal-unavailable`, which Temporal retries.
         """
         scope = record_scope(request.epoch)
         attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
@@ -36,14 +36,14 @@ class RecordActivities:
 
     @activity.defn
     async def rewind(self, request: RewindRequest) -> RewindResult:
-        """Append `run.rewound`, once: what came after the newest known fact is void.
+        """Append `run.rewound`, once: events after the newest known fact are void.
 
-        A run that had ended is open again by that. Each reset of a run begins a new epoch, whose
-        facts have keys of their own. What still runs of the epoch before is refused from then on.
+        This reopens a run that had ended. Each reset begins a new epoch, whose facts have their own
+        keys. The journal refuses calls of earlier epochs from then on.
 
         Raises:
-            ApplicationError: `journal-unavailable`, which Temporal tries again;
-                `journal-incomplete`, final: the run's events are past retention.
+            ApplicationError: `journal-unavailable`, which Temporal retries; `journal-incomplete`,
+                final: the run's events are past retention.
         """
         attempt = Attempt(self._journal, request.run_id, 0, "rewind")
         facts = await attempt.read_all(facts=True)
@@ -56,19 +56,19 @@ class RecordActivities:
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)
-        seals = await aside(partial(scopes_of, facts, len(bodies)), data)
+        seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         return RewindResult(epoch=body.epoch)
 
 
 def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
-    """The fence scopes of all model and tool calls that the epoch may have begun. Pure.
+    """The fence scopes of all model and tool calls that the epoch may have started. Pure.
 
-    After a reset nobody may write under them any more.
+    A reset closes them.
 
     Args:
         facts: All facts of the run so far.
-        epoch: The one that is over.
+        epoch: The epoch that is over.
     """
     found: dict[str, None] = {}
     for fact in facts:

@@ -1,4 +1,4 @@
-"""What takes long for much data, done where it holds up nobody else."""
+"""Moves work on large data to a thread, off the event loop."""
 
 from __future__ import annotations
 
@@ -11,21 +11,21 @@ from pydantic import JsonValue
 T = TypeVar("T")
 
 _MUCH = 1000
-"""Values of JSON; looking at each takes up to 30 µs."""
+"""JSON values; work takes up to 30 µs for each."""
 _VALUE_CHARS = 64
-"""So many characters of text count as a value, too."""
+"""Characters of text that count as one more value."""
 
 
-async def aside(work: Callable[[], T], data: Iterable[JsonValue]) -> T:
-    """What `work` returns or raises, in a thread if it has much data to look at.
+async def in_thread(work: Callable[[], T], data: Iterable[JsonValue]) -> T:
+    """Run `work`, in a thread if `data` is large; returns or raises what it does.
 
-    All calls of a worker send their heartbeats from one event loop: whatever holds that up for
-    seconds costs every one of them its attempt. A thread takes turns with it. For little data a
-    thread would take longer than the work.
+    All calls of a worker send heartbeats from one event loop, so work that blocks it for seconds
+    would cost each of them its attempt. For small data, starting a thread takes longer than the
+    work.
 
     Args:
-        work: What to do; it may run in a thread, to its end even if this is cancelled.
-        data: All that it looks at.
+        work: If it runs in a thread, it runs to its end even if this call is cancelled.
+        data: Everything that `work` reads.
     """
     return await asyncio.to_thread(work) if _much(data) else work()
 

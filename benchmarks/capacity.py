@@ -137,7 +137,7 @@ async def _committed(dsn: str, *, tells: bool) -> int:
         while loop.time() < over:
             number += 1
             rows = [new_row(event(KINDS[-1], number))]
-            await connection.fetch(APPEND, *append_arguments(run_id, rows, None, tells=tells))
+            await connection.fetch(APPEND, *append_arguments(run_id, rows, None, notify=tells))
         return number
 
     committed = await asyncio.gather(*map(commit, connections))

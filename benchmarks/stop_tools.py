@@ -10,8 +10,8 @@ from pathlib import Path
 
 from benchmarks import notes
 from benchmarks.provider import MODEL
-from relayline.activities.tool.toolbox.commands import run_command_in
 from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.shell import run_command_in
 from relayline.catalog.agents import Agent
 from relayline.catalog.tools import ToolContext, tool
 from relayline.contracts.runs import Limits

@@ -1,4 +1,4 @@
-"""The workflow: one agent run. Decisions only; content is in the journal."""
+"""The workflow of one agent run. It only decides; the journal has the content."""
 
 from __future__ import annotations
 
@@ -33,32 +33,32 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
     )
     from relayline.workflows.budget import Budget
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import error_of
     from relayline.workflows.facts import Ending
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
-    from relayline.workflows.run import RunContext
-    from relayline.workflows.state import misfit
+    from relayline.workflows.run import Run
+    from relayline.workflows.state import count_misfits
     from relayline.workflows.tools.step import ToolStep
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
-"""Runs that have met such a signal before this was so go on without it."""
+"""Patch id: runs that met an undecodable signal before this patch continue without it."""
 
 
 @workflow.defn
 class AgentRun:
-    """One agent run: call the model, call the tools it asks for, until it asks for none.
+    """One agent run: call the model, then the tools it asks for, until it asks for none.
 
-    Signals record intent; the loop acts. They take any payload: one that is no command is refused.
-    What is decided here is shown only after Temporal has committed it: facts ride along with the
-    next activity. The terminal fact is the line: the inbox is drained before it is recorded, and
-    nothing is applied after it.
+    Signals record intent and the loop acts on it. A signal accepts any payload; one that is no
+    command is refused. Clients see a decision only after Temporal has committed it, because facts
+    travel with the next activity. The run drains its inbox before it records the terminal fact,
+    and applies nothing afterwards.
     """
 
     @workflow.init
     def __init__(self, run_input: RunInput) -> None:
-        self._run = RunContext(run_input)
+        self._run = Run(run_input)
         self._budget = Budget(self._run, self._steer)
 
     @workflow.run
@@ -66,11 +66,11 @@ class AgentRun:
         """Run the agent to its end.
 
         Returns:
-            How it ended, when it completed or a command cancelled it.
+            The result of a run that completed or that a command cancelled.
 
         Raises:
-            ApplicationError: the run failed; type and message are those of `run.failed`.
-            CancelledError: Temporal was asked to cancel the workflow; `run.cancelled` is recorded.
+            ApplicationError: the run failed, with the type and message of `run.failed`.
+            CancelledError: Temporal was asked to cancel the workflow; `run.cancelled` is journaled.
         """
         clock = asyncio.create_task(self._run.watch_clock())
         if run_input.carried is None:
@@ -81,7 +81,7 @@ class AgentRun:
 
     @workflow.query
     def progress(self) -> RunProgress:
-        """Where the run stands now."""
+        """The state of the run."""
         return self._run.state.progress(self._run.input)
 
     @workflow.signal
@@ -91,38 +91,38 @@ class AgentRun:
 
     @workflow.signal
     def resume(self, *payloads: object) -> None:
-        """Go on after a pause."""
+        """Continue after a pause."""
         self._take(Resume, payloads)
 
     @workflow.signal
     def redirect(self, *payloads: object) -> None:
-        """Tell the model something, at once or after this step."""
+        """Send the model a message, at once or after this step."""
         self._take(Redirect, payloads)
 
     @workflow.signal
     def cancel(self, *payloads: object) -> None:
-        """End the run; what runs is told to stop."""
+        """End the run and cancel running calls."""
         self._take(Cancel, payloads)
 
     @workflow.signal
     def decide(self, *payloads: object) -> None:
-        """Approve or deny what waits for approval."""
+        """Approve or deny a request for approval."""
         self._take(Decide, payloads)
 
     @workflow.signal
     def answer(self, *payloads: object) -> None:
-        """Answer a question that the run has asked."""
+        """Answer a question of the run."""
         self._take(Answer, payloads)
 
     def _take(self, kind: type[AnyCommand], payloads: tuple[object, ...]) -> None:
-        """Take a signal in, whatever it carries."""
+        """Receive a signal with any payload."""
         undecoded = any(isinstance(payload, RawValue) for payload in payloads)
         if undecoded and not workflow.patched(_TAKES_UNDECODED):
-            return  # dropped by the worker that met it first
+            return  # the worker that met it first has dropped it
         self._run.receive(read_command(kind, payloads))
 
     async def _loop(self) -> Ending:
-        """Steps, until something ends the run."""
+        """Take steps until the run ends."""
         run = self._run
         while True:
             ending = await self._between_steps()
@@ -143,7 +143,7 @@ class AgentRun:
                 return RunCompleted(usage=run.state.usage)
 
     async def _model_step(self) -> ModelResult | RunFailed | None:
-        """One model call; None when a command has interrupted it."""
+        """Call the model; None if a command interrupted it."""
         run, state = self._run, self._run.state
         run.steering.redirected = False
         await run.catch_up()
@@ -154,15 +154,15 @@ class AgentRun:
             self._cut_step()
             return None
         run.show(Phase.MODEL, busy=True)
-        started = run.calls.start_model(state.step)
-        told = await self._settled(started.handle)
+        started = run.dispatcher.start_model(state.step)
+        cancelled = await self._await_model(started.handle)
         if not started.handle.done():
             self._cut_step()
             return None
         try:
             result = await started.handle
         except ActivityError as error:
-            if told or run.overtaken(error):
+            if cancelled or run.is_stale(error):
                 self._cut_step()
                 return None
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
@@ -173,82 +173,82 @@ class AgentRun:
         return None if result.interrupted else result
 
     def _cut_step(self) -> None:
-        """Nothing more is written in this step; where it has no message, it gets what there is."""
+        """Close the step: no attempt may write to it, and it ends with the text so far."""
         run, step = self._run, self._run.state.step
         run.pending.seal(step_scope(run.epoch, step))
         run.pending.add(run.facts.interrupted(step))
 
-    async def _settled(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
-        """Wait for the model, and no longer than `CANCEL_BOUND` once it was told to stop.
+    async def _await_model(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
+        """Wait for the model call, and at most `CANCEL_BOUND` after cancelling it.
 
         Returns:
-            Whether it was told to stop.
+            Whether it was cancelled.
         """
         run = self._run
-        told: Alarm | None = None
-        while not handle.done() and not (told and told.rang):
-            run.note()
-            if run.stop is not Stop.NOTHING and not told:
+        stop_bound: Timer | None = None
+        while not handle.done() and not (stop_bound and stop_bound.fired):
+            run.acknowledge()
+            if run.stop is not Stop.NOTHING and not stop_bound:
                 handle.cancel()
-                told = Alarm(CANCEL_BOUND, "the model has had its time to stop")
-                run.steering.stopped.append("the model")
-            run.calls.record_soon()
-            await run.wait(partial(self._stirred, handle, told))
-        if told:
-            told.stop()
-        return told is not None
+                stop_bound = Timer(CANCEL_BOUND, "bound for the model to stop")
+                run.steering.cancelled.append("the model")
+            run.dispatcher.record_soon()
+            await run.wait(partial(self._woken, handle, stop_bound))
+        if stop_bound:
+            stop_bound.stop()
+        return stop_bound is not None
 
-    def _stirred(self, handle: workflow.ActivityHandle[ModelResult], told: Alarm | None) -> bool:
+    def _woken(self, handle: workflow.ActivityHandle[ModelResult], bound: Timer | None) -> bool:
         run = self._run
-        stops = told.rang if told else run.stop is not Stop.NOTHING
+        stops = bound.fired if bound else run.stop is not Stop.NOTHING
         return handle.done() or stops or run.steering.inbox.unread
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
-        """The tool calls of one answer, as far as the budget goes; unwanted ones end, too."""
+        """Run the tool calls of one answer if the budget allows; superseded ones end unrun."""
         await self._run.catch_up()
-        if not self._run.steering.moot:
+        if not self._run.steering.superseded:
             ending = await self._budget.afford(calls=len(calls))
             if isinstance(ending, RunFailed):
                 self._end_unrun(calls, ending.error)
                 return ending
         await ToolStep(self._run, calls).run()
         state = self._run.state
-        if self._run.steering.stop >= Stop.REDIRECT or self._run.steering.moot:
-            state.misfits = 0  # somebody has told the model something new
-        elif error := misfit(state, len(calls)):
+        if self._run.steering.stop >= Stop.REDIRECT or self._run.steering.superseded:
+            state.misfits = 0  # the model has a new message
+        elif error := count_misfits(state, len(calls)):
             state.last_error = error
             return RunFailed(error=error, usage=state.usage)
         return None
 
     def _end_unrun(self, calls: tuple[PlannedCall, ...], error: RunError) -> None:
-        """Each call gets its end although none of them begins."""
+        """End each call without starting it."""
         facts, step = self._run.facts, self._run.state.step
         self._run.pending.add(*(facts.tool_failed(call, step, error) for call in calls))
 
     async def _steer(self, *, more: bool = True, in_step: bool = False) -> Ending | None:
-        """Act on every command that has come in; while paused, wait for the next one.
+        """Act on every command in the inbox; while paused, wait for the next one.
 
         Args:
-            more: False when nothing is left to run: a pause has nothing to stop then.
+            more: False when nothing is left to run, so that a pause would have no effect.
             in_step: True when the step is not over.
         """
         run = self._run
         if not in_step:
             await run.catch_up()
         while True:
-            run.note()
+            run.acknowledge()
             ending = run.steering.act(more=more, in_step=in_step)
             if ending or not run.steering.paused:
                 return ending
             run.show(Phase.PAUSED, busy=False)
             if not in_step:
                 await self._continue_as_new()
-            run.calls.record_soon()
+            run.dispatcher.record_soon()
             await run.wait(lambda: run.steering.inbox.unread or run.was_reset)
             await run.catch_up()
 
     async def _between_steps(self) -> Ending | None:
-        """Act on what has come in and see to the budget; how the run ends, if it does."""
+        """Act on commands and check the budget; the ending, if the run ends."""
         while True:
             ending = await self._steer() or await self._budget.afford()
             if ending:
@@ -258,12 +258,12 @@ class AgentRun:
                 return None
 
     async def _continue_as_new(self) -> None:
-        """Go on in a new execution if the history has grown long and nothing is left to act on.
+        """Continue as new if the history is long and no command waits.
 
-        Where workers have builds, the new execution is of the build that new runs have.
+        With versioned workers, the new execution runs on the build that new runs get.
         """
         run = self._run
-        if not run.has_grown_long():
+        if not run.should_continue_as_new():
             return
         while not run.pending.empty:
             await run.record("journal")
@@ -275,15 +275,15 @@ class AgentRun:
             )
 
     async def _end(self, ending: Ending) -> RunResult:
-        """Refuse what is left, record the terminal fact, return or raise accordingly."""
+        """Refuse the remaining commands, record the terminal fact, then return or raise."""
         run, state = self._run, self._run.state
         await run.catch_up()
         state.phase = Phase.ENDING
-        run.note()
+        run.acknowledge()
         run.steering.refuse_rest("run-ended")
-        told: int | None = None
-        while told != run.epoch:
-            told = run.epoch
+        recorded_in: int | None = None
+        while recorded_in != run.epoch:
+            recorded_in = run.epoch
             run.pending.add(run.facts.end(state.step, ending))
             while not run.pending.empty:
                 await run.record(ending.type)

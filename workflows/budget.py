@@ -1,4 +1,4 @@
-"""The budget of a run: whether it affords the next calls, and asking a person to raise it."""
+"""The budget of a run: checks the limits, and asks a person to raise one."""
 
 from __future__ import annotations
 
@@ -13,40 +13,40 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.events import RunFailed
     from relayline.contracts.keys import budget_id
     from relayline.contracts.runs import Phase, RunError
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.facts import Ending
     from relayline.workflows.gates import Gate, Verdict
     from relayline.workflows.policy import RAISE_TIMEOUT
-    from relayline.workflows.run import RunContext
+    from relayline.workflows.run import Run
     from relayline.workflows.state import Excess, exceeded, overdue
 
 
 class Steer(Protocol):
-    """Acts on every command that has come in; while paused, waits for the next one."""
+    """Acts on every command in the inbox; while paused, waits for the next one."""
 
     def __call__(self, *, in_step: bool) -> Awaitable[Ending | None]:
-        """How the run ends, if it does."""
+        """The ending, if the run ends."""
         ...
 
 
 class Budget:
-    """The limits of one run."""
+    """Enforces the limits of one run."""
 
-    def __init__(self, context: RunContext, steer: Steer) -> None:
-        carried = context.input.carried
+    def __init__(self, run: Run, steer: Steer) -> None:
+        carried = run.input.carried
         self.times = carried.budgets if carried else 0
-        """Times that a limit was reached."""
-        self._run = context
+        """How many times a limit was reached."""
+        self._run = run
         self._steer = steer
 
     async def afford(self, *, calls: int = 0) -> Ending | None:
-        """None when the budget has room for the next calls, or a person has made room."""
+        """Wait until the budget allows the next calls; the ending if it never does."""
         run, state = self._run, self._run.state
         while excess := overdue(state.limits) if run.overdue else exceeded(state, calls=calls):
             self.times += 1
             run.pending.add(run.facts.budget(self.times, state.step, excess))
             if state.limits.on_limit == "fail":
-                return self._out_of(excess)
+                return self._exceeded(excess)
             ending = await self._ask_for(excess, in_step=bool(calls))
             ending = ending or await self._steer(in_step=bool(calls))
             if ending or (run.steering.redirected and calls):
@@ -54,58 +54,58 @@ class Budget:
         return None
 
     async def _ask_for(self, excess: Excess, *, in_step: bool) -> Ending | None:
-        """Wait until a person has raised a limit; how the run ends if nobody does.
+        """Wait until a person raises a limit; the ending if nobody does.
 
         Args:
             excess: The limit.
-            in_step: True when tool calls wait for it; after a redirect nothing waits any more.
+            in_step: True when tool calls wait for it; a redirect supersedes them.
         """
         run = self._run
         gate, expiry = self._open(excess)
         ending = None
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
-            run.calls.record_soon()
-            await run.wait(partial(self._stirred, expiry))
+            run.dispatcher.record_soon()
+            await run.wait(partial(self._woken, expiry))
             if run.was_reset:
                 await run.catch_up()
                 run.steering.gates.forget(gate)
                 expiry.stop()
                 gate, expiry = self._open(excess)
-            run.note()
-            stopper = run.steering.stopper
+            run.acknowledge()
+            stopped_by = run.steering.stopped_by
             ending = run.steering.act(in_step=in_step)
-            pointless = ending or (in_step and run.steering.redirected)
-            if not gate.verdict and (pointless or expiry.rang):
-                how = Verdict("withdrawn", stopper, workflow.now())
+            superseded = ending or (in_step and run.steering.redirected)
+            if not gate.verdict and (superseded or expiry.fired):
+                how = Verdict("withdrawn", stopped_by, workflow.now())
                 expired = Verdict("expired", "", workflow.now())
-                run.steering.close(gate, how if pointless else expired)
+                run.steering.close(gate, how if superseded else expired)
         expiry.stop()
         if gate.verdict.how == "approve":
             run.overdue = False
         elif gate.verdict.how != "withdrawn" and not ending:
-            return self._out_of(excess)
+            return self._exceeded(excess)
         return ending
 
-    def _open(self, excess: Excess) -> tuple[Gate, Alarm]:
-        """Ask for more, for as long as a person has to decide."""
+    def _open(self, excess: Excess) -> tuple[Gate, Timer]:
+        """Ask a person to raise the limit within `RAISE_TIMEOUT`."""
         run = self._run
         gate = Gate(
             budget_id(run.epoch, self.times),
             "budget",
-            f"{excess.message}; approve to go on",
+            f"{excess.message}; approve to continue",
             expires_at=workflow.now() + RAISE_TIMEOUT,
             excess=excess,
         )
         run.steering.gates.open(gate)
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
-        return gate, Alarm(RAISE_TIMEOUT, f"{gate.id} expires")
+        return gate, Timer(RAISE_TIMEOUT, f"{gate.id} expires")
 
-    def _stirred(self, expiry: Alarm) -> bool:
-        return self._run.steering.inbox.unread or expiry.rang or self._run.was_reset
+    def _woken(self, expiry: Timer) -> bool:
+        return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset
 
-    def _out_of(self, excess: Excess) -> RunFailed:
-        """How a run ends that has used up its budget."""
+    def _exceeded(self, excess: Excess) -> RunFailed:
+        """The ending of a run that has used up its budget."""
         state = self._run.state
         state.last_error = RunError(
             type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=state.step

@@ -1,24 +1,50 @@
-"""A durable timer that rings once, unless it is stopped before."""
+"""The clocks of a run: durable timers, and the time that it has worked."""
 
 from __future__ import annotations
 
 import asyncio
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from temporalio import workflow
 
 
-class Alarm:
-    """Rings after some time, also when no worker is up meanwhile."""
+class Timer:
+    """Fires once after some time unless it is stopped, even if no worker is up meanwhile."""
 
     def __init__(self, after: timedelta, summary: str) -> None:
-        self.rang = False
-        self._task = asyncio.create_task(self._ring(after, summary))
+        self.fired = False
+        self._task = asyncio.create_task(self._fire(after, summary))
 
     def stop(self) -> None:
-        """It does not ring any more."""
+        """Keep it from firing."""
         self._task.cancel()
 
-    async def _ring(self, after: timedelta, summary: str) -> None:
+    async def _fire(self, after: timedelta, summary: str) -> None:
         await workflow.sleep(after, summary=summary)
-        self.rang = True
+        self.fired = True
+
+
+class WorkClock:
+    """How long a run has worked; pauses and waits for a person do not count."""
+
+    def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
+        self._since: datetime | None = started_at
+        self._worked = timedelta(seconds=worked_s)
+
+    @property
+    def idle(self) -> bool:
+        """True while the clock is stopped."""
+        return self._since is None
+
+    def switch(self, now: datetime, *, idle: bool) -> None:
+        """Stop the clock, or start it again."""
+        if not idle:
+            self._since = self._since or now
+        elif self._since:
+            self._worked += now - self._since
+            self._since = None
+
+    def worked_s(self, now: datetime) -> float:
+        """Seconds at work so far."""
+        running = now - self._since if self._since else timedelta()
+        return (self._worked + running).total_seconds()

@@ -1,4 +1,4 @@
-"""Starts the activities of one run: with policy, summary and the facts that ride along."""
+"""Starts the activities of one run, each with its policy, summary and pending facts."""
 
 from __future__ import annotations
 
@@ -38,21 +38,21 @@ _SUMMARY_CHARS = 100
 
 
 class ModelStarted(NamedTuple):
-    """A model call under way, with what rides along."""
+    """A running model call, with the facts that it carries."""
 
     handle: workflow.ActivityHandle[ModelResult]
     cargo: Outbox
 
 
 class ToolStarted(NamedTuple):
-    """A tool call under way, with what rides along."""
+    """A running tool call, with the facts that it carries."""
 
     handle: workflow.ActivityHandle[ToolOutcome]
     cargo: Outbox
 
 
-class Calls:
-    """The activities of one run."""
+class Dispatcher:
+    """Starts the activities of one run."""
 
     def __init__(self, run_input: RunInput, facts: Facts, pending: PendingFacts) -> None:
         self._input = run_input
@@ -116,7 +116,7 @@ class Calls:
     def start_check(
         self, tool: ToolSpec, arguments: dict[str, JsonValue]
     ) -> workflow.ActivityHandle[CheckResult]:
-        """Start to check the arguments that a person gave."""
+        """Start the check of arguments that a person gave."""
         return workflow.start_activity_method(
             ToolActivities.check_arguments,
             CheckRequest(tool=tool, arguments=arguments),
@@ -126,10 +126,10 @@ class Calls:
         )
 
     async def rewind(self, key: str) -> int:
-        """Record that an operator has reset the run; the epoch that has begun.
+        """Record that an operator has reset the run; returns the new epoch.
 
-        Nothing is put into the journal meanwhile: what comes between its end, as that is read, and
-        `run.rewound` would be void, and never be told again.
+        Nothing else is recorded meanwhile: `run.rewound` would make void any fact appended between
+        the read of the journal's end and itself, and nobody would write that fact again.
         """
         self._rewinding = workflow.patched("rewinds-alone")
         if self._rewinding and self._recorder:
@@ -147,9 +147,9 @@ class Calls:
         return result.epoch
 
     def record_soon(self) -> None:
-        """Put what is not on its way to the journal on its way, without waiting for it.
+        """Start to record the facts that no activity carries yet, without waiting.
 
-        One such activity is under way at a time; what comes meanwhile goes with the next one.
+        One such activity runs at a time; facts that arrive meanwhile go with the next one.
         """
         if self._rewinding or not self._pending.fresh:
             return
@@ -167,15 +167,16 @@ class Calls:
             except exceptions.ActivityError as error:
                 if not had_ended(error):
                     raise
-                self._pending.fresh = True  # it is open again once a reset is recorded
+                self._pending.fresh = True  # the run is open again once the reset is recorded
                 if epoch == self._facts.epoch:
                     return
 
     async def record(self, summary: str) -> None:
-        """Put what waits into the journal and wait until it is there, however long that takes.
+        """Record the pending facts and wait until the journal has them, however long it takes.
 
         Raises:
-            ActivityError: the journal will never take it, as when the run has ended there.
+            ActivityError: the journal will never accept them, for example because the run has
+                ended there.
         """
         cargo = self._pending.cargo()
         await workflow.execute_activity_method(
@@ -188,21 +189,21 @@ class Calls:
         self._pending.delivered(cargo)
 
 
-def was_overtaken(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
-    """True when the call was under way before an operator reset the run.
+def is_stale(error: exceptions.ActivityError, *, was_reset: bool) -> bool:
+    """True when the call was already running before an operator reset the run.
 
-    Nobody else hears of a stale attempt: Temporal does not listen to it. Nor does anybody hear
-    that the run has ended but one that was reset after its end.
+    In a run without a reset, `stale-attempt` never reaches the workflow, because Temporal has then
+    given the call to another worker; nor does `run-ended`, because nothing runs after the end.
 
     Args:
         error: As raised by the activity's handle.
-        was_reset: True while a reset is still to be recorded.
+        was_reset: True while a reset is not yet recorded.
     """
     return _type(error) == ErrorType.STALE_ATTEMPT or (was_reset and had_ended(error))
 
 
 def had_ended(error: exceptions.ActivityError) -> bool:
-    """True when the journal had the run's terminal fact and took nothing more."""
+    """True when the journal refused because it has the run's terminal fact."""
     return _type(error) == ErrorType.RUN_ENDED
 
 
@@ -212,12 +213,12 @@ def _type(error: exceptions.ActivityError) -> str | None:
 
 
 def error_of(error: exceptions.ActivityError, step: int, fallback: ErrorType) -> RunError:
-    """What people are told of a failed call.
+    """The error of a failed call, for people.
 
     Args:
         error: As raised by the activity's handle.
-        step: Where it happened.
-        fallback: The type when the failure names none, as a timeout does.
+        step: The step of the call.
+        fallback: The type of a failure that has none, such as a timeout.
     """
     match error.cause:
         case exceptions.ApplicationError() as cause:

@@ -1,4 +1,4 @@
-"""The facts that the workflow decides, with their keys. Pure."""
+"""The facts that the workflow records, with their keys. Pure."""
 
 from __future__ import annotations
 
@@ -54,10 +54,10 @@ from relayline.contracts.keys import (
 )
 from relayline.contracts.runs import RunError, RunInput, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
-from relayline.workflows.state import Excess, more_of
+from relayline.workflows.state import Excess, suggested_limit
 
 Ending = RunCompleted | RunFailed | RunCancelled
-"""How a run ends by its own word."""
+"""The terminal facts that a run records itself."""
 
 
 class Facts:
@@ -109,7 +109,7 @@ class Facts:
         return self._command(command, command.kind.value, body, step)
 
     def still_paused(self, step: int) -> NewEvent:
-        """`run.paused`, told anew after a reset: what was told before may be void."""
+        """`run.paused`, repeated after a reset because the earlier one may be void."""
         return NewEvent(key=paused_key(self.epoch), body=RunPaused(), step=step)
 
     def message(self, command: Redirect) -> NewEvent:
@@ -118,7 +118,7 @@ class Facts:
         return self._command(command, "message", body)
 
     def interrupted(self, step: int) -> NewEvent:
-        """`message.interrupted`; whoever appends it fills in the text that was streamed."""
+        """`message.interrupted`; the activity that appends it adds the streamed text."""
         return NewEvent(
             key=message_key(self.epoch, step), body=MessageInterrupted(text=""), step=step
         )
@@ -133,8 +133,8 @@ class Facts:
     ) -> NewEvent:
         """`approval.requested` or `input.requested` of a tool call.
 
-        The model's arguments, and the question in them, are filled in from the journal by whoever
-        appends the fact: they never pass through the workflow.
+        The activity that appends the fact adds the model's arguments, and the question in them,
+        from the journal: they never pass through the workflow.
         """
         body: EventBody
         if gate.kind == "approval":
@@ -149,7 +149,7 @@ class Facts:
             body = InputRequested(
                 request_id=gate.id,
                 question="" if gate.kind == "question" else gate.what,
-                schema=_answers(gate),
+                schema=_answer_schema(gate),
                 expires_at=gate.expires_at,
                 call_id=call.call_id,
                 tool=call.name,
@@ -157,8 +157,8 @@ class Facts:
         return NewEvent(key=requested_key(gate.id), body=body, step=step)
 
     def raise_requested(self, gate: Gate, step: int, excess: Excess) -> NewEvent:
-        """`approval.requested` of a higher limit."""
-        raise_to = more_of(excess)
+        """`approval.requested` for a higher limit."""
+        raise_to = suggested_limit(excess)
         arguments: dict[str, JsonValue] = {
             "limit": excess.limit,
             "used": excess.used,
@@ -202,19 +202,19 @@ class Facts:
         return NewEvent(key=budget_key(self.epoch, number), body=body, step=step)
 
     def tool_failed(self, call: PlannedCall, step: int, error: RunError) -> NewEvent:
-        """`tool.failed`, the end of the call; changes nothing if the call's end stands already."""
+        """`tool.failed`, the end of the call; without effect if the journal has another end."""
         body = ToolFailed(
             call_id=call.call_id, name=call.name, error=error.message, error_type=error.type
         )
         return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
 
     def tool_answered(self, call: PlannedCall, step: int, output: str) -> NewEvent:
-        """`tool.completed` with what a person said."""
+        """`tool.completed` with a person's answer."""
         body = ToolCompleted(call_id=call.call_id, name=call.name, output=output)
         return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
 
     def tool_stopped(self, call: PlannedCall, step: int, at: datetime | None) -> NewEvent:
-        """`tool.cancelled`, or `tool.abandoned` where it did not stop (`at` is None)."""
+        """`tool.cancelled`, or `tool.abandoned` if it did not stop (`at` is None)."""
         body: EventBody = (
             ToolCancelled(call_id=call.call_id, name=call.name, acked_at=at)
             if at
@@ -232,8 +232,8 @@ class Facts:
         return NewEvent(key=effect_key(self.epoch, command.command_id, kind), body=body, step=step)
 
 
-def _answers(gate: Gate) -> dict[str, JsonValue] | None:
-    """JSON Schema of the answers that a question takes, None for any text."""
+def _answer_schema(gate: Gate) -> dict[str, JsonValue] | None:
+    """JSON Schema of the valid answers to a question, None for any text."""
     if gate.kind == "outcome":
         return OUTCOME_SCHEMA
     return {"type": "string", "enum": list(gate.choices)} if gate.choices else None

@@ -1,4 +1,4 @@
-"""What a run waits for from people: open approvals and questions, and how each ended. Pure."""
+"""Gates: approvals and questions that a run waits for, and how each was closed. Pure."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ OUTCOME_SCHEMA: dict[str, JsonValue] = {
     "type": "string",
     "pattern": r"^\s*(happened\b|run it\s*$|did not happen, run it\s*$|stop\s*$)",
 }
-"""JSON Schema of the answers to the question what became of an unsafe tool."""
+"""JSON Schema of the answers to the question about the outcome of an unsafe tool."""
 RAISE_PARAMETERS: dict[str, JsonValue] = {
     "type": "object",
     "properties": {"raise_to": {"type": "number"}},
     "required": ["raise_to"],
 }
-"""JSON Schema of the arguments that go with the approval of a higher limit."""
+"""JSON Schema of the arguments of an approval that raises a limit."""
 _PAST = {
     "approve": "approved",
     "deny": "denied",
@@ -38,15 +38,15 @@ _PAST = {
 
 
 class Verdict(NamedTuple):
-    """How an approval or a question ended."""
+    """How an approval or a question was closed."""
 
     how: How
     by: str
     at: datetime
     text: str = ""
-    """The answer, or the note that goes with a decision."""
+    """The answer, or the note of a decision."""
     arguments: dict[str, JsonValue] | None = None
-    """Those given in place of the model's."""
+    """Arguments that replace the model's."""
 
     def __str__(self) -> str:
         by = f" by {self.by}" if self.by else ""
@@ -55,7 +55,7 @@ class Verdict(NamedTuple):
 
 @dataclass
 class Gate:
-    """Something that a person has to decide or to answer before a call goes on."""
+    """A decision or an answer that a call, or the budget, waits for."""
 
     id: str
     kind: Literal["approval", "outcome", "question", "budget"]
@@ -63,16 +63,16 @@ class Gate:
     """One line for people."""
     expires_at: datetime | None = None
     choices: tuple[str, ...] = ()
-    """The only answers that a question takes; empty: any."""
+    """The only valid answers to a question; empty: any text."""
     excess: Excess | None = None
-    """Of a budget: the limit that an approval raises."""
+    """For a budget: the limit that an approval raises."""
     checking: Decide | None = None
-    """The approval whose new arguments are being checked right now."""
+    """The decision whose edited arguments are being checked."""
     verdict: Verdict | None = None
 
     @property
     def waiting(self) -> Waiting:
-        """As progress and memo show it."""
+        """The gate in progress and memo."""
         approval = self.kind in {"approval", "budget"}
         return Waiting(kind="approval" if approval else "input", id=self.id, what=self.what)
 
@@ -84,21 +84,21 @@ class Gates:
         self._gates: dict[str, Gate] = {}
 
     def open(self, gate: Gate) -> Gate:
-        """Wait for a person."""
+        """Add an open gate."""
         self._gates[gate.id] = gate
         return gate
 
     def forget(self, gate: Gate) -> None:
-        """It is asked anew, under another id."""
+        """Remove a gate that is opened again under another id."""
         del self._gates[gate.id]
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:
-        """What is open, oldest first."""
+        """The open gates, oldest first."""
         return tuple(gate.waiting for gate in self._gates.values() if gate.verdict is None)
 
     def for_decision(self, command: Decide) -> Gate | str:
-        """The open approval that the command is about, or why there is none."""
+        """The open approval that the command decides, or why it can't."""
         gate = self._gates.get(command.approval_id)
         if gate is None or gate.kind not in {"approval", "budget"}:
             return f"approval_id: this run has no approval {command.approval_id[:100]!r}"
@@ -123,14 +123,14 @@ class Gates:
 
 
 class Outcome(NamedTuple):
-    """What a person says became of an unsafe tool."""
+    """What a person says about the outcome of an unsafe tool."""
 
     what: Literal["happened", "run", "stop"]
     result: str = ""
 
 
 def outcome(text: str) -> Outcome | None:
-    """The answer `happened: <result>`, `run it` or `stop`; None if it is none of them."""
+    """Parse the answer `happened: <result>`, `run it` or `stop`; None for any other text."""
     match = _OUTCOME.fullmatch(text)
     if match is None:
         return None
@@ -141,6 +141,6 @@ def outcome(text: str) -> Outcome | None:
 
 
 def decided(command: Decide, at: datetime) -> Verdict:
-    """The verdict that the command means."""
+    """The verdict of a decision."""
     how: How = "approve" if command.decision == Decision.APPROVE else "deny"
     return Verdict(how, command.by, at, command.note, command.arguments)

@@ -1,4 +1,4 @@
-"""The workflow of one round of housekeeping; a Temporal Schedule starts it every few seconds."""
+"""The workflow of one housekeeping round; a Temporal Schedule starts it every few seconds."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ with workflow.unsafe.imports_passed_through():
 
 @workflow.defn
 class Housekeeping:
-    """One round: both parts side by side, so that trouble with one does not hold up the other."""
+    """One round: both parts run concurrently, so that a problem in one does not delay the other."""
 
     @workflow.run
     async def run(self, request: HousekeepingRequest) -> HousekeepingResult:
-        """Do the round.
+        """Run one round.
 
         Raises:
-            ActivityError: a part was tried in vain for `policy.HOUSEKEEPING_BOUND`; the next round
-                tries again.
+            ActivityError: a part failed for `policy.HOUSEKEEPING_BOUND`; the next round retries
+                it.
         """
         parts = await asyncio.gather(
             *(

@@ -1,4 +1,4 @@
-"""Facts that the workflow decided and that no activity has confirmed yet. Pure."""
+"""Facts of the workflow that no activity has confirmed yet. Pure."""
 
 from __future__ import annotations
 
@@ -6,20 +6,20 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.keys import OF_COMMANDS
+from relayline.contracts.keys import COMMAND_PREFIX
 
 MAX_CARGO_BYTES = 512 * 1024
-"""Of the facts that one activity carries; Temporal takes 2 MiB of arguments."""
+"""The most facts that one activity carries; Temporal allows 2 MiB of arguments."""
 MAX_KNOWN = 100
-"""Keys that are remembered for the case that an operator resets the run."""
+"""Keys to remember in case an operator resets the run."""
 MAX_CARGOES_BYTES = 1024 * 1024
-"""Of what activities carry that start together; Temporal takes 4 MiB at a time."""
+"""The most that activities started together carry; Temporal allows 4 MiB per request."""
 
 
 class PendingFacts:
-    """Facts and seals wait here until an activity that carried them has returned.
+    """Facts and seals that wait until an activity that carried them has returned.
 
-    Carrying one twice is harmless: every fact has a key, and a seal stays shut.
+    It is harmless to carry one twice: every fact has a key, and seals are idempotent.
     """
 
     def __init__(self) -> None:
@@ -28,16 +28,16 @@ class PendingFacts:
         self._seals: dict[str, None] = {}
         self._carried: set[str] = set()
         self.known: deque[str] = deque(maxlen=MAX_KNOWN)
-        """Keys of the newest facts that activities were given, or are to write.
+        """Keys of the newest facts that activities carry or will write.
 
-        Without those of commands, which are the same in every epoch: where Temporal gives a run
-        that was reset a command once more, they would tell of what was reset.
+        Keys of commands are left out because they are the same in every epoch: Temporal repeats
+        signals after a reset, so such a key could belong to a fact that the reset made void.
         """
         self.fresh = False
-        """True while something waits that no activity has been given yet."""
+        """True while something waits that no activity carries yet."""
 
     def add(self, *facts: NewEvent) -> None:
-        """Facts to be shown after those already here; a key that is here stays as it is."""
+        """Add facts after the pending ones; a key that is already pending is ignored."""
         for fact in facts:
             if fact.key is None:
                 raise ValueError(f"a fact needs a key: {fact!r}")
@@ -47,23 +47,23 @@ class PendingFacts:
                 self.fresh = True
 
     def seal(self, scope: str) -> None:
-        """No attempt may write under `scope` any more."""
+        """Close a fence scope: no attempt may write under it any more."""
         self._seals[scope] = None
         self.fresh = True
 
     def cargo(self) -> Outbox:
-        """What waits, for the next activity to carry; the oldest part of it if it is too much."""
+        """The pending facts and seals for the next activity, up to `MAX_CARGO_BYTES`."""
         sums = dict(zip(self._facts, accumulate(self._sizes.values()), strict=True))
         first = next(iter(sums), None)
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
         fresh = (key for key in keys if key not in self._carried)
-        self.known.extend(key for key in fresh if not key.startswith(OF_COMMANDS))
+        self.known.extend(key for key in fresh if not key.startswith(COMMAND_PREFIX))
         self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 
     def delivered(self, cargo: Outbox) -> None:
-        """An activity that carried `cargo` returned: that much is in the journal."""
+        """Remove `cargo`, because the activity that carried it has returned."""
         for fact in cargo.facts:
             self._facts.pop(fact.key or "", None)
             self._sizes.pop(fact.key or "", None)
@@ -71,17 +71,17 @@ class PendingFacts:
         for scope in cargo.seals:
             self._seals.pop(scope, None)
 
-    def too_much(self, carriers: int = 1) -> bool:
-        """Whether that many activities, started together, can't each carry all that waits."""
+    def overflows(self, carriers: int = 1) -> bool:
+        """True when `carriers` activities, started together, can't each carry everything."""
         size = sum(self._sizes.values())
         if carriers > 1:
             return size * carriers > MAX_CARGOES_BYTES
         return len(self._facts) > 1 and size > MAX_CARGO_BYTES
 
     def rename(self, before: str, after: str) -> None:
-        """Let the keys that begin with `before` begin with `after`, where no activity has them.
+        """Replace the key prefix `before` with `after` in facts that no activity carries.
 
-        Those that an activity was to write keep theirs: it may have written them.
+        Facts that an activity carried or was to write keep their keys: it may have written them.
         """
         fresh = [key for key in self._facts if key not in {*self._carried, *self.known}]
         for key in [key for key in fresh if key.startswith(before)]:

@@ -1,8 +1,8 @@
-"""Timeouts and retry policies per kind of activity: the only place they are written.
+"""Timeouts and retry policies of all activities.
 
-Attempts are not bounded here. What may fail for good (a provider, a tool) counts its own failures
-in the journal, says itself how long to wait, and gives up by itself; what is nobody's fault (a
-killed worker) is tried soon, until it works or the run's wall clock ends it.
+Attempts are not bounded here. Model and tool calls count their own failures in the journal, choose
+their own backoff and give up by themselves. These policies cover infrastructure failures (a killed
+worker) and retry soon, until the call succeeds or the run's time is up.
 """
 
 from __future__ import annotations
@@ -15,20 +15,20 @@ from relayline.contracts.errors import NON_RETRYABLE
 from relayline.contracts.runs import ToolSpec
 
 HEARTBEAT_TIMEOUT = timedelta(seconds=2.5)
-"""A worker that says nothing for that long has lost its calls to another."""
+"""After so long without a heartbeat, Temporal gives the call to another worker."""
 MODEL_TIMEOUT = timedelta(minutes=30)
 """The longest model call."""
 RECORD_TIMEOUT = timedelta(seconds=15)
 TOOL_MARGIN = timedelta(seconds=30)
-"""On top of a tool's own `timeout_s`: time to stop it and to write down what became of it."""
+"""Added to a tool's own `timeout_s`: time to stop it and to record the outcome."""
 CANCEL_BOUND = timedelta(seconds=12)
-"""How long a call may take to stop; then the run goes on without it."""
+"""How long a cancelled call may take to stop; then the run continues without it."""
 RAISE_TIMEOUT = timedelta(days=1)
-"""How long a person has to raise a limit that was reached."""
+"""How long a person has to raise a limit."""
 HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)
-"""One attempt of a part of a round of housekeeping."""
+"""The longest attempt of one part of a housekeeping round."""
 HOUSEKEEPING_BOUND = timedelta(minutes=5)
-"""All attempts of it; less than a round may take, see `relayline/contracts/housekeeping.py`."""
+"""The longest that all attempts together may take; less than `ROUND_BOUND`."""
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 
@@ -37,7 +37,7 @@ CALL_RETRY = RetryPolicy(
     maximum_interval=timedelta(seconds=1),
     non_retryable_error_types=_FINAL,
 )
-"""For a worker that dies again and again: with `HEARTBEAT_TIMEOUT` each time within 5 s."""
+"""Even if workers die repeatedly, each retry starts within 5 s, `HEARTBEAT_TIMEOUT` included."""
 RECORD_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     maximum_interval=timedelta(seconds=5),
@@ -46,5 +46,5 @@ RECORD_RETRY = RetryPolicy(
 
 
 def tool_timeout(tool: ToolSpec | None) -> timedelta:
-    """How long one attempt of this tool's activity may take."""
+    """The longest that one attempt of this tool's activity may take."""
     return TOOL_MARGIN + timedelta(seconds=tool.timeout_s if tool else 0)

@@ -1,4 +1,4 @@
-"""What the parts of one run share: its state, its commands, and how it waits."""
+"""One run: the state, the commands and the one way to wait that its parts share."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ with workflow.unsafe.imports_passed_through():
         MAX_ID_CHARS,
         AnyCommand,
         Cancel,
-        made_up_id,
+        generated_id,
     )
     from relayline.contracts.envelope import storable
     from relayline.contracts.errors import ErrorType
-    from relayline.contracts.keys import of_epoch, rewound_key
+    from relayline.contracts.keys import epoch_prefix, rewound_key
     from relayline.contracts.runs import (
         MEMO_REQUEST,
         Carried,
@@ -29,23 +29,24 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
-    from relayline.workflows.dispatch import Calls, error_of, had_ended, was_overtaken
+    from relayline.workflows.clock import WorkClock
+    from relayline.workflows.dispatch import Dispatcher, error_of, had_ended, is_stale
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
     from relayline.workflows.outbox import PendingFacts
-    from relayline.workflows.state import WorkClock, state_of
+    from relayline.workflows.state import state_of
     from relayline.workflows.steering import Steering
-    from relayline.workflows.visibility import Shown
+    from relayline.workflows.visibility import Visibility
 
 BY_TEMPORAL = "temporal"
-"""Who sent a cancel that came as Temporal's own cancel request."""
+"""The sender of a cancel that came as Temporal's own cancel request."""
 _REASON_CHARS = 1000
-"""Of a cancel request: it is never refused for its length."""
+"""A longer reason of a cancel request is cut, because the request must not be refused."""
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
 
 
-class RunContext:
-    """One run, for the steps that it takes."""
+class Run:
+    """One run, as its steps see it."""
 
     def __init__(self, run_input: RunInput) -> None:
         now = workflow.now()
@@ -54,16 +55,16 @@ class RunContext:
         self.state = state_of(run_input, now)
         self.pending = PendingFacts()
         self.facts = Facts(carried.epoch if carried else 0)
-        self.calls = Calls(run_input, self.facts, self.pending)
+        self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
         self.steering = Steering(self.state, self.pending, self.facts)
         self.overdue = False
-        """True once the wall clock has run out."""
+        """True once `max_wall_s` is used up."""
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
-        self._shown = Shown(self.state, untouched=carried is None)
+        self._visibility = Visibility(self.state, untouched=carried is None)
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
         self._resets = self._caught_up = 0
-        self._asked_of_length = 0
+        self._length_checks = 0
         workflow.register_random_seed_callback(self._was_reset)
         if carried:
             self.steering.paused = carried.paused
@@ -71,50 +72,50 @@ class RunContext:
             self.pending.known.extend(carried.known)
 
     def begin(self) -> None:
-        """Say that the run has begun, and with what; a later execution of it does not."""
+        """Record the start and the input; only the first execution of a run does so."""
         asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
         submitted_at = asked.created_at if asked else None
         self.pending.add(*self.facts.begin(self.input, submitted_at))
 
     @property
     def epoch(self) -> int:
-        """0, and another one after each time that an operator has reset the run."""
+        """0 at first; each reset by an operator begins a new epoch."""
         return self.facts.epoch
 
     def _was_reset(self, _: int) -> None:
-        """Temporal gives a new seed where a history that was reset goes on."""
+        """Temporal sets a new random seed when the workflow continues after a reset."""
         self._resets += 1
 
     @property
     def was_reset(self) -> bool:
-        """True from an operator's reset on, until that is recorded."""
+        """True after an operator's reset, until the journal has it."""
         return self._caught_up < self._resets
 
-    def overtaken(self, error: ActivityError) -> bool:
-        """True when what has failed was under way before an operator reset the run."""
-        return was_overtaken(error, was_reset=self.was_reset)
+    def is_stale(self, error: ActivityError) -> bool:
+        """True when the failed call was already running before an operator reset the run."""
+        return is_stale(error, was_reset=self.was_reset)
 
     async def catch_up(self) -> None:
-        """After a reset, have it recorded before anything new begins, and begin a new epoch.
+        """After a reset, record it before anything new starts, and begin a new epoch.
 
         Raises:
-            ApplicationError: that can't be done, as when the journal has the run's events no more;
-                the run is failed then, by Temporal's word alone.
+            ApplicationError: the journal can't record it, for example because the run's events
+                are past retention. The run then fails in Temporal, without a terminal fact.
         """
         while self.was_reset:
             resets = self._resets
             key = rewound_key(workflow.info().run_id, resets)
-            rewinding = asyncio.create_task(self.calls.rewind(key))
+            rewinding = asyncio.create_task(self.dispatcher.rewind(key))
             await self.wait(rewinding.done)
             epoch = self._rewound(rewinding)
-            self.pending.rename(of_epoch(self.epoch), of_epoch(epoch))
+            self.pending.rename(epoch_prefix(self.epoch), epoch_prefix(epoch))
             self.facts.epoch = epoch
             self._caught_up = resets
             if self.steering.paused:
                 self.pending.add(self.facts.still_paused(self.state.step))
 
     def _rewound(self, rewinding: asyncio.Task[int]) -> int:
-        """The epoch that has begun."""
+        """The new epoch."""
         try:
             return rewinding.result()
         except ActivityError as error:
@@ -125,26 +126,25 @@ class RunContext:
 
     @property
     def stop(self) -> Stop:
-        """How much of what runs has to stop now."""
+        """How much of the running work must stop now."""
         out_of_time = self.overdue and self.state.limits.on_limit == "fail"
         return Stop.CANCEL if out_of_time else self.steering.stop
 
-    def has_grown_long(self) -> bool:
-        """Whether the history is so long that the run had better go on in a new execution.
+    def should_continue_as_new(self) -> bool:
+        """True when the run should continue as new because its history is long.
 
-        Temporal's suggestion is no fact: a task that was given out once more, because its worker
-        died, comes without one, and is then written into the history with one. So what was done at
-        a suggestion is asked of the history, by a patch of its own for each time.
+        Temporal's suggestion is not deterministic: a retried task can come without it although the
+        history then records one. So a patch marker for each check records the decision.
         """
         info = workflow.info()
-        self._asked_of_length += 1
+        self._length_checks += 1
         if info.get_current_history_length() >= self.input.history_bound:
             return True
         suggested = info.is_continue_as_new_suggested()
-        return suggested and workflow.patched(f"suggested-{self._asked_of_length}")
+        return suggested and workflow.patched(f"suggested-{self._length_checks}")
 
     def carried(self, budgets: int) -> Carried:
-        """What the run takes along into a new execution."""
+        """What the run keeps when it continues as new."""
         state = self.state
         return Carried(
             started_at=state.started_at,
@@ -165,28 +165,28 @@ class RunContext:
         )
 
     def receive(self, command: AnyCommand) -> None:
-        """Take a command in; one without a usable id gets one."""
+        """Receive a command; one without a valid id gets one."""
         given = command.command_id
         if not 0 < len(given) <= MAX_ID_CHARS:
             made_up = f"cmd_{workflow.uuid4().hex}"
             command = command.model_copy(update={"command_id": made_up})
         elif not storable(given):
-            command = command.model_copy(update={"command_id": made_up_id(given)})
+            command = command.model_copy(update={"command_id": generated_id(given)})
         if len(command.by) > MAX_BY_CHARS:
             command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
         self.steering.inbox.put(command)
 
-    def note(self) -> None:
-        """Acknowledge the commands that have come in."""
-        self.steering.note(workflow.now())
+    def acknowledge(self) -> None:
+        """Acknowledge the commands that have arrived."""
+        self.steering.acknowledge(workflow.now())
 
     def show(self, phase: Phase, *, busy: bool) -> None:
-        """Let people see where the run stands.
+        """Update the status that people see.
 
         Args:
-            phase: What it is doing.
-            busy: True while a call runs; otherwise the wall clock stands still for as long as the
-                run is paused or waits.
+            phase: What the run is doing.
+            busy: True while a call runs. Otherwise the work clock stops while the run is paused
+                or waits for a person.
         """
         waiting = self.steering.gates.waiting
         if waiting and not any(item in self._announced for item in waiting):
@@ -197,15 +197,15 @@ class RunContext:
         status = RunStatus.WAITING if waiting else RunStatus.RUNNING
         if paused:
             status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
-        self._clock.turn(workflow.now(), idle=bool(waiting) and not busy)
-        self._shown.update(status, phase, *waiting)
+        self._clock.switch(workflow.now(), idle=bool(waiting) and not busy)
+        self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:
-        """Let people see that the run has ended."""
-        self._shown.update(status, Phase.ENDED)
+        """Show that the run has ended."""
+        self._visibility.update(status, Phase.ENDED)
 
     async def watch_clock(self) -> None:
-        """The one timer of a run that nobody has to wait for."""
+        """Set `overdue` when the run has worked for `max_wall_s`."""
         while True:
             now = workflow.now()
             left_s = self.state.limits.max_wall_s - self._clock.worked_s(now)
@@ -217,17 +217,17 @@ class RunContext:
                 await workflow.wait_condition(lambda: not self.overdue)
 
     async def make_room(self, carriers: int = 1) -> None:
-        """Record until that many activities, started together, can each carry all that waits."""
-        while self.pending.too_much(carriers):
+        """Record facts until each of `carriers` activities can carry the rest together."""
+        while self.pending.overflows(carriers):
             await self.record("journal")
 
     async def record(self, summary: str) -> None:
-        """Put what waits into the journal and wait until it is there, however long that takes.
+        """Record the pending facts and wait until the journal has them, however long it takes.
 
-        Where the run had ended before it was reset, the reset is recorded instead; what waits is
-        then still to be put there.
+        If the run had ended before a reset, this records the reset instead; the facts stay
+        pending.
         """
-        recording = asyncio.create_task(self.calls.record(summary))
+        recording = asyncio.create_task(self.dispatcher.record(summary))
         await self.wait(recording.done)
         try:
             await recording
@@ -237,10 +237,10 @@ class RunContext:
             await self.catch_up()
 
     async def wait(self, condition: Callable[[], bool]) -> None:
-        """Wait for a condition; a cancel request from Temporal is a command.
+        """Wait for a condition; a cancel request from Temporal becomes a command.
 
-        The condition is looked at once more after such a request, when whatever came with it has
-        been taken in: a call whose result is here already must not be cancelled any more.
+        After such a request the condition is checked again, once everything that arrived with the
+        request is in: a call whose result is already here must not be cancelled.
         """
         waiting = not condition()
         while waiting:

@@ -1,4 +1,4 @@
-"""Runs workflow code as Temporal's SDK does, and never ahead of the history."""
+"""Runs workflow code in the SDK's sandbox, and never ahead of the history."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ _AHEAD = "a query came with events that no workflow task has taken up yet"
 
 
 class Runner(SandboxedWorkflowRunner):
-    """The SDK's sandbox, but that the workflow's own package is not imported anew for each run.
+    """The SDK's sandbox, without a new import of the workflow package for each run.
 
-    That would be 2 to 3 ms of the time to the first delta. The sandbox's rules are kept by the
-    tests, which replay every history in the full sandbox.
+    That import takes 2 to 3 ms of the time to the first delta. Tests replay every history in the
+    full sandbox, so its rules still hold.
     """
 
     def __init__(self) -> None:
@@ -22,21 +22,21 @@ class Runner(SandboxedWorkflowRunner):
         super().__init__(restrictions=default.with_passthrough_modules("relayline.workflows"))
 
     def create_instance(self, det: WorkflowInstanceDetails) -> WorkflowInstance:
-        """One run's code."""
+        """Create the code of one run."""
         instance = super().create_instance(det)
-        _keep_behind_the_history(instance)
+        _refuse_to_run_ahead(instance)
         return instance
 
 
-def _keep_behind_the_history(instance: WorkflowInstance) -> None:
-    """Fail what a query would have the code do that no workflow task has asked for.
+def _refuse_to_run_ahead(instance: WorkflowInstance) -> None:
+    """Fail activations of a query that would run code ahead of the workflow tasks.
 
-    A worker that does not know a run, and is asked a query of it just after a signal came or an
-    activity ended, is given these events, too. Temporal's core (1.35) has the code act on them at
-    once, and on what comes until the next workflow task apart from that. A replay has it act on all
-    of it together: it may do something else, and the run is stuck. Such events come with the time
-    of the last workflow task, and with more history than it had. Failed, the query is answered by
-    an error, and the next task begins with a replay.
+    When a worker without the run in its cache gets a query just after a signal or an activity
+    result, Temporal's core (1.35) sends it these events, too, and the code acts on them before any
+    workflow task has them. Events until the next task then come separately. A replay delivers them
+    all together, may decide otherwise, and the run is stuck. Such an activation has the time of the
+    last workflow task but a longer history. Failing it answers the query with an error, and the
+    next task starts with a replay.
     """
     activate = instance.activate
     before_ns, known = -1, 0

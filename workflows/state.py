@@ -1,4 +1,4 @@
-"""Where a run stands: what the `progress` query and the memo are made from. Pure."""
+"""The state of a run, for the `progress` query, the memo and the limits. Pure."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import json
 import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from pydantic import JsonValue, ValidationError
 
@@ -25,9 +25,9 @@ from relayline.contracts.runs import (
 
 MAX_SHOWN_TOOLS = 16
 MAX_MISFIT_STEPS = 5
-"""Steps in a row in which no call could run as the model had asked for it; then the run ends."""
+"""The run fails after so many steps in a row in which no call could run."""
 MISFITS = frozenset({ErrorType.BAD_ARGUMENTS, ErrorType.UNKNOWN_TOOL})
-"""How calls fail that could not run as the model had asked for them."""
+"""Errors of calls that could not run because the model asked for them wrongly."""
 
 
 @dataclass
@@ -36,7 +36,7 @@ class RunState:
 
     started_at: datetime
     limits: Limits
-    """As they are now: an approval may have raised them."""
+    """The current limits: an approval may have raised them."""
     status: RunStatus = RunStatus.QUEUED
     phase: Phase = Phase.STARTING
     step: int = 0
@@ -48,12 +48,12 @@ class RunState:
     preview: str = ""
     """The beginning of the newest answer."""
     misfits: int = 0
-    """Calls of this step that have failed with one of `MISFITS`."""
+    """Calls of this step that failed with one of `MISFITS`."""
     misfit_steps: int = 0
-    """Steps in a row, up to the newest that is over, of whose calls each was a misfit."""
+    """The latest steps in a row in which every call was a misfit."""
 
     def progress(self, run_input: RunInput) -> RunProgress:
-        """The answer of the query."""
+        """The answer to the `progress` query."""
         agent = run_input.agent
         return RunProgress(
             run_id=run_input.run_id,
@@ -72,7 +72,7 @@ class RunState:
         )
 
     def memo(self) -> RunMemo:
-        """What readers see when no worker is up."""
+        """The memo, which readers see when no worker is up."""
         return RunMemo(
             status=self.status,
             step=self.step,
@@ -85,7 +85,7 @@ class RunState:
         """Markdown for the Temporal Web UI.
 
         Args:
-            execution: What tells `temporal workflow signal` which execution is meant.
+            execution: The options of `temporal workflow signal` that name the execution.
         """
         lines = [f"**{self.status.value}** · step {self.step} · {self.phase.value}"]
         for item in self.waiting_for:
@@ -102,7 +102,7 @@ class RunState:
 
 
 def state_of(run_input: RunInput, now: datetime) -> RunState:
-    """Where a run stands at the start of an execution: its first, or one that it goes on in."""
+    """The state at the start of an execution, the first one or one continued as new."""
     carried = run_input.carried
     if carried is None:
         return RunState(started_at=now, limits=run_input.agent.limits)
@@ -119,7 +119,7 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
 
 
 def signal_line(execution: str, waiting: Waiting) -> str:
-    """The command line, for a POSIX shell, that gives a run what it waits for."""
+    """A command line for a POSIX shell that sends the run what it waits for."""
     signals: dict[str, tuple[str, dict[str, str | None]]] = {
         "resume": ("resume", {}),
         "approval": ("decide", {"approval_id": waiting.id, "decision": "approve"}),
@@ -130,35 +130,9 @@ def signal_line(execution: str, waiting: Waiting) -> str:
     return f"temporal workflow signal {execution} --name {name} --input {payload}"
 
 
-class WorkClock:
-    """How long a run has been at work; while it waits for a person it is not."""
-
-    def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
-        self._since: datetime | None = started_at
-        self._worked = timedelta(seconds=worked_s)
-
-    @property
-    def idle(self) -> bool:
-        """True while the clock stands still."""
-        return self._since is None
-
-    def turn(self, now: datetime, *, idle: bool) -> None:
-        """Stop the clock or let it go on."""
-        if not idle:
-            self._since = self._since or now
-        elif self._since:
-            self._worked += now - self._since
-            self._since = None
-
-    def worked_s(self, now: datetime) -> float:
-        """Seconds at work so far."""
-        running = now - self._since if self._since else timedelta()
-        return (self._worked + running).total_seconds()
-
-
 @dataclass(frozen=True)
 class Excess:
-    """A limit that was reached."""
+    """A limit that the run has reached."""
 
     limit: str
     used: float
@@ -171,11 +145,11 @@ class Excess:
 
 
 def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
-    """The first limit that stands in the way of the next calls.
+    """The first limit that does not allow the next calls, None if all do.
 
     Args:
-        state: Where the run stands, and its budget.
-        calls: Tool calls about to start; 0 when a model call is.
+        state: The state of the run, with its limits.
+        calls: Number of tool calls about to start; 0 for a model call.
     """
     limits = state.limits
     if calls:
@@ -189,15 +163,15 @@ def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
     return None
 
 
-def misfit(state: RunState, calls: int) -> RunError | None:
-    """Count a step that is over, by its `misfits`.
+def count_misfits(state: RunState, calls: int) -> RunError | None:
+    """Count a finished step in which every call was a misfit, and reset `misfits`.
 
     Args:
-        state: Where the run stands.
-        calls: The tool calls of the step.
+        state: The state of the run.
+        calls: Number of tool calls of the step.
 
     Returns:
-        Why the run is to end; None if it may go on.
+        Why the run must fail; None if it may continue.
     """
     state.misfit_steps = state.misfit_steps + 1 if state.misfits == calls else 0
     state.misfits = 0
@@ -205,31 +179,31 @@ def misfit(state: RunState, calls: int) -> RunError | None:
         return None
     message = (
         f"no tool call of the last {state.misfit_steps} steps could run as the model asked for it: "
-        "no such tool, or arguments that do not fit"
+        "unknown tools or invalid arguments"
     )
     return RunError(type=ErrorType.MALFORMED_CALLS, message=message, step=state.step)
 
 
 def overdue(limits: Limits) -> Excess:
-    """The wall clock ran out."""
+    """The excess of a run that has worked for `max_wall_s`."""
     return Excess("max_wall_s", limits.max_wall_s, limits.max_wall_s)
 
 
-def more_of(excess: Excess) -> float:
-    """The limit that a person is offered: twice what it was, or enough to go on with."""
+def suggested_limit(excess: Excess) -> float:
+    """The limit to offer to a person: twice the old one, or more if the run already used more."""
     double = 2 * excess.allowed
     return double if double > excess.used else excess.used + max(excess.allowed, 1)
 
 
 def raised(limits: Limits, excess: Excess, arguments: Mapping[str, JsonValue]) -> Limits | str:
-    """The limits with the one that was reached raised to `arguments["raise_to"]`.
+    """The limits, with the reached one raised to `arguments["raise_to"]`.
 
     Returns:
         The new limits, or what is wrong with the arguments.
     """
     wanted = arguments.get("raise_to")
     if isinstance(wanted, bool) or not isinstance(wanted, int | float) or wanted <= excess.allowed:
-        return f"arguments.raise_to: is to be a number above {excess.allowed:g}"
+        return f"arguments.raise_to: must be a number above {excess.allowed:g}"
     try:
         return Limits.model_validate({**limits.model_dump(), excess.limit: wanted})
     except ValidationError as error:

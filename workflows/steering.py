@@ -1,4 +1,4 @@
-"""What each command comes to: its receipt, its outcome, what it changes. Pure."""
+"""Acts on commands: the receipt, the outcome and the effect of each. Pure."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ from relayline.workflows.facts import Facts
 from relayline.workflows.gates import Gate, Gates, Verdict, decided
 from relayline.workflows.inbox import Inbox, Stop
 from relayline.workflows.outbox import PendingFacts
-from relayline.workflows.state import Excess, RunState, more_of, raised
+from relayline.workflows.state import Excess, RunState, raised, suggested_limit
 
 
 class Steering:
     """Acts on the commands of one run.
 
-    Each command gets `command.accepted` as soon as it is seen and then one outcome: decisions and
-    answers at once, the others where the run can act on them.
+    Each command gets `command.accepted` when it is read, and later one outcome: decisions and
+    answers at once, the others when the run can act on them.
     """
 
     def __init__(self, state: RunState, pending: PendingFacts, facts: Facts) -> None:
@@ -38,40 +38,40 @@ class Steering:
         self.ending: RunCancelled | None = None
         """Set when a command has ended the run."""
         self.redirected = False
-        """Set when a redirect has given the model something new to answer."""
-        self.stopped: list[str] = []
-        """What was told to stop since the last command that wanted it."""
-        self.let_finish: list[str] = []
-        """What was let finish since then, because its effects are unsafe."""
+        """Set when a redirect has added a message for the model."""
+        self.cancelled: list[str] = []
+        """Names of calls cancelled since the last command was applied."""
+        self.finishing: list[str] = []
+        """Names of unsafe calls that were allowed to finish since then."""
         self._state = state
         self._pending = pending
         self._facts = facts
 
     @property
     def stop(self) -> Stop:
-        """How much of what runs has to stop."""
+        """How much of the running work must stop."""
         return Stop.CANCEL if self.ending else self.inbox.stop
 
     @property
-    def stopper(self) -> str:
-        """Who wants what has not begun to end; empty when nobody said so."""
+    def stopped_by(self) -> str:
+        """Who sent the command that withdraws calls not yet started; empty if nobody did."""
         if self.ending:
             return self.ending.by or ""
-        wants = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopper
-        return wants.by if wants else ""
+        command = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
+        return command.by if command else ""
 
     @property
-    def moot(self) -> bool:
-        """True when a command has made the calls that have not begun pointless."""
+    def superseded(self) -> bool:
+        """True when a command has superseded the calls that have not started."""
         return self.redirected or self.ending is not None
 
     @property
-    def holds(self) -> bool:
-        """True when no further call may begin for now."""
+    def held(self) -> bool:
+        """True when the run is paused or about to be: no further call may start."""
         return self.inbox.pauses(paused=self.paused)
 
-    def note(self, now: datetime) -> None:
-        """Acknowledge what has come in; settle at once what waits for nothing."""
+    def acknowledge(self, now: datetime) -> None:
+        """Acknowledge new commands; settle decisions, answers and invalid commands at once."""
         while command := self.inbox.read():
             self._pending.add(self._facts.accepted(command))
             if problem := complaint(command):
@@ -84,10 +84,10 @@ class Steering:
                 self.inbox.keep(command)
 
     def act(self, *, more: bool = True, in_step: bool = False) -> RunCancelled | None:
-        """Act on what waits, oldest first, where nothing runs; how the run ends if it does.
+        """Act on pending commands, oldest first, while nothing runs; the ending, if any.
 
         Args:
-            more: False when nothing is left to run: then a pause has nothing to stop.
+            more: False when nothing is left to run, so that a pause would have no effect.
             in_step: True when the step is not over.
         """
         more = more or self.redirected or self.inbox.redirects
@@ -106,20 +106,20 @@ class Steering:
         return self.ending
 
     def refuse_rest(self, reason: str) -> None:
-        """Refuse whatever is left."""
+        """Refuse all remaining commands."""
         while command := self.inbox.take():
             self.refuse(command, reason)
 
     def close(self, gate: Gate, verdict: Verdict) -> None:
-        """End an approval or a question."""
-        overtaken, gate.checking = gate.checking, None
+        """Close an approval or a question."""
+        superseded, gate.checking = gate.checking, None
         gate.verdict = verdict
         self._pending.add(self._facts.resolved(gate, verdict))
-        if overtaken:
-            self.refuse(overtaken, f"{gate.id} was {verdict}")
+        if superseded:
+            self.refuse(superseded, f"{gate.id} was {verdict}")
 
     def decide(self, gate: Gate, command: Decide, now: datetime) -> None:
-        """Close an approval as the command says."""
+        """Close an approval with the command's decision."""
         verdict = decided(command, now)
         gate.checking = None
         self.close(gate, verdict)
@@ -127,17 +127,17 @@ class Steering:
         self.apply(command, f"{verdict.how}: {gate.what}{changed}")
 
     def apply(self, command: AnyCommand, what: str) -> None:
-        """The command took effect."""
+        """Record that the command took effect."""
         self._pending.add(self._facts.applied(command, self._state.step, what))
 
     def refuse(self, command: AnyCommand, reason: str) -> None:
-        """The command took no effect."""
+        """Record that the command took no effect, and why."""
         self._pending.add(self._facts.refused(command, self._state.step, reason))
 
-    def lets_finish(self, what: str) -> None:
-        """Something goes on although a command would have it stop; said when that is applied."""
-        if what not in self.let_finish:
-            self.let_finish.append(what)
+    def let_finish(self, what: str) -> None:
+        """Note a call that keeps running despite a command; the outcome mentions it."""
+        if what not in self.finishing:
+            self.finishing.append(what)
 
     def stop_run(self, by: str, reason: str) -> None:
         """End the run as `cancelled`."""
@@ -156,7 +156,7 @@ class Steering:
 
     def _raise(self, gate: Gate, excess: Excess, command: Decide, now: datetime) -> None:
         """Approve a higher limit."""
-        wanted = command.arguments or {"raise_to": more_of(excess)}
+        wanted = command.arguments or {"raise_to": suggested_limit(excess)}
         limits = raised(self._state.limits, excess, wanted)
         if isinstance(limits, str):
             self.refuse(command, limits)
@@ -173,12 +173,12 @@ class Steering:
         self.apply(command, f"answered: {gate.what}")
 
     def _cancel(self, command: Cancel) -> None:
-        self.apply(command, f"the run is cancelled{self._told()}")
+        self.apply(command, f"the run is cancelled{self._stopped_clause()}")
         self.stop_run(command.by, command.reason)
 
     def _redirect(self, command: Redirect) -> None:
         kept = "; the run stays paused" if self.paused else ""
-        self.apply(command, f"the next model call has the message{self._told()}{kept}")
+        self.apply(command, f"the next model call has the message{self._stopped_clause()}{kept}")
         self._pending.add(self._facts.message(command))
         self.redirected = True
 
@@ -190,13 +190,13 @@ class Steering:
             self.refuse(command, "run-ending: nothing is left to pause")
         else:
             self.paused = pause
-            what = f"stopped before the next call{self._told()}" if pause else "went on"
+            what = f"stopped before the next call{self._stopped_clause()}" if pause else "continued"
             self.apply(command, what)
             self._pending.add(self._facts.switched(command, self._state.step))
 
-    def _told(self) -> str:
-        """`; told to stop: …; let finish: …`, said once."""
-        parts = {"told to stop": self.stopped, "let finish": self.let_finish}
-        said = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
-        self.stopped, self.let_finish = [], []
-        return "".join(said)
+    def _stopped_clause(self) -> str:
+        """`; cancelled: …; allowed to finish: …`, each name once."""
+        parts = {"cancelled": self.cancelled, "allowed to finish": self.finishing}
+        clauses = [f"; {what}: {', '.join(names)}" for what, names in parts.items() if names]
+        self.cancelled, self.finishing = [], []
+        return "".join(clauses)

@@ -1,4 +1,4 @@
-"""What Temporal itself shows of a run: memo, search attribute, details in the Web UI."""
+"""The run in Temporal itself: memo, search attribute, details in the Web UI."""
 
 from __future__ import annotations
 
@@ -20,15 +20,15 @@ with workflow.unsafe.imports_passed_through():
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 
 
-class Shown:
-    """Keeps memo and search attribute in step with the state; one event each, only on change."""
+class Visibility:
+    """Copies the state to the memo and the search attribute; each change costs one event."""
 
     def __init__(self, state: RunState, *, untouched: bool) -> None:
-        """A run's memo, as this execution finds it.
+        """Start with the memo as this execution finds it.
 
         Args:
-            state: Of the run.
-            untouched: False when an earlier execution of the run may have set it.
+            state: The state of the run.
+            untouched: False when an earlier execution of the run may have set the memo.
         """
         self._state = state
         self._memo = RunMemo()
@@ -37,7 +37,7 @@ class Shown:
         self._execution = f"--namespace {info.namespace} --workflow-id {info.workflow_id}"
 
     def update(self, status: RunStatus, phase: Phase, *waiting: Waiting) -> None:
-        """Set what people see, everywhere they see it."""
+        """Set status, phase and waiting items, and show them."""
         state = self._state
         state.status, state.phase, state.waiting_for = status, phase, waiting
         memo = state.memo()

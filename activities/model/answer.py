@@ -1,4 +1,4 @@
-"""One answer of a model, as it comes in and as it is kept."""
+"""One answer of a model: as it is streamed, and as it is journaled."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from relayline.activities.model.port import (
     ReasoningPart,
     TextPart,
 )
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.catalog.schema import mismatch, needs_approval
 from relayline.contracts.calls import (
     MAX_CALLS_PER_STEP,
@@ -43,41 +43,41 @@ from relayline.contracts.runs import AgentSpec, ToolSpec
 NAME_CHARS = 64
 CALL_PREVIEW_CHARS = 120
 MAX_ANSWER_BYTES = 1024 * 1024
-"""Of the text of one answer, and of its reasoning; UTF-8."""
+"""Limit for the text of one answer, and for its reasoning; UTF-8."""
 MAX_QUESTIONS_BYTES = 6 * 1024
-"""Of what the workflow is told of all questions in one answer, as JSON."""
+"""Limit for the questions of one answer in the workflow's history, as JSON."""
 
 
 class Audience(Protocol):
-    """Is shown an answer as it comes."""
+    """Receives an answer while it is streamed."""
 
     async def put(self, kind: Kind, text: str) -> None:
-        """Take the next piece."""
+        """Receive the next piece."""
         ...
 
 
 @dataclass
 class Answer:
-    """What a provider has streamed so far."""
+    """The answer that a provider has streamed so far."""
 
     texts: list[str] = field(default_factory=list)
     calls: list[CallPart] = field(default_factory=list)
     finish: FinishPart | None = None
     sizes: dict[Kind, int] = field(default_factory=lambda: {"text": 0, "reasoning": 0})
-    """Bytes so far."""
+    """Bytes received so far."""
 
     async def receive(self, provider: ModelProvider, prompt: Prompt, audience: Audience) -> None:
-        """Read the whole answer and show its text and reasoning as they come.
+        """Read the whole answer and pass its text and reasoning on.
 
-        An answer longer than `MAX_ANSWER_BYTES` is cut there and its provider is read no further:
-        it ends with `length`, without tool calls, and its tokens are a guess.
+        An answer longer than `MAX_ANSWER_BYTES` is cut, and the provider is closed: the answer ends
+        with `length`, has no tool calls, and its tokens are estimated.
 
         Raises:
-            ProviderError: as the provider says; or the answer has no end, which a retry may help;
-                or it was withheld, which a retry can't help.
-            EmptyAnswer: there is nothing in it.
-            UnknownModel: as the provider says.
-            BadScript: as the provider says.
+            ProviderError: raised by the provider; or the answer has no end (a retry may help), or
+                the provider withheld it (a retry can't help).
+            EmptyAnswer: the answer is empty.
+            UnknownModel: raised by the provider.
+            BadScript: raised by the provider.
         """
         async with aclosing(provider.stream(prompt)) as parts:
             async for part in parts:
@@ -93,7 +93,7 @@ class Answer:
         raise EmptyAnswer(f"{prompt.model} gave an empty answer ({self.finish.reason})")
 
     async def _take(self, part: ModelPart, audience: Audience) -> bool:
-        """Keep and show a part; False if there is no room for all of it."""
+        """Store a part and pass it on; False if it exceeds the limit."""
         match part:
             case TextPart(text=text):
                 fitting = self._fitting("text", text)
@@ -113,29 +113,29 @@ class Answer:
         return True
 
     def _fitting(self, kind: Kind, text: str) -> str:
-        """As much of the text as there is room for."""
+        """The beginning of the text that fits into the limit."""
         data = text.encode()
         room = MAX_ANSWER_BYTES - self.sizes[kind]
         self.sizes[kind] += len(data)
         return text if len(data) <= room else data[:room].decode("utf-8", "ignore")
 
     def _cut(self) -> None:
-        """End an answer that is too long."""
+        """End an answer that exceeds the limit."""
         self.calls.clear()
         tokens = sum(self.sizes.values()) // BYTES_PER_TOKEN
         self.finish = FinishPart("length", Usage(output_tokens=tokens))
 
     async def completed(self, step: int) -> MessageCompleted:
-        """The whole answer.
+        """The whole answer as an event.
 
-        Calls past `MAX_CALLS_PER_STEP` are left out, as if the model had never asked for them: it
-        sees in the transcript which ones were run, and may ask for the others in its next step.
-        Arguments that are too large are replaced as `arguments.bounded` has it.
+        Calls beyond `MAX_CALLS_PER_STEP` are left out: the model sees in the transcript which ones
+        ran, and may repeat the others in its next step. `arguments.bounded` replaces arguments
+        that are too large.
         """
         if self.finish is None:
             raise ValueError("the answer is not complete")
         work = partial(self._completed, step, self.finish)
-        return await aside(work, (call.arguments for call in self.calls))
+        return await in_thread(work, (call.arguments for call in self.calls))
 
     def _completed(self, step: int, finish: FinishPart) -> MessageCompleted:
         calls = self.calls[:MAX_CALLS_PER_STEP]
@@ -155,7 +155,7 @@ class Answer:
         )
 
     def interrupted(self) -> MessageInterrupted:
-        """The text so far; calls that it asked for are dropped, they will not run."""
+        """The text so far, without the tool calls, which will not run."""
         text = "".join(self.texts)
         return (
             MessageInterrupted(text=text, usage=self.finish.usage)
@@ -167,15 +167,16 @@ class Answer:
 async def model_result(
     body: MessageCompleted | MessageInterrupted, agent: AgentSpec
 ) -> ModelResult:
-    """What the workflow has to know of a message: at most 32 KiB of JSON, whatever its size."""
-    return await aside(partial(_result, body, agent), (call.arguments for call in body.tool_calls))
+    """What the workflow needs to know about a message: at most 32 KiB of JSON."""
+    work = partial(_result, body, agent)
+    return await in_thread(work, (call.arguments for call in body.tool_calls))
 
 
 def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
     calls = (planned(call, agent.tool(call.name)) for call in body.tool_calls)
     return ModelResult(
         finish_reason=body.finish_reason,
-        calls=tuple(_with_small_questions(calls)),
+        calls=tuple(_bounded_questions(calls)),
         usage=body.usage,
         preview=preview(body.text),
         interrupted=isinstance(body, MessageInterrupted),
@@ -183,10 +184,9 @@ def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> Mo
 
 
 def planned(call: ToolCall, tool: ToolSpec | None) -> PlannedCall:
-    """A call as the workflow sees it: what a person has to do for it first is decided here.
+    """The call for the workflow; decides whether it needs an approval or asks a question.
 
-    Arguments that do not fit, or that nothing could take, need nobody: the call fails before
-    anything runs.
+    A call with invalid or unusable arguments needs no person: it fails before anything runs.
     """
     plan = PlannedCall(call_id=call.call_id, name=call.name, preview=call_preview(call.arguments))
     if tool is None or unusable(call.arguments) or mismatch(tool.parameters, call.arguments):
@@ -202,8 +202,8 @@ def planned(call: ToolCall, tool: ToolSpec | None) -> PlannedCall:
     return plan.model_copy(update={"question": question, "preview": asked})
 
 
-def _with_small_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
-    """The calls; a question for which there is no room is none, and the model is told so."""
+def _bounded_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
+    """The calls, without questions beyond `MAX_QUESTIONS_BYTES`; those calls then fail."""
     room = MAX_QUESTIONS_BYTES
     for call in calls:
         size = len(call.question.model_dump_json().encode()) if call.question else 0
@@ -225,5 +225,5 @@ def _shown(value: JsonValue) -> str:
 
 
 def _tool_name(name: str) -> str:
-    """The name in the form that every provider accepts when it is told of the call later."""
+    """The name with only characters that every provider accepts in a transcript."""
     return re.sub(r"[^a-zA-Z0-9_-]", "_", name)[:NAME_CHARS] or "_"

@@ -12,8 +12,8 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.activities.attempt import (
     Attempt,
+    attempt_behind,
     backoff_s,
-    behind,
     cancelled_by_run,
     heartbeats,
     uninterrupted,
@@ -45,15 +45,15 @@ from relayline.journal.port import Journal
 from relayline.projections.valid import counting, superseded_attempts
 
 MAX_FAILURES = 6
-"""Failures of the provider, of the kind that a retry may help, after which a call gives up."""
+"""A call gives up after so many retryable failures of the provider."""
 MAX_EMPTY_ANSWERS = 3
-"""Empty answers after which a call gives up: a model that has nothing to say seldom finds words."""
+"""A call gives up after so many empty answers; more retries seldom help."""
 MAX_RETRY_AFTER_S = 3600.0
-"""The longest wait that a provider is granted."""
+"""The longest `Retry-After` of a provider that a call respects."""
 MAX_SUMMARY_FAILURES = 3
-"""Failures of the provider in one step after which a context is compacted without a summary."""
+"""After so many failures of the provider in one step, a context is compacted without a summary."""
 CLOSE_BOUND_S = 2.0
-"""How long a provider's stream may take to close when the run is cancelled."""
+"""How long a provider's stream may take to close."""
 MESSAGE_CHARS = 1000
 
 
@@ -66,22 +66,21 @@ class ModelActivities:
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
-        """Ask the model for its next message, and journal it as it comes and as a whole.
+        """Ask the model for its next message, and journal the deltas and the whole message.
 
-        A message that is in the journal already is returned and never paid for again. A transcript
-        over the bound of the agent's policy is compacted first (see `window.py`). Cancelled
-        by the run, `message.interrupted` with the text so far is journaled; stopped for any other
-        reason (a worker that shuts down, a lost heartbeat), nothing more is written and the next
-        attempt starts over, marking what this one streamed as superseded.
+        A message that is already in the journal is returned, and never paid for again. A context
+        over the bound of the agent's policy is compacted first (see `window.py`). If the run
+        cancels the call, the journal gets `message.interrupted` with the text so far. If the call
+        ends for another reason (the worker shuts down, a heartbeat is lost), the journal gets
+        nothing more; the next attempt supersedes the deltas of this one and starts over.
 
         Raises:
-            ApplicationError: `unknown-model`, `bad-script`, `model-refused` at once, the sixth
-                failure of the provider (`model-unavailable`) and the third empty answer
-                (`empty-answer`) are final; earlier ones of the last two kinds are tried again.
-                `journal-incomplete`, final: the step before has no message.
-                `attempt-behind`: Temporal counts attempts anew, the next may be ahead.
-                The journal's errors are as in `Attempt`.
-            CancelledError: the run or the worker stopped the call.
+            ApplicationError: `unknown-model`, `bad-script` and `model-refused` are final;
+                `model-unavailable` is final at the sixth failure of the provider, `empty-answer` at
+                the third empty answer, and earlier ones are retried. `journal-incomplete`, final:
+                the previous step has no message. `attempt-behind`: Temporal counts attempts from 1
+                again; a later one may be ahead. The journal's errors are as in `Attempt`.
+            CancelledError: the run or the worker cancelled the call.
         """
         async with heartbeats():
             scope = step_scope(request.epoch, request.step)
@@ -89,9 +88,9 @@ class ModelActivities:
             key = message_key(request.epoch, request.step)
             first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
-            if answered := await _answered(key, facts):
+            if answered := await _recorded_message(key, facts):
                 return await model_result(answered, request.agent)
-            _check_whole(request.step, facts)
+            _check_previous_step(request.step, facts)
             if not first:
                 await _supersede(attempt, request, facts)
             return await _Call(attempt, request, facts).run(self._providers)
@@ -112,12 +111,12 @@ class _Call:
         self._writer = DeltaWriter(attempt, request.step)
 
     async def run(self, providers: Callable[[str], ModelProvider]) -> ModelResult:
-        """Stream the answer into the journal, and end it there in one of three ways."""
+        """Stream the answer into the journal; complete it, interrupt it, or record the failure."""
         reading = asyncio.create_task(self._read(providers))
         try:
             await asyncio.wait({reading, self._writer.task}, return_when=asyncio.FIRST_COMPLETED)
             if not reading.done():
-                await self._writer.task  # it ended first: the journal has refused a delta
+                await self._writer.task  # it ended first, because the journal refused a delta
             if error := reading.exception():
                 await self._fail(error)
             return await uninterrupted(self._complete())
@@ -133,11 +132,11 @@ class _Call:
         agent = self._request.agent
         provider = providers(agent.model)
         failures = len(_failures(self._facts, self._request.step))
-        patient = failures + 1 < MAX_SUMMARY_FAILURES
+        may_retry = failures + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
-            messages=await self._context.messages(provider, patient=patient),
+            messages=await self._context.messages(provider, may_retry=may_retry),
             tools=agent.tools,
             attempt=self._attempt.number,
         )
@@ -149,14 +148,14 @@ class _Call:
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
             )
         body = await self._answer.completed(self._request.step)
-        body = body.model_copy(update={"usage": body.usage + self._context.owed})
+        body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
         return await model_result(body, self._request.agent)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
-        """Journal the text so far, if the run has stopped the call and nothing else has.
+        """Journal the text so far if the run itself has cancelled the call.
 
-        If it can't be done, the step is sealed later.
+        If the journal refuses, the run closes the step later.
         """
         await _stop(reading)
         if not await cancelled_by_run():
@@ -168,9 +167,9 @@ class _Call:
             activity.logger.warning("interrupted text not journaled", extra={"reason": error.type})
 
     async def _fail(self, error: BaseException) -> NoReturn:
-        """Journal the failure if the call is tried again, and tell Temporal which it is."""
+        """Journal the failure if the call will be retried, and raise it for Temporal."""
         if isinstance(error, ApplicationError):
-            raise error  # the journal's, about a compaction
+            raise error  # an error of the journal during a compaction
         kind, final, message = _classified(error)
         kinds = [*_failures(self._facts, self._request.step), kind]
         failures = len(kinds)
@@ -178,7 +177,7 @@ class _Call:
         if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
             final, message = True, f"{message}, {empty} times"
         elif not final and failures >= MAX_FAILURES:
-            final, message = True, f"the provider failed {failures} times, at last: {message}"
+            final, message = True, f"the provider failed {failures} times, most recently: {message}"
         message = preview(message, MESSAGE_CHARS)
         wait_s = _wait_s(error, failures)
         failed = AttemptFailed(
@@ -193,7 +192,7 @@ class _Call:
             non_retryable=final,
             next_retry_delay=timedelta(seconds=wait_s),
             category=ApplicationErrorCategory.BENIGN,
-        ).with_traceback(error.__traceback__) from None  # causes would show what was cut out
+        ).with_traceback(error.__traceback__) from None  # the cause may contain redacted text
 
     @property
     def _message_key(self) -> str:
@@ -203,8 +202,8 @@ class _Call:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
 
 
-def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
-    """The step before has left its message; else the model would be told a story with a hole.
+def _check_previous_step(step: int, facts: Sequence[StoredEvent]) -> None:
+    """Check that the previous step has a message; otherwise the transcript would have a gap.
 
     Raises:
         ApplicationError: `journal-incomplete`: the journal is older than the run.
@@ -212,7 +211,7 @@ def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
     kinds = {"message.completed", "message.interrupted"}
     if step > 1 and not any(fact.step == step - 1 and fact.type in kinds for fact in facts):
         raise ApplicationError(
-            f"the journal has no message of step {step - 1}, which this run has had: was the "
+            f"the journal has no message of step {step - 1}, which this run has taken: was the "
             "journal restored from an older backup than Temporal's?",
             type=ErrorType.JOURNAL_INCOMPLETE,
             non_retryable=True,
@@ -220,32 +219,32 @@ def _check_whole(step: int, facts: Sequence[StoredEvent]) -> None:
 
 
 async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
-    """Void what earlier attempts streamed; the fence is up, so they add nothing more.
+    """Supersede the deltas of earlier attempts; the fence keeps them from adding more.
 
     Raises:
-        ApplicationError: `attempt-behind`: there was an attempt of this number, which may still
-            write; Temporal tries again.
+        ApplicationError: `attempt-behind`: another attempt with this number may still write;
+            Temporal retries.
     """
     scope = step_scope(request.epoch, request.step)
     first = next((fact.seq for fact in facts if fact.step == request.step), 1)
     events = await attempt.read_all(first - 1, facts=False)
     of_step = [event for event in events if event.step == request.step]
     if attempt.number == 1 or any(event.attempt == attempt.number for event in of_step):
-        raise behind(f"attempt {attempt.number} of step {request.step} has begun before")
+        raise attempt_behind(f"attempt {attempt.number} of step {request.step} has started before")
     void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
     if void:
         await attempt.append(*void)
 
 
 def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
-    """The type of each failure of earlier attempts."""
+    """The error types of failed earlier attempts."""
     failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
     bodies = (fact.body() for fact in failed)
     return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
 
 
 def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
-    """The type of a failure, whether it is final, and what people are told."""
+    """The type of a failure, whether it is final, and the message for people."""
     match error:
         case UnknownModel():
             return ErrorType.UNKNOWN_MODEL, True, str(error)
@@ -258,28 +257,28 @@ def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
             kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE
             return kind, refused, str(error)
         case _:
-            # Unforeseen, but counted: nobody pays for the same answer without end. The text of
-            # the error is left out, because nobody has looked it over for secrets.
+            # An unexpected error counts as a failure, so that nobody pays for the same answer
+            # without end. Its text is left out, because it may contain secrets.
             what = f"the answer could not be read: {type(error).__name__}"
             return ErrorType.MODEL_UNAVAILABLE, False, what
 
 
 def _wait_s(error: BaseException, failures: int) -> float:
-    """Seconds to wait before the next attempt: as the provider asked, else longer each time."""
+    """Seconds until the next attempt: as the provider asks, otherwise exponential backoff."""
     wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
     return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 async def _stop(reading: asyncio.Task[None]) -> None:
-    """Close the provider's stream, and give it a moment for that."""
+    """Close the provider's stream; waits at most `CLOSE_BOUND_S`."""
     reading.cancel()
     await asyncio.wait({reading}, timeout=CLOSE_BOUND_S)
     if reading.done() and not reading.cancelled() and (error := reading.exception()):
         activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
 
 
-async def _answered(
+async def _recorded_message(
     key: str, facts: Sequence[StoredEvent]
 ) -> MessageCompleted | MessageInterrupted | None:
-    """The message that ended this step, if an earlier attempt got that far."""
+    """The message that an earlier attempt has recorded, None if there is none."""
     return await message_in(next((fact for fact in reversed(facts) if fact.key == key), None))

@@ -1,4 +1,4 @@
-"""Which part of a context that has grown too long is left out. Pure."""
+"""Decides which part of a long context to leave out. Pure."""
 
 from __future__ import annotations
 
@@ -11,60 +11,64 @@ from relayline.contracts.messages import AssistantMessage, Message, ToolMessage
 from relayline.projections.transcript import Turn, flat
 
 _TOKENS_PER_MESSAGE = 4
-"""For its role and its bounds; a guess."""
+"""An estimate for the role and the delimiters of a message."""
 _PLACE_TOKENS = 24
-"""Of what stands in place of what is left out, besides the summary; at most."""
+"""An upper bound for the message that replaces what is left out, without the summary."""
 
 
 class Cut(NamedTuple):
-    """A context in three parts, each in order."""
+    """A context in three parts, each in its original order."""
 
     kept: tuple[Turn, ...]
-    """Messages of people from before the tail."""
+    """User messages from before the tail that stay."""
     left_out: tuple[Turn, ...]
-    """What stands in place of earlier ones that are left out may be among them."""
+    """Turns to leave out; the replacement of an earlier compaction may be among them."""
     tail: tuple[Turn, ...]
-    """Everything from there on, never empty."""
+    """All turns from here on; never empty."""
 
 
-def cut(said: Sequence[Turn], policy: KeepLast | Summarise) -> Cut | None:
-    """What to leave out, None if nothing.
+def cut(turns: Sequence[Turn], policy: KeepLast | Summarise) -> Cut | None:
+    """Decide what to leave out; None if nothing.
 
-    These always stay: the first and the newest message of a person and every one that the newest
-    whole answer may not have taken into account; that answer with the results of its calls, which
-    the model has not seen; and all that came after it. Before that answer, the newest turns stay
-    for which there is room within `keep_tokens`. A turn stays or goes as a whole, so a call and
-    its result are never parted.
+    These turns always stay: the first and the newest user message, and every user message that the
+    newest whole answer may not have taken into account; that answer with the results of its calls,
+    which the model has not seen; and everything after it. Of the earlier turns, the newest stay as
+    long as they fit into `keep_tokens`. A turn stays or goes as a whole, so a call and its result
+    stay together.
 
-    Nothing goes where that would be less than what may come in its place.
+    Nothing is left out if the replacement could be larger.
 
     Args:
-        said: What the model is told now.
+        turns: The context that the model sees now.
         policy: The bounds.
     """
-    sizes = [estimated_tokens(turn.messages) for turn in said]
+    sizes = [estimated_tokens(turn.messages) for turn in turns]
     if sum(sizes) <= policy.over_tokens:
         return None
-    start = max((index for index, turn in enumerate(said) if turn.answers), default=0)
-    pinned = _pinned(said, said[start].told_to)
+    start = max((index for index, turn in enumerate(turns) if turn.answers), default=0)
+    pinned = _pinned(turns, turns[start].told_to)
     reserve = _PLACE_TOKENS + (policy.summary_tokens if isinstance(policy, Summarise) else 0)
     room = policy.keep_tokens - reserve - sum(sizes[start:])
-    room -= sum(size for turn, size in zip(said[:start], sizes, strict=False) if turn.seq in pinned)
-    while start and said[start - 1].seq:
-        cost = 0 if said[start - 1].seq in pinned else sizes[start - 1]
+    room -= sum(
+        size for turn, size in zip(turns[:start], sizes, strict=False) if turn.seq in pinned
+    )
+    while start and turns[start - 1].seq:
+        cost = 0 if turns[start - 1].seq in pinned else sizes[start - 1]
         if cost > max(room, 0):
             break
         room -= cost
         start -= 1
-    left_out = tuple(turn for turn in said[:start] if turn.seq not in pinned)
+    left_out = tuple(turn for turn in turns[:start] if turn.seq not in pinned)
     fresh = estimated_tokens(flat(turn for turn in left_out if turn.seq))
     if fresh < reserve:
         return None
-    return Cut(tuple(it for it in said[:start] if it.seq in pinned), left_out, tuple(said[start:]))
+    return Cut(
+        tuple(it for it in turns[:start] if it.seq in pinned), left_out, tuple(turns[start:])
+    )
 
 
 def estimated_tokens(messages: Iterable[Message]) -> int:
-    """A guess from the bytes, rounded up; the same for the same messages on every machine."""
+    """An estimate from the number of bytes, rounded up; deterministic."""
     return sum(
         _TOKENS_PER_MESSAGE
         - (-len(_content(message).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
@@ -83,7 +87,7 @@ def _content(message: Message) -> str:
             return message.text
 
 
-def _pinned(said: Sequence[Turn], told_to: int) -> frozenset[int]:
-    """`seq` of the messages of people that stay."""
-    users = [turn.seq for turn in said if turn.by_user]
+def _pinned(turns: Sequence[Turn], told_to: int) -> frozenset[int]:
+    """`seq` of the user messages that stay."""
+    users = [turn.seq for turn in turns if turn.by_user]
     return frozenset({*users[:1], *users[-1:], *(seq for seq in users if seq > told_to)})

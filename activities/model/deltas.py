@@ -1,4 +1,4 @@
-"""Writes deltas to the journal: the first at once, later ones gathered for a moment."""
+"""Writes deltas to the journal: the first at once, later ones in small batches."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from relayline.contracts.events import MessageDelta, ReasoningDelta
 HOLD_S = 0.025
 """The longest that a delta waits for others."""
 HOLD_BYTES = 2048
-"""That much text, UTF-8, waits no longer."""
+"""This much waiting text, in UTF-8, is written at once."""
 MAX_WAITING_BYTES = 64 * 1024
-"""With that much text waiting for a slow journal, the provider is read no further."""
+"""With this much text waiting for a slow journal, reading the provider pauses."""
 MAX_DELTA_CHARS = 16 * 1024
-"""A longer text becomes several deltas."""
+"""A longer text is split into several deltas."""
 
 Kind = Literal["text", "reasoning"]
 
@@ -30,13 +30,13 @@ class _Piece(NamedTuple):
 
 
 class DeltaWriter:
-    """Takes pieces of an answer and appends them to the journal, from a task of its own.
+    """Buffers pieces of an answer and appends them to the journal, in a task of its own.
 
-    A delta that comes when nothing was written for `hold_s` is written at once. Others wait
-    until `hold_s` after the last write began, until `HOLD_BYTES` have come, or until the kind
-    changes. Order is kept, nothing is lost or doubled: the texts written, put together, are the
-    texts given, up to the first failed append. A journal that has crashed and lost deltas has
-    failed, too: the rest would be shown without them, and the next attempt streams all of it.
+    A piece is written at once if there was no write for `hold_s`. Otherwise it waits until `hold_s`
+    after the start of the last write, until `HOLD_BYTES` are waiting, or until the kind changes.
+    Order is kept and nothing is lost or duplicated: the written texts, joined, are the given texts
+    up to the first failed append. If the journal has crashed and lost deltas, the writer fails,
+    too, so that the next attempt streams the whole answer.
     """
 
     def __init__(self, attempt: Attempt, step: int, *, hold_s: float = HOLD_S) -> None:
@@ -55,12 +55,12 @@ class DeltaWriter:
         """`seq` of the newest delta."""
         self.task = asyncio.create_task(self._write())
         """Ends after `close`, or earlier with the error of the append that failed."""
-        self.task.add_done_callback(_retrieve)
+        self.task.add_done_callback(_consume_error)
 
     async def put(self, kind: Kind, text: str) -> None:
-        """Take the next piece; waits only while `MAX_WAITING_BYTES` are not yet written.
+        """Add the next piece; waits only while `MAX_WAITING_BYTES` are not yet written.
 
-        After a failed append this waits for ever: watch `task`, too.
+        After a failed append this never returns: watch `task`, too.
         """
         if not text:
             return
@@ -76,11 +76,11 @@ class DeltaWriter:
             self._enough.set()
         if self._waiting_bytes >= MAX_WAITING_BYTES:
             self._room.clear()
-        await asyncio.sleep(0)  # a provider that never waits must not keep the writer from running
+        await asyncio.sleep(0)  # let the writer run even if the provider never waits
         await self._room.wait()
 
     async def close(self, *facts: NewEvent) -> None:
-        """Write what waits and then the facts, in one append, and stop.
+        """Write the waiting pieces and then the facts in one append, and stop.
 
         Raises:
             ApplicationError: an append failed; see `Attempt`.
@@ -92,7 +92,7 @@ class DeltaWriter:
         await asyncio.shield(self.task)
 
     def abort(self) -> None:
-        """Stop without writing what waits; after `close` it changes nothing."""
+        """Stop without writing the waiting pieces; no effect after `close`."""
         self.task.cancel()
 
     async def _write(self) -> None:
@@ -110,22 +110,22 @@ class DeltaWriter:
             await self._attempt.append(*events)
 
     async def _append(self, deltas: list[NewEvent]) -> None:
-        """Append more of the answer.
+        """Append deltas.
 
         Raises:
-            ApplicationError: as in `Attempt`; `journal-unavailable` also when these have numbers
-                that earlier ones had, which are lost.
+            ApplicationError: as in `Attempt`; also `journal-unavailable` if the journal reuses
+                numbers of earlier deltas, which it has lost.
         """
         placed = await self._attempt.append(*deltas)
         if placed[0].seq <= self._newest:
             raise ApplicationError(
-                f"the journal has lost deltas: event {placed[0].seq} was one already",
+                f"the journal has lost deltas: it has reused number {placed[0].seq}",
                 type=ErrorType.JOURNAL_UNAVAILABLE,
             )
         self._newest = placed[-1].seq
 
     async def _gather(self, hold_s: float) -> None:
-        """Wait for more, but no longer than that."""
+        """Wait until it is enough to write, at most `hold_s`."""
         try:
             async with asyncio.timeout(hold_s):
                 await self._enough.wait()
@@ -133,7 +133,7 @@ class DeltaWriter:
             return
 
     def _take(self) -> list[NewEvent]:
-        """Everything that waits, one event for each piece, or more for a long one."""
+        """Remove the waiting pieces; one event per piece, or several for a long one."""
         pieces, self._waiting, self._waiting_bytes = self._waiting, [], 0
         self._some.clear()
         self._enough.clear()
@@ -150,7 +150,7 @@ class DeltaWriter:
         return NewEvent(body=body, step=self._step, attempt=self._attempt.number)
 
 
-def _retrieve(task: asyncio.Task[None]) -> None:
-    """Take note of the error, which may come when nobody waits for this task any more."""
+def _consume_error(task: asyncio.Task[None]) -> None:
+    """Keep asyncio from reporting an error that comes after everybody has stopped waiting."""
     if not task.cancelled():
         task.exception()

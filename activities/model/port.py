@@ -1,7 +1,7 @@
-"""The port to language models: what a provider is asked and what it streams back.
+"""The port to language models: the prompt, and the parts of an answer that a provider streams.
 
-Two implementations: the rehearsal script (`providers/scripted.py`) and everything that
-pydantic-ai speaks to (`providers/remote.py`).
+There are two implementations: the rehearsal model (`providers/scripted.py`) and all models that
+pydantic-ai supports (`providers/remote.py`).
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from relayline.contracts.runs import ToolSpec
 
 
 class Prompt(NamedTuple):
-    """One model call."""
+    """The input of one model call."""
 
     model: str
     """`rehearsal`, `local` or `provider:name`."""
@@ -27,23 +27,23 @@ class Prompt(NamedTuple):
     attempt: int
     """1 for the first attempt of this call."""
     purpose: Literal["answer", "summary"] = "answer"
-    """`summary`: the messages are to be summed up; for models that play a part (`rehearsal`)."""
+    """`summary`: sum up the messages; only scripted models (`rehearsal`) need to know."""
 
 
 class TextPart(NamedTuple):
-    """A piece of the answer, as it came."""
+    """A piece of the answer's text."""
 
     text: str
 
 
 class ReasoningPart(NamedTuple):
-    """A piece of reasoning, as it came."""
+    """A piece of reasoning."""
 
     text: str
 
 
 class CallPart(NamedTuple):
-    """A whole tool call; JSON that does not parse comes as `arguments.malformed` has it."""
+    """A whole tool call; `arguments.malformed` replaces arguments that are no valid JSON."""
 
     name: str
     arguments: dict[str, JsonValue]
@@ -61,7 +61,7 @@ ModelPart = TextPart | ReasoningPart | CallPart | FinishPart
 
 
 class ProviderError(Exception):
-    """A provider said no, or did not answer."""
+    """A provider refused, failed, or did not answer."""
 
     def __init__(
         self,
@@ -74,23 +74,23 @@ class ProviderError(Exception):
         super().__init__(message)
         self.retryable = retryable
         self.status = status
-        """HTTP status, None when there was no answer."""
+        """HTTP status, None if there was no response."""
         self.retry_after_s = retry_after_s
 
 
 class EmptyAnswer(ProviderError):
-    """A provider ended an answer that has no text and calls no tool."""
+    """A provider's answer has no text and no tool call."""
 
     def __init__(self, message: str) -> None:
         super().__init__(message, retryable=True)
 
 
 class UnknownModel(Exception):
-    """No provider goes by that name, or what it needs (a key, a URL) is missing."""
+    """There is no provider of that name, or its key or URL is missing."""
 
 
 class BadScript(Exception):
-    """The rehearsal script is not one; the message names the item and the field."""
+    """The rehearsal script is invalid; the message names the item and the field."""
 
 
 class ModelProvider(Protocol):
@@ -101,15 +101,15 @@ class ModelProvider(Protocol):
 
         Raises:
             ProviderError: the provider refused or failed.
-            UnknownModel: the model can't be reached with what is configured.
-            BadScript: the rehearsal script is malformed.
+            UnknownModel: the configuration lacks what the model needs.
+            BadScript: the rehearsal script is invalid.
         """
         ...
 
 
-_WORTH_A_RETRY = frozenset({408, 409, 425, 429})
+_RETRYABLE = frozenset({408, 409, 425, 429})
 
 
 def retry_helps(status: int) -> bool:
-    """True for 408, 409, 425, 429 and 5xx: the same request may well succeed later."""
-    return status in _WORTH_A_RETRY or status >= 500
+    """True for 408, 409, 425, 429 and 5xx: the same request may succeed later."""
+    return status in _RETRYABLE or status >= 500

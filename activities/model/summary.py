@@ -1,4 +1,4 @@
-"""Asks a model to sum up the part of a context that is left out."""
+"""Asks a model for a summary of the part of a context that is left out."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ _REASON_CHARS = 300
 
 INSTRUCTIONS = """\
 You condense the earlier part of a conversation between a person and an assistant with tools, \
-because it has grown too long to be read whole. The assistant goes on from your summary and from \
+because it has grown too long to be read whole. The assistant continues from your summary and from \
 the newest messages, and sees nothing else of what you are given. Keep what it needs: what was \
 asked for and how that has changed, what was decided and why, what the tools returned as far as it \
 matters (names, paths, numbers, identifiers word for word), what failed, what remains to be done. \
@@ -34,7 +34,7 @@ text, and nothing but the summary."""
 
 
 class Summary(NamedTuple):
-    """What came of asking for one."""
+    """A summary, or why there is none."""
 
     text: str
     """Empty if there is none."""
@@ -49,24 +49,24 @@ async def summarised(
     policy: Summarise,
     messages: Iterable[Message],
     *,
-    patient: bool,
+    may_retry: bool,
 ) -> Summary:
-    """A summary of these messages, within the policy's bound.
+    """Ask for a summary of these messages, within the policy's bound.
 
-    The messages go as one text, so that no provider asks for the tools that were called in them.
-    A model that refuses, says nothing or calls a tool gives none.
+    The messages are sent as one text, because some providers would require the tools that the
+    messages call. There is no summary if the model refuses, answers nothing or calls a tool.
 
     Args:
-        provider: Whom to ask.
-        model: Its model.
+        provider: The provider to ask.
+        model: The name of the model.
         policy: Has the bound.
         messages: Oldest first; an earlier summary may be among them.
-        patient: True: a failure that a retry may help is raised; False: then there is no summary.
+        may_retry: True: raise retryable failures; False: give no summary instead.
 
     Raises:
         ProviderError: the provider failed, and a retry may help.
-        UnknownModel: as the provider says.
-        BadScript: as the provider says.
+        UnknownModel: raised by the provider.
+        BadScript: raised by the provider.
     """
     words = max(int(policy.summary_tokens * _WORDS_PER_TOKEN), 1)
     prompt = Prompt(
@@ -80,9 +80,9 @@ async def summarised(
     answer = Answer()
     reason = "the model called a tool in place of a summary"
     try:
-        await answer.receive(provider, prompt, _Nobody())
+        await answer.receive(provider, prompt, _NoAudience())
     except ProviderError as error:
-        if patient and error.retryable and not isinstance(error, EmptyAnswer):
+        if may_retry and error.retryable and not isinstance(error, EmptyAnswer):
             raise
         answer.texts.clear()
         reason = preview(str(error), _REASON_CHARS)
@@ -91,15 +91,15 @@ async def summarised(
     return Summary(text, usage, None if text else reason)
 
 
-class _Nobody:
-    """An `Audience`: a summary is shown as a whole."""
+class _NoAudience:
+    """An `Audience` that ignores the pieces: clients see a summary only as a whole."""
 
     async def put(self, kind: Kind, text: str) -> None:
-        """Let it pass."""
+        """Ignore the piece."""
 
 
 def _as_text(message: Message) -> str:
-    """The message for a reader who takes no part in the conversation."""
+    """The message as text, for a reader outside the conversation."""
     match message:
         case UserMessage(text=text):
             return f"The person: {text}"
@@ -118,5 +118,5 @@ def _as_text(message: Message) -> str:
 
 
 def _bounded(text: str, limit_bytes: int) -> str:
-    """As much of the text as there is room for."""
+    """The beginning of the text that fits into the limit."""
     return text.encode()[:limit_bytes].decode("utf-8", "ignore")

@@ -1,4 +1,4 @@
-"""What a model is told in one step, and how it is kept within its bounds."""
+"""The context window: what a model sees in one step, compacted if it is too long."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.model.compaction import Cut, cut, estimated_tokens
 from relayline.activities.model.port import ModelProvider
 from relayline.activities.model.summary import Summary, summarised
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.contracts.calls import ModelRequest
 from relayline.contracts.compaction import KeepLast, Summarise
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -29,11 +29,11 @@ from relayline.projections.transcript import (
 
 
 class Context:
-    """What one attempt of a model call tells the model of the run so far.
+    """The context of one attempt of a model call.
 
-    A context that exceeds the bound of the agent's policy is compacted first. What is left out is
-    a fact, journaled before the model is called: every later attempt and step builds on it, and a
-    summary that stands is never paid for again.
+    A context that exceeds the bound of the agent's policy is compacted first. The compaction is a
+    fact, journaled before the model call: all later attempts and steps use it, and nobody pays for
+    the same summary twice.
     """
 
     def __init__(
@@ -42,83 +42,83 @@ class Context:
         self._attempt = attempt
         self._request = request
         self._facts = facts
-        self.owed = _owed(facts)
-        """Of summaries since the newest whole answer: the next one has it in its own usage."""
+        self.unbilled = _unbilled(facts)
+        """Usage of summaries since the newest whole answer; the next answer includes it."""
 
-    async def messages(self, provider: ModelProvider, *, patient: bool) -> tuple[Message, ...]:
-        """What to tell the model.
+    async def messages(self, provider: ModelProvider, *, may_retry: bool) -> tuple[Message, ...]:
+        """The messages for the model, after a compaction if one is due.
 
         Args:
-            provider: Whom to ask for a summary.
-            patient: As in `summarised`.
+            provider: The provider to ask for a summary.
+            may_retry: As in `summarised`.
 
         Raises:
             ApplicationError: the journal's errors, as in `Attempt`.
-            ProviderError: no summary, and a retry may help.
-            UnknownModel: as the provider says.
-            BadScript: as the provider says.
+            ProviderError: there is no summary, and a retry may help.
+            UnknownModel: raised by the provider.
+            BadScript: raised by the provider.
         """
         request, policy = self._request, self._request.agent.compaction
         data = [fact.data for fact in self._facts]
         if policy is None:
-            return await aside(partial(transcript, self._facts), data)
+            return await in_thread(partial(transcript, self._facts), data)
         key = compacted_key(request.epoch, request.step)
-        said, now, parts = await aside(partial(_parted, self._facts, key, policy), data)
+        history, visible, parts = await in_thread(partial(_divided, self._facts, key, policy), data)
         if parts is None:
-            return flat(now)
+            return flat(visible)
         summary = Summary("", Usage())
         if isinstance(policy, Summarise):
-            told = flat(parts.left_out)
+            left_out = flat(parts.left_out)
             model = request.agent.model
-            summary = await summarised(provider, model, policy, told, patient=patient)
-        body = await aside(partial(_fact, said, now, parts, policy, summary), data)
+            summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
+        body = await in_thread(partial(_fact, history, visible, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
-        # what was paid for is kept, also when a command comes at this moment
+        # shielded, because the summary is paid for: a cancellation must not lose it
         await asyncio.shield(self._attempt.append(event))
-        self.owed += body.usage
-        return flat(shortened(said, body))
+        self.unbilled += body.usage
+        return flat(shortened(history, body))
 
 
-def _parted(
+def _divided(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
-    """What was said, what the model is told of it now, and what of that to leave out, if any."""
-    said = turns(facts)
-    now = shortened(said, compacted(facts))
+    """All turns, the turns that the model sees now, and what to leave out of these, if any."""
+    history = turns(facts)
+    visible = shortened(history, compacted(facts))
     decided = any(fact.key == key for fact in facts)
-    return said, now, None if decided else cut(now, policy)
+    return history, visible, None if decided else cut(visible, policy)
 
 
 def _fact(
-    said: Sequence[Turn],
-    now: Sequence[Turn],
+    history: Sequence[Turn],
+    visible: Sequence[Turn],
     parts: Cut,
     policy: KeepLast | Summarise,
     summary: Summary,
 ) -> ContextCompacted:
-    """The decision as it is journaled; without a new summary an earlier one goes on standing."""
+    """The compaction as an event; without a new summary it keeps the earlier one."""
     body = ContextCompacted(
         kind=policy.kind if summary.reason is None else "keep_last",
         kept_from=parts.tail[0].seq,
         kept=tuple(turn.seq for turn in parts.kept),
         left_out=len(flat(turn for turn in parts.left_out if turn.seq)),
         summary=summary.text or _standing(parts),
-        before_tokens=estimated_tokens(flat(now)),
+        before_tokens=estimated_tokens(flat(visible)),
         usage=summary.usage,
         reason=summary.reason,
     )
-    after_tokens = estimated_tokens(flat(shortened(said, body)))
+    after_tokens = estimated_tokens(flat(shortened(history, body)))
     return body.model_copy(update={"after_tokens": after_tokens})
 
 
 def _standing(parts: Cut) -> str:
-    """The summary of what was left out before."""
+    """The earlier summary, empty if there is none."""
     messages = flat(parts.left_out)
     return next((it.summary for it in messages if isinstance(it, OmittedMessages)), "")
 
 
-def _owed(facts: Sequence[StoredEvent]) -> Usage:
-    """Usage of the summaries that no whole answer has counted."""
+def _unbilled(facts: Sequence[StoredEvent]) -> Usage:
+    """Usage of the summaries that no whole answer includes."""
     owed = Usage()
     for fact in facts:
         if fact.type == "message.completed":

@@ -1,4 +1,4 @@
-"""The activity `call_tool`: look up, check, claim, run, record."""
+"""The activity `call_tool`: look up, check, claim, run and record."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
@@ -38,23 +38,23 @@ from relayline.contracts.events import (
     ToolFailed,
     ToolStarted,
 )
-from relayline.contracts.keys import call_scope, claim_key, resolved_key, result_key
+from relayline.contracts.keys import call_scope, claim_key, failure_key, resolved_key, result_key
 from relayline.contracts.messages import ToolCall
 from relayline.journal.port import Journal
 
 T = TypeVar("T")
 
 STOP_BOUND_S = 10.0
-"""How long a tool may take to stop when the run is cancelled; less than the workflow waits."""
+"""How long a cancelled tool may take to stop; less than the workflow's `CANCEL_BOUND`."""
 TIMEOUT_GRACE_S = 2.0
-"""How long a tool may take to stop after its time was up."""
+"""How long a tool may take to stop after its time-out."""
 RECORD_FOR_S = 10.0
-"""How long the result of a finished tool is offered to a journal that does not answer."""
+"""How long to retry recording the result of a finished tool."""
 _RECORD_PAUSE_S = 0.5
 
 
 class ToolActivities:
-    """The activity `call_tool`."""
+    """The activities `call_tool` and `check_arguments`."""
 
     def __init__(
         self, journal: Journal, tools: Mapping[str, Tool], *, stop_bound_s: float = STOP_BOUND_S
@@ -66,18 +66,19 @@ class ToolActivities:
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
-        """Run one tool call and journal how it ended, once.
+        """Run one tool call and journal its end, once.
 
-        A call that has ended is answered from the journal and never runs again. Cancelled by the
-        run, the tool is told to stop and the journal says whether it did; stopped for any other
-        reason (a worker that shuts down), nothing final is written and the next attempt runs it.
+        A call that has ended is answered from the journal and never runs again. If the run cancels
+        the call, the tool is cancelled and the journal says whether it stopped. If the call ends
+        for another reason (the worker shuts down), the journal gets no end and the next attempt
+        runs the tool.
 
         Raises:
             ApplicationError: the tool failed; non-retryable when its retries are used up or a
-                retry can't help. What is the journal's fault does not count as a failure.
-                `outcome-unknown`: an unsafe tool was begun by another attempt; nothing is
-                journaled, a person has to say what became of it.
-            CancelledError: the run or the worker stopped the call.
+                retry can't help. Errors of the journal do not count as failures.
+                `outcome-unknown`: another attempt has started an unsafe tool; the journal gets no
+                end, and a person must say whether it ran.
+            CancelledError: the run or the worker cancelled the call.
         """
         async with heartbeats():
             scope = call_scope(request.epoch, request.call.call_id, request.run)
@@ -85,19 +86,19 @@ class ToolActivities:
             key = result_key(request.epoch, request.call.call_id)
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
-                return _as_before(request, ended)
+                return _recorded_outcome(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
             return await call.run(self._tools.get(request.call.name))
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
-        """Whether the tool can take the arguments that a person gave; runs nothing."""
+        """Check a person's arguments for the tool, without running it."""
         tool = self._tools.get(request.tool.name)
         if tool is None:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
-            await aside(work, request.arguments.values())
+            await in_thread(work, request.arguments.values())
         except BadArguments as error:
             return CheckResult(problem=str(error))
         return CheckResult()
@@ -120,7 +121,7 @@ class _Call:
         """Check, claim, run, record."""
         try:
             given = await self._arguments()
-            ready, arguments = await aside(partial(self._checked, tool, given), given.values())
+            ready, arguments = await in_thread(partial(self._checked, tool, given), given.values())
             await self._start(given)
             return await self._execute(ready, arguments)
         except ToolFailure as failure:
@@ -136,7 +137,7 @@ class _Call:
         raise ToolFailure(ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r}")
 
     async def _arguments(self) -> dict[str, JsonValue]:
-        """What a person put in place of the model's arguments, else the model's."""
+        """The arguments that a person gave with the approval, else the model's."""
         planned = (await self._planned()).arguments
         if self._request.approval_id is None:
             return planned
@@ -152,7 +153,7 @@ class _Call:
     def _checked(
         self, tool: Tool | None, given: dict[str, JsonValue]
     ) -> tuple[Tool, dict[str, Any]]:
-        """The tool and its arguments, if it may run with them."""
+        """The tool and its keyword arguments; raises `ToolFailure` if it may not run."""
         spec = self._request.tool
         if spec is None:
             raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this agent has no tool {self._name!r}")
@@ -166,7 +167,7 @@ class _Call:
         return tool, arguments
 
     async def _start(self, given: dict[str, JsonValue]) -> None:
-        """Show that the tool starts; an unsafe one is claimed by that, for this attempt only."""
+        """Journal the start of the tool; for an unsafe one this claims the call."""
         started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
         request = self._request
         key = claim_key(request.epoch, self._id, request.run) if self._unsafe else None
@@ -174,19 +175,19 @@ class _Call:
         if not appended.new:
             raise ApplicationError(
                 f"{self._name} was started before and its end is not known: it may or may not "
-                "have run, and it is not run again unasked",
+                "have run, and it does not run again unless a person says so",
                 type=ErrorType.OUTCOME_UNKNOWN,
                 non_retryable=True,
                 category=ApplicationErrorCategory.BENIGN,
             )
 
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
-        """Run the tool within its time and record what it returned."""
+        """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
         context = RunningTool(self._attempt, self._request)
         work = ToolWork(tool, arguments, context, self._threads)
         try:
-            in_time = await work.wait(timeout_s, held_up=not self._unsafe)
+            in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
             if not in_time:
                 await work.stop(TIMEOUT_GRACE_S)
         except asyncio.CancelledError:
@@ -199,7 +200,7 @@ class _Call:
         return await uninterrupted(self._complete(work.result()))
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
-        """Stop the tool and say how that went; a tool that finished all the same has finished."""
+        """Cancel the tool and record whether it stopped, or its result if it still finished."""
         await work.stop(self._stop_bound_s)
         await context.close()
         if work.returned and not context.acknowledged:
@@ -223,7 +224,7 @@ class _Call:
         )
 
     async def _fail(self, failure: ToolFailure) -> NoReturn:
-        """Journal the failure and raise it; final when the tool's own retries are used up."""
+        """Journal the failure and raise it; final if the tool's retries are used up."""
         count = await self._next_failure() if failure.retryable and not self._unsafe else None
         body = ToolFailed(
             call_id=self._id,
@@ -236,7 +237,7 @@ class _Call:
         raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
 
     async def _next_failure(self) -> int | None:
-        """The number of one more failure, None when no retry is left."""
+        """The number of this failure, None if no retry is left."""
         retries = self._request.tool.retries if self._request.tool else 0
         for count in range(1, retries + 1):
             if await self._attempt.get(self._failure_key(count)) is None:
@@ -244,10 +245,10 @@ class _Call:
         return None
 
     def _failure_key(self, count: int) -> str:
-        return f"{call_scope(self._request.epoch, self._id)}/failure/{count}"
+        return failure_key(call_scope(self._request.epoch, self._id), count)
 
     async def _record(self, body: EventBody, key: str | None = None) -> None:
-        """Append how the call ended; a journal that does not answer is asked for a while."""
+        """Append the end of the call; retries an unavailable journal for `RECORD_FOR_S`."""
         event = self._event(body, key or result_key(self._request.epoch, self._id))
         deadline = asyncio.get_running_loop().time() + RECORD_FOR_S
         while True:
@@ -269,8 +270,8 @@ class _Call:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
 
 
-def _as_before(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
-    """What an earlier attempt came to, once more."""
+def _recorded_outcome(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
+    """Return or raise the outcome that an earlier attempt has recorded."""
     match ended.body():
         case ToolCompleted() as body:
             return ToolOutcome(
@@ -283,7 +284,7 @@ def _as_before(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
 
 
 def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
-    """The failure as Temporal sees it; expected, so it stays out of the logs."""
+    """The failure for Temporal; benign, so that it stays out of the logs."""
     return ApplicationError(
         body.error,
         type=body.error_type,

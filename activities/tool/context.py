@@ -1,4 +1,4 @@
-"""What a running tool sees of its run, and the threads that sync tools run in."""
+"""The `ToolContext` of a running tool, and the threads of sync tools."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from relayline.contracts.keys import call_scope
 T = TypeVar("T")
 
 PROGRESS_EVERY_S = 0.1
-"""At most one line of progress in that time; the newest wins."""
+"""The journal gets at most one progress report in this time; the newest wins."""
 PROGRESS_CHARS = 1000
 MAX_THREADS = 512
-"""Sync tools alive at a time in one worker, those counted that did not stop when told to."""
+"""Threads of sync tools in one worker, including cancelled tools that have not stopped."""
 
 
 class RunningTool:
@@ -39,7 +39,7 @@ class RunningTool:
         self.attempt = attempt.number
         self.idempotency_key = f"{request.run_id}/{call_scope(request.epoch, self.call_id)}"
         self.acknowledged = False
-        """True once the tool has seen that it should stop."""
+        """True once the tool has read that it is cancelled."""
         self._journal = attempt
         self._step = request.step
         self._loop = asyncio.get_running_loop()
@@ -50,17 +50,17 @@ class RunningTool:
 
     @property
     def cancelled(self) -> bool:
-        """True once the run wants the tool to stop."""
+        """True once the tool should stop."""
         if self._stop.is_set():
             self.acknowledged = True
         return self.acknowledged
 
     def stop(self) -> None:
-        """Tell the tool to stop."""
+        """Set `cancelled`."""
         self._stop.set()
 
     def progress(self, message: str, fraction: float | None = None) -> None:
-        """Show a line and a fraction to whoever watches; never blocks, never fails the tool."""
+        """Report progress, as a line and a fraction; never blocks and never fails the tool."""
         line = ToolProgress(
             call_id=self.call_id,
             message=utf8(str(message)[:PROGRESS_CHARS]),
@@ -68,11 +68,11 @@ class RunningTool:
         )
         try:
             self._loop.call_soon_threadsafe(self._offer, line)
-        except RuntimeError:  # the worker has ended: nobody is left to show it to
+        except RuntimeError:  # the worker has shut down: nobody would see it
             activity.logger.debug("progress of a tool came after its worker had ended")
 
     async def close(self) -> None:
-        """Send what waits; whatever the tool says later is dropped."""
+        """Send the pending report; later ones are dropped."""
         self._closed.set()
         if self._sender:
             await self._sender
@@ -85,7 +85,7 @@ class RunningTool:
             self._sender = self._loop.create_task(self._send())
 
     async def _send(self) -> None:
-        """Append the newest line, and again while newer ones come in."""
+        """Append the newest report until there is none."""
         while self._latest:
             line, self._latest = self._latest, None
             event = NewEvent(body=line, step=self._step, attempt=self.attempt)
@@ -99,16 +99,16 @@ class RunningTool:
 
 
 class ToolThreads:
-    """Daemon threads for sync tools: one that never returns does not keep a worker alive."""
+    """Daemon threads for sync tools: a tool that never returns does not block a shutdown."""
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         self._free = threading.BoundedSemaphore(limit)
 
     async def run(self, function: Callable[[], T]) -> T:
-        """What the function returns or raises, in a thread of its own.
+        """Run the function in a new thread; returns or raises what it does.
 
         Raises:
-            ToolError: too many threads are taken by tools that did not stop.
+            ToolError: tools that did not stop occupy all threads.
         """
         if not self._free.acquire(blocking=False):
             raise ToolError("this worker has no thread left: too many tools did not stop")
@@ -124,13 +124,13 @@ class ToolThreads:
             end: Callable[[], T]
             try:
                 end = partial(_same, context.run(function))
-            except BaseException as error:  # noqa: BLE001  raised again where it is awaited
+            except BaseException as error:  # noqa: BLE001  raised again in the event loop
                 end = partial(_raise, error)
             finally:
                 self._free.release()
             try:
                 loop.call_soon_threadsafe(report, end)
-            except RuntimeError:  # the worker has ended: nobody waits
+            except RuntimeError:  # the worker has shut down: nobody waits
                 activity.logger.debug("a tool ended after its worker had")
 
         threading.Thread(target=work, name="tool", daemon=True).start()
@@ -142,5 +142,5 @@ def _same(value: T) -> T:
 
 
 def _raise(error: BaseException) -> NoReturn:
-    """Where it is awaited: a future can't carry `StopIteration`, this can."""
+    """Raise the error where the result is awaited; a future could not hold `StopIteration`."""
     raise error

@@ -1,4 +1,4 @@
-"""Tool arguments checked before a tool runs, its result and its errors as bounded text."""
+"""Checks tool arguments, and converts results and errors to bounded text."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import ToolSpec
 
 MAX_OUTPUT_BYTES = 256 * 1024
-"""UTF-8 bytes of a result, the note about the cut included."""
+"""Limit for a result in UTF-8 bytes, including the note about the cut."""
 MAX_ERROR_CHARS = 1000
 
 
 class ToolFailure(Exception):
-    """A tool call failed by its own fault; what the journal or the worker did is none of it."""
+    """A tool call failed because of the tool or its arguments, not the journal or the worker."""
 
     def __init__(self, kind: ErrorType, text: str, *, retryable: bool = False) -> None:
         super().__init__(clipped(text))
@@ -29,7 +29,7 @@ class ToolFailure(Exception):
 
 
 class BadArguments(ToolFailure):
-    """The arguments do not fit; the message names the field."""
+    """The arguments are invalid; the message names the field."""
 
     def __init__(self, text: str) -> None:
         super().__init__(ErrorType.BAD_ARGUMENTS, text)
@@ -45,32 +45,32 @@ class Output(NamedTuple):
 def checked_arguments(
     spec: ToolSpec, tool: Tool, arguments: Mapping[str, JsonValue]
 ) -> dict[str, Any]:
-    """The function's keyword arguments, checked against the pinned schema and the hints.
+    """The function's keyword arguments, validated with the pinned schema and the type hints.
 
     Raises:
-        BadArguments: they do not fit; or the call is a question, and questions never run.
+        BadArguments: they are invalid, or the call is a question, which never runs.
     """
     if problem := unusable(arguments):
         raise BadArguments(problem)
     if misfit := mismatch(spec.parameters, dict(arguments)):
         raise BadArguments(misfit)
     if spec.asks:
-        raise BadArguments("this is no question that a person can be asked")
+        raise BadArguments("this is not a valid question for a person")
     try:
         return tool.bind(arguments)
     except ValidationError as error:
         first = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in first["loc"])
         raise BadArguments(f"{field}: {first['msg']}") from error
-    except Exception as error:  # a validator of the user's own may raise anything
+    except Exception as error:  # a user's validator may raise anything
         raise BadArguments(f"{type(error).__name__}: {error}") from error
 
 
 def as_output(result: object) -> Output:
-    """Text as it is, anything else as JSON; cut to 256 KiB of UTF-8, which its tail says.
+    """Text unchanged, other results as JSON; longer than 256 KiB of UTF-8 is cut, with a note.
 
     Raises:
-        ToolError: the result does not serialise to JSON; a retry can't help.
+        ToolError: the result can't be serialised to JSON; a retry can't help.
     """
     if isinstance(result, str):
         data = result.encode("utf-8", "replace")
@@ -91,18 +91,18 @@ def as_output(result: object) -> Output:
 
 
 def error_text(error: BaseException) -> str:
-    """What the model is told: a `ToolError` in its own words, others with their type's name."""
+    """The error for the model: a `ToolError`'s message, or type and message of other errors."""
     words = str(error)
     text = words if isinstance(error, ToolError) and words else f"{type(error).__name__}: {words}"
     return clipped(text.removesuffix(": "))
 
 
 def clipped(text: str) -> str:
-    """At most 1,000 characters that UTF-8 can say."""
+    """Valid UTF-8 text of at most `MAX_ERROR_CHARS` characters."""
     clean = utf8(text)
     return clean if len(clean) <= MAX_ERROR_CHARS else clean[: MAX_ERROR_CHARS - 1] + "…"
 
 
 def utf8(text: str) -> str:
-    """The text with what UTF-8 can't say (lone surrogates) replaced by `?`."""
+    """The text with lone surrogates, which UTF-8 can't encode, replaced by `?`."""
     return text.encode("utf-8", "replace").decode()

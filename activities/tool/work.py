@@ -1,4 +1,4 @@
-"""The tool at work: started, waited for, told to stop."""
+"""A running tool: start, wait, stop, result."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from relayline.contracts.errors import ErrorType
 
 
 class ToolWork:
-    """One run of a tool's function; starts at once."""
+    """One run of a tool's function, which starts at once."""
 
     def __init__(
         self, tool: Tool, arguments: dict[str, Any], context: RunningTool, threads: ToolThreads
@@ -32,11 +32,11 @@ class ToolWork:
             if inspect.iscoroutinefunction(function)
             else _threaded(partial(function, **arguments), threads)
         )
-        self._task.add_done_callback(_retrieved)
+        self._task.add_done_callback(_consume_error)
 
     @property
     def done(self) -> bool:
-        """True once the function has ended, however it ended."""
+        """True once the function has returned or raised."""
         return self._task.done()
 
     @property
@@ -44,13 +44,13 @@ class ToolWork:
         """True once the function has returned a result."""
         return self.done and not self._task.cancelled() and self._task.exception() is None
 
-    async def wait(self, timeout_s: float, *, held_up: bool = True) -> bool:
-        """Wait for the end; False when the time is up first. Cancelling this stops nothing.
+    async def wait(self, timeout_s: float, *, interruptible: bool = True) -> bool:
+        """Wait for the end; False if the time-out comes first. Cancelling this stops nothing.
 
         Args:
-            timeout_s: How long.
-            held_up: False to go on waiting when an operator pauses or resets the activity in
-                Temporal, which for what already runs holds from its end on.
+            timeout_s: How long to wait.
+            interruptible: False to keep waiting if an operator pauses or resets the activity in
+                Temporal; then the pause or reset applies after the tool has ended.
         """
         loop = asyncio.get_running_loop()
         until = loop.time() + timeout_s
@@ -58,23 +58,23 @@ class ToolWork:
             try:
                 await asyncio.wait({self._task}, timeout=until - loop.time())
             except asyncio.CancelledError:
-                if held_up or not _by_operator():
+                if interruptible or not _stopped_by_operator():
                     raise
             else:
                 return self.done
 
     async def stop(self, bound_s: float) -> None:
-        """Tell the function to stop and wait for its end, but not longer than the bound."""
+        """Cancel the function and wait for its end, at most `bound_s`."""
         self._context.stop()
         if self._asynchronous:
             self._task.cancel()
         await asyncio.wait({self._task}, timeout=bound_s)
 
     def result(self) -> Output:
-        """What the function returned.
+        """The function's result.
 
         Raises:
-            ToolFailure: it raised.
+            ToolFailure: the function raised.
         """
         if self._task.cancelled():
             raise ToolFailure(ErrorType.TOOL_FAILED, "the tool cancelled itself", retryable=True)
@@ -87,8 +87,8 @@ class ToolWork:
         raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
 
 
-def _by_operator() -> bool:
-    """Whether this activity is to stop because it was paused or reset, and for nothing else."""
+def _stopped_by_operator() -> bool:
+    """True if this activity must stop only because an operator paused or reset it."""
     details = activity.cancellation_details()
     if details is None or details.cancel_requested:
         return False
@@ -110,11 +110,11 @@ async def _threaded(function: Callable[[], object], threads: ToolThreads) -> Out
 
 
 def _no_exit(error: SystemExit) -> ToolError:
-    """Let through, it would end the worker."""
+    """The error for `SystemExit`, which would otherwise end the worker."""
     return ToolError(f"the tool tried to end the process: exit({error.code})", retryable=False)
 
 
-def _retrieved(task: asyncio.Task[Output]) -> None:
-    """Keeps asyncio from reporting the error of a tool that was left behind."""
+def _consume_error(task: asyncio.Task[Output]) -> None:
+    """Keep asyncio from reporting the error of an abandoned tool."""
     if not task.cancelled():
         task.exception()

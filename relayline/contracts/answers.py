@@ -1,4 +1,4 @@
-"""Bodies of the answers that the HTTP API gives; the client library reads them."""
+"""Response bodies of the HTTP API, for the server and for the client library."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ class _Answer(BaseModel):
 
 
 class Links(_Answer):
-    """Where more of a run is found; paths are relative to this server."""
+    """Where to find more of a run; paths are relative to this server."""
 
     self: str
     events: str
@@ -34,7 +34,7 @@ class RunAccepted(_Answer):
 
 
 class RunView(_Answer):
-    """A run as far as its sources tell."""
+    """A run, as its sources know it."""
 
     run_id: str
     agent: str | None
@@ -47,16 +47,16 @@ class RunView(_Answer):
     step: int = 0
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
-    """What keeps an open run from going on: `workflow task failing` (its code fails, as after a
-    bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls), `activity
-    paused` (an operator holds a call in Temporal); null when nothing is known to."""
+    """Why an open run makes no progress: `workflow task failing` (its code fails, for example
+    after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls),
+    `activity paused` (an operator paused a call in Temporal); null when no problem is known."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
-    """null where the source does not have it."""
+    """null when the source does not have it."""
     created_at: datetime | None = None
     ended_at: datetime | None = None
     source: Literal["temporal", "journal"] = "temporal"
-    """`journal`: read from the events, because the run has ended or Temporal does not answer."""
+    """`journal`: read from the events, because the run has ended or Temporal is unavailable."""
     links: Links
 
 
@@ -81,16 +81,16 @@ class RunList(_Answer):
 
     runs: tuple[RunListItem, ...]
     cursor: str | None
-    """Give it as `cursor` for the next page; null on the last."""
+    """Pass it as `cursor` to get the next page; null on the last page."""
 
 
 class ProgressView(_Answer):
-    """Where a run stands now."""
+    """The current state of a run."""
 
     run_id: str
     source: Literal["query", "memo", "journal"]
-    """`query`: the workflow answered; `memo`: no worker did; `journal`: the run has ended or
-    Temporal does not answer."""
+    """`query`: the workflow answered; `memo`: no worker answered; `journal`: the run has ended or
+    Temporal is unavailable."""
     agent: str | None = None
     model: str | None = None
     status: RunStatus
@@ -115,7 +115,7 @@ class CommandReceipt(_Answer):
 
 
 class CommandView(_Answer):
-    """What became of a command."""
+    """The outcome of a command."""
 
     command_id: str
     run_id: str
@@ -130,7 +130,7 @@ class CommandView(_Answer):
 
 
 class AgentView(_Answer):
-    """An agent that can be run."""
+    """An agent that this server can run."""
 
     name: str
     model: str
@@ -145,14 +145,14 @@ class AgentList(_Answer):
 
 
 class Health(_Answer):
-    """`ok`, or what is missing."""
+    """Whether the server is ready, and what is missing."""
 
     status: Literal["ok", "unavailable"]
     parts: dict[str, str] = Field(default_factory=dict)
-    """`ok` or the trouble, by part: `journal`, `temporal`, `namespace`."""
+    """`ok` or the problem, by part: `journal`, `temporal`, `namespace`."""
     lacking: dict[str, str] = Field(default_factory=dict)
-    """Kinds of work that new runs wait for: `runs`, `models`, `tools`, and why. Runs are accepted
-    all the same: it does not make the server unready."""
+    """Kinds of work (`runs`, `models`, `tools`) that no worker takes, and why. The server still
+    accepts runs and stays ready; new runs wait."""
 
 
 class Problem(BaseModel):

@@ -1,4 +1,4 @@
-"""What the workflow hands to its activities and what they return; small on purpose."""
+"""Requests and results of the activities; small on purpose, since Temporal stores them."""
 
 from __future__ import annotations
 
@@ -33,29 +33,29 @@ class ModelRequest(Frozen):
 
 
 class Question(Frozen):
-    """What the workflow has to know of a question; its text is in the journal."""
+    """What the workflow needs to know about a question; its text is in the journal."""
 
     choices: tuple[str, ...] = ()
-    """The only answers that it takes; empty: any."""
+    """The only valid answers; empty: any text."""
     within_s: float | None = Field(default=None, gt=0, le=30 * 86_400)
-    """Seconds that the person has; None: as long as it takes."""
+    """Seconds that the person has to answer; None: no limit."""
 
 
 class PlannedCall(Frozen):
-    """A tool call as the workflow sees it."""
+    """What the workflow needs to know about a tool call."""
 
     call_id: str
     name: str
     preview: str = ""
     """`path=README.md, …`, at most 120 characters, for people."""
     approval: bool = False
-    """A person has to approve it first."""
+    """True when a person must approve it first."""
     question: Question | None = None
-    """Set when the call is a question for a person: nothing runs."""
+    """Set when the call is a question for a person; then no tool runs."""
 
 
 class ModelResult(Frozen):
-    """What the workflow has to know of a model's answer."""
+    """What the workflow needs to know about a model's answer."""
 
     finish_reason: str
     calls: tuple[PlannedCall, ...] = ()
@@ -63,41 +63,41 @@ class ModelResult(Frozen):
     preview: str = ""
     """The first 500 characters of the text."""
     interrupted: bool = False
-    """True when cancellation stopped the call; the text so far is journaled."""
+    """True when the call was cancelled; the journal has the text so far."""
 
 
 class ToolRequest(Frozen):
-    """One tool call; the arguments are read from the step's message in the journal."""
+    """One tool call; the activity reads the arguments from the step's message in the journal."""
 
     run_id: str
     epoch: int
     step: int
     call: PlannedCall
     tool: ToolSpec | None
-    """None: the agent has no such tool; the call fails and the model is told."""
+    """None: the agent has no such tool, so the call fails and the model sees the error."""
     approval_id: str | None = None
-    """The approval that lets it run; what a person changed in the arguments is read from there."""
+    """The approval that allows the call; its event has the arguments that a person edited."""
     run: int = 0
-    """How often a person had an unsafe tool run once more; each run is claimed by itself."""
+    """How many times a person let an unsafe tool run again; each run has its own claim."""
     outbox: Outbox = Outbox()
 
 
 class CheckRequest(Frozen):
-    """Arguments that a person gave in place of the model's."""
+    """Arguments that a person gave instead of the model's."""
 
     tool: ToolSpec
     arguments: dict[str, JsonValue]
 
 
 class CheckResult(Frozen):
-    """Whether a tool can take the arguments."""
+    """Whether the arguments are valid for the tool."""
 
     problem: str | None = None
-    """Names the field and what is wrong with it; None if nothing is."""
+    """The field and what is wrong with it; None if the arguments are valid."""
 
 
 class ToolOutcome(Frozen):
-    """How a tool call ended when it ended well, or was stopped."""
+    """The end of a tool call that completed or was cancelled; failures are raised."""
 
     call_id: str
     status: Literal["completed", "cancelled"] = "completed"
@@ -106,23 +106,24 @@ class ToolOutcome(Frozen):
 
 
 class RewindRequest(Frozen):
-    """An operator has reset the execution; what it knows of is the newest that still counts."""
+    """An operator has reset the execution; events newer than what it knows are void."""
 
     run_id: str
     known: tuple[str, ...] = ()
-    """Keys of facts that are known to be in the journal; the newest of them is enough."""
+    """Keys of facts that are in the journal and still count; only the newest matters."""
     key: str
-    """Of the fact to be written; the same key again is the same reset."""
+    """Key of the `run.rewound` to write; the same key again means the same reset."""
 
 
 class RewindResult(Frozen):
-    """What comes after a reset."""
+    """The result of recording a reset."""
 
     epoch: int
+    """The epoch that begins."""
 
 
 class RecordRequest(Frozen):
-    """Facts for the journal where no other activity is about to start."""
+    """Facts to journal when no other activity is about to start."""
 
     run_id: str
     epoch: int
@@ -130,7 +131,7 @@ class RecordRequest(Frozen):
 
 
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
-    """The text cut to `limit` characters, with an ellipsis where it was cut."""
+    """The text, cut to `limit` characters with an ellipsis at the end if it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
 
 

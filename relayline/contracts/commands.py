@@ -1,7 +1,7 @@
-"""Signal payloads: what a person or a program tells a run to do.
+"""Commands: signal payloads that tell a run what to do.
 
-Every field has a default, and a run takes what anybody types into the Temporal UI or CLI: what is
-missing, too long or no command at all is refused by the run, with a reason, and not dropped unseen.
+Every field has a default, because people also type signals into the Temporal UI and CLI: a run
+accepts any payload, and refuses one that is incomplete, too long or no command, with a reason.
 """
 
 from __future__ import annotations
@@ -17,13 +17,13 @@ from pydantic import Field, JsonValue, ValidationError
 from relayline.contracts.frozen import Frozen
 
 MAX_TEXT_BYTES = 32 * 1024
-"""UTF-8 bytes of what one command says: message, text, arguments as JSON, note or reason."""
+"""Limit in UTF-8 bytes for each of message, text, arguments as JSON, note and reason."""
 MAX_ID_CHARS = 128
 MAX_BY_CHARS = 200
 
 
 class CommandKind(StrEnum):
-    """The name of the signal, too."""
+    """The kind of a command; also the name of its signal."""
 
     PAUSE = "pause"
     RESUME = "resume"
@@ -34,22 +34,22 @@ class CommandKind(StrEnum):
 
 
 class Decision(StrEnum):
-    """What a person makes of an approval."""
+    """How a person decides an approval."""
 
     APPROVE = "approve"
     DENY = "deny"
 
 
 class Command(Frozen):
-    """What every command carries."""
+    """The fields of every command."""
 
     kind: ClassVar[CommandKind]
     command_id: str = ""
-    """The receipt's id; the same id twice is one command. Empty: the run makes one up."""
+    """Id for the receipt and for deduplication. Empty: the run generates one."""
     by: str = ""
-    """Who sent it, as far as the sender said."""
+    """Who sent it, in the sender's own words."""
     unreadable: str = Field(default="", exclude=True)
-    """What is wrong with the signal's payload, when nobody can read it; never sent."""
+    """What is wrong with a payload that could not be read; never sent."""
 
 
 class Pause(Command):
@@ -57,22 +57,22 @@ class Pause(Command):
 
     kind: ClassVar = CommandKind.PAUSE
     now: bool = False
-    """Interrupt what runs, too; tools with unsafe effects are let finish."""
+    """Also interrupt running calls; tools with unsafe effects may finish."""
 
 
 class Resume(Command):
-    """Go on after a pause."""
+    """Continue after a pause."""
 
     kind: ClassVar = CommandKind.RESUME
 
 
 class Redirect(Command):
-    """Tell the model something; its next call has it."""
+    """Send the model a message; its next call includes it."""
 
     kind: ClassVar = CommandKind.REDIRECT
     message: str = ""
     now: bool = True
-    """Interrupt what runs, but let tools with unsafe effects finish; False: wait for the step."""
+    """Interrupt running calls, except unsafe tools; False: wait for the end of the step."""
 
 
 class Cancel(Command):
@@ -83,20 +83,20 @@ class Cancel(Command):
 
 
 class Decide(Command):
-    """Approve or deny what waits for approval."""
+    """Approve or deny a request for approval."""
 
     kind: ClassVar = CommandKind.DECIDE
     approval_id: str = ""
     decision: str = ""
     """One of `Decision`."""
     arguments: dict[str, JsonValue] | None = None
-    """In place of the model's; only with `approve`."""
+    """Used instead of the model's; only with `approve`."""
     note: str = ""
-    """For the model and the record."""
+    """A remark for the model and for the record."""
 
 
 class Answer(Command):
-    """Answer a question that the run has asked."""
+    """Answer a question of the run."""
 
     kind: ClassVar = CommandKind.ANSWER
     request_id: str = ""
@@ -108,38 +108,38 @@ _C = TypeVar("_C", bound=Command)
 
 
 def read_command(kind: type[_C], payloads: Sequence[object]) -> _C:
-    """The command that a signal's payloads mean, whatever they are.
+    """The command in a signal's payloads, whatever they are.
 
     Args:
-        kind: The command that the signal's name means.
-        payloads: As decoded from JSON; none, or null, is a command with nothing but defaults.
+        kind: The type of command that the signal's name stands for.
+        payloads: As decoded from JSON; none, or null, means a command with all defaults.
 
     Returns:
-        The command; one that can't be read keeps its id and sender and says so in `unreadable`.
+        The command. If its fields are invalid, it has the id, the sender and `unreadable`.
     """
     match [payload for payload in payloads if payload is not None]:
         case []:
             return kind()
-        case [dict() as said]:
+        case [dict() as payload]:
             try:
-                return kind.model_validate(said)
+                return kind.model_validate(payload)
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 field = ".".join(map(str, first["loc"]))[:MAX_ID_CHARS]
-                known = {it: said.get(it) for it in ("command_id", "by")}
+                known = {it: payload.get(it) for it in ("command_id", "by")}
                 kept = {name: value for name, value in known.items() if isinstance(value, str)}
                 return kind.model_validate({**kept, "unreadable": f"{field}: {first['msg']}"})
         case _:
-            return kind(unreadable="payload: is to be one JSON object")
+            return kind(unreadable="payload: must be a JSON object")
 
 
-def made_up_id(unusable: str) -> str:
-    """In place of an id that no journal can hold; the same for the same one."""
+def generated_id(unusable: str) -> str:
+    """A valid id in place of one that no journal can store; deterministic."""
     return f"cmd_{hashlib.sha256(unusable.encode('utf-8', 'surrogatepass')).hexdigest()[:32]}"
 
 
 def complaint(command: AnyCommand) -> str | None:
-    """Why no run can act on this command, naming the field; None if it is in order."""
+    """Why no run can act on this command, with the field; None if it is valid."""
     if command.unreadable:
         return command.unreadable
     missing = _missing(command)
@@ -162,7 +162,7 @@ def _wrong(command: Decide) -> str | None:
 
 
 def _missing(command: AnyCommand) -> str | None:
-    """The field that can't be empty and is."""
+    """The required field that is empty, None if there is none."""
     match command:
         case Redirect(message=text) if not text.strip():
             return "message"

@@ -1,4 +1,4 @@
-"""Compaction policies: what becomes of a context that has grown too long."""
+"""Compaction policies: how to shorten a context that has grown too long."""
 
 from __future__ import annotations
 
@@ -9,45 +9,46 @@ from pydantic import Field, model_validator
 from relayline.contracts.frozen import Frozen
 
 BYTES_PER_TOKEN = 4
-"""A guess, which needs no model's own tokenizer: UTF-8."""
+"""An estimate in UTF-8 bytes that needs no model's tokenizer."""
 
 
 class _Bounds(Frozen):
-    """When a context is too long, and how much of it stays.
+    """When a context is too long, and how much of it to keep.
 
-    Tokens are those of the messages, at `BYTES_PER_TOKEN`; the agent's instructions and tools come
-    on top. What has to stay (`activities/model/compaction.py` says what) stays, however long it is.
+    Tokens are counted over the messages, at `BYTES_PER_TOKEN`, without the agent's instructions
+    and tools. Messages that must stay (see `activities/model/compaction.py`) stay, whatever their
+    length.
     """
 
     over_tokens: int = Field(ge=1)
     """A context with more tokens is compacted before the model is called."""
     keep_tokens: int = Field(ge=0)
-    """What it is compacted to, at most; the further below `over_tokens`, the less often."""
+    """Its largest size after compaction; a lower value makes compactions rarer."""
 
     @model_validator(mode="after")
     def _compacts(self) -> Self:
         if self.keep_tokens >= self.over_tokens:
-            raise ValueError("keep_tokens is to be less than over_tokens")
+            raise ValueError("keep_tokens must be less than over_tokens")
         return self
 
 
 class KeepLast(_Bounds):
-    """The oldest messages are left out."""
+    """Leave out the oldest messages."""
 
     kind: Literal["keep_last"] = "keep_last"
 
 
 class Summarise(_Bounds):
-    """The oldest messages are left out, and the agent's model sums them up in their place."""
+    """Replace the oldest messages with a summary by the agent's model."""
 
     kind: Literal["summarise"] = "summarise"
     summary_tokens: int = Field(default=2000, ge=1)
-    """Of the summary, at most; part of `keep_tokens`. A longer one is cut."""
+    """The longest summary, which counts towards `keep_tokens`; a longer one is cut."""
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
         if self.summary_tokens > self.keep_tokens:
-            raise ValueError("summary_tokens is to be no more than keep_tokens")
+            raise ValueError("summary_tokens must not exceed keep_tokens")
         return self
 
 

@@ -1,4 +1,4 @@
-"""Events in place: before the journal has them, as it keeps them, as clients see them."""
+"""Events around their bodies: new, as the journal stores them, and as clients see them."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class NewEvent(Frozen):
-    """An event before the journal has given it a place."""
+    """An event that has no `seq` yet."""
 
     body: EventBody
     step: int | None = None
     attempt: int | None = None
     key: str | None = None
-    """Facts have one, unique per run; deltas, progress and the like have none."""
+    """Unique per run. Facts have a key; deltas and progress have none."""
 
     def data_json(self) -> str:
         """The `data` object of the envelope as JSON text; absent optional fields are left out."""
@@ -30,7 +30,7 @@ class NewEvent(Frozen):
 
 
 def storable(text: str) -> bool:
-    """True when every journal can hold it as a key: no NUL in it, no half of a surrogate pair."""
+    """True when every journal can store it as a key: no NUL, no lone surrogate."""
     try:
         text.encode()
     except UnicodeEncodeError:
@@ -39,21 +39,21 @@ def storable(text: str) -> bool:
 
 
 class Outbox(Frozen):
-    """What the workflow decided since the last activity that carried its decisions."""
+    """Decisions of the workflow that no activity has confirmed yet."""
 
     facts: tuple[NewEvent, ...] = ()
-    """To be appended first, in this order; each has a key."""
+    """Facts to append first, in this order; each has a key."""
     seals: tuple[str, ...] = ()
-    """Scopes under which no attempt may write any more."""
+    """Fence scopes to close: no attempt may write under them any more."""
 
 
 class StoredEvent(NamedTuple):
-    """An event with its place; `data` stays JSON text, so that passing it on costs nothing."""
+    """An event in the journal; `data` stays JSON text, so that forwarding it needs no parsing."""
 
     run_id: str
     seq: int
     at_us: int
-    """Microseconds since 1970, UTC: when it was appended."""
+    """Time of the append, in microseconds since 1970, UTC."""
     type: str
     step: int | None
     attempt: int | None
@@ -69,7 +69,7 @@ class StoredEvent(NamedTuple):
         """The typed body.
 
         Raises:
-            ValidationError: the type is one that this version does not know.
+            ValidationError: this version does not know the type.
         """
         return _BODY.validate_python({**json.loads(self.data), "type": self.type})
 
@@ -84,10 +84,10 @@ class StoredEvent(NamedTuple):
 
 
 class Envelope(Frozen):
-    """One event as clients see it."""
+    """An event as clients see it."""
 
     seq: int
-    """1, 2, 3, … within the run; the cursor."""
+    """1, 2, 3, … within the run; serves as the cursor."""
     run_id: str
     at: datetime
     type: str
@@ -103,17 +103,17 @@ def body_json(body: EventBody) -> str:
 
 
 def rfc3339(at_us: int) -> str:
-    """UTC with microseconds and `Z`, from microseconds since 1970."""
+    """RFC 3339 text in UTC with microseconds and `Z`, from microseconds since 1970."""
     return moment(at_us).isoformat(timespec="microseconds")[:-6] + "Z"
 
 
 def moment(at_us: int) -> datetime:
-    """UTC, from microseconds since 1970."""
+    """The time in UTC, from microseconds since 1970."""
     return _EPOCH + timedelta(microseconds=at_us)
 
 
 def microseconds(moment: datetime) -> int:
-    """Since 1970, of a moment with a time zone."""
+    """Microseconds since 1970, from a time with a time zone."""
     return (moment - _EPOCH) // timedelta(microseconds=1)
 
 
@@ -122,6 +122,6 @@ class EventPage(Frozen):
 
     events: tuple[Envelope, ...]
     next: int
-    """Cursor for the next page: give it as `after`."""
+    """Cursor of the next page: pass it as `after`."""
     ended: bool
-    """True when nothing comes after this page."""
+    """True when the run has ended and this page is the last."""

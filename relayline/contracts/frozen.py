@@ -6,9 +6,9 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Frozen(BaseModel):
-    """An immutable model; fields are only ever added, with defaults.
+    """An immutable model. Only add fields, with defaults; never remove or rename one.
 
-    Unknown fields are ignored, so that an older process reads what a newer one wrote.
+    Unknown fields are ignored, so that older processes can read what newer ones write.
     """
 
     model_config = ConfigDict(frozen=True, extra="ignore", ser_json_inf_nan="null")

@@ -1,4 +1,4 @@
-"""Housekeeping: its names, and what one round is asked to do and has done."""
+"""Housekeeping: its names and times, and the request and result of one round."""
 
 from __future__ import annotations
 
@@ -9,30 +9,30 @@ from pydantic import Field
 from relayline.contracts.frozen import Frozen
 
 SCHEDULE_ID = "relayline-housekeeping"
-"""The Temporal Schedule, and the prefix of the ids of the workflows that it starts."""
+"""Id of the Temporal Schedule, and prefix of the ids of the workflows that it starts."""
 HOUSEKEEPING_QUEUE = "relayline-housekeeping"
-"""A task queue of its own: rounds are on time however busy the workers are with runs."""
+"""A separate task queue keeps rounds on time however busy the workers are with runs."""
 RUN_WORKFLOW = "AgentRun"
-"""The workflow type of runs, as visibility knows it."""
+"""The workflow type of runs in Temporal's visibility."""
 EVERY = timedelta(seconds=10)
-"""Between two rounds."""
+"""Time between the starts of two rounds."""
 CATCH_UP = timedelta(seconds=10)
-"""How late a round may begin; what was missed before is not made up for."""
+"""How late a round may begin; rounds missed for longer are skipped."""
 ROUND_BOUND = timedelta(minutes=10)
-"""The longest round; then the next may begin."""
+"""Temporal ends a round that takes longer, so that the next can begin."""
 
 
 class HousekeepingRequest(Frozen):
-    """One round."""
+    """The request for one round."""
 
     batch: int = Field(default=200, ge=1)
-    """Open runs that are looked at in this round, and ended ones that are swept at a time."""
+    """Open runs to check in this round, and ended runs to sweep at a time."""
 
 
 class HousekeepingResult(Frozen):
-    """What a round, or one part of it, has done."""
+    """What a round, or a part of it, has done."""
 
     ended: int = 0
-    """Runs that were given their terminal fact."""
+    """Runs that got their terminal fact."""
     swept: int = 0
-    """Runs past retention whose events were removed."""
+    """Runs past retention whose events were deleted."""

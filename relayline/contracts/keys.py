@@ -1,9 +1,9 @@
-"""Keys, scopes and ids of a run's facts. All of them are made here."""
+"""All keys, fence scopes and ids of a run's facts are made here."""
 
 from __future__ import annotations
 
-OF_COMMANDS = "command/"
-"""How the keys of a command's receipt and outcome begin: each stands once, whatever the epoch."""
+COMMAND_PREFIX = "command/"
+"""Prefix of the keys of receipts and outcomes: they have no epoch, so each is written once."""
 
 
 def message_key(epoch: int, step: int) -> str:
@@ -17,7 +17,7 @@ def started_key(epoch: int, step: int) -> str:
 
 
 def compacted_key(epoch: int, step: int) -> str:
-    """Key of `context.compacted`: at most one for each step."""
+    """Key of `context.compacted`: at most one per step."""
     return f"{epoch}/step/{step}/compacted"
 
 
@@ -27,7 +27,7 @@ def step_scope(epoch: int, step: int) -> str:
 
 
 def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
-    """Fence scope of a tool call; each further run of an unsafe tool has its own."""
+    """Fence scope of a tool call; each repeated run of an unsafe tool has its own."""
     return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
 
 
@@ -37,18 +37,18 @@ def result_key(epoch: int, call_id: str) -> str:
 
 
 def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
-    """Key of `tool.started` for an unsafe tool: who appended it first may run the tool."""
+    """Key of `tool.started` for an unsafe tool: the attempt that appends it may run the tool."""
     return f"{call_scope(epoch, call_id, run)}/claim"
 
 
 def accepted_key(command_id: str) -> str:
     """Key of `command.accepted`."""
-    return f"{OF_COMMANDS}{command_id}/accepted"
+    return f"{COMMAND_PREFIX}{command_id}/accepted"
 
 
 def outcome_key(command_id: str) -> str:
     """Key of the command's one outcome."""
-    return f"{OF_COMMANDS}{command_id}/outcome"
+    return f"{COMMAND_PREFIX}{command_id}/outcome"
 
 
 def approval_id(epoch: int, call_id: str) -> str:
@@ -57,12 +57,12 @@ def approval_id(epoch: int, call_id: str) -> str:
 
 
 def request_id(epoch: int, call_id: str) -> str:
-    """Id of the question that a tool call is: `input_{step}_{index}`, unique within the run."""
+    """Id of a tool call's question: `input_{step}_{index}`, unique within the run."""
     return f"{_prefix('input', epoch)}_{call_id.removeprefix('call_')}"
 
 
 def outcome_id(epoch: int, call_id: str, run: int) -> str:
-    """Id of the question what became of a run of an unsafe tool."""
+    """Id of the question about the outcome of a run of an unsafe tool."""
     return f"{_prefix('outcome', epoch)}_{call_id.removeprefix('call_')}_{run}"
 
 
@@ -76,27 +76,27 @@ def _prefix(kind: str, epoch: int) -> str:
 
 
 def requested_key(id_: str) -> str:
-    """Key of `approval.requested` or `input.requested`; the id has the epoch in it."""
+    """Key of `approval.requested` or `input.requested`; the id includes the epoch."""
     return f"request/{id_}"
 
 
 def resolved_key(id_: str) -> str:
-    """Key of the fact that ends an approval or a question, whichever its type."""
+    """Key of the fact that ends an approval or a question, whatever its type."""
     return f"request/{id_}/end"
 
 
 def call_id(step: int, index: int) -> str:
-    """Id of the `index`th (from 0) tool call of a step; fits every provider's rules."""
+    """Id of the `index`th (from 0) tool call of a step; valid for every provider."""
     return f"call_{step}_{index}"
 
 
 def ended_key(epoch: int) -> str:
-    """Key of the terminal fact, whichever its type and whoever writes it."""
+    """Key of the terminal fact, whatever its type and whoever writes it."""
     return f"{epoch}/run/ended"
 
 
-def of_epoch(epoch: int) -> str:
-    """How the keys and scopes of an epoch begin."""
+def epoch_prefix(epoch: int) -> str:
+    """Prefix of the keys and scopes of an epoch."""
     return f"{epoch}/"
 
 
@@ -126,12 +126,12 @@ def budget_key(epoch: int, number: int) -> str:
 
 
 def effect_key(epoch: int, command_id: str, kind: str) -> str:
-    """Key of the fact that a command brings about: a message, `run.paused` or `run.resumed`."""
+    """Key of the fact that a command causes: a message, `run.paused` or `run.resumed`."""
     return f"{epoch}/command/{command_id}/{kind}"
 
 
 def rewound_key(execution: str, resets: int) -> str:
-    """Key of the `run.rewound` that tells of an execution's `resets`th reset."""
+    """Key of the `run.rewound` for an execution's `resets`th reset."""
     return f"rewound/{execution}/{resets}"
 
 
@@ -151,11 +151,11 @@ def record_scope(epoch: int) -> str:
 
 
 def begun_scope(key: str, epoch: int) -> str | None:
-    """The scope of the call that the fact with this key begins, None if it begins none.
+    """The scope of the call that starts with this key's fact, None if no call does.
 
     A call begins with `step.started`, or with the claim of an unsafe tool.
     """
-    if not key.startswith(of_epoch(epoch)):
+    if not key.startswith(epoch_prefix(epoch)):
         return None
     scope, _, last = key.rpartition("/")
     return scope if last in {"started", "claim"} else None

@@ -1,4 +1,4 @@
-"""The transcript of a run: what was said by whom, and which tools were called."""
+"""The messages of a run's transcript, and token usage."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from relayline.contracts.frozen import Frozen
 
 
 class Usage(Frozen):
-    """Tokens, as the provider counted them."""
+    """Token counts, as reported by the provider."""
 
     input_tokens: int = 0
     output_tokens: int = 0
@@ -29,7 +29,7 @@ class Usage(Frozen):
 
 
 class ToolCall(Frozen):
-    """One call that the model asked for."""
+    """A tool call that the model asked for."""
 
     call_id: str
     """Unique within the run: `call_{step}_{index}`."""
@@ -38,24 +38,24 @@ class ToolCall(Frozen):
 
 
 class UserMessage(Frozen):
-    """What a person said: the run's input or a redirect."""
+    """A message of a person: the run's input or a redirect."""
 
     role: Literal["user"] = "user"
     text: str
 
 
 class AssistantMessage(Frozen):
-    """What the model said, with the tool calls it asked for."""
+    """An answer of the model, with the tool calls that it asked for."""
 
     role: Literal["assistant"] = "assistant"
     text: str
     tool_calls: tuple[ToolCall, ...] = ()
     interrupted: bool = False
-    """True when a command stopped the model before it had finished."""
+    """True when a command interrupted the model."""
 
 
 class ToolMessage(Frozen):
-    """What a tool call came to."""
+    """The result of a tool call."""
 
     role: Literal["tool"] = "tool"
     call_id: str
@@ -65,19 +65,19 @@ class ToolMessage(Frozen):
 
 
 class OmittedMessages(Frozen):
-    """Stands where earlier messages are left out of a context that had grown too long."""
+    """Replaces earlier messages in a context that has grown too long."""
 
     role: Literal["omitted"] = "omitted"
     summary: str = ""
-    """Of what is left out; empty if there is none."""
+    """Summary of what is left out; empty if there is none."""
     count: int
-    """How many messages and results are left out."""
+    """Number of messages and results that are left out."""
     answers: int = 0
-    """How many of them are whole answers to the newest user message that stands before this."""
+    """How many of them are whole answers to the newest user message before this one."""
 
     @property
     def text(self) -> str:
-        """What a model is told."""
+        """The text for the model."""
         head = f"{self.count} earlier messages are left out here"
         return f"[{head}. A summary of them:]\n{self.summary}" if self.summary else f"[{head}.]"
 

@@ -1,4 +1,4 @@
-"""Kinds of work that a worker process may take, each from task queues of its own."""
+"""Kinds of work that a worker process may take; each has its own task queues."""
 
 from __future__ import annotations
 
@@ -6,30 +6,30 @@ from enum import StrEnum
 
 
 class Work(StrEnum):
-    """What can be scaled apart; a run needs all three, from whichever processes."""
+    """Kinds of work that scale separately; a run needs workers for all three."""
 
     RUNS = "runs"
-    """Workflows, which decide, and housekeeping."""
+    """Workflows and housekeeping."""
     MODELS = "models"
-    """Calls of providers' models."""
+    """Model calls to providers."""
     TOOLS = "tools"
-    """Tool calls, records, and the calls of the rehearsal model, which has no provider."""
+    """Tool calls, journal records, and calls of the rehearsal model, which has no provider."""
 
 
 BUILD_ID_PATTERN = r"^[A-Za-z0-9._-]{1,128}$"
-"""What a build of the workers may be called."""
+"""Valid names for a build of the workers."""
 ALL_WORK = ",".join(Work)
 
 
 class UnknownWork(ValueError):
-    """A kind of work that there is not, or none at all; the message names those there are."""
+    """An unknown kind of work, or none; the message lists the known kinds."""
 
 
 def parse_work(text: str) -> frozenset[Work]:
-    """The kinds in `runs,models,tools`; the same one twice is one.
+    """The kinds of work in a list such as `runs,models,tools`; duplicates are fine.
 
     Raises:
-        UnknownWork: an item is no kind, or there is no item.
+        UnknownWork: an item is unknown, or the list is empty.
     """
     names = [name.strip() for name in text.split(",") if name.strip()]
     known = ", ".join(Work)

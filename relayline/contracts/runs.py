@@ -1,4 +1,4 @@
-"""A run: what it is given, where it stands, what it comes to."""
+"""A run: its input, its state as others see it, and its result."""
 
 from __future__ import annotations
 
@@ -15,15 +15,15 @@ from relayline.contracts.messages import Usage
 TASK_QUEUE = "relayline"
 """The task queue of workflows, tools and records."""
 MODELS_QUEUE = "models"
-"""Model calls are in the task queues `models-{provider}`, so that one provider's trouble keeps
-nobody else's calls waiting."""
+"""Model calls use the task queues `models-{provider}`, so that problems of one provider do not
+delay calls to the others."""
 RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
 """A run's id is also its Temporal workflow id."""
 DEFAULT_TENANT = "default"
 
 
 class RunStatus(StrEnum):
-    """Where a run stands, as clients see it."""
+    """The status of a run, as clients see it."""
 
     QUEUED = "queued"
     RUNNING = "running"
@@ -37,7 +37,7 @@ class RunStatus(StrEnum):
 
     @property
     def ended(self) -> bool:
-        """True for the five states that a run never leaves."""
+        """True for the five final states."""
         return self in TERMINAL
 
 
@@ -53,7 +53,7 @@ TERMINAL = frozenset(
 
 
 class Limits(Frozen):
-    """The budget of one run; what happens when any of it is used up, `on_limit` says."""
+    """The budget of one run; `on_limit` says what happens when a limit is reached."""
 
     max_steps: int = Field(default=50, ge=1, le=10_000)
     """Model calls."""
@@ -61,42 +61,42 @@ class Limits(Frozen):
     max_tokens: int = Field(default=2_000_000, ge=1)
     """Input and output tokens of all model calls together."""
     max_wall_s: float = Field(default=3600, gt=0, le=30 * 86_400)
-    """Seconds that the run may be at work; while it is paused or waits for a person, none pass."""
+    """Seconds of work; time in a pause or waiting for a person does not count."""
     on_limit: Literal["fail", "ask"] = "fail"
     """`fail`: the run ends as `failed`; `ask`: it waits for an approval that raises the limit."""
 
 
 class ApprovalRule(Frozen):
-    """A predicate on a call's arguments, as data."""
+    """A condition on a call's arguments."""
 
     when: dict[str, JsonValue]
-    """JSON Schema: a call whose arguments fit it needs approval."""
+    """JSON Schema; a call whose arguments match it needs approval."""
 
 
 class ToolSpec(Frozen):
-    """What is known of a tool without its code; pinned into the run."""
+    """A tool as data, without its code; pinned into the run's input."""
 
     name: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$")
     description: str = ""
-    """Told to the model."""
+    """For the model."""
     parameters: dict[str, JsonValue] = Field(default={"type": "object"})
     """JSON Schema of the arguments, `type: object`."""
     timeout_s: float = Field(default=30, gt=0, le=86_400)
-    """How long one attempt may take."""
+    """The longest that one attempt may take."""
     retries: int = Field(default=2, ge=0, le=20)
-    """Further attempts after the tool raised; a crash of the worker does not count."""
+    """Retries after the tool raised an error; a crash of the worker does not count."""
     effects: Literal["safe", "unsafe"] = "safe"
-    """`unsafe`: claimed before it runs and never run twice."""
+    """`unsafe`: an attempt claims the call before it runs, and it never runs twice."""
     approval: Literal["never", "always"] | ApprovalRule = "never"
-    """Which calls a person has to approve before they run."""
+    """Which calls a person must approve before they run."""
     approval_timeout_s: float = Field(default=86_400, gt=0, le=30 * 86_400)
-    """How long a person has to decide; undecided means denied."""
+    """How long a person has to decide; after that the call is denied."""
     asks: bool = False
-    """True: the call is a question for a person, whose answer is its result; nothing runs."""
+    """True: the call is a question; the person's answer is its result and no tool runs."""
 
 
 class AgentSpec(Frozen):
-    """An agent as data; pinned into the run's input, so a later catalog never alters a run."""
+    """An agent as data; pinned into the run's input, so a new catalog never changes a run."""
 
     name: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$")
     instructions: str = Field(default="", max_length=65_536)
@@ -106,10 +106,10 @@ class AgentSpec(Frozen):
     tools: tuple[ToolSpec, ...] = ()
     limits: Limits = Limits()
     compaction: Compaction | None = None
-    """What becomes of a context that has grown too long; None: the model is told everything."""
+    """How to shorten a long context; None: the model always sees everything."""
 
     def tool(self, name: str) -> ToolSpec | None:
-        """The spec of that tool, None if this agent does not have it."""
+        """The tool with that name, None if this agent does not have it."""
         return next((spec for spec in self.tools if spec.name == name), None)
 
 
@@ -122,15 +122,15 @@ class RunError(Frozen):
 
 
 class Carried(Frozen):
-    """What a run takes along when it goes on in a new execution, with a fresh history.
+    """What a run keeps when it continues as new.
 
-    That happens between two steps only: nothing runs, nothing is open, all that was decided is in
-    the journal.
+    That happens only between two steps: nothing runs, nothing is open, and the journal has every
+    decision.
     """
 
     started_at: datetime
     limits: Limits
-    """As approvals have raised them."""
+    """With raises by approvals."""
     step: int = 0
     tool_calls: int = 0
     usage: Usage = Usage()
@@ -139,51 +139,52 @@ class Carried(Frozen):
     misfit_steps: int = 0
     epoch: int = 0
     known: tuple[str, ...] = ()
-    """Keys of the newest facts, for the case that an operator resets the run."""
+    """Keys of the newest facts, in case an operator resets the run."""
     worked_s: float = 0
     """Seconds at work so far."""
     paused: bool = False
     budgets: int = 0
-    """Times that a limit was reached."""
+    """How many times a limit was reached."""
     waits: int = 0
-    """Times that the run has begun to wait for a person."""
+    """How many times the run has started to wait for a person."""
     seen: tuple[str, ...] = ()
-    """Ids of the newest commands: the same id again is the same command."""
+    """Ids of the newest commands, for deduplication."""
 
 
 class RunInput(Frozen):
-    """The one argument of the workflow."""
+    """The argument of the workflow."""
 
     run_id: str = Field(pattern=RUN_ID_PATTERN)
     agent: AgentSpec
-    """Model and limits of the request are merged in already."""
+    """With the model and limits of the request merged in."""
     input: str
     metadata: dict[str, str] = Field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
     request_sha256: str = ""
-    """Digest of the submitted request: tells a repeated `Idempotency-Key` from a reused one."""
+    """Digest of the submitted request: distinguishes a repeated `Idempotency-Key` from a reused
+    one."""
     history_bound: int = 8000
-    """Events of history after which the run goes on in a new execution, or sooner if Temporal
+    """Length of the history, in events, at which the run continues as new; earlier if Temporal
     suggests it."""
     carried: Carried | None = None
-    """Set when the run has gone on in a new execution."""
+    """Set when the run has continued as new."""
 
 
 class Phase(StrEnum):
-    """What the workflow is doing right now."""
+    """What the workflow is doing."""
 
     STARTING = "starting"
     MODEL = "model"
     TOOLS = "tools"
     WAITING = "waiting"
-    """Nothing runs; a person has to decide or to answer."""
+    """Nothing runs; the run waits for a decision or an answer."""
     PAUSED = "paused"
     ENDING = "ending"
     ENDED = "ended"
 
 
 class Waiting(Frozen):
-    """Something that a person has to do before the run goes on."""
+    """Something that a person must do before the run continues."""
 
     kind: Literal["resume", "approval", "input"]
     id: str | None = None
@@ -193,20 +194,20 @@ class Waiting(Frozen):
 
 
 class RunProgress(Frozen):
-    """The answer of the `progress` query: bounded, whatever the length of the run."""
+    """The answer of the `progress` query; its size is bounded, whatever the run's length."""
 
     run_id: str
     agent: str
     model: str
     status: RunStatus
     step: int = 0
-    """The newest step begun; 0 before the first."""
+    """The newest step that has started; 0 before the first."""
     phase: Phase = Phase.STARTING
     waiting_for: tuple[Waiting, ...] = ()
     tool_calls: int = 0
-    """Tool calls begun so far."""
+    """Tool calls that have started."""
     running_tools: tuple[str, ...] = ()
-    """`name` of each call under way, at most 16."""
+    """Name of each running tool call, at most 16."""
     usage: Usage = Usage()
     limits: Limits = Limits()
     started_at: datetime | None = None
@@ -214,7 +215,7 @@ class RunProgress(Frozen):
 
 
 class RunMemo(Frozen):
-    """What stands in the workflow's memo: readable with no worker up, also after the end."""
+    """The workflow's memo: readable when no worker is up, and after the end."""
 
     status: RunStatus = RunStatus.QUEUED
     step: int = 0
@@ -224,10 +225,9 @@ class RunMemo(Frozen):
 
 
 FIRST_STEP = RunMemo(status=RunStatus.RUNNING, step=1)
-"""What an untouched memo means once the search attribute says `running`.
+"""The meaning of an unset memo once the search attribute says `running`.
 
-The workflow leaves the memo alone at its first step: the first words of a run wait for nothing
-that can be told without it.
+The workflow does not write the memo in its first step: that would delay the run's first words.
 """
 
 
@@ -248,7 +248,7 @@ MEMO_REQUEST = "request"
 
 
 class RunRequestMemo(Frozen):
-    """What was asked for, in the memo from the start on."""
+    """The request, in the memo from the start."""
 
     agent: str
     model: str
@@ -256,10 +256,10 @@ class RunRequestMemo(Frozen):
     request_sha256: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
     created_at: datetime | None = None
-    """When the run was submitted; its execution may have begun later."""
+    """When the run was submitted; its execution may have started later."""
 
 
 SEARCH_STATUS = "RunStatus"
 SEARCH_AGENT = "AgentName"
 SEARCH_TENANT = "Tenant"
-"""Search attributes, each a Keyword; register them once per namespace."""
+"""Search attributes of type Keyword; register each once per namespace."""

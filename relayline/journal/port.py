@@ -1,12 +1,12 @@
-"""The journal: the ordered, durable event log of every run. The port and its errors.
+"""The port to the journal, the ordered, durable event log of every run, and its errors.
 
 JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
-├── CursorExpired       the events asked for are past retention
-├── EventsLost          the event to go on from is not there, or is another
-├── Unstorable          an event is such that no journal can hold it; a retry cannot help
-└── JournalUnavailable  the storage did not answer; try again
+├── CursorExpired       the requested events are past retention
+├── EventsLost          the event to continue after is missing, or was replaced by another
+├── Unstorable          no journal can store this event; a retry cannot help
+└── JournalUnavailable  the storage did not answer; a retry may help
 """
 
 from __future__ import annotations
@@ -19,11 +19,11 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 
 
 class JournalError(Exception):
-    """Base of everything a journal raises on purpose."""
+    """Base of the errors of this port."""
 
 
 class StaleAttempt(JournalError):
-    """A later attempt, `by`, has appended under this scope: stop, nothing was written."""
+    """A later attempt, `by`, has appended under this scope: nothing was written, stop."""
 
     def __init__(self, run_id: str, fence: Fence, by: int) -> None:
         super().__init__(
@@ -38,7 +38,7 @@ class RunEnded(JournalError):
 
 
 class CursorExpired(JournalError):
-    """Events after the cursor were swept; `oldest` is the first `seq` still there."""
+    """Events after the cursor were swept; `oldest` is the first `seq` that is still there."""
 
     def __init__(self, oldest: int) -> None:
         super().__init__(f"events before {oldest} are past retention")
@@ -46,30 +46,30 @@ class CursorExpired(JournalError):
 
 
 class EventsLost(JournalError):
-    """The event to go on from is not there, or is another: read the run from its start.
+    """The event to continue after is missing or was replaced: read the run from its start.
 
-    The storage crashed and has lost its newest events, which had been given out. It goes on from
-    what is left, so their numbers are given again.
+    The storage crashed and lost its newest events after readers had seen them. New events reuse
+    their numbers.
     """
 
     def __init__(self, seq: int, newest: int) -> None:
         super().__init__(
-            f"event {seq} is not there any more, the newest is {newest}"
+            f"event {seq} is lost, the newest is {newest}"
             if newest < seq
-            else f"event {seq} is another now"
+            else f"event {seq} was replaced by another"
         )
 
 
 class Unstorable(JournalError):
-    """An event is such that no journal can hold it, and never will: nothing was written.
+    """No journal can ever store this event: nothing was written.
 
-    A key has a NUL in it, a text has half of a surrogate pair, a number is out of 32 bits, or the
-    storage itself says that it can't hold this.
+    A key has a NUL, a text has a lone surrogate, a number exceeds 32 bits, or the storage itself
+    refuses the data.
     """
 
 
 class JournalUnavailable(JournalError):
-    """The storage did not answer (locked, full, gone): nothing is known to be written."""
+    """The storage did not answer (locked, full, gone): events may or may not be written."""
 
 
 SEALED = 2**31 - 1
@@ -77,32 +77,32 @@ SEALED = 2**31 - 1
 
 
 class Fence(NamedTuple):
-    """Who is writing: once `attempt` has appended under `scope`, no lower attempt may."""
+    """The writer of an append: once `attempt` has appended under `scope`, no lower one may."""
 
     scope: str
     attempt: int
 
 
 class Appended(NamedTuple):
-    """Where an event stands."""
+    """The place of an appended event."""
 
     seq: int
     new: bool
-    """False when its key was there already; `seq` is then the first one's."""
+    """False if its key already existed; `seq` is then that of the existing event."""
 
 
 class Head(NamedTuple):
-    """What is known of a run without reading its events."""
+    """The bounds of a run's events."""
 
     first_seq: int
-    """The oldest `seq` still there; `last_seq + 1` when all were swept."""
+    """The oldest `seq` that is still there; `last_seq + 1` if all events were swept."""
     last_seq: int
     ended: bool
-    """True once the terminal fact is in."""
+    """True if the run has its terminal fact."""
 
 
 class OpenRun(NamedTuple):
-    """A run that has no terminal fact."""
+    """A run without a terminal fact."""
 
     run_id: str
     quiet_since: datetime
@@ -112,16 +112,15 @@ class OpenRun(NamedTuple):
 class Journal(Protocol):
     """The ordered, durable event log of every run.
 
-    Guarantees, each checked by the contract suite on every adapter:
+    Guarantees, which the contract suite checks on every adapter:
 
     1. Per run, `seq` is 1, 2, 3, …: contiguous, never reused, visible in that order.
     2. A fact's key is unique per run: appending it again changes nothing.
-    3. Fences: an append from an attempt lower than one that has appended under the scope is
-       refused, whole.
-    4. What `append` returned survives a kill -9 of any process.
+    3. Fences: an append is refused as a whole if a higher attempt has appended under its scope.
+    4. Events survive a kill -9 of any process once `append` has returned.
     5. `tail` wakes within 10 ms on the same host and costs nothing while nobody watches.
-    6. After the terminal fact nothing is appended, but a repeated key is still answered. Only
-       `run.rewound` is taken: with it the run is open again.
+    6. After the terminal fact nothing is appended except `run.rewound`, which reopens the run; a
+       repeated key still gets its answer.
     """
 
     async def append(
@@ -129,13 +128,13 @@ class Journal(Protocol):
     ) -> list[Appended]:
         """Append all events or none, in order, in one transaction.
 
-        With no events, only raises the fence: from then on lower attempts are refused. Events
-        whose keys are all there already are answered even after the run has ended.
+        Without events, it only raises the fence, so that lower attempts are refused. Events whose
+        keys all exist already get their answer even after the run has ended.
 
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
-            RunEnded: the terminal fact stands and at least one event is new.
-            Unstorable: an event can't be held; what others append at the time is not touched.
+            RunEnded: the run has its terminal fact and at least one event is new.
+            Unstorable: an event can't be stored; concurrent appends are not affected.
             JournalUnavailable: the storage did not answer.
         """
         ...
@@ -151,8 +150,9 @@ class Journal(Protocol):
     ) -> list[StoredEvent]:
         """At most `limit` events with `seq > after`, in order; with `facts`, only keyed ones.
 
-        With `max_bytes`, only as many as have so much data together, in UTF-8, but one if there is
-        any; no more than one more is fetched from the storage. An unknown run reads as empty.
+        With `max_bytes`, only the first events whose data fit into so many UTF-8 bytes together,
+        but at least one if there is any; the storage reads at most one more. An unknown run is
+        empty.
 
         Raises:
             CursorExpired: `after + 1` is older than the oldest event kept.
@@ -171,14 +171,14 @@ class Journal(Protocol):
     def tail(
         self, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
-        """Batches of events after that `seq`, as they come; ends after the terminal fact.
+        """Batches of events after `after`, as they are appended; ends after the terminal fact.
 
-        Whoever has the event itself gives it in place of its `seq`: then it is made sure of that
-        it still stands. The same is done for what is given out. From the start, the run need not
-        be known yet. Close the iterator (`aclosing`) to stop watching.
+        Pass the event instead of its `seq` to verify that it is still there. The tail verifies the
+        same of every event that it has yielded. With `after=0` the run need not exist yet. Close
+        the iterator (`aclosing`) to stop watching.
 
         Raises:
-            EventsLost: what `after` names, or what was given out, is not there.
+            EventsLost: `after`, or an event that the tail has yielded, is missing.
             CursorExpired: as in `read`.
             JournalUnavailable: the storage did not answer for longer than the adapter waits.
         """
@@ -187,9 +187,9 @@ class Journal(Protocol):
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100
     ) -> list[OpenRun]:
-        """At most `limit` runs without terminal fact, by id, each with `run_id > after`.
+        """At most `limit` runs without a terminal fact, ordered by id, with `run_id > after`.
 
-        Only those to which nothing was appended since `quiet_since`.
+        Only runs without an append since `quiet_since`.
 
         Raises:
             JournalUnavailable: the storage did not answer.
@@ -197,24 +197,24 @@ class Journal(Protocol):
         ...
 
     async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
-        """Remove the events of runs that ended before `older_than`; how many runs that were.
+        """Delete the events of runs that ended before `older_than`; returns the number of runs.
 
-        Those that ended first go first, at most `limit` of them. The run's bounds stay known, so
-        that a cursor into it is told `CursorExpired`.
+        The runs that ended first go first, at most `limit` of them. The journal keeps their bounds,
+        so that a cursor into one raises `CursorExpired`.
 
         Raises:
-            JournalUnavailable: the storage did not answer; what was removed stays removed.
+            JournalUnavailable: the storage did not answer; deleted events stay deleted.
         """
         ...
 
     async def check(self) -> None:
-        """Return when the storage can be written.
+        """Return if the storage is writable.
 
         Raises:
-            JournalUnavailable: it can't; the message says what to do.
+            JournalUnavailable: it is not; the message says what to do.
         """
         ...
 
     async def close(self) -> None:
-        """Finish what was accepted, release threads and connections; safe to call twice."""
+        """Finish accepted appends, release threads and connections; safe to call twice."""
         ...

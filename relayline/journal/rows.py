@@ -1,4 +1,4 @@
-"""Events as columns, on their way into a journal."""
+"""New events as columns of a journal."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relayline.journal.port import Unstorable
 
 
 class NewRow(NamedTuple):
-    """An event on its way in."""
+    """A new event as columns."""
 
     type: str
     step: int | None
@@ -21,18 +21,18 @@ class NewRow(NamedTuple):
 
 
 def new_row(event: NewEvent) -> NewRow:
-    """The event as columns.
+    """Convert the event to columns.
 
     Raises:
-        Unstorable: as in the port; every journal refuses the same.
+        Unstorable: as in the port; all adapters refuse the same events.
     """
     if event.key is not None and not storable(event.key):
-        raise Unstorable(f"the key {event.key!r} has a NUL or half of a surrogate pair")
+        raise Unstorable(f"the key {event.key!r} has a NUL or a lone surrogate")
     for number in (event.step, event.attempt):
         if number is not None and not -(2**31) <= number < 2**31:
             raise Unstorable(f"{number} does not fit into 32 bits")
     try:
         data = event.data_json()
     except PydanticSerializationError as error:
-        raise Unstorable(f"{event.body.type!r} can't be put into JSON: {error}") from error
+        raise Unstorable(f"{event.body.type!r} can't be serialised to JSON: {error}") from error
     return NewRow(event.body.type, event.step, event.attempt, event.key, data)

@@ -1,4 +1,4 @@
-"""A tail: what has come for it and was not taken yet, and how it reads on from the journal."""
+"""Tails: the buffer of new events between a watcher and a tail, and the loop of the tail."""
 
 from __future__ import annotations
 
@@ -10,29 +10,29 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import EventsLost, JournalError
 
 MAX_WAITING = 1024 * 1024
-"""Characters that wait for one tail; what goes beyond, it reads from the journal later."""
+"""The buffer of one tail, in characters; when it overflows, the tail reads the journal."""
 _PER_EVENT = 500
-"""What an event costs besides its data, in characters."""
+"""Overhead of an event in the buffer, in characters."""
 TAIL_PAGE = 200
 """Events that a tail reads at a time."""
 
 
 class Page(NamedTuple):
-    """Part of a run."""
+    """Consecutive events of a run."""
 
     events: list[StoredEvent]
     ended: bool
-    """True when the run has ended and nothing comes after this page."""
+    """True if the run has ended and this page is the last."""
     last_seq: int
-    """The run's newest `seq` when the page was read; 0 if there was none."""
+    """The run's newest `seq` at the time of the read; 0 if it has no event."""
 
 
 ReadPage = Callable[[int], Awaitable[Page]]
-"""The next `TAIL_PAGE` events after that `seq`."""
+"""Reads the next `TAIL_PAGE` events after a `seq`."""
 
 
 class Subscription:
-    """The events of one run, handed over by the watcher in the tail's own event loop."""
+    """Buffers events of one run from the watcher for a tail, in the tail's event loop."""
 
     def __init__(self, run_id: str) -> None:
         self.run_id = run_id
@@ -45,10 +45,10 @@ class Subscription:
         self._wake.set()
 
     async def take(self) -> list[StoredEvent] | None:
-        """Wait for events; None when the journal has to be read, as at first.
+        """Wait for events; None if the tail must read the journal, as at the start.
 
-        What comes after a None is kept, so that nothing is missed between that read and the next
-        call; some of it may be in the read already.
+        Events that arrive after a None are buffered, so that none is missed between the read and
+        the next call; the read may already include some of them.
 
         Raises:
             JournalUnavailable: the storage did not answer, or the journal was closed.
@@ -64,7 +64,7 @@ class Subscription:
         return events
 
     def deliver(self, events: Sequence[StoredEvent]) -> None:
-        """Hand over new events, in order."""
+        """Buffer new events, in order."""
         if self._behind:
             return
         self._cost += sum(len(event.data) + _PER_EVENT for event in events)
@@ -75,22 +75,22 @@ class Subscription:
         self._wake.set()
 
     def fall_behind(self) -> None:
-        """Drop what waits; the tail reads the journal next."""
+        """Drop the buffer; the tail reads the journal next."""
         self._waiting.clear()
         self._behind = True
         self._wake.set()
 
     def fail(self, error: JournalError) -> None:
-        """Make the tail raise."""
+        """Make the tail raise the error."""
         self._error = error
         self._wake.set()
 
 
-class Watching(Protocol):
-    """Hands new events of runs to those who have subscribed."""
+class Watcher(Protocol):
+    """Delivers new events of runs to subscriptions."""
 
     def subscribe(self, run_id: str) -> Subscription:
-        """Events of the run from now on; the first `take` says to read what came before."""
+        """Deliver events of the run from now on; the first `take` returns None."""
         ...
 
     def unsubscribe(self, subscription: Subscription) -> None:
@@ -99,17 +99,17 @@ class Watching(Protocol):
 
 
 async def follow(
-    watcher: Watching, run_id: str, after: int | StoredEvent, read_page: ReadPage
+    watcher: Watcher, run_id: str, after: int | StoredEvent, read_page: ReadPage
 ) -> AsyncGenerator[Sequence[StoredEvent], None]:
-    """`Journal.tail`: events after that one as they come, none missed, none twice.
+    """`Journal.tail`: events after `after` as they are appended, each exactly once.
 
-    What is handed over may overlap what was read, and a hole in it is filled from the journal.
-    With every page the newest event given out is read again, to see that it still stands: a
-    watcher lets its subscriptions fall behind whenever the storage may have lost something.
+    Delivered events may overlap with events already read; after a gap, the journal is read. Each
+    page starts with the newest event that was yielded, to verify that it is still there: a watcher
+    lets its subscriptions fall behind whenever the storage may have lost events.
 
     Raises:
-        EventsLost: the event to go on from does not stand.
-        JournalError: what `read_page` raises, or what the subscription was failed with.
+        EventsLost: the event to continue after is missing.
+        JournalError: raised by `read_page`, or passed to the subscription.
     """
     newest, after = (None, after) if isinstance(after, int) else (after, after.seq)
     subscription, behind = watcher.subscribe(run_id), False
@@ -118,7 +118,7 @@ async def follow(
             batch = None if behind else await subscription.take()
             if batch is None:
                 page = await read_page(after if newest is None else after - 1)
-                events, ended = _beyond(page, after, newest), page.ended
+                events, ended = _events_after(page, after, newest), page.ended
                 behind = len(page.events) == TAIL_PAGE
             else:
                 events = [event for event in batch if event.seq > after]
@@ -136,11 +136,11 @@ async def follow(
         watcher.unsubscribe(subscription)
 
 
-def _beyond(page: Page, after: int, newest: StoredEvent | None) -> list[StoredEvent]:
-    """What the page has after that event, with which it begins where that is known.
+def _events_after(page: Page, after: int, newest: StoredEvent | None) -> list[StoredEvent]:
+    """The events of the page after `after`; the page starts with `newest`, if that is known.
 
     Raises:
-        EventsLost: the journal ends before it, or has another in its place.
+        EventsLost: the journal ends before `after`, or has another event in its place.
     """
     if page.last_seq < after or (newest is not None and page.events[:1] != [newest]):
         raise EventsLost(after, page.last_seq)

@@ -1,4 +1,4 @@
-"""Ends a run in the journal when Temporal has closed it without the workflow's word."""
+"""Reads a run to its end, and ends a run that Temporal closed before its workflow could."""
 
 from __future__ import annotations
 
@@ -6,31 +6,8 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import Journal, RunEnded
 from relayline.projections.terminal import Closing, reached_by, terminal_fact
 
-
-async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
-    """Append the run's terminal fact, after which nothing is appended any more.
-
-    Any number of processes may try at a time: the fact is written once, and a run that has one
-    keeps it, whatever `closing` says. Open approvals and questions stay as they are.
-
-    Returns:
-        Whether this call has written it.
-
-    Raises:
-        JournalUnavailable: the storage did not answer.
-    """
-    head = await journal.head(run_id)
-    if head and head.ended:
-        return False
-    fact = terminal_fact(closing, reached_by(await read_all(journal, run_id, facts=True)))
-    try:
-        [appended] = await journal.append(run_id, [fact])
-    except RunEnded:
-        return False
-    return appended.new
-
-
 READ_PAGE = 1000
+"""Events that `read_all` reads at a time."""
 
 
 async def read_all(
@@ -49,3 +26,26 @@ async def read_all(
         if len(page) < READ_PAGE:
             return events
         after = page[-1].seq
+
+
+async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
+    """Append the terminal fact of a run that Temporal has closed.
+
+    Any number of processes may do this concurrently: the fact is written once, and a run that has
+    one keeps it, whatever `closing` says. Open approvals and questions stay open.
+
+    Returns:
+        True if this call has written the fact.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    head = await journal.head(run_id)
+    if head and head.ended:
+        return False
+    fact = terminal_fact(closing, reached_by(await read_all(journal, run_id, facts=True)))
+    try:
+        [appended] = await journal.append(run_id, [fact])
+    except RunEnded:
+        return False
+    return appended.new

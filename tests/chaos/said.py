@@ -113,7 +113,7 @@ def _given(run: Observed, call: dict[str, Any]) -> list[str] | None:
 
 
 def _stopped_the_model(applied: Event) -> bool:
-    return applied["kind"] == "pause" and "told to stop: the model" in applied["applied"]
+    return applied["kind"] == "pause" and "cancelled: the model" in applied["applied"]
 
 
 def _told(events: Sequence[Event]) -> dict[str, list[str]]:

@@ -57,7 +57,7 @@ def test_an_answer_that_was_whole_when_a_pause_stopped_the_model_may_be_followed
         ]
         return Observed(RUN, stored, input=json.dumps({"rehearse": [{"say": "hi"}]}))
 
-    assert list(complaints(run("stopped before the next call; told to stop: the model"))) == []
+    assert list(complaints(run("stopped before the next call; cancelled: the model"))) == []
     found = {check for check, _ in complaints(run("stopped before the next call"))}
     assert found == {Check.SAID, Check.OUTPUT}
 

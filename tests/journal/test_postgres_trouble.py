@@ -151,7 +151,7 @@ async def test_a_run_that_somebody_has_locked_holds_up_itself_only_for_a_while(
         await journal.append(run, [delta()])
         async with admin.transaction():
             await admin.execute("SELECT FROM relayline.runs WHERE run_id = $1 FOR UPDATE", run)
-            with pytest.raises(JournalUnavailable, match="somebody holds a lock"):
+            with pytest.raises(JournalUnavailable, match="another session holds a lock"):
                 await journal.append(run, [delta()])
         assert await journal.append(run, [delta()]) == [(2, True)]
     await admin.close()

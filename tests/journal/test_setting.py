@@ -90,11 +90,11 @@ async def test_migrate_with_a_role_that_may_create_nothing_says_what_it_lacks(
     admin = await asyncpg.connect(dsn)
     await admin.execute(f"CREATE ROLE {role} LOGIN PASSWORD 'poor'")
     poor = dsn.replace(f"{USER}:{QUOTED_PASSWORD}", f"{role}:poor")
-    with pytest.raises(JournalUnavailable, match=r"denied .*grant its user what it lacks"):
+    with pytest.raises(JournalUnavailable, match=r"denied .*grant its user the missing privileges"):
         await migrate(poor)
     ended = await relayline("migrate", env={NAME: poor})
     assert (ended.code, ended.out, len(ended.err.splitlines())) == (1, "", 1)
-    assert "grant its user what it lacks" in ended.err
+    assert "grant its user the missing privileges" in ended.err
     await admin.execute(f"DROP ROLE {role}")
     await admin.close()
 

@@ -91,7 +91,7 @@ def of_a_newer_version(path: Path) -> Path:
     ("make", "remedy"),
     [
         (in_a_file, "can't be created.*name another"),
-        (no_database, "no SQLite database; move it away"),
+        (no_database, "not a SQLite database; move it away"),
         (a_folder, "can't be opened; check"),
         (of_another_program, "another program; name another file"),
         (of_a_newer_version, "schema 99, this version knows 1"),
@@ -223,9 +223,7 @@ async def test_a_path_that_can_not_be_looked_at_is_unavailable_and_says_so(tmp_p
     journal = SqliteJournal(tmp_path / ("long" * 100))
     async with asyncio.timeout(10):
         for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
-            with pytest.raises(
-                JournalUnavailable, match=r"can't be looked at .*File name too long"
-            ):
+            with pytest.raises(JournalUnavailable, match=r"can't be accessed .*File name too long"):
                 await call
         await journal.close()
 

@@ -58,7 +58,7 @@ async def test_what_postgres_itself_can_not_hold_is_refused_alone(
         appends = (journal.append(*it) for it in zip(runs * 2, given, strict=True))
         results = await asyncio.gather(*appends, return_exceptions=True)
         assert isinstance(results[7], Unstorable)
-        assert "can't hold this (index row requires" in str(results[7])
+        assert "can't store this (index row requires" in str(results[7])
         others = results[:7] + results[8:]
         assert [result for result in others if isinstance(result, Exception)] == []
         for run in runs:

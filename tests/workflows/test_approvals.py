@@ -236,7 +236,7 @@ async def test_a_redirect_withdraws_what_is_open_and_stops_what_runs(temporal: C
         assert (await handle.result()).status is RunStatus.COMPLETED
     assert (resolved(fakes).decision, resolved(fakes).by) == ("withdrawn", "bob")
     assert fakes.count("tool.cancelled") == 2
-    assert fakes.applied("x") == "the next model call has the message; told to stop: look"
+    assert fakes.applied("x") == "the next model call has the message; cancelled: look"
     assert fakes.types[-4:] == ["command.applied", "message.user", "step.started", "run.completed"]
 
 

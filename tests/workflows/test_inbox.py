@@ -81,7 +81,7 @@ def test_the_levels_of_stopping() -> None:
     pause, redirect = Pause(command_id="p", now=True), Redirect(command_id="r", message="x")
     cancel = Cancel(command_id="c")
     assert filled().stop is Stop.NOTHING
-    assert filled().stopper is None
+    assert filled().stopped_by is None
     quiet = filled(
         Pause(command_id="1"),
         Resume(command_id="2"),
@@ -92,7 +92,7 @@ def test_the_levels_of_stopping() -> None:
     assert filled(redirect, pause).stop is Stop.REDIRECT
     every = filled(pause, redirect, cancel, Cancel(command_id="d"))
     assert every.stop is Stop.CANCEL
-    assert every.stopper == cancel
+    assert every.stopped_by == cancel
     taken = [every.take() for _ in range(5)]
     assert taken[-1] is None
     assert [every.stop] == [Stop.NOTHING]
@@ -102,7 +102,7 @@ def test_a_command_that_nobody_can_act_on_stops_nothing() -> None:
     for command in (
         Redirect(command_id="a"),
         Cancel(command_id="b", reason="x" * 40_000),
-        Pause(command_id="c", now=True, unreadable="payload: is to be one JSON object"),
+        Pause(command_id="c", now=True, unreadable="payload: must be a JSON object"),
     ):
         inbox = Inbox()
         inbox.put(command)

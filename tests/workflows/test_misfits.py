@@ -17,7 +17,7 @@ from relayline.contracts.calls import (
 )
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import Limits
-from relayline.workflows.state import MAX_MISFIT_STEPS, RunState, misfit
+from relayline.workflows.state import MAX_MISFIT_STEPS, RunState, count_misfits
 from tests.workflows.fakes import Fakes
 from tests.workflows.wheel import NOW
 
@@ -30,9 +30,9 @@ def test_the_fifth_step_in_a_row_without_a_usable_call_ends_the_run() -> None:
     run = state()
     for _ in range(MAX_MISFIT_STEPS - 1):
         run.misfits = 2
-        assert misfit(run, 2) is None
+        assert count_misfits(run, 2) is None
     run.misfits = 1
-    error = misfit(run, 1)
+    error = count_misfits(run, 1)
     assert error
     assert (error.type, error.step) == (ErrorType.MALFORMED_CALLS, 7)
     assert "last 5 steps" in error.message
@@ -42,7 +42,7 @@ def test_one_usable_call_starts_the_count_anew() -> None:
     run = state()
     run.misfit_steps = MAX_MISFIT_STEPS - 1
     run.misfits = 2
-    assert misfit(run, 3) is None
+    assert count_misfits(run, 3) is None
     assert (run.misfit_steps, run.misfits) == (0, 0)
 
 
@@ -54,7 +54,7 @@ def test_a_run_ends_only_after_five_bad_steps_in_a_row(steps: list[tuple[int, in
         run.misfits = min(calls, misfits)
         bad.append(misfits >= calls)
         last = bad[-MAX_MISFIT_STEPS:]
-        ended = misfit(run, calls) is not None
+        ended = count_misfits(run, calls) is not None
         assert ended == (len(last) == MAX_MISFIT_STEPS and all(last))
 
 

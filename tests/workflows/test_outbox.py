@@ -57,30 +57,30 @@ def test_a_fact_without_a_key_is_refused() -> None:
 def test_one_huge_fact_still_goes_alone() -> None:
     pending = PendingFacts()
     pending.add(large("huge", MAX_CARGO_BYTES + 1))
-    assert not pending.too_much()
+    assert not pending.overflows()
     pending.add(fact("b"))
-    assert pending.too_much()
+    assert pending.overflows()
     first = pending.cargo()
     assert [each.key for each in first.facts] == ["huge"]
     assert pending.fresh
     pending.delivered(first)
-    assert not pending.too_much()
+    assert not pending.overflows()
     assert carried(pending) == ["b"]
 
 
 def test_the_size_of_a_fact_is_that_of_its_bytes() -> None:
     pending = PendingFacts()
     pending.add(fact("a"), large("b", MAX_CARGO_BYTES // 3, "漢"))
-    assert pending.too_much()
+    assert pending.overflows()
 
 
 def test_activities_that_start_together_share_the_room() -> None:
     pending = PendingFacts()
     pending.add(large("a", MAX_CARGOES_BYTES // 8))
-    assert not pending.too_much(7)
-    assert pending.too_much(8)
+    assert not pending.overflows(7)
+    assert pending.overflows(8)
     pending.delivered(pending.cargo())
-    assert not pending.too_much(32)
+    assert not pending.overflows(32)
 
 
 SIZES = st.integers(1, MAX_CARGO_BYTES // 2 * 3)

@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Replayer
 
-from relayline.contracts.commands import Cancel, CommandKind, made_up_id
+from relayline.contracts.commands import Cancel, CommandKind, generated_id
 from relayline.contracts.envelope import storable
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused, RunCancelled
 from relayline.contracts.runs import RunResult, RunStatus
@@ -69,7 +69,7 @@ async def refused(temporal: Client, payloads: list[object]) -> tuple[Fakes, Comm
     [
         ([{"command_id": "x", "message": 5, "by": "ann"}], "message: Input should be"),
         ([{"command_id": "x", "message": "go", "now": "soon"}], "now: Input should be"),
-        ([{"message": "go"}, {"message": "go"}], "payload: is to be one JSON object"),
+        ([{"message": "go"}, {"message": "go"}], "payload: must be a JSON object"),
         (["go"], "payload: "),
         ([b"go"], "payload: "),
         ([["go"]], "payload: "),
@@ -104,7 +104,7 @@ async def test_a_payload_that_can_not_be_decoded_is_refused_and_the_run_goes_on(
     temporal: Client, payloads: list[object]
 ) -> None:
     fakes, body = await refused(temporal, payloads)
-    assert body.reason == "payload: is to be one JSON object"
+    assert body.reason == "payload: must be a JSON object"
     assert fakes.count("command.accepted") == 1
 
 
@@ -145,7 +145,7 @@ async def test_an_id_that_no_journal_can_hold_is_replaced_by_the_same_one_each_t
         assert (await handle.result()).status is RunStatus.COMPLETED
     [accepted] = fakes.bodies("command.accepted")
     assert isinstance(accepted, CommandAccepted)
-    assert accepted.command_id == made_up_id(given)
+    assert accepted.command_id == generated_id(given)
     assert fakes.applied(accepted.command_id)
     assert all(storable(fact.key or "") for fact in fakes.facts)
     assert fakes.count("message.user") == 2

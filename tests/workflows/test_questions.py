@@ -175,7 +175,7 @@ async def test_happened_without_a_result_says_that_it_happened(temporal: Client)
         await handle.result()
     body = fakes.fact("tool.completed").body
     assert isinstance(body, ToolCompleted)
-    assert body.output == "It happened, as a person says."
+    assert body.output == "A person confirmed that it happened."
 
 
 @pytest.mark.parametrize("command", [Cancel(command_id="x"), Redirect(command_id="x", message="m")])

@@ -64,7 +64,7 @@ async def test_a_redirect_interrupts_the_model_and_the_next_call_has_its_message
     ]
     assert carried[-3:] == ["command.applied", "message.user", "step.started"]
     assert fakes.fact("message.user").body == UserMessageEvent(text="look")
-    assert fakes.applied("x") == "the next model call has the message; told to stop: the model"
+    assert fakes.applied("x") == "the next model call has the message; cancelled: the model"
     assert fakes.seals == {"0/step/1"}
 
 
@@ -82,7 +82,7 @@ async def test_a_redirect_cancels_safe_tools_and_lets_unsafe_ones_finish(tempora
     [stopped] = fakes.bodies("tool.cancelled")
     assert isinstance(stopped, ToolCancelled)
     assert stopped.name == "a"
-    assert fakes.applied("x").endswith("; told to stop: a; let finish: b")
+    assert fakes.applied("x").endswith("; cancelled: a; allowed to finish: b")
 
 
 async def test_a_redirect_that_can_wait_waits_for_the_end_of_the_step(temporal: Client) -> None:
@@ -183,7 +183,7 @@ async def test_a_pause_at_once_interrupts_the_model_and_a_redirect_leaves_the_ru
         await shows(handle, RunStatus.PAUSED)
         await send(handle, Resume(command_id="r"))
         assert (await handle.result()).steps == 2
-    assert fakes.applied("p") == "stopped before the next call; told to stop: the model"
+    assert fakes.applied("p") == "stopped before the next call; cancelled: the model"
     assert fakes.applied("x") == "the next model call has the message; the run stays paused"
     assert fakes.between("message.interrupted", "run.completed")[1:3] == [
         "command.applied",
@@ -203,7 +203,7 @@ async def test_a_pause_at_once_stops_safe_tools_only(temporal: Client) -> None:
         await shows(handle, RunStatus.PAUSED)
         await send(handle, Resume(command_id="r"))
         assert (await handle.result()).status is RunStatus.COMPLETED
-    assert fakes.applied("p").endswith("; told to stop: a; let finish: b")
+    assert fakes.applied("p").endswith("; cancelled: a; allowed to finish: b")
 
 
 async def test_a_model_that_ends_well_although_it_was_told_to_stop_has_answered(

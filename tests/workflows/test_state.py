@@ -15,16 +15,16 @@ from relayline.contracts.commands import Answer, Decide, Resume, complaint
 from relayline.contracts.keys import approval_id, budget_id, call_id, outcome_id, request_id
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+from relayline.workflows.clock import WorkClock
 from relayline.workflows.state import (
     MAX_SHOWN_TOOLS,
     Excess,
     RunState,
-    WorkClock,
     exceeded,
-    more_of,
     overdue,
     raised,
     signal_line,
+    suggested_limit,
 )
 from tests.workflows.wheel import NOW
 
@@ -52,7 +52,9 @@ def test_each_limit_stops_exactly_when_it_would_be_passed() -> None:
 def test_the_limit_that_is_offered_makes_room(name: str, allowed: int, over: int) -> None:
     allowed = max(allowed, 0 if name == "max_tool_calls" else 1)
     excess = Excess(name, allowed + over, allowed)
-    limits = raised(Limits.model_validate({name: allowed}), excess, {"raise_to": more_of(excess)})
+    limits = raised(
+        Limits.model_validate({name: allowed}), excess, {"raise_to": suggested_limit(excess)}
+    )
     assert isinstance(limits, Limits)
     assert getattr(limits, name) > excess.used
     assert limits == Limits.model_validate({name: getattr(limits, name)})
@@ -63,7 +65,7 @@ def test_the_clock_is_offered_as_much_time_again() -> None:
         Limits(max_wall_s=0.5), overdue(Limits(max_wall_s=0.5)), {"raise_to": 1.0, "more": "x"}
     )
     assert limits == Limits(max_wall_s=1)
-    assert more_of(overdue(Limits(max_wall_s=0.5))) == 1
+    assert suggested_limit(overdue(Limits(max_wall_s=0.5))) == 1
 
 
 @pytest.mark.parametrize(
@@ -96,7 +98,7 @@ def test_the_clock_counts_the_time_at_work_and_no_other(turns: list[tuple[int, b
         now += timedelta(seconds=seconds)
         assert clock.worked_s(now) == worked
         idle = then_idle
-        clock.turn(now, idle=idle)
+        clock.switch(now, idle=idle)
         assert clock.idle is idle
         assert clock.worked_s(now) == worked
 

@@ -65,7 +65,7 @@ def do(wheel: Wheel, gates: list[Gate], doing: AnyCommand | str | tuple[str, boo
     """One thing that may happen to the commands of a run."""
     match doing:
         case "note":
-            wheel.steering.note(NOW)
+            wheel.steering.acknowledge(NOW)
         case "fits" | "misfits":
             checked(wheel, gates, fits=doing == "fits")
         case "expires":
@@ -109,7 +109,7 @@ def test_every_command_gets_one_receipt_and_in_the_end_one_outcome(
         if not isinstance(doing, str | tuple):
             sent.setdefault(doing.command_id, doing)
         assert all(len(wheel.outcomes(command_id)) <= 1 for command_id in sent)
-    wheel.steering.note(NOW)
+    wheel.steering.acknowledge(NOW)
     close(gates, wheel, Verdict("withdrawn", "", LATER))
     wheel.steering.act()
     wheel.steering.refuse_rest("run-ended")
@@ -145,11 +145,11 @@ def test_pause_and_resume_are_told_with_who_sent_them() -> None:
         Resume(command_id="c", by="bob"),
         Resume(command_id="d"),
     )
-    assert wheel.steering.holds is False
+    assert wheel.steering.held is False
     assert wheel.steering.act() is None
     assert wheel.applied("a") == "stopped before the next call"
     assert wheel.refused("b") == "already paused"
-    assert wheel.applied("c") == "went on"
+    assert wheel.applied("c") == "continued"
     assert wheel.refused("d") == "not paused"
     assert wheel.bodies("0/command/a/pause") == [RunPaused(by="ann")]
     assert wheel.bodies("0/command/c/resume") == [RunResumed(by="bob")]
@@ -158,13 +158,13 @@ def test_pause_and_resume_are_told_with_who_sent_them() -> None:
 def test_a_pause_holds_further_calls_from_the_moment_it_came_in() -> None:
     wheel = Wheel()
     wheel.steering.inbox.put(Pause(command_id="a"))
-    assert wheel.steering.holds
+    assert wheel.steering.held
     assert wheel.steering.stop is Stop.NOTHING
     wheel.send()
     wheel.steering.act()
-    assert wheel.steering.holds
+    assert wheel.steering.held
     wheel.send(Resume(command_id="b"))
-    assert not wheel.steering.holds
+    assert not wheel.steering.held
 
 
 def test_a_pause_with_nothing_left_to_run_is_refused_unless_a_redirect_makes_the_run_go_on() -> (
@@ -180,20 +180,20 @@ def test_a_pause_with_nothing_left_to_run_is_refused_unless_a_redirect_makes_the
     assert "the run stays paused" in wheel.applied("c")
     wheel.send(Resume(command_id="d"), Pause(command_id="e"))
     wheel.steering.act(more=False)
-    assert (wheel.applied("d"), wheel.applied("e")) == ("went on", "stopped before the next call")
+    assert (wheel.applied("d"), wheel.applied("e")) == ("continued", "stopped before the next call")
 
 
 def test_a_redirect_is_said_to_the_model_right_after_its_outcome() -> None:
     wheel = Wheel()
-    wheel.steering.stopped += ["the model"]
+    wheel.steering.cancelled += ["the model"]
     for _ in range(2):
-        wheel.steering.lets_finish("pay")
+        wheel.steering.let_finish("pay")
     wheel.send(Redirect(command_id="a", message="look"), Redirect(command_id="b", message="leap"))
     assert not wheel.steering.redirected
     wheel.steering.act()
     assert wheel.steering.redirected
     assert wheel.applied("a") == (
-        "the next model call has the message; told to stop: the model; let finish: pay"
+        "the next model call has the message; cancelled: the model; allowed to finish: pay"
     )
     assert wheel.applied("b") == "the next model call has the message"
     assert wheel.bodies("0/command/a/message") == [UserMessageEvent(text="look")]
@@ -215,12 +215,12 @@ def test_a_cancel_ends_the_run_and_what_comes_behind_it_is_refused() -> None:
     wheel.send(
         Pause(command_id="a"), Cancel(command_id="b", by="ann", reason="no"), Cancel(command_id="c")
     )
-    assert wheel.steering.stopper == "ann"
+    assert wheel.steering.stopped_by == "ann"
     ending = wheel.steering.act()
     assert isinstance(ending, RunCancelled)
     assert (ending.by, ending.reason) == ("ann", "no")
     assert wheel.steering.stop is Stop.CANCEL
-    assert wheel.steering.stopper == "ann"
+    assert wheel.steering.stopped_by == "ann"
     wheel.steering.refuse_rest("run-ended")
     assert wheel.applied("b") == "the run is cancelled"
     assert wheel.refused("c") == "run-ended"
@@ -229,9 +229,9 @@ def test_a_cancel_ends_the_run_and_what_comes_behind_it_is_refused() -> None:
 def test_nobody_is_named_who_wants_nothing_stopped() -> None:
     wheel = Wheel()
     wheel.send(Redirect(command_id="a", by="ann", message="later", now=False))
-    assert wheel.steering.stopper == ""
+    assert wheel.steering.stopped_by == ""
     wheel.send(Redirect(command_id="b", by="bob", message="now"))
-    assert wheel.steering.stopper == "bob"
+    assert wheel.steering.stopped_by == "bob"
 
 
 @pytest.mark.parametrize(

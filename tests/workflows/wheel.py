@@ -56,7 +56,7 @@ class Wheel:
         """The commands come in and are noted."""
         for command in commands:
             self.steering.inbox.put(command)
-        self.steering.note(NOW)
+        self.steering.acknowledge(NOW)
 
     def applied(self, command_id: str) -> str:
         """What the command did; it was applied."""

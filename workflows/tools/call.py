@@ -1,4 +1,4 @@
-"""One tool call: waits for a person, is ready, runs, has ended with one fact."""
+"""One tool call: waits for a person, is ready, runs, and ends with one fact."""
 
 from __future__ import annotations
 
@@ -14,42 +14,42 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import approval_id, call_scope, outcome_id, request_id
     from relayline.contracts.runs import RunError
-    from relayline.workflows.clock import Alarm
+    from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import ToolStarted, error_of
     from relayline.workflows.facts import Facts
     from relayline.workflows.gates import Gate, Verdict, outcome
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
-    from relayline.workflows.run import RunContext
+    from relayline.workflows.run import Run
     from relayline.workflows.state import MISFITS
 
 _OUTCOME_UNKNOWN = "it was started and may or may not have run"
 
 
 class ToolCallRun:
-    """One call of a step; however it ends, one fact says so."""
+    """One call of a step; it ends with exactly one fact."""
 
-    def __init__(self, context: RunContext, call: PlannedCall) -> None:
+    def __init__(self, run: Run, call: PlannedCall) -> None:
         self.call = call
         self.ended = False
-        self._run = context
-        self._step = context.state.step
-        self._epoch = context.epoch
-        self._facts = Facts(context.epoch)
-        self._tool = context.input.agent.tool(call.name)
+        self._run = run
+        self._step = run.state.step
+        self._epoch = run.epoch
+        self._facts = Facts(run.epoch)
+        self._tool = run.input.agent.tool(call.name)
         self._gate: Gate | None = None
-        self._expiry: Alarm | None = None
+        self._expiry: Timer | None = None
         self._check: workflow.ActivityHandle[CheckResult] | None = None
         self._approval_id: str | None = None
         self._runs = 0
         self._started: ToolStarted | None = None
-        self._told: Alarm | None = None
+        self._stop_bound: Timer | None = None
         self._unknown = False
-        """True when it is to be asked what became of it, once a reset is recorded."""
+        """True when a person must be asked for the outcome, once a reset is recorded."""
 
     @property
     def running(self) -> bool:
-        """True while its activity is under way."""
+        """True while its activity runs."""
         return self._started is not None and not self.ended
 
     @property
@@ -58,21 +58,21 @@ class ToolCallRun:
 
     @property
     def ready(self) -> bool:
-        """True when nothing but a pause keeps it from starting."""
+        """True when it can start, unless the run is paused."""
         return not (self.ended or self.running or self._gate or self._unknown)
 
     @property
-    def stirred(self) -> bool:
-        """True when something has happened that is to be acted on."""
-        alarms = (self._told, self._expiry)
+    def woken(self) -> bool:
+        """True when a timer has fired or an activity has ended."""
+        timers = (self._stop_bound, self._expiry)
         handles = (self._started and self._started.handle, self._check)
         return not self.ended and (
-            any(alarm.rang for alarm in alarms if alarm)
+            any(timer.fired for timer in timers if timer)
             or any(handle.done() for handle in handles if handle)
         )
 
     def ask_first(self) -> None:
-        """Ask the person whom it needs before it may begin, if it needs one."""
+        """Open the gate if a person must approve the call or answer its question."""
         call, epoch = self.call, self._epoch
         if self.ended or self._tool is None:
             return
@@ -85,8 +85,8 @@ class ToolCallRun:
             gate = Gate(id_, "approval", f"{call.name}({call.preview})")
             self._open(gate, self._tool.approval_timeout_s)
 
-    def go_on_in(self, epoch: int) -> None:
-        """After a reset: what is open is asked anew, what was decided counts no more."""
+    def enter_epoch(self, epoch: int) -> None:
+        """After a reset, open its gate again under the new epoch; old decisions are void."""
         if self.ended or self.running or epoch == self._epoch:
             return
         self._epoch, self._facts = epoch, Facts(epoch)
@@ -107,33 +107,33 @@ class ToolCallRun:
 
     def start(self) -> None:
         """Start its activity."""
-        self._started = self._run.calls.start_tool(
+        self._started = self._run.dispatcher.start_tool(
             self._step, self.call, self._epoch, self._approval_id, self._runs
         )
 
     def stop(self, level: Stop) -> None:
-        """Cancel its activity, which has `CANCEL_BOUND` to end then; an unsafe one may go on."""
-        if self._started is None or self.ended or self._told:
+        """Cancel its activity, which then has `CANCEL_BOUND` to end; an unsafe one may finish."""
+        if self._started is None or self.ended or self._stop_bound:
             return
         steering, name = self._run.steering, self.call.name
         if self._unsafe and level < Stop.CANCEL:
-            steering.lets_finish(name)
+            steering.let_finish(name)
             return
         self._started.handle.cancel()
-        self._told = Alarm(CANCEL_BOUND, f"{name} has had its time to stop")
-        steering.stopped.append(name)
+        self._stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
+        steering.cancelled.append(name)
 
     def withdraw(self, by: str) -> None:
-        """End it, because it is not to begin any more."""
+        """End it if it has not started, because a command superseded it."""
         verdict = Verdict("withdrawn", by, workflow.now())
         if self._gate:
             self._run.steering.close(self._gate, verdict)
-            self._leave(self._gate, verdict)
+            self._after_gate(self._gate, verdict)
         elif self.ready:
             self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
 
     async def collect(self) -> None:
-        """Take note of what has ended."""
+        """Process the end of its activities."""
         gate, check = self._gate, self._check
         if gate and gate.checking and check and check.done():
             self._check = None
@@ -142,28 +142,28 @@ class ToolCallRun:
             return
         if self._started.handle.done():
             await self._returned(self._started)
-        elif self._told and self._told.rang:
+        elif self._stop_bound and self._stop_bound.fired:
             self._seal()
             self._end(self._facts.tool_stopped(self.call, self._step, None))
 
     def settle(self) -> None:
-        """Go on if the gate was decided or has expired."""
+        """Continue if its gate was decided or has expired."""
         gate = self._gate
         if gate is None:
             return
-        if gate.verdict is None and self._expiry and self._expiry.rang:
+        if gate.verdict is None and self._expiry and self._expiry.fired:
             self._run.steering.close(gate, Verdict("expired", "", workflow.now()))
         if gate.verdict:
-            self._leave(gate, gate.verdict)
+            self._after_gate(gate, gate.verdict)
         elif gate.checking and gate.checking.arguments is not None and self._tool:
             arguments = gate.checking.arguments
-            self._check = self._check or self._run.calls.start_check(self._tool, arguments)
+            self._check = self._check or self._run.dispatcher.start_check(self._tool, arguments)
 
     def _open(self, gate: Gate, within_s: float | None) -> None:
         if within_s is not None:
             within = timedelta(seconds=within_s)
             gate.expires_at = workflow.now() + within
-            self._expiry = Alarm(within, f"{gate.id} expires")
+            self._expiry = Timer(within, f"{gate.id} expires")
         self._gate = self._run.steering.gates.open(gate)
         parameters = self._tool.parameters if self._tool else {}
         fact = self._facts.requested(gate, self._step, self.call, parameters)
@@ -172,7 +172,7 @@ class ToolCallRun:
     async def _checked(
         self, gate: Gate, command: Decide, check: workflow.ActivityHandle[CheckResult]
     ) -> None:
-        """A person's own arguments were looked at: the approval stands, or is still open."""
+        """Apply the approval if the edited arguments are valid; otherwise refuse the command."""
         try:
             problem = (await check).problem
         except ActivityError as error:
@@ -184,7 +184,7 @@ class ToolCallRun:
             self._run.steering.refuse(command, f"arguments: {problem}")
 
     async def _returned(self, started: ToolStarted) -> None:
-        """The activity has ended; what it wrote itself stands."""
+        """Record how the activity ended, if it has not done so itself."""
         facts = self._facts
         try:
             await started.handle
@@ -193,11 +193,11 @@ class ToolCallRun:
             cause = error.cause
             if isinstance(cause, CancelledError):
                 self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
-            elif self._told and isinstance(cause, exceptions.TimeoutError):
+            elif self._stop_bound and isinstance(cause, exceptions.TimeoutError):
                 self._end(facts.tool_stopped(self.call, self._step, None))
-            elif self._run.overtaken(error) and not (self._unsafe or self._told):
-                self._begin_again()
-            elif self._run.overtaken(error) or _is_unknown(cause):
+            elif self._run.is_stale(error) and not (self._unsafe or self._stop_bound):
+                self._restart()
+            elif self._run.is_stale(error) or _is_unknown(cause):
                 self._ask_outcome()
             else:
                 reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
@@ -208,16 +208,16 @@ class ToolCallRun:
             self._run.pending.delivered(started.cargo)
             self._end()
 
-    def _begin_again(self) -> None:
-        """It was under way when an operator reset the run: run it, out of reach of what was."""
+    def _restart(self) -> None:
+        """Run it again after a reset, under a scope that the old attempt can't write to."""
         self._started = None
         self._runs += 1
 
     def _ask_outcome(self) -> None:
-        """Nobody knows whether an unsafe tool has run: ask."""
-        if self._told:
-            self._told.stop()
-        self._started = self._told = None
+        """Ask a person whether an unsafe tool has run."""
+        if self._stop_bound:
+            self._stop_bound.stop()
+        self._started = self._stop_bound = None
         self._unknown = self._run.was_reset
         if self._unknown:
             return
@@ -229,8 +229,8 @@ class ToolCallRun:
         id_ = outcome_id(self._epoch, call.call_id, self._runs + 1)
         self._open(Gate(id_, "outcome", what), None)
 
-    def _leave(self, gate: Gate, verdict: Verdict) -> None:
-        """The gate is closed: the call goes on, or ends."""
+    def _after_gate(self, gate: Gate, verdict: Verdict) -> None:
+        """Continue or end the call after its gate was closed."""
         if self._expiry:
             self._expiry.stop()
         self._gate = self._expiry = self._check = None
@@ -241,7 +241,7 @@ class ToolCallRun:
             case "question", "answered":
                 self._end(facts.tool_answered(call, step, verdict.text))
             case "outcome", "answered":
-                self._leave_outcome(verdict)
+                self._after_outcome(verdict)
             case "outcome", _:
                 self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
             case _, "withdrawn":
@@ -251,12 +251,12 @@ class ToolCallRun:
             case _:
                 self._fail(ErrorType.APPROVAL_DENIED, _denial(verdict))
 
-    def _leave_outcome(self, verdict: Verdict) -> None:
-        """A person has said what became of an unsafe tool."""
+    def _after_outcome(self, verdict: Verdict) -> None:
+        """Act on a person's answer about the outcome of an unsafe tool."""
         what, result = outcome(verdict.text) or ("stop", "")
         if what == "happened":
-            said = result or "It happened, as a person says."
-            self._end(self._facts.tool_answered(self.call, self._step, said))
+            output = result or "A person confirmed that it happened."
+            self._end(self._facts.tool_answered(self.call, self._step, output))
         elif what == "run":
             self._runs += 1
         else:
@@ -272,10 +272,10 @@ class ToolCallRun:
         self._run.pending.seal(call_scope(self._epoch, self.call.call_id, self._runs))
 
     def _end(self, *facts: NewEvent) -> None:
-        """The call is over; the facts tell how, where its activity did not."""
+        """End the call with these facts, none if its activity has recorded the end."""
         self.ended = True
-        if self._told:
-            self._told.stop()
+        if self._stop_bound:
+            self._stop_bound.stop()
         self._run.pending.add(*facts)
 
 
@@ -284,7 +284,7 @@ def _is_unknown(cause: BaseException | None) -> bool:
 
 
 def _denial(verdict: Verdict) -> str:
-    """What the model is told of a call that may not run."""
+    """The error that the model sees for a denied call."""
     if verdict.how == "expired":
         return "nobody approved the call in time, so it did not run"
     by = f" by {verdict.by}" if verdict.by else ""

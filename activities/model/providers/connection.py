@@ -1,4 +1,4 @@
-"""Makes the models of remote providers. Slow to import: see factory.py."""
+"""Connects to models of remote providers. Slow to import: see `factory.py`."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ _PROVIDERS: dict[str, _Make] = {
     "google": lambda client: GoogleProvider(http_client=client),
     "ollama": lambda client: OllamaProvider(http_client=client),
 }
-_ENDS_ALWAYS = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-"""An answer without a finish reason was cut off, and must not pass for a whole one."""
+_REQUIRES_FINISH = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
+"""Treat an answer without a finish reason as cut off, not as complete."""
 
 
 class Server(NamedTuple):
@@ -41,13 +41,13 @@ class Server(NamedTuple):
 def connect(
     ref: ModelRef, server: Server | None, secrets: Iterable[str], idle_s: float
 ) -> RemoteModel:
-    """The model, ready to be called; nothing is sent yet.
+    """Create the model; this sends nothing yet.
 
     Args:
         ref: Provider and name.
-        server: For `compatible` and `local`; the others know where to go.
-        secrets: What must not stand in any message.
-        idle_s: As of `RemoteModel`.
+        server: Required for `compatible` and `local`; other providers have their own address.
+        secrets: Strings to remove from error messages.
+        idle_s: As in `RemoteModel`.
     """
     client = create_async_httpx2_client(
         timeout=httpx2.Timeout(2 * idle_s, connect=CONNECT_TIMEOUT_S)
@@ -65,6 +65,6 @@ def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> Op
         base_url=server.base_url,
         api_key=server.api_key or None,
         http_client=client,
-        profile=_ENDS_ALWAYS,
+        profile=_REQUIRES_FINISH,
     )
     return OpenAIChatModel(ref.name or ref.provider, provider=provider)

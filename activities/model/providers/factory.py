@@ -1,4 +1,4 @@
-"""Providers by the name of the model; what a provider needs is loaded with its first call."""
+"""Providers by the name of the model; a provider's library is loaded with its first call."""
 
 from __future__ import annotations
 
@@ -18,32 +18,32 @@ from relayline.catalog.models import ModelRef, UnknownModelName, parse_model
 if TYPE_CHECKING:
     from relayline.activities.model.providers.remote import RemoteModel
 
-_NEEDS = {
+_VARIABLES = {
     "openai": ("OPENAI_API_KEY",),
     "anthropic": ("ANTHROPIC_API_KEY",),
     "google": ("GOOGLE_API_KEY", "GEMINI_API_KEY"),
     "ollama": ("OLLAMA_BASE_URL",),
 }
-"""Environment variables of each provider's own, any one of which will do."""
+"""Environment variables of each provider; it needs one of them."""
 
 
 class ProviderConfig(NamedTuple):
-    """What providers need that is not in an environment variable of their own."""
+    """Settings of providers that are not in their own environment variables."""
 
     compatible_base_url: str = ""
     """Base URL of an OpenAI-compatible server, for `compatible:NAME`."""
     compatible_api_key: str = ""
-    """Its key, if it wants one."""
+    """The server's API key, if it needs one."""
     local_base_url: str = ""
     """Base URL of the server of `local`."""
     idle_s: float = 60.0
-    """Seconds that a remote provider may be silent."""
+    """The longest silence of a remote provider, in seconds."""
 
 
 class Providers:
-    """The provider of each model, made once and kept: `providers(model)`.
+    """The provider of each model, created once: `providers(model)`.
 
-    Close it in the event loop that its models were called in.
+    Close it in the event loop in which its models were called.
     """
 
     def __init__(self, config: ProviderConfig) -> None:
@@ -55,8 +55,8 @@ class Providers:
         """The provider of that model.
 
         Raises:
-            UnknownModel: the name has no known form, or a key or URL is missing; the message says
-                what to set.
+            UnknownModel: the name is invalid, or a key or URL is missing; the message says what to
+                set.
         """
         if model not in self._made:
             self._made[model] = self._make(model)
@@ -81,7 +81,7 @@ class Providers:
                 how = "RELAYLINE_LOCAL_BASE_URL (`relayline dev --local-model` does)"
                 return LocalModel(self._on_demand(ref, _url(model, how, config.local_base_url)))
             case _:
-                names = _NEEDS[ref.provider]
+                names = _VARIABLES[ref.provider]
                 if not any(os.environ.get(name) for name in names):
                     raise _missing(model, " or ".join(names))
                 return self._on_demand(ref)
@@ -93,10 +93,10 @@ class Providers:
 
 
 class _RemoteOnDemand:
-    """A `ModelProvider` whose library is imported with the first call, in a thread.
+    """A `ModelProvider` that imports its library with the first call, in a thread.
 
-    The import takes a second or two: neither the start of a worker that never needs it, nor the
-    heartbeats of other calls, should wait for it.
+    The import takes a second or two, which must not delay the start of workers that never need it,
+    nor the heartbeats of other calls.
     """
 
     def __init__(self, ref: ModelRef, base_url: str, api_key: str, idle_s: float) -> None:
@@ -108,7 +108,7 @@ class _RemoteOnDemand:
         self._loaded: RemoteModel | None = None
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
-        """As `RemoteModel.stream`."""
+        """As in `RemoteModel.stream`."""
         async with self._loading:
             if self._loaded is None:
                 self._loaded = await asyncio.to_thread(self._load)
@@ -131,15 +131,15 @@ class _RemoteOnDemand:
 
 
 def provider_for(config: ProviderConfig) -> Providers:
-    """The providers of a worker: call it with a model's name."""
+    """The providers of a worker; call the result with a model's name."""
     return Providers(config)
 
 
 def _url(model: str, variable: str, value: str) -> str:
-    """The base URL, if it is one.
+    """The base URL, validated.
 
     Raises:
-        UnknownModel: it is missing, or no URL of HTTP.
+        UnknownModel: it is missing, or not an HTTP URL.
     """
     if not value:
         raise _missing(model, variable)
@@ -148,8 +148,8 @@ def _url(model: str, variable: str, value: str) -> str:
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
-        # not quoted: there may be a password in it
-        raise _missing(model, f"{variable} to an http(s) URL, which it is not")
+        # the message does not quote the value, because it may contain a password
+        raise _missing(model, f"{variable} to an http(s) URL; its value is not one")
     return value
 
 

@@ -1,4 +1,4 @@
-"""The model `local`: a small one on this machine, behind an OpenAI-compatible server."""
+"""The model `local`: a small model on this machine, behind an OpenAI-compatible server."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from relayline.activities.model.port import ModelPart, ModelProvider, Prompt
 
 
 class LocalModel:
-    """A `ModelProvider` that keeps tools from a model too small to call them."""
+    """A `ModelProvider` that hides tools from a model that is too small to use them."""
 
     def __init__(self, server: ModelProvider) -> None:
         self._server = server
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
-        """As the server's; the model is not told of any tools."""
+        """As the server's; the model does not see any tools."""
         return self._server.stream(prompt._replace(tools=()))

@@ -1,4 +1,4 @@
-"""The demo planner: answers plain text by simple rules, with tools and without a model. Pure."""
+"""The demo planner: answers plain text by simple rules, with tools but without a model. Pure."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ MAX_FILES = 4
 MAX_SEARCHES = 2
 MAX_EXPRESSIONS = 3
 MAX_READ_CHARS = 2000
-"""Characters of a text that the rules look at: they are to be quick on any input."""
+"""The rules read only so many characters of a text, so that they are fast on any input."""
 QUOTE_CHARS = 160
 
 _EXTENSIONS = "md|txt|rst|py|toml|json|ya?ml|ini|cfg|csv|html?|css|js|ts|sh|sql|xml|log|lock"
@@ -32,14 +32,14 @@ _FILE = re.compile(
 _NUMBER = r"\(*\s*\d+(?:\.\d+)?\s*\)*"
 _ARITHMETIC = re.compile(rf"(?<![\w./-]){_NUMBER}(?:\s*(?:\*\*|//|[-+*/%])\s*{_NUMBER})+(?![\w/-])")
 _DATE = re.compile(r"\d{4}-\d{1,2}-\d{1,2}|\d{1,2}/\d{1,2}/\d{2,4}")
-_SAID_OPERATORS = (
+_SPOKEN_OPERATORS = (
     (re.compile(r"(?<=\d)\s+times\s+(?=[\d(])|(?<=[\d)\s])[\u00d7x](?=[\s\d(])"), " * "),
     (re.compile(r"(?<=\d)\s+plus\s+(?=[\d(])"), " + "),
     (re.compile(r"(?<=\d)\s+minus\s+(?=[\d(])"), " - "),
     (re.compile(r"(?<=\d)\s+divided by\s+(?=[\d(])|(?<=[\d)\s])\u00f7(?=[\s\d(])"), " / "),
 )
 _WORD = re.compile(r"[^\W\d_][\w-]{3,}")
-_PLAIN = """
+_STOP_WORDS_TEXT = """
 about above after again also answer been before being below between both briefly could does
 doing down each explain file files find from give have here hello into just know like look
 made make many might more most much must need only other over please project read said same
@@ -47,25 +47,25 @@ says search shall should show some such summarise summarize tell than thank than
 them then there these they thing things this those through under until using very want were
 what when where which while whom whose will with word words would write your
 """
-_PLAIN_WORDS = frozenset(_PLAIN.split())
+_STOP_WORDS = frozenset(_STOP_WORDS_TEXT.split())
 
 
 class _Return(NamedTuple):
-    """A call with what came of it."""
+    """A call with its result."""
 
     call: ToolCall
     result: ToolMessage
 
 
 def plan(text: str, since: Sequence[Message], tools: Sequence[ToolSpec]) -> tuple[Item, ...]:
-    """What to play next for a plain text.
+    """The next items to play for a plain text.
 
-    At most three steps: look things up, read the best file that a search found, answer.
+    There are at most three steps: look things up, read the first file that a search found, answer.
 
     Args:
-        text: What the person said last.
-        since: What came after it.
-        tools: The tools that the agent has.
+        text: The newest user message.
+        since: The messages after it.
+        tools: The agent's tools.
     """
     text = text[:MAX_READ_CHARS]
     answers = [it for it in since if isinstance(it, AssistantMessage) and not it.interrupted]
@@ -82,13 +82,13 @@ def plan(text: str, since: Sequence[Message], tools: Sequence[ToolSpec]) -> tupl
 
 
 def answers_since(messages: Sequence[Message]) -> int:
-    """How many whole answers there are, those among them that were left out included."""
+    """The number of whole answers, including those that a compaction left out."""
     whole = sum(isinstance(it, AssistantMessage) and not it.interrupted for it in messages)
     return whole + sum(it.answers for it in messages if isinstance(it, OmittedMessages))
 
 
 def _first_calls(text: str, tools: Sequence[ToolSpec]) -> tuple[PlannedTool, ...]:
-    """Arithmetic and files that the text names; a search if it names none."""
+    """Calls for the arithmetic and the files in the text, or a search if there are none."""
     files = list(dict.fromkeys(match.group() for match in _FILE.finditer(text)))[:MAX_FILES]
     calls = [
         *_calls(tools, "calculate", _expressions(text)),
@@ -98,7 +98,7 @@ def _first_calls(text: str, tools: Sequence[ToolSpec]) -> tuple[PlannedTool, ...
 
 
 def _second_calls(returns: Sequence[_Return], tools: Sequence[ToolSpec]) -> tuple[PlannedTool, ...]:
-    """The first file that a search named, if nothing else was done yet."""
+    """A call to read the first file that a search found, if only searches were made so far."""
     if any(it.call.name != "search_files" or it.result.is_error for it in returns):
         return ()
     outputs = (it.result.output[:MAX_READ_CHARS] for it in returns)
@@ -107,14 +107,14 @@ def _second_calls(returns: Sequence[_Return], tools: Sequence[ToolSpec]) -> tupl
 
 
 def _calls(tools: Sequence[ToolSpec], name: str, values: Sequence[str]) -> list[PlannedTool]:
-    """One call for each value, if the agent has the tool and it takes one argument of text."""
+    """One call for each value, if the agent has the tool and it has a parameter."""
     spec = next((spec for spec in tools if spec.name == name), None)
     argument = _argument(spec) if spec else None
     return [PlannedTool(name=name, arguments={argument: it}) for it in values] if argument else []
 
 
 def _argument(spec: ToolSpec) -> str | None:
-    """The parameter that carries what the tool is about: the first one that must be given."""
+    """The main parameter of the tool: the first required one, or else the first one."""
     required, properties = spec.parameters.get("required"), spec.parameters.get("properties")
     names = [*required] if isinstance(required, list) else []
     names += [*properties] if isinstance(properties, dict) else []
@@ -122,7 +122,7 @@ def _argument(spec: ToolSpec) -> str | None:
 
 
 def _expressions(text: str) -> list[str]:
-    for said, operator in _SAID_OPERATORS:
+    for said, operator in _SPOKEN_OPERATORS:
         text = said.sub(operator, text)
     found = (match.group().strip() for match in _ARITHMETIC.finditer(_DATE.sub(" ", text)))
     balanced = (it for it in found if it.count("(") == it.count(")"))
@@ -130,11 +130,11 @@ def _expressions(text: str) -> list[str]:
 
 
 def _salient(text: str) -> list[str]:
-    """The longest words that mean something, in the order of the text."""
+    """The longest words that are no stop words, in the order of the text."""
     words = list(dict.fromkeys(it.lower() for it in _WORD.findall(text)))
-    telling = [it for it in words if it not in _PLAIN_WORDS]
-    chosen = sorted(telling, key=len, reverse=True)[:MAX_SEARCHES]
-    return [it for it in telling if it in chosen]
+    significant = [it for it in words if it not in _STOP_WORDS]
+    chosen = sorted(significant, key=len, reverse=True)[:MAX_SEARCHES]
+    return [it for it in significant if it in chosen]
 
 
 def _returns(answers: Sequence[AssistantMessage], since: Sequence[Message]) -> list[_Return]:
@@ -144,7 +144,7 @@ def _returns(answers: Sequence[AssistantMessage], since: Sequence[Message]) -> l
 
 
 def _report(text: str, returns: Sequence[_Return]) -> str:
-    """A few sentences from what the tools returned."""
+    """An answer made from the results of the tools."""
     lines = [_sentence(it) for it in returns]
     if not lines:
         lines = [f"You said: “{_quote(text)}”. There was nothing in it to look up with my tools."]
@@ -152,7 +152,7 @@ def _report(text: str, returns: Sequence[_Return]) -> str:
 
 
 def _sentence(it: _Return) -> str:
-    """What one call came to."""
+    """A sentence about the result of one call."""
     about = _quote(str(next(iter(it.call.arguments.values()), "")))
     output = it.result.output
     if it.result.is_error:

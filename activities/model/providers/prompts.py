@@ -1,4 +1,4 @@
-"""Our transcript and tools, in the terms of pydantic-ai. Pure."""
+"""Converts the transcript and the tools to pydantic-ai's types. Pure."""
 
 from __future__ import annotations
 
@@ -28,14 +28,14 @@ from relayline.contracts.messages import (
 )
 from relayline.contracts.runs import ToolSpec
 
-GO_ON = "(You were interrupted here. Go on.)"
-"""Said to a model whose answer was interrupted, when nobody has said anything since."""
+CONTINUE = "(You were interrupted here. Continue.)"
+"""Sent to a model whose answer was interrupted, if there is no new message."""
 
 
 def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
-    """The transcript; what stands between two answers is one request, an empty answer is none.
+    """The transcript: all messages between two answers are one request; skips empty answers.
 
-    It ends with a request: not every provider takes an answer as the last message.
+    It ends with a request, because not every provider accepts an answer as the last message.
     """
     mapped: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
@@ -52,13 +52,13 @@ def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
                     mapped.append(ModelRequest(parts=parts))
                     parts = []
                 mapped.append(_response(message))
-    return [*mapped, *_last(parts, go_on=bool(mapped))]
+    return [*mapped, *_last(parts, resumed=bool(mapped))]
 
 
-def _last(parts: list[ModelRequestPart], *, go_on: bool) -> list[ModelMessage]:
+def _last(parts: list[ModelRequestPart], *, resumed: bool) -> list[ModelMessage]:
     """The request at the end of the transcript."""
-    if not parts and go_on:
-        parts = [UserPromptPart(content=GO_ON)]
+    if not parts and resumed:
+        parts = [UserPromptPart(content=CONTINUE)]
     return [ModelRequest(parts=parts)] if parts else []
 
 

@@ -1,4 +1,4 @@
-"""Keeps keys out of what is journaled, logged and shown."""
+"""Removes secrets from text that is journaled, logged or shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import unquote
 
 MIN_SECRET_CHARS = 6
-"""Shorter values are placeholders: cutting them out would only garble the text."""
+"""Shorter values are placeholders; removing them would only garble the text."""
 HIDDEN = "[redacted]"
 
 
@@ -20,7 +20,7 @@ def secrets_in(environment: Mapping[str, str], *more: str) -> frozenset[str]:
 
 
 def credentials_in(url: str) -> tuple[str, ...]:
-    """The password of a URL, or the user if it has none, in every form in which it is sent."""
+    """The password of a URL, or the user if there is none, in each form in which it is sent."""
     userinfo = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
     user, _, password = userinfo.partition(":")
     basic = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()

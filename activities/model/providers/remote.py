@@ -1,4 +1,4 @@
-"""Models behind an HTTP API, spoken to through pydantic-ai's model layer."""
+"""Models behind an HTTP API, called through pydantic-ai's model layer."""
 
 from __future__ import annotations
 
@@ -53,9 +53,9 @@ from relayline.contracts.messages import Usage
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
-"""The longest silence of a provider, before its first word and between two."""
+"""The longest silence of a provider, before its first event and between two."""
 MAX_CALLS_BYTES = 4 * 1024 * 1024
-"""Of the tool calls of one answer, as they come: nobody wants that much."""
+"""Limit for the tool calls of one answer while they are streamed."""
 MESSAGE_CHARS = 1000
 
 T = TypeVar("T")
@@ -66,16 +66,15 @@ _FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter
 class RemoteModel:
     """A `ModelProvider` over one of pydantic-ai's models.
 
-    The provider's own retries are off: every failure is seen and counted. What it says of a
-    failure is cut to 1,000 characters, and the secrets are cut out of it.
+    The library's own retries are off, so that every failure is counted. Error messages are cut to
+    1,000 characters, without the secrets.
 
     Args:
-        model: Whom to ask.
-        secrets: What must not stand in any message.
-        client: Closed with this.
-        idle_s: Seconds that the provider may be silent, before its first word and between two;
-            what it sends merely to keep the connection open is no word. The time that the reader
-            takes does not count.
+        model: The model to call.
+        secrets: Strings to remove from error messages.
+        client: `aclose` closes it, too.
+        idle_s: The longest silence of the provider in seconds, before its first event and between
+            two. Keep-alives do not count as events; the reader's own time does not count.
     """
 
     def __init__(
@@ -89,15 +88,15 @@ class RemoteModel:
         self._secrets = frozenset(secrets)
         self._client = client
         self._idle_s = idle_s
-        # Temporal owns the retries; silence is judged here, so the socket's own judge is later
+        # Temporal retries; silence is measured here, so the time-out of the socket is longer
         self._settings = ModelSettings(timeout=2 * idle_s, max_retries=0)
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
-        """The answer, piece by piece; its tool calls come when the provider has ended it.
+        """The answer, piece by piece; its tool calls come at the end.
 
         Raises:
-            ProviderError: the provider refused, failed, fell silent, broke off, or went on and on
-                about a tool call.
+            ProviderError: the provider refused, failed, was silent for too long, broke off, or sent
+                tool calls beyond `MAX_CALLS_BYTES`.
         """
         calls_bytes = 0
         try:
@@ -128,11 +127,15 @@ class RemoteModel:
         if self._client:
             await self._client.aclose()
 
-    async def _in_time(self, word: Awaitable[T], model: str) -> T:
-        """What the provider says next, if it does in time."""
+    async def _in_time(self, event: Awaitable[T], model: str) -> T:
+        """The provider's next event.
+
+        Raises:
+            ProviderError: there was none for `idle_s`.
+        """
         try:
             async with asyncio.timeout(self._idle_s) as silence:
-                return await word
+                return await event
         except TimeoutError:
             if not silence.expired():
                 raise
@@ -140,7 +143,7 @@ class RemoteModel:
             raise ProviderError(text, retryable=True) from None
 
     def _fail(self, error: Exception, model: str) -> NoReturn:
-        """Raise what the failure means, without its cause: that may hold what was cut out."""
+        """Raise the failure as `ProviderError`, without the cause, which may contain secrets."""
         text = redacted(f"{model}: {_said(error)}", self._secrets)
         status = error.status_code if isinstance(error, ModelHTTPError) else None
         raise ProviderError(
@@ -152,7 +155,7 @@ class RemoteModel:
 
 
 def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
-    """A piece of text or reasoning; None for everything else."""
+    """The text or reasoning in the event, None if it has neither."""
     match event:
         case PartStartEvent(part=TextStart(content=text)):
             return TextPart(_clean(text))
@@ -167,7 +170,7 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
 
 
 def _call_bytes(event: ModelResponseStreamEvent) -> int:
-    """How much it adds to the tool calls."""
+    """Size of the event's part of a tool call."""
     match event:
         case PartStartEvent(part=ToolCallPart(tool_name=name, args=args)):
             return len(name) + len(str(args or "")) + 1
@@ -178,10 +181,10 @@ def _call_bytes(event: ModelResponseStreamEvent) -> int:
 
 
 def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
-    """The tool calls and the end.
+    """The tool calls and the end of the answer.
 
     Raises:
-        ProviderError: the provider did not end the answer, or says that it failed in it.
+        ProviderError: the provider broke off, or reported an error.
     """
     if response.state != "complete" or response.finish_reason == "error":
         raise ProviderError(f"{model} broke off in mid-answer", retryable=True)
@@ -198,7 +201,7 @@ def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
 
 
 def _arguments(given: object) -> dict[str, JsonValue]:
-    """A call's arguments; JSON that is no object is `malformed`."""
+    """A call's arguments; `malformed` replaces anything that is not a JSON object."""
     if not given:
         return {}
     try:
@@ -221,7 +224,7 @@ def _retryable(error: Exception) -> bool:
 
 
 def _said(error: Exception) -> str:
-    """What the provider said; of a broken connection, also what broke it."""
+    """The provider's message; for a broken connection, with the root cause."""
     text = str(error) or type(error).__name__
     root: BaseException = error
     while isinstance(error, ModelConnectionError) and root.__cause__:
@@ -230,5 +233,5 @@ def _said(error: Exception) -> str:
 
 
 def _clean(text: str) -> str:
-    """The text with halves of surrogate pairs replaced, which nobody could store."""
+    """The text with lone surrogates, which can't be stored, replaced."""
     return text.encode("utf-8", "replace").decode("utf-8")

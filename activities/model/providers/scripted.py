@@ -35,7 +35,7 @@ from relayline.catalog.rehearsal import (
 from relayline.contracts.messages import Message, Usage, UserMessage
 
 END_OF_SCRIPT = Say(say="(end of script)")
-"""What is said when no item of the script is left, so that no answer is empty."""
+"""Played when no item of the script is left, so that no answer is empty."""
 
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 
@@ -43,24 +43,24 @@ _WORD = re.compile(r"\s*\S+\s*|\s+")
 class RehearsalModel:
     """A `ModelProvider` without a model: deterministic, offline, free of charge.
 
-    The newest user message decides. A script is played: one call plays the items up to and
-    including the next one that calls a tool. Plain text after a script is answered with
-    `Understood: <text>`; without a script, by the demo planner. A summary says how many words it
-    sums up. Words are counted as tokens.
+    The newest user message decides. If it is a script, one model call plays the items up to and
+    including the next one that calls tools. Plain text after a script gets the answer
+    `Understood: <text>`; without a script, the demo planner answers. A summary says how many words
+    it sums up. Words count as tokens.
     """
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
         """The answer, piece by piece.
 
         Raises:
-            BadScript: the newest message is a script, but not a good one.
-            ProviderError: the script says so.
+            BadScript: the newest message is an invalid script.
+            ProviderError: the script contains a failure.
         """
         loop = asyncio.get_running_loop()
         due, words, calls = loop.time(), 0, 0
         for wait_s, part in _played(_items(prompt), prompt.attempt):
             if wait_s:
-                due += wait_s  # not from now on, so that the pace holds on a busy machine
+                due += wait_s  # not relative to now, to keep the pace on a busy machine
                 await asyncio.sleep(max(due - loop.time(), 0))
             else:
                 due = loop.time()
@@ -74,7 +74,7 @@ class RehearsalModel:
 
 
 def _items(prompt: Prompt) -> Sequence[Item]:
-    """What this call plays."""
+    """The items that this call plays."""
     if prompt.purpose == "summary":
         return (Say(say=f"A rehearsed summary of {_words_of(prompt.messages)} words."),)
     users = [index for index, it in enumerate(prompt.messages) if isinstance(it, UserMessage)]
@@ -93,7 +93,7 @@ def _items(prompt: Prompt) -> Sequence[Item]:
 
 
 def _segment(script: Script, number: int) -> Sequence[Item]:
-    """The items of one step: those after the `number`th call, up to and with the next."""
+    """The items of one step: after the `number`th call, up to and including the next."""
     calls = [index for index, item in enumerate(script) if isinstance(item, OneCall | ManyCalls)]
     bounds = [0, *(index + 1 for index in calls), len(script)]
     items = script[bounds[number] : bounds[number + 1]] if number + 1 < len(bounds) else ()
@@ -102,7 +102,7 @@ def _segment(script: Script, number: int) -> Sequence[Item]:
 
 
 def _played(items: Iterable[Item], attempt: int) -> Iterator[tuple[float, ModelPart]]:
-    """The parts that the items stand for, each with the seconds to wait for it."""
+    """The parts of the items, each with the seconds to wait before it."""
     for item in items:
         match item:
             case OneCall():
@@ -124,7 +124,7 @@ def _streamed(item: Say | Think | Tokens) -> Iterator[tuple[float, ModelPart]]:
 
 
 def _pieces(item: Say | Think | Tokens) -> Iterator[str]:
-    """The item's text in pieces of `words_per_delta` words; together they are the text."""
+    """The item's text in pieces of `words_per_delta` words."""
     match item:
         case Say(say=text) | Think(think=text):
             words: Iterator[str] = (match.group() for match in _WORD.finditer(text))
@@ -144,7 +144,7 @@ def _failure(item: Fail) -> ProviderError:
 
 
 def _words_in(prompt: Prompt) -> int:
-    """Words of the instructions and of everything said so far."""
+    """Number of words in the instructions and all messages."""
     return len(prompt.instructions.split()) + _words_of(prompt.messages)
 
 

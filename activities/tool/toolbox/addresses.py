@@ -1,4 +1,4 @@
-"""Which network addresses `fetch_url` may reach: keeps it out of private networks."""
+"""Network addresses that `fetch_url` may reach: only public ones."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ _NAT64 = ipaddress.ip_network("64:ff9b::/96")
 
 
 async def reachable_addresses(host: str, port: int, allowed: Collection[str]) -> list[str]:
-    """The host's addresses, each of them one that may be reached.
+    """The host's addresses, all of them allowed.
 
-    Connect to one of these, not to the name: a second look-up may answer otherwise.
+    Connect to one of these, not to the name: a second look-up may return other addresses.
 
     Args:
-        host: Name or address, as in the URL, without brackets.
-        port: As in the URL.
+        host: Name or address from the URL, without brackets.
+        port: Port of the URL.
         allowed: Hosts (`name` or `name:port`) that may have any address.
 
     Raises:
@@ -47,15 +47,15 @@ async def reachable_addresses(host: str, port: int, allowed: Collection[str]) ->
 
 
 def is_public(address: str) -> bool:
-    """True for a unicast address of the public internet, also where it carries another in it."""
+    """True for a public unicast address; an address embedded in it must be public, too."""
     return all(
         each.is_global and not (each.is_multicast or each.is_reserved or each.is_unspecified)
-        for each in _meant(ipaddress.ip_address(address.partition("%")[0]))
+        for each in _embedded(ipaddress.ip_address(address.partition("%")[0]))
     )
 
 
-def _meant(address: Address) -> Iterator[Address]:
-    """The address, or the IPv4 addresses that it stands for or tunnels to."""
+def _embedded(address: Address) -> Iterator[Address]:
+    """The address, and the IPv4 addresses that it maps or tunnels to."""
     if isinstance(address, ipaddress.IPv4Address):
         yield address
     elif address.ipv4_mapped:

@@ -1,4 +1,4 @@
-"""The tool `calculate`: arithmetic on a syntax tree, nothing is ever evaluated as code."""
+"""The tool `calculate`: arithmetic on a syntax tree, without evaluating code."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ Number = int | float
 
 MAX_CHARS = 500
 MAX_BITS = 10_000
-"""Size of every integer on the way, about 3,000 digits."""
+"""Limit for every intermediate integer, about 3,000 digits."""
 MAX_DIGITS = 15
-"""Decimals that `round` takes."""
+"""Limit for the digits of `round`."""
 
 
 class _Refused(Exception):
-    """What the expression asks for is not offered."""
+    """The expression uses something unsupported, or is too large."""
 
 
 def _power(base: Number, exponent: Number) -> Number:
-    """`base ** exponent`, refused before it would be large."""
+    """`base ** exponent`, refused before the result gets too large."""
     if (
         isinstance(base, int)
         and isinstance(exponent, int)
@@ -97,9 +97,9 @@ def calculate(expression: str) -> str:
 def _value(node: ast.expr) -> Number:
     value = _node_value(node)
     if isinstance(value, int) and value.bit_length() > MAX_BITS:
-        raise _Refused("an integer on the way is too large")
+        raise _Refused("an intermediate integer is too large")
     if isinstance(value, float) and not math.isfinite(value):
-        raise _Refused("a number on the way is too large or undefined")
+        raise _Refused("an intermediate number is too large or undefined")
     return value
 
 
@@ -116,6 +116,6 @@ def _node_value(node: ast.expr) -> Number:
         case ast.Call(func=ast.Name(id=name), args=arguments, keywords=[]) if name in _FUNCTIONS:
             return _FUNCTIONS[name](*(_value(argument) for argument in arguments))
         case ast.BinOp(op=ast.BitXor()):
-            raise _Refused("^ is not offered: a power is written **")
+            raise _Refused("^ is not supported: use ** for powers")
         case _:
-            raise _Refused(f"{ast.unparse(node)[:100]!r} is not offered")
+            raise _Refused(f"{ast.unparse(node)[:100]!r} is not supported")

@@ -1,4 +1,4 @@
-"""Puts the built-in tools together, as far as the deployment offers them."""
+"""Builds the list of built-in tools that the deployment allows."""
 
 from __future__ import annotations
 
@@ -6,9 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relayline.activities.tool.toolbox.arithmetic import calculate
-from relayline.activities.tool.toolbox.commands import run_command_in
 from relayline.activities.tool.toolbox.files import Folder, file_tools
 from relayline.activities.tool.toolbox.search import search_files_in
+from relayline.activities.tool.toolbox.shell import run_command_in
 from relayline.activities.tool.toolbox.waiting import ask_user, sleep
 from relayline.activities.tool.toolbox.web import fetch_url_with
 from relayline.catalog.tools import Tool
@@ -16,18 +16,18 @@ from relayline.catalog.tools import Tool
 
 @dataclass(frozen=True)
 class ToolboxConfig:
-    """What the deployment lets the built-in tools do."""
+    """What the built-in tools may do in this deployment."""
 
     files_root: Path
-    """The only folder that the file tools see, and where commands run."""
+    """The only folder that the file tools can access; commands run in it."""
     allow_commands: bool = False
     """Offer `run_command`."""
     fetch_allow: tuple[str, ...] = ()
-    """Hosts, `name` or `name:port`, that `fetch_url` may reach although they are not public."""
+    """Hosts (`name` or `name:port`) that `fetch_url` may reach even if they are not public."""
 
 
 def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
-    """The built-in tools; touches neither disk nor network until one of them is called."""
+    """The built-in tools; nothing accesses disk or network before a call."""
     folder = Folder(config.files_root)
     tools = (
         *file_tools(folder),

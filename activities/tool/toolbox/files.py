@@ -1,4 +1,4 @@
-"""The tools `read_file` and `write_file`, and the one folder that file tools see."""
+"""The tools `read_file` and `write_file`, and the folder that file tools can access."""
 
 from __future__ import annotations
 
@@ -19,25 +19,25 @@ MAX_WRITE_CHARS = 1024 * 1024
 
 
 class Folder:
-    """A folder; paths that lead out of it, by `..` or by symbolic links, are refused."""
+    """A folder that refuses paths leading out of it through `..` or symbolic links."""
 
     def __init__(self, root: Path) -> None:
         self._given = root
 
     @property
     def root(self) -> Path:
-        """The folder itself, absolute, with symbolic links followed."""
+        """The absolute path of the folder, with symbolic links resolved."""
         return self._given.resolve()
 
     def inside(self, path: str) -> Path:
-        """The absolute path, with symbolic links followed.
+        """The absolute path, with symbolic links resolved.
 
         Raises:
-            ToolError: it is outside the folder, or no path at all.
+            ToolError: the path is invalid or outside the folder.
         """
         try:
             resolved = (self.root / path).resolve()
-            resolved.exists()  # raises where the system would refuse the path later
+            resolved.exists()  # raises if the system does not accept the path
         except (OSError, RuntimeError, ValueError) as error:
             reason = error.strerror if isinstance(error, OSError) else error
             message = f"{path[:200]!r} can't be used as a path: {reason}"
@@ -63,17 +63,17 @@ def file_tools(folder: Folder) -> tuple[Tool, ...]:
 
     @tool(timeout_s=20, approval="always")
     def write_file(path: str, content: Annotated[str, Field(max_length=MAX_WRITE_CHARS)]) -> str:
-        """Write a text file, whole; replaces the file if there is one."""
+        """Write a text file; replaces the file if it exists."""
         return _write(folder.inside(path), path, content)
 
     return read_file, write_file
 
 
 def _read(file: Path, path: str, offset: int, limit: int) -> str:
-    """The text, and how to read on if there is more."""
+    """The text, and how to read the rest if there is more."""
     try:
         if file.is_dir():
-            raise ToolError(f"{path!r} is a folder; in it: {_listing(file)}", retryable=False)
+            raise ToolError(f"{path!r} is a folder; it contains: {_listing(file)}", retryable=False)
         if not file.is_file():
             raise ToolError(f"there is no file {path!r}", retryable=False)
         with file.open("rb") as opened:
@@ -89,17 +89,17 @@ def _read(file: Path, path: str, offset: int, limit: int) -> str:
     end = offset + len(data) - len(decoder.getstate()[0])
     if end >= size:
         return text
-    return f"{text}\n[cut at byte {end} of {size}: read on with offset={end}]"
+    return f"{text}\n[cut at byte {end} of {size}: continue with offset={end}]"
 
 
 def _listing(folder: Path) -> str:
-    """The first 50 names in a folder, folders with a slash."""
+    """The first 50 names in a folder; subfolders end with a slash."""
     names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
     return ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
 
 
 def _write(file: Path, path: str, content: str) -> str:
-    """Replaces the file in one move, so that nobody ever sees half of it."""
+    """Replace the file atomically, so that nobody ever sees half of it."""
     data = content.encode("utf-8", "replace")
     draft = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}")
     try:

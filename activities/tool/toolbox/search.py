@@ -1,4 +1,4 @@
-"""The tool `search_files`: lines that contain a text, in the files of a folder."""
+"""The tool `search_files`: finds lines that contain a text in the files of a folder."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ MAX_FILES = 10_000
 MAX_FILE_BYTES = 1024 * 1024
 MAX_LINE_CHARS = 200
 SKIPPED = {"node_modules", "__pycache__", "venv"}
-"""Folders that are not searched, besides all whose name begins with a dot."""
+"""Folders to skip, besides those whose name begins with a dot."""
 
 
 def search_files_in(folder: Folder) -> Tool:
@@ -23,10 +23,10 @@ def search_files_in(folder: Folder) -> Tool:
 
     @tool(timeout_s=30)
     def search_files(context: ToolContext, query: str, path: str = ".", glob: str = "*") -> str:
-        """Search text files for lines that contain a text, whatever its case.
+        """Search text files for lines that contain a text; ignores case.
 
         `path` is a folder or a file to search in, `glob` a pattern for file names such as *.md.
-        Answers path:line: text, at most 100 matches.
+        Returns path:line: text, at most 100 matches.
         """
         if not query.strip():
             raise ToolError("query is empty", retryable=False)
@@ -43,9 +43,9 @@ def _search(context: ToolContext, root: Path, start: Path, glob: str, wanted: st
     searched = 0
     for file in _files(start, glob):
         if context.cancelled:
-            raise ToolError("the search was stopped")
+            raise ToolError("the search was cancelled")
         if searched == MAX_FILES:
-            matches.append(f"[stopped after {MAX_FILES} files: name a folder or a glob]")
+            matches.append(f"[stopped after {MAX_FILES} files: give a folder or a glob]")
             break
         searched += 1
         for number, line in _matching(file, wanted):
@@ -56,7 +56,7 @@ def _search(context: ToolContext, root: Path, start: Path, glob: str, wanted: st
 
 
 def _files(start: Path, glob: str) -> Iterator[Path]:
-    """Regular files, in order; symbolic links are not followed."""
+    """Regular files, sorted; symbolic links are not followed."""
     if start.is_file():
         yield start
         return
@@ -71,12 +71,12 @@ def _files(start: Path, glob: str) -> Iterator[Path]:
 
 
 def _matching(file: Path, wanted: str) -> Iterator[tuple[int, str]]:
-    """Lines that contain the text; none of binary, oversized or unreadable files."""
+    """Lines that contain the text; binary, large or unreadable files have none."""
     try:
         if file.stat().st_size > MAX_FILE_BYTES:
             return
         data = file.read_bytes()
-    except OSError:  # gone or forbidden: the other files still count
+    except OSError:  # deleted or unreadable: search the other files
         return
     text = "" if b"\0" in data else data.decode("utf-8", "replace")
     if wanted not in text.lower():

@@ -25,14 +25,14 @@ async def sleep(seconds: Annotated[float, Field(ge=0, le=MAX_SLEEP_S)]) -> str:
 
 
 @tool(retries=0, asks=True)
-async def ask_user(  # the parameters are what the model sees; nothing runs
+async def ask_user(  # the model sees the parameters; the function never runs
     question: Annotated[str, Field(min_length=1, max_length=MAX_QUESTION_CHARS)],
     choices: Annotated[list[_Choice] | None, Field(max_length=MAX_CHOICES)] = None,  # noqa: ARG001
     within_s: Annotated[float | None, Field(gt=0, le=MAX_WITHIN_S)] = None,  # noqa: ARG001
 ) -> str:
     """Ask the person who started the run a question and wait for the answer.
 
-    With `choices`, the answer is one of them; with `within_s`, the call fails when nobody has
-    answered after that many seconds.
+    With `choices`, the answer is one of them; with `within_s`, the call fails if nobody answers
+    within that many seconds.
     """
     raise ToolError(f"only a person can answer {question[:200]!r}", retryable=False)

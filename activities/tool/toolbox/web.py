@@ -23,19 +23,19 @@ _TEXTUAL = ("text/", "application/json", "application/xml", "application/javascr
 
 
 class Page(TypedDict):
-    """What the model gets."""
+    """The result for the model."""
 
     url: str
-    """After redirects."""
+    """The final URL, after redirects."""
     status: int
     content_type: str
     text: str
     truncated: bool
-    """True when the page was longer than 1 MiB."""
+    """True if the page was longer than 1 MiB and was cut."""
 
 
 def fetch_url_with(allowed: Collection[str]) -> Tool:
-    """`fetch_url`, which may also reach the hosts listed."""
+    """`fetch_url`, which may also reach the allowed hosts."""
     listed = frozenset(host.lower() for host in allowed)
 
     @tool(timeout_s=TIMEOUT_S)
@@ -47,8 +47,8 @@ def fetch_url_with(allowed: Collection[str]) -> Tool:
 
 
 async def _fetch(url: str, allowed: Collection[str]) -> Page:
-    """Follow the redirects, each checked like the first address."""
-    import httpx  # noqa: PLC0415  who wants only the specs does not pay for it
+    """Fetch the page and follow redirects; each address is checked like the first."""
+    import httpx  # noqa: PLC0415  slow, and not needed for the tool's spec
 
     tls = await asyncio.to_thread(ssl.create_default_context)
     try:
@@ -69,13 +69,13 @@ async def _fetch(url: str, allowed: Collection[str]) -> Page:
 async def _get(
     client: httpx.AsyncClient, target: httpx.URL, allowed: Collection[str]
 ) -> httpx.Response:
-    """The reply, its body not read yet, from an address that was checked."""
+    """The response from a checked address, without its body."""
     import httpx  # noqa: PLC0415
 
     if target.scheme not in _PORTS or not target.host:
         raise ToolError(f"{str(target)[:200]!r} is not an http or https URL", retryable=False)
     if target.userinfo:
-        raise ToolError("a URL with a user name or password is not fetched", retryable=False)
+        raise ToolError("URLs with a user name or password are not allowed", retryable=False)
     host = target.raw_host.decode("ascii").strip("[]")
     port = target.port or _PORTS[target.scheme]
     problem = ""
@@ -98,7 +98,7 @@ async def _get(
 
 
 async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
-    """The page, if it is one and is text."""
+    """The page, if the response is a success and text."""
     kind = reply.headers.get("content-type", "")
     if reply.status_code >= 400:
         retryable = reply.status_code >= 500 or reply.status_code in {408, 429}
@@ -123,7 +123,7 @@ async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
 
 
 async def _body(reply: httpx.Response) -> tuple[bytes, bool]:
-    """At most 1 MiB, and whether that was not all."""
+    """At most 1 MiB of the body, and whether it was longer."""
     body = bytearray()
     async for chunk in reply.aiter_raw():
         body += chunk
@@ -133,5 +133,5 @@ async def _body(reply: httpx.Response) -> tuple[bytes, bool]:
 
 
 def _why(error: Exception) -> str:
-    """The error's own words or, where it has none (a timeout), its type's name."""
+    """The error's message or, if it is empty (a time-out), its type's name."""
     return str(error) or type(error).__name__

@@ -1,4 +1,4 @@
-"""The event union: one body per type, discriminated by `type`."""
+"""The union of all event bodies, discriminated by `type`."""
 
 from __future__ import annotations
 
@@ -128,7 +128,7 @@ EventBody = Annotated[
     | BudgetExceeded,
     Field(discriminator="type"),
 ]
-"""Every event that can stand in a journal."""
+"""Every event that a journal can have."""
 
 
 TERMINAL_TYPES: dict[str, RunStatus] = {
@@ -138,4 +138,4 @@ TERMINAL_TYPES: dict[str, RunStatus] = {
     "run.terminated": RunStatus.TERMINATED,
     "run.timed_out": RunStatus.TIMED_OUT,
 }
-"""The type of each terminal fact, with the status that it gives the run."""
+"""The status that each terminal fact gives the run."""

@@ -1,4 +1,4 @@
-"""Events of commands: one receipt and one outcome for each."""
+"""Events of commands: each command has one receipt and one outcome."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from relayline.contracts.frozen import Frozen
 
 
 class CommandAccepted(Frozen):
-    """The run has taken note of a command."""
+    """The run has received a command."""
 
     type: Literal["command.accepted"] = "command.accepted"
     command_id: str

@@ -1,4 +1,4 @@
-"""Events of model calls: what a model says, attempt by attempt."""
+"""Events of model calls: answers, deltas and failed attempts."""
 
 from __future__ import annotations
 
@@ -18,21 +18,21 @@ class StepStarted(Frozen):
 
 
 class MessageDelta(Frozen):
-    """A piece of text, as it came."""
+    """A piece of text, as the model streamed it."""
 
     type: Literal["message.delta"] = "message.delta"
     text: str
 
 
 class ReasoningDelta(Frozen):
-    """A piece of reasoning, as it came; not part of the transcript."""
+    """A piece of reasoning, as the model streamed it; not part of the transcript."""
 
     type: Literal["reasoning.delta"] = "reasoning.delta"
     text: str
 
 
 class MessageCompleted(Frozen):
-    """The model's whole answer of this step; replaces its deltas."""
+    """The model's whole answer in this step; replaces its deltas."""
 
     type: Literal["message.completed"] = "message.completed"
     text: str
@@ -42,7 +42,7 @@ class MessageCompleted(Frozen):
 
 
 class MessageInterrupted(Frozen):
-    """The text so far of an answer that a command stopped; replaces its deltas."""
+    """The text so far of an answer that a command interrupted; replaces its deltas."""
 
     type: Literal["message.interrupted"] = "message.interrupted"
     text: str
@@ -52,7 +52,7 @@ class MessageInterrupted(Frozen):
 
 
 class AttemptSuperseded(Frozen):
-    """What an earlier attempt streamed counts no more."""
+    """The deltas of an earlier attempt are void."""
 
     type: Literal["attempt.superseded"] = "attempt.superseded"
     attempt: int
@@ -63,35 +63,35 @@ class AttemptSuperseded(Frozen):
 
 
 class AttemptFailed(Frozen):
-    """A model call failed and is tried again."""
+    """A model call failed and will be retried."""
 
     type: Literal["attempt.failed"] = "attempt.failed"
     error: RunError
     retry_in_s: float | None = None
-    """Seconds: what the provider asked for, else longer after each failure."""
+    """Seconds until the retry: as the provider asks, otherwise exponential backoff."""
 
 
 class ContextCompacted(Frozen):
-    """From here on the model is told less of what was said; the journal keeps all of it.
+    """From here on the model sees a shortened context; the journal keeps everything.
 
-    Each such event replaces the one before.
+    Each such event replaces the previous one.
     """
 
     type: Literal["context.compacted"] = "context.compacted"
     kind: Literal["keep_last", "summarise"]
-    """What was done: `keep_last` also where a summary was wanted and could not be had."""
+    """What was done: `keep_last` also when the policy asks for a summary and there is none."""
     kept_from: int
-    """`seq` of the oldest message from which on the model is told everything."""
+    """The model sees every message from this `seq` on."""
     kept: tuple[int, ...] = ()
-    """`seq` of earlier messages of people that it is told as well."""
+    """`seq` of earlier user messages that it also sees."""
     left_out: int = 0
-    """Messages and results that it was told before and is told no more."""
+    """Number of messages and results that this event leaves out."""
     summary: str = ""
-    """What it is told in place of all that is left out; empty: only that something is."""
+    """Replaces what is left out; empty: the model only sees that something is left out."""
     before_tokens: int = 0
     after_tokens: int = 0
-    """Of the messages, before and after: a guess, see `relayline/contracts/compaction.py`."""
+    """Estimated tokens of the messages; see `relayline/contracts/compaction.py`."""
     usage: Usage = Usage()
-    """Of the summary; the next `message.completed` has it in its own."""
+    """Usage of the summary; the next `message.completed` includes it."""
     reason: str | None = None
-    """Why there is no new summary although one was wanted."""
+    """Why there is no new summary although the policy asks for one."""

@@ -1,4 +1,4 @@
-"""Events of the run as a whole: its start, its end, its pauses."""
+"""Events of the run as a whole: start, end, pauses."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from relayline.contracts.runs import Limits, RunError, Waiting
 
 
 class RunStarted(Frozen):
-    """The workflow has taken up the run."""
+    """The workflow has started the run."""
 
     type: Literal["run.started"] = "run.started"
     agent: str
@@ -22,7 +22,7 @@ class RunStarted(Frozen):
     metadata: dict[str, str] | None = None
     """As submitted."""
     submitted_at: datetime | None = None
-    """When the run was submitted: this event comes when a worker has taken it up."""
+    """When the run was submitted; a worker may have started it later."""
 
 
 class RunCompleted(Frozen):
@@ -48,7 +48,7 @@ class RunCancelled(Frozen):
     type: Literal["run.cancelled"] = "run.cancelled"
     reason: str = ""
     by: str | None = ""
-    """Who cancelled it, as far as the sender said; null in journals of old."""
+    """Who cancelled it, in the sender's own words; null in older journals."""
     usage: Usage = Usage()
 
 
@@ -61,7 +61,7 @@ class RunTerminated(Frozen):
 
 
 class RunTimedOut(Frozen):
-    """Terminal: Temporal's own execution timeout ended the run."""
+    """Terminal: Temporal's execution timeout ended the run."""
 
     type: Literal["run.timed_out"] = "run.timed_out"
     reason: str = ""
@@ -69,31 +69,31 @@ class RunTimedOut(Frozen):
 
 
 class RunRewound(Frozen):
-    """An operator has reset the execution: what came after `to_seq`, up to here, is void."""
+    """An operator has reset the execution: events after `to_seq`, up to this one, are void."""
 
     type: Literal["run.rewound"] = "run.rewound"
     to_seq: int = 0
-    """The newest event that still counts; 0 when none does."""
+    """`seq` of the newest event that still counts; 0: none."""
     epoch: int = 0
-    """Of what comes from here on."""
+    """The epoch that begins with this event."""
 
 
 class RunPaused(Frozen):
-    """Nothing runs until `resume`."""
+    """The run is paused until `resume`."""
 
     type: Literal["run.paused"] = "run.paused"
     by: str | None = None
 
 
 class RunResumed(Frozen):
-    """The run goes on."""
+    """The run continues after a pause."""
 
     type: Literal["run.resumed"] = "run.resumed"
     by: str | None = None
 
 
 class RunWaiting(Frozen):
-    """The run waits for a person; each thing it waits for has an event of its own, too."""
+    """The run waits for a person; each item of `waiting_for` also has its own event."""
 
     type: Literal["run.waiting"] = "run.waiting"
     waiting_for: tuple[Waiting, ...] = ()
@@ -104,6 +104,6 @@ class BudgetExceeded(Frozen):
 
     type: Literal["budget.exceeded"] = "budget.exceeded"
     limit: str
-    """The field of `Limits`."""
+    """A field of `Limits`."""
     used: float
     allowed: float

@@ -12,7 +12,7 @@ from relayline.contracts.frozen import Frozen
 
 
 class ToolStarted(Frozen):
-    """A tool begins to run."""
+    """A tool starts."""
 
     type: Literal["tool.started"] = "tool.started"
     call_id: str
@@ -21,7 +21,7 @@ class ToolStarted(Frozen):
 
 
 class ToolProgress(Frozen):
-    """A word from a running tool."""
+    """A progress report from a running tool."""
 
     type: Literal["tool.progress"] = "tool.progress"
     call_id: str
@@ -42,7 +42,7 @@ class ToolCompleted(Frozen):
 
 
 class ToolFailed(Frozen):
-    """The tool failed; `retryable` says that another attempt follows."""
+    """The tool failed; with `retryable`, another attempt follows."""
 
     type: Literal["tool.failed"] = "tool.failed"
     call_id: str
@@ -54,7 +54,7 @@ class ToolFailed(Frozen):
 
 
 class ToolCancelled(Frozen):
-    """The tool stopped because it was told to."""
+    """The tool was cancelled and stopped."""
 
     type: Literal["tool.cancelled"] = "tool.cancelled"
     call_id: str
@@ -63,7 +63,7 @@ class ToolCancelled(Frozen):
 
 
 class ToolAbandoned(Frozen):
-    """The tool was told to stop and did not; what it did is unknown."""
+    """The tool was cancelled and did not stop; its effects are unknown."""
 
     type: Literal["tool.abandoned"] = "tool.abandoned"
     call_id: str

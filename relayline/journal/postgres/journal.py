@@ -1,4 +1,4 @@
-"""The journal in Postgres: for any number of processes on any number of hosts."""
+"""The Postgres journal: for any number of processes on any number of hosts."""
 
 from __future__ import annotations
 
@@ -20,23 +20,23 @@ from relayline.journal.subscription import TAIL_PAGE, Page, follow
 
 _READERS = 8
 _LANES = 3
-"""Groups of facts under way at a time; deltas have one lane of their own."""
+"""Concurrent groups of facts; deltas have one more lane."""
 
 
 class PostgresJournal:
     """`journal.port.Journal` in the schema `relayline` of a Postgres database, 14 or newer.
 
-    `relayline migrate` makes the schema. Facts and seals are committed as Postgres is set up to
-    commit (by default, on its disk) when `append` returns. Deltas alone are committed relaxed:
-    they survive the death of any of our processes and a restart of Postgres, but the newest of
-    them (under a second) may be gone when Postgres or its machine crashes, and `seq` then goes on
-    from what is left: tails that gave them out raise `EventsLost`. Without `relaxed_deltas` they
-    are as durable as facts.
+    `relayline migrate` creates the schema. When `append` returns, facts and seals are committed as
+    Postgres is configured (by default, on its disk). An append of deltas alone does not wait for
+    the disk: it survives the death of any Relayline process and a restart of Postgres, but a crash
+    of Postgres or its machine may lose the newest deltas (less than a second of them). `seq` then
+    continues from the events that are left, and tails that had yielded lost ones raise
+    `EventsLost`. Without `relaxed_deltas`, deltas are as durable as facts.
 
-    A swept run has forgotten its keys: a repeated one is `RunEnded`.
+    After a sweep the keys of a run are unknown: a repeated one raises `RunEnded`.
 
-    At most `_READERS + _LANES + 2` connections, made when they are needed; one of them listens
-    while somebody watches, so a pooler in between has to keep sessions. For one event loop.
+    Uses at most `_READERS + _LANES + 2` connections, opened when needed. One of them listens while
+    a tail is open, so a pooler in between must keep sessions. For one event loop.
     """
 
     def __init__(self, dsn: str, *, relaxed_deltas: bool = True) -> None:
@@ -46,13 +46,13 @@ class PostgresJournal:
         self._watcher = Watcher(self._database)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
-        self._passed = False
+        self._was_available = False
         self._closed = False
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
     ) -> list[Appended]:
-        """As in the port; what several callers append at a time shares one commit."""
+        """As in the port; concurrent appends share one commit."""
         if self._closed:
             raise self._database.closed()
         if not events and fence is None:
@@ -60,7 +60,7 @@ class PostgresJournal:
         rows = [new_row(event) for event in events]
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
-        arguments = sql.append_arguments(run_id, rows, fence, tells=writer.relaxed)
+        arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
         answer = await writer.submit(run_id, arguments)
         return sql.appended(answer, run_id, rows, fence)
 
@@ -110,7 +110,7 @@ class PostgresJournal:
         return [OpenRun(run_id, moment(at_us)) for run_id, at_us in found]
 
     async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
-        """As in the port; in small transactions, between which others write."""
+        """As in the port; in small transactions, so that others can write in between."""
         before_us = microseconds(older_than)
         runs = 0
         while limit is None or runs < limit:
@@ -121,16 +121,16 @@ class PostgresJournal:
         return runs
 
     async def check(self) -> None:
-        """As in the port; also that the schema is what this version needs, or newer.
+        """As in the port; also checks that the schema is recent enough for this version.
 
-        Once Postgres has passed, one that can't be reached is given up after `CHECK_S`.
+        After a first success, an unreachable Postgres fails the check after `CHECK_S`.
         """
-        patience_s = CHECK_S if self._passed else WAIT_S
-        stands_at = (await self._fetch(sql.STANDS_AT, patience_s=patience_s))[0][0]
-        if stands_at is None or stands_at < sql.REVISION:
-            raise self._database.outdated(stands_at, sql.REVISION)
+        patience_s = CHECK_S if self._was_available else WAIT_S
+        revision = (await self._fetch(sql.CURRENT_REVISION, patience_s=patience_s))[0][0]
+        if revision is None or revision < sql.REVISION:
+            raise self._database.outdated(revision, sql.REVISION)
         await self._fetch(sql.TOUCH, patience_s=patience_s)
-        self._passed = True
+        self._was_available = True
 
     async def close(self) -> None:
         """As in the port; open tails raise `JournalUnavailable`."""
@@ -141,13 +141,13 @@ class PostgresJournal:
             await self._opening
             try:
                 await asyncio.wait_for(self._pool.close(), WAIT_S)
-            except TimeoutError:  # a query is still unanswered: its caller is told
+            except TimeoutError:  # a query is still running: its caller gets an error
                 self._pool.terminate()
 
     async def _fetch(
         self, query: str, *arguments: object, patience_s: float = WAIT_S
     ) -> list[Record]:
-        """The rows that a statement gives; one that may be repeated.
+        """The rows of an idempotent statement, which is retried after transient errors.
 
         Raises:
             JournalUnavailable: Postgres did not answer, or the journal is closed.
@@ -157,10 +157,10 @@ class PostgresJournal:
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
         await self._opening
-        return await self._database.insist(partial(self._ask, query, *arguments), patience_s)
+        return await self._database.retry(partial(self._ask, query, *arguments), patience_s)
 
     async def _ask(self, query: str, *arguments: object) -> list[Record]:
-        """One try. Cut off, it gives its connection up, so that nobody waits for that any more."""
+        """Run the statement once; after a time-out, drop the connection, which is still busy."""
         async with self._pool.acquire() as connection:
             try:
                 return await connection.fetch(query, *arguments)

@@ -1,4 +1,4 @@
-"""Brings the schema of the Postgres journal up to date; the versions are in `migrations/`."""
+"""Migrates the schema of the Postgres journal; the versions are in `migrations/`."""
 
 from __future__ import annotations
 
@@ -18,30 +18,30 @@ from relayline.journal.postgres.database import AT_START, FAULTS, WAIT_S, Databa
 from relayline.journal.postgres.sql import REVISION, SCHEMA
 
 _LOCK = int.from_bytes(b"Rlay")
-"""Advisory lock: whoever comes second waits, and then finds nothing to do."""
+"""Advisory lock: a second migration waits, and then has nothing to do."""
 
 
 class Migrated(NamedTuple):
-    """What a migration did."""
+    """The result of a migration."""
 
     before: str | None
-    """The revision that was there, None for a new schema."""
+    """The previous revision, None for a new schema."""
     after: str
-    """The revision that is there now."""
+    """The current revision."""
 
 
 async def migrate(dsn: str) -> Migrated:
-    """Create the schema or bring it to the newest revision, in one transaction.
+    """Create the schema or migrate it to the newest revision, in one transaction.
 
-    Safe to run again and from several places at a time. Processes of the version before go on
-    working meanwhile and afterwards. The schema of a later version is left as it is: this one
-    works with it.
+    Safe to repeat and to run concurrently. Processes of the previous version keep working during
+    and after a migration. The schema of a later version stays unchanged: this version works with
+    it.
 
     Raises:
         JournalUnavailable: Postgres did not answer or refused; nothing was changed.
     """
     database = Database(dsn)
-    await (await database.connect()).close()  # says what is wrong in the journal's words
+    await (await database.connect()).close()  # raises the port's errors
 
     async def connect() -> asyncpg.Connection[asyncpg.Record]:
         return await asyncpg.connect(dsn, timeout=WAIT_S, server_settings=AT_START)
@@ -52,9 +52,9 @@ async def migrate(dsn: str) -> Migrated:
             return await connection.run_sync(_upgrade)
     except FAULTS as error:
         raise database.unavailable(error) from error
-    except DBAPIError as error:  # Postgres's own is what alchemy's is made from
-        said = error.orig.__cause__ if error.orig else None
-        raise database.unavailable(said if isinstance(said, FAULTS) else error) from error
+    except DBAPIError as error:  # the cause is the error of the driver
+        cause = error.orig.__cause__ if error.orig else None
+        raise database.unavailable(cause if isinstance(cause, FAULTS) else error) from error
     finally:
         await engine.dispose()
 
@@ -66,17 +66,17 @@ def _upgrade(connection: Connection) -> Migrated:
         connection.execute(text(f"CREATE SCHEMA {SCHEMA}"))
     before = _revision(connection)
     if before is not None and before > REVISION:
-        return Migrated(before, before)  # after a roll-back; alembic would not know it
+        return Migrated(before, before)  # after a roll-back: Alembic does not know a later revision
     config = Config()
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.attributes["connection"] = connection
     command.upgrade(config, "head")
     after = _revision(connection)
-    assert after is not None  # noqa: S101  an upgrade ends at some revision
+    assert after is not None  # noqa: S101  an upgrade always sets a revision
     return Migrated(before, after)
 
 
 def _revision(connection: Connection) -> str | None:
-    """Where the schema stands."""
+    """The revision of the schema, None if it has none."""
     context = MigrationContext.configure(connection, opts={"version_table_schema": SCHEMA})
     return context.get_current_revision()

@@ -1,4 +1,4 @@
-"""What is asked of the Postgres journal, and what the answers mean."""
+"""The SQL of the Postgres journal, and the meaning of its results."""
 
 from __future__ import annotations
 
@@ -15,22 +15,22 @@ from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
 
 SCHEMA = "relayline"
-"""The Postgres schema that holds everything of ours."""
+"""The Postgres schema of the journal."""
 REVISION = "0001"
-"""The newest migration; revisions count up, and each leaves what older processes need."""
+"""The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
-"""So many NOTIFY channels share all runs."""
+"""Number of NOTIFY channels that all runs share."""
 SWEEP_BATCH = 1000
 
 _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
 SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-TELL = """
+NOTIFY_ALL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
 FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
 """
-"""Wake whoever watches these runs; nothing of it has to be on disk."""
+"""Notify the watchers of these runs, without a wait for the disk."""
 PAGE = f"""
 SELECT r.first_seq, r.last_seq, r.ended_at_us IS NOT NULL, {_COLUMNS}
 FROM relayline.runs r LEFT JOIN LATERAL (
@@ -50,7 +50,7 @@ FROM relayline.runs r LEFT JOIN LATERAL (
 ) e ON true
 WHERE r.run_id = $1 ORDER BY e.seq
 """  # noqa: S608  constants only
-"""As `PAGE`, bounded in bytes, too; Postgres knows the length of data without reading it."""
+"""Like `PAGE`, with a bound in bytes; Postgres knows the length of data without reading it."""
 FACTS = READ.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
 FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
 NEWER = f"""
@@ -83,34 +83,34 @@ WITH picked AS (
 UPDATE relayline.runs r SET first_seq = p.kept_from, swept = p.whole
 FROM picked p WHERE r.run_id = p.run_id RETURNING p.whole
 """
-"""Remove the oldest events of one run that ended before; whether those were its last ones."""
+"""Delete the oldest events of one run that ended before; returns whether they were its last."""
 TOUCH = """
 INSERT INTO relayline.health (checked_at) VALUES (now())
 ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at
 """
-STANDS_AT = "SELECT max(version_num) FROM relayline.alembic_version"
+CURRENT_REVISION = "SELECT max(version_num) FROM relayline.alembic_version"
 
 
 def channel_of(run_id: str) -> str:
-    """The NOTIFY channel that tells of the run's events."""
+    """The NOTIFY channel of the run."""
     return f"relayline_{zlib.crc32(run_id.encode()) % CHANNELS}"
 
 
 def append_arguments(
-    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, tells: bool = True
+    run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, notify: bool = True
 ) -> tuple[object, ...]:
-    """Of `APPEND`; with `tells`, its commit wakes whoever watches."""
+    """The arguments of `APPEND`; with `notify`, its commit notifies the watchers."""
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
     scope, attempt = fence or (None, None)
     kinds = [_kind(row.type) for row in rows]
-    where = (run_id, channel_of(run_id) if tells else None, scope, attempt)
+    where = (run_id, channel_of(run_id) if notify else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
 
 
 def _kind(event_type: str) -> str:
-    """What the event does to the run: `ends`, `reopens` or nothing."""
+    """The effect of the event on the run: `ends`, `reopens` or `` (none)."""
     if event_type in TERMINAL_TYPES:
         return "ends"
     return "reopens" if event_type == REWOUND else ""
@@ -119,14 +119,14 @@ def _kind(event_type: str) -> str:
 def appended(
     answer: Record, run_id: str, rows: Sequence[NewRow], fence: Fence | None
 ) -> list[Appended]:
-    """What `APPEND` answered.
+    """Read the result of `APPEND`.
 
     Raises:
         StaleAttempt, RunEnded: as in the port.
     """
     refusal, detail, placed, fresh = answer
     if refusal == "stale":
-        assert fence is not None  # noqa: S101  only fences make an attempt stale
+        assert fence is not None  # noqa: S101  an attempt is stale only under a fence
         raise StaleAttempt(run_id, fence, detail)
     if refusal == "ended":
         refused = rows[detail - 1].type
@@ -134,23 +134,23 @@ def appended(
     return [Appended(seq, new=new) for seq, new in zip(placed or (), fresh or (), strict=True)]
 
 
-def news_of(answer: Record) -> bool:
-    """True when the append left an event that was not there before."""
+def has_new_events(answer: Record) -> bool:
+    """True if the append added an event."""
     return answer["refusal"] is None and any(answer["fresh"] or ())
 
 
 def page(records: Sequence[Record], after: int) -> Page:
-    """What `PAGE` or `FACTS` answered.
+    """Read the result of `PAGE`, `READ` or `FACTS`.
 
     Raises:
         CursorExpired: as in the port.
     """
     if not records:
         return Page([], ended=False, last_seq=0)
-    first_seq, last_seq, is_over = tuple(records[0])[:3]
+    first_seq, last_seq, ended = tuple(records[0])[:3]
     if after + 1 < first_seq:
         raise CursorExpired(first_seq)
     rows = (tuple(record)[3:] for record in records)
     events = [StoredEvent._make(row) for row in rows if row[0] is not None]
     reached = events[-1].seq if events else after
-    return Page(events, is_over and reached >= last_seq, last_seq)
+    return Page(events, ended and reached >= last_seq, last_seq)

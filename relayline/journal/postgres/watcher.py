@@ -1,4 +1,4 @@
-"""Notices what any process has appended to the Postgres journal, over one listening connection."""
+"""The watcher of the Postgres journal: delivers new events to tails, over one connection."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import JournalUnavailable
-from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, may_pass
+from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, is_transient
 from relayline.journal.postgres.sql import NEWER, channel_of
 from relayline.journal.subscription import TAIL_PAGE, Subscription
 
@@ -17,41 +17,41 @@ if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
 
 LOOK_S = 1.0
-"""So often all watched runs are looked at, whatever was heard: what a lost word costs at most."""
+"""All watched runs are checked this often, so a lost notification costs at most this delay."""
 _LONGEST_PAUSE_S = 1.0
-"""Between two connections that fail; after so long a one the tails are told, too."""
+"""The longest pause between failing connections; when it is reached, the tails fail, too."""
 
 
 class Watcher:
-    """Listens while somebody watches; wakes all runs that have news with one query.
+    """Listens while there are subscriptions, and fetches new events of all runs with one query.
 
-    A NOTIFY names a run. What its tails have not seen is fetched with that of all others that
-    woke meanwhile, and handed to them. Whoever has not read the journal to its end yet is told to
-    read it again. A word that is lost, with its connection or without, costs at most `LOOK_S`.
+    A NOTIFY names a run. One query fetches its new events and those of all other runs notified
+    meanwhile. A subscription whose tail has not reached the end of the run falls behind instead,
+    and the tail reads the journal. A lost notification costs at most `LOOK_S`.
 
-    With a connection, Postgres may have lost what was not on its disk. So after a new one all are
-    told to read the journal again, and what was known of it is forgotten.
+    A broken connection may mean that Postgres crashed and lost events that were not on its disk. So
+    with each new connection all subscriptions fall behind and all positions are dropped.
     """
 
     def __init__(self, database: Database) -> None:
         self._database = database
         self._subscriptions: defaultdict[str, set[Subscription]] = defaultdict(set)
         self._channels: Counter[str] = Counter()
-        """How many watched runs each channel tells of."""
+        """How many watched runs share each channel."""
         self._listening: set[str] = set()
         self._positions: dict[str, int] = {}
-        """The newest `seq` handed out, of runs of which a tail has read the newest page."""
+        """The newest delivered `seq` of each run whose newest page a tail has read."""
         self._woken: set[str] = set()
         self._wake = asyncio.Event()
         self._next_look = 0.0
-        """When, by the event loop's clock, all watched runs are looked at again."""
+        """When to check all watched runs again, by the event loop's clock."""
         self._pause_s = RETRY_S
-        """Before the next connection; doubled with each one in a row that was good for nothing."""
+        """Pause before the next connection; doubles after each one that failed at once."""
         self._task: asyncio.Task[None] | None = None
         self._closed = False
 
     def subscribe(self, run_id: str) -> Subscription:
-        """Events of the run from now on; the first `take` says to read what came before.
+        """Deliver events of the run from now on; the first `take` returns None.
 
         Raises:
             JournalUnavailable: the journal was closed.
@@ -68,7 +68,7 @@ class Watcher:
         return subscription
 
     def caught_up(self, run_id: str, seq: int) -> None:
-        """A tail has read the run up to `seq`, its newest: from there on, news are fetched."""
+        """Fetch events after `seq`, because a tail has read the run up to there, its end."""
         if run_id in self._subscriptions:
             self._positions.setdefault(run_id, seq)
 
@@ -110,13 +110,13 @@ class Watcher:
             except JournalUnavailable as error:
                 self._fail_all(error)
             except FAULTS as error:
-                if not may_pass(error) or self._pause_s >= _LONGEST_PAUSE_S:
+                if not is_transient(error) or self._pause_s >= _LONGEST_PAUSE_S:
                     self._fail_all(self._database.unavailable(error))
             await asyncio.sleep(self._pause_s)
             self._pause_s = min(2 * self._pause_s, _LONGEST_PAUSE_S)
 
     async def _serve(self, connection: Connection) -> None:
-        """Listen and hand out until the connection fails."""
+        """Listen and deliver until the connection fails."""
         connection.add_termination_listener(lambda _connection: self._wake.set())
         self._listening.clear()
         self._positions.clear()
@@ -126,13 +126,13 @@ class Watcher:
         while not connection.is_closed():
             self._wake.clear()
             await self._listen(connection)
-            await self._hand_out(connection)
+            await self._fetch_new(connection)
             self._pause_s = RETRY_S
             await self._await_news()
         raise ConnectionResetError("the connection was closed")
 
     async def _listen(self, connection: Connection) -> None:
-        """Listen on the channels of what is watched; whatever came before is looked at once."""
+        """Listen on the channels of watched runs; check runs of a new channel at once."""
         wanted = set(+self._channels)
         for channel in wanted - self._listening:
             await connection.add_listener(channel, self._notice)
@@ -146,8 +146,8 @@ class Watcher:
             self._woken.add(str(run_id))
             self._wake.set()
 
-    async def _hand_out(self, connection: Connection) -> None:
-        """Fetch what is new of all runs that woke, until nothing is."""
+    async def _fetch_new(self, connection: Connection) -> None:
+        """Fetch and deliver new events of all notified runs, until there are none."""
         while self._woken:
             woken, self._woken = self._woken, set()
             known = {run: self._positions[run] for run in woken if run in self._positions}
@@ -172,7 +172,7 @@ class Watcher:
                 subscription.deliver(batch)
 
     async def _await_news(self) -> None:
-        """Until a run wakes, or all are to be looked at, however much is heard of others."""
+        """Wait until a run is notified, or until it is time to check all runs."""
         if not self._subscriptions:
             await self._wake.wait()
             return
@@ -185,9 +185,9 @@ class Watcher:
             self._woken.update(self._positions)
 
     def _fail_all(self, error: JournalUnavailable) -> None:
-        everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+        subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
         for run in list(self._subscriptions):
             self._forget(run)
         self._wake.clear()
-        for subscription in everybody:
+        for subscription in subscriptions:
             subscription.fail(error)

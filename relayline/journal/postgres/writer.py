@@ -1,4 +1,4 @@
-"""Appends to the Postgres journal: what several callers append at a time shares one commit."""
+"""The writer of the Postgres journal: concurrent appends share one commit."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ from typing import TYPE_CHECKING
 
 from asyncpg import Record
 
-from relayline.journal.postgres.database import Database, is_unstorable, was_undone
-from relayline.journal.postgres.sql import APPEND, TELL, channel_of, news_of
+from relayline.journal.postgres.database import Database, is_unstorable, was_rolled_back
+from relayline.journal.postgres.sql import APPEND, NOTIFY_ALL, channel_of, has_new_events
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
 
 GROUP = 200
-"""At most so many appends in one transaction."""
+"""The most appends in one transaction."""
 
 
 @dataclass(eq=False, frozen=True, slots=True)
@@ -26,35 +26,35 @@ class _Append:
 
 
 class Writer:
-    """Sends appends in groups: one round trip and one commit for all that wait.
+    """Sends appends in groups: all waiting appends share one round trip and one commit.
 
-    A few lanes work side by side, each with one connection and one group under way. A group
-    locks the headers of its runs in the order of their ids, so that no two groups wait for each
-    other. An append that is refused leaves nothing behind and does not touch the others.
+    A few lanes work concurrently, each with one connection and one group at a time. A group locks
+    the headers of its runs in the order of their ids, so that groups can't deadlock. A refused
+    append leaves nothing behind and does not affect the others.
 
-    A transaction that has notified keeps all others that have from committing until it has
-    committed itself. So only those that do not wait for the disk notify; after others, whoever
-    watches is told in a transaction of its own, which a writer that dies in between leaves out.
+    Postgres commits transactions with a NOTIFY one after another. So only transactions that do not
+    wait for the disk include their NOTIFY; the others send it in a transaction of its own, which is
+    missing if the writer dies in between.
     """
 
     def __init__(self, database: Database, lanes: int, *, relaxed: bool) -> None:
         self._database = database
         self._lanes = lanes
         self.relaxed = relaxed
-        """Whether commits do not wait for the disk; appends are then to notify by themselves."""
+        """True if commits do not wait for the disk; appends must then notify themselves."""
         self._waiting: asyncio.Queue[_Append | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
     async def submit(self, run_id: str, arguments: tuple[object, ...]) -> Record:
-        """What `APPEND` answered, once that is committed.
+        """Run `APPEND` and return its result once it is committed.
 
-        With `relaxed`, what was committed survives the death of any process, of Postgres's, too,
-        but not for sure the crash of Postgres or its machine.
+        With `relaxed`, the append survives the death of any Relayline process and a restart of
+        Postgres, but perhaps not a crash of Postgres or its machine.
 
         Raises:
-            Unstorable: Postgres can't hold this; the other appends are not touched.
-            JournalUnavailable: Postgres did not answer, or this is closed.
+            Unstorable: Postgres can't store this; the other appends are not affected.
+            JournalUnavailable: Postgres did not answer, or the writer is closed.
         """
         if self._closed:
             raise self._database.closed()
@@ -65,7 +65,7 @@ class Writer:
         return await future
 
     async def close(self) -> None:
-        """Commit what was submitted, let go of the connections; safe to call twice."""
+        """Commit the submitted appends and drop the connections; safe to call twice."""
         if not self._closed:
             self._closed = True
             for _ in self._tasks:
@@ -73,7 +73,7 @@ class Writer:
         await asyncio.gather(*self._tasks)
 
     async def _work(self) -> None:
-        """One lane."""
+        """Run one lane."""
         connection: Connection | None = None
         while group := await self._take():
             connection = await self._send(connection, group)
@@ -81,7 +81,7 @@ class Writer:
             connection.terminate()
 
     async def _take(self) -> list[_Append]:
-        """Wait for appends, take all that are there; none when there will be no more."""
+        """Wait for appends and take all that wait; empty if there will be no more."""
         group: list[_Append] = []
         while len(group) < GROUP and (not group or not self._waiting.empty()):
             append = await self._waiting.get()
@@ -93,10 +93,10 @@ class Writer:
         return sorted(group, key=lambda append: append.run_id)
 
     async def _send(self, connection: Connection | None, group: list[_Append]) -> Connection | None:
-        """Commit the group and answer its callers; the connection if it is still good.
+        """Commit the group and answer its callers; returns the connection if it is usable.
 
-        Where Postgres can't hold something of it, each append is sent by itself, so that only that
-        one is refused: Postgres undoes a transaction whole.
+        If Postgres can't store one of the appends, it rolls back all of them. Then each is sent
+        again alone, so that only that one is refused.
         """
         while True:
             try:
@@ -104,17 +104,19 @@ class Writer:
                     connection = await self._database.connect(relaxed=self.relaxed)
                 arguments = [append.arguments for append in group]
                 answers = await connection.fetchmany(APPEND, arguments)
-            except Exception as error:  # noqa: BLE001  told to those who wait
+            except Exception as error:  # noqa: BLE001  the callers get it
                 if connection is not None:
                     connection.terminate()
                 if len(group) > 1 and is_unstorable(error):
                     return await self._send_each(group)
-                if not was_undone(error):
+                if not was_rolled_back(error):
                     _refuse(group, self._database.translated(error))
                     return None
             else:
                 _answer(group, answers)
-                return connection if self.relaxed else await self._tell(connection, group, answers)
+                return (
+                    connection if self.relaxed else await self._notify(connection, group, answers)
+                )
 
     async def _send_each(self, group: list[_Append]) -> Connection | None:
         connection: Connection | None = None
@@ -122,15 +124,17 @@ class Writer:
             connection = await self._send(connection, [append])
         return connection
 
-    async def _tell(
+    async def _notify(
         self, connection: Connection, group: list[_Append], answers: list[Record]
     ) -> Connection | None:
-        """Wake whoever watches; the connection if it is still good. A failure costs no event."""
-        runs = {it.run_id for it, answer in zip(group, answers, strict=True) if news_of(answer)}
+        """Notify the watchers; returns the connection if it is usable. A failure loses nothing."""
+        runs = {
+            it.run_id for it, answer in zip(group, answers, strict=True) if has_new_events(answer)
+        }
         try:
             if runs:
-                await connection.fetch(TELL, [channel_of(run) for run in runs], list(runs))
-        except Exception:  # noqa: BLE001  they look by themselves within `postgres_watcher.LOOK_S`
+                await connection.fetch(NOTIFY_ALL, [channel_of(run) for run in runs], list(runs))
+        except Exception:  # noqa: BLE001  watchers check all runs within `LOOK_S`
             connection.terminate()
             return None
         return connection

@@ -1,4 +1,4 @@
-"""The file of the SQLite journal: its schema, connections to it, what can be wrong with it."""
+"""The file of the SQLite journal: its schema, its connections and its errors."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from relayline.journal.port import JournalUnavailable
 T = TypeVar("T")
 
 APPLICATION_ID = int.from_bytes(b"Rlay")
-"""Tells a journal from any other SQLite database."""
+"""Identifies a SQLite database as a journal."""
 SCHEMA_VERSION = 1
 BUSY_WAIT_S = 5.0
-"""How long a lock held by another process is waited for."""
+"""How long to wait for a lock that another process holds."""
 BUSY_POLL_S = 0.001
 """SQLite's own busy handler backs off to 100 ms, far above the length of one commit."""
 
@@ -57,13 +57,13 @@ CREATE TABLE fences (
 _OPEN_INDEX = """
 CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE ended_at_us IS NULL
 """
-"""Made apart from the schema, so that files without it get it and older versions don't mind it."""
+"""Not part of `_SCHEMA`: older files get it on opening, and older versions ignore it."""
 
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process holds its lock; find and stop it",
     sqlite3.SQLITE_LOCKED: "another process holds its lock; find and stop it",
     sqlite3.SQLITE_FULL: "the disk is full; free some space",
-    sqlite3.SQLITE_NOTADB: "it is no SQLite database; move it away or name another file",
+    sqlite3.SQLITE_NOTADB: "it is not a SQLite database; move it away or name another file",
     sqlite3.SQLITE_CORRUPT: "it is damaged; restore a copy or move it away",
     sqlite3.SQLITE_CANTOPEN: "it can't be opened; check that it is a file this user may write",
     sqlite3.SQLITE_READONLY: "it can't be written; check its permissions and its folder's",
@@ -73,17 +73,17 @@ _REMEDIES = {
 
 
 class JournalFile:
-    """Where the journal lives. Created on first use, never again once it was seen."""
+    """The file of the journal. It is created on first use, and never again after that."""
 
     def __init__(self, path: Path) -> None:
         self.path = path.absolute()
         self._seen = False
 
     def identity(self) -> tuple[int, int] | None:
-        """Which file stands at the path, None if it is still to be created.
+        """Device and inode of the file at the path, None if it does not exist yet.
 
         Raises:
-            JournalUnavailable: the file was there and is gone.
+            JournalUnavailable: the file existed and is gone.
         """
         try:
             found = os.stat(self.path)
@@ -96,13 +96,13 @@ class JournalFile:
         return found.st_dev, found.st_ino
 
     def connect(self) -> sqlite3.Connection:
-        """Open the file; create folder, file and schema if this is the first time.
+        """Open the file; the first time, create folder, file and schema.
 
         Raises:
-            JournalUnavailable: it can't be opened, or it is no journal that this version knows.
-            sqlite3.OperationalError: busy; try again.
+            JournalUnavailable: the file can't be opened, or this version can't read it.
+            sqlite3.OperationalError: the file is busy; retry.
         """
-        self._check_not_bereft()
+        self._check_no_orphaned_log()
         if not self._seen:
             self._make_folder()
         mode = "rw" if self._seen else "rwc"
@@ -121,31 +121,30 @@ class JournalFile:
         self._seen = True
         return connection
 
-    def _check_not_bereft(self) -> None:
-        """Refuse to open what is left of a journal whose file is gone, or was emptied.
+    def _check_no_orphaned_log(self) -> None:
+        """Refuse to open a journal whose file is missing or empty while its log is still there.
 
-        A process that starts while the file is away would else make an empty one, in which the
-        others would go on; and SQLite would throw away the log with what was written last.
+        Otherwise a process that starts while the file is missing would create an empty one, the
+        others would continue in it, and SQLite would delete the log with the newest events.
         """
         log = Path(f"{self.path}-wal")
-        if self._size(log) is not None and not self._size(
-            self.path
-        ):  # in this order: the log is made second
+        # the log is checked first, because SQLite creates it second
+        if self._size(log) is not None and not self._size(self.path):
             raise JournalUnavailable(
                 f"the journal {self.path} is gone, but not its {log.name}; put it back, or move "
                 f"{log.name} away, too, to begin a new one"
             )
 
     def _size(self, path: Path) -> int | None:
-        """Bytes of the file, None if there is none."""
+        """Size of the file in bytes, None if it does not exist."""
         try:
             return os.stat(path).st_size
         except (FileNotFoundError, NotADirectoryError):
             return None
         except OSError as error:
             raise JournalUnavailable(
-                f"the journal {self.path} can't be looked at ({error.strerror}); let this user "
-                "search its folder, or name another with RELAYLINE_DATA_DIR"
+                f"the journal {self.path} can't be accessed ({error.strerror}); give this user "
+                "access to its folder, or name another with RELAYLINE_DATA_DIR"
             ) from error
 
     def _make_folder(self) -> None:
@@ -172,7 +171,7 @@ class JournalFile:
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 
     def _is_empty(self, connection: sqlite3.Connection) -> bool:
-        """True when the schema is to be created, False when it is there."""
+        """True if the schema must be created, False if it exists."""
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]
@@ -194,7 +193,7 @@ class JournalFile:
         return False
 
     def _create(self, connection: sqlite3.Connection) -> None:
-        """Create the schema, unless another process was quicker."""
+        """Create the schema, unless another process was faster."""
         connection.execute("BEGIN IMMEDIATE")
         if self._is_empty(connection):
             for statement in _SCHEMA.split(";"):
@@ -204,16 +203,16 @@ class JournalFile:
         connection.execute("COMMIT")
 
     def unavailable(self, error: sqlite3.Error) -> JournalUnavailable:
-        """The port's error for one of SQLite's, with what to do."""
+        """The port's error for an error of SQLite, with a remedy."""
         remedy = _REMEDIES.get(_primary_code(error), "see the message")
         return JournalUnavailable(f"the journal {self.path} is unavailable ({error}): {remedy}")
 
     def closed(self) -> JournalUnavailable:
-        """The port's error for a journal that this process has closed."""
+        """The port's error after this process has closed the journal."""
         return JournalUnavailable(f"the journal {self.path} is closed")
 
     def locked(self) -> JournalUnavailable:
-        """The port's error for a lock that was not let go."""
+        """The port's error for a lock that another process did not release."""
         return JournalUnavailable(
             f"the journal {self.path} was locked for {BUSY_WAIT_S:g} s: "
             f"{_REMEDIES[sqlite3.SQLITE_BUSY]}"
@@ -221,24 +220,24 @@ class JournalFile:
 
 
 def _primary_code(error: sqlite3.Error) -> int:
-    """SQLite's primary result code, 0 when the error did not come from SQLite itself."""
+    """SQLite's primary result code, 0 for errors that are not from SQLite itself."""
     return getattr(error, "sqlite_errorcode", 0) & 0xFF
 
 
 def is_busy(error: sqlite3.Error) -> bool:
-    """True when another connection holds the lock: worth waiting for."""
+    """True if another connection holds the lock; a retry may help."""
     return _primary_code(error) in {sqlite3.SQLITE_BUSY, sqlite3.SQLITE_LOCKED}
 
 
 def is_storage_fault(error: Exception) -> bool:
-    """True for SQLite's errors about the file; its others are about what it was given."""
+    """True for errors about the file; other errors of SQLite are about its input."""
     return type(error) in {sqlite3.OperationalError, sqlite3.DatabaseError}
 
 
 class Link:
-    """One connection to the file, opened when needed and again after trouble.
+    """One connection to the file, opened when needed and reopened after errors.
 
-    For one thread at a time.
+    Not thread-safe.
     """
 
     def __init__(self, file: JournalFile) -> None:
@@ -247,7 +246,7 @@ class Link:
         self._identity: tuple[int, int] | None = None
 
     def connection(self) -> sqlite3.Connection:
-        """A connection to the file that stands at the path now.
+        """A connection to the file that is at the path now.
 
         Raises:
             JournalUnavailable, sqlite3.Error: as in `JournalFile.connect`.
@@ -260,15 +259,15 @@ class Link:
         return self._connection
 
     def use(self, query: Callable[[sqlite3.Connection], T], deadline: float | None = None) -> T:
-        """The query's answer.
+        """Run a query, and retry while the file is locked.
 
         Args:
-            query: What to ask; several times, perhaps.
-            deadline: Until when, on the monotonic clock, to wait for a lock; `BUSY_WAIT_S` from
-                now if it is not given.
+            query: May run several times.
+            deadline: End of the wait for a lock, on the monotonic clock; the default is
+                `BUSY_WAIT_S` from now.
 
         Raises:
-            JournalUnavailable: the storage did not answer; the next use starts afresh.
+            JournalUnavailable: the storage did not answer; the next use opens a new connection.
         """
         deadline = deadline or time.monotonic() + BUSY_WAIT_S
         while True:
@@ -285,7 +284,7 @@ class Link:
             time.sleep(BUSY_POLL_S)
 
     def close(self) -> None:
-        """Close the connection; a later use opens another."""
+        """Close the connection; the next use opens another."""
         if self._connection is not None:
             self._connection.close()
             self._connection = None

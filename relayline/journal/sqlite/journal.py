@@ -1,4 +1,4 @@
-"""The journal in a SQLite file: embedded, for any number of processes on one host."""
+"""The SQLite journal: one file, for any number of processes on one host."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ _THREADS = 4
 
 
 class Reader:
-    """Runs queries off the event loop."""
+    """Runs queries in threads, off the event loop."""
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
@@ -38,10 +38,10 @@ class Reader:
         self._closed = False
 
     async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """The query's answer.
+        """Run a query in a thread.
 
         Raises:
-            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal was
+            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal is
                 closed.
         """
         if self._closed:
@@ -58,11 +58,11 @@ class Reader:
             self._links.put(link)
 
     def refuse(self) -> None:
-        """Take no more queries."""
+        """Refuse new queries."""
         self._closed = True
 
     def close(self) -> None:
-        """Finish the queries under way. Blocks; safe to call twice."""
+        """Finish running queries. Blocks; safe to call twice."""
         self._closed = True
         self._pool.shutdown()
         while not self._links.empty():
@@ -72,15 +72,15 @@ class Reader:
 class SqliteJournal:
     """`journal.port.Journal` in one SQLite file in WAL mode.
 
-    The file, and its folder, are created on first use; nothing is touched before. Facts and
-    seals have reached the disk when `append` returns; deltas alone have reached the operating
-    system, so that they survive the death of any process but not a power cut.
+    The first use creates the file and its folder. Facts and seals are on the disk when `append`
+    returns. An append of deltas alone is then in the operating system's cache: it survives the
+    death of any process but not a power failure.
 
-    A run known by fences only is not a run yet: `head` is None. A swept run has forgotten its
-    keys: a repeated one is `RunEnded`. Space that a sweep frees is used again by later runs.
+    A run that has only fences does not exist yet: `head` returns None. After a sweep the keys of a
+    run are unknown: a repeated one raises `RunEnded`. Later runs reuse the space of swept ones.
 
-    One thread writes, four read, and one polls for news every 3 ms while at least one tail is
-    open. Safe to use from several event loops.
+    One thread writes, four read, and one polls for new events every 3 ms while a tail is open. Safe
+    to use from several event loops.
     """
 
     def __init__(self, path: Path) -> None:
@@ -92,7 +92,7 @@ class SqliteJournal:
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
     ) -> list[Appended]:
-        """As in the port; what several callers append at a time shares one commit."""
+        """As in the port; concurrent appends share one commit."""
         rows = [new_row(event) for event in events]
 
         def work(db: sqlite3.Connection) -> list[Appended]:
@@ -145,7 +145,7 @@ class SqliteJournal:
         return [OpenRun(run_id, moment(at_us)) for run_id, at_us in rows]
 
     async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
-        """As in the port; in small transactions, between which others write."""
+        """As in the port; in small transactions, so that others can write in between."""
         before_us = microseconds(older_than)
         runs = 0
         while limit is None or runs < limit:

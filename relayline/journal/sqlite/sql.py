@@ -1,4 +1,4 @@
-"""The SQL of the SQLite journal: what is asked of it, over one connection, in one transaction."""
+"""The SQL of the SQLite journal: functions that use one connection in one transaction."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ _SWEEP_BATCH = 200
 def append(
     db: sqlite3.Connection, run_id: str, rows: Sequence[NewRow], fence: Fence | None
 ) -> list[Appended]:
-    """`Journal.append`; everything is checked before anything is written."""
+    """`Journal.append`; checks everything before it writes anything."""
     raised = fence is not None and _is_raised(db, run_id, fence)
     header = db.execute(
         "SELECT last_seq, last_at_us, ended_at_us FROM runs WHERE run_id = ?", (run_id,)
@@ -80,7 +80,7 @@ def append(
 
 
 def _is_raised(db: sqlite3.Connection, run_id: str, fence: Fence) -> bool:
-    """True when the fence goes up, False when it stands there already."""
+    """True if the append raises the fence, False if the fence is already there."""
     found = db.execute(
         "SELECT attempt FROM fences WHERE run_id = ? AND scope = ?", (run_id, fence.scope)
     ).fetchone()
@@ -92,7 +92,7 @@ def _is_raised(db: sqlite3.Connection, run_id: str, fence: Fence) -> bool:
 def _place(
     db: sqlite3.Connection, run_id: str, rows: Sequence[NewRow], last_seq: int, *, ended: bool
 ) -> list[Appended]:
-    """Where each row goes; a key that is known keeps its place."""
+    """The place of each row; a key that exists keeps its place."""
     placed: list[Appended] = []
     by_key: dict[str, int] = {}
     for row in rows:
@@ -124,30 +124,30 @@ def _seq_of(
 
 
 def page(
-    db: sqlite3.Connection, run_id: str, after: int, most: tuple[int, int | None], *, facts: bool
+    db: sqlite3.Connection, run_id: str, after: int, bounds: tuple[int, int | None], *, facts: bool
 ) -> Page:
-    """`Journal.read`, `most` being events and bytes, in one snapshot with the run's bounds."""
-    limit, max_bytes = most
+    """`Journal.read` in one snapshot with the run's head; `bounds` are events and bytes."""
+    limit, max_bytes = bounds
     db.execute("BEGIN")
     try:
-        bounds = head(db, run_id)
+        run = head(db, run_id)
         with closing(
             db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
         ) as found:
             rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
     finally:
         db.execute("ROLLBACK")
-    if bounds and after + 1 < bounds.first_seq:
-        raise CursorExpired(bounds.first_seq)
+    if run and after + 1 < run.first_seq:
+        raise CursorExpired(run.first_seq)
     events = [StoredEvent._make(row) for row in rows]
     reached = events[-1].seq if events else after
-    if bounds is None:
+    if run is None:
         return Page(events, ended=False, last_seq=0)
-    return Page(events, bounds.ended and reached >= bounds.last_seq, bounds.last_seq)
+    return Page(events, run.ended and reached >= run.last_seq, run.last_seq)
 
 
 def _fitting(found: sqlite3.Cursor, max_bytes: int) -> list[tuple[Any, ...]]:
-    """The first rows whose data have so many bytes together; one at least."""
+    """The first rows whose data fit into `max_bytes` together, but at least one."""
     rows: list[tuple[Any, ...]] = []
     for row in found:
         max_bytes -= len(row[-1].encode())
@@ -174,37 +174,37 @@ def head(db: sqlite3.Connection, run_id: str) -> Head | None:
 def open_runs(
     db: sqlite3.Connection, before_us: int, after: str, limit: int
 ) -> list[tuple[str, int]]:
-    """`Journal.open_runs`: ids, each with the microsecond of its newest event."""
+    """`Journal.open_runs`: ids with the time of their newest event, in microseconds."""
     return db.execute(_OPEN, (after, before_us, limit)).fetchall()
 
 
 def data_version(db: sqlite3.Connection) -> int:
-    """Changes whenever another connection has committed."""
+    """A number that changes whenever another connection commits."""
     return int(db.execute("PRAGMA data_version").fetchone()[0])
 
 
 def last_id(db: sqlite3.Connection) -> int:
-    """The place in commit order, over all runs, of the newest event."""
+    """The position of the newest event in the commit order of all runs."""
     return int(db.execute("SELECT coalesce(max(id), 0) FROM events").fetchone()[0])
 
 
 def newer(db: sqlite3.Connection, after_id: int, limit: int) -> tuple[int, list[StoredEvent]]:
-    """The next events of all runs in commit order, and the place of the last one."""
+    """The position of the last one, and the next events of all runs in commit order."""
     rows = db.execute(_NEWER, (after_id, limit)).fetchall()
     return (rows[-1][0] if rows else after_id), [StoredEvent._make(row[1:]) for row in rows]
 
 
 class Swept(NamedTuple):
-    """What one bounded step of a sweep did."""
+    """The result of one step of a sweep."""
 
     more: bool
-    """False when nothing was left to do."""
+    """False if nothing was left to delete."""
     finished: bool
-    """True when this step removed the last events of a run."""
+    """True if this step deleted the last events of a run."""
 
 
 def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
-    """Remove the oldest events of one run that ended before; few, so that writers go on."""
+    """Delete a few of the oldest events of one run that ended before, to not block writers."""
     row = db.execute(_TO_SWEEP, (before_us,)).fetchone()
     if row is None:
         return Swept(more=False, finished=False)
@@ -219,6 +219,6 @@ def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
 
 
 def touch(db: sqlite3.Connection) -> None:
-    """Write one page that changes nothing: shows that the storage takes writes."""
+    """Rewrite one page without a change, to check that the storage is writable."""
     version = db.execute("PRAGMA user_version").fetchone()[0]
     db.execute(f"PRAGMA user_version = {version}")

@@ -1,4 +1,4 @@
-"""The one thread of a process that notices what any process has written to the SQLite journal."""
+"""The watcher thread of the SQLite journal, one per process: delivers new events to tails."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ from relayline.journal.subscription import Subscription
 _POLL_S = 0.001
 _RETRY_S = 0.05
 _CHUNK = 200
-_Word = tuple[Subscription, Callable[[], None]]
+_Notice = tuple[Subscription, Callable[[], None]]
 
 
 class Watcher:
-    """Polls for commits while somebody watches, and is parked while nobody does."""
+    """Polls for commits of any process while there are subscriptions; otherwise it sleeps."""
 
     def __init__(self, file: JournalFile) -> None:
         self._file = file
@@ -36,10 +36,10 @@ class Watcher:
         self._db: sqlite3.Connection | None = None
         self._version = 0
         self._last_id = 0
-        self._well_at = 0.0
+        self._healthy_at = 0.0
 
     def subscribe(self, run_id: str) -> Subscription:
-        """Events of the run from now on; the first `take` says to read what came before.
+        """Deliver events of the run from now on; the first `take` returns None.
 
         Raises:
             JournalUnavailable: the journal was closed.
@@ -77,29 +77,29 @@ class Watcher:
         self._fail_all(self._file.closed())
 
     def _run(self) -> None:
-        self._well_at = time.monotonic()
+        self._healthy_at = time.monotonic()
         while self._await_watched():
             try:
                 self._link.use(self._poll)
             except JournalUnavailable as error:
-                if time.monotonic() - self._well_at >= BUSY_WAIT_S:
+                if time.monotonic() - self._healthy_at >= BUSY_WAIT_S:
                     self._fail_all(error)
                 time.sleep(_RETRY_S)
             else:
-                self._well_at = time.monotonic()
+                self._healthy_at = time.monotonic()
                 time.sleep(_POLL_S)
         self._link.close()
 
     def _await_watched(self) -> bool:
-        """Park while nobody watches; False when the journal is closed."""
+        """Sleep while there is no subscription; False if the journal is closed."""
         if not self._watched.is_set():
             self._watched.wait()
-            self._db = None  # what came meanwhile is not for the tails of now
-            self._well_at = time.monotonic()
+            self._db = None  # new tails read earlier events themselves
+            self._healthy_at = time.monotonic()
         return not self._closed
 
     def _poll(self, db: sqlite3.Connection) -> None:
-        """Hand out what was committed since the last poll."""
+        """Deliver events committed since the last poll."""
         if db is not self._db:
             self._start_at_end(db)
             return
@@ -107,39 +107,39 @@ class Watcher:
         more = version != self._version
         while more:
             self._last_id, events = newer(db, self._last_id, _CHUNK)
-            self._hand_out(events)
+            self._deliver(events)
             more = len(events) == _CHUNK
         self._version = version
 
     def _start_at_end(self, db: sqlite3.Connection) -> None:
-        """Begin with what is committed next; what came before, every tail reads for itself."""
+        """Start with the next commit; tails read earlier events from the journal."""
         self._version = data_version(db)
         self._last_id = last_id(db)
         self._db = db
         with self._lock:
-            everybody = [each for of_run in self._subscriptions.values() for each in of_run]
-        _tell((each, each.fall_behind) for each in everybody)
+            subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
+        _notify((each, each.fall_behind) for each in subscriptions)
 
-    def _hand_out(self, events: Sequence[StoredEvent]) -> None:
+    def _deliver(self, events: Sequence[StoredEvent]) -> None:
         by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
         for event in events:
             if event.run_id in self._subscriptions:
                 by_run[event.run_id].append(event)
         with self._lock:
-            words = [
+            notices = [
                 (each, _delivery(each, of_run))
                 for run_id, of_run in by_run.items()
                 for each in self._subscriptions.get(run_id, ())
             ]
-        _tell(words)
+        _notify(notices)
 
     def _fail_all(self, error: JournalUnavailable) -> None:
         with self._lock:
-            everybody = [each for of_run in self._subscriptions.values() for each in of_run]
+            subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
             self._subscriptions.clear()
             if not self._closed:
                 self._watched.clear()
-        _tell((each, _failure(each, error)) for each in everybody)
+        _notify((each, _failure(each, error)) for each in subscriptions)
 
 
 def _delivery(subscription: Subscription, events: Sequence[StoredEvent]) -> Callable[[], None]:
@@ -150,16 +150,16 @@ def _failure(subscription: Subscription, error: JournalUnavailable) -> Callable[
     return lambda: subscription.fail(error)
 
 
-def _tell(words: Iterable[_Word]) -> None:
-    """Pass each subscription its word in its own event loop, waking each loop once."""
+def _notify(notices: Iterable[_Notice]) -> None:
+    """Call each notice in the event loop of its subscription, waking each loop once."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = defaultdict(list)
-    for subscription, word in words:
-        by_loop[subscription.loop].append(word)
+    for subscription, notice in notices:
+        by_loop[subscription.loop].append(notice)
     for loop, of_loop in by_loop.items():
         with suppress(RuntimeError):  # that loop is closed, and its tails with it
-            loop.call_soon_threadsafe(_say, of_loop)
+            loop.call_soon_threadsafe(_call_all, of_loop)
 
 
-def _say(words: Sequence[Callable[[], None]]) -> None:
-    for word in words:
-        word()
+def _call_all(notices: Sequence[Callable[[], None]]) -> None:
+    for notice in notices:
+        notice()

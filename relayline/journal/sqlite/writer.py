@@ -1,4 +1,4 @@
-"""The one thread of a process that writes to the SQLite journal: many appends, one commit."""
+"""The writer thread of the SQLite journal, one per process: many appends share a commit."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ from relayline.journal.sqlite.file import (
 
 T = TypeVar("T")
 _GROUP = 500
-"""At most so many pieces of work in one commit."""
+"""The most jobs in one commit."""
 
 
 @dataclass(eq=False, slots=True)
@@ -35,7 +35,7 @@ class _Job(Generic[T]):
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[T]
     settle: Callable[[], None] = lambda: None
-    """Answers the caller; called in its loop."""
+    """Resolves the caller's future; must be called in its loop."""
 
     def succeed(self, result: T) -> None:
         self.settle = lambda: self.future.set_result(result)
@@ -45,9 +45,9 @@ class _Job(Generic[T]):
 
 
 class Writer:
-    """Commits work in the order of submission, all that is queued in one transaction.
+    """Commits jobs in order of submission; all queued jobs share one transaction.
 
-    A piece of work that raises leaves nothing behind and does not touch the others of its group.
+    A job that raises is rolled back and does not affect the other jobs of its group.
     """
 
     def __init__(self, file: JournalFile) -> None:
@@ -60,13 +60,14 @@ class Writer:
         self._synced: tuple[sqlite3.Connection, bool] | None = None
 
     async def submit(self, work: Callable[[sqlite3.Connection], T], *, synced: bool) -> T:
-        """Run `work` in a transaction; return what it returned once that is committed.
+        """Run `work` in a transaction, and return its result once that is committed.
 
-        With `synced` the commit has reached the disk, without it the operating system.
+        With `synced` the commit is on the disk, without it in the operating system's cache.
 
         Raises:
-            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or closed.
-            Exception: what `work` raised.
+            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal is
+                closed.
+            Exception: raised by `work`.
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
@@ -83,7 +84,7 @@ class Writer:
         return await future
 
     def close(self) -> None:
-        """Commit what was submitted, end the thread. Blocks; safe to call twice."""
+        """Commit the submitted jobs and end the thread. Blocks; safe to call twice."""
         with self._lock:
             if not self._closed:
                 self._closed = True
@@ -99,7 +100,7 @@ class Writer:
         self._link.close()
 
     def _take(self) -> tuple[list[_Job[Any]], bool]:
-        """Wait for work, take everything queued; False when there will be no more."""
+        """Wait for jobs and take all that are queued; False if there will be no more."""
         group: list[_Job[Any]] = []
         with suppress(queue.Empty):
             while len(group) < _GROUP:
@@ -120,12 +121,12 @@ class Writer:
                 db.execute("COMMIT")
         except sqlite3.Error as error:
             self._abandon(group, self._file.unavailable(error))
-        except Exception as error:  # noqa: BLE001  told to those who wait; the thread goes on
+        except Exception as error:  # noqa: BLE001  the callers get it; the thread must survive
             self._abandon(group, error)
         _settle(group)
 
     def _begin(self, group: Sequence[_Job[Any]]) -> sqlite3.Connection | None:
-        """Take the write lock; None while another process holds it."""
+        """Take the write lock; None if another process holds it."""
         synced = any(job.synced for job in group)
         try:
             db = self._link.connection()
@@ -140,14 +141,14 @@ class Writer:
         return db
 
     def _abandon(self, group: Sequence[_Job[Any]], error: Exception) -> None:
-        """Fail the whole group; closing the connection rolls back what was begun."""
+        """Fail the whole group; closing the connection rolls the transaction back."""
         self._link.close()
         for job in group:
             job.fail(error)
 
 
 def _perform(db: sqlite3.Connection, job: _Job[Any]) -> None:
-    """Do one piece of work, whole or not at all."""
+    """Run one job in a savepoint."""
     db.execute("SAVEPOINT job")
     try:
         job.succeed(job.work(db))
@@ -160,7 +161,7 @@ def _perform(db: sqlite3.Connection, job: _Job[Any]) -> None:
 
 
 def _without_expired(group: Sequence[_Job[Any]], file: JournalFile) -> list[_Job[Any]]:
-    """The jobs whose callers still wait; the others are told that the lock was held."""
+    """The jobs before their deadline; the others fail because the lock is held."""
     now = time.monotonic()
     expired = [job for job in group if job.deadline < now]
     for job in expired:
@@ -170,7 +171,7 @@ def _without_expired(group: Sequence[_Job[Any]], file: JournalFile) -> list[_Job
 
 
 def _settle(group: Sequence[_Job[Any]]) -> None:
-    """Answer all callers, waking each event loop once."""
+    """Resolve all futures, waking each event loop once."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[_Job[Any]]] = defaultdict(list)
     for job in group:
         by_loop[job.loop].append(job)

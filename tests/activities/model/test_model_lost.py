@@ -51,7 +51,7 @@ async def test_the_answer_is_streamed_again_and_what_is_left_of_it_is_void(
     await said(run, provider, 3)
     lose(tmp_path / "journal.db", run.id, 3)
     provider.go_on.release()
-    with pytest.raises(ApplicationError, match="event 4 was one already") as caught:
+    with pytest.raises(ApplicationError, match="it has reused number 4") as caught:
         await task
     assert (caught.value.type, caught.value.non_retryable) == (ErrorType.JOURNAL_UNAVAILABLE, False)
     await run.call(finished(TextPart("one two three four")), attempt=2)

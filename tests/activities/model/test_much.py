@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from relayline.activities.arguments import MAX_ARGUMENTS_BYTES
 from relayline.activities.model.port import CallPart
-from relayline.activities.threads import aside
+from relayline.activities.threads import in_thread
 from relayline.catalog.tools import tool
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta, StepStarted
@@ -37,12 +37,12 @@ from tests.activities.test_completion import interrupted, written
 )
 async def test_only_much_data_is_worth_a_thread(data: list[JsonValue], in_loop: bool) -> None:
     where = threading.get_ident
-    assert (await aside(where, data) == where()) is in_loop
+    assert (await in_thread(where, data) == where()) is in_loop
 
 
 async def test_what_fails_aside_fails_where_it_is_awaited() -> None:
     with pytest.raises(ValueError, match="a"):
-        await aside(partial(int, "a"), [[1] * 2000])
+        await in_thread(partial(int, "a"), [[1] * 2000])
 
 
 @tool

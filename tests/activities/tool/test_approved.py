@@ -98,7 +98,7 @@ async def test_a_question_is_never_run(bench: Bench) -> None:
         ran.append(question)
 
     for arguments, said in (
-        ({"question": "?"}, "this is no question that a person can be asked"),
+        ({"question": "?"}, "this is not a valid question for a person"),
         ({}, "'question' is a required property"),
     ):
         one = Bench(bench.journal)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pydantic_ai.messages import ModelRequest, ModelResponse, UserPromptPart
 
-from relayline.activities.model.providers.prompts import GO_ON, model_messages
+from relayline.activities.model.providers.prompts import CONTINUE, model_messages
 from relayline.contracts.messages import AssistantMessage, Message, OmittedMessages, UserMessage
 
 
@@ -16,7 +16,7 @@ def test_a_model_that_was_interrupted_and_told_nothing_since_is_asked_to_go_on()
     *_, answer, last = model_messages(said)
     assert isinstance(answer, ModelResponse)
     assert isinstance(last, ModelRequest)
-    assert [part.content for part in last.parts if isinstance(part, UserPromptPart)] == [GO_ON]
+    assert [part.content for part in last.parts if isinstance(part, UserPromptPart)] == [CONTINUE]
 
 
 def test_a_model_that_was_redirected_is_told_only_that() -> None:

@@ -63,7 +63,7 @@ def test_a_search_stops_when_the_run_is_cancelled(
 ) -> None:
     (root / "f").touch()
     context.cancel()
-    with pytest.raises(ToolError, match="stopped"):
+    with pytest.raises(ToolError, match="cancelled"):
         found(query="x")
 
 
@@ -81,7 +81,7 @@ def test_a_search_that_makes_no_sense_is_refused(
 def test_a_search_in_too_many_files_says_where_it_stopped(root: Path, found: Any) -> None:
     for number in range(MAX_FILES + 1):
         (root / str(number)).touch()
-    assert found(query="x") == f"[stopped after {MAX_FILES} files: name a folder or a glob]"
+    assert found(query="x") == f"[stopped after {MAX_FILES} files: give a folder or a glob]"
 
 
 def test_a_file_that_can_not_be_read_is_passed_over(context: FakeContext) -> None:

@@ -1,4 +1,4 @@
-"""The tool `run_command`: a shell command whose whole process group ends with the call."""
+"""The tool `run_command`: a shell command; its process group ends with the call."""
 
 from __future__ import annotations
 
@@ -15,10 +15,10 @@ from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
 TIMEOUT_S = 600
 MAX_OUTPUT_BYTES = 128 * 1024
 TERM_GRACE_S = 2.0
-"""Between SIGTERM and SIGKILL."""
+"""Time between SIGTERM and SIGKILL."""
 _POLL_S = 0.05
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
-"""What a command sees of the worker's environment: nothing that may be a secret."""
+"""Environment variables that a command inherits from the worker: none that may be secret."""
 
 _Command = subprocess.Popen[bytes]
 
@@ -28,9 +28,9 @@ def run_command_in(folder: Folder) -> Tool:
 
     @tool(timeout_s=TIMEOUT_S, retries=0, effects="unsafe", approval="always")
     def run_command(context: ToolContext, command: str) -> str:
-        """Run a shell command (/bin/sh) in the files root; answers its exit code and output.
+        """Run a shell command (/bin/sh) in the files root; returns its exit code and output.
 
-        Nothing that it started goes on when it has ended.
+        All processes that it has started end with it.
         """
         return _run(context, folder, command)
 
@@ -38,7 +38,7 @@ def run_command_in(folder: Folder) -> Tool:
 
 
 def _run(context: ToolContext, folder: Folder, command: str) -> str:
-    """Run it in a process group of its own, and leave nothing of that group behind."""
+    """Run the command in a new process group, and end the whole group."""
     try:
         running = subprocess.Popen(  # noqa: S603  a person has approved this command
             ["/bin/sh", "-c", command],
@@ -57,12 +57,12 @@ def _run(context: ToolContext, folder: Folder, command: str) -> str:
         finally:
             _end_group(running)
     if context.cancelled:
-        raise ToolError("the command was stopped", retryable=False)
+        raise ToolError("the command was cancelled", retryable=False)
     return f"exit code {running.returncode}\n{output}"
 
 
 def _output(context: ToolContext, running: _Command) -> str:
-    """What it writes until it ends or has to stop; only the first 128 KiB are kept."""
+    """The output until the command ends or is cancelled; only the first 128 KiB are kept."""
     kept, total, ended = bytearray(), 0, False
     while not context.cancelled:
         chunk = _chunk(running)
@@ -72,14 +72,14 @@ def _output(context: ToolContext, running: _Command) -> str:
             break
         if not ended and running.poll() is not None:
             ended = True
-            _signal(running, signal.SIGKILL)  # what it left in the background holds the pipe open
+            _signal(running, signal.SIGKILL)  # background processes keep the pipe open
     text = kept.decode("utf-8", "replace")
     cut = total - len(kept)
     return f"{text}\n[output cut: {cut} more bytes]" if cut else text
 
 
 def _chunk(running: _Command) -> bytes:
-    """The next piece of output, empty when nothing came for a moment."""
+    """The next piece of output, empty if there was none for `_POLL_S`."""
     if running.stdout is None:
         return b""
     poll = select.poll()
@@ -88,12 +88,12 @@ def _chunk(running: _Command) -> bytes:
         return b""
     chunk = os.read(running.stdout.fileno(), 65_536)
     if not chunk and running.poll() is None:
-        time.sleep(_POLL_S)  # it closed its output and works on
+        time.sleep(_POLL_S)  # it has closed its output but still runs
     return chunk
 
 
 def _end_group(running: _Command) -> None:
-    """End the whole process group: politely if the command still runs, then for certain."""
+    """End the whole process group: with SIGTERM if the command still runs, then with SIGKILL."""
     if running.poll() is None:
         _signal(running, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
@@ -103,6 +103,6 @@ def _end_group(running: _Command) -> None:
 
 
 def _signal(running: _Command, number: signal.Signals) -> None:
-    """Signal the group; it may have ended already."""
+    """Signal the process group, which may have ended already."""
     with suppress(ProcessLookupError):
         os.killpg(running.pid, number)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from relayline.activities.tool.toolbox.commands import MAX_OUTPUT_BYTES
+from relayline.activities.tool.toolbox.shell import MAX_OUTPUT_BYTES
 from relayline.catalog.tools import Tool, ToolError
 from tests.activities.tool.toolbox.conftest import FakeContext
 
@@ -98,7 +98,7 @@ def test_the_whole_process_group_dies_when_the_call_is_cancelled(
     thread.join(8)
     assert not thread.is_alive()
     assert ended(child)
-    assert "stopped" in str(failures[0])
+    assert "cancelled" in str(failures[0])
 
 
 def test_a_command_that_can_not_be_started_says_why(run: Run, root: Path) -> None:
