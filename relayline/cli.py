@@ -18,10 +18,9 @@ from relayline.console.exit import Failure, expecting, run_and_exit
 from relayline.console.options import DEFAULT_URL, RunId, Url, asked
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
     from temporalio.client import WorkflowHistory
 
-    from relayline.client.client import ApiClient
+    from relayline.client import AsyncClient
     from relayline.dev.stack import DevState
     from relayline.runtime.settings import Settings
 
@@ -126,27 +125,33 @@ def run(  # noqa: PLR0913, PLR0917  one parameter per option
     """
     from relayline.console.arguments import input_text, limits_of, metadata_of
 
-    request: dict[str, JsonValue] = {"agent": agent, "input": input_text(text), "model": model}
-    request["limits"] = limits_of(limits) if limits else None
-    request["metadata"] = metadata_of(metadata) if metadata else None
+    given = input_text(text)
     base_url = _url(url)
-    accepted = asked(
-        base_url, lambda client: client.submit(request, idempotency_key=idempotency_key)
+    submitted = asked(
+        base_url,
+        lambda client: client.submit(
+            agent,
+            given,
+            model=model,
+            limits=limits_of(limits) if limits else None,
+            metadata=metadata_of(metadata) if metadata else None,
+            idempotency_key=idempotency_key,
+        ),
     )
     if watch_it:
-        _follow(base_url, accepted.run_id, as_json=as_json)
-    elif as_json:
-        typer.echo(accepted.model_dump_json(exclude_none=True))
+        _follow(base_url, submitted.id, as_json=as_json)
+    elif as_json and submitted.accepted:
+        typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
     else:
-        typer.echo(accepted.run_id)
-        typer.echo(f"watch it with: relayline watch {accepted.run_id}", err=True)
+        typer.echo(submitted.id)
+        typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
 
 
 @app.command()
 def watch(run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
     """Show a run from its start to its end, as it happens; Ctrl-C detaches."""
     base_url = _url(url)
-    asked(base_url, lambda client: client.get(run_id))  # or fail at once
+    asked(base_url, lambda client: client.run(run_id).get())  # or fail at once
     _follow(base_url, run_id, as_json=as_json)
 
 
@@ -155,12 +160,13 @@ def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
     from relayline.console.tty.wheel import steerable, watch_and_steer
     from relayline.contracts.runs import RunStatus
 
-    async def show(client: ApiClient) -> RunStatus:
+    async def show(client: AsyncClient) -> RunStatus:
+        run = client.run(run_id)
         if as_json:
-            return await watch_json(client, run_id, sys.stdout, sys.stderr)
+            return await watch_json(run, sys.stdout, sys.stderr)
         if sys.stdin and steerable(sys.stdin, sys.stdout):
-            return await watch_and_steer(client, run_id, sys.stdout, sys.stdin)
-        return await watch(client, run_id, sys.stdout, sys.stderr)
+            return await watch_and_steer(run, sys.stdout, sys.stdin)
+        return await watch(run, sys.stdout, sys.stderr)
 
     try:
         status = asked(base_url, show)

@@ -10,7 +10,7 @@ import pytest
 from relayline.console.tty.narrator import Narrator
 from relayline.console.tty.screen import PlainScreen
 from relayline.contracts.envelope import Envelope
-from tests.console.stand_in import RUN, envelope
+from tests.client.stand_in import RUN, envelope
 
 UNTIL = "2026-11-24T12:00:00+02:00"
 APPROVAL = {"call_id": "call_1_0", "expires_at": UNTIL}

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 
-from tests.console.stand_in import RUN, Live, Refuse, StandIn
+from tests.client.stand_in import RUN, Live, Refuse, StandIn
 from tests.console.terminal import Terminal, at_terminal
 from tests.console.test_watch import displayed
 

@@ -1,4 +1,4 @@
-"""What a run asks of people, and what became of what they did, as lines."""
+"""What a run asks of people, and the outcome of their commands, as lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from relayline.client.events import LOST
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import ApprovalRequested, InputRequested
@@ -48,6 +49,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def broken_off(reason: str) -> str:
+    """For people, when a connection broke off."""
+    return f"connection lost ({reason}): trying again"
+
+
+def notice(event: Envelope) -> str:
+    """For people, what a notice of the server says: nobody works on the run, or events are lost."""
+    reason = event.data.get("reason")
+    if event.type == LOST:
+        return f"the server has lost events ({reason}): starting over"
+    return f"waiting: {reason}"
 
 
 _TEXT_CHARS = 500

@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -213,3 +214,11 @@ async def _stream(body: bytes, send: Send) -> AsyncIterator[bytes]:
         await asyncio.sleep(send.hang_s)
     if send.cut:
         raise _Cut
+
+
+@pytest.fixture
+async def stand_in() -> AsyncIterator[StandIn]:
+    """A server with no events, on a free port."""
+    server = StandIn()
+    async with server.serving():
+        yield server
