@@ -64,11 +64,14 @@ class Follower:
         self.cursor = reading.after
         """`seq` of the newest event given out."""
         self.ended = False
-        """True when the run's stream is over."""
+        """True when the newest event ends the run."""
+        self.over = False
+        """True when nothing more comes."""
         self._base_url = base_url
         self._reading = reading
         self._backoff = backoff
         self._on_retry = on_retry
+        self._made_sure = False
         self._parser = SseParser()
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
@@ -89,13 +92,14 @@ class Follower:
         self._parser = SseParser()
         status, continued = answer.status_code, self.cursor > self._reading.after
         if status == httpx.codes.NO_CONTENT:
-            if continued:
+            if continued and not self.ended:
                 raise _Lost("the run has ended before the newest event seen")
             self.ended = True
         elif status == httpx.codes.OK:
             kind = answer.headers.get("content-type", "")
             if not kind.startswith(EVENT_STREAM):
                 raise unexpected(self._base_url, f"with {kind or 'no content type'}")
+            self._backoff.connected()
         else:
             error = error_of(self._base_url, answer)
             if isinstance(error, ApiError) and error.type == _CURSOR_AHEAD and continued:
@@ -117,7 +121,7 @@ class Follower:
                 yield self._notice(UNAVAILABLE, _reason(frame.data))
             elif self._is_next(frame):
                 self._backoff.succeeded()
-                self.ended = frame.event in TERMINAL_TYPES
+                self.ended, self._made_sure = frame.event in TERMINAL_TYPES, False
                 yield self._event(frame)
         self._backoff.retry_ms = self._parser.retry_ms or self._backoff.retry_ms
 
@@ -127,24 +131,31 @@ class Follower:
         Raises:
             ConnectionLost: the run has not ended.
         """
-        if not self.ended:
+        self.over = self.ended
+        if not self.over:
             message = f"the API at {self._base_url} closed the stream: try again"
             raise ConnectionLost(message, "the server closed the stream")
 
     def failed(self, error: httpx.HTTPError | RelaylineError) -> tuple[float, tuple[Event, ...]]:
         """Seconds to wait before the next connection, and a notice to give out before.
 
+        A connection that breaks after a terminal event may have more to send, if an operator has
+        reset the run: one more is tried, which makes sure.
+
         Raises:
             RelaylineError: trying again can't help, or has taken longer than patience allows.
         """
+        if isinstance(error, _Lost):
+            self.cursor, self.ended = self._reading.after, False
+            retry = self._backoff.after(error)
+            return retry.wait_s, (self._notice(LOST, error.reason),)
         if self.ended:
-            return 0, ()
+            self.over = self._made_sure or not isinstance(error, httpx.HTTPError)
+            self._made_sure = True
+            return 0 if self.over else self._backoff.retry_ms / 1000, ()
         if isinstance(error, httpx.HTTPError):
             error = no_answer(self._base_url, error)
         retry = self._backoff.after(error)
-        if isinstance(error, _Lost):
-            self.cursor = self._reading.after
-            return retry.wait_s, (self._notice(LOST, error.reason),)
         if self._on_retry:
             self._on_retry(retry)
         return retry.wait_s, ()

@@ -36,7 +36,7 @@ class _Folding:
 
     @property
     def ended(self) -> bool:
-        """True when the run's stream is over."""
+        """True when the run has ended and all its events were given out."""
         return self._follower.ended
 
     @property
@@ -46,6 +46,13 @@ class _Folding:
         Of a stream that does not start at 0, the part since then.
         """
         return self._fold.rendered
+
+    def new_text(self) -> list[TextPiece]:
+        """What has changed of the model's text since this was last asked, by step.
+
+        A piece with `replace` voids what was shown of its step.
+        """
+        return self._fold.pieces()
 
     @property
     def status(self) -> RunStatus:
@@ -113,16 +120,17 @@ class Stream(_Folding):
             self._answer.close()
 
     def text(self) -> Iterator[TextPiece]:
-        """The model's text as it grows, to the end of the run: print each piece as it comes.
+        """The model's text as it grows, to the end of the run; reads this stream's events.
 
-        A piece with `replace` voids what was shown of its step. Reads this stream's events.
+        The pieces are those of `new_text` after each event.
         """
+        yield from self.new_text()
         for _ in self:
-            yield from self._fold.pieces()
+            yield from self.new_text()
 
     def _follow(self) -> Generator[Event, None, None]:
         follower, transport = self._follower, self._transport
-        while not follower.ended:
+        while not follower.over:
             try:
                 first, self._answer = self._answer, None
                 answer = first or transport.open(follower.request(transport.http))
@@ -176,13 +184,15 @@ class AsyncStream(_Folding):
 
     async def text(self) -> AsyncGenerator[TextPiece, None]:
         """As `Stream.text`."""
+        for piece in self.new_text():
+            yield piece
         async for _ in self:
-            for piece in self._fold.pieces():
+            for piece in self.new_text():
                 yield piece
 
     async def _follow(self) -> AsyncGenerator[Event, None]:
         follower = self._follower
-        while not follower.ended:
+        while not follower.over:
             try:
                 async with aclosing(self._connection()) as events:
                     async for event in events:

@@ -80,7 +80,7 @@ class StandIn:
         self.answers: deque[Send | Live | Refuse | Response] = deque()
         """To the next connections, in order; after the last, as the protocol says."""
         self.cursors: list[str | None] = []
-        """`Last-Event-ID` of each connection."""
+        """`Last-Event-ID` of each connection but the one that submits."""
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         """Every other request: method, path with query, headers, body."""
         self.outcome: dict[str, Any] = {"state": "applied", "step": 2, "applied": "did it"}
@@ -110,6 +110,9 @@ class StandIn:
             return await self._other(request)
         last = request.headers.get("last-event-id")
         self.cursors.append(last)
+        return self._stream(last)
+
+    def _stream(self, last: str | None) -> Response:
         answer = self.answers.popleft() if self.answers else Send()
         if isinstance(answer, Refuse):
             return _problem(answer)
@@ -140,6 +143,10 @@ class StandIn:
             return _problem(self.problem)
         if self.problem:
             return self.problem
+        if request.method == "POST" and "text/event-stream" in headers.get("accept", ""):
+            streamed = self._stream(None)
+            streamed.headers["x-run-id"] = RUN
+            return streamed
         answer = self._answer(request.method, request.url.path)
         if request.method == "POST" and self.react and path != "/v1/runs":
             self.react(path.removeprefix(f"/v1/runs/{RUN}/"), json.loads(body))
