@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from tests.client.stand_in import RUN, Live, Refuse, StandIn
-from tests.console.terminal import Terminal, at_terminal
-from tests.console.test_watch import displayed
+from tests.console.tty.terminal import Terminal, at_terminal
+from tests.console.tty.test_watch import displayed
 
 EXPIRES = "2026-11-24T10:00:00Z"
 
