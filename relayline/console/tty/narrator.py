@@ -1,4 +1,4 @@
-"""Tells a run's events to people: which words, and when."""
+"""Tells people about a run's events: which words, and when."""
 
 from __future__ import annotations
 
@@ -47,17 +47,17 @@ class _Gap(NamedTuple):
 
 
 class Narrator:
-    """Writes each event to a screen; what is rendered so far is in `rendered`.
+    """Writes each event to a screen; `rendered` is the state of the run so far.
 
-    Text is written as it comes. Where the stored message turns out not to begin with what was
-    written, or an attempt was superseded, a line says so before the text starts over.
+    Text is written as it comes. When an attempt is superseded, or the stored message does not begin
+    with what was written, a line says so before the text starts over.
     """
 
     def __init__(self) -> None:
         self.rendered = Rendered()
         self._screen: Screen | None = None
         self._written = ""
-        """The text of the newest step that stands on the screen."""
+        """The text of the newest step, as far as it is on the screen."""
         self._started: datetime | None = None
         self._newest: datetime | None = None
         self._received_s = 0.0
@@ -91,7 +91,7 @@ class Narrator:
         self._screen = screen
 
     def tell(self, event: Envelope) -> None:
-        """Write what this event says to people; types that are not known say nothing."""
+        """Write what this event means to people; nothing for an unknown type."""
         if told := self._notices.get(event.type):
             told(event)
             return
@@ -142,7 +142,7 @@ class Narrator:
         return " · ".join(words)
 
     def _elapsed_s(self, *, live: bool) -> float:
-        """By the clock of whoever wrote the events; live, with the time since the newest came."""
+        """By the clock of the events' writer; live, plus the time since the newest came."""
         if self._started is None or self._newest is None:
             return 0
         since_s = monotonic() - self._received_s if live else 0
@@ -231,7 +231,7 @@ class Narrator:
 
     def _tool_stopped(self, event: Envelope, data: _Data) -> None:
         cancelled = event.type == "tool.cancelled"
-        what = "was cancelled" if cancelled else "did not stop when told to; it may still run"
+        what = "was cancelled" if cancelled else "did not stop when cancelled; it may still run"
         self._line(f"■ {data.get('name')} {what}", _ASK)
 
     def _budget(self, _: Envelope, data: _Data) -> None:
