@@ -1,7 +1,50 @@
-"""The client of the HTTP API."""
+"""The client library: `Client` and `AsyncClient`, the runs, streams and errors that they give."""
 
-from relayline.client.client import ApiClient as AsyncClient
+from relayline.client.backoff import Retry
+from relayline.client.client import AsyncClient, Client
+from relayline.client.errors import (
+    ApiError,
+    Conflict,
+    ConnectionLost,
+    Expired,
+    InvalidArgument,
+    InvalidRequest,
+    NotFound,
+    RateLimited,
+    RelaylineError,
+    Unavailable,
+    UnexpectedAnswer,
+    Unreachable,
+    WaitTimeout,
+)
+from relayline.client.events import Event, EventsLost, WorkerUnavailable
+from relayline.client.run import AsyncRun, Run
+from relayline.client.stream import AsyncStream, Stream
+from relayline.client.text import TextPiece
 
-Client = AsyncClient
-
-__all__ = ["AsyncClient", "Client"]
+__all__ = [
+    "ApiError",
+    "AsyncClient",
+    "AsyncRun",
+    "AsyncStream",
+    "Client",
+    "Conflict",
+    "ConnectionLost",
+    "Event",
+    "EventsLost",
+    "Expired",
+    "InvalidArgument",
+    "InvalidRequest",
+    "NotFound",
+    "RateLimited",
+    "RelaylineError",
+    "Retry",
+    "Run",
+    "Stream",
+    "TextPiece",
+    "Unavailable",
+    "UnexpectedAnswer",
+    "Unreachable",
+    "WaitTimeout",
+    "WorkerUnavailable",
+]

@@ -1,205 +1,242 @@
-"""The client of the native HTTP protocol: submit, look, follow, steer."""
+"""The clients of the HTTP API, blocking and asynchronous, with the same methods."""
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Callable, Mapping
-from contextlib import aclosing
-from types import TracebackType
-from typing import Self, TypeVar
-from urllib.parse import quote
+from collections.abc import AsyncGenerator, Iterator, Mapping
+from typing import Self
 
-import httpx
-from pydantic import BaseModel, JsonValue, ValidationError
-
-from relayline.client.errors import not_understood, problem_of, unreachable, unsendable, unusable
-from relayline.client.sse import SseFrame
-from relayline.client.stream import SILENCE_S, Follower, Interruption
-from relayline.contracts.answers import (
-    CommandReceipt,
-    CommandView,
-    ProgressView,
-    RunAccepted,
-    RunList,
-    RunView,
+from relayline.client import calls
+from relayline.client.calls import GivenLimits
+from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
+from relayline.client.stream import AsyncStream, Stream
+from relayline.client.transport import (
+    DEFAULT_URL,
+    SILENCE_S,
+    AsyncTransport,
+    Transport,
+    options,
 )
-from relayline.contracts.commands import AnyCommand, Decide
-from relayline.contracts.envelope import Envelope, EventPage
+from relayline.contracts.answers import AgentView, Health, RunList, RunListItem
 from relayline.contracts.runs import RunStatus
 
-CONNECT_TIMEOUT_S = 5.0
-TIMEOUT_S = 30.0
-"""For an answer, on top of the time that a call asks the server to wait."""
-
-_Model = TypeVar("_Model", bound=BaseModel)
+_PAGE = 100
+"""Runs on a page; the most that the server gives."""
 
 
-class ApiClient:
-    """Speaks to one Relayline API. Enter it to use it.
+class Client:
+    """Speaks to one Relayline API; close it, or use `with`. Threads may share it.
 
-    Every method raises `ApiError` when the server refuses, fails or does not answer; its text is
-    one line for people. So does making a client for an address that is none.
+    Every method raises a `RelaylineError` when the server refuses, fails or does not answer; its
+    text is one line for people. Only `Run.stream` and `Run.wait` try again by themselves.
     """
 
-    def __init__(self, base_url: str, *, silence_s: float = SILENCE_S) -> None:
-        """Make a client.
+    def __init__(
+        self,
+        base_url: str = DEFAULT_URL,
+        *,
+        headers: Mapping[str, str] | None = None,
+        silence_s: float = SILENCE_S,
+        patience_s: float | None = None,
+    ) -> None:
+        """Make a client; that opens no connection.
 
         Args:
             base_url: `http://HOST:PORT`.
-            silence_s: After that much silence a stream counts as dead and is opened anew.
-        """
-        self._silence_s = silence_s
-        self.base_url = base_url.rstrip("/")
-        try:
-            url = httpx.URL(self.base_url)
-        except httpx.InvalidURL as error:
-            raise unusable(base_url) from error
-        if url.scheme not in {"http", "https"} or not url.host:
-            raise unusable(base_url)
-        self._http = httpx.AsyncClient(
-            base_url=url,
-            timeout=httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S),
-            headers={"Accept-Encoding": "identity"},
-        )
+            headers: Sent with every request, e.g. what a proxy asks for.
+            silence_s: After that much silence a stream counts as dead and is opened again; the
+                server sends something every 10 s.
+            patience_s: How long streams and waits try to reach a server that does not answer
+                before they raise; None: as long as it takes.
 
-    async def __aenter__(self) -> Self:
+        Raises:
+            InvalidArgument: `base_url` is not such an address.
+        """
+        self._transport = Transport(options(base_url, headers, silence_s, patience_s))
+
+    def __enter__(self) -> Self:
         return self
 
-    async def __aexit__(
+    def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._transport.http.close()
+
+    def submit(  # noqa: PLR0913  one parameter per field of the request
         self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        await self._http.aclose()
+        agent: str,
+        input: str,  # noqa: A002  the protocol's word
+        *,
+        model: str | None = None,
+        limits: GivenLimits | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Run:
+        """Start a run.
 
-    async def submit(
-        self, request: Mapping[str, JsonValue], *, idempotency_key: str | None = None
-    ) -> RunAccepted:
-        """Start a run: `{agent, input, model?, limits?, metadata?}`.
+        Args:
+            agent: One of `agents()`.
+            input: What the person says.
+            model: In place of the agent's own: `rehearsal`, `local` or `provider:name`.
+            limits: Fields of `Limits`; those that are not given are the agent's.
+            metadata: The caller's own labels.
+            idempotency_key: The same key and request again give the run that was started the
+                first time, so that a submission can be repeated when its answer was lost.
 
-        With the same key and request again, the run that was started the first time.
+        Raises:
+            InvalidRequest: a field is wrong, or the key was used with another request.
         """
-        headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-        answer = await self._post("/v1/runs", request, headers)
-        return self._parsed(RunAccepted, answer)
+        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        accepted = self._transport.send(call)
+        return Run(self._transport, accepted.run_id, accepted)
 
-    async def get(self, run_id: str, *, wait_s: float = 0) -> RunView:
-        """A run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
-        answer = await self._get(_path(run_id), wait_s=wait_s)
-        return self._parsed(RunView, answer)
+    def submit_and_stream(  # noqa: PLR0913  one parameter per field of the request
+        self,
+        agent: str,
+        input: str,  # noqa: A002  the protocol's word
+        *,
+        model: str | None = None,
+        limits: GivenLimits | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> Stream:
+        """Start a run and stream it from its first event on, in one request; as `submit`.
 
-    async def list(
+        `Stream.run` is the run.
+        """
+        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        return submitted_stream(self._transport, call)
+
+    def run(self, run_id: str) -> Run:
+        """The run of that id; asks nothing, so that it may not exist."""
+        return Run(self._transport, run_id)
+
+    def list(
         self,
         *,
-        status: RunStatus | None = None,
+        status: RunStatus | str | None = None,
         agent: str | None = None,
         limit: int = 20,
         cursor: str | None = None,
     ) -> RunList:
-        """One page of runs, newest first."""
-        query: dict[str, str | int | None] = {
-            "status": status.value if status else None,
-            "agent": agent,
-            "limit": limit,
-            "cursor": cursor,
-        }
-        given = {name: value for name, value in query.items() if value is not None}
-        return self._parsed(RunList, await self._get("/v1/runs", given))
+        """One page of runs, newest first; at most 100."""
+        return self._transport.send(calls.listing(status, agent, limit, cursor))
 
-    async def events(self, run_id: str, *, after: int = 0, limit: int = 100) -> EventPage:
-        """One page of the journal: events with `seq > after`."""
-        params = {"after": after, "limit": limit}
-        answer = await self._get(_path(run_id, "events"), params)
-        return self._parsed(EventPage, answer)
+    def runs(
+        self, *, status: RunStatus | str | None = None, agent: str | None = None
+    ) -> Iterator[RunListItem]:
+        """All runs, newest first, page by page."""
+        cursor: str | None = None
+        first = True
+        while first or cursor is not None:
+            first = False
+            page = self.list(status=status, agent=agent, limit=_PAGE, cursor=cursor)
+            yield from page.runs
+            cursor = page.cursor
 
-    async def progress(self, run_id: str) -> ProgressView:
-        """Where a run stands now."""
-        return self._parsed(ProgressView, await self._get(_path(run_id, "progress")))
+    def agents(self) -> tuple[AgentView, ...]:
+        """The agents that can be run, by name."""
+        return self._transport.send(calls.agents()).agents
 
-    async def command(self, run_id: str, command: AnyCommand) -> str:
-        """Send a command; its id. It is accepted, and maybe not acted on yet."""
-        fields: dict[str, JsonValue] = command.model_dump(exclude={"command_id", "approval_id"})
-        body = {name: value for name, value in fields.items() if value is not None}
-        if isinstance(command, Decide):
-            path = _path(run_id, "approvals", command.approval_id)
-        else:
-            path = _path(run_id, command.kind.value)
-        answer = await self._post(path, body)
-        return self._parsed(CommandReceipt, answer).command_id
+    def health(self) -> Health:
+        """`ok` while the server's process answers."""
+        return self._transport.send(calls.health())
 
-    async def outcome(self, run_id: str, command_id: str, *, wait_s: float = 0) -> CommandView:
-        """What became of a command; with `wait_s` (at most 30), as soon as that is known."""
-        path = _path(run_id, "commands", command_id)
-        return self._parsed(CommandView, await self._get(path, wait_s=wait_s))
+    def ready(self) -> Health:
+        """Whether the server has what it needs; `unavailable`, with the parts, is no error."""
+        return self._transport.send(calls.ready())
 
-    def frames(
+
+class AsyncClient:
+    """As `Client`, to be awaited: `async with`, `await client.submit(…)`."""
+
+    def __init__(
         self,
-        run_id: str,
+        base_url: str = DEFAULT_URL,
         *,
-        after: int = 0,
-        on_interruption: Callable[[Interruption], None] | None = None,
-    ) -> AsyncGenerator[SseFrame, None]:
-        """The run's events as they come, as the server wrote them, each once and in order.
+        headers: Mapping[str, str] | None = None,
+        silence_s: float = SILENCE_S,
+        patience_s: float | None = None,
+    ) -> None:
+        """As `Client`."""
+        self._transport = AsyncTransport(options(base_url, headers, silence_s, patience_s))
 
-        Reconnects by itself for as long as it takes; ends after the terminal event. Close the
-        iterator (`aclosing`) to stop following. If the server has lost events that were given
-        out, an interruption says `anew`, and the events come from `after` on once more.
+    async def __aenter__(self) -> Self:
+        return self
 
-        Args:
-            run_id: The run.
-            after: Events with a greater `seq` only.
-            on_interruption: Told of each wait before a new connection, and of each time that the
-                server says that nobody works on the run.
+    async def __aexit__(self, *_: object) -> None:
+        await self.aclose()
 
-        Raises:
-            ApiError: the server refused with a 4xx that trying again can't help.
-        """
-        path = _path(run_id, "events")
-        follower = Follower(self._http, path, after, self._silence_s)
-        return follower.frames(on_interruption)
+    async def aclose(self) -> None:
+        """Close all connections."""
+        await self._transport.http.aclose()
 
-    async def stream(self, run_id: str, *, after: int = 0) -> AsyncGenerator[Envelope, None]:
-        """The run's events as they come, as in `frames`."""
-        async with aclosing(self.frames(run_id, after=after)) as frames:
-            async for frame in frames:
-                yield Envelope.model_validate_json(frame.data)
+    async def submit(  # noqa: PLR0913  one parameter per field of the request
+        self,
+        agent: str,
+        input: str,  # noqa: A002  the protocol's word
+        *,
+        model: str | None = None,
+        limits: GivenLimits | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncRun:
+        """As `Client.submit`."""
+        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        accepted = await self._transport.send(call)
+        return AsyncRun(self._transport, accepted.run_id, accepted)
 
-    async def _get(
-        self, path: str, params: Mapping[str, str | int] | None = None, *, wait_s: float = 0
-    ) -> httpx.Response:
-        query: dict[str, str | int | float] = {**(params or {})}
-        if wait_s:
-            query["wait"] = wait_s
-        timeout = httpx.Timeout(TIMEOUT_S + wait_s, connect=CONNECT_TIMEOUT_S)
-        return await self._send(
-            self._http.build_request("GET", path, params=query, timeout=timeout)
-        )
+    async def submit_and_stream(  # noqa: PLR0913  one parameter per field of the request
+        self,
+        agent: str,
+        input: str,  # noqa: A002  the protocol's word
+        *,
+        model: str | None = None,
+        limits: GivenLimits | None = None,
+        metadata: Mapping[str, str] | None = None,
+        idempotency_key: str | None = None,
+    ) -> AsyncStream:
+        """As `Client.submit_and_stream`."""
+        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        return await async_submitted_stream(self._transport, call)
 
-    async def _post(
-        self, path: str, body: Mapping[str, JsonValue], headers: Mapping[str, str] | None = None
-    ) -> httpx.Response:
-        try:
-            request = self._http.build_request("POST", path, json=dict(body), headers=headers)
-        except ValueError as error:
-            raise unsendable(error) from error
-        return await self._send(request)
+    def run(self, run_id: str) -> AsyncRun:
+        """As `Client.run`."""
+        return AsyncRun(self._transport, run_id)
 
-    async def _send(self, request: httpx.Request) -> httpx.Response:
-        try:
-            answer = await self._http.send(request)
-        except httpx.HTTPError as error:
-            raise unreachable(self.base_url, error) from error
-        if not answer.is_success:
-            raise problem_of(self.base_url, answer)
-        return answer
+    async def list(
+        self,
+        *,
+        status: RunStatus | str | None = None,
+        agent: str | None = None,
+        limit: int = 20,
+        cursor: str | None = None,
+    ) -> RunList:
+        """As `Client.list`."""
+        return await self._transport.send(calls.listing(status, agent, limit, cursor))
 
-    def _parsed(self, model: type[_Model], answer: httpx.Response) -> _Model:
-        try:
-            return model.model_validate_json(answer.content)
-        except ValidationError as error:
-            what = f"with something that is no {model.__name__}"
-            raise not_understood(self.base_url, answer.status_code, what) from error
+    async def runs(
+        self, *, status: RunStatus | str | None = None, agent: str | None = None
+    ) -> AsyncGenerator[RunListItem, None]:
+        """As `Client.runs`."""
+        cursor: str | None = None
+        first = True
+        while first or cursor is not None:
+            first = False
+            page = await self.list(status=status, agent=agent, limit=_PAGE, cursor=cursor)
+            for item in page.runs:
+                yield item
+            cursor = page.cursor
 
+    async def agents(self) -> tuple[AgentView, ...]:
+        """As `Client.agents`."""
+        return (await self._transport.send(calls.agents())).agents
 
-def _path(*parts: str) -> str:
-    return "/".join(("/v1/runs", *(quote(part, safe="") for part in parts)))
+    async def health(self) -> Health:
+        """As `Client.health`."""
+        return await self._transport.send(calls.health())
+
+    async def ready(self) -> Health:
+        """As `Client.ready`."""
+        return await self._transport.send(calls.ready())

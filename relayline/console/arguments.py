@@ -33,7 +33,7 @@ def input_text(given: str) -> str:
     return text
 
 
-def metadata_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
+def metadata_of(pairs: Sequence[str]) -> dict[str, str]:
     """Metadata from `KEY=VALUE` pairs.
 
     Raises:

@@ -1,21 +1,22 @@
-"""Arguments and options that several commands take, and how a command asks the API."""
+"""Arguments and options that several commands take, and the way a command asks the API."""
 
 from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Coroutine
-from typing import TYPE_CHECKING, Annotated, TypeVar
+from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
 
-from relayline.console.exit import expecting
+from relayline.console.exit import Failure
 
 if TYPE_CHECKING:
-    from relayline.client.client import ApiClient
+    from relayline.client import AsyncClient
 
 # ruff: noqa: PLC0415  what a command needs is imported by that command: `--help` is quick
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+_START_ONE = "start one with `relayline dev`, or name another with --url or RELAYLINE_URL"
 _T = TypeVar("_T")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
@@ -30,18 +31,21 @@ Url = Annotated[
 ]
 
 
-def asked(base_url: str, ask: Callable[[ApiClient], Coroutine[None, None, _T]]) -> _T:
+def asked(base_url: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) -> _T:
     """What the API answers.
 
     Raises:
         Failure: it refuses, fails or does not answer.
     """
-    from relayline.client.client import ApiClient
-    from relayline.client.errors import ApiError
+    from relayline.client import AsyncClient, RelaylineError, Unreachable
 
     async def asking() -> _T:
-        async with ApiClient(base_url) as client:
+        async with AsyncClient(base_url) as client:
             return await ask(client)
 
-    with expecting(ApiError):
+    try:
         return asyncio.run(asking())
+    except Unreachable as error:
+        raise Failure(f"{error}: {_START_ONE}") from error
+    except RelaylineError as error:
+        raise Failure(str(error)) from error

@@ -12,7 +12,7 @@ from uuid import uuid4
 import pytest
 from temporalio.client import Client
 
-from relayline.client.client import ApiClient
+from relayline.client import AsyncClient
 from relayline.console.tty.watch import watch, watch_json
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageCompleted, StepStarted
@@ -80,12 +80,12 @@ async def test_who_watches_is_told_and_then_shown_what_is_stored(
     async with (
         opened(dsn) as journal,
         serving(Settings(), journal, api_temporal) as api,
-        ApiClient(str(api.http.base_url)) as client,
+        AsyncClient(str(api.http.base_url)) as client,
     ):
         run = await begun(journal, server)
         stream = asyncio.create_task(seen(api, run))
-        watching = asyncio.create_task(watch(client, run, out, io.StringIO()))
-        as_json = asyncio.create_task(watch_json(client, run, lines, err))
+        watching = asyncio.create_task(watch(client.run(run), out, io.StringIO()))
+        as_json = asyncio.create_task(watch_json(client.run(run), lines, err))
         await api.opened(3)
         await eventually(lambda: "00000005" in out.getvalue() and "00000005" in lines.getvalue())
         await asyncio.to_thread(server.crash)

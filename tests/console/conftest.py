@@ -2,16 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
+from tests.client.stand_in import stand_in
 
-import pytest
-
-from tests.console.stand_in import StandIn
-
-
-@pytest.fixture
-async def stand_in() -> AsyncIterator[StandIn]:
-    """A server with no events, on a free port."""
-    server = StandIn()
-    async with server.serving():
-        yield server
+__all__ = ["stand_in"]

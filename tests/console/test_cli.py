@@ -14,7 +14,7 @@ from typing import NamedTuple
 
 import pytest
 
-from tests.console.stand_in import RUN, Refuse, Send, StandIn
+from tests.client.stand_in import RUN, Refuse, Send, StandIn
 from tests.histories.record import FOLDER
 
 RELAYLINE = str(Path(sys.executable).with_name("relayline"))
@@ -175,7 +175,7 @@ async def test_a_terminal_gets_a_status_line_and_is_given_back(stand_in: StandIn
     [
         ("resume", {"state": "applied", "step": 3, "applied": "went on"}, 0, "applied at step 3: "),
         ("pause", {"state": "refused", "reason": "already paused"}, 1, "was refused: already"),
-        ("cancel", {"state": "accepted"}, 0, "accepted; the run has not come to act on it"),
+        ("cancel", {"state": "accepted"}, 0, "accepted; the run has not acted on it within 30 s"),
     ],
 )
 async def test_a_command_says_what_became_of_it(

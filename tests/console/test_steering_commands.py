@@ -10,7 +10,7 @@ import pytest
 
 from relayline.console.steer import login
 from relayline.contracts.commands import MAX_BY_CHARS
-from tests.console.stand_in import RUN, Refuse, StandIn
+from tests.client.stand_in import RUN, Refuse, StandIn
 from tests.console.test_cli import Ended, relayline
 
 APPROVALS = [

@@ -12,9 +12,7 @@ import typer
 from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
-    from relayline.client.client import ApiClient
+    from relayline.client import AsyncClient
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
@@ -88,20 +86,26 @@ class RunCommands:
         """
         from relayline.console.arguments import input_text, limits_of, metadata_of
 
-        request: dict[str, JsonValue] = {"agent": agent, "input": input_text(text), "model": model}
-        request["limits"] = limits_of(limits) if limits else None
-        request["metadata"] = metadata_of(metadata) if metadata else None
+        given = input_text(text)
         base_url = self._address(url)
-        accepted = asked(
-            base_url, lambda client: client.submit(request, idempotency_key=idempotency_key)
+        submitted = asked(
+            base_url,
+            lambda client: client.submit(
+                agent,
+                given,
+                model=model,
+                limits=limits_of(limits) if limits else None,
+                metadata=metadata_of(metadata) if metadata else None,
+                idempotency_key=idempotency_key,
+            ),
         )
         if watch_it:
-            _follow(base_url, accepted.run_id, as_json=as_json)
-        elif as_json:
-            typer.echo(accepted.model_dump_json(exclude_none=True))
+            _follow(base_url, submitted.id, as_json=as_json)
+        elif as_json and submitted.accepted:
+            typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
         else:
-            typer.echo(accepted.run_id)
-            typer.echo(f"watch it with: relayline watch {accepted.run_id}", err=True)
+            typer.echo(submitted.id)
+            typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.
@@ -109,7 +113,7 @@ class RunCommands:
         Exits with 0 if the run completed and with 1 if it ended otherwise.
         """
         base_url = self._address(url)
-        asked(base_url, lambda client: client.get(run_id))  # fails at once if there is no such run
+        asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
         _follow(base_url, run_id, as_json=as_json)
 
 
@@ -118,12 +122,13 @@ def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
     from relayline.console.tty.wheel import steerable, watch_and_steer
     from relayline.contracts.runs import RunStatus
 
-    async def show(client: ApiClient) -> RunStatus:
+    async def show(client: AsyncClient) -> RunStatus:
+        run = client.run(run_id)
         if as_json:
-            return await watch_json(client, run_id, sys.stdout, sys.stderr)
+            return await watch_json(run, sys.stdout, sys.stderr)
         if sys.stdin and steerable(sys.stdin, sys.stdout):
-            return await watch_and_steer(client, run_id, sys.stdout, sys.stdin)
-        return await watch(client, run_id, sys.stdout, sys.stderr)
+            return await watch_and_steer(run, sys.stdout, sys.stdin)
+        return await watch(run, sys.stdout, sys.stderr)
 
     try:
         status = asked(base_url, show)

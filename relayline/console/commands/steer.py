@@ -11,7 +11,7 @@ from relayline.console.exit import expecting
 from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
-    from relayline.client.client import ApiClient
+    from relayline.client import AsyncClient
     from relayline.contracts.commands import AnyCommand
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
@@ -173,8 +173,8 @@ class SteeringCommands:
     def _send(self, url: str | None, run_id: str, command: AnyCommand) -> None:
         from relayline.console.steer import CommandRefused, steer
 
-        async def sending(client: ApiClient) -> str:
-            return await steer(client, run_id, command)
+        async def sending(client: AsyncClient) -> str:
+            return await steer(client.run(run_id), command)
 
         with expecting(CommandRefused):
             typer.echo(asked(self._address(url), sending))
@@ -182,8 +182,8 @@ class SteeringCommands:
     def _only(self, url: str | None, run_id: str, kind: Literal["approval", "input"]) -> str:
         from relayline.console.steer import NotOneOpen, only_open
 
-        async def looking(client: ApiClient) -> str:
-            return await only_open(client, run_id, kind)
+        async def looking(client: AsyncClient) -> str:
+            return await only_open(client.run(run_id), kind)
 
         with expecting(NotOneOpen):
             return asked(self._address(url), looking)

@@ -1,4 +1,4 @@
-"""What a person types while a run is shown, turned into commands: keys and lines. Pure."""
+"""Turns what a person types while a run is shown into commands: keys and lines. Pure."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ _MOVES: Mapping[str, Callable[[int, int], int]] = {
     **dict.fromkeys(("\x1b[D", "\x1bOD", "\x02"), lambda at, _size: max(at - 1, 0)),
     **dict.fromkeys(("\x1b[C", "\x1bOC", "\x06"), lambda at, size: min(at + 1, size)),
 }
-"""Home, End, Left, Right: where the cursor goes, of where it is and the line's length."""
+"""Home, End, Left, Right: the new place of the cursor, from its place and the line's length."""
 _STROKE = re.compile(r"\x1b\[[0-?]*[ -/]*[@-~]|\x1bO.|\r\n|.", re.DOTALL)
 """A key that sends several characters, or one character."""
 _Open = TypeVar("_Open")
@@ -53,24 +53,24 @@ _NO_QUESTION = Remark("no question is open")
 
 @dataclass(frozen=True)
 class _Line:
-    """A line in the making, and what becomes of it."""
+    """A line that is being typed, and the command that it becomes."""
 
     label: str
     send: Callable[[str], AnyCommand]
-    """Raises `ValueError` where the line is not what it has to be."""
+    """Raises `ValueError` when the line is not valid."""
     before: str = ""
     after: str = ""
     takes_nothing: bool = False
-    """True: an empty line is sent, too. False: it gives up."""
+    """True: an empty line is sent, too. False: it is given up."""
 
 
 class Keys:
-    """Takes what is typed, as it comes, and gives the commands that it means.
+    """Turns what is typed, as it comes, into commands.
 
-    One key starts or sends a command; where it needs words, a line is typed, which Enter sends
-    and Esc gives up. Keys mean the oldest approval or question, and a line stays with the one it
-    was begun for. Pasted text sends nothing by itself: a key counts only when it comes alone,
-    and a line ends where the last thing typed is Enter.
+    One key sends a command, or starts a line where the command needs words; Enter sends the line,
+    Esc gives it up. Keys apply to the oldest approval or question; a line stays with the one for
+    which it was started. Pasted text sends nothing by itself: a key counts only when it comes
+    alone, and a line ends only when the last character typed at once is Enter.
     """
 
     def __init__(self, by: str = "") -> None:
@@ -93,14 +93,14 @@ class Keys:
         return Prompt(line.label, line.before, line.after) if line else None
 
     def hint(self, rendered: Rendered) -> str:
-        """The keys that mean something now."""
+        """The keys that have a meaning now."""
         words = ["a approve", "d deny", "e edit"] if rendered.approvals else []
         words += ["i answer"] if rendered.questions else []
         switch = "p resume" if rendered.status is RunStatus.PAUSED else "p pause"
         return " · ".join([*words, "r redirect", switch, "c cancel", "Ctrl-C detaches"])
 
     def type(self, typed: str, rendered: Rendered) -> AnyCommand | Remark | None:
-        """Take what was typed at once; the command that it completes, or why there is none."""
+        """Take what was typed at once; return the command that it completes, or why none."""
         if self._line is None:
             start = self._starts.get(typed)
             return start(rendered) if start else None
@@ -203,7 +203,7 @@ def _oldest(open_: Mapping[str, _Open]) -> _Open | None:
 
 
 def _edited(line: _Line, stroke: str) -> _Line:
-    """The line after one more key; keys that are not known change nothing."""
+    """The line after one more key; unknown keys change nothing."""
     before, after = line.before, line.after
     if stroke in _ERASE:
         before = before[:-1]

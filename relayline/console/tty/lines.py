@@ -1,4 +1,4 @@
-"""What a run asks of people, and what became of what they did, as lines."""
+"""What a run asks of people, and the outcome of their commands, as lines."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 
+from relayline.client.events import LOST
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import ApprovalRequested, InputRequested
@@ -17,7 +18,7 @@ _ARGUMENTS_CHARS = 120
 
 
 def one_line(value: object, limit: int) -> str:
-    """The value's text with single spaces, at most `limit` characters; nothing for None."""
+    """The value's text with single spaces, at most `limit` characters; empty for None."""
     return "" if value is None else preview(" ".join(str(value)[: 4 * limit].split()), limit)
 
 
@@ -33,12 +34,12 @@ def call(name: JsonValue, given: JsonValue, limit: int = _ARGUMENTS_CHARS) -> st
 
 
 def by(who: JsonValue) -> str:
-    """` by ann`; nothing where nobody is named."""
+    """` by ann`; empty if nobody is named."""
     return f" by {one_line(who, BY_CHARS)}" if who else ""
 
 
 def until(at: datetime | None) -> str:
-    """` until 2026-11-23 10:00:00 UTC`; nothing where there is no end."""
+    """` until 2026-11-23 10:00:00 UTC`; empty if there is no end."""
     return f" until {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""
 
 
@@ -48,6 +49,19 @@ def duration(seconds: float) -> str:
         return f"{seconds:.1f} s"
     minutes, rest = divmod(int(seconds), 60)
     return f"{minutes} min {rest:02d} s"
+
+
+def broken_off(reason: str) -> str:
+    """For people, when a connection broke off."""
+    return f"connection lost ({reason}): trying again"
+
+
+def notice(event: Envelope) -> str:
+    """For people, what a notice of the server says: nobody works on the run, or events are lost."""
+    reason = event.data.get("reason")
+    if event.type == LOST:
+        return f"the server has lost events ({reason}): starting over"
+    return f"waiting: {reason}"
 
 
 _TEXT_CHARS = 500
@@ -71,13 +85,13 @@ class Line(NamedTuple):
 
 
 def choices(question: InputRequested) -> tuple[str, ...]:
-    """The only answers that a question takes; empty: any, or any that fits its pattern."""
+    """The only answers that a question accepts; empty: any, or any that fits its pattern."""
     listed = (question.data_schema or {}).get("enum")
     return tuple(map(str, listed)) if isinstance(listed, list) else ()
 
 
 def _paused(event: Envelope, data: _Data) -> list[Line]:
-    how = f"`relayline resume {event.run_id}` lets it go on"
+    how = f"`relayline resume {event.run_id}` continues it"
     return [Line(f"‖ paused{by(data.get('by'))}: {how}")]
 
 
@@ -101,7 +115,7 @@ def _approval(event: Envelope, data: _Data) -> list[Line]:
     ]
     size = sum(len(str(value)) for value in asked.arguments.values())
     if size > _TEXT_CHARS:
-        lines.insert(1, Line(f"  there is more to it than shown: {size:,} characters"))
+        lines.insert(1, Line(f"  cut off here; in full it has {size:,} characters"))
     return lines
 
 
@@ -159,4 +173,4 @@ STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
     "command.applied": _applied,
     "command.refused": _refused,
 }
-"""By the event's type. `run.waiting` says nothing more: what it waits for has its own lines."""
+"""By the event's type. `run.waiting` has none: each thing that it waits for has its own."""

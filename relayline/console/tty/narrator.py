@@ -1,15 +1,24 @@
-"""Tells a run's events to people: which words, and when."""
+"""Tells people about a run's events: which words, and when."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from datetime import datetime
 from time import monotonic
+from typing import NamedTuple
 
 from pydantic import JsonValue
 
-from relayline.client.stream import Interruption
-from relayline.console.tty.lines import STEERING_LINES, call, duration, one_line
+from relayline.client import Retry
+from relayline.client.events import LOST, UNAVAILABLE
+from relayline.console.tty.lines import (
+    STEERING_LINES,
+    broken_off,
+    call,
+    duration,
+    notice,
+    one_line,
+)
 from relayline.console.tty.screen import Screen
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
@@ -21,6 +30,7 @@ from relayline.projections.steps import ToolState
 _RESULT_CHARS = 160
 _INPUT_CHARS = 500
 _PROGRESS_CHARS = 60
+_REASON_CHARS = 40
 _SHOWN = 3
 _REASONING = "dim italic"
 _BAD, _GOOD, _ASK, _QUIET = "red", "green", "yellow", "dim"
@@ -28,23 +38,35 @@ _BAD, _GOOD, _ASK, _QUIET = "red", "green", "yellow", "dim"
 _Data = Mapping[str, JsonValue]
 
 
-class Narrator:
-    """Writes each event to a screen; what is rendered so far is in `rendered`.
+class _Gap(NamedTuple):
+    """Nothing comes for a while."""
 
-    Text is written as it comes. Where the stored message turns out not to begin with what was
-    written, or an attempt was superseded, a line says so before the text starts over.
+    state: str
+    """`waiting`: connected, but nobody works on the run; or `not connected`."""
+    reason: str
+
+
+class Narrator:
+    """Writes each event to a screen; `rendered` is the state of the run so far.
+
+    Text is written as it comes. When an attempt is superseded, or the stored message does not begin
+    with what was written, a line says so before the text starts over.
     """
 
     def __init__(self) -> None:
         self.rendered = Rendered()
         self._screen: Screen | None = None
         self._written = ""
-        """The text of the newest step that stands on the screen."""
+        """The text of the newest step, as far as it is on the screen."""
         self._started: datetime | None = None
         self._newest: datetime | None = None
         self._received_s = 0.0
-        self._cut: Interruption | None = None
+        self._gap: _Gap | None = None
         """Why nothing comes right now."""
+        self._notices: dict[str, Callable[[Envelope], None]] = {
+            UNAVAILABLE: self._unavailable,
+            LOST: self._lost,
+        }
         self._tellers: dict[str, Callable[[Envelope, _Data], None]] = {
             "run.started": self._run_started,
             "message.user": self._user,
@@ -69,12 +91,15 @@ class Narrator:
         self._screen = screen
 
     def tell(self, event: Envelope) -> None:
-        """Write what this event says to people; types that are not known say nothing."""
+        """Write what this event means to people; nothing for an unknown type."""
+        if told := self._notices.get(event.type):
+            told(event)
+            return
         before, self.rendered = self.rendered, self.rendered.apply(event)
         if before is self.rendered:
             return
         self._newest, self._received_s = event.at, monotonic()
-        self._cut = None
+        self._gap = None
         if event.type in TERMINAL_TYPES:
             self._ended(event)
         elif teller := self._tellers.get(event.type):
@@ -83,19 +108,24 @@ class Narrator:
             for words, style in lines(event, event.data):
                 self._line(words, style)
 
-    def interrupted(self, interruption: Interruption) -> None:
-        """Tell that nothing comes, and why; once, however often it is said or tried again.
+    def broken_off(self, retry: Retry) -> None:
+        """Tell that the connection is lost; once, however often it is tried again."""
+        self._wait(_Gap("not connected", retry.reason), broken_off(retry.reason))
 
-        When the server has lost events, a line says so and everything is told from the start.
-        """
-        before, self._cut = self._cut, interruption
-        if interruption.anew:
-            self.rendered, self._written = Rendered(), ""
-            self._line(f"↻ {lost(interruption)}", _ASK)
-            return
-        known = before is not None and before.connected == interruption.connected
+    def _unavailable(self, event: Envelope) -> None:
+        """Tell that nobody works on the run; once, however often the server says so."""
+        self._wait(_Gap("waiting", str(event.data.get("reason"))), notice(event))
+
+    def _lost(self, event: Envelope) -> None:
+        """Say that events are lost; everything is told from the start."""
+        self.rendered, self._written, self._gap = Rendered(), "", None
+        self._line(f"↻ {notice(event)}", _ASK)
+
+    def _wait(self, gap: _Gap, words: str) -> None:
+        before, self._gap = self._gap, gap
+        known = before is not None and before.state == gap.state
         if not known and self._screen:
-            self._screen.aside(lost(interruption))
+            self._screen.aside(words)
 
     def status_line(self) -> str:
         """Step, what runs, tokens, elapsed time."""
@@ -107,13 +137,12 @@ class Narrator:
             one_line(f"{tool.name} {tool.progress}", _PROGRESS_CHARS) for tool in running[:_SHOWN]
         ]
         words += [f"{rendered.usage.total_tokens:,} tokens", duration(self._elapsed_s(live=True))]
-        if self._cut:
-            what = "waiting" if self._cut.connected else "not connected"
-            words.insert(0, f"{what} ({preview(self._cut.reason, 40)})")
+        if self._gap:
+            words.insert(0, f"{self._gap.state} ({preview(self._gap.reason, _REASON_CHARS)})")
         return " · ".join(words)
 
     def _elapsed_s(self, *, live: bool) -> float:
-        """By the clock of whoever wrote the events; live, with the time since the newest came."""
+        """By the clock of the events' writer; live, plus the time since the newest came."""
         if self._started is None or self._newest is None:
             return 0
         since_s = monotonic() - self._received_s if live else 0
@@ -202,7 +231,7 @@ class Narrator:
 
     def _tool_stopped(self, event: Envelope, data: _Data) -> None:
         cancelled = event.type == "tool.cancelled"
-        what = "was cancelled" if cancelled else "did not stop when told to; it may still run"
+        what = "was cancelled" if cancelled else "did not stop when cancelled; it may still run"
         self._line(f"■ {data.get('name')} {what}", _ASK)
 
     def _budget(self, _: Envelope, data: _Data) -> None:
@@ -223,12 +252,3 @@ class Narrator:
         self._line(f"{'✓' if good else '✗'} {' · '.join(words)}", _GOOD if good else _BAD)
         if why:
             self._line(f"  {one_line(why, _INPUT_CHARS)}", "" if good else _BAD)
-
-
-def lost(interruption: Interruption) -> str:
-    """For people, when a connection broke off or nobody works."""
-    if interruption.connected:
-        return f"waiting: {interruption.reason}"
-    if interruption.anew:
-        return f"the server has lost events ({interruption.reason}): once more from the start"
-    return f"connection lost ({interruption.reason}): trying again"

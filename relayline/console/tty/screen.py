@@ -1,4 +1,4 @@
-"""Where the rendering of a run is written: append-only, to a terminal or to a pipe."""
+"""Screens that a run is written to, append-only: a terminal or a pipe."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ _REFRESHES_PER_S = 4
 _CONTROL = dict.fromkeys(
     [code for code in range(0x20) if chr(code) not in "\n\t"] + list(range(0x7F, 0xA0))
 )
-"""What would let a model or a tool steer the terminal."""
+"""Characters with which a model or a tool could control the terminal."""
 
 
 _CURSOR = "▏"
@@ -31,26 +31,26 @@ class Prompt(NamedTuple):
 
 
 class Screen(Protocol):
-    """Takes text as it comes, and lines; what was written is never taken back."""
+    """Takes text as it comes, and lines; never takes back what was written."""
 
     def text(self, piece: str, style: str = "") -> None:
-        """Go on with the text that is being written; another style begins a line of its own."""
+        """Append to the open text; another style begins a new line."""
         ...
 
     def end_text(self) -> None:
-        """End the text's last line, if it is open."""
+        """End the last line of the text, if it is open."""
         ...
 
     def line(self, words: str, style: str = "") -> None:
-        """A line of its own, below the text."""
+        """Write a line below the text."""
         ...
 
     def aside(self, words: str) -> None:
-        """A line that is not part of what is shown, unless the live line tells it anyway."""
+        """Write a line beside the output, unless the live line says the same."""
         ...
 
     def refresh(self) -> None:
-        """Show the live line as it is now."""
+        """Redraw the live line."""
         ...
 
     def __enter__(self) -> Self:
@@ -63,7 +63,7 @@ class Screen(Protocol):
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Give the terminal back, with everything written."""
+        """Write everything and restore the terminal."""
         ...
 
 
@@ -75,12 +75,12 @@ def can_be_live(file: TextIO) -> bool:
 def live_screen(
     file: TextIO, status: Callable[[], str], prompt: Callable[[], Prompt | None]
 ) -> LiveScreen:
-    """A screen for a terminal that somebody types at."""
+    """A screen for a terminal at which a person types."""
     return LiveScreen(Console(file=file, highlight=False), status, prompt)
 
 
 def screen_for(file: TextIO, asides: TextIO, status: Callable[[], str]) -> Screen:
-    """A screen with the live line `status()` where that can be shown, a plain one elsewhere."""
+    """A screen with the live line `status()` if `file` can show one, otherwise a plain one."""
     console = Console(file=file, highlight=False)
     if console.is_interactive:
         return LiveScreen(console, status)
@@ -88,7 +88,7 @@ def screen_for(file: TextIO, asides: TextIO, status: Callable[[], str]) -> Scree
 
 
 class PlainScreen:
-    """Writes characters exactly as they come, but for control characters; for pipes and files."""
+    """Writes all but control characters exactly as they come; for pipes and files."""
 
     def __init__(self, file: TextIO, asides: TextIO) -> None:
         self._file = file
@@ -134,7 +134,7 @@ class PlainScreen:
         self._asides.flush()
 
     def refresh(self) -> None:
-        """As in `Screen`: there is none."""
+        """As in `Screen`: a pipe has no live line."""
 
     def _write(self, characters: str) -> None:
         self._file.write(characters)
@@ -142,9 +142,9 @@ class PlainScreen:
 
 
 class LiveScreen:
-    """Writes finished rows for good and keeps the open row and a status line below them.
+    """Writes finished rows for good, with the open row and a status line below them.
 
-    While somebody types a line, that takes the place of the status line.
+    A line that is being typed takes the place of the status line.
     """
 
     def __init__(
@@ -206,7 +206,7 @@ class LiveScreen:
         self._console.print(Text(words.translate(_CONTROL), style))
 
     def aside(self, words: str) -> None:  # noqa: ARG002
-        """As in `Screen`: the status line tells it."""
+        """As in `Screen`: the status line says it."""
         self.refresh()
 
     def refresh(self) -> None:
@@ -214,7 +214,7 @@ class LiveScreen:
         self._live.refresh()
 
     def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
-        """What stands below the finished rows, as of now."""
+        """The rows below the finished ones."""
         if self._row.plain:
             yield self._row
         if prompt := self._prompt():
@@ -225,7 +225,7 @@ class LiveScreen:
 
 
 def _fitted(prompt: Prompt, width: int) -> str:
-    """The prompt on one row: of what is typed, the part around the cursor."""
+    """The prompt on one row, cut to the part of the line around the cursor."""
     label, before, after = (part.replace("\n", "⏎").translate(_CONTROL) for part in prompt)
     room = max(width - cell_len(label) - 1, width // 2, 1)
     before = before[-room:]

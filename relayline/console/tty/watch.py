@@ -2,62 +2,62 @@
 
 from __future__ import annotations
 
-from contextlib import aclosing
 from typing import TextIO
 
-from relayline.client.client import ApiClient
-from relayline.client.stream import Interruption
-from relayline.console.tty.narrator import Narrator, lost
+from relayline.client import AsyncRun, AsyncStream
+from relayline.console.tty.lines import broken_off, notice
+from relayline.console.tty.narrator import Narrator
 from relayline.console.tty.screen import screen_for
-from relayline.contracts.envelope import Envelope
-from relayline.contracts.events import TERMINAL_TYPES
 from relayline.contracts.runs import RunStatus
 
 
-async def watch(client: ApiClient, run_id: str, out: TextIO, err: TextIO) -> RunStatus:
-    """Show the run from its start to its end, as it comes; how it ended.
+async def watch(run: AsyncRun, out: TextIO, err: TextIO) -> RunStatus:
+    """Show the run as it happens, from its start to its end; the status at the end.
 
-    Reconnects by itself. Cancelled, it gives the terminal back; the run goes on.
+    Reconnects by itself. Restores the terminal when cancelled; the run continues.
 
     Raises:
-        ApiError: the run is unknown, or the API refuses.
+        RelaylineError: the run is unknown, or the API refuses.
     """
     narrator = Narrator()
     with screen_for(out, err, narrator.status_line) as screen:
         narrator.open(screen)
-        return await follow(client, run_id, narrator)
+        return await follow(run, narrator)
 
 
-async def follow(client: ApiClient, run_id: str, narrator: Narrator) -> RunStatus:
-    """Tell the narrator of every event of the run; how it ended.
-
-    Raises:
-        ApiError: the run is unknown, or the API refuses.
-    """
-    frames = client.frames(run_id, on_interruption=narrator.interrupted)
-    async with aclosing(frames):
-        async for frame in frames:
-            narrator.tell(Envelope.model_validate_json(frame.data))
-    status = narrator.rendered.status
-    return status if status.ended else (await client.get(run_id)).status
-
-
-async def watch_json(client: ApiClient, run_id: str, out: TextIO, err: TextIO) -> RunStatus:
-    """Write each envelope as one line, as the server sent it, and nothing else; how it ended.
+async def follow(run: AsyncRun, narrator: Narrator) -> RunStatus:
+    """Tell the narrator every event of the run; the status at the end.
 
     Raises:
-        ApiError: the run is unknown, or the API refuses.
+        RelaylineError: the run is unknown, or the API refuses.
     """
-    frames = client.frames(run_id, on_interruption=lambda cut: _aside(err, cut))
-    status = None
-    async with aclosing(frames):
-        async for frame in frames:
-            out.write(frame.data.replace("\n", " ") + "\n")
-            out.flush()
-            status = TERMINAL_TYPES.get(frame.event, status)
-    return status or (await client.get(run_id)).status
+    async with run.stream(on_retry=narrator.broken_off) as stream:
+        async for event in stream:
+            narrator.tell(event)
+    return await _status(stream)
 
 
-def _aside(err: TextIO, interruption: Interruption) -> None:
-    err.write(lost(interruption) + "\n")
-    err.flush()
+async def watch_json(run: AsyncRun, out: TextIO, err: TextIO) -> RunStatus:
+    """Write each envelope as one line, as the server sent it; the status at the end.
+
+    What else there is to say, as about lost connections, is written to `err`.
+
+    Raises:
+        RelaylineError: the run is unknown, or the API refuses.
+    """
+    async with run.stream(on_retry=lambda retry: _write(err, broken_off(retry.reason))) as stream:
+        async for event in stream:
+            if event.is_notice:
+                _write(err, notice(event))
+            else:
+                _write(out, event.raw.replace("\n", " "))
+    return await _status(stream)
+
+
+async def _status(stream: AsyncStream) -> RunStatus:
+    return stream.status if stream.status.ended else (await stream.run.get()).status
+
+
+def _write(file: TextIO, line: str) -> None:
+    file.write(line + "\n")
+    file.flush()

@@ -12,8 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import TextIO
 
-from relayline.client.client import ApiClient
-from relayline.client.errors import ApiError
+from relayline.client import AsyncRun, RelaylineError
 from relayline.console.steer import login
 from relayline.console.tty.keys import Keys, Remark
 from relayline.console.tty.narrator import Narrator
@@ -26,25 +25,23 @@ _READ_BYTES = 65536
 
 
 def steerable(keyboard: TextIO, out: TextIO) -> bool:
-    """True when somebody sits at a terminal, to read and to type, with us in the foreground."""
+    """True when a person at a terminal can read and type, and we are in the foreground."""
     return keyboard.isatty() and can_be_live(out) and _in_foreground(keyboard.fileno())
 
 
-async def watch_and_steer(
-    client: ApiClient, run_id: str, out: TextIO, keyboard: TextIO
-) -> RunStatus:
-    """Show the run to its end and send it what the person types; how it ended.
+async def watch_and_steer(run: AsyncRun, out: TextIO, keyboard: TextIO) -> RunStatus:
+    """Show the run to its end and send it what the person types; the status at the end.
 
-    The terminal is given back as it was, also when this is cancelled, as SIGTERM does.
+    Restores the terminal, also when cancelled, as SIGTERM does.
 
     Raises:
-        ApiError: the run is unknown, or the API refuses to show it.
+        RelaylineError: the run is unknown, or the API refuses to show it.
     """
-    wheel = _Wheel(client, run_id, out)
+    wheel = _Wheel(run, out)
     sender = asyncio.create_task(wheel.send())
     try:
         with _cancelled_by_sigterm(), wheel.screen, _typing(keyboard.fileno(), wheel.typed):
-            return await follow(client, run_id, wheel.narrator)
+            return await follow(run, wheel.narrator)
     finally:
         sender.cancel()
         with suppress(asyncio.CancelledError):
@@ -52,11 +49,10 @@ async def watch_and_steer(
 
 
 class _Wheel:
-    """What is typed, on its way to the run; the events that come of it tell what it did."""
+    """Sends what is typed to the run; the run's events tell what it did."""
 
-    def __init__(self, client: ApiClient, run_id: str, out: TextIO) -> None:
-        self._client = client
-        self._run_id = run_id
+    def __init__(self, run: AsyncRun, out: TextIO) -> None:
+        self._run = run
         self._keys = Keys(login())
         self._commands: asyncio.Queue[AnyCommand] = asyncio.Queue()
         self.narrator = Narrator()
@@ -75,12 +71,12 @@ class _Wheel:
                 self.screen.refresh()
 
     async def send(self) -> None:
-        """Send the commands, in order, for ever."""
+        """Send the commands, in order, until cancelled."""
         while True:
             command = await self._commands.get()
             try:
-                await self._client.command(self._run_id, command)
-            except ApiError as error:
+                await self._run.send(command)
+            except RelaylineError as error:
                 self.screen.line(f"✗ {command.kind.value}: {error}", "red")
 
     def _status(self) -> str:
@@ -89,7 +85,7 @@ class _Wheel:
 
 @contextmanager
 def _cancelled_by_sigterm() -> Iterator[None]:
-    """SIGTERM cancels this task, so that everything is given back."""
+    """SIGTERM cancels this task, so that the terminal is restored."""
     loop, task = asyncio.get_running_loop(), asyncio.current_task()
     if task:
         loop.add_signal_handler(signal.SIGTERM, task.cancel)
@@ -101,7 +97,7 @@ def _cancelled_by_sigterm() -> Iterator[None]:
 
 @contextmanager
 def _typing(keyboard: int, typed: Callable[[str], None]) -> Iterator[None]:
-    """Have keys as they are typed, and not shown; at the end the terminal is as it was."""
+    """Read keys as they are typed, without echo; restore the terminal at the end."""
     loop = asyncio.get_running_loop()
     decoder = codecs.getincrementaldecoder("utf-8")("replace")
 
@@ -133,7 +129,7 @@ def _typing(keyboard: int, typed: Callable[[str], None]) -> Iterator[None]:
 
 
 def _in_foreground(keyboard: int) -> bool:
-    """False when another job has the terminal: then it is not ours to read or to change."""
+    """False when another job has the terminal: then we must not read or change it."""
     try:
         return os.tcgetpgrp(keyboard) == os.getpgrp()
     except OSError:

@@ -11,15 +11,15 @@ import pytest
 from rich.console import Console
 from starlette.responses import Response
 
-from relayline.client.client import ApiClient
-from relayline.client.stream import Interruption
+from relayline.client import AsyncClient, Retry
 from relayline.console.tty.narrator import Narrator
 from relayline.console.tty.screen import LiveScreen, PlainScreen
 from relayline.console.tty.watch import watch, watch_json
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.runs import RunStatus
-from tests.console.stand_in import RUN, Send, StandIn
+from tests.client.stand_in import RUN, Send, StandIn, envelope
 
+NOBODY = envelope(0, "worker.unavailable", {"reason": "no worker answers"})
 USAGE = {"input_tokens": 1200, "output_tokens": 34}
 
 
@@ -40,8 +40,8 @@ def end(stand_in: StandIn) -> None:
 
 async def seen(stand_in: StandIn) -> str:
     out = io.StringIO()
-    async with ApiClient(stand_in.url) as client:
-        await watch(client, RUN, out, io.StringIO())
+    async with AsyncClient(stand_in.url) as client:
+        await watch(client.run(RUN), out, io.StringIO())
     return out.getvalue()
 
 
@@ -159,10 +159,10 @@ async def test_the_end_is_told_and_given_back(
     begin(stand_in)
     stand_in.add(kind, 1, **data)
     out = io.StringIO()
-    async with ApiClient(stand_in.url) as client:
-        assert await watch(client, RUN, out, io.StringIO()) is status
+    async with AsyncClient(stand_in.url) as client:
+        assert await watch(client.run(RUN), out, io.StringIO()) is status
         assert words in out.getvalue()
-        assert await watch_json(client, RUN, io.StringIO(), io.StringIO()) is status
+        assert await watch_json(client.run(RUN), io.StringIO(), io.StringIO()) is status
 
 
 async def test_a_lost_connection_is_told_once_and_kept_out_of_the_text(
@@ -173,8 +173,8 @@ async def test_a_lost_connection_is_told_once_and_kept_out_of_the_text(
     end(stand_in)
     stand_in.answers += [Send(limit=700, cut=True), Send(limit=3), Send(limit=3)]
     out, err = io.StringIO(), io.StringIO()
-    async with ApiClient(stand_in.url) as client:
-        await watch(client, RUN, out, err)
+    async with AsyncClient(stand_in.url) as client:
+        await watch(client.run(RUN), out, err)
     assert "\none two three\n" in out.getvalue()
     assert err.getvalue().count("connection lost") == 1
     assert err.getvalue().endswith("trying again\n")
@@ -186,8 +186,8 @@ async def test_that_nobody_works_on_a_run_is_said_once(stand_in: StandIn) -> Non
     notice = b'event: worker.unavailable\ndata: {"data": {"reason": "no worker answers"}}\n\n'
     stand_in.answers.append(Send(preamble=notice * 3))
     err = io.StringIO()
-    async with ApiClient(stand_in.url) as client:
-        await watch(client, RUN, io.StringIO(), err)
+    async with AsyncClient(stand_in.url) as client:
+        await watch(client.run(RUN), io.StringIO(), err)
     assert err.getvalue() == "waiting: no worker answers\n"
 
 
@@ -202,9 +202,9 @@ def test_the_status_line_has_what_runs_tokens_and_time() -> None:
         narrator.tell(Envelope.model_validate(event))
     line = "running · step 1 · read_file half · 1,234 tokens · 5.0 s"
     assert narrator.status_line() == line
-    narrator.interrupted(Interruption("gone", 1))
+    narrator.broken_off(Retry("gone", 1))
     assert narrator.status_line() == f"not connected (gone) · {line}"
-    narrator.interrupted(Interruption("no worker answers", 0, connected=True))
+    narrator.tell(Envelope.model_validate(NOBODY))
     assert narrator.status_line() == f"waiting (no worker answers) · {line}"
     stand_in.add("run.resumed")
     stand_in.events[-1]["at"] = "2026-11-23T11:01:07Z"
@@ -219,8 +219,8 @@ async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) 
     end(stand_in)
     stand_in.answers.append(Send(limit=700, cut=True))
     out, err = io.StringIO(), io.StringIO()
-    async with ApiClient(stand_in.url) as client:
-        await watch_json(client, RUN, out, err)
+    async with AsyncClient(stand_in.url) as client:
+        await watch_json(client.run(RUN), out, err)
     lines = out.getvalue().removesuffix("\n").split("\n")
     assert [json.loads(line) for line in lines] == stand_in.events
     assert "connection lost" in err.getvalue()
@@ -231,9 +231,10 @@ async def test_a_stream_with_nothing_left_to_send_ends_with_the_status_of_the_ap
 ) -> None:
     stand_in.run = {"status": "terminated"}
     stand_in.answers += [Response(status_code=204), Response(status_code=204)]
-    async with ApiClient(stand_in.url) as client:
-        assert await watch(client, RUN, io.StringIO(), io.StringIO()) is RunStatus.TERMINATED
-        assert await watch_json(client, RUN, io.StringIO(), io.StringIO()) is RunStatus.TERMINATED
+    async with AsyncClient(stand_in.url) as client:
+        for show in (watch, watch_json):
+            status = await show(client.run(RUN), io.StringIO(), io.StringIO())
+            assert status is RunStatus.TERMINATED
 
 
 @pytest.mark.parametrize("bad", ["\x1b[31mred", "bell\x07", "\x9b2J", "over\rwrite"])

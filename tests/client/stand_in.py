@@ -11,6 +11,7 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
+import pytest
 import uvicorn
 from fastapi import FastAPI, Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
@@ -79,7 +80,7 @@ class StandIn:
         self.answers: deque[Send | Live | Refuse | Response] = deque()
         """To the next connections, in order; after the last, as the protocol says."""
         self.cursors: list[str | None] = []
-        """`Last-Event-ID` of each connection."""
+        """`Last-Event-ID` of each connection but the one that submits."""
         self.requests: list[tuple[str, str, dict[str, str], Any]] = []
         """Every other request: method, path with query, headers, body."""
         self.outcome: dict[str, Any] = {"state": "applied", "step": 2, "applied": "did it"}
@@ -109,6 +110,9 @@ class StandIn:
             return await self._other(request)
         last = request.headers.get("last-event-id")
         self.cursors.append(last)
+        return self._stream(last)
+
+    def _stream(self, last: str | None) -> Response:
         answer = self.answers.popleft() if self.answers else Send()
         if isinstance(answer, Refuse):
             return _problem(answer)
@@ -139,6 +143,10 @@ class StandIn:
             return _problem(self.problem)
         if self.problem:
             return self.problem
+        if request.method == "POST" and "text/event-stream" in headers.get("accept", ""):
+            streamed = self._stream(None)
+            streamed.headers["x-run-id"] = RUN
+            return streamed
         answer = self._answer(request.method, request.url.path)
         if request.method == "POST" and self.react and path != "/v1/runs":
             self.react(path.removeprefix(f"/v1/runs/{RUN}/"), json.loads(body))
@@ -213,3 +221,11 @@ async def _stream(body: bytes, send: Send) -> AsyncIterator[bytes]:
         await asyncio.sleep(send.hang_s)
     if send.cut:
         raise _Cut
+
+
+@pytest.fixture
+async def stand_in() -> AsyncIterator[StandIn]:
+    """A server with no events, on a free port."""
+    server = StandIn()
+    async with server.serving():
+        yield server

@@ -10,7 +10,7 @@ import pytest
 from relayline.console.tty.narrator import Narrator
 from relayline.console.tty.screen import PlainScreen
 from relayline.contracts.envelope import Envelope
-from tests.console.stand_in import RUN, envelope
+from tests.client.stand_in import RUN, envelope
 
 UNTIL = "2026-11-24T12:00:00+02:00"
 APPROVAL = {"call_id": "call_1_0", "expires_at": UNTIL}
@@ -40,7 +40,7 @@ def test_an_approval_of_more_than_is_shown_says_so() -> None:
     asked = {"approval_id": "a", "tool": "run_command", "arguments": arguments}
     first, more, _ = told(("approval.requested", {**APPROVAL, **asked}))
     assert len(first) < 600
-    assert more == "  there is more to it than shown: 600 characters"
+    assert more == "  cut off here; in full it has 600 characters"
 
 
 def test_an_approval_of_a_higher_limit_is_a_question_about_it() -> None:
@@ -113,7 +113,7 @@ def test_commands_pauses_and_waits_are_told_once() -> None:
         ("run.resumed", {}),
         ("command.applied", {"command_id": "d", "kind": "redirect", "applied": "x" * 500}),
     ) == [
-        f"‖ paused by ann: `relayline resume {RUN}` lets it go on",
+        f"‖ paused by ann: `relayline resume {RUN}` continues it",
         "✗ pause was refused: already paused",
         "▶ resumed",
         f"· redirect: {'x' * 159}…",

@@ -9,9 +9,9 @@ from typing import Any
 
 import pytest
 
-from tests.console.stand_in import RUN, Live, Refuse, StandIn
-from tests.console.terminal import Terminal, at_terminal
-from tests.console.test_watch import displayed
+from tests.client.stand_in import RUN, Live, Refuse, StandIn
+from tests.console.tty.terminal import Terminal, at_terminal
+from tests.console.tty.test_watch import displayed
 
 EXPIRES = "2026-11-24T10:00:00Z"
 

@@ -1,0 +1,208 @@
+"""The requests of the HTTP protocol and the meaning of their answers; does no I/O."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Generic, TypeVar
+from urllib.parse import quote
+
+import httpx
+from pydantic import BaseModel, JsonValue, ValidationError
+
+from relayline.client.errors import InvalidArgument, error_of, unexpected
+from relayline.client.events import Event
+from relayline.contracts.answers import (
+    AgentList,
+    CommandReceipt,
+    CommandView,
+    Health,
+    ProgressView,
+    RunAccepted,
+    RunList,
+    RunView,
+)
+from relayline.contracts.commands import AnyCommand, Decide
+from relayline.contracts.frozen import Frozen
+from relayline.contracts.runs import Limits, RunStatus
+
+EVENT_STREAM = "text/event-stream"
+CONNECT_TIMEOUT_S = 5.0
+TIMEOUT_S = 30.0
+"""For an answer, on top of the time that a call asks the server to wait."""
+PAGE = 1000
+"""Events on a page; the most that the server gives."""
+
+GivenLimits = Limits | Mapping[str, JsonValue]
+Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class Page(Frozen):
+    """One page of a journal."""
+
+    events: tuple[Event, ...]
+    next: int
+    """Cursor for the next page."""
+    ended: bool
+    """True when nothing comes after this page."""
+
+
+@dataclass(frozen=True)
+class Call(Generic[Answer]):
+    """One request, and the type of its answer."""
+
+    method: str
+    path: str
+    answer: type[Answer]
+    params: Mapping[str, str | int | float] = field(default_factory=dict)
+    body: Mapping[str, JsonValue] | None = None
+    headers: Mapping[str, str] = field(default_factory=dict)
+    wait_s: float = 0
+    """How long the server is asked to wait before it answers."""
+    answered_by: frozenset[int] = frozenset()
+    """Error statuses that have an answer of this type as well."""
+
+    def request(
+        self, http: httpx.Client | httpx.AsyncClient, stream_silence_s: float | None = None
+    ) -> httpx.Request:
+        """The request.
+
+        Args:
+            http: The pool that will send it.
+            stream_silence_s: Ask for an event stream, which is dead after that much silence.
+
+        Raises:
+            InvalidArgument: JSON in UTF-8 can't hold the body.
+        """
+        wait = {"wait": self.wait_s} if self.wait_s else {}
+        accept = {} if stream_silence_s is None else {"Accept": EVENT_STREAM}
+        read_s = stream_silence_s or TIMEOUT_S + self.wait_s
+        try:
+            return http.build_request(
+                self.method,
+                self.path,
+                params={**self.params, **wait},
+                json=None if self.body is None else dict(self.body),
+                headers={**self.headers, **accept},
+                timeout=httpx.Timeout(read_s, connect=CONNECT_TIMEOUT_S),
+            )
+        except ValueError as error:
+            raise InvalidArgument(f"what was given can't be sent: {error}") from error
+
+    def result(self, base_url: str, response: httpx.Response) -> Answer:
+        """What the server answered; the body must have been read.
+
+        Raises:
+            ApiError: the server refused or failed.
+            UnexpectedAnswer: the answer is not in the protocol.
+        """
+        status = response.status_code
+        if not response.is_success and status not in self.answered_by:
+            raise error_of(base_url, response)
+        try:
+            return self.answer.model_validate_json(response.content)
+        except ValidationError as error:
+            raise unexpected(
+                base_url, f"with something that is no {self.answer.__name__}"
+            ) from error
+
+
+def submit(
+    agent: str,
+    text: str,
+    model: str | None,
+    further: tuple[GivenLimits | None, Mapping[str, str] | None],
+    idempotency_key: str | None,
+) -> Call[RunAccepted]:
+    """Start a run; `further`: its limits and its metadata."""
+    limits, metadata = further
+    if isinstance(limits, Limits):
+        limits = limits.model_dump(mode="json", exclude_unset=True)
+    fields: dict[str, JsonValue] = {"agent": agent, "input": text, "model": model}
+    fields["limits"] = None if limits is None else dict(limits)
+    fields["metadata"] = None if metadata is None else dict(metadata)
+    given = {name: value for name, value in fields.items() if value is not None}
+    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
+    return Call("POST", "/v1/runs", RunAccepted, body=given, headers=headers)
+
+
+def run_of_stream(base_url: str, answer: httpx.Response) -> str:
+    """The id of the run whose stream answers its submission; the body of an error must be read.
+
+    Raises:
+        ApiError: the server refused or failed.
+        UnexpectedAnswer: the answer is not in the protocol.
+    """
+    if answer.is_error:
+        raise error_of(base_url, answer)
+    run_id = str(answer.headers.get("x-run-id", ""))
+    if not run_id:
+        raise unexpected(base_url, f"{answer.status_code} without the id of the run")
+    return run_id
+
+
+def get(run_id: str, wait_s: float = 0) -> Call[RunView]:
+    """A run as it stands; `wait_s`: at most 60."""
+    return Call("GET", path_of(run_id), RunView, wait_s=wait_s)
+
+
+def listing(
+    status: RunStatus | str | None, agent: str | None, limit: int, cursor: str | None
+) -> Call[RunList]:
+    """One page of runs, newest first."""
+    query: dict[str, str | int | None] = {
+        "status": str(status) if status else None,
+        "agent": agent,
+        "limit": limit,
+        "cursor": cursor,
+    }
+    given = {name: value for name, value in query.items() if value is not None}
+    return Call("GET", "/v1/runs", RunList, given)
+
+
+def events(run_id: str, after: int) -> Call[Page]:
+    """One page of the journal: events with `seq > after`."""
+    return Call("GET", path_of(run_id, "events"), Page, {"after": after, "limit": PAGE})
+
+
+def progress(run_id: str) -> Call[ProgressView]:
+    """Where a run stands now."""
+    return Call("GET", path_of(run_id, "progress"), ProgressView)
+
+
+def send(run_id: str, command: AnyCommand) -> Call[CommandReceipt]:
+    """A command."""
+    fields: dict[str, JsonValue] = command.model_dump(exclude={"approval_id"})
+    if not command.command_id:
+        del fields["command_id"]
+    body = {name: value for name, value in fields.items() if value is not None}
+    if isinstance(command, Decide):
+        path = path_of(run_id, "approvals", command.approval_id)
+    else:
+        path = path_of(run_id, command.kind.value)
+    return Call("POST", path, CommandReceipt, body=body)
+
+
+def command(run_id: str, command_id: str, wait_s: float = 0) -> Call[CommandView]:
+    """The outcome of a command; `wait_s`: at most 30."""
+    return Call("GET", path_of(run_id, "commands", command_id), CommandView, wait_s=wait_s)
+
+
+def agents() -> Call[AgentList]:
+    """The agents of the server."""
+    return Call("GET", "/v1/agents", AgentList)
+
+
+def health() -> Call[Health]:
+    """The process is alive."""
+    return Call("GET", "/healthz", Health)
+
+
+def ready() -> Call[Health]:
+    """The server has what it needs; the answer of an unready one is no error."""
+    return Call("GET", "/readyz", Health, answered_by=frozenset({503}))
+
+
+def path_of(*parts: str) -> str:
+    """The path of a run, or of what belongs to it; a part never leads to another path."""
+    return "/".join(("/v1/runs", *(quote(part, safe="") for part in parts)))

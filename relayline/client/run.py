@@ -1,0 +1,201 @@
+"""One run of a server: look at it, follow it, steer it."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
+from typing import Any
+
+import httpx
+
+from relayline.client import calls
+from relayline.client.backoff import Backoff, Retry
+from relayline.client.calls import Call
+from relayline.client.commands import Commands
+from relayline.client.errors import RelaylineError, no_answer
+from relayline.client.events import Event
+from relayline.client.follower import Follower, Reading
+from relayline.client.stream import AsyncStream, Stream
+from relayline.client.transport import AsyncTransport, Options, Transport
+from relayline.client.waiting import Waiting
+from relayline.contracts.answers import (
+    CommandReceipt,
+    CommandView,
+    ProgressView,
+    RunAccepted,
+    RunView,
+)
+from relayline.contracts.commands import AnyCommand
+
+
+class Run(Commands[CommandReceipt]):
+    """A run, by its id; holds no state of it. `Client.submit` and `Client.run` make one.
+
+    Any method raises `NotFound` when there is no such run, and the errors of
+    `relayline.client.errors` when the server refuses, fails or does not answer.
+    """
+
+    def __init__(
+        self, transport: Transport, run_id: str, accepted: RunAccepted | None = None
+    ) -> None:
+        self.id = run_id
+        self.accepted = accepted
+        """The receipt of `submit`; None for a run that was not submitted here."""
+        self._transport = transport
+
+    def get(self, *, wait_s: float = 0) -> RunView:
+        """The run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
+        return self._transport.send(calls.get(self.id, wait_s))
+
+    def wait(self, timeout_s: float | None = None) -> RunView:
+        """The run, once it has ended, however it did; survives lost connections.
+
+        Raises:
+            WaitTimeout: it has not ended in `timeout_s`; None waits as long as it takes.
+        """
+        waiting = Waiting(self.id, timeout_s, Backoff(self._transport.options.patience_s))
+        pause_s: float | None = 0
+        while pause_s is not None:
+            time.sleep(pause_s)
+            try:
+                view = self._transport.send(waiting.poll())
+            except RelaylineError as error:
+                pause_s = waiting.failed(error)
+            else:
+                pause_s = waiting.answered(view)
+        return view
+
+    def progress(self) -> ProgressView:
+        """Where the run stands now, with what it waits for."""
+        return self._transport.send(calls.progress(self.id))
+
+    def events(self, *, after: int = 0) -> Iterator[Event]:
+        """The events that there are now with `seq > after`, in order, page by page."""
+        ended = False
+        while not ended:
+            page = self._transport.send(calls.events(self.id, after))
+            yield from page.events
+            ended = page.ended or page.next <= after
+            after = page.next
+
+    def stream(self, *, after: int = 0, on_retry: Callable[[Retry], None] | None = None) -> Stream:
+        """The events with `seq > after` as they come, to the end of the run.
+
+        Args:
+            after: The cursor; 0 for all events.
+            on_retry: Told of each wait before a new connection.
+        """
+        how = self._transport.options
+        return Stream(self, self._transport, _follower(how, self.id, after, on_retry))
+
+    def send(self, command: AnyCommand) -> CommandReceipt:
+        """Send a command from `relayline.contracts.commands`; the named methods call this."""
+        return self._transport.send(calls.send(self.id, command))
+
+    def command(self, command_id: str, *, wait_s: float = 0) -> CommandView:
+        """The outcome of a command; with `wait_s` (at most 30), as soon as it is known."""
+        return self._transport.send(calls.command(self.id, command_id, wait_s))
+
+
+class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
+    """As `Run`, to be awaited."""
+
+    def __init__(
+        self, transport: AsyncTransport, run_id: str, accepted: RunAccepted | None = None
+    ) -> None:
+        self.id = run_id
+        self.accepted = accepted
+        """As in `Run`."""
+        self._transport = transport
+
+    async def get(self, *, wait_s: float = 0) -> RunView:
+        """As `Run.get`."""
+        return await self._transport.send(calls.get(self.id, wait_s))
+
+    async def wait(self, timeout_s: float | None = None) -> RunView:
+        """As `Run.wait`."""
+        waiting = Waiting(self.id, timeout_s, Backoff(self._transport.options.patience_s))
+        pause_s: float | None = 0
+        while pause_s is not None:
+            await asyncio.sleep(pause_s)
+            try:
+                view = await self._transport.send(waiting.poll())
+            except RelaylineError as error:
+                pause_s = waiting.failed(error)
+            else:
+                pause_s = waiting.answered(view)
+        return view
+
+    async def progress(self) -> ProgressView:
+        """As `Run.progress`."""
+        return await self._transport.send(calls.progress(self.id))
+
+    async def events(self, *, after: int = 0) -> AsyncGenerator[Event, None]:
+        """As `Run.events`."""
+        ended = False
+        while not ended:
+            page = await self._transport.send(calls.events(self.id, after))
+            for event in page.events:
+                yield event
+            ended = page.ended or page.next <= after
+            after = page.next
+
+    def stream(
+        self, *, after: int = 0, on_retry: Callable[[Retry], None] | None = None
+    ) -> AsyncStream:
+        """As `Run.stream`."""
+        how = self._transport.options
+        return AsyncStream(self, self._transport, _follower(how, self.id, after, on_retry))
+
+    async def send(self, command: AnyCommand) -> CommandReceipt:
+        """As `Run.send`."""
+        return await self._transport.send(calls.send(self.id, command))
+
+    async def command(self, command_id: str, *, wait_s: float = 0) -> CommandView:
+        """As `Run.command`."""
+        return await self._transport.send(calls.command(self.id, command_id, wait_s))
+
+
+def submitted_stream(transport: Transport, call: Call[RunAccepted]) -> Stream:
+    """Start a run whose stream is the answer.
+
+    Raises:
+        RelaylineError: the server refuses, fails or does not answer.
+    """
+    how = transport.options
+    try:
+        answer = transport.open(call.request(transport.http, how.silence_s))
+    except httpx.HTTPError as error:
+        raise no_answer(how.base_url, error) from error
+    try:
+        run = Run(transport, calls.run_of_stream(how.base_url, answer))
+    except RelaylineError:
+        answer.close()
+        raise
+    return Stream(run, transport, _follower(how, run.id), answer)
+
+
+async def async_submitted_stream(transport: AsyncTransport, call: Call[RunAccepted]) -> AsyncStream:
+    """As `submitted_stream`."""
+    how = transport.options
+    try:
+        answer = await transport.open(call.request(transport.http, how.silence_s))
+    except httpx.HTTPError as error:
+        raise no_answer(how.base_url, error) from error
+    try:
+        run = AsyncRun(transport, calls.run_of_stream(how.base_url, answer))
+    except RelaylineError:
+        await answer.aclose()
+        raise
+    return AsyncStream(run, transport, _follower(how, run.id), answer)
+
+
+def _follower(
+    how: Options,
+    run_id: str,
+    after: int = 0,
+    on_retry: Callable[[Retry], None] | None = None,
+) -> Follower:
+    reading = Reading(run_id, after, how.silence_s)
+    return Follower(how.base_url, reading, Backoff(how.patience_s), on_retry)

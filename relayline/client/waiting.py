@@ -1,0 +1,64 @@
+"""Waits for the end of a run by long polls, across lost connections; does no I/O."""
+
+from __future__ import annotations
+
+from time import monotonic
+
+from relayline.client import calls
+from relayline.client.backoff import Backoff
+from relayline.client.calls import Call
+from relayline.client.errors import RelaylineError, WaitTimeout
+from relayline.contracts.answers import RunView
+
+POLL_S = 30.0
+"""How long the server is asked to wait; it may wait a minute."""
+_PAUSE_S = 1.0
+"""After an answer that came early without the end, as from a server that stops."""
+
+
+class Waiting:
+    """Decides about the next poll; the caller sends it and sleeps."""
+
+    def __init__(self, run_id: str, timeout_s: float | None, backoff: Backoff) -> None:
+        self._run_id = run_id
+        self._timeout_s = timeout_s
+        self._backoff = backoff
+        self._deadline = None if timeout_s is None else monotonic() + timeout_s
+        self._asked = 0.0
+        self._wait_s = 0.0
+
+    def poll(self) -> Call[RunView]:
+        """The next request."""
+        self._asked = monotonic()
+        self._wait_s = min(POLL_S, self._left_s())
+        return calls.get(self._run_id, self._wait_s)
+
+    def answered(self, view: RunView) -> float | None:
+        """Seconds to sleep before the next poll, None when the run has ended.
+
+        Raises:
+            WaitTimeout: it has not, and the time is over.
+        """
+        self._backoff.succeeded()
+        if view.status.ended:
+            return None
+        early = monotonic() - self._asked < self._wait_s / 2
+        return self._bounded(_PAUSE_S if early else 0)
+
+    def failed(self, error: RelaylineError) -> float:
+        """Seconds to sleep before the next poll.
+
+        Raises:
+            RelaylineError: this error, when trying again can't help.
+            WaitTimeout: the time is over.
+        """
+        return self._bounded(self._backoff.after(error).wait_s)
+
+    def _bounded(self, pause_s: float) -> float:
+        left_s = self._left_s()
+        if left_s <= 0:
+            raise WaitTimeout(f"{self._run_id} has not ended in {self._timeout_s:g} s")
+        return min(pause_s, left_s)
+
+    def _left_s(self) -> float:
+        return POLL_S if self._deadline is None else max(self._deadline - monotonic(), 0)
