@@ -116,7 +116,7 @@ class Steering:
         gate.verdict = verdict
         self._pending.add(self._facts.resolved(gate, verdict))
         if overtaken:
-            self.refuse(overtaken, f"{gate.id} was {verdict}")
+            self.refuse(overtaken, verdict.of(gate.id))
 
     def decide(self, gate: Gate, command: Decide, now: datetime) -> None:
         """Close an approval as the command says."""

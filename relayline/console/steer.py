@@ -9,6 +9,7 @@ from typing import Literal
 from relayline.client.client import ApiClient
 from relayline.contracts.commands import MAX_BY_CHARS, AnyCommand, Decide
 from relayline.contracts.runs import Waiting
+from relayline.projections.words import refused
 
 WAIT_S = 30
 """For the outcome; the most that the API waits."""
@@ -37,7 +38,7 @@ async def steer(client: ApiClient, run_id: str, command: AnyCommand) -> str:
         case "applied":
             return f"{name} applied at step {view.step or 0}: {view.applied}"
         case "refused":
-            raise CommandRefused(f"{name} was refused: {view.reason}")
+            raise CommandRefused(refused(name, view.reason))
         case _:
             return f"{name} accepted; the run has not come to act on it in {WAIT_S} s"
 
