@@ -17,14 +17,14 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ContextCompacted
 from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
+from relayline.projections.projection import fold
 from relayline.projections.transcript import (
-    COMPACTED,
+    Transcript,
     Turn,
-    compacted,
+    Unbilled,
     flat,
     shortened,
     transcript,
-    turns,
 )
 
 
@@ -42,7 +42,7 @@ class Context:
         self._attempt = attempt
         self._request = request
         self._facts = facts
-        self.owed = _owed(facts)
+        self.owed = fold(Unbilled(), facts).usage
         """Of summaries since the newest whole answer: the next one has it in its own usage."""
 
     async def messages(self, provider: ModelProvider, *, patient: bool) -> tuple[Message, ...]:
@@ -83,8 +83,9 @@ def _parted(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
     """What was said, what the model is told of it now, and what of that to leave out, if any."""
-    said = turns(facts)
-    now = shortened(said, compacted(facts))
+    told = fold(Transcript(), facts)
+    said = told.turns
+    now = shortened(said, told.compacted)
     decided = any(fact.key == key for fact in facts)
     return said, now, None if decided else cut(now, policy)
 
@@ -115,14 +116,3 @@ def _standing(parts: Cut) -> str:
     """The summary of what was left out before."""
     messages = flat(parts.left_out)
     return next((it.summary for it in messages if isinstance(it, OmittedMessages)), "")
-
-
-def _owed(facts: Sequence[StoredEvent]) -> Usage:
-    """Usage of the summaries that no whole answer has counted."""
-    owed = Usage()
-    for fact in facts:
-        if fact.type == "message.completed":
-            owed = Usage()
-        elif fact.type == COMPACTED and isinstance(body := fact.body(), ContextCompacted):
-            owed += body.usage
-    return owed
