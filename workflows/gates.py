@@ -11,9 +11,9 @@ from pydantic import JsonValue
 
 from relayline.contracts.commands import Answer, Decide, Decision
 from relayline.contracts.runs import Waiting
+from relayline.projections.words import How, closed
 from relayline.workflows.state import Excess
 
-How = Literal["approve", "deny", "answered", "expired", "withdrawn"]
 _OUTCOME = re.compile(
     r"\s*(?:(happened)\b:?\s*(.*)|((?:did not happen, )?run it)|(stop))\s*", re.DOTALL
 )
@@ -28,13 +28,6 @@ RAISE_PARAMETERS: dict[str, JsonValue] = {
     "required": ["raise_to"],
 }
 """JSON Schema of the arguments of an approval that raises a limit."""
-_PAST = {
-    "approve": "approved",
-    "deny": "denied",
-    "answered": "answered",
-    "expired": "expired",
-    "withdrawn": "withdrawn",
-}
 
 
 class Verdict(NamedTuple):
@@ -48,9 +41,9 @@ class Verdict(NamedTuple):
     arguments: dict[str, JsonValue] | None = None
     """Arguments that replace the model's."""
 
-    def __str__(self) -> str:
-        by = f" by {self.by}" if self.by else ""
-        return f"{_PAST[self.how]}{by} at {self.at:%Y-%m-%dT%H:%M:%SZ}"
+    def of(self, id_: str) -> str:
+        """`approval_1_0 was denied by ann at 2026-03-01T12:00:00Z`."""
+        return closed(id_, self.how, self.by, self.at)
 
 
 @dataclass
@@ -103,7 +96,7 @@ class Gates:
         if gate is None or gate.kind not in {"approval", "budget"}:
             return f"approval_id: this run has no approval {command.approval_id[:100]!r}"
         if gate.verdict:
-            return f"{gate.id} was {gate.verdict}"
+            return gate.verdict.of(gate.id)
         if gate.checking:
             return f"{gate.id} is being decided by {gate.checking.by or 'somebody else'}"
         return gate
@@ -114,7 +107,7 @@ class Gates:
         if gate is None or gate.kind not in {"question", "outcome"}:
             return f"request_id: this run has no question {command.request_id[:100]!r}"
         if gate.verdict:
-            return f"{gate.id} was {gate.verdict}"
+            return gate.verdict.of(gate.id)
         if gate.kind == "outcome" and outcome(command.text) is None:
             return "text: answer `happened: <result>`, `run it` or `stop`"
         if gate.choices and command.text not in gate.choices:

@@ -116,7 +116,7 @@ class Steering:
         gate.verdict = verdict
         self._pending.add(self._facts.resolved(gate, verdict))
         if superseded:
-            self.refuse(superseded, f"{gate.id} was {verdict}")
+            self.refuse(superseded, verdict.of(gate.id))
 
     def decide(self, gate: Gate, command: Decide, now: datetime) -> None:
         """Close an approval with the command's decision."""

@@ -17,14 +17,14 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ContextCompacted
 from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
+from relayline.projections.projection import fold
 from relayline.projections.transcript import (
-    COMPACTED,
+    Transcript,
     Turn,
-    compacted,
+    Unbilled,
     flat,
     shortened,
     transcript,
-    turns,
 )
 
 
@@ -42,7 +42,7 @@ class Context:
         self._attempt = attempt
         self._request = request
         self._facts = facts
-        self.unbilled = _unbilled(facts)
+        self.unbilled = fold(Unbilled(), facts).usage
         """Usage of summaries since the newest whole answer; the next answer includes it."""
 
     async def messages(self, provider: ModelProvider, *, may_retry: bool) -> tuple[Message, ...]:
@@ -83,8 +83,9 @@ def _divided(
     facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
     """All turns, the turns that the model sees now, and what to leave out of these, if any."""
-    history = turns(facts)
-    visible = shortened(history, compacted(facts))
+    told = fold(Transcript(), facts)
+    history = told.turns
+    visible = shortened(history, told.compacted)
     decided = any(fact.key == key for fact in facts)
     return history, visible, None if decided else cut(visible, policy)
 
@@ -115,14 +116,3 @@ def _standing(parts: Cut) -> str:
     """The earlier summary, empty if there is none."""
     messages = flat(parts.left_out)
     return next((it.summary for it in messages if isinstance(it, OmittedMessages)), "")
-
-
-def _unbilled(facts: Sequence[StoredEvent]) -> Usage:
-    """Usage of the summaries that no whole answer includes."""
-    owed = Usage()
-    for fact in facts:
-        if fact.type == "message.completed":
-            owed = Usage()
-        elif fact.type == COMPACTED and isinstance(body := fact.body(), ContextCompacted):
-            owed += body.usage
-    return owed

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
+from datetime import datetime
 
 from pydantic import JsonValue
 
@@ -16,12 +16,11 @@ from relayline.api.errors import (
     UnknownApproval,
     UnknownRequest,
 )
-from relayline.api.runs.views import at
 from relayline.api.temporal.gateway import Gateway
 from relayline.catalog.schema import mismatches
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import Answer, Decide
-from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
@@ -31,15 +30,9 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.keys import requested_key, resolved_key
 from relayline.journal.port import Journal
+from relayline.projections.words import How, closed, stamp
 
 _ID_CHARS = 100
-_PAST = {
-    "approve": "was approved",
-    "deny": "was denied",
-    "answered": "was answered",
-    "expired": "has expired",
-    "withdrawn": "was withdrawn",
-}
 
 
 class Decisions:
@@ -155,25 +148,16 @@ def _refuse_closed(id_: str, end: StoredEvent) -> None:
     """
     body = end.body()
     if isinstance(body, ApprovalResolved):
-        decision, by, stamp = body.decision, body.by, _stamp(body.at)
-        detail = _sentence(id_, decision, by, stamp)
-        raise ApprovalClosed(detail, decision=decision, by=by, at=stamp)
+        detail = closed(id_, body.decision, body.by, body.at)
+        raise ApprovalClosed(detail, decision=body.decision, by=body.by, at=stamp(body.at))
     if isinstance(body, InputReceived):
-        how, by, stamp = "answered", body.by, _stamp(at(end))
-        raise RequestClosed(_sentence(id_, how, by, stamp), how=how, by=by, at=stamp)
+        raise _closed_request(id_, "answered", body.by, moment(end.at_us))
     if isinstance(body, InputClosed):
-        reason, by, stamp = body.reason, body.by, _stamp(body.at)
-        raise RequestClosed(_sentence(id_, reason, by, stamp), how=reason, by=by, at=stamp)
+        raise _closed_request(id_, body.reason, body.by, body.at)
 
 
-def _sentence(id_: str, how: str, by: str, stamp: str) -> str:
-    """`approval_1_0 was denied by ann at 2026-03-01T12:00:00Z`."""
-    return f"{id_} {_PAST[how]}{f' by {by}' if by else ''} at {stamp}"
-
-
-def _stamp(moment: datetime) -> str:
-    """RFC 3339, UTC."""
-    return moment.astimezone(UTC).isoformat().replace("+00:00", "Z")
+def _closed_request(id_: str, how: How, by: str, at: datetime) -> RequestClosed:
+    return RequestClosed(closed(id_, how, by, at), how=how, by=by, at=stamp(at))
 
 
 def _check(field: str, schema: Mapping[str, JsonValue], value: JsonValue) -> None:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import UTC, datetime
 
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
@@ -12,22 +11,10 @@ from relayline.api.temporal.stuck import StuckRuns
 from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
 from relayline.contracts.envelope import StoredEvent
-from relayline.contracts.events import (
-    TERMINAL_TYPES,
-    MessageCompleted,
-    MessageInterrupted,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunStarted,
-    RunTerminated,
-    RunTimedOut,
-)
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import CursorExpired, Head, Journal, JournalUnavailable
 from relayline.journal.terminal import read_all
-from relayline.projections.valid import counting
-from relayline.projections.waits import WAITS, Standing
+from relayline.projections.summary import summary
 
 
 class Views:
@@ -171,23 +158,27 @@ class Views:
         head = await self._journal.head(run_id)
         after = head.first_seq - 1 if head else 0
         facts = await read_all(self._journal, run_id, after, facts=True)
-        return self._fold(run_id, counting(facts))
+        return self._fold(run_id, facts)
 
     def _fold(self, run_id: str, facts: Iterable[StoredEvent]) -> RunView:
-        view = RunView(
+        told = summary(facts)
+        return RunView(
             run_id=run_id,
-            agent=None,
-            status=RunStatus.RUNNING,
+            agent=told.agent,
+            model=told.model,
+            status=told.status,
+            output=told.output,
+            error=told.error,
+            usage=told.usage,
+            step=told.step,
+            waiting_for=told.waiting_for,
+            limits=told.limits,
+            metadata=told.metadata,
+            created_at=told.created_at,
+            ended_at=told.ended_at,
             source="journal",
             links=self.links(run_id),
         )
-        standing = Standing()
-        for fact in facts:
-            if fact.type in WAITS:
-                standing.apply(fact)
-                view.status, view.waiting_for = standing.status, standing.waiting_for
-            _apply(view, fact)
-        return view
 
 
 class LinkMaker:
@@ -213,44 +204,3 @@ def _add_request(view: RunView, execution: Execution) -> RunView:
         view.limits, view.metadata = request.limits, request.metadata
         view.created_at = execution.submitted_at
     return view
-
-
-def _apply(view: RunView, fact: StoredEvent) -> None:
-    """Add one fact to what is known; types that say nothing about the whole run are skipped."""
-    view.step = max(view.step, fact.step or 0)
-    match fact.type:
-        case "run.started":
-            _started(view, fact)
-        case "message.completed" | "message.interrupted":
-            body = fact.body()
-            if isinstance(body, MessageCompleted | MessageInterrupted):
-                view.usage += body.usage
-        case _ if fact.type in TERMINAL_TYPES:
-            _ended(view, fact)
-        case _:
-            return
-
-
-def _started(view: RunView, fact: StoredEvent) -> None:
-    body = fact.body()
-    view.created_at = at(fact)
-    if isinstance(body, RunStarted):
-        view.created_at = body.submitted_at or view.created_at
-        view.agent, view.model = body.agent, body.model
-        view.limits, view.metadata = body.limits, body.metadata
-
-
-def _ended(view: RunView, fact: StoredEvent) -> None:
-    body = fact.body()
-    view.status = TERMINAL_TYPES[fact.type]
-    view.waiting_for = ()
-    view.ended_at = at(fact)
-    if isinstance(body, RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut):
-        view.usage = body.usage
-    view.output = body.output if isinstance(body, RunCompleted) else None
-    view.error = body.error if isinstance(body, RunFailed) else None
-
-
-def at(fact: StoredEvent) -> datetime:
-    """When the fact was appended."""
-    return datetime.fromtimestamp(fact.at_us / 1e6, UTC)

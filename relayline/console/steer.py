@@ -9,6 +9,7 @@ from typing import Literal
 from relayline.client import AsyncRun
 from relayline.contracts.commands import MAX_BY_CHARS, AnyCommand, Decide
 from relayline.contracts.runs import Waiting
+from relayline.projections.words import refused
 
 WAIT_S = 30
 """How long to wait for the outcome; the API's maximum."""
@@ -37,7 +38,7 @@ async def steer(run: AsyncRun, command: AnyCommand) -> str:
         case "applied":
             return f"{name} applied at step {view.step or 0}: {view.applied}"
         case "refused":
-            raise CommandRefused(f"{name} was refused: {view.reason}")
+            raise CommandRefused(refused(name, view.reason))
         case _:
             return f"{name} accepted; the run has not acted on it within {WAIT_S} s"
 

@@ -2,71 +2,63 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 
-from pydantic import JsonValue
-
-from relayline.contracts.envelope import Envelope, StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES, ApprovalRequested, InputRequested
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import RunError, RunStatus
+from relayline.projections.projection import Data, Event, data_of, fold
 from relayline.projections.steps import (
-    ANEW,
     TOOL_STATES,
-    Data,
     RenderedStep,
     RenderedTool,
     asked_for,
+    requested,
     step_event,
     tool_event,
 )
-from relayline.projections.valid import REWOUND
-
-_STATUSES = {
-    "run.started": RunStatus.RUNNING,
-    "run.resumed": RunStatus.RUNNING,
-    "run.paused": RunStatus.PAUSED,
-    **TERMINAL_TYPES,
-}
-_REQUESTS = frozenset(
-    {
-        "approval.requested",
-        "approval.resolved",
-        "input.requested",
-        "input.received",
-        "input.closed",
-    }
-)
+from relayline.projections.valid import REWOUND, rewound_to
+from relayline.projections.waits import WAIT_TYPES, Waits
 
 
 @dataclass(frozen=True)
 class Rendered:
     """What a person sees of a run, after the events up to `seq`.
 
-    Folding all events of a run gives, per step, the text of its message, exactly. Text of an
-    attempt never shows once that attempt was superseded. Types that are not known, and events
-    that were folded in before, change nothing. The status is `waiting` while an approval or a
-    question is open and the run is not paused.
+    Folding all events of a run gives, per step, the exact text of its message. Text of an attempt
+    never shows once that attempt was superseded. Types that are not known, and events that were
+    folded in before, change nothing. After a reset, a step or tool call that had not ended starts
+    over.
     """
 
     seq: int = 0
-    """The newest event that is folded in; the cursor to go on from."""
-    status: RunStatus = RunStatus.QUEUED
+    """The newest event that is folded in; the cursor to continue from."""
+    waits: Waits = field(default_factory=Waits)
     steps: Mapping[int, RenderedStep] = field(default_factory=dict)
     tools: Mapping[str, RenderedTool] = field(default_factory=dict)
     """By call id, in the order in which they were first seen."""
-    approvals: Mapping[str, ApprovalRequested] = field(default_factory=dict)
-    """Those that wait for a decision, by id, oldest first; none once the run has ended."""
-    questions: Mapping[str, InputRequested] = field(default_factory=dict)
-    """Those that wait for an answer, by id, oldest first; none once the run has ended."""
     output: str | None = None
     """Of a completed run."""
     error: RunError | None = None
     """Of a failed run."""
     final_usage: Usage | None = None
     """As the terminal event gives it."""
+
+    @property
+    def status(self) -> RunStatus:
+        """As in `Waits`."""
+        return self.waits.status
+
+    @property
+    def approvals(self) -> Mapping[str, ApprovalRequested]:
+        """Those that wait for a decision, by id, oldest first; none once the run has ended."""
+        return self.waits.approvals
+
+    @property
+    def questions(self) -> Mapping[str, InputRequested]:
+        """Those that wait for an answer, by id, oldest first; none once the run has ended."""
+        return self.waits.questions
 
     @property
     def usage(self) -> Usage:
@@ -84,103 +76,80 @@ class Rendered:
         """The text of that step, empty if there is none."""
         return self.steps[step].text if step in self.steps else ""
 
-    def apply(self, event: Envelope | StoredEvent) -> Rendered:
+    def apply(self, event: Event) -> Rendered:
         """This with one more event."""
         if event.seq <= self.seq:
             return self
-        data: Data = json.loads(event.data) if isinstance(event, StoredEvent) else event.data
-        return replace(self._folded(event, data), seq=event.seq)
-
-    def _folded(self, event: Envelope | StoredEvent, data: Data) -> Rendered:
         if event.type in TOOL_STATES:
-            tool = tool_event(self.tools, event, data)
-            tool = replace(tool, since=tool.since or event.seq, seq=event.seq)
-            return replace(self, tools={**self.tools, tool.call_id: tool})
-        if event.type in _STATUSES:
-            return self._with_status(event.type, data)
-        if event.type in _REQUESTS:
-            return self._with_request(event.type, data)
+            data = data_of(event)
+            tool = tool_event(self.tools.get(str(data.get("call_id", ""))), event, data)
+            return self._with(event, tools={**self.tools, tool.call_id: tool})
         if event.type == REWOUND:
-            return self._rewound(data.get("to_seq"))
-        return self if event.step is None else self._with_step(event, event.step, data)
+            return self._rewound(event)
+        if event.type in WAIT_TYPES:
+            ended = event.type in TERMINAL_TYPES
+            return self._ended(event, data_of(event)) if ended else self._waiting(event)
+        if event.step is None:
+            return self._with(event)
+        return self._with_step(event, event.step, data_of(event))
 
-    def _with_step(self, event: Envelope | StoredEvent, number: int, data: Data) -> Rendered:
-        before = self.steps.get(number) or RenderedStep(number)
-        after = step_event(before, event, data)
-        if after is before:
-            return self
-        seq = event.seq
-        after = replace(after, since=after.since or seq, seq=seq)
+    def _with(
+        self,
+        event: Event,
+        *,
+        waits: Waits | None = None,
+        steps: Mapping[int, RenderedStep] | None = None,
+        tools: Mapping[str, RenderedTool] | None = None,
+    ) -> Rendered:
+        return Rendered(
+            event.seq,
+            waits or self.waits,
+            self.steps if steps is None else steps,
+            self.tools if tools is None else tools,
+            self.output,
+            self.error,
+            self.final_usage,
+        )
+
+    def _with_step(self, event: Event, number: int, data: Data) -> Rendered:
+        step = step_event(number, self.steps.get(number), event, data)
+        if step.seq < event.seq:
+            return self._with(event)
         calls = {
-            call.call_id: RenderedTool(
-                call.call_id, call.name, number, call.arguments, since=seq, seq=seq
-            )
+            call.call_id: requested(self.tools.get(call.call_id), call, event)
             for call in asked_for(data)
         }
-        steps = {**self.steps, number: after}
-        return replace(self, steps=steps, tools={**self.tools, **calls})
+        steps = {**self.steps, number: step}
+        return self._with(event, steps=steps, tools={**self.tools, **calls} if calls else None)
 
-    def _rewound(self, to_seq: JsonValue) -> Rendered:
-        """This as it was at that event, as far as that is known; what has moved on starts over."""
-        last = to_seq if isinstance(to_seq, int) else 0
+    def _rewound(self, event: Event) -> Rendered:
+        """This as it was at the event that the reset returns to, without what had not ended."""
+        last, seq = rewound_to(event), event.seq
+        steps = {number: step.rewound(last, seq) for number, step in self.steps.items()}
+        tools = {call_id: tool.rewound(last, seq) for call_id, tool in self.tools.items()}
         return Rendered(
-            status=RunStatus.RUNNING,
-            steps={
-                number: step if step.seq <= last else RenderedStep(number, since=step.since)
-                for number, step in self.steps.items()
-                if step.since <= last
-            },
-            tools={
-                call_id: tool if tool.seq <= last else replace(tool, **ANEW)
-                for call_id, tool in self.tools.items()
-                if tool.since <= last
-            },
+            seq,
+            self.waits.apply(event),
+            {number: step for number, step in steps.items() if step},
+            {call_id: tool for call_id, tool in tools.items() if tool},
         )
 
-    def _with_status(self, kind: str, data: Data) -> Rendered:
+    def _waiting(self, event: Event) -> Rendered:
+        return self._with(event, waits=self.waits.apply(event))
+
+    def _ended(self, event: Event, data: Data) -> Rendered:
         error, output, usage = data.get("error"), data.get("output"), data.get("usage")
-        status = _STATUSES[kind]
-        after = replace(
-            self,
-            status=status,
-            approvals={} if status.ended else self.approvals,
-            questions={} if status.ended else self.questions,
-            error=RunError.model_validate(error) if error else self.error,
-            output=str(output) if output is not None else self.output,
-            final_usage=Usage.model_validate(usage) if usage else self.final_usage,
+        return Rendered(
+            event.seq,
+            self.waits.apply(event),
+            self.steps,
+            self.tools,
+            error=RunError.model_validate(error) if error else None,
+            output=str(output) if output is not None else None,
+            final_usage=Usage.model_validate(usage) if usage else None,
         )
-        return _settled(after)
-
-    def _with_request(self, kind: str, data: Data) -> Rendered:
-        """This with an approval or a question more or less; nothing opens after the end."""
-        if self.status.ended:
-            return self
-        approvals, questions = {**self.approvals}, {**self.questions}
-        match kind:
-            case "approval.requested":
-                approval = ApprovalRequested.model_validate(data)
-                approvals[approval.approval_id] = approval
-            case "input.requested":
-                question = InputRequested.model_validate(data)
-                questions[question.request_id] = question
-            case "approval.resolved":
-                approvals.pop(str(data.get("approval_id")), None)
-            case _:
-                questions.pop(str(data.get("request_id")), None)
-        return _settled(replace(self, approvals=approvals, questions=questions))
 
 
-def render(events: Iterable[Envelope | StoredEvent]) -> Rendered:
+def render(events: Iterable[Event]) -> Rendered:
     """What a person sees after these events, in order."""
-    rendered = Rendered()
-    for event in events:
-        rendered = rendered.apply(event)
-    return rendered
-
-
-def _settled(rendered: Rendered) -> Rendered:
-    """With the status that open approvals and questions give it."""
-    if rendered.status not in {RunStatus.RUNNING, RunStatus.WAITING}:
-        return rendered
-    waits = rendered.approvals or rendered.questions
-    return replace(rendered, status=RunStatus.WAITING if waits else RunStatus.RUNNING)
+    return fold(Rendered(), events)

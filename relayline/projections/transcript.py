@@ -3,15 +3,14 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import NamedTuple
 
-from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     ContextCompacted,
-    EventBody,
     MessageCompleted,
     MessageInterrupted,
     ToolAbandoned,
@@ -25,13 +24,31 @@ from relayline.contracts.messages import (
     Message,
     OmittedMessages,
     ToolMessage,
+    Usage,
     UserMessage,
 )
+from relayline.projections.projection import Event, as_of, body_of, fold
+from relayline.projections.valid import REWOUND, rewound_to
 
 COMPACTED = "context.compacted"
-_SPOKEN = frozenset({"message.user", "message.completed", "message.interrupted"})
-_RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})
-_APPROVALS = frozenset({"approval.requested", "approval.resolved"})
+_USER, _COMPLETED = "message.user", "message.completed"
+_ANSWERS: Mapping[str, type[MessageCompleted | MessageInterrupted]] = {
+    _COMPLETED: MessageCompleted,
+    "message.interrupted": MessageInterrupted,
+}
+_SPOKEN = frozenset({_USER, *_ANSWERS})
+_STARTED = "step.started"
+_REQUESTED = "approval.requested"
+_APPROVALS = frozenset({_REQUESTED, "approval.resolved"})
+_Result = ToolCompleted | ToolFailed | ToolCancelled | ToolAbandoned
+_RESULTS: Mapping[str, type[_Result]] = {
+    "tool.completed": ToolCompleted,
+    "tool.failed": ToolFailed,
+    "tool.cancelled": ToolCancelled,
+    "tool.abandoned": ToolAbandoned,
+}
+_TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, COMPACTED, REWOUND})
+_BILLED = frozenset({_COMPLETED, COMPACTED, REWOUND})
 
 
 class Turn(NamedTuple):
@@ -55,25 +72,13 @@ class Turn(NamedTuple):
         return isinstance(first, AssistantMessage) and not first.interrupted
 
 
-def transcript(facts: Sequence[StoredEvent]) -> tuple[Message, ...]:
-    """All that the model is told: `turns` without what was left out, message by message."""
-    return flat(shortened(turns(facts), compacted(facts)))
-
-
 def flat(said: Iterable[Turn]) -> tuple[Message, ...]:
     """The messages of these turns."""
     return tuple(message for turn in said for message in turn.messages)
 
 
-def compacted(facts: Iterable[StoredEvent]) -> ContextCompacted | None:
-    """The newest `context.compacted`."""
-    found = [fact for fact in facts if fact.type == COMPACTED]
-    body = found[-1].body() if found else None
-    return body if isinstance(body, ContextCompacted) else None
-
-
 def shortened(said: Sequence[Turn], by: ContextCompacted | None) -> tuple[Turn, ...]:
-    """The turns without what that event leaves out; in their place stands what it says of them."""
+    """The turns without what that event leaves out; what it says of them takes their place."""
     if by is None:
         return tuple(said)
     kept = [turn for turn in said if turn.seq in by.kept]
@@ -88,33 +93,102 @@ def shortened(said: Sequence[Turn], by: ContextCompacted | None) -> tuple[Turn, 
     return (*kept, Turn(0, (omitted,)), *tail)
 
 
-def turns(facts: Iterable[StoredEvent]) -> tuple[Turn, ...]:
-    """What was said and what the tools returned, in the form that a model expects.
+@dataclass(frozen=True, eq=False)
+class Transcript:
+    """What a model is told of a run, folded from its facts.
 
     Every tool call of an assistant message is followed by exactly one result, in the order of
     the calls, before anything else is said: a result that came late is moved up to its call, and
-    one that never came is made up as an error. The first result of a call is the one that counts.
+    one that never came is given as an error. The first result of a call is the one that counts.
 
-    Args:
-        facts: Keyed events in the order of the journal; types that say nothing to a model, and
-            types that this version does not know, are passed over.
+    Folding one event costs the same however many came before; `turns` and what is made of them
+    cost as much as there are facts.
     """
-    spoken: list[tuple[StoredEvent, int]] = []
-    started: dict[int | None, int] = {}
-    results: dict[str, ToolMessage] = {}
-    approvals = _Approvals()
-    for fact in facts:
-        if fact.type in _SPOKEN:
-            spoken.append((fact, started.get(fact.step, fact.seq)))
-        elif fact.type == "step.started":
-            started[fact.step] = fact.seq
-        elif fact.type in _APPROVALS:
-            approvals.note(fact.body())
-        elif fact.type in _RESULTS and (result := _result(fact.body())):
-            results.setdefault(result.call_id, approvals.said_of(result))
-    return tuple(
-        Turn(fact.seq, tuple(_messages(fact.body(), results)), told_to) for fact, told_to in spoken
-    )
+
+    seq: int = 0
+    """The newest fact that says something to a model, or the newest reset."""
+    fact: Event | None = field(default=None, repr=False)
+    """None at the start and right after a reset."""
+    before: Transcript | None = field(default=None, repr=False)
+
+    def apply(self, event: Event) -> Transcript:
+        """This with one more fact; types that say nothing to a model change nothing."""
+        if event.type not in _TOLD or event.seq <= self.seq:
+            return self
+        if event.type == REWOUND:
+            return Transcript(event.seq, None, as_of(self, rewound_to(event)))
+        return Transcript(event.seq, event, self)
+
+    @property
+    def messages(self) -> tuple[Message, ...]:
+        """All that the model is told: the turns without what was left out."""
+        return flat(shortened(self.turns, self.compacted))
+
+    @property
+    def compacted(self) -> ContextCompacted | None:
+        """The newest `context.compacted`."""
+        found = (fact for fact in self._newest_first() if fact.type == COMPACTED)
+        newest = next(found, None)
+        return body_of(ContextCompacted, newest) if newest else None
+
+    @property
+    def turns(self) -> tuple[Turn, ...]:
+        """What was said and what the tools returned, before anything was left out."""
+        spoken: list[tuple[Event, int]] = []
+        started: dict[int | None, int] = {}
+        results: dict[str, ToolMessage] = {}
+        approvals = _Approvals()
+        for fact in reversed([*self._newest_first()]):
+            if fact.type in _SPOKEN:
+                spoken.append((fact, started.get(fact.step, fact.seq)))
+            elif fact.type == _STARTED:
+                started[fact.step] = fact.seq
+            elif fact.type in _APPROVALS:
+                approvals.note(fact)
+            elif fact.type in _RESULTS and (result := _result(fact)):
+                results.setdefault(result.call_id, approvals.said_of(result))
+        return tuple(
+            Turn(fact.seq, tuple(_messages(fact, results)), told_to) for fact, told_to in spoken
+        )
+
+    def _newest_first(self) -> Iterator[Event]:
+        version: Transcript | None = self
+        while version is not None:
+            if version.fact is not None:
+                yield version.fact
+            version = version.before
+
+
+@dataclass(frozen=True)
+class Unbilled:
+    """Tokens of the summaries that no whole answer has counted in its own."""
+
+    seq: int = 0
+    """The newest answer, summary or reset."""
+    usage: Usage = field(default_factory=Usage)
+    before: Unbilled | None = field(default=None, compare=False, repr=False)
+
+    def apply(self, event: Event) -> Unbilled:
+        """This with one more fact; only summaries, whole answers and resets change it."""
+        if event.type not in _BILLED or event.seq <= self.seq:
+            return self
+        if event.type == REWOUND:
+            earlier = as_of(self, rewound_to(event)) or Unbilled()
+            return Unbilled(event.seq, earlier.usage, earlier)
+        if event.type == COMPACTED:
+            more = body_of(ContextCompacted, event).usage
+            return Unbilled(event.seq, self.usage + more, self)
+        return Unbilled(event.seq, Usage(), self)
+
+
+def transcript(facts: Iterable[Event]) -> tuple[Message, ...]:
+    """All that the model is told after these facts, in order."""
+    return fold(Transcript(), facts).messages
+
+
+def turns(facts: Iterable[Event]) -> tuple[Turn, ...]:
+    """What was said after these facts, before anything was left out."""
+    return fold(Transcript(), facts).turns
 
 
 class _Approvals:
@@ -124,20 +198,20 @@ class _Approvals:
         self._calls: dict[str, str] = {}
         self._said: dict[str, str] = {}
 
-    def note(self, body: EventBody) -> None:
+    def note(self, fact: Event) -> None:
         """Take in the next fact about an approval."""
-        match body:
-            case ApprovalRequested(approval_id=id_, call_id=call_id):
-                self._calls[id_] = call_id
-            case ApprovalResolved(approval_id=id_, decision="approve") if id_ in self._calls:
-                edited = body.arguments
-                changed = json.dumps(edited, ensure_ascii=False)
-                parts = [f"with other arguments: {changed}"] if edited is not None else []
-                parts += [f"with the note: {body.note}"] if body.note else []
-                if parts:
-                    self._said[self._calls[id_]] = f"[approved {'; '.join(parts)}]\n"
-            case _:
-                return
+        if fact.type == _REQUESTED:
+            asked = body_of(ApprovalRequested, fact)
+            self._calls[asked.approval_id] = asked.call_id
+            return
+        body = body_of(ApprovalResolved, fact)
+        if body.decision != "approve" or body.approval_id not in self._calls:
+            return
+        changed = json.dumps(body.arguments, ensure_ascii=False)
+        parts = [f"with other arguments: {changed}"] if body.arguments is not None else []
+        parts += [f"with the note: {body.note}"] if body.note else []
+        if parts:
+            self._said[self._calls[body.approval_id]] = f"[approved {'; '.join(parts)}]\n"
 
     def said_of(self, result: ToolMessage) -> ToolMessage:
         """The result of a call, under what was said when it was approved."""
@@ -145,35 +219,32 @@ class _Approvals:
         return result.model_copy(update={"output": said + result.output}) if said else result
 
 
-def _messages(body: EventBody, results: dict[str, ToolMessage]) -> Iterator[Message]:
+def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]:
     """A message, and the results of the calls that it asked for."""
-    match body:
-        case UserMessageEvent(text=text):
-            yield UserMessage(text=text)
-        case MessageCompleted() | MessageInterrupted():
-            interrupted = isinstance(body, MessageInterrupted)
-            calls = body.tool_calls
-            yield AssistantMessage(text=body.text, tool_calls=calls, interrupted=interrupted)
-            for call in calls:
-                yield results.get(call.call_id) or ToolMessage(
-                    call_id=call.call_id,
-                    name=call.name,
-                    output="The call did not run.",
-                    is_error=True,
-                )
+    if fact.type == _USER:
+        yield UserMessage(text=body_of(UserMessageEvent, fact).text)
+        return
+    body = body_of(_ANSWERS[fact.type], fact)
+    interrupted = isinstance(body, MessageInterrupted)
+    yield AssistantMessage(text=body.text, tool_calls=body.tool_calls, interrupted=interrupted)
+    for call in body.tool_calls:
+        yield results.get(call.call_id) or ToolMessage(
+            call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True
+        )
 
 
-def _result(body: EventBody) -> ToolMessage | None:
+def _result(fact: Event) -> ToolMessage | None:
     """What the model is told of a call's end; None for a failure that is tried again."""
+    body = body_of(_RESULTS[fact.type], fact)
     match body:
         case ToolCompleted(call_id=call_id, name=name, output=output):
             return ToolMessage(call_id=call_id, name=name, output=output)
         case ToolFailed(call_id=call_id, name=name, error=error, retryable=False):
             return ToolMessage(call_id=call_id, name=name, output=error, is_error=True)
-        case ToolCancelled(call_id=call_id, name=name):
-            said = "The call was cancelled."
-        case ToolAbandoned(call_id=call_id, name=name):
-            said = "The call was cancelled and did not stop: what it did is unknown."
-        case _:
+        case ToolFailed():
             return None
-    return ToolMessage(call_id=call_id, name=name, output=said, is_error=True)
+        case ToolCancelled():
+            said = "The call was cancelled."
+        case _:
+            said = "The call was cancelled and did not stop: what it did is unknown."
+    return ToolMessage(call_id=body.call_id, name=body.name, output=said, is_error=True)

@@ -1,68 +1,124 @@
-"""Whether a run goes on, and what a person has to do before it does: from its facts."""
+"""Whether a run continues, and what a person must do before it does. Pure."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+
 from relayline.contracts.calls import preview
-from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
+    TERMINAL_TYPES,
     ApprovalRequested,
-    ApprovalResolved,
-    InputClosed,
-    InputReceived,
     InputRequested,
     RunWaiting,
 )
 from relayline.contracts.runs import RunStatus, Waiting
+from relayline.projections.projection import Event, body_of, data_of
+from relayline.projections.valid import REWOUND
 
 _WHAT_CHARS = 200
-WAITS = frozenset(
+_PAUSED = "run.paused"
+_SWITCHES = frozenset({"run.started", "run.resumed", _PAUSED})
+_IDS = {
+    "approval.resolved": "approval_id",
+    "input.received": "request_id",
+    "input.closed": "request_id",
+}
+"""Each type that closes a request, with the field that has the request's id."""
+WAIT_TYPES = frozenset(
     {
-        "run.paused",
-        "run.resumed",
+        *_SWITCHES,
+        *TERMINAL_TYPES,
+        REWOUND,
         "run.waiting",
         "approval.requested",
-        "approval.resolved",
         "input.requested",
-        "input.received",
-        "input.closed",
+        *_IDS,
     }
 )
-"""The facts that say what a run waits for."""
+"""The types that change a run's status or what it waits for."""
+Request = ApprovalRequested | InputRequested
 
 
-class Standing:
-    """Whether a run goes on, and what a person has to do before it does."""
+@dataclass(frozen=True)
+class Waits:
+    """A run's status, and the approvals and questions that are open.
 
-    def __init__(self) -> None:
-        self._paused = False
-        self._open: dict[str, Waiting] = {}
+    After a reset nothing is open and the run is not paused: it says anew what it waits for. Once
+    the run has ended, nothing opens.
+    """
+
+    seq: int = 0
+    """The newest event of `WAIT_TYPES`; others change nothing."""
+    begun: bool = False
+    paused: bool = False
+    ended: RunStatus | None = None
+    open: Mapping[str, Request] = field(default_factory=dict)
+    """By id, oldest first."""
+    told: Mapping[str, Waiting] = field(default_factory=dict)
+    """What `run.waiting` said of requests that were open then, by id."""
 
     @property
     def status(self) -> RunStatus:
-        """Paused, waiting or running."""
-        if self._paused:
+        """How it ended, else `paused`, else `waiting` while something is open."""
+        if self.ended:
+            return self.ended
+        if self.paused:
             return RunStatus.PAUSED
-        return RunStatus.WAITING if self._open else RunStatus.RUNNING
+        if self.open:
+            return RunStatus.WAITING
+        return RunStatus.RUNNING if self.begun else RunStatus.QUEUED
+
+    @property
+    def approvals(self) -> Mapping[str, ApprovalRequested]:
+        """Those that wait for a decision, by id, oldest first."""
+        return {id_: it for id_, it in self.open.items() if isinstance(it, ApprovalRequested)}
+
+    @property
+    def questions(self) -> Mapping[str, InputRequested]:
+        """Those that wait for an answer, by id, oldest first."""
+        return {id_: it for id_, it in self.open.items() if isinstance(it, InputRequested)}
 
     @property
     def waiting_for(self) -> tuple[Waiting, ...]:
         """The pause first, then approvals and questions, oldest first."""
-        resume = (Waiting(kind="resume", what="the run is paused"),) if self._paused else ()
-        return (*resume, *self._open.values())
+        resume = (Waiting(kind="resume", what="the run is paused"),) if self.paused else ()
+        return (*resume, *(self.told.get(id_) or _waiting(it) for id_, it in self.open.items()))
 
-    def apply(self, fact: StoredEvent) -> None:
-        """Take the next of the facts in `WAITS`."""
-        match fact.body():
-            case ApprovalRequested(approval_id=id_, tool=tool):
-                self._open[id_] = Waiting(kind="approval", id=id_, what=f"approve `{tool}`")
-            case InputRequested(request_id=id_, question=question):
-                what = preview(" ".join(question.split()), _WHAT_CHARS)
-                self._open[id_] = Waiting(kind="input", id=id_, what=what)
-            case RunWaiting(waiting_for=items):
-                self._open |= {item.id: item for item in items if item.id}
-            case ApprovalResolved(approval_id=id_):
-                self._open.pop(id_, None)
-            case InputReceived(request_id=id_) | InputClosed(request_id=id_):
-                self._open.pop(id_, None)
-            case _:
-                self._paused = fact.type == "run.paused"
+    def apply(self, event: Event) -> Waits:
+        """This with one more event."""
+        if event.seq <= self.seq or event.type not in WAIT_TYPES:
+            return self
+        if event.type == REWOUND:
+            return Waits(event.seq, begun=True)
+        if event.type in TERMINAL_TYPES and not self.ended:
+            return Waits(event.seq, begun=True, ended=TERMINAL_TYPES[event.type])
+        return replace(self if self.ended else self._after(event), seq=event.seq)
+
+    def _after(self, event: Event) -> Waits:
+        if event.type in _SWITCHES:
+            return replace(self, begun=True, paused=event.type == _PAUSED)
+        match event.type:
+            case "run.waiting":
+                items = body_of(RunWaiting, event).waiting_for
+                told = {item.id: item for item in items if item.id in self.open and item.id}
+                return replace(self, told={**self.told, **told})
+            case "approval.requested":
+                approval = body_of(ApprovalRequested, event)
+                return replace(self, open={**self.open, approval.approval_id: approval})
+            case "input.requested":
+                question = body_of(InputRequested, event)
+                return replace(self, open={**self.open, question.request_id: question})
+            case kind:
+                closed = data_of(event).get(_IDS[kind])
+                still_open = {id_: it for id_, it in self.open.items() if id_ != closed}
+                return replace(self, open=still_open)
+
+
+def _waiting(request: Request) -> Waiting:
+    """One line for people, from the request itself."""
+    if isinstance(request, ApprovalRequested):
+        what = f"approve `{request.tool}`"
+        return Waiting(kind="approval", id=request.approval_id, what=what)
+    what = preview(" ".join(request.question.split()), _WHAT_CHARS)
+    return Waiting(kind="input", id=request.request_id, what=what)

@@ -32,8 +32,8 @@ from relayline.contracts.messages import ToolCall, Usage
 from relayline.journal.port import Journal
 from relayline.projections.rendered import render
 from tests.activities.model.model_calls import SHUTDOWN, USER_ASKED, Run, half
+from tests.projections.generated import journal as stored_in
 from tests.projections.test_rendered import Step, runs
-from tests.projections.test_rendered import journal as stored_in
 
 ARGUMENTS: dict[str, JsonValue] = {"question": "Grün?", "b": [1, None], "a": {"y": 1, "x": "é"}}
 

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from relayline.contracts.envelope import Envelope, NewEvent, StoredEvent
+from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import (
     AttemptSuperseded,
     ContextCompacted,
@@ -21,6 +21,7 @@ from relayline.contracts.events import (
     RunCompleted,
     RunFailed,
     RunPaused,
+    RunRewound,
     RunStarted,
     StepStarted,
     ToolCancelled,
@@ -33,19 +34,10 @@ from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import Limits, RunError, RunStatus
 from relayline.projections.rendered import Rendered, render
 from relayline.projections.steps import ToolState
+from tests.projections.generated import RUN, enveloped, journal
 
-RUN = "run_0123456789abcdef"
 VOID = "\N{SNOWMAN}"
 """Stands, with the attempt's number, in every piece of an attempt that was lost."""
-
-
-def stored(seq: int, body: EventBody, step: int | None = None, attempt: int = 1) -> StoredEvent:
-    new = NewEvent(body=body, step=step, attempt=attempt)
-    return StoredEvent(RUN, seq, seq, body.type, step, attempt, None, new.data_json())
-
-
-def journal(*events: tuple[EventBody, int | None, int]) -> list[StoredEvent]:
-    return [stored(seq, *event) for seq, event in enumerate(events, 1)]
 
 
 @dataclass
@@ -132,8 +124,7 @@ def test_events_that_come_twice_change_nothing(run: list[Step], data: st.DataObj
 @given(runs)
 def test_envelopes_render_as_stored_events_do(run: list[Step]) -> None:
     events = journal(*(event for n, step in enumerate(run, 1) for event in step.events(n)))
-    envelopes = [Envelope.model_validate_json(event.envelope_json()) for event in events]
-    assert render(envelopes) == render(events)
+    assert render(enveloped(events)) == render(events)
 
 
 def test_a_late_delta_of_a_superseded_attempt_is_left_out() -> None:
@@ -214,3 +205,55 @@ def test_what_a_model_is_told_no_more_still_shows() -> None:
     rendered = render(journal((spoken, 1, 1), (StepStarted(model="m"), 2, 1), (compacted, 2, 1)))
     assert (rendered.text(1), rendered.text(2), rendered.step) == ("long ago", "", 2)
     assert rendered.status is RunStatus.QUEUED
+
+
+def test_after_a_reset_what_had_not_ended_starts_over_and_what_had_ended_stays() -> None:
+    call = ToolCall(call_id="call_1_0", name="sleep", arguments={"seconds": 1})
+    other = ToolCall(call_id="call_1_1", name="look")
+    message = MessageCompleted(text="one", tool_calls=(call, other), finish_reason="tool_calls")
+    events = journal(
+        (message, 1, 1),
+        (ToolStarted(call_id="call_1_0", name="sleep", arguments={"seconds": 2}), 1, 1),
+        (ToolCompleted(call_id="call_1_1", name="look", output="seen", truncated=True), 1, 1),
+        (StepStarted(model="m"), 2, 1),
+        (MessageDelta(text="tw"), 2, 1),
+        (ToolProgress(call_id="call_1_0", message="half"), 1, 1),
+        (MessageCompleted(text="two", finish_reason="stop"), 2, 1),
+        (ToolCompleted(call_id="call_1_0", name="sleep", output="slept"), 1, 1),
+        (RunCompleted(output="two", usage=Usage(input_tokens=1)), None, None),
+        (RunRewound(to_seq=5, epoch=1), None, None),
+    )
+    rendered = render(events)
+    assert (rendered.status, rendered.output, rendered.final_usage) == ("running", None, None)
+    assert {number: step.text for number, step in rendered.steps.items()} == {1: "one", 2: ""}
+    sleep, look = rendered.tools.values()
+    assert (sleep.state, sleep.arguments, sleep.output, sleep.progress) == (
+        ToolState.REQUESTED,
+        {"seconds": 2},
+        "",
+        "",
+    )
+    assert (look.state, look.output, look.truncated) == (ToolState.COMPLETED, "seen", True)
+    again = render([*events, *journal(*[(RunRewound(to_seq=1, epoch=2), None, None)] * 11)[10:]])
+    assert list(again.steps) == [1]
+    assert [tool.arguments for tool in again.tools.values()] == [{"seconds": 1}, {}]
+    assert {tool.state for tool in again.tools.values()} == {ToolState.REQUESTED}
+
+
+def test_a_step_that_had_ended_and_began_again_is_as_it_was() -> None:
+    message = MessageCompleted(text="one", finish_reason="stop")
+    begin = StepStarted(model="m"), 1, 1
+    events = journal(begin, (message, 1, 1), begin, (RunRewound(to_seq=2, epoch=1), None, None))
+    assert render(events[:3]).text(1) == ""
+    assert (render(events).text(1), render(events).steps[1].ended) == ("one", True)
+
+
+def test_long_runs_keep_little_of_what_was() -> None:
+    pieces = [(MessageDelta(text="x" * 100), 1, 1)] * 500
+    words = [(ToolProgress(call_id="c", message="on"), 1, 1)] * 500
+    rendered = render(journal((StepStarted(model="m"), 1, 1), *pieces, *words))
+    step, tool = rendered.steps[1], rendered.tools["c"]
+    assert step.before is not None
+    assert tool.before is not None
+    assert (step.before.text, step.before.before) == ("", None)
+    assert tool.before.before is None

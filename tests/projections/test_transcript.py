@@ -12,6 +12,7 @@ from relayline.contracts.envelope import StoredEvent, body_json
 from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
+    ContextCompacted,
     EventBody,
     MessageCompleted,
     MessageDelta,
@@ -23,8 +24,16 @@ from relayline.contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
-from relayline.contracts.messages import AssistantMessage, ToolCall, ToolMessage, UserMessage
-from relayline.projections.transcript import transcript
+from relayline.contracts.messages import (
+    AssistantMessage,
+    OmittedMessages,
+    ToolCall,
+    ToolMessage,
+    Usage,
+    UserMessage,
+)
+from relayline.projections.projection import fold
+from relayline.projections.transcript import Unbilled, transcript, turns
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -191,3 +200,27 @@ def test_every_call_has_exactly_one_result_right_behind_it(bodies: list[EventBod
         assert [it.call_id for it in results if isinstance(it, ToolMessage)] == [
             call.call_id for call in calls
         ]
+
+
+def test_what_was_left_out_is_replaced_by_what_is_said_of_it() -> None:
+    facts = stored(
+        UserMessageEvent(text="first"),
+        UserMessageEvent(text="second"),
+        MessageCompleted(text="answer", finish_reason="stop"),
+        UserMessageEvent(text="third"),
+        ContextCompacted(kind="keep_last", kept_from=3),
+        ContextCompacted(kind="summarise", kept_from=4, kept=(1,), summary="they talked"),
+    )
+    first, omitted, third = transcript(facts)
+    assert (first, third) == (UserMessage(text="first"), UserMessage(text="third"))
+    assert omitted == OmittedMessages(summary="they talked", count=2, answers=1)
+    assert [turn.by_user for turn in turns(facts)] == [True, True, False, True]
+    assert [turn.answers for turn in turns(facts)] == [False, False, True, False]
+
+
+def test_summaries_are_unbilled_until_a_whole_answer_counts_them() -> None:
+    summed = ContextCompacted(kind="summarise", kept_from=1, usage=Usage(output_tokens=2))
+    half = MessageInterrupted(text="half", usage=Usage(output_tokens=9))
+    facts = stored(summed, half, summed, MessageCompleted(text="", finish_reason="stop"), summed)
+    found = [fold(Unbilled(), facts[:count]).usage.output_tokens for count in range(6)]
+    assert found == [0, 2, 2, 4, 0, 2]

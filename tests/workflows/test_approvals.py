@@ -184,7 +184,7 @@ async def test_an_approval_that_nobody_gives_expires(temporal: Client) -> None:
     assert requested.expires_at
     assert timedelta() <= body.at - requested.expires_at < timedelta(seconds=2)
     assert failed(fakes).error == "nobody approved the call in time, so it did not run"
-    assert fakes.refused("late").startswith("approval_1_0 was expired at ")
+    assert fakes.refused("late").startswith("approval_1_0 has expired at ")
 
 
 async def test_an_approval_expires_while_new_arguments_are_checked(temporal: Client) -> None:
@@ -193,7 +193,7 @@ async def test_an_approval_expires_while_new_arguments_are_checked(temporal: Cli
         await shows(handle, RunStatus.WAITING)
         await send(handle, decide("a", arguments={"slow": 1}))
         assert (await handle.result()).status is RunStatus.COMPLETED
-    assert fakes.refused("a").startswith("approval_1_0 was expired at ")
+    assert fakes.refused("a").startswith("approval_1_0 has expired at ")
     assert resolved(fakes).decision == "expired"
 
 

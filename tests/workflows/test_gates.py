@@ -74,7 +74,7 @@ def test_a_decision_after_the_time_was_up_is_told_when_that_was() -> None:
     wheel = Wheel()
     wheel.steering.close(wheel.approval(), Verdict("expired", "", LATER))
     wheel.send(decide("a"))
-    assert wheel.refused("a") == "approval_1_0 was expired at 2026-01-02T03:05:05Z"
+    assert wheel.refused("a") == "approval_1_0 has expired at 2026-01-02T03:05:05Z"
     assert resolved(wheel).decision == "expired"
 
 

@@ -12,6 +12,7 @@ from relayline.client.events import LOST
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import ApprovalRequested, InputRequested
+from relayline.projections.words import outcome, refused
 
 BY_CHARS = 100
 _ARGUMENTS_CHARS = 120
@@ -67,12 +68,6 @@ def notice(event: Envelope) -> str:
 _TEXT_CHARS = 500
 _REASON_CHARS = 160
 _ASK, _QUIET = "yellow", "dim"
-_DECISIONS = {
-    "approve": "approved",
-    "deny": "denied",
-    "expired": "expired, nobody decided",
-    "withdrawn": "withdrawn",
-}
 
 _Data = Mapping[str, JsonValue]
 
@@ -120,8 +115,7 @@ def _approval(event: Envelope, data: _Data) -> list[Line]:
 
 
 def _resolved(_: Envelope, data: _Data) -> list[Line]:
-    decision = str(data.get("decision"))
-    words = [f"? {data.get('approval_id')} {_DECISIONS.get(decision, decision)}"]
+    words = [f"? {data.get('approval_id')} {outcome('approval', str(data.get('decision')))}"]
     words.append(by(data.get("by")))
     if data.get("arguments") is not None:
         words.append(f", with {arguments(data.get('arguments'))}")
@@ -143,12 +137,12 @@ def _question(event: Envelope, data: _Data) -> list[Line]:
 
 def _answered(_: Envelope, data: _Data) -> list[Line]:
     text = one_line(data.get("text"), _TEXT_CHARS)
-    return [Line(f"? {data.get('request_id')} answered{by(data.get('by'))}: {text}")]
+    what = outcome("input", "answered")
+    return [Line(f"? {data.get('request_id')} {what}{by(data.get('by'))}: {text}")]
 
 
 def _closed(_: Envelope, data: _Data) -> list[Line]:
-    expired = data.get("reason") == "expired"
-    what = "expired, nobody answered" if expired else str(data.get("reason"))
+    what = outcome("input", str(data.get("reason")))
     return [Line(f"? {data.get('request_id')} {what}{by(data.get('by'))}")]
 
 
@@ -159,7 +153,7 @@ def _applied(_: Envelope, data: _Data) -> list[Line]:
 
 def _refused(_: Envelope, data: _Data) -> list[Line]:
     reason = one_line(data.get("reason"), _REASON_CHARS)
-    return [Line(f"✗ {data.get('kind')} was refused: {reason}")]
+    return [Line(f"✗ {refused(str(data.get('kind')), reason)}")]
 
 
 STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {

@@ -11,28 +11,26 @@ from hypothesis import strategies as st
 from relayline.console.tty.keys import Keys, Remark
 from relayline.contracts.commands import Answer, AnyCommand, Cancel, Decide, Pause, Redirect, Resume
 from relayline.contracts.events import ApprovalRequested, InputRequested
-from relayline.contracts.runs import RunStatus
 from relayline.projections.rendered import Rendered
+from relayline.projections.waits import Waits
 
-IDLE = Rendered(status=RunStatus.RUNNING)
+IDLE = Rendered(waits=Waits(begun=True))
 ARGUMENTS = '{"path": "ä"}'
-WAITING = Rendered(
-    status=RunStatus.WAITING,
-    approvals={
-        id_: ApprovalRequested(
-            approval_id=id_,
-            call_id=id_,
-            tool="write_file",
-            arguments={"path": "ä"},
-            expires_at=datetime(2026, 11, 23, tzinfo=UTC),
-        )
-        for id_ in ("a2", "a1")
-    },
-    questions={
-        "q1": InputRequested(request_id="q1", schema={"enum": ["yes", "no"]}),
-        "q2": InputRequested(request_id="q2"),
-    },
-)
+APPROVALS = {
+    id_: ApprovalRequested(
+        approval_id=id_,
+        call_id=id_,
+        tool="write_file",
+        arguments={"path": "ä"},
+        expires_at=datetime(2026, 11, 23, tzinfo=UTC),
+    )
+    for id_ in ("a2", "a1")
+}
+QUESTIONS = {
+    "q1": InputRequested(request_id="q1", schema={"enum": ["yes", "no"]}),
+    "q2": InputRequested(request_id="q2"),
+}
+WAITING = Rendered(waits=Waits(begun=True, open={**APPROVALS, **QUESTIONS}))
 
 
 def typed(*strokes: str, seen: Rendered = WAITING) -> list[AnyCommand | Remark]:
@@ -63,7 +61,7 @@ def test_a_key_or_a_key_and_a_line_is_a_command(strokes: str, command: AnyComman
 
 
 def test_a_paused_run_is_resumed() -> None:
-    paused = Rendered(status=RunStatus.PAUSED)
+    paused = Rendered(waits=Waits(begun=True, paused=True))
     assert typed("p", seen=paused) == [Resume(by="ann")]
     assert "p resume" in Keys().hint(paused)
 

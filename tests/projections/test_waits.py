@@ -19,13 +19,17 @@ from relayline.contracts.events import (
     RunCompleted,
     RunPaused,
     RunResumed,
+    RunRewound,
     RunStarted,
     RunWaiting,
 )
 from relayline.contracts.runs import Limits, RunStatus, Waiting
+from relayline.projections.projection import fold
 from relayline.projections.rendered import render
-from tests.projections.test_rendered import journal, stored
+from relayline.projections.waits import Waits
+from tests.projections.generated import journal, stored
 
+STARTED = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
 ENDED_BY_NOBODY: list[EventBody] = [
     ApprovalResolved(approval_id="none", decision="expired", at=NOW),
@@ -112,3 +116,44 @@ def test_what_is_open_has_all_that_a_person_needs_to_see_oldest_first() -> None:
     assert [*rendered.approvals] == ["b", "a"]
     assert rendered.approvals["b"] == opened["b"]
     assert rendered.questions == {"q": asked["q"]}
+
+
+def waits(*bodies: EventBody) -> Waits:
+    return fold(Waits(), journal(*((body, 1, 1) for body in (STARTED, *bodies))))
+
+
+def test_what_is_waited_for_is_told_the_pause_first_in_the_words_of_the_run() -> None:
+    long = InputRequested(request_id="p", question="which\n one? " * 40)
+    told = Waiting(kind="approval", id="a", what="write_file(path=a)")
+    resume = Waiting(kind="resume")
+    unasked = Waiting(kind="approval", id="b", what="not asked yet")
+    found = waits(
+        approval("a"), long, RunWaiting(waiting_for=(resume, told, unasked)), RunPaused()
+    ).waiting_for
+    assert [(it.kind, it.id) for it in found] == [
+        ("resume", None),
+        ("approval", "a"),
+        ("input", "p"),
+    ]
+    assert (found[0].what, found[1].what) == ("the run is paused", "write_file(path=a)")
+    assert found[2].what.startswith("which one? which one?")
+    assert len(found[2].what) == 200
+    assert waits(approval("a")).waiting_for[0].what == "approve `write_file`"
+
+
+def test_what_the_run_says_it_waits_for_opens_nothing_that_was_closed() -> None:
+    denied = ApprovalResolved(approval_id="a", decision="deny", at=NOW)
+    late = RunWaiting(waiting_for=(Waiting(kind="approval", id="a"),))
+    found = waits(approval("a"), denied, late)
+    assert (found.status, found.waiting_for) == (RunStatus.RUNNING, ())
+
+
+def test_a_run_is_queued_before_its_first_event() -> None:
+    assert Waits().status is RunStatus.QUEUED
+
+
+def test_after_a_reset_nothing_is_open_until_the_run_says_so_again() -> None:
+    found = waits(approval("a"), question("p"), RunPaused(), RunRewound(to_seq=4, epoch=1))
+    assert (found.status, found.waiting_for) == (RunStatus.RUNNING, ())
+    ended = waits(RunCompleted(output=""), RunRewound(to_seq=1, epoch=1), approval("a"))
+    assert ended.status is RunStatus.WAITING
