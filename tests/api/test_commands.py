@@ -269,7 +269,8 @@ async def test_a_key_or_an_id_that_comes_again_with_another_body_is_refused(
     """The second redirect would else be taken for the first, and never be heard."""
     run = await submitted(api, SLOW)
     path, key = f"/v1/runs/{run}/redirect", {"Idempotency-Key": "q1"}
-    said = [{"message": "one"}, {"message": "one", "command_id": "c1"}]
+    text = {"message": "one", "now": False}  # both come before the step is over
+    said = [text, {**text, "command_id": "c1"}]
     first = await sent(api, run, "redirect", json=said[0], headers=key)
     for command in (first, await sent(api, run, "redirect", json=said[1])):
         assert (await outcome(api, run, command))["state"] == "applied"
