@@ -28,7 +28,7 @@ _UNTOLD = "the server does not say why"
 
 
 class Reading(NamedTuple):
-    """What is to be read."""
+    """What a stream reads."""
 
     run_id: str
     after: int
@@ -71,7 +71,7 @@ class Follower:
         self._reading = reading
         self._backoff = backoff
         self._on_retry = on_retry
-        self._made_sure = False
+        self._tried_after_end = False
         self._parser = SseParser()
 
     def request(self, http: httpx.Client | httpx.AsyncClient) -> httpx.Request:
@@ -121,7 +121,7 @@ class Follower:
                 yield self._notice(UNAVAILABLE, _reason(frame.data))
             elif self._is_next(frame):
                 self._backoff.succeeded()
-                self.ended, self._made_sure = frame.event in TERMINAL_TYPES, False
+                self.ended, self._tried_after_end = frame.event in TERMINAL_TYPES, False
                 yield self._event(frame)
         self._backoff.retry_ms = self._parser.retry_ms or self._backoff.retry_ms
 
@@ -140,7 +140,7 @@ class Follower:
         """Seconds to wait before the next connection, and a notice to give out before.
 
         A connection that breaks after a terminal event may have more to send, if an operator has
-        reset the run: one more is tried, which makes sure.
+        reset the run: one more connection is tried.
 
         Raises:
             RelaylineError: trying again can't help, or has taken longer than patience allows.
@@ -150,8 +150,8 @@ class Follower:
             retry = self._backoff.after(error)
             return retry.wait_s, (self._notice(LOST, error.reason),)
         if self.ended:
-            self.over = self._made_sure or not isinstance(error, httpx.HTTPError)
-            self._made_sure = True
+            self.over = self._tried_after_end or not isinstance(error, httpx.HTTPError)
+            self._tried_after_end = True
             return 0 if self.over else self._backoff.retry_ms / 1000, ()
         if isinstance(error, httpx.HTTPError):
             error = no_answer(self._base_url, error)

@@ -12,8 +12,8 @@ from relayline.projections.valid import REWOUND
 class TextPiece(NamedTuple):
     """A change of one step's text.
 
-    Whoever keeps one string per step and does `shown[step] = text if replace else shown[step] +
-    text` for every piece has what `Rendered.text` gives, after each event.
+    Keep one string per step, and for every piece set `shown[step]` to `text` if `replace`, else
+    append `text`: it equals `Rendered.text(step)` after each event.
     """
 
     step: int

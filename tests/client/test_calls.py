@@ -67,6 +67,13 @@ async def test_runs_and_lists_are_read(stand_in: StandIn, both: Caller) -> None:
     ]
 
 
+async def test_progress_is_read(stand_in: StandIn, both: Caller) -> None:
+    stand_in.progress["waiting_for"] = [{"kind": "approval", "id": "a1"}]
+    async with both.open(stand_in.url) as client:
+        progress = await both.call(client.run(RUN).progress)
+    assert (progress.source, progress.waiting_for[0].id) == ("query", "a1")
+
+
 async def test_events_are_read_page_by_page(stand_in: StandIn, both: Caller) -> None:
     speak(stand_in, words=1)
     async with both.open(stand_in.url) as client:

@@ -113,7 +113,7 @@ def test_patience_is_the_time_without_an_answer(
         assert retries[-1].wait_s == patience_s or 7.5 <= retries[-1].wait_s <= MAX_WAIT_S
 
 
-def test_after_the_end_a_lost_connection_is_made_sure_of_once() -> None:
+def test_a_connection_that_breaks_after_the_end_is_tried_once_more() -> None:
     server = journal(reset=False)
     follower = Follower(BASE, Reading(RUN, 0, 1), Backoff(patience_s=0))
     connection(follower, server, None, 64)

@@ -10,8 +10,16 @@ import time
 import pytest
 from starlette.responses import PlainTextResponse
 
-from relayline.client import Event, Expired, UnexpectedAnswer, WorkerUnavailable
+from relayline.client import (
+    AsyncClient,
+    Client,
+    Event,
+    Expired,
+    UnexpectedAnswer,
+    WorkerUnavailable,
+)
 from relayline.client.backoff import MAX_WAIT_S
+from relayline.contracts.events import MessageDelta, RunCompleted
 from relayline.dev.ports import free_port
 from tests.client.both import Caller
 from tests.client.stand_in import HEARTBEAT, Refuse, Send, StandIn
@@ -134,9 +142,7 @@ async def test_that_nobody_works_is_told_and_the_connection_stays(
     assert not retries
 
 
-async def test_a_silent_connection_is_given_up_and_opened_anew(
-    stand_in: StandIn, both: Caller
-) -> None:
+async def test_a_silent_connection_is_replaced(stand_in: StandIn, both: Caller) -> None:
     speak(stand_in, words=3)
     stand_in.answers.append(Send(limit=300, hang_s=10))
     got, retries = await both.follow(stand_in, silence_s=0.2)
@@ -198,3 +204,35 @@ async def test_an_answer_that_is_no_event_stream_ends_it(stand_in: StandIn, both
     stand_in.answers.append(PlainTextResponse("hello"))
     with pytest.raises(UnexpectedAnswer, match="is that a Relayline API"):
         await both.follow(stand_in)
+
+
+async def test_bodies_are_typed_and_what_is_not_known_stays_raw(
+    stand_in: StandIn, both: Caller
+) -> None:
+    stand_in.add("message.delta", 1, 1, text="hi")
+    stand_in.add("mood.changed", mood="good")
+    stand_in.add("message.delta", 1, 1, text=["of", "a", "later", "version"])
+    stand_in.add("run.completed", output="done")
+    got, _ = await both.follow(stand_in)
+    assert [event.body for event in got[:3]] == [MessageDelta(text="hi"), None, None]
+    assert isinstance(got[3].body, RunCompleted)
+    assert got[1].data == {"mood": "good"}
+    assert (got[0].step, got[0].attempt) == (1, 1)
+
+
+async def test_a_frame_that_holds_no_event_ends_it(stand_in: StandIn, both: Caller) -> None:
+    stand_in.answers.append(Send(preamble=b"id: 1\nevent: run.started\ndata: [1]\n\n"))
+    with pytest.raises(UnexpectedAnswer, match=r"with an event that is none: run\.started"):
+        await both.follow(stand_in)
+
+
+def test_the_clients_and_their_streams_close_with_their_blocks() -> None:
+    async def asynchronous() -> None:
+        async with AsyncClient() as client, client.run("run_x").stream() as stream:
+            assert not stream.ended
+
+    with Client() as client, client.run("run_x").stream() as stream:
+        assert iter(stream) is stream
+    with pytest.raises(RuntimeError, match="has been closed"):
+        client.run("run_x").get()
+    asyncio.run(asynchronous())
