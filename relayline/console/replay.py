@@ -17,6 +17,7 @@ from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
 from relayline.activities.model.call import ModelActivities
+from relayline.runtime.build import code_id
 from relayline.runtime.temporal import connect, data_converter
 
 MODEL_ACTIVITY = ModelActivities.call_model.__name__
@@ -99,6 +100,7 @@ async def replay(history: WorkflowHistory, workflow: type) -> Replayed:
     replayer = Replayer(
         workflows=[workflow],
         data_converter=data_converter,
+        build_id=code_id(),
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)
