@@ -9,17 +9,30 @@ import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from relayline.journal.postgres.migrate import migrate
+from tests import examples
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
-
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+from tests.selection import (
+    pytest_collection_modifyitems,
+    pytest_deselected,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
 )
-settings.load_profile("any machine")
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_deselected",
+    "pytest_runtest_protocol",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]
+examples.register()
 STDERR = pytest.StashKey[int]()
 """What stderr is while no test's output is captured."""
 

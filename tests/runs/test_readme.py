@@ -39,6 +39,7 @@ async def run_shell(script: str, cwd: Path, **env: str) -> str:
     return out.decode()
 
 
+@pytest.mark.representative
 @pytest.mark.timeout(90)  # a dozen commands, each a process of its own
 async def test_the_submit_stream_resume_and_terminal_commands_work(
     stack: DevStack, tmp_path: Path

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.activities.model.providers.planner import plan
@@ -99,7 +99,6 @@ def test_arguments_are_those_that_the_tool_requires() -> None:
     assert calls.calls[0].arguments == {"file": "a.md"}
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     text=st.text() | st.from_regex(r"[\w ()+*/.-]{0,200}"), tools=st.lists(st.sampled_from(TOOLS))
 )
