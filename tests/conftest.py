@@ -13,6 +13,7 @@ from temporalio.client import Client
 
 from relayline.journal.postgres.migrate import migrate
 from tests import examples
+from tests.dev_stack import DevStack
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
 from tests.selection import (
@@ -73,6 +74,13 @@ async def temporal() -> AsyncIterator[Client]:
     """A client of one embedded Temporal server, the same for the whole session."""
     async with own_temporal_server() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    """`relayline dev` with one worker and quick heartbeats, for tests that leave it as it was."""
+    async with DevStack(tmp_path_factory.mktemp("dev"), RELAYLINE_HEARTBEAT_S="0.5") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

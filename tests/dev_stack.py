@@ -29,7 +29,7 @@ SEEN_S = 60
 """How long an event is waited for."""
 ENDED_S = 60
 """How long the end of a run is waited for."""
-STOP_S = 20
+STOP_S = 60
 ROOT = Path(__file__).parents[1]
 
 

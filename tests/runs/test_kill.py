@@ -18,7 +18,7 @@ TEXT = " ".join(f"word{index}" for index in range(200))
 async def test_a_killed_worker_supersedes_its_attempt_and_the_text_is_whole(
     stack: DevStack,
 ) -> None:
-    run_id = await stack.submit({"say": TEXT, "every_ms": 20})
+    run_id = await stack.submit({"say": TEXT, "every_ms": 40})
     await stack.seen(run_id, "message.delta")
     stack.kill_worker()
     run = await stack.ended(run_id)
