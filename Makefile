@@ -8,7 +8,7 @@ CHAOS ?= --runs 200 --minutes 5
 SIDE_BY_SIDE ?= 2
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
-PYTEST := $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
+PYTEST = $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
 
 .PHONY: setup dev demo test test-all soak chaos check fix bench bench-scale histories clean
 
@@ -26,6 +26,7 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
 	$(BIN)/python -m relayline.console.demo
 
+test: SIDE_BY_SIDE = 3
 test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
 	$(PYTEST) --hypothesis-profile quick -m "not stack or representative"
 

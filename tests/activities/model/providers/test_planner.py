@@ -131,9 +131,9 @@ async def test_redirect_is_planned_afresh() -> None:
     "text", ["(" * 200_000, "1" + " " * 200_000, "1+" * 100_000, "a/" * 100_000]
 )
 def test_hostile_text_is_planned_quickly(text: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     plan(text, (), TOOLS)
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_an_answer_that_was_left_out_is_not_given_again() -> None:
