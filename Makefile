@@ -8,8 +8,9 @@ CHAOS ?= --runs 200 --minutes 5
 SIDE_BY_SIDE ?= 2
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
+PYTEST = $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
 
-.PHONY: setup dev demo test chaos check fix bench bench-scale histories docs clean
+.PHONY: setup dev demo test test-all soak chaos check fix bench bench-scale histories docs clean
 
 setup: $(STAMP)
 
@@ -25,8 +26,16 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
 	$(BIN)/python -m relayline.console.demo
 
-test: setup  ## every test
-	$(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED) --cov --cov-report=term
+test: SIDE_BY_SIDE = 3
+test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
+	$(PYTEST) --hypothesis-profile quick -m "not stack or representative"
+
+test-all: setup  ## every test but the long ones, with coverage
+	$(PYTEST) --cov --cov-report=term
+
+soak: setup  ## what takes an hour: chaos, each property with 2,000 examples, repeats
+	$(MAKE) chaos
+	$(PYTEST) --hypothesis-profile soak -m "soak or (hypothesis and not stack)" -o timeout=3600
 
 chaos: setup  ## runs, faults and the checker, then every mutant; long form: make chaos CHAOS="--runs 1000"
 	$(BIN)/python -m tests.chaos $(CHAOS)

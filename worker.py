@@ -26,6 +26,7 @@ from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
 from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
+from relayline.runtime.build import build_of
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
 from relayline.runtime.process import opened_journal, run_process
 from relayline.runtime.settings import Settings
@@ -63,7 +64,7 @@ def build_worker(
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         workflow_task_poller_behavior=pollers,
         activity_task_poller_behavior=pollers,
-        deployment_config=deployment_of(settings, VersioningBehavior.PINNED),
+        **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
     models = ModelActivities(journal, providers)
     workers = []

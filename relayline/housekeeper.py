@@ -34,6 +34,7 @@ from relayline.contracts.housekeeping import (
     HousekeepingRequest,
 )
 from relayline.journal.port import Journal
+from relayline.runtime.build import build_of
 from relayline.workflows.housekeeping import Housekeeping
 
 SLOTS = 4
@@ -63,7 +64,7 @@ def build_housekeeper(
         task_queue=HOUSEKEEPING_QUEUE,
         workflows=[Housekeeping],
         activities=[activities.end_closed_runs, activities.sweep_expired_runs],
-        deployment_config=deployment,
+        **build_of(deployment),
         max_cached_workflows=SLOTS,
         max_concurrent_workflow_tasks=SLOTS,
         max_concurrent_activities=SLOTS,

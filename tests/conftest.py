@@ -9,17 +9,31 @@ import sys
 from collections.abc import AsyncIterator, Generator, Iterator
 
 import pytest
-from hypothesis import HealthCheck, settings
 from temporalio.client import Client
 
 from relayline.journal.postgres.migrate import migrate
+from tests import examples
+from tests.dev_stack import DevStack
 from tests.own_temporal import own_temporal_server
 from tests.postgres_server import MIGRATED, PostgresServer
-
-settings.register_profile(
-    "any machine", deadline=None, suppress_health_check=[HealthCheck.too_slow]
+from tests.selection import (
+    pytest_collection_modifyitems,
+    pytest_deselected,
+    pytest_runtest_protocol,
+    pytest_sessionfinish,
+    pytest_terminal_summary,
+    pytest_testnodedown,
 )
-settings.load_profile("any machine")
+
+__all__ = [
+    "pytest_collection_modifyitems",
+    "pytest_deselected",
+    "pytest_runtest_protocol",
+    "pytest_sessionfinish",
+    "pytest_terminal_summary",
+    "pytest_testnodedown",
+]
+examples.register()
 STDERR = pytest.StashKey[int]()
 """What stderr is while no test's output is captured."""
 
@@ -60,6 +74,13 @@ async def temporal() -> AsyncIterator[Client]:
     """A client of one embedded Temporal server, the same for the whole session."""
     async with own_temporal_server() as client:
         yield client
+
+
+@pytest.fixture(scope="session")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    """`relayline dev` with one worker and quick heartbeats, for tests that leave it as it was."""
+    async with DevStack(tmp_path_factory.mktemp("dev"), RELAYLINE_HEARTBEAT_S="0.5") as started:
+        yield started
 
 
 @pytest.fixture(scope="session")

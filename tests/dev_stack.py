@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 from types import TracebackType
@@ -16,15 +17,19 @@ import httpx
 from temporalio.client import Client
 
 from relayline.contracts.commands import Command
+from relayline.contracts.runs import TERMINAL
 from relayline.dev.ports import free_port
 from relayline.runtime.children.child import leashed
 from relayline.runtime.temporal import data_converter
+from tests.selection import starting
 from tests.stack_agents import MODULE
 
 READY_S = 60
 SEEN_S = 60
 """How long an event is waited for."""
-STOP_S = 20
+ENDED_S = 60
+"""How long the end of a run is waited for."""
+STOP_S = 60
 ROOT = Path(__file__).parents[1]
 
 
@@ -58,6 +63,7 @@ class DevStack:
         self.client = httpx.AsyncClient()
 
     async def __aenter__(self) -> Self:
+        starting()
         ports = ("--api-port", "--temporal-port", "--ui-port")
         chosen = [text for option in ports for text in (option, str(free_port()))]
         relayline = str(Path(sys.executable).with_name("relayline"))
@@ -182,10 +188,13 @@ class DevStack:
         await temporal.get_workflow_handle(run_id).signal(command.kind.value, command)
 
     async def ended(self, run_id: str) -> dict[str, Any]:
-        """Wait for the run's end; what `GET /v1/runs/{id}` says then."""
-        answer = await self.client.get(f"/v1/runs/{run_id}", params={"wait": 30}, timeout=40)
-        run: dict[str, Any] = answer.json()
-        return run
+        """Wait for the run's end; what `GET /v1/runs/{id}` says then, or after `ENDED_S`."""
+        path, until = f"/v1/runs/{run_id}", time.monotonic() + ENDED_S
+        while True:
+            answer = await self.client.get(path, params={"wait": 30}, timeout=60)
+            run: dict[str, Any] = answer.json()
+            if run.get("status") in TERMINAL or time.monotonic() > until:
+                return run
 
     async def events(self, run_id: str) -> list[dict[str, Any]]:
         """The whole journal of the run, by pages."""

@@ -11,6 +11,8 @@ import pytest
 from tests.dev.dev_process import told_pids, until, until_gone
 from tests.dev_stack import ROOT, DevStack
 
+pytestmark = pytest.mark.stack
+
 START = """
 import asyncio, sys
 from pathlib import Path

@@ -1,8 +1,9 @@
-"""The few limits of our style: short functions, short files."""
+"""The few limits of our style: short functions, short files, folders that are easy to overlook."""
 
 from __future__ import annotations
 
 import ast
+from collections import Counter, defaultdict
 from pathlib import Path
 
 import pytest
@@ -11,9 +12,43 @@ ROOT = Path(__file__).parents[1]
 SKIPPED = {".venv", ".relayline", "build", "dist"}
 MAX_FUNCTION_LINES = 40
 MAX_FILE_LINES = 300
+MAX_FOLDER_FILES = 15
 SOURCES = sorted(
-    path for path in ROOT.rglob("*.py") if not SKIPPED & set(path.relative_to(ROOT).parts)
+    path
+    for top in ROOT.iterdir()
+    if top.name not in SKIPPED
+    for path in (top.rglob("*.py") if top.is_dir() else [top])
+    if path.suffix == ".py" and not SKIPPED & set(path.relative_to(ROOT).parts)
 )
+WINGS = ("relayline", "api", "activities", "workflows")
+PRODUCT = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in {*WINGS, "worker.py"}]
+MODULES = [path for path in PRODUCT if path.name != "__init__.py"]
+FLOORS = {
+    "activities/call": ("model", "tool"),
+    "api/decisions": ("commands", "routes"),
+    "api/events": ("routes", "streams"),
+    "api/outcomes": ("commands", "routes"),
+    "api/server": ("routes", "serving"),
+    "relayline/calls": ("client", "contracts"),
+    "relayline/commands": ("client", "contracts"),
+    "relayline/errors": ("client", "contracts"),
+    "relayline/journal": ("journal/postgres", "journal/sqlite"),
+    "relayline/keys": ("console/tty", "contracts"),  # of a keyboard; of events
+    "relayline/options": ("console", "dev"),
+    "relayline/run": ("client", "console/commands", "contracts/events"),
+    "relayline/sql": ("journal/postgres", "journal/sqlite"),
+    "relayline/steer": ("console", "console/commands"),
+    "relayline/terminal": ("journal", "projections"),
+    "relayline/watcher": ("journal/postgres", "journal/sqlite"),
+    "relayline/writer": ("journal/postgres", "journal/sqlite"),
+}
+"""Files of one wing that may share a name, with their folders: the same thing on several floors."""
+BARE = {
+    *("activities", "api", "catalog", "cli", "console", "contracts", "embedded", "housekeeper"),
+    *("journal", "providers", "settings", "supervision", "temporal_client", "temporal_namespace"),
+    *("toolbox", "wiring", "worker", "workflows"),
+}
+"""What our packages and modules were once called, and what others may call theirs."""
 
 
 @pytest.mark.parametrize("path", SOURCES, ids=lambda path: str(path.relative_to(ROOT)))
@@ -27,3 +62,45 @@ def test_file_and_its_functions_are_short(path: Path) -> None:
             assert lines <= MAX_FUNCTION_LINES, (
                 f"{path}:{node.lineno} {node.name} has {lines} lines"
             )
+
+
+def test_every_file_says_what_lives_there() -> None:
+    trees = {path: ast.parse(path.read_text()) for path in SOURCES}
+    silent = [path for path, tree in trees.items() if tree.body and not ast.get_docstring(tree)]
+    assert not silent, "begin with a docstring"
+
+
+def test_nothing_is_imported_by_a_bare_name() -> None:
+    found = {
+        (path, name)
+        for path in SOURCES
+        for node in ast.walk(ast.parse(path.read_text()))
+        for name in imported(node)
+        if name.partition(".")[0] in BARE
+    }
+    assert not found, "import it from relayline"
+
+
+def imported(node: ast.AST) -> list[str]:
+    """The modules that the statement imports, none if it is no import."""
+    if isinstance(node, ast.ImportFrom):
+        return [node.module or ""]
+    return [alias.name for alias in node.names] if isinstance(node, ast.Import) else []
+
+
+def test_no_folder_of_the_product_has_too_many_files() -> None:
+    files = Counter(path.parent.relative_to(ROOT) for path in MODULES)
+    assert len(files) > len(WINGS)
+    full = {f"{folder}: {count}" for folder, count in files.items() if count > MAX_FOLDER_FILES}
+    assert not full, "make sub-packages"
+
+
+def test_two_files_of_a_wing_share_a_name_only_where_they_are_one_thing_on_two_floors() -> None:
+    found = defaultdict(set)
+    for path in MODULES:
+        wing, *folders = path.relative_to(ROOT).parts[:-1] or ("worker",)
+        found[f"{wing}/{path.stem}"].add("/".join(folders))
+    shared = {name: folders for name, folders in found.items() if len(folders) > 1}
+    assert shared
+    unknown = {name: fs for name, fs in shared.items() if not fs <= {*FLOORS.get(name, ())}}
+    assert not unknown, "name each after the thing in it"

@@ -16,6 +16,7 @@ from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.worker import Replayer
 
+from relayline.runtime.build import code_id
 from relayline.runtime.temporal import connect, data_converter
 
 FETCH_TIMEOUT = timedelta(seconds=30)
@@ -112,6 +113,7 @@ async def replay(history: WorkflowHistory, code: WorkflowCode) -> Replayed:
     replayer = Replayer(
         workflows=[code.workflow],
         data_converter=data_converter,
+        build_id=code_id(),
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
     count = len(history.events)

@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 from temporalio.exceptions import ApplicationError
@@ -194,7 +194,6 @@ async def test_text_of_another_step_is_not_taken(journal: Journal) -> None:
     assert await written(run, interrupted(2)) == MessageInterrupted(text="two")
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs, st.data())
 def test_deltas_that_are_put_together_read_as_one_by_one(
     run: list[Step], data: st.DataObject

@@ -47,7 +47,7 @@ CATALOG = Catalog(
 )
 
 
-async def eventually(holds: Callable[[], bool], seconds: float = 12) -> None:
+async def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:
     """Return as soon as it holds.
 
     Raises:

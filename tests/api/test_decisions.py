@@ -177,7 +177,7 @@ async def test_an_approval_lets_a_waiting_run_go_on(api: Api) -> None:
     }
     run = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
     view: dict[str, Any] = {"status": "queued"}
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while view["status"] != "waiting":
             await asyncio.sleep(0.05)
             view = (await api.http.get(f"/v1/runs/{run}")).json()

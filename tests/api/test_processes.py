@@ -20,8 +20,14 @@ from temporalio.client import Client
 from relayline.dev.ports import free_port
 from tests.api.serving import SSE
 from tests.dev_stack import ROOT, alive
+from tests.selection import starting
 
 STREAMS = 24
+BOUND_S = 60
+"""How long what comes is waited for: a busy machine takes many seconds to start three processes."""
+ANSWER_S = 5
+"""Nobody answers a connection that waits for longer."""
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(240)]
 RELAYLINE = str(Path(sys.executable).with_name("relayline"))
 
 
@@ -48,7 +54,7 @@ class Pair:
 
     async def both_serve(self) -> None:
         """Wait until both listen, and each of many new connections is answered soon."""
-        async with asyncio.timeout(25):
+        async with asyncio.timeout(BOUND_S):
             while self.listening < 2 or not await self.all_answer():
                 await asyncio.sleep(0.05)
 
@@ -63,7 +69,7 @@ class Pair:
         """Whether each of many new connections is answered soon."""
         try:
             for _ in range(12):
-                await self.http.get("/healthz", timeout=0.5)
+                await self.http.get("/healthz", timeout=ANSWER_S)
         except httpx.TransportError:
             return False
         return True
@@ -71,6 +77,7 @@ class Pair:
 
 @asynccontextmanager
 async def pair(data_dir: Path, temporal: str, **settings: str) -> AsyncIterator[Pair]:
+    starting()
     port = free_port()
     env = {
         "RELAYLINE_DATA_DIR": str(data_dir),
@@ -84,7 +91,7 @@ async def pair(data_dir: Path, temporal: str, **settings: str) -> AsyncIterator[
     limits = httpx.Limits(max_connections=None, max_keepalive_connections=0)
     url = f"http://127.0.0.1:{port}"
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=15, limits=limits) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=BOUND_S, limits=limits) as http:
             served = Pair(process, http)
             await served.both_serve()
             yield served
@@ -137,7 +144,7 @@ def address(client: Client) -> str:
 
 
 async def until_gone(pids: list[int]) -> None:
-    async with asyncio.timeout(20):
+    async with asyncio.timeout(BOUND_S):
         while any(map(alive, pids)):
             await asyncio.sleep(0.01)
 
@@ -151,7 +158,7 @@ async def test_two_processes_are_one_server_of_which_one_may_die(
             assert await served.metric("relayline_runs_submitted_total") == 1
             killed, other = served.children
             os.kill(killed, signal.SIGKILL)
-            async with asyncio.timeout(20):
+            async with asyncio.timeout(BOUND_S):
                 while killed in served.children or len(served.children) < 2:
                     await asyncio.sleep(0.01)
             await served.both_serve()
@@ -162,7 +169,7 @@ async def test_two_processes_are_one_server_of_which_one_may_die(
             pids = served.children
             assert other in pids
             served.process.send_signal(signal.SIGTERM)
-            async with asyncio.timeout(8):
+            async with asyncio.timeout(BOUND_S):
                 assert await served.process.wait() == 0
             assert not any(map(alive, pids))
             await asyncio.gather(*(reading.task for reading in readings))
@@ -175,7 +182,7 @@ async def test_two_processes_are_one_server_of_which_one_may_die(
 
 async def listening(served: Pair, count: int) -> None:
     """Wait until so many sockets listen at the address."""
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(BOUND_S):
         while served.listening != count:
             await asyncio.sleep(0.01)
 

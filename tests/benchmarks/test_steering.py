@@ -112,6 +112,7 @@ async def test_the_provider_notes_who_hangs_up_and_only_them(tmp_path: Path) -> 
     assert b'"name": "hold"' in b"".join(piece.data for piece in reply.body)
 
 
+@pytest.mark.stack
 async def test_every_course_is_gone_through_on_a_real_stack(tmp_path: Path) -> None:
     async with running_stack(tmp_path) as stack:
         times = await courses(stack.runs, tmp_path / "course", 1, Pace(at_once=4, pause_s=0.05))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from typing import Any, SupportsIndex
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
 from relayline.catalog.schema import mismatch, mismatches
+from tests.examples import examples
 
 NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "maxItems": 3}
 WORDS: dict[str, Any] = {"type": "array", "items": {"type": "string"}}
@@ -25,7 +26,7 @@ VALUES: st.SearchStrategy[Any] = st.recursive(
 )
 
 
-@settings(max_examples=300, deadline=None)
+@examples(300)
 @given(st.sampled_from(SCHEMAS), VALUES)
 def test_a_value_fits_or_not_as_the_library_says(schema: dict[str, Any], value: Any) -> None:
     assert (not mismatches(schema, value)) is Draft202012Validator(schema).is_valid(value)

@@ -57,12 +57,14 @@ async def campaign(
     async with _stack(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
-        playing = asyncio.create_task(load.play(given.runs))
+        wanted = getattr(given, "wanted", ())
+        playing = asyncio.create_task(load.play(given.runs, until=lambda: faults.did(*wanted)))
         injecting = asyncio.create_task(faults.inject())
         await asyncio.wait({playing}, timeout=given.minutes * 60)
         if not injecting.cancel():
             injecting.result()  # it has failed
         load.close_the_door()
+        await faults.settled()
         with suppress(TimeoutError):
             await asyncio.wait_for(playing, END_S)
         observed = await load.observe(drained_only=given.mix == "drains")

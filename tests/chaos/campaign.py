@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
+from itertools import count
 from pathlib import Path
 from random import Random
 from typing import Any
@@ -59,12 +61,15 @@ class Load:
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
         )
 
-    async def play(self, runs: int) -> None:
-        """That many runs from submission to end, or fewer if the door is closed meanwhile."""
+    async def play(self, runs: int, until: Callable[[], bool] = lambda: True) -> None:
+        """That many runs from submission to end, and more until that is so.
+
+        Fewer if the door is closed meanwhile.
+        """
         async with asyncio.TaskGroup() as group:
-            for number in range(runs):
+            for number in count():
                 await self._places.acquire()
-                if self._closed:
+                if self._closed or (number >= runs and until()):
                     return
                 group.create_task(self._play(number))
 

@@ -19,6 +19,7 @@ from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.temporal import data_converter
 from tests.dev_stack import READY_S, ROOT
+from tests.selection import starting
 
 CONTINUE_AFTER = 30
 """Events of history after which this Temporal suggests to go on in a new execution."""
@@ -67,6 +68,7 @@ class Cluster:
         self._supervisor = Supervisor(logs, lambda: None, lambda _: None)
 
     async def __aenter__(self) -> Self:
+        starting()
         try:
             await self._start()
         except BaseException:

@@ -123,6 +123,14 @@ class Faults:
                 self._stopped.add(pid)
                 self._soon(self._wake_later(pid))
 
+    def did(self, *wanted: str) -> bool:
+        """Whether each of these was done, e.g. `reset run`."""
+        return {*wanted} <= {f"{it.what} {it.target}" for it in self.done}
+
+    async def settled(self) -> None:
+        """Return when nothing is being done to a run any more; call it when no more is injected."""
+        await asyncio.gather(*self._tasks)
+
     def report(self) -> list[dict[str, Any]]:
         """All that was done, as JSON."""
         return [asdict(fault) for fault in self.done]

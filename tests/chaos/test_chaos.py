@@ -12,6 +12,8 @@ import pytest
 from tests.chaos.__main__ import campaign
 from tests.chaos.checks import Violation
 
+pytestmark = pytest.mark.stack
+
 SEED = 2
 """A seed that holds a call first, then kills a worker, and then has two runs reset within 15 s."""
 FIRST_RESTARTS_POSTGRES = 23
@@ -19,13 +21,15 @@ FIRST_RESTARTS_POSTGRES = 23
 
 
 async def played(folder: Path, **given: Any) -> tuple[list[Violation], dict[str, Any]]:
-    usual = {"runs": 24, "minutes": 0.4, "at_once": 8, "fault_every_s": 2.5, "workers": 2}
+    usual = {"runs": 24, "minutes": 2, "at_once": 8, "fault_every_s": 2.5, "workers": 2}
     return await campaign(folder, argparse.Namespace(**usual | given))
 
 
-@pytest.mark.timeout(150)  # some thirty runs on one stack, and what a busy machine adds
+@pytest.mark.timeout(300)  # some thirty runs on one stack, and what a busy machine adds
 async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_path: Path) -> None:
-    found, told = await played(tmp_path, seed=SEED, mix="operators", api=2, postgres=False)
+    wanted = ("kill worker", "hold run", "reset run")
+    given = {"seed": SEED, "mix": "operators", "api": 2, "postgres": False, "wanted": wanted}
+    found, told = await played(tmp_path, **given)
     assert found == []
     assert told["runs"] >= 10
     assert told["faults"]["kill worker"] >= 1
@@ -34,12 +38,13 @@ async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_pa
     assert told["characters"] > 1000
 
 
-@pytest.mark.timeout(150)  # as above, with more processes
+@pytest.mark.timeout(300)  # as above, with more processes
 async def test_the_same_holds_for_two_api_processes_on_a_postgres_that_is_restarted(
     tmp_path: Path,
 ) -> None:
     seed = FIRST_RESTARTS_POSTGRES
-    given = {"seed": seed, "mix": "restarts", "api": 2, "postgres": True, "minutes": 0.3}
+    given: dict[str, Any] = {"seed": seed, "mix": "restarts", "api": 2, "postgres": True}
+    given["wanted"] = ("drain journal",)
     found, told = await played(tmp_path, **given)
     assert found == []
     assert told["runs"] >= 10

@@ -72,6 +72,7 @@ def test_every_patch_still_applies(tmp_path: Path, patch: str) -> None:
     broken(tmp_path / "tree", patch)
 
 
+@pytest.mark.stack
 @pytest.mark.timeout(150)  # a few seconds, and what a busy machine adds
 @pytest.mark.parametrize("mutant", QUICK, ids=[it.patch for it in QUICK])
 async def test_a_breakage_is_caught_by_the_check_that_is_for_it(
@@ -81,6 +82,7 @@ async def test_a_breakage_is_caught_by_the_check_that_is_for_it(
 
 
 @pytest.mark.chaos
+@pytest.mark.stack
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("mutant", LONG, ids=[it.patch for it in LONG])
 async def test_a_breakage_that_takes_its_time_is_caught_by_the_check_that_is_for_it(
@@ -90,6 +92,7 @@ async def test_a_breakage_that_takes_its_time_is_caught_by_the_check_that_is_for
 
 
 @pytest.mark.chaos
+@pytest.mark.stack
 @pytest.mark.timeout(180)
 @pytest.mark.parametrize("scene", SCENES, ids=[it.__name__ for it in SCENES])
 async def test_the_same_load_breaks_nothing_without_the_breakage(

@@ -17,6 +17,8 @@ from tests.chaos.plans import plan
 from tests.chaos.stacks import chaos_cluster
 from tests.faults.watching import Watcher, refused, streaming
 
+pytestmark = pytest.mark.stack
+
 DOWN_S = 60.0
 RUNS = 24
 LONG = {"agent": "chaos", "input": '{"rehearse": [{"tokens": 300, "every_ms": 20}]}'}

@@ -5,7 +5,7 @@ from __future__ import annotations
 import itertools
 import json
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.client.sse import SseFrame, SseParser
@@ -34,7 +34,6 @@ def encode(frame: SseFrame, comment: str, end: str) -> str:
     return end.join([*lines, "", ""])
 
 
-@settings(max_examples=60, deadline=None)
 @given(st.lists(st.tuples(frames, noise, st.sampled_from(ENDS)), max_size=5), st.data())
 def test_any_stream_in_any_chunks_gives_its_frames(
     sent: list[tuple[SseFrame, str, str]], data: st.DataObject
@@ -46,7 +45,6 @@ def test_any_stream_in_any_chunks_gives_its_frames(
     assert parse(*chunks) == [frame for frame, _, _ in sent]
 
 
-@settings(max_examples=60, deadline=None)
 @given(text)
 def test_separators_that_only_unicode_knows_do_not_end_a_line(inside: str) -> None:
     data = json.dumps(f"a\u2028b\u2029c\x85d\x0b{inside}", ensure_ascii=False)

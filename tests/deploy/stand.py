@@ -20,6 +20,7 @@ from typing import Any
 from relayline.dev.ports import free_port
 from tests.deploy.files import OURS, ROOT, command_line, compose, environment, seconds
 from tests.postgres_server import PASSWORD, USER, PostgresServer
+from tests.selection import starting
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 HEALTHY_S = 60
@@ -122,6 +123,7 @@ class Stand:
 
     async def start(self, service: str) -> Replica:
         """One more process of a service that stays up; killed at the end if it still runs."""
+        starting()
         env = self.env(service)
         process = await asyncio.create_subprocess_exec(
             *command_line(SERVICES[service]), env=env, cwd=self.folder

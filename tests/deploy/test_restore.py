@@ -13,6 +13,8 @@ from tests.deploy.files import ROOT
 from tests.deploy.stand import Stand
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.stack
+
 DEPLOY = (ROOT / "docs" / "operate" / "deploy.md").read_text()
 DOCKER = """#!/bin/sh
 [ "$2 $3 $4" = 'exec -T postgres' ] || exit 0

@@ -16,6 +16,7 @@ from relayline.dev.options import Commands, DevOptions
 from relayline.dev.stack import run_dev
 from relayline.dev.state_file import DevState
 from tests.dev_stack import ROOT, alive
+from tests.selection import starting
 
 _HERE = Path(__file__).parent
 API = (sys.executable, str(_HERE / "stand_in_api.py"))
@@ -71,6 +72,7 @@ async def until_gone(pids: list[int], within_s: float) -> None:
 @asynccontextmanager
 async def running_dev(wanted: DevOptions) -> AsyncIterator[tuple[DevState, asyncio.Task[int]]]:
     """Run it in this process; entered when it is ready, left when it has stopped."""
+    starting()
     ready: asyncio.Future[DevState] = asyncio.get_running_loop().create_future()
     dev = asyncio.create_task(run_dev(wanted, ready.set_result))
     either: list[asyncio.Future[Any]] = [dev, ready]
@@ -88,6 +90,7 @@ async def running_dev(wanted: DevOptions) -> AsyncIterator[tuple[DevState, async
 @asynccontextmanager
 async def dev_process(data_dir: Path, kind: str) -> AsyncIterator[asyncio.subprocess.Process]:
     """Run it in a process of its own; killed on leaving, should it still be there."""
+    starting()
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", __name__, str(data_dir), kind, cwd=ROOT
     )

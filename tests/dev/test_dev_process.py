@@ -7,8 +7,12 @@ import signal
 import time
 from pathlib import Path
 
+import pytest
+
 from tests.dev.dev_process import dev_process, told_other_pids, told_pids, until, until_gone
 from tests.dev_stack import alive
+
+pytestmark = pytest.mark.stack
 
 
 async def test_children_do_not_survive_a_killed_dev(tmp_path: Path) -> None:

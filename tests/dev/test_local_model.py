@@ -62,6 +62,7 @@ async def test_the_local_model_streams_a_chat_completion(tmp_path: Path) -> None
     assert "".join(words).strip()
 
 
+@pytest.mark.stack
 async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
     async with DevStack(tmp_path, "--local-model") as stack:
         question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}

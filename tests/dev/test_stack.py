@@ -30,6 +30,8 @@ from tests.dev.dev_process import (
 )
 from tests.dev_stack import alive
 
+pytestmark = pytest.mark.stack
+
 
 async def test_dev_tells_where_everything_is(tmp_path: Path) -> None:
     async with running_dev(options(tmp_path, workers=2)) as (state, _):

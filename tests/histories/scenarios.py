@@ -54,7 +54,7 @@ async def provider_refuses(stack: DevStack) -> str:
 
 async def pause_and_resume(stack: DevStack) -> str:
     """A pause during a tool call, a needless one, then on."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "done"})
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 8}}, {"say": "done"})
     await stack.seen(run_id, "tool.started")
     await stack.send(run_id, "pause")
     await stack.seen(run_id, "run.paused")
@@ -83,7 +83,7 @@ async def cancel_in_tools(stack: DevStack) -> str:
 
 async def cancel_while_paused(stack: DevStack) -> str:
     """Cancelled while nothing runs."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "never"})
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 8}}, {"say": "never"})
     await stack.send(run_id, "pause")
     await stack.seen(run_id, "run.paused")
     await stack.send(run_id, "cancel")

@@ -32,7 +32,7 @@ async def redirect_in_tools(stack: DevStack) -> str:
 
 async def redirect_after_step(stack: DevStack) -> str:
     """A redirect that waits for the end of the step."""
-    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 3}}, {"say": "never"})
+    run_id = await stack.submit({"call": "sleep", "arguments": {"seconds": 8}}, {"say": "never"})
     await stack.seen(run_id, "tool.started")
     await stack.send(run_id, "redirect", message="go left", now=False)
     return run_id

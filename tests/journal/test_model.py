@@ -9,7 +9,7 @@ from datetime import UTC, datetime, timedelta
 from typing import NamedTuple, TypeVar
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
 from relayline.contracts.envelope import NewEvent
@@ -23,6 +23,7 @@ from relayline.journal.port import (
     RunEnded,
     StaleAttempt,
 )
+from tests.examples import examples
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs
 
 T = TypeVar("T")
@@ -110,9 +111,8 @@ _programs = st.lists(
 
 
 @given(program=_programs)
-@settings(
-    max_examples=120,
-    deadline=None,
+@examples(
+    120,
     suppress_health_check=[HealthCheck.function_scoped_fixture],  # every example has its own run
 )
 async def test_the_journal_does_what_the_model_does(

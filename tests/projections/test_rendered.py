@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.envelope import Envelope
@@ -78,7 +78,6 @@ steps = st.builds(Step, st.lists(texts, max_size=3), texts, st.booleans(), st.bo
 runs = st.lists(steps, min_size=1, max_size=4)
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs)
 def test_at_the_end_the_text_of_each_step_is_that_of_its_message(run: list[Step]) -> None:
     events = journal(*(event for n, step in enumerate(run, 1) for event in step.events(n)))
@@ -89,7 +88,6 @@ def test_at_the_end_the_text_of_each_step_is_that_of_its_message(run: list[Step]
         assert rendered.steps[number].reasoning == "because"
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs)
 def test_before_the_message_stands_the_text_is_that_of_the_latest_attempt(run: list[Step]) -> None:
     for step in run:
@@ -97,7 +95,6 @@ def test_before_the_message_stands_the_text_is_that_of_the_latest_attempt(run: l
         assert render(journal(*deltas)).text(1) == step.text
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs)
 def test_superseded_text_never_shows(run: list[Step]) -> None:
     for step in run:
@@ -111,7 +108,6 @@ def test_superseded_text_never_shows(run: list[Step]) -> None:
             assert not any(mark in shown.text + shown.reasoning for mark in void)
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs, st.data())
 def test_events_that_come_twice_change_nothing(run: list[Step], data: st.DataObject) -> None:
     events = journal(*(event for n, step in enumerate(run, 1) for event in step.events(n)))
@@ -120,7 +116,6 @@ def test_events_that_come_twice_change_nothing(run: list[Step], data: st.DataObj
     assert render([*events[:again], *events[back_to:again], *events[again:]]) == render(events)
 
 
-@settings(max_examples=60, deadline=None)
 @given(runs)
 def test_envelopes_render_as_stored_events_do(run: list[Step]) -> None:
     events = journal(*(event for n, step in enumerate(run, 1) for event in step.events(n)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from datetime import UTC, datetime
 
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import JsonValue
 
@@ -78,7 +78,6 @@ wait_events = st.one_of(
 )
 
 
-@settings(max_examples=100, deadline=None)
 @given(st.lists(wait_events, max_size=12))
 def test_a_run_waits_while_something_is_open_and_it_is_not_paused(bodies: list[EventBody]) -> None:
     started = RunStarted(agent="assistant", model="rehearsal", limits=Limits())

@@ -203,6 +203,7 @@ class AnyOrder(RuleBasedStateMachine):
         self._do(self._thrower.finish(gently=self._gently), self._thrower.check())
 
 
+@pytest.mark.stack
 @pytest.mark.timeout(240)  # one stack, some forty runs
 def test_every_command_has_one_outcome_and_every_run_one_end(tmp_path: Path) -> None:
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:

@@ -17,7 +17,8 @@ from tests.dev_stack import DevStack
 RUNS = 200
 AT_ONCE = 10
 WITHIN_S = 0.05
-STEP_S = 0.002
+STEP = 1.02
+"""What was too early is later by that factor: whatever the first guess, the races reach the end."""
 SCRIPT = {"say": "the first answer, word by word", "every_ms": 30}
 SAID = SCRIPT["say"]
 
@@ -48,7 +49,7 @@ class Expected:
 
     def learn(self, *, applied: bool) -> None:
         """After a race in which the redirect was applied, or was not."""
-        self.after_s += STEP_S if applied else -STEP_S
+        self.after_s *= STEP if applied else 1 / STEP
 
 
 async def raced(stack: DevStack, after_s: float, text: str) -> str:
@@ -83,7 +84,7 @@ def is_about(event: dict[str, Any], command_id: str) -> bool:
     return bool(event["data"].get("command_id") == command_id)
 
 
-@pytest.mark.timeout(180)  # two hundred runs
+@pytest.mark.timeout(300)  # two hundred runs, and what a busy machine adds
 async def test_no_redirect_at_the_moment_of_completion_is_lost(
     stack: DevStack, pytestconfig: pytest.Config
 ) -> None:

@@ -5,7 +5,11 @@ from __future__ import annotations
 import asyncio
 import sys
 
+import pytest
+
 from tests.dev_stack import ROOT
+
+pytestmark = pytest.mark.stack
 
 
 async def test_the_demo_shows_a_run_that_survives_its_worker_and_leaves_nothing_running() -> None:

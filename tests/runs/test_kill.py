@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.projections.rendered import Rendered
@@ -12,10 +14,11 @@ from tests.dev_stack import DevStack, alive
 TEXT = " ".join(f"word{index}" for index in range(200))
 
 
+@pytest.mark.representative
 async def test_a_killed_worker_supersedes_its_attempt_and_the_text_is_whole(
     stack: DevStack,
 ) -> None:
-    run_id = await stack.submit({"say": TEXT, "every_ms": 20})
+    run_id = await stack.submit({"say": TEXT, "every_ms": 40})
     await stack.seen(run_id, "message.delta")
     stack.kill_worker()
     run = await stack.ended(run_id)
@@ -64,6 +67,7 @@ async def test_a_finished_tool_is_not_run_again_after_a_kill(stack: DevStack) ->
     assert started.count("call_1_1") == 2
 
 
+@pytest.mark.stack
 async def test_stopping_dev_leaves_no_process_behind(tmp_path: Path) -> None:
     async with DevStack(tmp_path / "dev", "--workers", "2") as stack:
         run_id = await stack.submit({"tokens": 500, "every_ms": 20})

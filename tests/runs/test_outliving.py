@@ -9,7 +9,11 @@ import signal
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pytest
+
 from tests.dev_stack import DevStack
+
+pytestmark = pytest.mark.stack
 
 
 def kill_all(stack: DevStack) -> None:
@@ -22,6 +26,7 @@ def kill_all(stack: DevStack) -> None:
             os.kill(pid, signal.SIGKILL)
 
 
+@pytest.mark.representative
 async def test_an_approval_outlives_the_kill_of_every_process(tmp_path: Path) -> None:
     call = {"call": "pay", "arguments": {"amount": 200}}
     async with DevStack(tmp_path) as stack:

@@ -60,6 +60,7 @@ async def test_the_python_program_prints_what_the_readme_says(
     assert await run_command(sys.executable, "program.py", cwd=tmp_path) == promised
 
 
+@pytest.mark.representative
 @pytest.mark.timeout(90)  # several commands, each a process of its own
 async def test_the_submit_stream_resume_and_terminal_commands_work(
     stack: DevStack, tmp_path: Path

@@ -10,6 +10,8 @@ import signal
 from pathlib import Path
 from typing import Any
 
+import pytest
+
 from tests.dev_stack import DevStack
 
 CUTS = 200
@@ -51,6 +53,7 @@ async def with_cuts(stack: DevStack, run_id: str, seed: random.Random, cuts: int
     return got + await stream(stack, run_id, got[-1]["seq"])
 
 
+@pytest.mark.representative
 async def test_two_hundred_cuts_of_a_live_run_lose_and_repeat_nothing(stack: DevStack) -> None:
     seed = random.Random(20261123)  # noqa: S311
     run_id = await stack.submit(
@@ -76,6 +79,7 @@ async def test_cuts_of_an_ended_run_and_a_reconnect_past_its_end(stack: DevStack
         assert await stream(stack, run_id, after) == journal[after:]
 
 
+@pytest.mark.stack
 async def test_streams_go_on_without_workers_and_without_temporal(tmp_path: Path) -> None:
     async with DevStack(tmp_path / "dev") as stack:
         run_id = await stack.submit({"say": "a b c d e f g h i j k l m n o p"})

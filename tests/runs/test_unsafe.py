@@ -10,7 +10,8 @@ import pytest
 from tests.dev_stack import DevStack
 
 AT_ONCE = 10
-ROUNDS = 5
+ROUNDS = (0, *(pytest.param(number, marks=pytest.mark.soak) for number in range(1, 5)))
+"""One is in every run of the stack tests, the others are for `make soak`."""
 
 
 def there(file: Path) -> bool:
@@ -39,7 +40,7 @@ async def asked(stack: DevStack, run_id: str) -> str:
     return request_id
 
 
-@pytest.mark.parametrize("number", range(ROUNDS))
+@pytest.mark.parametrize("number", ROUNDS)
 async def test_a_killed_command_is_not_run_again_and_a_person_is_asked(
     stack: DevStack, tmp_path: Path, number: int
 ) -> None:

@@ -46,7 +46,7 @@ async def test_a_worker_says_that_it_is_at_work_and_on_what(
         "RELAYLINE_DATA_DIR": str(tmp_path),
     }
     line = await said(await start("worker", env=env), "at work")
-    assert re.fullmatch(rf"\S+\+00:00 INFO worker: at work {ALL}", line)
+    assert re.fullmatch(rf"\S+\+00:00 INFO relayline.worker: at work {ALL}", line)
     line = await said(await start("worker", "--queues", "tools", env=env | BUILD), "at work")
     assert line.endswith(f" at work {TOOLS_OF_BUILD}")
 

@@ -35,7 +35,10 @@ from tests.api.serving import serving
 from tests.console.test_cli import Ended, relayline
 from tests.workers.test_kinds import attention, lacking
 
-pytestmark = pytest.mark.timeout(150)  # Temporal takes seconds to know a new build
+pytestmark = [
+    pytest.mark.stack,
+    pytest.mark.timeout(150),  # Temporal takes seconds to know a new build
+]
 Handle = WorkflowHandle[AgentRun, RunResult]
 SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
 CALL = {"call": "sleep", "arguments": {"seconds": 0}}

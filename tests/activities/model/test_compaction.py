@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -142,7 +142,6 @@ def newest_answers(messages: Sequence[Message]) -> int:
     return answers_since(messages[newest + 1 :])
 
 
-@settings(max_examples=50)
 @given(story=stories(), policy=policies(), more=stories())
 def test_what_has_to_stay_stays_in_order_and_no_call_is_parted_from_its_results(
     story: Story, policy: Policy, more: Story

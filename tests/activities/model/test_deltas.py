@@ -9,7 +9,7 @@ from collections.abc import Awaitable, Callable
 from typing import get_args
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
@@ -20,6 +20,7 @@ from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageCompleted
 from relayline.journal.port import Fence, Journal
 from tests.activities.model.model_calls import GatedJournal
+from tests.examples import examples
 
 RUN = "run_0000000000000000"
 
@@ -181,9 +182,7 @@ PIECES = st.lists(
 )
 
 
-@settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+@examples(25, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(pieces=PIECES)
 async def test_nothing_is_lost_doubled_or_moved(
     journal: Journal, pieces: list[tuple[Kind, str, bool]]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.activities.model.providers.planner import plan
@@ -99,7 +99,6 @@ def test_arguments_are_those_that_the_tool_requires() -> None:
     assert calls.calls[0].arguments == {"file": "a.md"}
 
 
-@settings(max_examples=100, deadline=None)
 @given(
     text=st.text() | st.from_regex(r"[\w ()+*/.-]{0,200}"), tools=st.lists(st.sampled_from(TOOLS))
 )
@@ -132,9 +131,9 @@ async def test_redirect_is_planned_afresh() -> None:
     "text", ["(" * 200_000, "1" + " " * 200_000, "1+" * 100_000, "a/" * 100_000]
 )
 def test_hostile_text_is_planned_quickly(text: str) -> None:
-    begin = time.monotonic()
+    begin = time.process_time()
     plan(text, (), TOOLS)
-    assert time.monotonic() - begin < 1
+    assert time.process_time() - begin < 1
 
 
 def test_an_answer_that_was_left_out_is_not_given_again() -> None:

@@ -6,7 +6,7 @@ import json
 import time
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.activities.model.port import BadScript, CallPart, ProviderError, TextPart
@@ -90,7 +90,6 @@ async def test_fail_answers_like_a_provider_the_first_times(status: int, retryab
     assert text_of(await ask(MODEL, prompt(text, attempt=3))) == "a b"
 
 
-@settings(max_examples=60, deadline=None)
 @given(text=st.text(st.characters(exclude_categories=["Cs"])), words=st.integers(1, 4))
 async def test_deltas_put_together_are_the_text(text: str, words: int) -> None:
     parts = await ask(MODEL, prompt(script({"say": text, "words_per_delta": words})))
