@@ -10,6 +10,7 @@ from typing import Any, Literal, NamedTuple, Protocol, get_type_hints, overload
 from jsonschema import Draft202012Validator
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
+from relayline.catalog.patterns import problem
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
@@ -37,7 +38,11 @@ class ToolContext(Protocol):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool's spec and its function."""
+    """A tool's spec and its function.
+
+    Raises:
+        TypeError: a pattern in a schema of the spec can't be matched in linear time.
+    """
 
     spec: ToolSpec
     function: Callable[..., object]
@@ -46,6 +51,13 @@ class Tool:
     """The name of the parameter that takes the `ToolContext`; None: there is none."""
     arguments: type[BaseModel] | None = None
     """Converts JSON to the types of the hints; None: the function takes the JSON unchanged."""
+
+    def __post_init__(self) -> None:
+        rule = self.spec.approval
+        when = rule.when if isinstance(rule, ApprovalRule) else {}
+        for schema in (self.spec.parameters, when):
+            if reason := problem(schema):
+                raise TypeError(f"tool {self.spec.name!r}: {reason}")
 
     def bind(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Convert arguments to the types of the function's hints; the context is not among them.
@@ -111,7 +123,8 @@ def tool(  # noqa: PLR0913  the options of a tool
             takes `question`, and optionally `choices` and `within_s`, like `ask_user`.
 
     Raises:
-        TypeError: a parameter has no type hint or can't be passed by name (`*args`, `/`).
+        TypeError: a parameter has no type hint or can't be passed by name (`*args`, `/`); or a
+            pattern, of a parameter or the rule, can't be matched in linear time (look-around).
         SchemaError: the rule of `approval` is not a JSON Schema.
         ValidationError: an option is out of range, see `ToolSpec`.
     """
