@@ -6,6 +6,7 @@ NEEDED = (
     "alembic",
     "asyncpg",
     "fastapi",
+    "griffe",
     "httpx2",
     "prometheus_client",
     "pydantic_ai",
