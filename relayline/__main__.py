@@ -6,6 +6,7 @@ NEEDED = (
     "alembic",
     "asyncpg",
     "fastapi",
+    "fastapi_swagger",
     "httpx2",
     "prometheus_client",
     "pydantic_ai",
