@@ -6,6 +6,7 @@ NEEDED = (
     "alembic",
     "asyncpg",
     "fastapi",
+    "fastapi_swagger",
     "griffe",
     "httpx2",
     "prometheus_client",
