@@ -234,6 +234,29 @@ async def test_charset_of_a_provider_is_never_believed(
         assert '"content"' in str(await refusal(providers))
 
 
+@pytest.mark.parametrize(
+    ("model", "variable"),
+    [
+        ("openai:gpt-5", "OPENAI"),
+        ("anthropic:claude-sonnet-5-5", "ANTHROPIC"),
+        ("google:gemini-2.5-pro", "GOOGLE_GEMINI"),
+        ("ollama:qwen3", "OLLAMA"),
+    ],
+)
+async def test_each_named_provider_is_limited_in_the_same_way(
+    raw: Raw, model: str, variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("OPENAI_API_KEY", "ANTHROPIC_API_KEY", "GOOGLE_API_KEY"):
+        monkeypatch.setenv(name, "sk-pretended")
+    monkeypatch.setenv(f"{variable}_BASE_URL", f"http://127.0.0.1:{raw.port}")
+    raw.headers, raw.body = (*raw.headers, "Content-Encoding: br"), [b"what"]
+    providers = provider_for(ProviderConfig())
+    with pytest.raises(ProviderError, match=rf"{model} sent a compressed answer \(br\)"):
+        await ask(providers(model), prompt("hi", model=model))
+    assert b"accept-encoding: identity" in raw.head.lower()
+    await providers.aclose()
+
+
 async def ready(raw: Raw, providers: Providers) -> None:
     """Ask once, so that the library is loaded."""
     raw.body = [frames(delta(content="hi"), *finish("stop"))]
