@@ -48,7 +48,7 @@ class Settings(BaseSettings):
     restart, may then lose the newest ones. Messages, results and decisions always wait for it."""
 
     model: str = "rehearsal"
-    """Model of the built-in agent."""
+    """Model of the built-in agent, and of every agent that names none."""
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
