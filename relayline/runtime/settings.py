@@ -85,7 +85,7 @@ class Settings(BaseSettings):
     max_streams_per_client: int = Field(default=64, ge=1)
     """Most open streams per client address in each API process; behind a proxy, set
     `RELAYLINE_FORWARDED_ALLOW_IPS`, too."""
-    heartbeat_s: float = Field(default=15, gt=0)
+    heartbeat_s: float = Field(default=10, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=120, gt=0)
     """Seconds after which the API closes the stream of a client that reads nothing; the client can
