@@ -13,7 +13,9 @@ class Usage(Frozen):
     """Token counts, as reported by the provider."""
 
     input_tokens: int = 0
+    """Tokens that the model read."""
     output_tokens: int = 0
+    """Tokens that the model wrote."""
 
     def __add__(self, other: Usage) -> Usage:
         """The sum of both."""
@@ -34,7 +36,9 @@ class ToolCall(Frozen):
     call_id: str
     """Unique within the run: `call_{step}_{index}`."""
     name: str
+    """The tool's name."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """As the model gave them."""
 
 
 class UserMessage(Frozen):

@@ -41,13 +41,14 @@ class Settings(BaseSettings):
     """Folder of the SQLite journal and of everything that `relayline dev` writes."""
     journal: str = Field(default="", repr=False)
     """Where the journal is: the path of a SQLite file, or
-    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; empty means `{data_dir}/journal.db`."""
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; empty means `journal.db` in
+    `RELAYLINE_DATA_DIR`."""
     relaxed_deltas: bool = True
     """Whether Postgres confirms text deltas before they are on disk: a crash of Postgres, but not a
-    restart, may then lose the newest ones. Facts always wait for the disk."""
+    restart, may then lose the newest ones. Messages, results and decisions always wait for it."""
 
     model: str = "rehearsal"
-    """Model of the built-in agent."""
+    """Model of the built-in agent, and of every agent that names none."""
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
@@ -60,7 +61,7 @@ class Settings(BaseSettings):
     compatible_base_url: str = ""
     """Base URL of an OpenAI-compatible server, for models named `compatible:NAME`."""
     compatible_api_key: str = ""
-    """API key of the server at `compatible_base_url`; empty sends none."""
+    """API key of the server at `RELAYLINE_COMPATIBLE_BASE_URL`; empty sends none."""
     local_base_url: str = ""
     """Base URL of the local model's server; `relayline dev --local-model` sets it."""
 
@@ -83,8 +84,8 @@ class Settings(BaseSettings):
     """Most keys in the metadata of a run."""
     max_streams_per_client: int = Field(default=64, ge=1)
     """Most open streams per client address in each API process; behind a proxy, set
-    `forwarded_allow_ips`, too."""
-    heartbeat_s: float = Field(default=15, gt=0)
+    `RELAYLINE_FORWARDED_ALLOW_IPS`, too."""
+    heartbeat_s: float = Field(default=10, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=120, gt=0)
     """Seconds after which the API closes the stream of a client that reads nothing; the client can
@@ -108,8 +109,8 @@ class Settings(BaseSettings):
     max_activities: int = Field(default=200, ge=1)
     """Most tool calls that one worker runs at a time."""
     max_model_calls: int = Field(default=200, ge=1)
-    """Most model calls that one worker makes at a time, for each provider that `provider_limits`
-    does not name."""
+    """Most model calls that one worker makes at a time, for each provider that
+    `RELAYLINE_PROVIDER_LIMITS` does not name."""
     provider_limits: str = ""
     """Limits of one worker by provider: `openai=20,anthropic=10@5/s` allows OpenAI 20 calls at a
     time, and Anthropic 10 at a time of which at most 5 start per second."""

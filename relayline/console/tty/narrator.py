@@ -13,6 +13,7 @@ from relayline.client import Retry
 from relayline.client.events import LOST, UNAVAILABLE
 from relayline.console.tty.lines import (
     STEERING_LINES,
+    amount,
     broken_off,
     call,
     duration,
@@ -235,8 +236,8 @@ class Narrator:
         self._line(f"■ {data.get('name')} {what}", _ASK)
 
     def _budget(self, _: Envelope, data: _Data) -> None:
-        limit, used, allowed = (data.get(name) for name in ("limit", "used", "allowed"))
-        self._line(f"✗ {limit} is {allowed} and {used} would be used", _BAD)
+        used, allowed = (amount(data.get(name)) for name in ("used", "allowed"))
+        self._line(f"✗ {data.get('limit')} is {allowed} and {used} would be used", _BAD)
 
     def _ended(self, event: Envelope) -> None:
         rendered = self.rendered

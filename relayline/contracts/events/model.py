@@ -14,7 +14,9 @@ class StepStarted(Frozen):
 
     type: Literal["step.started"] = "step.started"
     kind: Literal["model"] = "model"
+    """Always `model`."""
     model: str
+    """The run's model, as in `run.started`."""
 
 
 class MessageDelta(Frozen):
@@ -22,6 +24,7 @@ class MessageDelta(Frozen):
 
     type: Literal["message.delta"] = "message.delta"
     text: str
+    """What follows the deltas before it, of the same step and attempt."""
 
 
 class ReasoningDelta(Frozen):
@@ -29,6 +32,7 @@ class ReasoningDelta(Frozen):
 
     type: Literal["reasoning.delta"] = "reasoning.delta"
     text: str
+    """What follows the reasoning before it, of the same step and attempt."""
 
 
 class MessageCompleted(Frozen):
@@ -36,9 +40,13 @@ class MessageCompleted(Frozen):
 
     type: Literal["message.completed"] = "message.completed"
     text: str
+    """The whole text; empty if the model only called tools."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """The calls that the model asks for, at most 32."""
     finish_reason: str
+    """`stop`, `tool_calls`, `length`, `content_filter` or `other`."""
     usage: Usage = Usage()
+    """Of this model call, and of the summaries that it needed."""
 
 
 class MessageInterrupted(Frozen):
@@ -46,9 +54,13 @@ class MessageInterrupted(Frozen):
 
     type: Literal["message.interrupted"] = "message.interrupted"
     text: str
+    """What the model had said when it was interrupted."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """Always empty: no call of an interrupted answer runs."""
     finish_reason: str = "interrupted"
+    """Always `interrupted`."""
     usage: Usage = Usage()
+    """Zeros, unless the provider reported usage before the interruption."""
 
 
 class AttemptSuperseded(Frozen):
@@ -58,8 +70,11 @@ class AttemptSuperseded(Frozen):
     attempt: int
     """The attempt that is void."""
     from_seq: int
+    """`seq` of the first void delta."""
     to_seq: int
+    """`seq` of the last void delta."""
     reason: str
+    """The error type of its failure, or `the worker stopped in mid-answer`."""
 
 
 class AttemptFailed(Frozen):
@@ -67,6 +82,7 @@ class AttemptFailed(Frozen):
 
     type: Literal["attempt.failed"] = "attempt.failed"
     error: RunError
+    """What failed."""
     retry_in_s: float | None = None
     """Seconds until the retry: as the provider asks, otherwise exponential backoff."""
 
@@ -89,8 +105,9 @@ class ContextCompacted(Frozen):
     summary: str = ""
     """Replaces what is left out; empty: the model only sees that something is left out."""
     before_tokens: int = 0
+    """Estimated tokens of the messages that the model would see without it."""
     after_tokens: int = 0
-    """Estimated tokens of the messages; see `relayline/contracts/compaction.py`."""
+    """Estimated tokens of the messages that it sees now: 4 bytes are one token."""
     usage: Usage = Usage()
     """Usage of the summary; the next `message.completed` includes it."""
     reason: str | None = None
