@@ -5,7 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
-from typing import Any, NamedTuple, get_type_hints
+from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
@@ -36,8 +36,10 @@ def callable_as_function(given: Function) -> Function:
     An object with `__call__` becomes that method.
 
     Raises:
-        TypeError: it is an async generator, which returns no result.
+        TypeError: it can't be called, or is an async generator, which returns no result.
     """
+    if not callable(given):
+        raise TypeError(f"{given!r:.200} is not callable: put @tool above a function")
     function = given
     if isinstance(given, functools.partial):
         inner = callable_as_function(given.func)
@@ -79,7 +81,7 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
     for each, parameter in inspect.signature(given).parameters.items():
         if _is_given(given, each):
             continue
-        if hints.get(each) is context:
+        if _takes(hints.get(each), context):
             receiver = each
             continue
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
@@ -91,6 +93,11 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
     model, schema = _model(name, fields)
     _describe(schema, text.parameters)
     return Signature(name, text.description, _untitled(schema), receiver, model)
+
+
+def _takes(hint: object, context: type) -> bool:
+    """True for the type itself, and for `… | None`."""
+    return hint is context or any(each is context for each in get_args(hint))
 
 
 def _model(name: str, fields: Mapping[str, tuple[Any, Any]]) -> tuple[type[BaseModel], Any]:
@@ -106,7 +113,9 @@ def _model(name: str, fields: Mapping[str, tuple[Any, Any]]) -> tuple[type[BaseM
             try:
                 _built(name, {each: field})
             except Exception as cause:  # as above
-                said = str(cause).splitlines()[0]
+                said = (str(cause).splitlines() or [type(cause).__name__])[0].partition(". Set `")[
+                    0
+                ]
                 raise TypeError(f"tool {name!r}: parameter {each!r}: {said}") from cause
         raise TypeError(f"tool {name!r}: {error}") from error
 
@@ -130,11 +139,10 @@ def _hints(given: Function, name: str) -> dict[str, Any]:
     owner = plain if _has_hints(plain) else type(plain).__call__
     try:
         return get_type_hints(owner, include_extras=True)
-    except NameError as error:
+    except (NameError, SyntaxError, AttributeError, TypeError) as error:
+        missing = getattr(error, "name", None)
         hints = getattr(inspect.unwrap(owner), "__annotations__", {})
-        of = next(
-            (each for each, hint in hints.items() if error.name and error.name in str(hint)), "?"
-        )
+        of = next((each for each, hint in hints.items() if missing and missing in str(hint)), "?")
         raise TypeError(
             f"tool {name!r}: parameter {of!r}: {error}; define the type at the top level of the "
             "module, above the tool"

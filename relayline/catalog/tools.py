@@ -141,8 +141,8 @@ def tool(  # noqa: PLR0913  the options of a tool
         Draft202012Validator.check_schema(approval.when)
 
     def make(given: Callable[..., object]) -> Tool:
-        told = name or name_of(given)
         code = callable_as_function(given)
+        told = name or name_of(given)
         signature = signature_of(given, told, ToolContext)
         spec = ToolSpec(
             name=told,

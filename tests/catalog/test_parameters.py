@@ -115,16 +115,32 @@ def test_an_async_generator_is_refused_by_name() -> None:
 def locked(n: int, lock: Lock) -> None: ...
 def undefined(n: int, price: Decimal) -> None: ...
 def called(n: int, back: Callable[[], int]) -> None: ...
+def nested(n: int, places: list[Weather]) -> None: ...
 
 
 @pytest.mark.parametrize(
-    ("function", "parameter"), [(locked, "lock"), (undefined, "price"), (called, "back")]
+    ("function", "parameter"),
+    [(locked, "lock"), (undefined, "price"), (called, "back"), (nested, "places")],
 )
 def test_a_type_that_no_json_can_fill_names_tool_and_parameter(
     function: Callable[..., object], parameter: str
 ) -> None:
     with pytest.raises(TypeError, match=f"tool '{function.__name__}': parameter '{parameter}': "):
         tool(function)
+
+
+def test_what_cannot_be_called_is_refused() -> None:
+    with pytest.raises(TypeError, match="'price' is not callable"):
+        tool("price")  # type: ignore[call-overload]
+
+
+def test_a_context_that_may_be_none_is_not_told_to_the_model_either() -> None:
+    @tool
+    def look(at: str, context: ToolContext | None = None) -> str:
+        return at
+
+    assert (look.context_parameter, list(properties(look))) == ("context", ["at"])
+    assert look("here") == "here"
 
 
 def test_titles_are_dropped_however_deep_and_parameters_of_that_name_stay() -> None:
