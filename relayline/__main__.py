@@ -7,6 +7,7 @@ NEEDED = (
     "asyncpg",
     "fastapi",
     "fastapi_swagger",
+    "griffe",
     "httpx2",
     "prometheus_client",
     "pydantic_ai",

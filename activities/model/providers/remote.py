@@ -29,7 +29,6 @@ from pydantic_ai.messages import (
     ThinkingPart,
     ThinkingPartDelta,
     ToolCallPart,
-    ToolCallPartDelta,
 )
 from pydantic_ai.messages import TextPart as TextStart
 from pydantic_ai.models import Model
@@ -47,6 +46,7 @@ from relayline.activities.model.port import (
     TextPart,
     retry_helps,
 )
+from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
 from relayline.activities.model.providers.redaction import redacted
 from relayline.contracts.messages import Usage
@@ -54,8 +54,6 @@ from relayline.contracts.messages import Usage
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
 """The longest silence of a provider, before its first event and between two."""
-MAX_CALLS_BYTES = 4 * 1024 * 1024
-"""Limit for the tool calls of one answer while they are streamed."""
 MESSAGE_CHARS = 1000
 
 T = TypeVar("T")
@@ -96,9 +94,9 @@ class RemoteModel:
 
         Raises:
             ProviderError: the provider refused, failed, was silent for too long, broke off, or sent
-                tool calls beyond `MAX_CALLS_BYTES`.
+                more than `limits.py` allows.
         """
-        calls_bytes = 0
+        limits = PartLimits(prompt.model)
         try:
             async with AsyncExitStack() as stack:
                 opening = stack.enter_async_context(
@@ -112,11 +110,11 @@ class RemoteModel:
                 response = await self._in_time(opening, prompt.model)
                 events = aiter(response)
                 while event := await self._in_time(anext(events, None), prompt.model):
-                    calls_bytes += _call_bytes(event)
-                    if calls_bytes > MAX_CALLS_BYTES:
-                        raise ProviderError(f"{prompt.model} sent no end of calls", retryable=True)
+                    limits.take(event)
                     if piece := _piece(event):
                         yield piece
+                    else:
+                        await asyncio.sleep(0)  # one chunk may hold thousands of calls
                 for part in _ending(response.get(), prompt.model):
                     yield part
         except (AgentRunError, UserError, httpx2.HTTPError, OSError) as error:
@@ -167,17 +165,6 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
             return ReasoningPart(_clean(text))
         case _:
             return None
-
-
-def _call_bytes(event: ModelResponseStreamEvent) -> int:
-    """Size of the event's part of a tool call."""
-    match event:
-        case PartStartEvent(part=ToolCallPart(tool_name=name, args=args)):
-            return len(name) + len(str(args or "")) + 1
-        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=args)):
-            return len(str(args or ""))
-        case _:
-            return 0
 
 
 def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
