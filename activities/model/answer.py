@@ -46,6 +46,8 @@ MAX_ANSWER_BYTES = 1024 * 1024
 """Limit for the text of one answer, and for its reasoning; UTF-8."""
 MAX_QUESTIONS_BYTES = 6 * 1024
 """Limit for the questions of one answer in the workflow's history, as JSON."""
+_CUT = frozenset({"length", "content_filter"})
+"""Reasons that stay although there are calls: none of these calls will run."""
 
 
 class Audience(Protocol):
@@ -150,7 +152,7 @@ class Answer:
                 )
                 for index, call in enumerate(calls)
             ),
-            finish_reason="tool_calls" if calls else finish.reason,
+            finish_reason="tool_calls" if calls and finish.reason not in _CUT else finish.reason,
             usage=finish.usage,
         )
 

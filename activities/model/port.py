@@ -43,7 +43,11 @@ class ReasoningPart(NamedTuple):
 
 
 class CallPart(NamedTuple):
-    """A whole tool call; `arguments.malformed` replaces arguments that are no valid JSON."""
+    """A tool call.
+
+    `arguments.malformed` replaces arguments that are no valid JSON, `arguments.cut_off` those of a
+    call that the provider may not have finished: the model is told, and nothing runs.
+    """
 
     name: str
     arguments: dict[str, JsonValue]
@@ -53,7 +57,8 @@ class FinishPart(NamedTuple):
     """The end of the answer; always the last part."""
 
     reason: str
-    """`stop`, `tool_calls`, `length`, `content_filter` or `other`."""
+    """`stop`, `tool_calls`, `length`, `content_filter`, `unknown` (the provider said that the
+    answer is over, but not why) or `other` (for a reason that we do not know)."""
     usage: Usage
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -14,12 +15,16 @@ class Usage(Frozen):
 
     input_tokens: int = 0
     output_tokens: int = 0
+    estimated: bool = Field(default=False, exclude_if=operator.not_)
+    """True if the provider did not report all of them, so that some are a guess from the text; left
+    out otherwise."""
 
     def __add__(self, other: Usage) -> Usage:
         """The sum of both."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            estimated=self.estimated or other.estimated,
         )
 
     @property
