@@ -154,6 +154,7 @@ class Answer:
             ),
             finish_reason="tool_calls" if calls and finish.reason not in _CUT else finish.reason,
             usage=finish.usage,
+            kept=finish.kept,
         )
 
     def interrupted(self) -> MessageInterrupted:

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
-from relayline.contracts.messages import Message, Usage
+from relayline.contracts.messages import Kept, Message, Usage
 from relayline.contracts.runs import ToolSpec
 
 
@@ -60,6 +60,8 @@ class FinishPart(NamedTuple):
     """`stop`, `tool_calls`, `length`, `content_filter`, `unknown` (the provider said that the
     answer is over, but not why) or `other` (for a reason that we do not know)."""
     usage: Usage
+    kept: Kept | None = None
+    """What the provider needs back with this answer."""
 
 
 ModelPart = TextPart | ReasoningPart | CallPart | FinishPart

@@ -42,6 +42,15 @@ class ToolCall(Frozen):
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
 
 
+class Kept(Frozen):
+    """What a provider needs back with its own answer: reasoning, signatures, ids."""
+
+    provider: str
+    """Who sent it; nobody else gets it back."""
+    data: str
+    """Opaque, at most 512 KiB."""
+
+
 class UserMessage(Frozen):
     """A message of a person: the run's input or a redirect."""
 
@@ -57,6 +66,7 @@ class AssistantMessage(Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     interrupted: bool = False
     """True when a command interrupted the model."""
+    kept: Kept | None = None
 
 
 class ToolMessage(Frozen):

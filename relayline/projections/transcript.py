@@ -226,7 +226,12 @@ def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]
         return
     body = body_of(_ANSWERS[fact.type], fact)
     interrupted = isinstance(body, MessageInterrupted)
-    yield AssistantMessage(text=body.text, tool_calls=body.tool_calls, interrupted=interrupted)
+    yield AssistantMessage(
+        text=body.text,
+        tool_calls=body.tool_calls,
+        interrupted=interrupted,
+        kept=body.kept if isinstance(body, MessageCompleted) else None,
+    )
     for call in body.tool_calls:
         yield results.get(call.call_id) or ToolMessage(
             call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True

@@ -9,7 +9,7 @@ import httpx2
 from pydantic_ai.models import create_async_httpx2_client, infer_model
 from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel
-from pydantic_ai.profiles import ModelProfile
+from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers import Provider
 from pydantic_ai.providers.anthropic import AnthropicProvider
 from pydantic_ai.providers.google import GoogleProvider
@@ -29,8 +29,13 @@ _PROVIDERS: dict[str, _Make] = {
     "google": lambda client: GoogleProvider(http_client=client),
     "ollama": lambda client: OllamaProvider(http_client=client),
 }
-_PLAIN = ModelProfile(thinking_tags=("", ""), ignore_streamed_leading_whitespace=False)
-"""Text stays as it was sent, tags and blanks and all."""
+_PLAIN = OpenAIModelProfile(
+    thinking_tags=("", ""),
+    ignore_streamed_leading_whitespace=False,
+    openai_chat_send_back_thinking_parts="auto",
+    openai_chat_thinking_field=None,
+)
+"""Text stays as it was sent, tags and blanks and all; reasoning goes back in the field it had."""
 
 
 class Server(NamedTuple):

@@ -12,6 +12,7 @@ from pydantic_core import from_json
 from relayline.activities.arguments import cut_off, malformed
 from relayline.activities.model.guess import guessed_input, guessed_output
 from relayline.activities.model.port import CallPart, FinishPart, ModelPart, Prompt, ProviderError
+from relayline.activities.model.providers.keeping import kept
 from relayline.activities.model.providers.wire.chat import paired
 from relayline.activities.model.providers.wire.heard import Heard
 from relayline.contracts.messages import Usage
@@ -56,7 +57,8 @@ def ending(
     usage = _usage(response, heard, prompt, size_bytes)
     if calls and reason not in _CUT:
         reason = "tool_calls"
-    return [*calls, FinishPart(reason, usage)]
+    state = None if reason in _CUT else kept(response, heard, prompt.model)
+    return [*calls, FinishPart(reason, usage, state)]
 
 
 def _reason(response: ModelResponse, heard: Heard, model: str) -> str:

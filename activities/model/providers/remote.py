@@ -127,7 +127,7 @@ class RemoteModel:
         return stack.enter_async_context(
             model_request_stream(
                 self._model,
-                model_messages(prompt.messages),
+                model_messages(prompt.messages, prompt.model),
                 model_settings=self._settings,
                 model_request_parameters=request_parameters(prompt),
             )

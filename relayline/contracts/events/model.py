@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.messages import Kept, ToolCall, Usage
 from relayline.contracts.runs import RunError
 
 
@@ -39,6 +41,8 @@ class MessageCompleted(Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str
     usage: Usage = Usage()
+    kept: Kept | None = Field(default=None, exclude_if=lambda kept: kept is None)
+    """For the provider alone, which gets it back with the message; left out if there is nothing."""
 
 
 class MessageInterrupted(Frozen):

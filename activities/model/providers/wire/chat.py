@@ -64,12 +64,11 @@ class Chat:
             text += told["refusal"]
             self._heard.finish("content_filter")
         field, said = _reasoning(told)
+        if reasoning or (said and not isinstance(told.get(field), str)):
+            self._heard.reasoning_converted = True
         texts = {field: self._joined(field, said + reasoning)}
         texts["content"] = self._joined("content", text)
-        details = told.get("reasoning_details")
         delta: dict[str, Any] = {key: value for key, value in texts.items() if value}
-        if isinstance(details, list) and details:
-            self._heard.details(details)
         if calls := self._tool_calls(told):
             delta["tool_calls"] = calls
         return delta

@@ -70,8 +70,8 @@ class Heard:
     output_tokens: int | None = None
     calls: list[HeardCall] | None = None
     """None: the protocol's calls are read by the library."""
-    reasoning_details: list[dict[str, Any]] = field(default_factory=list)
-    """OpenRouter's reasoning, with signatures or encrypted; it needs it back as it was."""
+    reasoning_converted: bool = False
+    """True if reasoning came in a field that the provider would not take back."""
     stray: str = ""
     """The newest words that are neither JSON nor an error."""
 
@@ -96,23 +96,6 @@ class Heard:
             return
         if not self.word or _MEANING.get(word) == "error":
             self.word = word
-
-    def details(self, pieces: Sequence[object]) -> None:
-        """Take in pieces of `reasoning_details`: those of one index and type are one detail."""
-        for piece in pieces:
-            if not isinstance(piece, dict):
-                continue
-            same = ("index", "type")
-            last = self.reasoning_details[-1] if self.reasoning_details else {}
-            if not last or any(last.get(key) != piece.get(key) for key in same):
-                self.reasoning_details.append(dict(piece))
-                continue
-            for key, value in piece.items():
-                joins = key in ("text", "summary", "data") and isinstance(value, str)
-                if joins and isinstance(last.get(key), str):
-                    last[key] += value
-                elif value is not None:
-                    last[key] = value
 
     def count(self, usage: object, taken: Sequence[str], made: Sequence[str]) -> None:
         """Take in a usage: a running total, or the only one. Totals never sink.
