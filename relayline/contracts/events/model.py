@@ -53,6 +53,7 @@ class MessageInterrupted(Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     finish_reason: str = "interrupted"
     usage: Usage = Usage()
+    """Often a guess; the next `message.completed` includes it."""
 
 
 class AttemptSuperseded(Frozen):
