@@ -1,4 +1,4 @@
-"""Placeholders for tool arguments that are unusable: malformed or oversize JSON. Pure."""
+"""Placeholders for tool arguments that are unusable: malformed, cut off or oversize. Pure."""
 
 from __future__ import annotations
 
@@ -17,6 +17,7 @@ MAX_ALL_ARGUMENTS_BYTES = 1024 * 1024
 _SHOWN_CHARS = 200
 _MALFORMED = "malformed_json"
 _OVERSIZE = "oversize_json"
+_CUT_OFF = "cut_off_json"
 
 Arguments = dict[str, JsonValue]
 
@@ -24,6 +25,11 @@ Arguments = dict[str, JsonValue]
 def malformed(text: str) -> Arguments:
     """The placeholder for arguments that are not a JSON object."""
     return {_MALFORMED: text}
+
+
+def cut_off(text: str) -> Arguments:
+    """The placeholder for the arguments of a call that the provider may not have finished."""
+    return {_CUT_OFF: text}
 
 
 def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
@@ -66,6 +72,9 @@ def unusable(arguments: Mapping[str, JsonValue]) -> str | None:
     match dict(arguments):
         case {"malformed_json": text, **rest} if not rest:
             return f"the arguments are not valid JSON: {text!s:.{_SHOWN_CHARS}}"
+        case {"cut_off_json": text, **rest} if not rest:
+            began = f"; its arguments began with {text!s:.{_SHOWN_CHARS}}" if text else ""
+            return f"the answer was cut off before this call was whole, so it did not run{began}"
         case {"oversize_json": text, **rest} if not rest:
             return (
                 f"the arguments are too large: limits are {MAX_ARGUMENTS_BYTES // 1024} KiB for "

@@ -14,6 +14,7 @@ from pydantic import JsonValue, ValidationError
 
 from relayline.activities.arguments import bounded, unusable
 from relayline.activities.model.deltas import Kind
+from relayline.activities.model.guess import guessed
 from relayline.activities.model.port import (
     CallPart,
     EmptyAnswer,
@@ -34,7 +35,6 @@ from relayline.contracts.calls import (
     Question,
     preview,
 )
-from relayline.contracts.compaction import BYTES_PER_TOKEN
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
 from relayline.contracts.keys import call_id
 from relayline.contracts.messages import ToolCall, Usage
@@ -46,6 +46,8 @@ MAX_ANSWER_BYTES = 1024 * 1024
 """Limit for the text of one answer, and for its reasoning; UTF-8."""
 MAX_QUESTIONS_BYTES = 6 * 1024
 """Limit for the questions of one answer in the workflow's history, as JSON."""
+_CUT = frozenset({"length", "content_filter"})
+"""Reasons that stay although there are calls: none of these calls will run."""
 
 
 class Audience(Protocol):
@@ -63,6 +65,8 @@ class Answer:
     texts: list[str] = field(default_factory=list)
     calls: list[CallPart] = field(default_factory=list)
     finish: FinishPart | None = None
+    prompt: Prompt | None = None
+    """What the provider was asked; None: nothing yet."""
     sizes: dict[Kind, int] = field(default_factory=lambda: {"text": 0, "reasoning": 0})
     """Bytes received so far."""
 
@@ -79,6 +83,7 @@ class Answer:
             UnknownModel: raised by the provider.
             BadScript: raised by the provider.
         """
+        self.prompt = prompt
         async with aclosing(provider.stream(prompt)) as parts:
             async for part in parts:
                 if not await self._take(part, audience):
@@ -122,8 +127,13 @@ class Answer:
     def _cut(self) -> None:
         """End an answer that exceeds the limit."""
         self.calls.clear()
-        tokens = sum(self.sizes.values()) // BYTES_PER_TOKEN
-        self.finish = FinishPart("length", Usage(output_tokens=tokens))
+        self.finish = FinishPart("length", self._guessed())
+
+    def _guessed(self) -> Usage:
+        """A guess of the tokens so far; none for `rehearsal`, which costs nothing."""
+        if self.prompt is None or self.prompt.model == "rehearsal":
+            return Usage()
+        return guessed(self.prompt, sum(self.sizes.values()))
 
     async def completed(self, step: int) -> MessageCompleted:
         """The whole answer as an event.
@@ -150,18 +160,15 @@ class Answer:
                 )
                 for index, call in enumerate(calls)
             ),
-            finish_reason="tool_calls" if calls else finish.reason,
+            finish_reason="tool_calls" if calls and finish.reason not in _CUT else finish.reason,
             usage=finish.usage,
+            kept=finish.kept,
         )
 
     def interrupted(self) -> MessageInterrupted:
-        """The text so far, without the tool calls, which will not run."""
-        text = "".join(self.texts)
-        return (
-            MessageInterrupted(text=text, usage=self.finish.usage)
-            if self.finish
-            else MessageInterrupted(text=text)
-        )
+        """The text so far, without the tool calls, which will not run; its tokens are a guess."""
+        usage = self.finish.usage if self.finish else self._guessed()
+        return MessageInterrupted(text="".join(self.texts), usage=usage)
 
 
 async def model_result(
@@ -177,7 +184,7 @@ def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> Mo
     return ModelResult(
         finish_reason=body.finish_reason,
         calls=tuple(_bounded_questions(calls)),
-        usage=body.usage,
+        usage=Usage() if isinstance(body, MessageInterrupted) else body.usage,
         preview=preview(body.text),
         interrupted=isinstance(body, MessageInterrupted),
     )

@@ -82,7 +82,8 @@ def _content(message: Message) -> str:
             return output
         case AssistantMessage(text=text, tool_calls=calls):
             asked = ((call.name, json.dumps(call.arguments, ensure_ascii=False)) for call in calls)
-            return text + "".join(name + arguments for name, arguments in asked)
+            back = message.kept.data if message.kept else ""
+            return text + "".join(name + arguments for name, arguments in asked) + back
         case _:
             return message.text
 

@@ -11,7 +11,7 @@ from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
-from relayline.contracts.messages import Message, Usage
+from relayline.contracts.messages import Kept, Message, Usage
 from relayline.contracts.runs import ToolSpec
 
 
@@ -43,7 +43,11 @@ class ReasoningPart(NamedTuple):
 
 
 class CallPart(NamedTuple):
-    """A whole tool call; `arguments.malformed` replaces arguments that are no valid JSON."""
+    """A tool call.
+
+    `arguments.malformed` replaces arguments that are no valid JSON, `arguments.cut_off` those of a
+    call that the provider may not have finished: the model is told, and nothing runs.
+    """
 
     name: str
     arguments: dict[str, JsonValue]
@@ -53,8 +57,11 @@ class FinishPart(NamedTuple):
     """The end of the answer; always the last part."""
 
     reason: str
-    """`stop`, `tool_calls`, `length`, `content_filter` or `other`."""
+    """`stop`, `tool_calls`, `length`, `content_filter`, `unknown` (the provider said that the
+    answer is over, but not why) or `other` (for a reason that we do not know)."""
     usage: Usage
+    kept: Kept | None = None
+    """What the provider needs back with this answer."""
 
 
 ModelPart = TextPart | ReasoningPart | CallPart | FinishPart

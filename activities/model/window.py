@@ -43,7 +43,8 @@ class Context:
         self._request = request
         self._facts = facts
         self.unbilled = fold(Unbilled(), facts).usage
-        """Usage of summaries since the newest whole answer; the next answer includes it."""
+        """Usage of summaries and interrupted answers since the newest whole answer, which the next
+        one includes."""
 
     async def messages(self, provider: ModelProvider, *, may_retry: bool) -> tuple[Message, ...]:
         """The messages for the model, after a compaction if one is due.

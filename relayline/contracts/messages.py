@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
@@ -16,12 +17,16 @@ class Usage(Frozen):
     """Tokens that the model read."""
     output_tokens: int = 0
     """Tokens that the model wrote."""
+    estimated: bool = Field(default=False, exclude_if=operator.not_)
+    """True if the provider did not report all of them, so that some are a guess from the text; left
+    out otherwise."""
 
     def __add__(self, other: Usage) -> Usage:
         """The sum of both."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            estimated=self.estimated or other.estimated,
         )
 
     @property
@@ -41,6 +46,15 @@ class ToolCall(Frozen):
     """As the model gave them."""
 
 
+class Kept(Frozen):
+    """What a provider needs back with its own answer: reasoning, signatures, ids."""
+
+    provider: str
+    """Who sent it; nobody else gets it back."""
+    data: str
+    """Opaque, at most 512 KiB."""
+
+
 class UserMessage(Frozen):
     """A message of a person: the run's input or a redirect."""
 
@@ -56,6 +70,7 @@ class AssistantMessage(Frozen):
     tool_calls: tuple[ToolCall, ...] = ()
     interrupted: bool = False
     """True when a command interrupted the model."""
+    kept: Kept | None = None
 
 
 class ToolMessage(Frozen):

@@ -62,10 +62,11 @@ class Rendered:
 
     @property
     def usage(self) -> Usage:
-        """The run's own sum once it has ended, before that the sum of its messages."""
+        """The run's own sum once it has ended, before that the sum of its whole messages."""
         if self.final_usage is not None:
             return self.final_usage
-        return sum((step.usage for step in self.steps.values()), Usage())
+        whole = (step.usage for step in self.steps.values() if not step.interrupted)
+        return sum(whole, Usage())
 
     @property
     def step(self) -> int:

@@ -10,7 +10,6 @@ from typing import Any
 from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
     MessageCompleted,
-    MessageInterrupted,
     RunCancelled,
     RunCompleted,
     RunFailed,
@@ -25,12 +24,8 @@ from relayline.projections.projection import Event, as_of, body_of, fold
 from relayline.projections.valid import REWOUND
 from relayline.projections.waits import WAIT_TYPES, Waits
 
-_Message = MessageCompleted | MessageInterrupted
 _Terminal = RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut
-_MESSAGES: Mapping[str, type[_Message]] = {
-    "message.completed": MessageCompleted,
-    "message.interrupted": MessageInterrupted,
-}
+_COMPLETED = "message.completed"
 _TERMINAL: Mapping[str, type[_Terminal]] = {
     "run.completed": RunCompleted,
     "run.failed": RunFailed,
@@ -39,7 +34,7 @@ _TERMINAL: Mapping[str, type[_Terminal]] = {
     "run.timed_out": RunTimedOut,
 }
 _STARTED = "run.started"
-_TELLING = frozenset({_STARTED, *_MESSAGES, *WAIT_TYPES})
+_TELLING = frozenset({_STARTED, _COMPLETED, *WAIT_TYPES})
 
 
 @dataclass(frozen=True)
@@ -96,8 +91,8 @@ class Summary:
         changes = {"waits": self.waits.apply(event)} if kind in WAIT_TYPES else {}
         if kind == _STARTED:
             return changes | _started(body_of(RunStarted, event), event)
-        if kind in _MESSAGES:
-            return {"usage": self.usage + body_of(_MESSAGES[kind], event).usage}
+        if kind == _COMPLETED:  # it includes the tokens of interrupted answers before it
+            return {"usage": self.usage + body_of(MessageCompleted, event).usage}
         if kind in _TERMINAL:
             return changes | _ended(body_of(_TERMINAL[kind], event), event)
         return changes

@@ -48,7 +48,8 @@ _RESULTS: Mapping[str, type[_Result]] = {
     "tool.abandoned": ToolAbandoned,
 }
 _TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, COMPACTED, REWOUND})
-_BILLED = frozenset({_COMPLETED, COMPACTED, REWOUND})
+_INTERRUPTED = "message.interrupted"
+_BILLED = frozenset({_COMPLETED, _INTERRUPTED, COMPACTED, REWOUND})
 
 
 class Turn(NamedTuple):
@@ -161,15 +162,15 @@ class Transcript:
 
 @dataclass(frozen=True)
 class Unbilled:
-    """Tokens of the summaries that no whole answer has counted in its own."""
+    """Tokens of summaries and interrupted answers that no whole answer has counted in its own."""
 
     seq: int = 0
-    """The newest answer, summary or reset."""
+    """The newest answer, whole or not, summary or reset."""
     usage: Usage = field(default_factory=Usage)
     before: Unbilled | None = field(default=None, compare=False, repr=False)
 
     def apply(self, event: Event) -> Unbilled:
-        """This with one more fact; only summaries, whole answers and resets change it."""
+        """This with one more fact; only summaries, answers and resets change it."""
         if event.type not in _BILLED or event.seq <= self.seq:
             return self
         if event.type == REWOUND:
@@ -177,6 +178,9 @@ class Unbilled:
             return Unbilled(event.seq, earlier.usage, earlier)
         if event.type == COMPACTED:
             more = body_of(ContextCompacted, event).usage
+            return Unbilled(event.seq, self.usage + more, self)
+        if event.type == _INTERRUPTED:
+            more = body_of(MessageInterrupted, event).usage
             return Unbilled(event.seq, self.usage + more, self)
         return Unbilled(event.seq, Usage(), self)
 
@@ -226,7 +230,12 @@ def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]
         return
     body = body_of(_ANSWERS[fact.type], fact)
     interrupted = isinstance(body, MessageInterrupted)
-    yield AssistantMessage(text=body.text, tool_calls=body.tool_calls, interrupted=interrupted)
+    yield AssistantMessage(
+        text=body.text,
+        tool_calls=body.tool_calls,
+        interrupted=interrupted,
+        kept=body.kept if isinstance(body, MessageCompleted) else None,
+    )
     for call in body.tool_calls:
         yield results.get(call.call_id) or ToolMessage(
             call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True

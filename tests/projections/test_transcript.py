@@ -218,9 +218,9 @@ def test_what_was_left_out_is_replaced_by_what_is_said_of_it() -> None:
     assert [turn.answers for turn in turns(facts)] == [False, False, True, False]
 
 
-def test_summaries_are_unbilled_until_a_whole_answer_counts_them() -> None:
+def test_summaries_and_interrupted_answers_are_unbilled_until_a_whole_answer_counts_them() -> None:
     summed = ContextCompacted(kind="summarise", kept_from=1, usage=Usage(output_tokens=2))
     half = MessageInterrupted(text="half", usage=Usage(output_tokens=9))
     facts = stored(summed, half, summed, MessageCompleted(text="", finish_reason="stop"), summed)
     found = [fold(Unbilled(), facts[:count]).usage.output_tokens for count in range(6)]
-    assert found == [0, 2, 2, 4, 0, 2]
+    assert found == [0, 2, 11, 13, 0, 2]

@@ -7,6 +7,7 @@ from typing import Any, NamedTuple
 
 import httpx2
 from pydantic_ai.models import create_async_httpx2_client, infer_model
+from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel
 from pydantic_ai.profiles.openai import OpenAIModelProfile
 from pydantic_ai.providers import Provider
@@ -18,6 +19,7 @@ from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
 from relayline.activities.model.providers.limits import limit
 from relayline.activities.model.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
+from relayline.activities.model.providers.wire.listening import listen
 from relayline.catalog.models import ModelRef
 
 _Make = Callable[[httpx2.AsyncClient], Provider[Any]]
@@ -28,8 +30,13 @@ _PROVIDERS: dict[str, _Make] = {
     "google": lambda client: GoogleProvider(http_client=client),
     "ollama": lambda client: OllamaProvider(http_client=client),
 }
-_REQUIRES_FINISH = OpenAIModelProfile(openai_chat_streaming_requires_finish_reason=True)
-"""Treat an answer without a finish reason as cut off, not as complete."""
+_PLAIN = OpenAIModelProfile(
+    thinking_tags=("", ""),
+    ignore_streamed_leading_whitespace=False,
+    openai_chat_send_back_thinking_parts="auto",
+    openai_chat_thinking_field=None,
+)
+"""Text stays as it was sent, tags and blanks and all; reasoning goes back in the field it had."""
 
 
 class Server(NamedTuple):
@@ -54,9 +61,13 @@ def connect(
         timeout=httpx2.Timeout(2 * idle_s, connect=CONNECT_TIMEOUT_S)
     )
     limit(client, f"{ref.provider}:{ref.name}" if ref.name else ref.provider)
+    client.event_hooks["response"].append(listen)  # the limits come first
     if server:
         return RemoteModel(_compatible(ref, server, client), secrets, client, idle_s)
     provider = _PROVIDERS[ref.provider](client)
+    if ref.provider == "ollama":
+        ollama = OllamaModel(ref.name, provider=provider, profile=_PLAIN)
+        return RemoteModel(ollama, secrets, client, idle_s)
     model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
     return RemoteModel(model, secrets, client, idle_s)
 
@@ -67,6 +78,5 @@ def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> Op
         base_url=server.base_url,
         api_key=server.api_key or None,
         http_client=client,
-        profile=_REQUIRES_FINISH,
     )
-    return OpenAIChatModel(ref.name or ref.provider, provider=provider)
+    return OpenAIChatModel(ref.name or ref.provider, provider=provider, profile=_PLAIN)

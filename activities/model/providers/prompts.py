@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from pydantic_ai.messages import (
     InstructionPart,
@@ -19,6 +19,7 @@ from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
 from relayline.activities.model.port import Prompt
+from relayline.activities.model.providers.keeping import restored
 from relayline.contracts.messages import (
     AssistantMessage,
     Message,
@@ -32,26 +33,29 @@ CONTINUE = "(You were interrupted here. Continue.)"
 """Sent to a model whose answer was interrupted, if there is no new message."""
 
 
-def model_messages(messages: Sequence[Message]) -> list[ModelMessage]:
+def model_messages(messages: Sequence[Message], model: str = "") -> list[ModelMessage]:
     """The transcript: all messages between two answers are one request; skips empty answers.
+
+    What the model's provider needs back with an answer goes with it (see `keeping.py`).
 
     It ends with a request, because not every provider accepts an answer as the last message.
     """
     mapped: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
+    call_ids: dict[str, str] = {}
     for message in messages:
         match message:
             case UserMessage() | OmittedMessages():
                 parts.append(UserPromptPart(content=message.text))
             case ToolMessage():
-                parts.append(_tool_return(message))
+                parts.append(_tool_return(message, call_ids))
             case AssistantMessage(text=text, tool_calls=calls):
                 if not text and not calls:
                     continue
                 if parts:
                     mapped.append(ModelRequest(parts=parts))
                     parts = []
-                mapped.append(_response(message))
+                mapped.append(_response(message, model, call_ids))
     return [*mapped, *_last(parts, resumed=bool(mapped))]
 
 
@@ -79,16 +83,19 @@ def _tool(spec: ToolSpec) -> ToolDefinition:
     )
 
 
-def _tool_return(message: ToolMessage) -> ToolReturnPart:
+def _tool_return(message: ToolMessage, call_ids: Mapping[str, str]) -> ToolReturnPart:
     return ToolReturnPart(
         tool_name=message.name,
         content=message.output,
-        tool_call_id=message.call_id,
+        tool_call_id=call_ids.get(message.call_id, message.call_id),
         outcome="failed" if message.is_error else "success",
     )
 
 
-def _response(message: AssistantMessage) -> ModelResponse:
+def _response(message: AssistantMessage, model: str, call_ids: dict[str, str]) -> ModelResponse:
+    if whole := restored(message, model):
+        call_ids.update(whole.call_ids)
+        return whole.response
     calls = [
         ToolCallPart(tool_name=call.name, args=dict(call.arguments), tool_call_id=call.call_id)
         for call in message.tool_calls

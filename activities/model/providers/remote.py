@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack
 from typing import NoReturn, TypeVar
 
 import httpx2
-from pydantic import JsonValue
 from pydantic_ai.direct import model_request_stream
 from pydantic_ai.exceptions import (
     AgentRunError,
@@ -21,24 +20,18 @@ from pydantic_ai.exceptions import (
     UserError,
 )
 from pydantic_ai.messages import (
-    ModelResponse,
     ModelResponseStreamEvent,
     PartDeltaEvent,
     PartStartEvent,
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
-    ToolCallPart,
 )
 from pydantic_ai.messages import TextPart as TextStart
-from pydantic_ai.models import Model
+from pydantic_ai.models import Model, StreamedResponse
 from pydantic_ai.settings import ModelSettings
-from pydantic_core import from_json
 
-from relayline.activities.arguments import malformed
 from relayline.activities.model.port import (
-    CallPart,
-    FinishPart,
     ModelPart,
     Prompt,
     ProviderError,
@@ -46,10 +39,14 @@ from relayline.activities.model.port import (
     TextPart,
     retry_helps,
 )
+from relayline.activities.model.providers.ending import ending
 from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
 from relayline.activities.model.providers.redaction import redacted
-from relayline.contracts.messages import Usage
+from relayline.activities.model.providers.wire.chat import paired
+from relayline.activities.model.providers.wire.failures import WireError
+from relayline.activities.model.providers.wire.heard import Heard
+from relayline.activities.model.providers.wire.listening import hearing
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
@@ -57,8 +54,6 @@ IDLE_TIMEOUT_S = 60.0
 MESSAGE_CHARS = 1000
 
 T = TypeVar("T")
-
-_FINISH = {"stop": "stop", "length": "length", "content_filter": "content_filter"}
 
 
 class RemoteModel:
@@ -96,29 +91,49 @@ class RemoteModel:
             ProviderError: the provider refused, failed, was silent for too long, broke off, or sent
                 more than `limits.py` allows.
         """
-        limits = PartLimits(prompt.model)
+        heard, limits, size_bytes = Heard(), PartLimits(prompt.model), 0
         try:
             async with AsyncExitStack() as stack:
-                opening = stack.enter_async_context(
-                    model_request_stream(
-                        self._model,
-                        model_messages(prompt.messages),
-                        model_settings=self._settings,
-                        model_request_parameters=request_parameters(prompt),
-                    )
-                )
-                response = await self._in_time(opening, prompt.model)
+                with hearing(heard):
+                    response = await self._in_time(self._opening(stack, prompt), prompt.model)
                 events = aiter(response)
-                while event := await self._in_time(anext(events, None), prompt.model):
+                while event := await self._next(events, heard, prompt.model):
                     limits.take(event)
                     if piece := _piece(event):
+                        size_bytes += len(piece.text.encode())
                         yield piece
                     else:
                         await asyncio.sleep(0)  # one chunk may hold thousands of calls
-                for part in _ending(response.get(), prompt.model):
+                for part in ending(response.get(), heard, prompt, size_bytes):
                     yield part
-        except (AgentRunError, UserError, httpx2.HTTPError, OSError) as error:
+        except (AgentRunError, UserError, httpx2.HTTPError, OSError, WireError) as error:
             self._fail(error, prompt.model)
+
+    def _opening(self, stack: AsyncExitStack, prompt: Prompt) -> Awaitable[StreamedResponse]:
+        """Send the request; the stack closes the answer."""
+        return stack.enter_async_context(
+            model_request_stream(
+                self._model,
+                model_messages(prompt.messages, prompt.model),
+                model_settings=self._settings,
+                model_request_parameters=request_parameters(prompt),
+            )
+        )
+
+    async def _next(
+        self, events: AsyncIterator[ModelResponseStreamEvent], heard: Heard, model: str
+    ) -> ModelResponseStreamEvent | None:
+        """The next event, None at the end; silence after the end of an answer is its end.
+
+        Raises:
+            ProviderError: as in `_in_time`.
+        """
+        try:
+            return await self._in_time(anext(events, None), model)
+        except ProviderError:
+            if heard.ended:
+                return None
+            raise
 
     async def aclose(self) -> None:
         """Close the connections."""
@@ -144,8 +159,10 @@ class RemoteModel:
         """Raise the failure as `ProviderError`, without the cause, which may contain secrets."""
         text = redacted(f"{model}: {_said(error)}", self._secrets)
         status = error.status_code if isinstance(error, ModelHTTPError) else None
+        if isinstance(error, WireError):
+            status = error.status
         raise ProviderError(
-            _clean(text)[:MESSAGE_CHARS],
+            paired(text)[:MESSAGE_CHARS],
             retryable=_retryable(error),
             status=status,
             retry_after_s=error.retry_after if isinstance(error, ModelAPIError) else None,
@@ -156,46 +173,15 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
     """The text or reasoning in the event, None if it has neither."""
     match event:
         case PartStartEvent(part=TextStart(content=text)):
-            return TextPart(_clean(text))
+            return TextPart(paired(text))
         case PartStartEvent(part=ThinkingPart(content=text)):
-            return ReasoningPart(_clean(text))
+            return ReasoningPart(paired(text))
         case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            return TextPart(_clean(text))
+            return TextPart(paired(text))
         case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
-            return ReasoningPart(_clean(text))
+            return ReasoningPart(paired(text))
         case _:
             return None
-
-
-def _ending(response: ModelResponse, model: str) -> list[ModelPart]:
-    """The tool calls and the end of the answer.
-
-    Raises:
-        ProviderError: the provider broke off, or reported an error.
-    """
-    if response.state != "complete" or response.finish_reason == "error":
-        raise ProviderError(f"{model} broke off in mid-answer", retryable=True)
-    calls = [
-        CallPart(_clean(part.tool_name), _arguments(part.args))
-        for part in response.parts
-        if isinstance(part, ToolCallPart)
-    ]
-    reason = "tool_calls" if calls else _FINISH.get(response.finish_reason or "", "other")
-    usage = Usage(
-        input_tokens=response.usage.input_tokens, output_tokens=response.usage.output_tokens
-    )
-    return [*calls, FinishPart(reason, usage)]
-
-
-def _arguments(given: object) -> dict[str, JsonValue]:
-    """A call's arguments; `malformed` replaces anything that is not a JSON object."""
-    if not given:
-        return {}
-    try:
-        arguments = from_json(given, allow_inf_nan=False) if isinstance(given, str) else given
-    except ValueError:
-        arguments = None
-    return arguments if isinstance(arguments, dict) else malformed(_clean(str(given)))
 
 
 def _retryable(error: Exception) -> bool:
@@ -204,6 +190,8 @@ def _retryable(error: Exception) -> bool:
             return False
         case ModelHTTPError(status_code=status):
             return retry_helps(status)
+        case WireError():
+            return error.retryable
         case UserError():
             return False
         case _:
@@ -217,8 +205,3 @@ def _said(error: Exception) -> str:
     while isinstance(error, ModelConnectionError) and root.__cause__:
         root = root.__cause__
     return text if root is error else f"{text} ({type(root).__name__}: {root})"
-
-
-def _clean(text: str) -> str:
-    """The text with lone surrogates, which can't be stored, replaced."""
-    return text.encode("utf-8", "replace").decode("utf-8")

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.messages import Kept, ToolCall, Usage
 from relayline.contracts.runs import RunError
 
 
@@ -47,6 +49,8 @@ class MessageCompleted(Frozen):
     """`stop`, `tool_calls`, `length`, `content_filter` or `other`."""
     usage: Usage = Usage()
     """Of this model call, and of the summaries that it needed."""
+    kept: Kept | None = Field(default=None, exclude_if=lambda kept: kept is None)
+    """For the provider alone, which gets it back with the message; left out if there is nothing."""
 
 
 class MessageInterrupted(Frozen):
@@ -60,7 +64,7 @@ class MessageInterrupted(Frozen):
     finish_reason: str = "interrupted"
     """Always `interrupted`."""
     usage: Usage = Usage()
-    """Zeros, unless the provider reported usage before the interruption."""
+    """Often a guess; the next `message.completed` includes it."""
 
 
 class AttemptSuperseded(Frozen):

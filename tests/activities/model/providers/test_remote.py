@@ -64,6 +64,12 @@ async def test_answer_that_was_too_long_says_so(providers: Providers) -> None:
     assert finish_of(await ask(providers("compatible:length"), prompt("hi"))).reason == "length"
 
 
+async def test_answer_that_is_done_without_a_reason_is_whole(providers: Providers) -> None:
+    parts = await ask(providers("compatible:no-end"), prompt("hi"))
+    assert text_of(parts) == "cut off"
+    assert finish_of(parts).reason == "unknown"
+
+
 async def test_text_that_nobody_could_store_is_mended(providers: Providers) -> None:
     parts = await ask(providers("compatible:surrogates"), prompt("hi"))
     assert text_of(parts) == "half ? of it"
@@ -78,7 +84,6 @@ async def test_text_that_nobody_could_store_is_mended(providers: Providers) -> N
         ("401", (False, 401, None)),
         ("404", (False, 404, None)),
         ("dies", (True, None, None)),
-        ("no-end", (True, None, None)),
     ],
 )
 async def test_failure_says_whether_a_retry_can_help(
