@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from fastapi import FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -28,7 +29,9 @@ from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.api.runs.views import LinkMaker, Views
 from relayline.api.services import Services
 from relayline.api.serving import processes
+from relayline.api.serving.head import AnswerHead
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
+from relayline.api.serving.origins import CheckOrigin, allowed_hosts, is_loopback
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
 from relayline.api.streams.events import RunEvents
@@ -70,10 +73,27 @@ def create_app(
     app = bare_app()
     app.state.services = _services(settings, journal, temporal_client, catalog, metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(AnswerHead)
     app.add_middleware(CountRequests, metrics=metrics)
     if proxies := settings.forwarded_allow_ips:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
+    _guard(app, settings)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Keep out the pages of other sites, but those of the listed origins."""
+    origins = frozenset(origin.lower() for origin in settings.allowed_origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=tuple(origins),
+            allow_methods=("*",),
+            allow_headers=("*",),
+            expose_headers=("Location", "Retry-After", "X-Run-Id"),
+        )
+    hosts = allowed_hosts(settings.allowed_hosts, settings.api_host)
+    app.add_middleware(CheckOrigin, hosts=hosts, origins=origins)
 
 
 def _services(
@@ -157,6 +177,11 @@ async def serve(settings: Settings) -> None:
         TemporalUnreachable: no Temporal address is configured.
         SystemExit: no process could start; the reason is on stderr.
     """
+    if not (is_loopback(settings.api_host) or settings.allowed_hosts):
+        _log.warning(
+            "only local names and the API's own address are answered: set RELAYLINE_ALLOWED_HOSTS "
+            "to the names under which clients reach it"
+        )
     listeners = listen_each(settings.api_host, settings.api_port, settings.api_workers)
     try:
         if len(listeners) > 1:

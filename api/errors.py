@@ -14,6 +14,8 @@ ApiError                   each becomes an RFC 9457 document of its own type
 │   └── RequestClosed      the question is closed; says how, by whom and when
 ├── TooLarge               a size limit, named with its value
 ├── InvalidField           a field of the request, named
+├── ForeignHost            the `Host` is not a name of this server
+├── ForeignOrigin          a web page of another site asks
 ├── UnsupportedMediaType   a body without a JSON content type
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
@@ -148,6 +150,22 @@ class InvalidField(ApiError):
     status = 422
     slug = "invalid-field"
     title = "The request can't be accepted"
+
+
+class ForeignHost(ApiError):
+    """The `Host` is not a name of this server: somebody's DNS points here."""
+
+    status = 403
+    slug = "foreign-host"
+    title = "This server does not have that name"
+
+
+class ForeignOrigin(ApiError):
+    """A web page of another site asks, and its origin is not listed."""
+
+    status = 403
+    slug = "foreign-origin"
+    title = "The request comes from another site"
 
 
 class UnsupportedMediaType(ApiError):

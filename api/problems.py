@@ -70,9 +70,14 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(_unhandled)
 
 
-async def _api_error(_: Request, error: ApiError) -> Response:
+def answer_to(error: ApiError) -> Response:
+    """The error's document."""
     what = (error.type, error.title, error.detail)
     return problem(error.status, what, error.members, error.headers)
+
+
+async def _api_error(_: Request, error: ApiError) -> Response:
+    return answer_to(error)
 
 
 async def _cursor_expired(_: Request, error: CursorExpired) -> Response:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
@@ -18,6 +18,16 @@ from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_w
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """Settings that may hold a password or a key: an error never quotes them."""
+_NAMES = {
+    "allowed_hosts": (
+        re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE),
+        "NAME, *.NAME or [IPv6], without port",
+    ),
+    "allowed_origins": (
+        re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE),
+        "https://NAME or https://NAME:PORT, without path",
+    ),
+}
 _POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
 """Such a value is never the name of a file, even if a slash is missing."""
 
@@ -75,6 +85,13 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = ""
     """Proxies whose `X-Forwarded-For` is trusted to name the client: addresses and networks,
     separated by commas; `*` trusts everyone, empty trusts no one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, without port, under which clients reach the API besides `localhost` and the address
+    that it listens on; `*.example.com` stands for all names below it, `*` for every name. Separated
+    by commas or as a JSON list."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose web pages may use the API besides its own, such as `https://app.example.com`;
+    separated by commas or as a JSON list."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Largest request body, in bytes."""
     max_input_bytes: int = Field(default=256 * 1024, ge=1)
@@ -132,7 +149,7 @@ class Settings(BaseSettings):
         linked = isinstance(value, str) and value.startswith("tcp://")
         return cls.model_fields["api_port"].default if linked else value
 
-    @field_validator("fetch_allow", mode="before")
+    @field_validator("fetch_allow", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _parse_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -140,6 +157,15 @@ class Settings(BaseSettings):
         if value.startswith("["):
             return json.loads(value)
         return tuple(filter(None, map(str.strip, value.lower().split(","))))
+
+    @field_validator("allowed_hosts", "allowed_origins")
+    @classmethod
+    def _check_names(cls, listed: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        pattern, form = _NAMES[info.field_name or ""]
+        for name in listed:
+            if not pattern.fullmatch(name):
+                raise ValueError(f"{name!r} is not of the form {form}")
+        return listed
 
     @field_validator("provider_limits")
     @classmethod
