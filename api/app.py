@@ -33,6 +33,7 @@ from relayline.api.serving import processes
 from relayline.api.serving.head import AnswerHead
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
 from relayline.api.serving.origins import CheckOrigin, allowed_hosts, is_loopback
+from relayline.api.serving.protocol import ConnectionLimits
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
 from relayline.api.streams.events import RunEvents
@@ -219,10 +220,18 @@ async def _serve_on(
         checking = asyncio.create_task(services.namespace.state(), name="check the namespace")
         if part:
             part.say_ready()
-        await Server(app, services.close_streams).serve([listener])
+        await Server(app, services.close_streams, _limits(settings)).serve([listener])
         checking.cancel()
         await asyncio.gather(checking, return_exceptions=True)
         await services.close()
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        unread_s=settings.send_timeout_s,
+        per_client=settings.max_connections_per_client,
+        proxies=settings.forwarded_allow_ips,
+    )
 
 
 def main(arguments: Sequence[str] = ()) -> None:

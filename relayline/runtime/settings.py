@@ -101,11 +101,14 @@ class Settings(BaseSettings):
     max_streams_per_client: int = Field(default=64, ge=1)
     """Most open streams per client address in each API process; behind a proxy, set
     `forwarded_allow_ips`, too."""
+    max_connections_per_client: int = Field(default=1024, ge=1)
+    """Most open connections per client address in each API process; the proxies in
+    `forwarded_allow_ips` have no limit."""
     heartbeat_s: float = Field(default=15, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=120, gt=0)
-    """Seconds after which the API closes the stream of a client that reads nothing; the client can
-    resume it."""
+    """Seconds after which the API closes the connection of a client that reads nothing; the client
+    can resume a stream."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links to runs; empty gives none."""
 
