@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
@@ -21,6 +22,7 @@ from relayline.api.serving.connection import CONNECTION
 MAX_HEAD_BYTES = 64 * 1024
 _SLICE_BYTES = 4096
 """The parser gets this much at a time, so that a head is refused before it is read whole."""
+_ABSOLUTE = re.compile(rb"[A-Za-z][A-Za-z0-9+.-]*://([^/?#]*)")
 _LINGER_S = 1.0
 """A refused client has this long to read why; closed at once, it might see a reset instead."""
 
@@ -152,6 +154,9 @@ class Protocol(HttpToolsProtocol):
         if len(self.url) + fields > MAX_HEAD_BYTES:
             self._refused = _too_large()
             raise self._refused
+        if found := _ABSOLUTE.match(self.url):  # RFC 9112 3.2.2: then the Host field says nothing
+            self.headers[:] = [field for field in self.headers if field[0] != b"host"]
+            self.headers.append((b"host", found[1]))
         super().on_headers_complete()
 
     def on_message_complete(self) -> None:

@@ -86,6 +86,15 @@ async def test_one_host_is_needed(guarded: Api, fields: tuple[str, ...]) -> None
     assert (answer.status, answer.problem) == (400, "bad-request")
 
 
+async def test_a_host_in_the_request_line_is_the_one_that_counts(guarded: Api) -> None:
+    for ours, theirs, status in (
+        ("localhost", "evil.example", 200),
+        ("evil.example", "localhost", 403),
+    ):
+        answer = await ask(guarded, head("GET", f"http://{ours}/v1/agents", host=theirs))
+        assert answer.status == status
+
+
 async def test_http_1_0_needs_no_host_but_may_not_have_a_foreign_one(guarded: Api) -> None:
     assert (await ask(guarded, head("GET", "/v1/agents", version="1.0", host=""))).status == 200
     answer = await ask(guarded, head("GET", "/v1/agents", version="1.0", host="evil.example"))
