@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
@@ -18,6 +18,16 @@ from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_w
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """Settings that may hold a password or a key: an error never quotes them."""
+_NAMES = {
+    "allowed_hosts": (
+        re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE),
+        "NAME, *.NAME or [IPv6], without port",
+    ),
+    "allowed_origins": (
+        re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE),
+        "https://NAME or https://NAME:PORT, without path",
+    ),
+}
 _POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
 """Such a value is never the name of a file, even if a slash is missing."""
 
@@ -76,6 +86,13 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = ""
     """Proxies whose `X-Forwarded-For` is trusted to name the client: addresses and networks,
     separated by commas; `*` trusts everyone, empty trusts no one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, without port, under which clients reach the API besides `localhost` and the address
+    that it listens on; `*.example.com` stands for all names below it, `*` for every name. Separated
+    by commas or as a JSON list."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose web pages may use the API besides its own, such as `https://app.example.com`;
+    separated by commas or as a JSON list."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Largest request body, in bytes."""
     max_input_bytes: int = Field(default=256 * 1024, ge=1)
@@ -85,11 +102,14 @@ class Settings(BaseSettings):
     max_streams_per_client: int = Field(default=64, ge=1)
     """Most open streams per client address in each API process; behind a proxy, set
     `RELAYLINE_FORWARDED_ALLOW_IPS`, too."""
+    max_connections_per_client: int = Field(default=1024, ge=1)
+    """Most open connections per client address in each API process; the proxies in
+    `RELAYLINE_FORWARDED_ALLOW_IPS` have no limit."""
     heartbeat_s: float = Field(default=10, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=120, gt=0)
-    """Seconds after which the API closes the stream of a client that reads nothing; the client can
-    resume it."""
+    """Seconds after which the API closes the connection of a client that reads nothing; the client
+    can resume a stream."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links to runs; empty gives none."""
 
@@ -133,7 +153,7 @@ class Settings(BaseSettings):
         linked = isinstance(value, str) and value.startswith("tcp://")
         return cls.model_fields["api_port"].default if linked else value
 
-    @field_validator("fetch_allow", mode="before")
+    @field_validator("fetch_allow", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _parse_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -141,6 +161,15 @@ class Settings(BaseSettings):
         if value.startswith("["):
             return json.loads(value)
         return tuple(filter(None, map(str.strip, value.lower().split(","))))
+
+    @field_validator("allowed_hosts", "allowed_origins")
+    @classmethod
+    def _check_names(cls, listed: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        pattern, form = _NAMES[info.field_name or ""]
+        for name in listed:
+            if not pattern.fullmatch(name):
+                raise ValueError(f"{name!r} is not of the form {form}")
+        return listed
 
     @field_validator("provider_limits")
     @classmethod
