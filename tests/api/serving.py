@@ -222,6 +222,7 @@ class FlakyJournal:
 
     def __init__(self, inner: Journal) -> None:
         self._inner = inner
+        self.fenced = inner.fenced
         self._error: Exception | None = None
         self._went_down = asyncio.Event()
 
