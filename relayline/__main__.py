@@ -6,6 +6,7 @@ NEEDED = (
     "alembic",
     "asyncpg",
     "fastapi",
+    "fastapi_swagger",
     "httpx2",
     "prometheus_client",
     "pydantic_ai",
@@ -16,6 +17,7 @@ NEEDED = (
     "typer",
     "uvicorn",
     "uvloop",
+    "watchfiles",
 )
 """What the extra `server` installs, as it is imported."""
 
