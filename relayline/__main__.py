@@ -18,6 +18,7 @@ NEEDED = (
     "typer",
     "uvicorn",
     "uvloop",
+    "watchfiles",
 )
 """What the extra `server` installs, as it is imported."""
 

@@ -42,8 +42,9 @@ def _dev(request: DevRequest) -> int:
     from relayline.dev.options import DevError, DevOptions
     from relayline.dev.stack import run_dev
 
-    data_dir = request.data_dir or _settings().data_dir
-    options = DevOptions(**(request._asdict() | {"data_dir": data_dir}))
+    settings = _settings()
+    given = request._asdict() | {"catalog": settings.catalog}
+    options = DevOptions(**(given | {"data_dir": request.data_dir or settings.data_dir}))
     with expecting(DevError):
         return asyncio.run(run_dev(options, lambda state: typer.echo(state.greeting())))
 

@@ -1,11 +1,25 @@
-"""Builds the catalog that the worker and the API share: the built-in tools and the user's own."""
+"""Builds the catalog that the worker and the API share: the built-in tools and the user's own.
+
+As a program, it builds the catalog and prints the files that the user's part was made from.
+"""
 
 from __future__ import annotations
 
+import json
+import os
+import sys
+import sysconfig
+from pathlib import Path
+
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
-from relayline.catalog.agents import Catalog
+from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.load import load_catalog
+from relayline.runtime.process import run_process
 from relayline.runtime.settings import Settings
+
+_NOT_OURS = ("site-packages", "dist-packages", "__pycache__")
+"""Folders of files that nobody edits."""
+_PACKAGE = Path(__file__).parent
 
 
 def build_catalog(settings: Settings) -> Catalog:
@@ -22,3 +36,49 @@ def build_catalog(settings: Settings) -> Catalog:
         )
     )
     return load_catalog(settings.catalog, toolbox, settings.model)
+
+
+async def _tell_files(settings: Settings) -> None:
+    """Print, as the last line, a JSON list of the files that the user's module was made from.
+
+    These are the modules that it imports and what it reads meanwhile in its folders, such as
+    prompts; installed packages are left out.
+
+    Raises:
+        CatalogError: the module can't be used.
+    """
+    opened: list[str] = []
+
+    def audit(event: str, arguments: tuple[object, ...]) -> None:
+        if event == "open" and isinstance(arguments[0], str) and arguments[1] in {"r", "rb", "rt"}:
+            opened.append(arguments[0])
+
+    known = set(sys.modules)
+    sys.addaudithook(audit)
+    build_catalog(settings)
+    fresh = [sys.modules[name] for name in set(sys.modules) - known]
+    sources = {str(getattr(module, "__file__", None) or "") for module in fresh}
+    modules = set(filter(_editable, sources))
+    folders = {Path.cwd(), *(Path(module).parent for module in modules)}
+    read = {path for path in map(os.path.abspath, opened) if folders & {*Path(path).parents}}
+    sys.stdout.write("\n" + json.dumps(sorted(modules | set(filter(_editable, read)))) + "\n")
+
+
+def _editable(file: str) -> bool:
+    """True for a file that belongs neither to Python, nor to Relayline, nor to what is installed.
+
+    Hidden files and folders don't count.
+    """
+    path = Path(file)
+    installed = path.is_relative_to(sysconfig.get_path("stdlib")) or path.is_relative_to(_PACKAGE)
+    hidden = any(part.startswith(".") for part in path.parts)
+    return not (installed or hidden or {*path.parts} & {*_NOT_OURS}) and path.is_file()
+
+
+def main() -> None:
+    """Check the catalog that the settings name; exit 1 with one line if it can't be used."""
+    run_process("catalog", _tell_files, CatalogError)
+
+
+if __name__ == "__main__":
+    main()

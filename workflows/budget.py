@@ -19,6 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.policy import RAISE_TIMEOUT
     from relayline.workflows.run import Run
     from relayline.workflows.state import Excess, exceeded, overdue
+    from relayline.workflows.visibility import summary
 
 
 class Steer(Protocol):
@@ -99,7 +100,7 @@ class Budget:
         )
         run.steering.gates.open(gate)
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
-        return gate, Timer(RAISE_TIMEOUT, f"{gate.id} expires")
+        return gate, Timer(RAISE_TIMEOUT, summary(f"{gate.id} expires: {gate.what}"))
 
     def _woken(self, expiry: Timer) -> bool:
         return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset

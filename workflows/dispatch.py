@@ -23,18 +23,18 @@ with workflow.unsafe.imports_passed_through():
         RewindRequest,
         ToolOutcome,
         ToolRequest,
-        preview,
     )
     from relayline.contracts.envelope import Outbox
     from relayline.contracts.errors import ErrorType
+    from relayline.contracts.events import RunWaiting
     from relayline.contracts.keys import message_key, result_key
     from relayline.contracts.runs import RunError, RunInput, ToolSpec
     from relayline.workflows import policy
     from relayline.workflows.facts import Facts
     from relayline.workflows.outbox import PendingFacts
+    from relayline.workflows.visibility import summary
 
 _WAIT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
-_SUMMARY_CHARS = 100
 
 
 class ModelStarted(NamedTuple):
@@ -105,7 +105,7 @@ class Dispatcher:
         handle = workflow.start_activity_method(
             ToolActivities.call_tool,
             request,
-            summary=preview(f"tool {call.name}({call.preview})", _SUMMARY_CHARS),
+            summary=summary(f"tool {call.name}({call.preview})"),
             start_to_close_timeout=policy.tool_timeout(tool),
             heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
             retry_policy=policy.CALL_RETRY,
@@ -171,8 +171,11 @@ class Dispatcher:
                 if epoch == self._facts.epoch:
                     return
 
-    async def record(self, summary: str) -> None:
+    async def record(self, what: str) -> None:
         """Record the pending facts and wait until the journal has them, however long it takes.
+
+        Args:
+            what: For the Web UI, where the facts ask nothing of a person.
 
         Raises:
             ActivityError: the journal will never accept them, for example because the run has
@@ -182,11 +185,18 @@ class Dispatcher:
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
             RecordRequest(run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo),
-            summary=summary,
+            summary=summary(_asked(cargo) or what),
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,
         )
         self._pending.delivered(cargo)
+
+
+def _asked(cargo: Outbox) -> str:
+    """What a person is asked by these facts, empty if nothing."""
+    waits = [fact.body for fact in cargo.facts if isinstance(fact.body, RunWaiting)]
+    items = waits[-1].waiting_for if waits else ()
+    return " · ".join(f"waits for {item.kind}: {item.what}" for item in items)
 
 
 def is_stale(error: exceptions.ActivityError, *, was_reset: bool) -> bool:

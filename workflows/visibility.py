@@ -6,6 +6,7 @@ from temporalio import workflow
 from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import preview
     from relayline.contracts.runs import (
         FIRST_STEP,
         MEMO_PROGRESS,
@@ -17,7 +18,17 @@ with workflow.unsafe.imports_passed_through():
     )
     from relayline.workflows.state import RunState
 
+_SUMMARY_CHARS, _SUMMARY_BYTES = 100, 300
+"""Of the line beside an activity or a timer in the Web UI; Temporal documents at most 400 bytes."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+
+
+def summary(text: str) -> str:
+    """The text as Temporal takes it for the summary of an activity or a timer."""
+    line = preview(" ".join(text.split()), _SUMMARY_CHARS)
+    if len(line.encode(errors="replace")) <= _SUMMARY_BYTES:
+        return line
+    return line.encode(errors="replace")[: _SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
 
 
 class Visibility:

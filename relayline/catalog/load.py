@@ -68,7 +68,7 @@ def _import(module: str) -> ModuleType:
             ) from error
         remedy = advice(error.name) or "install what it needs"
         raise CatalogError(f"{module} can't be imported: {error}; {remedy}") from error
-    except Exception as error:  # a user's module may raise anything
+    except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise CatalogError(
             f"{module} can't be imported: {type(error).__name__}: {error}; "
             f"`python -m {module}` shows where"

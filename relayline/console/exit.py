@@ -10,6 +10,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import NoReturn
 
+from relayline.console.printable import printable
+
 
 class Failure(Exception):
     """A command could not do its work; the message is one line for people."""
@@ -47,7 +49,7 @@ def _exit_code(app: Callable[[], object]) -> int:
     except SystemExit as end:
         return end.code if isinstance(end.code, int) else int(end.code is not None)
     except Failure as error:
-        sys.stderr.write(f"relayline: {error}\n")
+        sys.stderr.write(f"relayline: {printable(str(error))}\n")
         return 1
     except Exception:
         logging.getLogger(__name__).exception("this is a bug in relayline, please report it")

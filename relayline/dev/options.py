@@ -18,6 +18,8 @@ class Commands:
     worker: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.worker")
     api: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.api.app")
     local_model: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.dev.local_model")
+    catalog: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.wiring")
+    """Builds the catalog once and prints its files."""
 
 
 @dataclass(frozen=True)
@@ -33,4 +35,8 @@ class DevOptions:
     ui_port: int | None = None
     workers: int = 1
     local_model: bool = False
+    catalog: str = ""
+    """The user's module, empty for none; the children read it from the environment."""
+    reload: bool = True
+    """Whether workers and API are started again when the catalog's files change."""
     commands: Commands = Commands()

@@ -7,6 +7,7 @@ import contextlib
 import os
 import sys
 from collections.abc import Callable
+from functools import partial
 
 import httpx
 
@@ -14,6 +15,7 @@ from relayline.dev.data_dir import hold
 from relayline.dev.local_model import check_installed
 from relayline.dev.options import DevError, DevOptions
 from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.reload import Files, Reloader, check_catalog
 from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
@@ -38,7 +40,7 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
 
     Raises:
         DevError: something is missing or taken (a port, the folder, the binary, the configured
-            Temporal) or does not start; then nothing is left running.
+            Temporal, the catalog) or does not start; then nothing is left running.
     """
     with hold(options.data_dir), stop_signals() as stop:
         file = options.data_dir / DEV_FILE
@@ -48,7 +50,7 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
             await unless(stop, stack.start())
             if not stop.is_set() and ready is not None:
                 ready(stack.state())
-            await stop.wait()
+            await unless(stop, stack.keep())
         finally:
             stop.clear()
             await unless(stop, stack.supervisor.stop())
@@ -65,6 +67,7 @@ async def _plan(options: DevOptions) -> _Stack:
     """
     if options.local_model:
         check_installed()
+    files = await check_catalog(options.commands.catalog) if options.catalog else frozenset()
     address = _configured_temporal()
     names = {"api": options.api_port}
     if address is None:
@@ -75,14 +78,14 @@ async def _plan(options: DevOptions) -> _Stack:
     if address is not None:
         await _check_temporal()
         _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
-        return _Stack(options, ports, address)
+        return _Stack(options, ports, files, address)
     command = server_command(
         find_binary(),
         port=ports["temporal"],
         ui_port=ports["ui"],
         database=options.data_dir / "temporal.db",
     )
-    return _Stack(options, ports, f"{HOST}:{ports['temporal']}", command)
+    return _Stack(options, ports, files, f"{HOST}:{ports['temporal']}", command)
 
 
 class _Stack:
@@ -92,10 +95,19 @@ class _Stack:
         self,
         options: DevOptions,
         ports: dict[str, int],
+        files: Files,
         address: str,
         temporal_command: tuple[str, ...] = (),
     ) -> None:
-        """Start nothing yet; without a command, Temporal is not one of the children."""
+        """Start nothing yet; without a command, Temporal is not one of the children.
+
+        Args:
+            options: What to start.
+            ports: By name.
+            files: What the catalog is made from.
+            address: Temporal's.
+            temporal_command: Starts Temporal.
+        """
         self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._options = options
         self._ports = ports
@@ -108,6 +120,9 @@ class _Stack:
         self._temporal: Child | None = None
         self._workers: list[Child] = []
         self._all_started = False
+        self._reloader = Reloader(
+            files, partial(check_catalog, options.commands.catalog), self._restart, _report
+        )
 
     def state(self) -> DevState:
         """Where everything runs."""
@@ -143,6 +158,22 @@ class _Stack:
         self._all_started = True
         self._changed()
         await self._wait_until_ready()
+
+    async def keep(self) -> None:
+        """Load the catalog again when its files change; return when a child refuses to start.
+
+        Raises:
+            DevError: a child's first process exited with an error, soon after its start.
+        """
+        if self._options.reload and self._reloader.files:
+            await unless(self.supervisor.refused, self._reloader.run())
+        await self.supervisor.refused.wait()
+        self._check_children()
+
+    async def _restart(self) -> None:
+        """Start everything that holds the catalog again; running calls get the time of a stop."""
+        holders = [self._api, *self._workers]
+        await asyncio.gather(*(child.restart() for child in holders if child))
 
     def _child_env(self) -> dict[str, str]:
         """The environment of the workers, the API and the local model."""
@@ -185,11 +216,13 @@ class _Stack:
                 ) from error
 
     def _check_children(self) -> None:
-        """Check that no child keeps dying.
+        """Check that each child could start.
 
         Raises:
-            DevError: one does; the message has the last line of its log.
+            DevError: one exits with an error or keeps dying; the message has its last words.
         """
+        if self.supervisor.refusal:
+            raise DevError(self.supervisor.refusal)
         for child in self.supervisor.children:
             if child.quick_deaths >= START_DEATHS:
                 raise DevError(

@@ -1,4 +1,4 @@
-"""Runs the children of `relayline dev`, and reports those that keep dying."""
+"""Runs the children of `relayline dev`, and reports those that exit or keep dying."""
 
 from __future__ import annotations
 
@@ -9,6 +9,8 @@ from pathlib import Path
 
 from relayline.runtime.children.child import Child, ChildSpec
 
+START_S = 30.0
+"""A child whose first process exits with an error within this time can't do its work."""
 DEATHS_TO_REPORT = 3
 """Quick deaths in a row after which a child is reported."""
 
@@ -24,12 +26,17 @@ class Supervisor:
         Args:
             log_dir: An existing folder; its `dev.log` records what happens to the children.
             changed: Called when a child has a new pid.
-            report: Called with a sentence when a child keeps dying.
+            report: Called with a sentence when a child exits of its own accord, or keeps dying.
         """
         self.changed = changed
         self._log_dir = log_dir
         self._report = report
-        self._reported: set[str] = set()
+        self._reported: dict[str, str] = {}
+        """By the child's name: its last words that were reported."""
+        self.refusal = ""
+        """Why the first process of a child exited with an error within `START_S`, if one did."""
+        self.refused = asyncio.Event()
+        """Set with `refusal`."""
         self.children: list[Child] = []
         (log_dir / "dev.log").write_bytes(b"")
 
@@ -57,19 +64,22 @@ class Supervisor:
         await asyncio.gather(*(child.kill() for child in self.children))
 
     def ended(self, child: Child, code: int) -> None:
-        """Do nothing: a note follows."""
+        """Report an exit with an error, or that a child keeps dying; the same words once."""
+        name, words = child.spec.name, child.last_log_line()
+        if child.exits and child.starts == 1 and child.lived_s < START_S:
+            self.refusal = self.refusal or f"{name} does not start, see {child.log}: {words}"
+            self.refused.set()
+        elif not child.exits and child.quick_deaths < DEATHS_TO_REPORT:
+            self._reported.pop(name, None)
+        elif self._reported.get(name) != words:
+            self._reported[name] = words
+            what = f"ended with exit code {code}" if child.exits else "keeps dying"
+            self._report(f"{name} {what} and is started again, see {child.log}: {words}")
 
     def note(self, text: str) -> None:
-        """Log what happened to a child; report children that keep dying."""
+        """Log what happened to a child."""
         try:
             with (self._log_dir / "dev.log").open("a") as log:
                 log.write(f"{datetime.now(UTC).isoformat(timespec='milliseconds')} {text}\n")
         except OSError as error:
             self._report(f"{text} ({self._log_dir} can't be written: {error.strerror})")
-        for child in self.children:
-            name = child.spec.name
-            if child.quick_deaths < DEATHS_TO_REPORT:
-                self._reported.discard(name)
-            elif name not in self._reported:
-                self._reported.add(name)
-                self._report(f"{name} keeps dying, see {child.log}: {child.last_log_line()}")

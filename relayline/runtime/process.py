@@ -60,7 +60,7 @@ def run_process(
     try:
         uvloop.run(serve(load_settings()))
     except foreseen as error:
-        sys.stderr.write(f"relayline {name}: {error}\n")
+        sys.stderr.write(f"relayline {name}: {' '.join(str(error).split())}\n")
         code = 1
     logging.shutdown()
     sys.stdout.flush()

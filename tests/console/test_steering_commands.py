@@ -89,10 +89,14 @@ async def test_a_decision_that_comes_too_late_is_told_who_decided(stand_in: Stan
     assert ended == Ended(1, "", "relayline: approval_1_0 was denied by bob\n")
 
 
-async def test_a_refused_decision_goes_by_its_name(stand_in: StandIn) -> None:
-    stand_in.outcome = {"state": "refused", "reason": "arguments.path: is missing"}
+async def test_a_refused_decision_goes_by_its_name_and_steers_no_terminal(
+    stand_in: StandIn,
+) -> None:
+    stand_in.outcome = {"state": "refused", "reason": "arguments.path: is\x9b2J \x1b[8mmissing"}
     ended = await steered(stand_in, "approve", "a1", "--arguments", "{}")
-    assert ended == Ended(1, "", "relayline: approve was refused: arguments.path: is missing\n")
+    assert ended == Ended(
+        1, "", "relayline: approve was refused: arguments.path: is2J [8mmissing\n"
+    )
 
 
 def test_nobody_has_to_have_a_login_name(monkeypatch: pytest.MonkeyPatch) -> None:

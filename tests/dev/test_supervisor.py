@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import os
 import signal
 import sys
@@ -57,20 +58,50 @@ async def test_a_killed_child_is_logged_and_its_new_pid_told(
     assert f"sleeper (pid {first}) ended with SIGKILL" in (tmp_path / "dev.log").read_text()
 
 
-async def test_a_child_that_keeps_dying_is_reported_once_and_does_not_spin(
+async def test_a_first_process_that_exits_with_an_error_is_a_refusal_with_its_last_words(
     supervisor: _Watched, tmp_path: Path
 ) -> None:
     child = await supervisor.start(
         python("broken", "import sys; print('hello'); sys.exit('no such thing')")
     )
-    await until(lambda: child.quick_deaths > DEATHS_TO_REPORT + 1, 10)
+    async with asyncio.timeout(10):
+        await supervisor.refused.wait()
+    assert child.starts == 1
+    assert supervisor.refusal == (
+        f"broken does not start, see {tmp_path / 'broken.log'}: no such thing"
+    )
+    assert supervisor.reports == []
+
+
+async def test_a_later_process_that_exits_is_reported_once_and_does_not_spin(
+    supervisor: _Watched, tmp_path: Path
+) -> None:
+    code = "import pathlib, sys, time; pathlib.Path(sys.argv[1]).exists() and sys.exit('no more')"
+    gone = tmp_path / "gone"
+    child = await supervisor.start(python("broken", f"{code}; time.sleep(1000)", str(gone)))
+    gone.touch()
+    os.kill(pid_of(child), signal.SIGKILL)
+    await until(lambda: child.exits > 3, 10)
+    log = tmp_path / "broken.log"
     assert supervisor.reports == [
-        f"broken keeps dying, see {tmp_path / 'broken.log'}: no such thing"
+        f"broken ended with exit code 1 and is started again, see {log}: no more"
     ]
-    began, deaths = time.monotonic(), child.quick_deaths
-    await until(lambda: child.quick_deaths > deaths, 10)
+    began, deaths = time.monotonic(), child.exits
+    await until(lambda: child.exits > deaths, 10)
     assert time.monotonic() - began > 0.3
     assert "ended with exit code 1" in (tmp_path / "dev.log").read_text()
+    assert not supervisor.refused.is_set()
+
+
+async def test_a_child_that_is_killed_again_and_again_is_reported_once(
+    supervisor: _Watched, tmp_path: Path
+) -> None:
+    code = "import os; print('hello', flush=True); os.kill(os.getpid(), 9)"
+    child = await supervisor.start(python("broken", code))
+    await until(lambda: child.quick_deaths > DEATHS_TO_REPORT + 1, 10)
+    assert supervisor.reports == [
+        f"broken keeps dying and is started again, see {tmp_path / 'broken.log'}: hello"
+    ]
 
 
 async def test_children_are_stopped_newest_first_and_one_kind_together(

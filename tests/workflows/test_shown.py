@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import asyncio
+import json
 
-from temporalio.client import Client, WorkflowHandle
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from temporalio.client import Client, WorkflowHandle, WorkflowHistory
 
 from relayline.api.temporal.execution import execution_of
-from relayline.contracts.calls import ModelRequest, ModelResult
-from relayline.contracts.commands import Pause, Resume
-from relayline.contracts.runs import Phase, RunMemo, RunResult, RunStatus
+from relayline.contracts.calls import ModelRequest, ModelResult, PlannedCall
+from relayline.contracts.commands import Decide, Pause, Resume
+from relayline.contracts.runs import Phase, RunMemo, RunResult, RunStatus, ToolSpec
 from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.visibility import summary
 from tests.workflows.fakes import STOP, Fakes, send, shows
 
 RUNNING = RunMemo(status=RunStatus.RUNNING, step=1)
@@ -85,3 +90,41 @@ async def test_the_first_step_of_an_untouched_run_costs_no_memo(temporal: Client
         if event.HasField("workflow_properties_modified_event_attributes")
     ]
     assert not changed
+
+
+PAY = ToolSpec(name="pay", approval="always", approval_timeout_s=600)
+
+
+def summaries(history: WorkflowHistory) -> list[str]:
+    """The lines that Temporal's Web UI shows beside activities and timers, oldest first."""
+    found = (event.user_metadata.summary for event in history.events)
+    return [json.loads(payload.data) for payload in found if payload.data]
+
+
+@pytest.mark.parametrize("preview", ["to=ann, amount=5", "😀" * 120])
+async def test_what_a_run_waits_for_stands_in_the_list_of_events_of_temporals_web_ui(
+    temporal: Client, preview: str
+) -> None:
+    call = PlannedCall(call_id="call_1_0", name="pay", preview=preview, approval=True)
+    fakes = Fakes([ModelResult(finish_reason="tool_calls", calls=(call,)), STOP])
+    fakes.tools = (PAY,)
+    async with fakes.running(temporal) as handle:
+        await shows(handle, RunStatus.WAITING)
+        await fakes.until("run.waiting")
+        told = summaries(await handle.fetch_history())
+        asked, timer = f"waits for approval: pay({preview}", f"approval_1_0 expires: pay({preview}"
+        for words in (asked, timer):
+            assert [line for line in told if line.startswith(words[:60])], told
+        approve = Decide(command_id="d", approval_id="approval_1_0", decision="approve", by="ann")
+        await send(handle, approve)
+        assert (await handle.result()).status is RunStatus.COMPLETED
+
+
+@given(st.text())
+def test_a_summary_is_one_line_that_temporal_takes(text: str) -> None:
+    line = summary(text)
+    assert len(json.dumps(line, ensure_ascii=False).encode(errors="replace")) <= 400
+    assert len(line) <= 100
+    assert "\n" not in line
+    if text.isascii() and len(text) <= 100:
+        assert line == " ".join(text.split())

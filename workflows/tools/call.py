@@ -22,6 +22,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.policy import CANCEL_BOUND
     from relayline.workflows.run import Run
     from relayline.workflows.state import MISFITS
+    from relayline.workflows.visibility import summary
 
 _OUTCOME_UNKNOWN = "it was started and may or may not have run"
 
@@ -163,7 +164,7 @@ class ToolCallRun:
         if within_s is not None:
             within = timedelta(seconds=within_s)
             gate.expires_at = workflow.now() + within
-            self._expiry = Timer(within, f"{gate.id} expires")
+            self._expiry = Timer(within, summary(f"{gate.id} expires: {gate.what}"))
         self._gate = self._run.steering.gates.open(gate)
         parameters = self._tool.parameters if self._tool else {}
         fact = self._facts.requested(gate, self._step, self.call, parameters)

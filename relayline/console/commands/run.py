@@ -119,15 +119,16 @@ class RunCommands:
 
 def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
     from relayline.console.tty.watch import watch, watch_json
-    from relayline.console.tty.wheel import steerable, watch_and_steer
+    from relayline.console.tty.wheel import keyboard_for, watch_and_steer
     from relayline.contracts.runs import RunStatus
 
     async def show(client: AsyncClient) -> RunStatus:
         run = client.run(run_id)
         if as_json:
             return await watch_json(run, sys.stdout, sys.stderr)
-        if sys.stdin and steerable(sys.stdin, sys.stdout):
-            return await watch_and_steer(run, sys.stdout, sys.stdin)
+        with keyboard_for(sys.stdin, sys.stdout) as keyboard:
+            if keyboard is not None:
+                return await watch_and_steer(run, sys.stdout, keyboard)
         return await watch(run, sys.stdout, sys.stderr)
 
     try:

@@ -26,6 +26,7 @@ class DevRequest(NamedTuple):
     ui_port: int | None
     workers: int
     local_model: bool
+    reload: bool
 
 
 class Schema(NamedTuple):
@@ -85,13 +86,21 @@ class ServeCommands:
             bool,
             typer.Option(help="Also serve the small model `local`."),
         ] = False,
+        reload: Annotated[
+            bool,
+            typer.Option(
+                "--reload/--no-reload",
+                help="Load your agents and tools again when their files change.",
+            ),
+        ] = True,
     ) -> None:
         """Run Temporal, workers and the API on this machine until Ctrl-C.
 
         Temporal comes with its Web UI. If TEMPORAL_ADDRESS or a profile names a Temporal, that one
         is used instead.
         """
-        request = DevRequest(data_dir, api_port, temporal_port, ui_port, workers, local_model)
+        ports = (api_port, temporal_port, ui_port)
+        request = DevRequest(data_dir, *ports, workers, local_model, reload)
         raise typer.Exit(self._start.dev(request))
 
     def worker(

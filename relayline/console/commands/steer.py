@@ -9,6 +9,7 @@ import typer
 
 from relayline.console.exit import expecting
 from relayline.console.options import RunId, Url, asked
+from relayline.console.printable import printable
 
 if TYPE_CHECKING:
     from relayline.client import AsyncClient
@@ -177,7 +178,7 @@ class SteeringCommands:
             return await steer(client.run(run_id), command)
 
         with expecting(CommandRefused):
-            typer.echo(asked(self._address(url), sending))
+            typer.echo(printable(asked(self._address(url), sending)))
 
     def _only(self, url: str | None, run_id: str, kind: Literal["approval", "input"]) -> str:
         from relayline.console.steer import NotOneOpen, only_open

@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from relayline.console.arguments import arguments_of
 from relayline.console.tty.lines import choices
+from relayline.console.tty.pager import Pager, approval_pager, question_pager
 from relayline.console.tty.screen import Prompt
 from relayline.contracts.commands import (
     Answer,
@@ -23,6 +24,7 @@ from relayline.contracts.commands import (
     Redirect,
     Resume,
 )
+from relayline.contracts.events import ApprovalRequested
 from relayline.contracts.runs import RunStatus
 from relayline.projections.rendered import Rendered
 
@@ -76,6 +78,10 @@ class Keys:
     def __init__(self, by: str = "") -> None:
         self._by = by
         self._line: _Line | None = None
+        self.pager: Pager | None = None
+        """What is shown in place of the run, None for the run."""
+        self._viewed: ApprovalRequested | None = None
+        """The approval in the pager."""
         self._starts: dict[str, Callable[[Rendered], AnyCommand | Remark | None]] = {
             "a": self._approve,
             "d": self._deny,
@@ -84,6 +90,7 @@ class Keys:
             "r": self._redirect,
             "p": self._pause,
             "c": self._cancel,
+            "v": self._view,
         }
 
     @property
@@ -96,11 +103,14 @@ class Keys:
         """The keys that have a meaning now."""
         words = ["a approve", "d deny", "e edit"] if rendered.approvals else []
         words += ["i answer"] if rendered.questions else []
+        view = ["v view"] if words else []
         switch = "p resume" if rendered.status is RunStatus.PAUSED else "p pause"
-        return " · ".join([*words, "r redirect", switch, "c cancel", "Ctrl-C detaches"])
+        return " · ".join([*words, "r redirect", switch, "c cancel", *view, "Ctrl-C detaches"])
 
     def type(self, typed: str, rendered: Rendered) -> AnyCommand | Remark | None:
         """Take what was typed at once; return the command that it completes, or why none."""
+        if self.pager:
+            return self._page(self.pager, typed, rendered)
         if self._line is None:
             start = self._starts.get(typed)
             return start(rendered) if start else None
@@ -126,23 +136,53 @@ class Keys:
         self._line = None
         return command
 
+    def _page(self, pager: Pager, typed: str, rendered: Rendered) -> AnyCommand | Remark | None:
+        """Take keys while something is viewed; a decision is about what is viewed."""
+        if typed in {"q", "v", _ESC, _END_OF_INPUT}:
+            self.pager = None
+        elif typed in {"a", "d"} and self._viewed:
+            self.pager = None
+            if self._viewed.approval_id not in rendered.approvals:
+                return Remark(f"{self._viewed.approval_id} no longer waits for approval")
+            if typed == "a":
+                return self._approve_it(self._viewed)
+            self._deny_it(self._viewed)
+        else:
+            for stroke in _STROKE.findall(typed):
+                pager.type(stroke)
+        return None
+
+    def _view(self, rendered: Rendered) -> Remark | None:
+        self._viewed, question = _oldest(rendered.approvals), _oldest(rendered.questions)
+        if self._viewed:
+            self.pager = approval_pager(self._viewed)
+        elif question:
+            self.pager = question_pager(question)
+        else:
+            return Remark("nothing waits for a person")
+        return None
+
     def _approve(self, rendered: Rendered) -> AnyCommand | Remark:
         approval = _oldest(rendered.approvals)
-        if approval is None:
-            return _NO_APPROVAL
-        return self._decide(approval.approval_id, Decision.APPROVE)
+        return self._approve_it(approval) if approval else _NO_APPROVAL
 
     def _deny(self, rendered: Rendered) -> Remark | None:
         approval = _oldest(rendered.approvals)
         if approval is None:
             return _NO_APPROVAL
+        self._deny_it(approval)
+        return None
+
+    def _approve_it(self, approval: ApprovalRequested) -> AnyCommand:
+        return self._decide(approval.approval_id, Decision.APPROVE)
+
+    def _deny_it(self, approval: ApprovalRequested) -> None:
         id_ = approval.approval_id
         self._line = _Line(
             f"deny {id_}; a note, or just Enter: ",
             lambda note: self._decide(id_, Decision.DENY, note=note),
             takes_nothing=True,
         )
-        return None
 
     def _edit(self, rendered: Rendered) -> Remark | None:
         approval = _oldest(rendered.approvals)

@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from typing import TextIO
 
 from relayline.client import AsyncRun, AsyncStream
 from relayline.console.tty.lines import broken_off, notice
+from relayline.console.tty.live import screen_for
 from relayline.console.tty.narrator import Narrator
-from relayline.console.tty.screen import screen_for
 from relayline.contracts.runs import RunStatus
+
+_CONTROL = re.compile("[\x7f-\x9f]")
+"""What JSON does not escape by itself."""
 
 
 async def watch(run: AsyncRun, out: TextIO, err: TextIO) -> RunStatus:
@@ -38,7 +42,7 @@ async def follow(run: AsyncRun, narrator: Narrator) -> RunStatus:
 
 
 async def watch_json(run: AsyncRun, out: TextIO, err: TextIO) -> RunStatus:
-    """Write each envelope as one line, as the server sent it; the status at the end.
+    """Write each envelope as one line, with the server's own JSON; the status at the end.
 
     What else there is to say, as about lost connections, is written to `err`.
 
@@ -50,8 +54,13 @@ async def watch_json(run: AsyncRun, out: TextIO, err: TextIO) -> RunStatus:
             if event.is_notice:
                 _write(err, notice(event))
             else:
-                _write(out, event.raw.replace("\n", " "))
+                _write(out, json_line(event.raw))
     return await _status(stream)
+
+
+def json_line(raw: str) -> str:
+    """The JSON on one line, with escapes for characters that could control a terminal."""
+    return _CONTROL.sub(lambda found: f"\\u{ord(found[0]):04x}", raw.replace("\n", " "))
 
 
 async def _status(stream: AsyncStream) -> RunStatus:

@@ -15,8 +15,8 @@ from typing import TextIO
 from relayline.client import AsyncRun, RelaylineError
 from relayline.console.steer import login
 from relayline.console.tty.keys import Keys, Remark
+from relayline.console.tty.live import can_be_live, live_screen
 from relayline.console.tty.narrator import Narrator
-from relayline.console.tty.screen import can_be_live, live_screen
 from relayline.console.tty.watch import follow
 from relayline.contracts.commands import AnyCommand
 from relayline.contracts.runs import RunStatus
@@ -24,12 +24,30 @@ from relayline.contracts.runs import RunStatus
 _READ_BYTES = 65536
 
 
-def steerable(keyboard: TextIO, out: TextIO) -> bool:
-    """True when a person at a terminal can read and type, and we are in the foreground."""
-    return keyboard.isatty() and can_be_live(out) and _in_foreground(keyboard.fileno())
+@contextmanager
+def keyboard_for(given: TextIO | None, out: TextIO) -> Iterator[int | None]:
+    """The terminal at which a person can type while the run is shown on `out`.
+
+    That is `given`, which is stdin, or, where that is a pipe or a file, the terminal that we run
+    in. None where nobody can: there is no terminal, or we are in the background.
+    """
+    if not can_be_live(out):
+        yield None
+    elif given and given.isatty():
+        yield given.fileno() if _in_foreground(given.fileno()) else None
+    else:
+        try:
+            terminal = os.open("/dev/tty", os.O_RDONLY | os.O_NOCTTY)
+        except OSError:  # there is none
+            yield None
+            return
+        try:
+            yield terminal if _in_foreground(terminal) else None
+        finally:
+            os.close(terminal)
 
 
-async def watch_and_steer(run: AsyncRun, out: TextIO, keyboard: TextIO) -> RunStatus:
+async def watch_and_steer(run: AsyncRun, out: TextIO, keyboard: int) -> RunStatus:
     """Show the run to its end and send it what the person types; the status at the end.
 
     Restores the terminal, also when cancelled, as SIGTERM does.
@@ -40,7 +58,7 @@ async def watch_and_steer(run: AsyncRun, out: TextIO, keyboard: TextIO) -> RunSt
     wheel = _Wheel(run, out)
     sender = asyncio.create_task(wheel.send())
     try:
-        with _cancelled_by_sigterm(), wheel.screen, _typing(keyboard.fileno(), wheel.typed):
+        with _cancelled_by_sigterm(), _typing(keyboard, wheel.typed), wheel.screen:
             return await follow(run, wheel.narrator)
     finally:
         sender.cancel()
@@ -56,7 +74,7 @@ class _Wheel:
         self._keys = Keys(login())
         self._commands: asyncio.Queue[AnyCommand] = asyncio.Queue()
         self.narrator = Narrator()
-        self.screen = live_screen(out, self._status, lambda: self._keys.prompt)
+        self.screen = live_screen(out, self._status, lambda: self._keys.prompt, self._page)
         self.narrator.open(self.screen)
 
     def typed(self, text: str) -> None:
@@ -78,6 +96,10 @@ class _Wheel:
                 await self._run.send(command)
             except RelaylineError as error:
                 self.screen.line(f"✗ {command.kind.value}: {error}", "red")
+
+    def _page(self, width: int, height: int) -> list[str] | None:
+        pager = self._keys.pager
+        return pager.page(width, height) if pager else None
 
     def _status(self) -> str:
         return f"{self.narrator.status_line()}\n{self._keys.hint(self.narrator.rendered)}"

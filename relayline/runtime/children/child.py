@@ -79,6 +79,11 @@ class Child:
         self.pid: int | None = None
         self.quick_deaths = 0
         """Deaths in a row, each within `QUICK_DEATH_S` of its start."""
+        self.exits = 0
+        """Deaths in a row that were exits with an error code, not by a signal."""
+        self.starts = 0
+        self.lived_s = 0.0
+        """Seconds that the process lived that died last."""
         self._overseer = overseer
         self._process: asyncio.subprocess.Process | None = None
         self._keeper: asyncio.Task[None] | None = None
@@ -103,6 +108,13 @@ class Child:
                 async with asyncio.timeout(self.spec.stop_s):
                     await self._process.wait()
         await self.kill()
+
+    async def restart(self) -> None:
+        """Stop it as `stop` does, then start it with the same log and keep it running."""
+        await self.stop()
+        self.quick_deaths = self.exits = 0
+        await self._come_back()
+        self._keeper = asyncio.create_task(self._keep(), name=f"keep {self.spec.name}")
 
     async def kill(self) -> None:
         """SIGKILL to the whole group; safe to call twice."""
@@ -144,6 +156,7 @@ class Child:
                 start_new_session=True,
             )
         self.pid = self._process.pid
+        self.starts += 1
         self._overseer.changed()
 
     async def _keep(self) -> None:
@@ -152,13 +165,18 @@ class Child:
             born = loop.time()
             code = await self._process.wait()
             self._signal(signal.SIGKILL)  # the rest of its group
-            quick = loop.time() - born < QUICK_DEATH_S
+            self.lived_s = loop.time() - born
+            quick = self.lived_s < QUICK_DEATH_S
             self.quick_deaths = self.quick_deaths + 1 if quick else 0
+            self.exits = self.exits + 1 if code > 0 else 0
             self._overseer.ended(self, code)
             self._note(f"ended with {_ending(code)}")
             await asyncio.sleep(min(0.05 * self.quick_deaths**2, MAX_PAUSE_S))
-            while not await self._respawned():
-                await asyncio.sleep(MAX_PAUSE_S)
+            await self._come_back()
+
+    async def _come_back(self) -> None:
+        while not await self._respawned():
+            await asyncio.sleep(MAX_PAUSE_S)
 
     async def _respawned(self) -> bool:
         try:

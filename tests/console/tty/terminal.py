@@ -19,7 +19,7 @@ WAIT_S = 10
 ROWS, COLUMNS = 24, 100
 _AT_THE_TERMINAL = (
     "import fcntl, os, sys, termios; "
-    "fcntl.ioctl(0, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
+    "fcntl.ioctl(1, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
 
 
@@ -42,6 +42,10 @@ class Terminal:
     def set_mode(self, mode: list[Any]) -> None:
         """As a shell does when it takes the terminal."""
         termios.tcsetattr(self._theirs, termios.TCSANOW, mode)
+
+    def resize(self, columns: int) -> None:
+        """Make it narrower or wider."""
+        fcntl.ioctl(self._theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, columns, 0, 0))
 
     def type(self, text: str) -> None:
         """Press these keys, all at once."""
@@ -82,20 +86,28 @@ class Terminal:
 
 
 @asynccontextmanager
-async def at_terminal(*words: str) -> AsyncIterator[Terminal]:
-    """Start a command at a terminal of its own; it is killed at the end if it still runs."""
+async def at_terminal(*words: str, piped: bytes | None = None) -> AsyncIterator[Terminal]:
+    """Start a command at a terminal of its own; it is killed at the end if it still runs.
+
+    Args:
+        words: The command line.
+        piped: What comes from its stdin, if that is a pipe and not the terminal.
+    """
     ours, theirs = pty.openpty()
     fcntl.ioctl(theirs, termios.TIOCSWINSZ, struct.pack("HHHH", ROWS, COLUMNS, 0, 0))
     given = {name: os.environ[name] for name in ("PATH", "HOME") if name in os.environ}
     process = await asyncio.create_subprocess_exec(
         *(sys.executable, "-c", _AT_THE_TERMINAL, RELAYLINE, *words),
-        stdin=theirs,
+        stdin=theirs if piped is None else asyncio.subprocess.PIPE,
         stdout=theirs,
         stderr=theirs,
         env=given | {"TERM": "xterm", "LOGNAME": "ann", "RELAYLINE_DATA_DIR": "/proc/none"},
         start_new_session=True,
         cwd="/",
     )
+    if process.stdin and piped is not None:
+        process.stdin.write(piped)
+        process.stdin.close()
     terminal = Terminal(process, ours, theirs)
     asyncio.get_running_loop().add_reader(ours, terminal.read)
     try:

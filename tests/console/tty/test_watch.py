@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import io
 import json
-import re
 from typing import Any
 
 import pytest
@@ -12,12 +11,14 @@ from rich.console import Console
 from starlette.responses import Response
 
 from relayline.client import AsyncClient, Retry
+from relayline.console.tty.live import LiveScreen
 from relayline.console.tty.narrator import Narrator
-from relayline.console.tty.screen import LiveScreen, PlainScreen
+from relayline.console.tty.screen import PlainScreen
 from relayline.console.tty.watch import watch, watch_json
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.runs import RunStatus
 from tests.client.stand_in import RUN, Send, StandIn, envelope
+from tests.console.tty.emulator import Emulator
 
 NOBODY = envelope(0, "worker.unavailable", {"reason": "no worker answers"})
 USAGE = {"input_tokens": 1200, "output_tokens": 34}
@@ -218,7 +219,7 @@ def test_the_status_line_has_what_runs_tokens_and_time() -> None:
 
 async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) -> None:
     begin(stand_in)
-    say(stand_in, 1, 1, "líne\u2028", "\n")
+    say(stand_in, 1, 1, "líne\u2028", "\n", "\x9b2J\x7f\x1b[31m\x85")
     stand_in.add("mood.changed", to="good")
     end(stand_in)
     stand_in.answers.append(Send(limit=700, cut=True))
@@ -228,6 +229,7 @@ async def test_json_lines_are_the_envelopes_and_nothing_else(stand_in: StandIn) 
     lines = out.getvalue().removesuffix("\n").split("\n")
     assert [json.loads(line) for line in lines] == stand_in.events
     assert "connection lost" in err.getvalue()
+    assert not {*map(chr, range(0x7F, 0xA0))} & set(out.getvalue())
 
 
 async def test_a_stream_with_nothing_left_to_send_ends_with_the_status_of_the_api(
@@ -258,23 +260,11 @@ def test_text_cannot_steer_the_terminal(bad: str) -> None:
     assert not set("\x07\x9b") & set(terminal.getvalue())
 
 
-def displayed(written: str) -> list[str]:
+def displayed(written: str, width: int = 100) -> list[str]:
     """The rows that stand on a terminal after all that."""
-    rows, at = [""], 0
-    for part in re.findall(r"\x1b\[\??\d*[A-Za-z]|\n|\r|[^\x1b\n\r]+", written):
-        match part:
-            case "\n":
-                at += 1
-                rows += [""] * (at + 1 - len(rows))
-            case "\x1b[2K":
-                rows[at] = ""
-            case "\x1b[1A":
-                at -= 1
-            case _ if not part.startswith(("\x1b", "\r")):
-                rows[at] += part
-    while not rows[-1]:
-        rows.pop()
-    return [row.rstrip() for row in rows]
+    emulator = Emulator(width)
+    emulator.write(written)
+    return emulator.rows
 
 
 def test_a_terminal_keeps_every_row_once_and_no_status_line() -> None:
@@ -286,10 +276,10 @@ def test_a_terminal_keeps_every_row_once_and_no_status_line() -> None:
         for number in range(6):
             screen.text(f"word{number} ")
         screen.text("\n\nlast row")
-        assert displayed(terminal.getvalue())[-2:] == ["last row", "step 1 · 3 tokens ·…"]
+        assert displayed(terminal.getvalue(), 20)[-2:] == ["last row", "step 1 · 3 tokens ·…"]
         screen.text("thought", "dim")
         screen.line("a line")
-        assert displayed(terminal.getvalue())[-3:-1] == ["thought", "a line"]
+        assert displayed(terminal.getvalue(), 20)[-3:-1] == ["thought", "a line"]
     kept = ["word0 word1 word2", "word3 word4 word5", "", "last row", "thought", "a line"]
-    assert displayed(terminal.getvalue()) == kept
+    assert displayed(terminal.getvalue(), 20) == kept
     assert terminal.getvalue().rfind("\x1b[?25h") > terminal.getvalue().rfind("\x1b[?25l")

@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from tests.client.stand_in import RUN, Live, Refuse, StandIn
+from tests.console.tty.emulator import Emulator
 from tests.console.tty.terminal import Terminal, at_terminal
 from tests.console.tty.test_watch import displayed
 
@@ -24,8 +25,8 @@ def begin(stand_in: StandIn) -> None:
     stand_in.add("message.delta", 1, 1, text="let me see")
 
 
-def ask(stand_in: StandIn, id_: str = "approval_1_0") -> None:
-    arguments = {"path": "a"}
+def ask(stand_in: StandIn, id_: str = "approval_1_0", **more: str) -> None:
+    arguments = {"path": "a", **more}
     stand_in.add(
         *("approval.requested", 1),
         approval_id=id_,
@@ -193,3 +194,67 @@ async def test_the_end_of_the_run_gives_the_terminal_back_in_the_middle_of_a_lin
         stand_in.add("run.completed", 1)
         assert await terminal.ended() == 0
         assert whole(terminal.mode)
+
+
+async def test_keys_come_from_the_terminal_when_the_input_comes_from_a_pipe(
+    stand_in: StandIn,
+) -> None:
+    begin(stand_in)
+    ask(stand_in)
+    stand_in.react = partial(obey, stand_in)
+    words = ("run", "-", "--watch", "--url", stand_in.url)
+    async with at_terminal(*words, piped=b"from a pipe") as terminal:
+        before = terminal.mode
+        await terminal.shows("a approve")
+        assert in_cbreak(terminal)
+        terminal.type("a")
+        await terminal.shows("i answer")
+        await terminal.enter("r", "go left")
+        assert await terminal.ended() == 0
+        assert terminal.mode == before
+    assert [path for path, _ in posts(stand_in)] == ["approvals/approval_1_0", "redirect"]
+
+
+async def test_a_person_reads_all_of_the_arguments_and_decides_there(stand_in: StandIn) -> None:
+    begin(stand_in)
+    content = "\n".join(f"line {number} {'x' * 30}" for number in range(40))
+    ask(stand_in, content=content)
+    stand_in.react = partial(obey, stand_in)
+    async with at_terminal("watch", RUN, "--url", stand_in.url) as terminal:
+        await terminal.shows("v view")
+        terminal.type("v")
+        at = await terminal.shows("\x1b[?1049h")
+        at = await terminal.shows("approval_1_0: may write_file run with this?", at)
+        at = await terminal.shows("content:\r\n", at)
+        at = await terminal.shows("1-22 of 43", at)
+        stand_in.add("message.delta", 1, 1, text=" and on")
+        terminal.type("G")
+        at = await terminal.shows("line 39", at)
+        terminal.type("a")
+        at = await terminal.shows("\x1b[?1049l", at)
+        await terminal.shows("approved by ann", at)
+        stand_in.add("run.completed", 1)
+        assert await terminal.ended() == 0
+    assert [path for path, _ in posts(stand_in)] == ["approvals/approval_1_0"]
+    rows = displayed(terminal.shown)
+    assert " and on" in rows
+    assert "line 39" not in "".join(rows)
+
+
+async def test_a_terminal_that_becomes_narrower_shows_each_row_once(stand_in: StandIn) -> None:
+    begin(stand_in)
+    async with at_terminal("watch", RUN, "--url", stand_in.url) as terminal:
+        stand_in.add("message.delta", 1, 1, text=" " + " ".join(f"w{n}" for n in range(20)))
+        at = await terminal.shows("w19")
+        await terminal.shows("Ctrl-C detaches", at)
+        emulator = Emulator(100)
+        shown = len(terminal.shown)
+        emulator.write(terminal.shown)
+        terminal.resize(30)
+        emulator.resize(30)
+        stand_in.add("message.delta", 1, 1, text=" w20")
+        stand_in.add("run.completed", 1)
+        assert await terminal.ended() == 0
+    emulator.write(terminal.shown[shown:])
+    words = " ".join(emulator.rows).split()
+    assert [word for word in words if word.startswith("w")] == [f"w{n}" for n in range(21)]
