@@ -19,14 +19,15 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
-from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.ended import failed, recorded_outcome
+from relayline.activities.tool.output import Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
+from relayline.catalog.foreign import described
 from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
-from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     ApprovalResolved,
@@ -50,6 +51,8 @@ TIMEOUT_GRACE_S = 2.0
 """How long a tool may take to stop after its time-out."""
 RECORD_FOR_S = 10.0
 """How long to retry recording the result of a finished tool."""
+CHECK_BOUND_S = 10.0
+"""How long a person's arguments may take to be checked by a tool's own types."""
 _RECORD_PAUSE_S = 0.5
 
 
@@ -57,12 +60,21 @@ class ToolActivities:
     """The activities `call_tool` and `check_arguments`."""
 
     def __init__(
-        self, journal: Journal, tools: Mapping[str, Tool], *, stop_bound_s: float = STOP_BOUND_S
+        self,
+        journal: Journal,
+        tools: Mapping[str, Tool],
+        *,
+        stop_bound_s: float = STOP_BOUND_S,
+        threads: ToolThreads | None = None,
     ) -> None:
         self._journal = journal
         self._tools = tools
-        self._threads = ToolThreads()
+        self._threads = threads or ToolThreads()
         self._stop_bound_s = stop_bound_s
+
+    def problem(self) -> str | None:
+        """Why this worker can run async tools no more, None if it can; call it every second."""
+        return self._threads.loop.problem()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -86,7 +98,7 @@ class ToolActivities:
             key = result_key(request.epoch, request.call.call_id)
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
-                return _recorded_outcome(request, ended)
+                return recorded_outcome(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
             return await call.run(self._tools.get(request.call.name))
 
@@ -98,9 +110,9 @@ class ToolActivities:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
-            await in_thread(work, request.arguments.values())
-        except BadArguments as error:
-            return CheckResult(problem=str(error))
+            await self._threads.run_within(CHECK_BOUND_S, work)
+        except ToolFailure as failure:
+            return CheckResult(problem=str(failure))
         return CheckResult()
 
 
@@ -121,11 +133,20 @@ class _Call:
         """Check, claim, run, record."""
         try:
             given = await self._arguments()
-            ready, arguments = await in_thread(partial(self._checked, tool, given), given.values())
+            bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
+            check = partial(self._checked, tool, given)
+            ready, arguments = await self._threads.run_within(bound_s, check)
             await self._start(given)
             return await self._execute(ready, arguments)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
+        except ApplicationError:
+            raise
+        except Exception as error:  # noqa: BLE001  uncounted, it would be retried without end
+            activity.logger.warning("a tool call failed in the worker", exc_info=error)
+            text = f"the worker could not run {self._name}: {described(error)}"
+            own = ToolFailure(ErrorType.TOOL_FAILED, text, retryable=True)
+            return await uninterrupted(self._fail(own))
 
     async def _planned(self) -> ToolCall:
         """The call as the model asked for it, from the message of its step."""
@@ -196,6 +217,8 @@ class _Call:
         if not in_time:
             unknown = "; what it did is unknown" if self._unsafe or not work.done else ""
             text = f"{self._name} did not return within {timeout_s:g} s{unknown}"
+            if held_by := work.held_by:
+                text += f"; {held_by} blocked all async tools meanwhile"
             raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True)
         return await uninterrupted(self._complete(work.result()))
 
@@ -234,7 +257,7 @@ class _Call:
             error_type=failure.kind,
         )
         await self._record(body, self._failure_key(count) if count else None)
-        raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
+        raise failed(body, timedelta(seconds=backoff_s(count)) if count else None)
 
     async def _next_failure(self) -> int | None:
         """The number of this failure, None if no retry is left."""
@@ -268,27 +291,3 @@ class _Call:
 
     def _event(self, body: EventBody, key: str | None) -> NewEvent:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
-
-
-def _recorded_outcome(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
-    """Return or raise the outcome that an earlier attempt has recorded."""
-    match ended.body():
-        case ToolCompleted() as body:
-            return ToolOutcome(
-                call_id=body.call_id, preview=preview(body.output), truncated=body.truncated
-            )
-        case ToolFailed() as body:
-            raise _failed(body)
-        case _:
-            return ToolOutcome(call_id=request.call.call_id, status="cancelled")
-
-
-def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
-    """The failure for Temporal; benign, so that it stays out of the logs."""
-    return ApplicationError(
-        body.error,
-        type=body.error_type,
-        non_retryable=not body.retryable,
-        next_retry_delay=wait,
-        category=ApplicationErrorCategory.BENIGN,
-    )

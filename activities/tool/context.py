@@ -14,10 +14,12 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.tool.output import utf8
+from relayline.activities.tool.loop import ToolLoop
+from relayline.activities.tool.output import ToolFailure, failure_of, utf8
 from relayline.catalog.tools import ToolError
 from relayline.contracts.calls import ToolRequest
 from relayline.contracts.envelope import NewEvent
+from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import ToolProgress
 from relayline.contracts.keys import call_scope
 
@@ -99,10 +101,31 @@ class RunningTool:
 
 
 class ToolThreads:
-    """Daemon threads for sync tools: a tool that never returns does not block a shutdown."""
+    """Where tools run, so that none can hold up the worker.
+
+    Each sync tool has a daemon thread of its own, and all async tools share the loop of one. A tool
+    that never returns does not block a shutdown.
+    """
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
+        self.loop = ToolLoop()
         self._free = threading.BoundedSemaphore(limit)
+
+    async def run_within(self, bound_s: float, function: Callable[[], T]) -> T:
+        """`run` for code that checks a tool's arguments, some of which is the tool's own.
+
+        Raises:
+            ToolFailure: the function's; `tool-timed-out` after `bound_s`, and then the thread goes
+                on without us; `tool-failed` if no thread is left.
+        """
+        try:
+            async with asyncio.timeout(bound_s):
+                return await self.run(function)
+        except TimeoutError as error:
+            text = f"its arguments were not checked within {bound_s:g} s"
+            raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True) from error
+        except ToolError as error:
+            raise failure_of(error) from error
 
     async def run(self, function: Callable[[], T]) -> T:
         """Run the function in a new thread; returns or raises what it does.
