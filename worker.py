@@ -27,6 +27,8 @@ from relayline.contracts.runs import TASK_QUEUE
 from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.build import build_of
+from relayline.runtime.health import health_served
+from relayline.runtime.liveness import Liveness
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
 from relayline.runtime.process import opened_journal, run_process
 from relayline.runtime.settings import Settings
@@ -39,18 +41,25 @@ HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
+STOP_MARGIN_S = 30.0
+"""How much longer than `drain_s` a stopping worker may take."""
 FIRST_POLLERS = 5
 """How many requests for the next task a worker begins with, per task queue."""
 _log = logging.getLogger(__name__)
 
 
 def build_worker(
-    client: Client, journal: Journal, providers: Providers, settings: Settings
+    client: Client,
+    journal: Journal,
+    providers: Providers,
+    settings: Settings,
+    liveness: Liveness | None = None,
 ) -> AbstractAsyncContextManager[None]:
     """What serves runs, with everything it needs, for as long as the block lasts.
 
     That is a worker for workflows, tools and records, and one for each provider's model calls:
     whatever a provider does, it takes nobody else's slots. Of these it has what the settings say.
+    Tells `liveness` whom to ask for problems.
 
     Raises:
         CatalogError: the user's module can't be used.
@@ -69,7 +78,10 @@ def build_worker(
     models = ModelActivities(journal, providers)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        workers.append(_runs_worker(make, models, journal, settings))
+        tools = ToolActivities(journal, build_catalog(settings).tools)
+        workers.append(_runs_worker(make, models, tools, RecordActivities(journal), settings))
+        if liveness:
+            liveness.watch(tools.problem)
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -106,11 +118,13 @@ def deployment_of(
 
 
 def _runs_worker(
-    make: Callable[..., Worker], models: ModelActivities, journal: Journal, settings: Settings
+    make: Callable[..., Worker],
+    models: ModelActivities,
+    tools: ToolActivities,
+    records: RecordActivities,
+    settings: Settings,
 ) -> Worker:
     """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
-    tools = ToolActivities(journal, build_catalog(settings).tools)
-    records = RecordActivities(journal)
     activities = [
         models.call_model,  # of the rehearsal, which has no provider
         tools.call_tool,
@@ -156,10 +170,16 @@ async def _together(*workers: Worker) -> AsyncIterator[None]:
         yield
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, *, ends_process: bool = False) -> None:
     """Work until SIGTERM or SIGINT; then let running calls finish within `drain_s`.
 
+    Args:
+        settings: Of this worker.
+        ends_process: As in `Liveness`.
+
     Raises:
+        Wedged: the worker must be replaced; it has drained.
+        BadSettings: it can't listen on `worker_port`.
         TemporalUnreachable: no Temporal answered.
         NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
@@ -175,12 +195,15 @@ async def run(settings: Settings) -> None:
         client = await connect()
         for warning in await _checked(client, settings):
             _log.warning("%s", warning)
+        liveness = Liveness(ends_process=ends_process)
         async with (
+            liveness.watching(),
+            health_served(liveness.problem, settings.worker_host, settings.worker_port),
             _housekeeping(client, journal, settings),
-            build_worker(client, journal, providers, settings),
+            build_worker(client, journal, providers, settings, liveness),
         ):
             _log.info("at work", extra=_served(client, settings))
-            await stop.wait()
+            await liveness.until(stop, settings.drain_s + STOP_MARGIN_S)
 
 
 def _served(client: Client, settings: Settings) -> dict[str, str]:
@@ -242,7 +265,7 @@ def _providers(settings: Settings) -> Providers:
 def main() -> None:
     """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
     expected = (TemporalUnreachable, NamespaceUnfit, CatalogError, JournalUnavailable)
-    run_process("worker", run, *expected)
+    run_process("worker", partial(run, ends_process=True), *expected)
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ import httpx
 from relayline.dev.data_dir import hold
 from relayline.dev.local_model import check_installed
 from relayline.dev.options import DevError, DevOptions
-from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.ports import HOST, choose_ports, free_port
 from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
@@ -138,7 +138,14 @@ class _Stack:
         if self._temporal_command:
             await wait_until_up(self._address, self._check_children)
         for number in range(1, self._options.workers + 1):
-            spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
+            port = free_port()
+            spec = ChildSpec(
+                f"worker-{number}",
+                commands.worker,
+                env | {"RELAYLINE_WORKER_PORT": str(port), "RELAYLINE_WORKER_HOST": HOST},
+                WORKER_STOP_S,
+                health_port=port,
+            )
             self._workers.append(await self.supervisor.start(spec))
         self._all_started = True
         self._changed()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -13,9 +14,11 @@ import uvloop
 
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.liveness import Wedged
 from relayline.runtime.log_lines import LogLine
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
+_log = logging.getLogger(__name__)
 _URL_LOGGERS = ("httpx", "httpx2")
 """Loggers that log the URL of every request, with passwords and tokens in it."""
 
@@ -51,8 +54,10 @@ def run_process(
 ) -> NoReturn:
     """Run `serve` with the settings of the environment, then exit the process with 0.
 
-    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1. Exits
-    by `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
+    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1; any
+    other is logged. Exits by `os._exit`: the Temporal client's threads may abort an ordinary
+    interpreter exit, and a thread that never ends would hold it up. A process that is `Wedged` ends
+    by SIGTERM: to its supervisor it is one that was killed, not one that can't start.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
     _log_to_stderr()
@@ -62,10 +67,22 @@ def run_process(
     except foreseen as error:
         sys.stderr.write(f"relayline {name}: {error}\n")
         code = 1
+    except Wedged:
+        _flush()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)  # without effect in process 1 of a container
+        code = 1
+    except BaseException:  # noqa: BLE001  the process must not stay half alive
+        _log.critical("relayline %s failed", name, exc_info=True)
+        code = 1
+    _flush()
+    os._exit(code)
+
+
+def _flush() -> None:
     logging.shutdown()
     sys.stdout.flush()
     sys.stderr.flush()
-    os._exit(code)
 
 
 def _log_to_stderr() -> None:

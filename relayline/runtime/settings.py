@@ -103,6 +103,11 @@ class Settings(BaseSettings):
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """Name of the Worker Deployment that the builds belong to."""
 
+    worker_port: int = Field(default=0, ge=0, le=65535)
+    """Port on which a worker answers `GET /healthz`: 200, or 503 when it polls no more and must be
+    replaced; 0 means none."""
+    worker_host: str = "127.0.0.1"
+    """Address that a worker listens on for `worker_port`."""
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker gives running calls to finish."""
     max_activities: int = Field(default=200, ge=1)

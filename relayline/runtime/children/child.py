@@ -41,6 +41,8 @@ class ChildSpec:
     """Seconds between SIGTERM and SIGKILL."""
     pass_fds: tuple[int, ...] = ()
     """File descriptors that it inherits besides stdout and stderr, with the same numbers."""
+    health_port: int = 0
+    """Loopback port on which it answers `GET /healthz`; 0 means none, and nobody asks."""
 
     @property
     def kind(self) -> str:
@@ -110,6 +112,11 @@ class Child:
         self._signal(signal.SIGKILL)
         if self._process is not None:
             await self._process.wait()
+
+    def replace(self, why: str) -> None:
+        """SIGKILL to the whole group, and a note; then it is started again."""
+        self._note(f"{why} and is replaced")
+        self._signal(signal.SIGKILL)
 
     def last_log_line(self) -> str:
         """The last line of its log, empty if there is none."""
