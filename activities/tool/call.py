@@ -73,8 +73,8 @@ class ToolActivities:
         self._stop_bound_s = stop_bound_s
 
     def problem(self) -> str | None:
-        """Why this worker can run async tools no more, None if it can; call it every second."""
-        return self._threads.loop.problem()
+        """Why this worker can run tools no more, None if it can; call it every second."""
+        return self._threads.problem()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:

@@ -12,11 +12,8 @@ import pytest
 from pydantic import AfterValidator
 from temporalio.testing import ActivityEnvironment
 
-from relayline.activities.tool import loop as tool_loop
 from relayline.activities.tool.call import ToolActivities
 from relayline.activities.tool.context import ToolThreads
-from relayline.activities.tool.loop import ToolLoop
-from relayline.activities.tool.output import Ending, Output
 from relayline.catalog.tools import Tool, ToolError, tool
 from relayline.contracts.calls import CheckRequest
 from relayline.contracts.errors import ErrorType
@@ -198,75 +195,3 @@ async def test_async_tools_keep_the_context_variables_of_their_call_and_share_a_
         await other.start(looking, threads=threads)[0]
     assert seen[0] == seen[1]
     assert seen[0][0] is not asyncio.get_running_loop()
-
-
-async def _eventually(found: Callable[[], str | None]) -> str:
-    for _ in range(300):
-        if problem := found():
-            return problem
-        await asyncio.sleep(0.01)
-    raise AssertionError("it was never told")
-
-
-async def test_the_tool_that_blocks_is_named_and_the_loop_is_lost_once_it_is_given_up(
-    monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
-) -> None:
-    monkeypatch.setattr(tool_loop, "LATE_S", 0.05)
-    monkeypatch.setattr(tool_loop, "LOST_S", 0.1)
-    tools, hold = ToolLoop(), threading.Event()
-
-    async def inner() -> None:
-        hold.wait(30)
-
-    async def holding() -> Ending:
-        await asyncio.create_task(inner())
-        return Output("", truncated=False)
-
-    async def waiting() -> Ending:
-        await asyncio.sleep(0)
-        return Output("waited", truncated=False)
-
-    holder = tools.start("holding", holding)
-    await asyncio.sleep(0.05)
-    neighbour = tools.start("waiting", waiting)
-    assert await _eventually(neighbour.held_by) == "holding"
-    assert holder.held_by() is None
-    for _ in range(20):
-        await asyncio.sleep(0.01)
-        assert tools.problem() is None  # somebody still waits for it
-    holder.given_up = True
-    assert "holding blocks all async tools" in await _eventually(tools.problem)
-    assert [record.tool for record in caplog.records if "blocks all" in record.message] == [  # type: ignore[attr-defined]
-        "holding"
-    ]
-    hold.set()
-    assert (await neighbour.ended) == Output("waited", truncated=False)
-    assert tools.problem() is None
-
-
-async def test_a_timed_out_tool_says_which_other_one_blocked_it(
-    bench: Bench, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(tool_loop, "LATE_S", 0.1)
-    threads, hold, began = ToolThreads(), threading.Event(), threading.Event()
-
-    @tool
-    async def selfish() -> str:
-        began.set()
-        hold.wait(30)
-        return ""
-
-    @tool(timeout_s=0.3, retries=0)
-    async def patient() -> str:
-        return ""
-
-    other = Bench(bench.journal)
-    await other.plan("selfish", {})
-    first, _ = other.start(selfish, threads=threads)
-    while not began.is_set():
-        await asyncio.sleep(0.01)
-    await bench.plan("patient", {})
-    error = await failure(bench, patient, threads=threads)
-    assert "selfish blocked all async tools" in error.message
-    hold.set()
-    await first
