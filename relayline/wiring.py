@@ -17,6 +17,7 @@ def build_catalog(settings: Settings) -> Catalog:
     toolbox = build_toolbox(
         ToolboxConfig(
             files_root=settings.files_root,
+            hidden=settings.own_files,
             allow_commands=settings.allow_commands,
             fetch_allow=settings.fetch_allow,
         )

@@ -51,7 +51,8 @@ class Settings(BaseSettings):
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
-    """The only folder that the file tools can see."""
+    """The only folder that the file tools can see; keys, `.env`, `.git` and `data_dir` in it are
+    hidden from them."""
     allow_commands: bool = False
     """Whether agents are offered the tool `run_command`."""
     fetch_allow: tuple[str, ...] = ()
@@ -204,6 +205,17 @@ class Settings(BaseSettings):
     def journal_path(self) -> Path:
         """File of the SQLite journal, if the journal is one."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files and folders of Relayline itself, which no file tool may show."""
+        names = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "logs", "dev.json")
+        journal = () if self.journal_dsn else (self.journal_path,)
+        return (
+            self.data_dir,
+            *(self.data_dir / name for name in names),
+            *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
+        )
 
 
 def _dsn_error(dsn: str) -> str | None:

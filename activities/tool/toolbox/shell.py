@@ -9,7 +9,7 @@ import subprocess
 import time
 from contextlib import suppress
 
-from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.folder import Folder
 from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
 
 TIMEOUT_S = 600
