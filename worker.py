@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -21,6 +21,7 @@ from relayline.activities.record import RecordActivities
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
+from relayline.catalog.tools import Tool
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
@@ -66,10 +67,11 @@ def build_worker(
         activity_task_poller_behavior=pollers,
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
-    models = ModelActivities(journal, providers)
+    tools = build_catalog(settings).tools
+    models = ModelActivities(journal, providers, tools)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        workers.append(_runs_worker(make, models, journal, settings))
+        workers.append(_runs_worker(make, models, journal, tools, settings))
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -106,10 +108,14 @@ def deployment_of(
 
 
 def _runs_worker(
-    make: Callable[..., Worker], models: ModelActivities, journal: Journal, settings: Settings
+    make: Callable[..., Worker],
+    models: ModelActivities,
+    journal: Journal,
+    catalog: Mapping[str, Tool],
+    settings: Settings,
 ) -> Worker:
     """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
-    tools = ToolActivities(journal, build_catalog(settings).tools)
+    tools = ToolActivities(journal, catalog)
     records = RecordActivities(journal)
     activities = [
         models.call_model,  # of the rehearsal, which has no provider

@@ -19,11 +19,11 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
+from relayline.activities.strictness import must_be_approved, strict_request
 from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
-from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -87,8 +87,9 @@ class ToolActivities:
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
                 return _recorded_outcome(request, ended)
-            call = _Call(attempt, request, self._threads, self._stop_bound_s)
-            return await call.run(self._tools.get(request.call.name))
+            tool = self._tools.get(request.call.name)
+            call = _Call(attempt, strict_request(request, tool), self._threads, self._stop_bound_s)
+            return await call.run(tool)
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
@@ -160,7 +161,7 @@ class _Call:
         if tool is None:
             raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
         arguments = checked_arguments(spec, tool, given)
-        if self._request.approval_id is None and needs_approval(spec, given):
+        if self._request.approval_id is None and must_be_approved(spec, tool.spec, given):
             raise ToolFailure(
                 ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
             )
