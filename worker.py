@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -16,12 +17,12 @@ from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
-from relayline.catalog.tools import Tool
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
@@ -29,7 +30,8 @@ from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.build import build_of
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
-from relayline.runtime.process import opened_journal, run_process
+from relayline.runtime.process import opened_journal, redactor_of, run_process
+from relayline.runtime.redaction import MIN_SECRET_BYTES
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
@@ -68,10 +70,12 @@ def build_worker(
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
     tools = build_catalog(settings).tools
-    models = ModelActivities(journal, providers, tools)
+    redactor = redactor_of(settings)
+    models = ModelActivities(journal, cleaned(providers, redactor), tools)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        workers.append(_runs_worker(make, models, journal, tools, settings))
+        calls = ToolActivities(journal, tools, clean=redactor.clean)
+        workers.append(_runs_worker(make, models, calls, journal, settings))
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -110,12 +114,11 @@ def deployment_of(
 def _runs_worker(
     make: Callable[..., Worker],
     models: ModelActivities,
+    tools: ToolActivities,
     journal: Journal,
-    catalog: Mapping[str, Tool],
     settings: Settings,
 ) -> Worker:
     """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
-    tools = ToolActivities(journal, catalog)
     records = RecordActivities(journal)
     activities = [
         models.call_model,  # of the rehearsal, which has no provider
@@ -179,7 +182,7 @@ async def run(settings: Settings) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
-        for warning in await _checked(client, settings):
+        for warning in (*await _checked(client, settings), *_too_short(settings)):
             _log.warning("%s", warning)
         async with (
             _housekeeping(client, journal, settings),
@@ -200,6 +203,16 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
         served |= {"build_id": settings.build_id, "deployment": settings.deployment}
         served["new_runs"] = "as `relayline deploy` says"
     return served
+
+
+def _too_short(settings: Settings) -> list[str]:
+    """What people should know of the variables that `RELAYLINE_REDACT` names."""
+    return [
+        f"RELAYLINE_REDACT names {name}, which is unset or shorter than {MIN_SECRET_BYTES} bytes: "
+        "it is not cut out of anything"
+        for name in settings.redacted_names
+        if len(os.environ.get(name, "").strip().encode()) < MIN_SECRET_BYTES
+    ]
 
 
 async def _checked(client: Client, settings: Settings) -> list[str]:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -22,11 +22,18 @@ from relayline.activities.attempt import (
 from relayline.activities.strictness import must_be_approved, strict_request
 from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.outcome import failed, recorded_outcome
+from relayline.activities.tool.output import (
+    BadArguments,
+    Clean,
+    Output,
+    ToolFailure,
+    checked_arguments,
+)
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
-from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     ApprovalResolved,
@@ -57,12 +64,16 @@ class ToolActivities:
     """The activities `call_tool` and `check_arguments`."""
 
     def __init__(
-        self, journal: Journal, tools: Mapping[str, Tool], *, stop_bound_s: float = STOP_BOUND_S
+        self,
+        journal: Journal,
+        tools: Mapping[str, Tool],
+        *,
+        stop_bound_s: float = STOP_BOUND_S,
+        clean: Clean = str,
     ) -> None:
         self._journal = journal
         self._tools = tools
-        self._threads = ToolThreads()
-        self._stop_bound_s = stop_bound_s
+        self._shared = _Shared(ToolThreads(), stop_bound_s, clean)
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -86,9 +97,9 @@ class ToolActivities:
             key = result_key(request.epoch, request.call.call_id)
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
-                return _recorded_outcome(request, ended)
+                return recorded_outcome(request, ended)
             tool = self._tools.get(request.call.name)
-            call = _Call(attempt, strict_request(request, tool), self._threads, self._stop_bound_s)
+            call = _Call(attempt, strict_request(request, tool), self._shared)
             return await call.run(tool)
 
     @activity.defn
@@ -101,20 +112,25 @@ class ToolActivities:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
             await in_thread(work, request.arguments.values())
         except BadArguments as error:
-            return CheckResult(problem=str(error))
+            return CheckResult(problem=self._shared.clean(str(error)))
         return CheckResult()
+
+
+class _Shared(NamedTuple):
+    """What all calls of a worker share."""
+
+    threads: ToolThreads
+    stop_bound_s: float
+    clean: Clean
 
 
 class _Call:
     """One attempt of one call."""
 
-    def __init__(
-        self, attempt: Attempt, request: ToolRequest, threads: ToolThreads, stop_bound_s: float
-    ) -> None:
+    def __init__(self, attempt: Attempt, request: ToolRequest, shared: _Shared) -> None:
         self._attempt = attempt
         self._request = request
-        self._threads = threads
-        self._stop_bound_s = stop_bound_s
+        self._shared = shared
         self._id = request.call.call_id
         self._name = request.call.name
 
@@ -185,8 +201,8 @@ class _Call:
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        context = RunningTool(self._attempt, self._request)
-        work = ToolWork(tool, arguments, context, self._threads)
+        context = RunningTool(self._attempt, self._request, self._shared.clean)
+        work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
             if not in_time:
@@ -202,7 +218,7 @@ class _Call:
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Cancel the tool and record whether it stopped, or its result if it still finished."""
-        await work.stop(self._stop_bound_s)
+        await work.stop(self._shared.stop_bound_s)
         await context.close()
         if work.returned and not context.acknowledged:
             return await self._complete(work.result())
@@ -230,12 +246,12 @@ class _Call:
         body = ToolFailed(
             call_id=self._id,
             name=self._name,
-            error=str(failure),
+            error=self._shared.clean(str(failure)),
             retryable=count is not None,
             error_type=failure.kind,
         )
         await self._record(body, self._failure_key(count) if count else None)
-        raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
+        raise failed(body, timedelta(seconds=backoff_s(count)) if count else None)
 
     async def _next_failure(self) -> int | None:
         """The number of this failure, None if no retry is left."""
@@ -269,27 +285,3 @@ class _Call:
 
     def _event(self, body: EventBody, key: str | None) -> NewEvent:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
-
-
-def _recorded_outcome(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
-    """Return or raise the outcome that an earlier attempt has recorded."""
-    match ended.body():
-        case ToolCompleted() as body:
-            return ToolOutcome(
-                call_id=body.call_id, preview=preview(body.output), truncated=body.truncated
-            )
-        case ToolFailed() as body:
-            raise _failed(body)
-        case _:
-            return ToolOutcome(call_id=request.call.call_id, status="cancelled")
-
-
-def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
-    """The failure for Temporal; benign, so that it stays out of the logs."""
-    return ApplicationError(
-        body.error,
-        type=body.error_type,
-        non_retryable=not body.retryable,
-        next_retry_delay=wait,
-        category=ApplicationErrorCategory.BENIGN,
-    )

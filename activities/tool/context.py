@@ -14,7 +14,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.tool.output import utf8
+from relayline.activities.tool.output import Clean, utf8
 from relayline.catalog.tools import ToolError
 from relayline.contracts.calls import ToolRequest
 from relayline.contracts.envelope import NewEvent
@@ -33,7 +33,7 @@ MAX_THREADS = 512
 class RunningTool:
     """The `ToolContext` of one attempt of a tool call."""
 
-    def __init__(self, attempt: Attempt, request: ToolRequest) -> None:
+    def __init__(self, attempt: Attempt, request: ToolRequest, clean: Clean = str) -> None:
         self.run_id = request.run_id
         self.call_id = request.call.call_id
         self.attempt = attempt.number
@@ -41,6 +41,7 @@ class RunningTool:
         self.acknowledged = False
         """True once the tool has read that it is cancelled."""
         self._journal = attempt
+        self._clean = clean
         self._step = request.step
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
@@ -63,7 +64,7 @@ class RunningTool:
         """Report progress, as a line and a fraction; never blocks and never fails the tool."""
         line = ToolProgress(
             call_id=self.call_id,
-            message=utf8(str(message)[:PROGRESS_CHARS]),
+            message=utf8(self._clean(str(message))[:PROGRESS_CHARS]),
             fraction=None if fraction is None else min(max(float(fraction), 0.0), 1.0),
         )
         try:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
@@ -17,6 +17,10 @@ from relayline.contracts.runs import ToolSpec
 MAX_OUTPUT_BYTES = 256 * 1024
 """Limit for a result in UTF-8 bytes, including the note about the cut."""
 MAX_ERROR_CHARS = 1000
+
+
+Clean = Callable[[str], str]
+"""Cuts secrets out of a text."""
 
 
 class ToolFailure(Exception):
@@ -66,8 +70,12 @@ def checked_arguments(
         raise BadArguments(f"{type(error).__name__}: {error}") from error
 
 
-def as_output(result: object) -> Output:
+def as_output(result: object, clean: Clean = str) -> Output:
     """Text unchanged, other results as JSON; longer than 256 KiB of UTF-8 is cut, with a note.
+
+    Args:
+        result: What the tool returned.
+        clean: Cuts secrets out, before the text is cut.
 
     Raises:
         ToolError: the result can't be serialised to JSON; a retry can't help.
@@ -83,6 +91,7 @@ def as_output(result: object) -> Output:
                 f"{error}",
                 retryable=False,
             ) from error
+    data = clean(data.decode()).encode()
     if len(data) <= MAX_OUTPUT_BYTES:
         return Output(data.decode(), truncated=False)
     note = f"\n[output cut: it was {len(data)} bytes long, this is the beginning]"
@@ -90,11 +99,11 @@ def as_output(result: object) -> Output:
     return Output(head + note, truncated=True)
 
 
-def error_text(error: BaseException) -> str:
+def error_text(error: BaseException, clean: Clean = str) -> str:
     """The error for the model: a `ToolError`'s message, or type and message of other errors."""
     words = str(error)
     text = words if isinstance(error, ToolError) and words else f"{type(error).__name__}: {words}"
-    return clipped(text.removesuffix(": "))
+    return clipped(clean(text.removesuffix(": ")))
 
 
 def clipped(text: str) -> str:

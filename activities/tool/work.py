@@ -11,7 +11,7 @@ from typing import Any
 from temporalio import activity
 
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.output import Output, ToolFailure, as_output, error_text
+from relayline.activities.tool.output import Clean, Output, ToolFailure, as_output, error_text
 from relayline.catalog.tools import Tool, ToolError
 from relayline.contracts.errors import ErrorType
 
@@ -20,17 +20,23 @@ class ToolWork:
     """One run of a tool's function, which starts at once."""
 
     def __init__(
-        self, tool: Tool, arguments: dict[str, Any], context: RunningTool, threads: ToolThreads
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        context: RunningTool,
+        threads: ToolThreads,
+        clean: Clean = str,
     ) -> None:
         if tool.context_parameter:
             arguments = {**arguments, tool.context_parameter: context}
         self._context = context
+        self._clean = clean
         function = tool.function
         self._asynchronous = inspect.iscoroutinefunction(function)
         self._task = asyncio.create_task(
-            _awaited(function, arguments)
+            _awaited(function, arguments, clean)
             if inspect.iscoroutinefunction(function)
-            else _threaded(partial(function, **arguments), threads)
+            else _threaded(partial(function, **arguments), threads, clean)
         )
         self._task.add_done_callback(_consume_error)
 
@@ -84,7 +90,9 @@ class ToolWork:
         if not isinstance(error, ToolError):
             activity.logger.warning("a tool raised", exc_info=error)
         retryable = error.retryable if isinstance(error, ToolError) else True
-        raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
+        raise ToolFailure(
+            ErrorType.TOOL_FAILED, error_text(error, self._clean), retryable=retryable
+        ) from error
 
 
 def _stopped_by_operator() -> bool:
@@ -95,16 +103,18 @@ def _stopped_by_operator() -> bool:
     return details.paused or details.reset
 
 
-async def _awaited(function: Callable[..., Awaitable[object]], arguments: dict[str, Any]) -> Output:
+async def _awaited(
+    function: Callable[..., Awaitable[object]], arguments: dict[str, Any], clean: Clean
+) -> Output:
     try:
-        return as_output(await function(**arguments))
+        return as_output(await function(**arguments), clean)
     except SystemExit as error:
         raise _no_exit(error) from error
 
 
-async def _threaded(function: Callable[[], object], threads: ToolThreads) -> Output:
+async def _threaded(function: Callable[[], object], threads: ToolThreads, clean: Clean) -> Output:
     try:
-        return await threads.run(lambda: as_output(function()))
+        return await threads.run(lambda: as_output(function(), clean))
     except SystemExit as error:
         raise _no_exit(error) from error
 

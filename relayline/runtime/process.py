@@ -14,6 +14,7 @@ import uvloop
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.log_lines import LogLine
+from relayline.runtime.redaction import Redactor, own_secrets
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
 _URL_LOGGERS = ("httpx", "httpx2")
@@ -55,10 +56,12 @@ def run_process(
     by `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
-    _log_to_stderr()
+    lines = _log_to_stderr()
     code = 0
     try:
-        uvloop.run(serve(load_settings()))
+        settings = load_settings()
+        lines.clean = redactor_of(settings).clean
+        uvloop.run(serve(settings))
     except foreseen as error:
         sys.stderr.write(f"relayline {name}: {error}\n")
         code = 1
@@ -68,10 +71,17 @@ def run_process(
     os._exit(code)
 
 
-def _log_to_stderr() -> None:
-    """Log from INFO up, one line per record."""
+def redactor_of(settings: Settings) -> Redactor:
+    """Cuts the secrets of this process out."""
+    return Redactor(own_secrets(os.environ, settings.redacted_names, settings.journal))
+
+
+def _log_to_stderr() -> LogLine:
+    """Log from INFO up, one line per record; returns the format."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLine())
+    lines = LogLine()
+    handler.setFormatter(lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for logger in _URL_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
+    return lines

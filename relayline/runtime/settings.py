@@ -103,6 +103,9 @@ class Settings(BaseSettings):
     and takes the runs that `relayline deploy` gives its build, without one it takes any run."""
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """Name of the Worker Deployment that the builds belong to."""
+    redact: str = ""
+    """Environment variables whose values are cut out of tool output, answers and errors, besides
+    those of keys: names, separated by commas. Values of fewer than 16 bytes are left alone."""
 
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker gives running calls to finish."""
@@ -205,6 +208,11 @@ class Settings(BaseSettings):
     def journal_path(self) -> Path:
         """File of the SQLite journal, if the journal is one."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
+
+    @property
+    def redacted_names(self) -> tuple[str, ...]:
+        """Names of the environment variables in `redact`."""
+        return tuple(filter(None, map(str.strip, self.redact.split(","))))
 
     @property
     def own_files(self) -> tuple[Path, ...]:
