@@ -21,6 +21,7 @@ from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
 from relayline.activities.tool.call import ToolActivities
+from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
@@ -32,7 +33,7 @@ from relayline.runtime.build import build_of
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
 from relayline.runtime.process import opened_journal, redactor_of, run_process
 from relayline.runtime.redaction import MIN_SECRET_BYTES
-from relayline.runtime.settings import Settings
+from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
@@ -173,7 +174,9 @@ async def run(settings: Settings) -> None:
         NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
+        BadSettings: commands may not use the network, and can't be kept from it.
     """
+    not_apart = await asyncio.to_thread(_check_commands, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -182,7 +185,7 @@ async def run(settings: Settings) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
-        for warning in (*await _checked(client, settings), *_too_short(settings)):
+        for warning in (*await _checked(client, settings), *_too_short(settings), *not_apart):
             _log.warning("%s", warning)
         async with (
             _housekeeping(client, journal, settings),
@@ -203,6 +206,19 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
         served |= {"build_id": settings.build_id, "deployment": settings.deployment}
         served["new_runs"] = "as `relayline deploy` says"
     return served
+
+
+def _check_commands(settings: Settings) -> list[str]:
+    """What people should know of the commands of agents, if this worker runs any.
+
+    Raises:
+        BadSettings: they may not use the network, and can't be kept from it.
+    """
+    if not settings.allow_commands or Work.TOOLS not in settings.work or bubblewrap():
+        return []
+    if not settings.command_network:
+        raise BadSettings(f"RELAYLINE_COMMAND_NETWORK is 0, but {NO_BUBBLEWRAP}")
+    return [NO_BUBBLEWRAP]
 
 
 def _too_short(settings: Settings) -> list[str]:

@@ -19,6 +19,7 @@ def build_catalog(settings: Settings) -> Catalog:
             files_root=settings.files_root,
             hidden=settings.own_files,
             allow_commands=settings.allow_commands,
+            command_network=settings.command_network,
             fetch_allow=settings.fetch_allow,
         )
     )

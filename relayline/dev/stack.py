@@ -19,6 +19,7 @@ from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
+from relayline.runtime.hiding import without_secrets
 from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
 READY_BOUND_S = 30.0
@@ -129,11 +130,11 @@ class _Stack:
         env = self._child_env()
         commands = self._options.commands
         if self._temporal_command:
-            temporal = ChildSpec("temporal", self._temporal_command)
+            temporal = ChildSpec("temporal", self._temporal_command, without_secrets(os.environ))
             self._temporal = await self.supervisor.start(temporal)
         if "local" in self._ports:
             command = (*commands.local_model, "--port", str(self._ports["local"]))
-            await self.supervisor.start(ChildSpec("local", command, env))
+            await self.supervisor.start(ChildSpec("local", command, without_secrets(env)))
         self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
         if self._temporal_command:
             await wait_until_up(self._address, self._check_children)

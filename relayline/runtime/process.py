@@ -13,6 +13,7 @@ import uvloop
 
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.hiding import hide_memory
 from relayline.runtime.log_lines import LogLine
 from relayline.runtime.redaction import Redactor, own_secrets
 from relayline.runtime.settings import BadSettings, Settings, load_settings
@@ -61,6 +62,8 @@ def run_process(
     try:
         settings = load_settings()
         lines.clean = redactor_of(settings).clean
+        if settings.allow_commands:
+            hide_memory()
         uvloop.run(serve(settings))
     except foreseen as error:
         sys.stderr.write(f"relayline {name}: {error}\n")

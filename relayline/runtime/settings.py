@@ -55,6 +55,8 @@ class Settings(BaseSettings):
     hidden from them."""
     allow_commands: bool = False
     """Whether agents are offered the tool `run_command`."""
+    command_network: bool = True
+    """Whether commands may use the network; 0 needs bubblewrap, without which no worker starts."""
     fetch_allow: tuple[str, ...] = ()
     """Private and loopback hosts that `fetch_url` may reach: `name` or `name:port`, separated by
     commas or as a JSON list."""

@@ -25,6 +25,8 @@ class ToolboxConfig:
     """Files and folders that the file tools can't access, wherever they are."""
     allow_commands: bool = False
     """Offer `run_command`."""
+    command_network: bool = True
+    """Whether commands may use the network."""
     fetch_allow: tuple[str, ...] = ()
     """Hosts (`name` or `name:port`) that `fetch_url` may reach even if they are not public."""
 
@@ -40,4 +42,6 @@ def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
         sleep,
         ask_user,
     )
-    return (*tools, run_command_in(folder)) if config.allow_commands else tools
+    if not config.allow_commands:
+        return tools
+    return (*tools, run_command_in(folder, network=config.command_network))
