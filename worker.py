@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -12,13 +13,14 @@ from functools import partial
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
 from relayline.activities.tool.call import ToolActivities
+from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
@@ -29,9 +31,10 @@ from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.build import build_of
 from relayline.runtime.health import health_served
 from relayline.runtime.liveness import Liveness
-from relayline.runtime.namespace import NamespaceUnfit, check_namespace
-from relayline.runtime.process import opened_journal, run_process
-from relayline.runtime.settings import Settings
+from relayline.runtime.namespace import NamespaceUnfit, warnings_of_namespace
+from relayline.runtime.process import opened_journal, redactor_of, run_process
+from relayline.runtime.redaction import MIN_SECRET_BYTES
+from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
@@ -75,13 +78,15 @@ def build_worker(
         activity_task_poller_behavior=pollers,
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
-    models = ModelActivities(journal, providers)
+    tools = build_catalog(settings).tools
+    redactor = redactor_of(settings)
+    models = ModelActivities(journal, cleaned(providers, redactor), tools)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        tools = ToolActivities(journal, build_catalog(settings).tools)
-        workers.append(_runs_worker(make, models, tools, RecordActivities(journal), settings))
+        calls = ToolActivities(journal, tools, clean=redactor.clean)
+        workers.append(_runs_worker(make, models, calls, RecordActivities(journal), settings))
         if liveness:
-            liveness.watch(tools.problem)
+            liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -184,7 +189,9 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
+        BadSettings: commands may not use the network, and can't be kept from it.
     """
+    not_apart = await asyncio.to_thread(_check_commands, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -193,7 +200,8 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
-        for warning in await _checked(client, settings):
+        warnings = await warnings_of_namespace(client, settings.retention)
+        for warning in (*warnings, *_too_short(settings), *not_apart):
             _log.warning("%s", warning)
         liveness = Liveness(ends_process=ends_process)
         async with (
@@ -219,20 +227,27 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
     return served
 
 
-async def _checked(client: Client, settings: Settings) -> list[str]:
-    """What people should know of the namespace, which has what runs need.
+def _check_commands(settings: Settings) -> list[str]:
+    """What people should know of the commands of agents, if this worker runs any.
 
     Raises:
-        TemporalUnreachable: Temporal did not answer.
-        NamespaceUnfit: the namespace lacks something.
+        BadSettings: they may not use the network, and can't be kept from it.
     """
-    try:
-        return await check_namespace(client, settings.retention)
-    except RPCError as error:
-        raise TemporalUnreachable(
-            f"Temporal did not say whether its namespace {client.namespace!r} will do: "
-            f"{error.status.name}"
-        ) from error
+    if not settings.allow_commands or Work.TOOLS not in settings.work or bubblewrap():
+        return []
+    if not settings.command_network:
+        raise BadSettings(f"RELAYLINE_COMMAND_NETWORK is 0, but {NO_BUBBLEWRAP}")
+    return [NO_BUBBLEWRAP]
+
+
+def _too_short(settings: Settings) -> list[str]:
+    """What people should know of the variables that `RELAYLINE_REDACT` names."""
+    return [
+        f"RELAYLINE_REDACT names {name}, which is unset or shorter than {MIN_SECRET_BYTES} bytes: "
+        "it is not cut out of anything"
+        for name in settings.redacted_names
+        if len(os.environ.get(name, "").strip().encode()) < MIN_SECRET_BYTES
+    ]
 
 
 @asynccontextmanager

@@ -41,9 +41,11 @@ def _options(_version: Version = False) -> None:
 def _dev(request: DevRequest) -> int:
     from relayline.dev.options import DevError, DevOptions
     from relayline.dev.stack import run_dev
+    from relayline.runtime.hiding import hide_memory
 
     data_dir = request.data_dir or _settings().data_dir
     options = DevOptions(**(request._asdict() | {"data_dir": data_dir}))
+    hide_memory()
     with expecting(DevError):
         return asyncio.run(run_dev(options, lambda state: typer.echo(state.greeting())))
 

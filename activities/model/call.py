@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NoReturn
 
 from temporalio import activity
@@ -30,6 +31,7 @@ from relayline.activities.model.port import (
     UnknownModel,
 )
 from relayline.activities.model.window import Context
+from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
@@ -60,9 +62,15 @@ MESSAGE_CHARS = 1000
 class ModelActivities:
     """The activity `call_model`."""
 
-    def __init__(self, journal: Journal, providers: Callable[[str], ModelProvider]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        providers: Callable[[str], ModelProvider],
+        tools: Mapping[str, Tool] = MappingProxyType({}),
+    ) -> None:
         self._journal = journal
         self._providers = providers
+        self._tools = tools
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -89,20 +97,25 @@ class ModelActivities:
             first = await attempt.open(request.outbox, key)
             facts = counting(await attempt.read_all(facts=True))
             if answered := await _recorded_message(key, facts):
-                return await model_result(answered, request.agent)
+                return await model_result(answered, request.agent, self._tools)
             _check_previous_step(request.step, facts)
             if not first:
                 await _supersede(attempt, request, facts)
-            return await _Call(attempt, request, facts).run(self._providers)
+            return await _Call(attempt, request, facts, self._tools).run(self._providers)
 
 
 class _Call:
     """One attempt of one call."""
 
     def __init__(
-        self, attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]
+        self,
+        attempt: Attempt,
+        request: ModelRequest,
+        facts: Sequence[StoredEvent],
+        tools: Mapping[str, Tool],
     ) -> None:
         self._attempt = attempt
+        self._tools = tools
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
@@ -150,7 +163,7 @@ class _Call:
         body = await self._answer.completed(self._request.step)
         body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
-        return await model_result(body, self._request.agent)
+        return await model_result(body, self._request.agent, self._tools)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far if the run itself has cancelled the call.

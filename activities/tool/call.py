@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -19,12 +19,12 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
+from relayline.activities.strictness import must_be_approved, strict_request
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.ended import failed, recorded_outcome
-from relayline.activities.tool.output import Output, ToolFailure, checked_arguments
+from relayline.activities.tool.outcome import failed, recorded_outcome
+from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.foreign import described
-from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
 from relayline.contracts.envelope import NewEvent
@@ -65,16 +65,16 @@ class ToolActivities:
         tools: Mapping[str, Tool],
         *,
         stop_bound_s: float = STOP_BOUND_S,
+        clean: Clean = str,
         threads: ToolThreads | None = None,
     ) -> None:
         self._journal = journal
         self._tools = tools
-        self._threads = threads or ToolThreads()
-        self._stop_bound_s = stop_bound_s
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
 
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
-        return self._threads.problem()
+        return self._shared.threads.problem()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -99,8 +99,9 @@ class ToolActivities:
             await attempt.open(request.outbox, key)
             if ended := await attempt.get(key):
                 return recorded_outcome(request, ended)
-            call = _Call(attempt, request, self._threads, self._stop_bound_s)
-            return await call.run(self._tools.get(request.call.name))
+            tool = self._tools.get(request.call.name)
+            call = _Call(attempt, strict_request(request, tool), self._shared)
+            return await call.run(tool)
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
@@ -110,22 +111,27 @@ class ToolActivities:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
-            await self._threads.run_within(CHECK_BOUND_S, work)
+            await self._shared.threads.run_within(CHECK_BOUND_S, work)
         except ToolFailure as failure:
-            return CheckResult(problem=str(failure))
+            return CheckResult(problem=self._shared.clean(str(failure)))
         return CheckResult()
+
+
+class _Shared(NamedTuple):
+    """What all calls of a worker share."""
+
+    threads: ToolThreads
+    stop_bound_s: float
+    clean: Clean
 
 
 class _Call:
     """One attempt of one call."""
 
-    def __init__(
-        self, attempt: Attempt, request: ToolRequest, threads: ToolThreads, stop_bound_s: float
-    ) -> None:
+    def __init__(self, attempt: Attempt, request: ToolRequest, shared: _Shared) -> None:
         self._attempt = attempt
         self._request = request
-        self._threads = threads
-        self._stop_bound_s = stop_bound_s
+        self._shared = shared
         self._id = request.call.call_id
         self._name = request.call.name
 
@@ -135,7 +141,7 @@ class _Call:
             given = await self._arguments()
             bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
             check = partial(self._checked, tool, given)
-            ready, arguments = await self._threads.run_within(bound_s, check)
+            ready, arguments = await self._shared.threads.run_within(bound_s, check)
             await self._start(given)
             return await self._execute(ready, arguments)
         except ToolFailure as failure:
@@ -181,7 +187,7 @@ class _Call:
         if tool is None:
             raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
         arguments = checked_arguments(spec, tool, given)
-        if self._request.approval_id is None and needs_approval(spec, given):
+        if self._request.approval_id is None and must_be_approved(spec, tool.spec, given):
             raise ToolFailure(
                 ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
             )
@@ -205,8 +211,8 @@ class _Call:
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        context = RunningTool(self._attempt, self._request)
-        work = ToolWork(tool, arguments, context, self._threads)
+        context = RunningTool(self._attempt, self._request, self._shared.clean)
+        work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
             if not in_time:
@@ -224,7 +230,7 @@ class _Call:
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Cancel the tool and record whether it stopped, or its result if it still finished."""
-        await work.stop(self._stop_bound_s)
+        await work.stop(self._shared.stop_bound_s)
         await context.close()
         if work.returned and not context.acknowledged:
             return await self._complete(work.result())
@@ -252,7 +258,7 @@ class _Call:
         body = ToolFailed(
             call_id=self._id,
             name=self._name,
-            error=str(failure),
+            error=self._shared.clean(str(failure)),
             retryable=count is not None,
             error_type=failure.kind,
         )

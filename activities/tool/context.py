@@ -17,7 +17,7 @@ from temporalio.exceptions import ApplicationError
 
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.loop import ToolLoop
-from relayline.activities.tool.output import ToolFailure, failure_of, utf8
+from relayline.activities.tool.output import Clean, ToolFailure, failure_of, utf8
 from relayline.catalog.tools import ToolError
 from relayline.contracts.calls import ToolRequest
 from relayline.contracts.envelope import NewEvent
@@ -41,7 +41,7 @@ FULL_S = 60.0
 class RunningTool:
     """The `ToolContext` of one attempt of a tool call."""
 
-    def __init__(self, attempt: Attempt, request: ToolRequest) -> None:
+    def __init__(self, attempt: Attempt, request: ToolRequest, clean: Clean = str) -> None:
         self.run_id = request.run_id
         self.call_id = request.call.call_id
         self.attempt = attempt.number
@@ -49,6 +49,7 @@ class RunningTool:
         self.acknowledged = False
         """True once the tool has read that it is cancelled."""
         self._journal = attempt
+        self._clean = clean
         self._step = request.step
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
@@ -77,7 +78,7 @@ class RunningTool:
         """
         line = ToolProgress(
             call_id=self.call_id,
-            message=utf8(str(message)[:PROGRESS_CHARS]),
+            message=utf8(self._clean(str(message))[:PROGRESS_CHARS]),
             fraction=_fraction(fraction),
         )
         with self._lock:

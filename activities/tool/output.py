@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
@@ -19,6 +19,10 @@ from relayline.contracts.runs import ToolSpec
 MAX_OUTPUT_BYTES = 256 * 1024
 """Limit for a result in UTF-8 bytes, including the note about the cut."""
 MAX_ERROR_CHARS = 1000
+
+
+Clean = Callable[[str], str]
+"""Cuts secrets out of a text."""
 
 
 class ToolFailure(Exception):
@@ -80,8 +84,12 @@ def _misfit(error: BaseException) -> str:
     return f"{field}: {first['msg']}"
 
 
-def as_output(result: object) -> Output:
+def as_output(result: object, clean: Clean = str) -> Output:
     """Text unchanged, other results as JSON; longer than 256 KiB of UTF-8 is cut, with a note.
+
+    Args:
+        result: What the tool returned.
+        clean: Cuts secrets out, before the text is cut.
 
     Raises:
         ToolError: the result can't be serialised to JSON; a retry can't help.
@@ -97,6 +105,7 @@ def as_output(result: object) -> Output:
                 f"{words(error)}",
                 retryable=False,
             ) from error
+    data = clean(data.decode()).encode()
     if len(data) <= MAX_OUTPUT_BYTES:
         return Output(data.decode(), truncated=False)
     note = f"\n[output cut: it was {len(data)} bytes long, this is the beginning]"
@@ -104,7 +113,7 @@ def as_output(result: object) -> Output:
     return Output(head + note, truncated=True)
 
 
-def failure_of(error: BaseException) -> ToolFailure:
+def failure_of(error: BaseException, clean: Clean = str) -> ToolFailure:
     """The failure of a tool that raised this, which keeps nothing of the exception but text.
 
     A group is told by its leaves. A retry can't help if one of them says so, or if the tool tried
@@ -116,9 +125,9 @@ def failure_of(error: BaseException) -> ToolFailure:
     for leaf in raised:
         if issubclass(type(leaf), SystemExit):
             text = f"the tool tried to end the process: exit({words(leaf)})"
-            return ToolFailure(ErrorType.TOOL_FAILED, text)
+            return ToolFailure(ErrorType.TOOL_FAILED, clean(text))
     retryable = all(map(_retryable, raised))
-    return ToolFailure(ErrorType.TOOL_FAILED, described(error), retryable=retryable)
+    return ToolFailure(ErrorType.TOOL_FAILED, clean(described(error)), retryable=retryable)
 
 
 def _retryable(error: BaseException) -> bool:

@@ -13,7 +13,14 @@ from temporalio import activity
 
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.loop import LoopedCall
-from relayline.activities.tool.output import Ending, Output, ToolFailure, as_output, failure_of
+from relayline.activities.tool.output import (
+    Clean,
+    Ending,
+    Output,
+    ToolFailure,
+    as_output,
+    failure_of,
+)
 from relayline.catalog.foreign import described, leaves
 from relayline.catalog.tools import Tool, ToolError
 
@@ -27,7 +34,12 @@ class ToolWork:
     """
 
     def __init__(
-        self, tool: Tool, arguments: dict[str, Any], context: RunningTool, threads: ToolThreads
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        context: RunningTool,
+        threads: ToolThreads,
+        clean: Clean = str,
     ) -> None:
         if tool.context_parameter:
             arguments = {**arguments, tool.context_parameter: context}
@@ -36,10 +48,10 @@ class ToolWork:
         self._looped: LoopedCall | None = None
         self._ended: asyncio.Future[Ending]
         if _asynchronous(tool.function):
-            self._looped = threads.loop.start(tool.spec.name, partial(_awaited, function))
+            self._looped = threads.loop.start(tool.spec.name, partial(_awaited, function, clean))
             self._ended = self._looped.ended
         else:
-            self._ended = asyncio.ensure_future(_threaded(function, threads))
+            self._ended = asyncio.ensure_future(_threaded(function, threads, clean))
 
     @property
     def done(self) -> bool:
@@ -110,22 +122,22 @@ def _asynchronous(function: Callable[..., object]) -> bool:
     return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
 
 
-async def _awaited(function: Callable[[], Any]) -> Ending:
+async def _awaited(function: Callable[[], Any], clean: Clean) -> Ending:
     """Run an async tool; in the tools' loop."""
     try:
-        return as_output(await function())
+        return as_output(await function(), clean)
     except BaseException as error:  # noqa: BLE001  told as text, whatever it is
-        return _failure(error)
+        return _failure(error, clean)
 
 
-async def _threaded(function: Callable[[], object], threads: ToolThreads) -> Ending:
+async def _threaded(function: Callable[[], object], threads: ToolThreads, clean: Clean) -> Ending:
     """Run a sync tool in a thread."""
 
     def run() -> Ending:
         try:
-            return as_output(function())
+            return as_output(function(), clean)
         except BaseException as error:  # noqa: BLE001  told as text, whatever it is
-            return _failure(error)
+            return _failure(error, clean)
 
     try:
         return await threads.run(run)
@@ -133,13 +145,13 @@ async def _threaded(function: Callable[[], object], threads: ToolThreads) -> End
         return failure_of(error)
 
 
-def _failure(error: BaseException) -> ToolFailure:
+def _failure(error: BaseException, clean: Clean) -> ToolFailure:
     """The failure for the run, and a traceback for the log; called where the tool ran."""
     if not all(
         issubclass(type(leaf), ToolError | asyncio.CancelledError) for leaf in leaves(error)
     ):
         activity.logger.warning("a tool raised", exc_info=_Raised(_traceback(error)))
-    return failure_of(error)
+    return failure_of(error, clean)
 
 
 class _Raised(Exception):

@@ -10,8 +10,9 @@ from collections.abc import Callable
 
 import httpx
 
-from relayline.dev.data_dir import hold
+from relayline.dev.data_dir import hold, private_files
 from relayline.dev.local_model import check_installed
+from relayline.dev.logs import rotate_logs
 from relayline.dev.options import DevError, DevOptions
 from relayline.dev.ports import HOST, choose_ports, free_port
 from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
@@ -19,6 +20,7 @@ from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
+from relayline.runtime.hiding import without_secrets
 from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
 READY_BOUND_S = 30.0
@@ -40,10 +42,11 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
         DevError: something is missing or taken (a port, the folder, the binary, the configured
             Temporal) or does not start; then nothing is left running.
     """
-    with hold(options.data_dir), stop_signals() as stop:
+    with private_files() as umask, hold(options.data_dir), stop_signals() as stop:
         file = options.data_dir / DEV_FILE
         file.unlink(missing_ok=True)  # left by a killed one
-        stack = await _plan(options)
+        stack = await _plan(options, umask)
+        logs = asyncio.create_task(rotate_logs(options.data_dir / "logs", _report))
         try:
             await unless(stop, stack.start())
             if not stop.is_set() and ready is not None:
@@ -53,12 +56,13 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
             stop.clear()
             await unless(stop, stack.supervisor.stop())
             await stack.supervisor.kill()
+            logs.cancel()
             file.unlink(missing_ok=True)
     return 0
 
 
-async def _plan(options: DevOptions) -> _Stack:
-    """Check what can be checked before anything starts.
+async def _plan(options: DevOptions, umask: int) -> _Stack:
+    """Check what can be checked before anything starts; workers get that umask.
 
     Raises:
         DevError: something is missing.
@@ -75,14 +79,14 @@ async def _plan(options: DevOptions) -> _Stack:
     if address is not None:
         await _check_temporal()
         _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
-        return _Stack(options, ports, address)
+        return _Stack(options, umask, ports, address)
     command = server_command(
         find_binary(),
         port=ports["temporal"],
         ui_port=ports["ui"],
         database=options.data_dir / "temporal.db",
     )
-    return _Stack(options, ports, f"{HOST}:{ports['temporal']}", command)
+    return _Stack(options, umask, ports, f"{HOST}:{ports['temporal']}", command)
 
 
 class _Stack:
@@ -91,6 +95,7 @@ class _Stack:
     def __init__(
         self,
         options: DevOptions,
+        umask: int,
         ports: dict[str, int],
         address: str,
         temporal_command: tuple[str, ...] = (),
@@ -98,6 +103,7 @@ class _Stack:
         """Start nothing yet; without a command, Temporal is not one of the children."""
         self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._options = options
+        self._umask = umask
         self._ports = ports
         self._address = address
         self._temporal_command = temporal_command
@@ -129,11 +135,11 @@ class _Stack:
         env = self._child_env()
         commands = self._options.commands
         if self._temporal_command:
-            temporal = ChildSpec("temporal", self._temporal_command)
+            temporal = ChildSpec("temporal", self._temporal_command, without_secrets(os.environ))
             self._temporal = await self.supervisor.start(temporal)
         if "local" in self._ports:
             command = (*commands.local_model, "--port", str(self._ports["local"]))
-            await self.supervisor.start(ChildSpec("local", command, env))
+            await self.supervisor.start(ChildSpec("local", command, without_secrets(env)))
         self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
         if self._temporal_command:
             await wait_until_up(self._address, self._check_children)
@@ -144,6 +150,7 @@ class _Stack:
                 commands.worker,
                 env | {"RELAYLINE_WORKER_PORT": str(port), "RELAYLINE_WORKER_HOST": HOST},
                 WORKER_STOP_S,
+                umask=self._umask,
                 health_port=port,
             )
             self._workers.append(await self.supervisor.start(spec))

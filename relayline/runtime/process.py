@@ -14,8 +14,10 @@ import uvloop
 
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.hiding import hide_memory
 from relayline.runtime.liveness import Wedged
 from relayline.runtime.log_lines import LogLine
+from relayline.runtime.redaction import Redactor, own_secrets
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
 _log = logging.getLogger(__name__)
@@ -60,10 +62,14 @@ def run_process(
     by SIGTERM: to its supervisor it is one that was killed, not one that can't start.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
-    _log_to_stderr()
+    lines = _log_to_stderr()
     code = 0
     try:
-        uvloop.run(serve(load_settings()))
+        settings = load_settings()
+        lines.clean = redactor_of(settings).clean
+        if settings.allow_commands:
+            hide_memory()
+        uvloop.run(serve(settings))
     except foreseen as error:
         sys.stderr.write(f"relayline {name}: {error}\n")
         code = 1
@@ -85,10 +91,17 @@ def _flush() -> None:
     sys.stderr.flush()
 
 
-def _log_to_stderr() -> None:
-    """Log from INFO up, one line per record."""
+def redactor_of(settings: Settings) -> Redactor:
+    """Cuts the secrets of this process out."""
+    return Redactor(own_secrets(os.environ, settings.redacted_names, settings.journal))
+
+
+def _log_to_stderr() -> LogLine:
+    """Log from INFO up, one line per record; returns the format."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLine())
+    lines = LogLine()
+    handler.setFormatter(lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for logger in _URL_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
+    return lines

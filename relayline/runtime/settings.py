@@ -51,9 +51,12 @@ class Settings(BaseSettings):
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
-    """The only folder that the file tools can see."""
+    """The only folder that the file tools can see; keys, `.env`, `.git` and `data_dir` in it are
+    hidden from them."""
     allow_commands: bool = False
     """Whether agents are offered the tool `run_command`."""
+    command_network: bool = True
+    """Whether commands may use the network; 0 needs bubblewrap, without which no worker starts."""
     fetch_allow: tuple[str, ...] = ()
     """Private and loopback hosts that `fetch_url` may reach: `name` or `name:port`, separated by
     commas or as a JSON list."""
@@ -102,6 +105,9 @@ class Settings(BaseSettings):
     and takes the runs that `relayline deploy` gives its build, without one it takes any run."""
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """Name of the Worker Deployment that the builds belong to."""
+    redact: str = ""
+    """Environment variables whose values are cut out of tool output, answers and errors, besides
+    those of keys: names, separated by commas. Values of fewer than 16 bytes are left alone."""
 
     worker_port: int = Field(default=0, ge=0, le=65535)
     """Port on which a worker answers `GET /healthz`: 200, or 503 when it polls no more and must be
@@ -209,6 +215,22 @@ class Settings(BaseSettings):
     def journal_path(self) -> Path:
         """File of the SQLite journal, if the journal is one."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
+
+    @property
+    def redacted_names(self) -> tuple[str, ...]:
+        """Names of the environment variables in `redact`."""
+        return tuple(filter(None, map(str.strip, self.redact.split(","))))
+
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files and folders of Relayline itself, which no file tool may show."""
+        names = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "logs", "dev.json")
+        journal = () if self.journal_dsn else (self.journal_path,)
+        return (
+            self.data_dir,
+            *(self.data_dir / name for name in names),
+            *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
+        )
 
 
 def _dsn_error(dsn: str) -> str | None:

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 QUICK_DEATH_S = 5.0
 """A child that dies sooner waits a little longer for each restart."""
@@ -39,6 +39,8 @@ class ChildSpec:
     """The whole environment; None inherits the supervisor's."""
     stop_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
+    umask: int | None = None
+    """Permissions that its new files lack; None inherits the supervisor's."""
     pass_fds: tuple[int, ...] = ()
     """File descriptors that it inherits besides stdout and stderr, with the same numbers."""
     health_port: int = 0
@@ -140,6 +142,7 @@ class Child:
                 os.killpg(self._process.pid, number)
 
     async def _spawn(self) -> None:
+        umask: dict[str, Any] = {} if self.spec.umask is None else {"umask": self.spec.umask}
         with self.log.open("ab") if self.log else contextlib.nullcontext() as log:
             self._process = await asyncio.create_subprocess_exec(
                 *leashed(self.spec.command),
@@ -148,6 +151,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 pass_fds=self.spec.pass_fds,
+                **umask,  # only where it is wanted: uvloop does not know it
                 start_new_session=True,
             )
         self.pid = self._process.pid

@@ -69,6 +69,7 @@ class Bench:
             {tool.spec.name: tool} if tool else {},
             stop_bound_s=changes.get("stop_bound_s", 5),
             threads=changes.get("threads"),
+            clean=changes.get("clean", str),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)

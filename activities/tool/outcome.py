@@ -1,4 +1,4 @@
-"""How a tool call that has ended is told to Temporal."""
+"""The outcome of a tool call for Temporal, from the fact that ends it."""
 
 from __future__ import annotations
 
