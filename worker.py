@@ -19,6 +19,7 @@ from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
+from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
 from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
@@ -80,10 +81,11 @@ def build_worker(
     )
     tools = build_catalog(settings).tools
     redactor = redactor_of(settings)
-    models = ModelActivities(journal, cleaned(providers, redactor), tools)
+    suspects = Suspects(settings.max_worker_losses)
+    models = ModelActivities(journal, cleaned(providers, redactor), tools, suspects)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(journal, tools, clean=redactor.clean)
+        calls = ToolActivities(journal, tools, suspects, clean=redactor.clean)
         workers.append(_runs_worker(make, models, calls, RecordActivities(journal), settings))
         if liveness:
             liveness.watch(calls.problem)

@@ -82,7 +82,7 @@ def _services(
     gateway, workers = Gateway(client), Workers(client)
     probe = WorkerProbe(gateway)
     terminal_facts = TerminalFacts(journal, gateway)
-    stuck_runs = StuckRuns(gateway, probe, workers)
+    stuck_runs = StuckRuns(gateway, probe, workers, journal)
     links = LinkMaker(settings.temporal_ui, client.namespace)
     views = Views(journal, gateway, links, terminal_facts, stuck_runs)
     limits = RequestLimits(settings.max_input_bytes, settings.max_metadata_keys)

@@ -19,9 +19,11 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
-from relayline.activities.strictness import must_be_approved, strict_request
+from relayline.activities.strictness import strict_request
+from relayline.activities.suspects import Called, Suspects
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.outcome import failed, recorded_outcome
+from relayline.activities.tool.ended import failed, recorded_outcome
+from relayline.activities.tool.given import given_arguments, ready
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.foreign import described
@@ -30,17 +32,14 @@ from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, To
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
-    ApprovalResolved,
     EventBody,
-    MessageCompleted,
     ToolAbandoned,
     ToolCancelled,
     ToolCompleted,
     ToolFailed,
     ToolStarted,
 )
-from relayline.contracts.keys import call_scope, claim_key, failure_key, resolved_key, result_key
-from relayline.contracts.messages import ToolCall
+from relayline.contracts.keys import call_scope, claim_key, failure_key, result_key
 from relayline.journal.port import Journal
 
 T = TypeVar("T")
@@ -59,10 +58,11 @@ _RECORD_PAUSE_S = 0.5
 class ToolActivities:
     """The activities `call_tool` and `check_arguments`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what all calls of a worker share
         self,
         journal: Journal,
         tools: Mapping[str, Tool],
+        suspects: Suspects | None = None,
         *,
         stop_bound_s: float = STOP_BOUND_S,
         clean: Clean = str,
@@ -70,6 +70,7 @@ class ToolActivities:
     ) -> None:
         self._journal = journal
         self._tools = tools
+        self._suspects = suspects or Suspects()
         self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
 
     def problem(self) -> str | None:
@@ -87,7 +88,8 @@ class ToolActivities:
 
         Raises:
             ApplicationError: the tool failed; non-retryable when its retries are used up or a
-                retry can't help. Errors of the journal do not count as failures.
+                retry can't help. Errors of the journal do not count as failures. `worker-lost`,
+                final: the workers of earlier attempts have died; `suspect-waits`: see `Suspects`.
                 `outcome-unknown`: another attempt has started an unsafe tool; the journal gets no
                 end, and a person must say whether it ran.
             CancelledError: the run or the worker cancelled the call.
@@ -96,12 +98,15 @@ class ToolActivities:
             scope = call_scope(request.epoch, request.call.call_id, request.run)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = result_key(request.epoch, request.call.call_id)
-            await attempt.open(request.outbox, key)
-            if ended := await attempt.get(key):
-                return recorded_outcome(request, ended)
             tool = self._tools.get(request.call.name)
             call = _Call(attempt, strict_request(request, tool), self._shared)
-            return await call.run(tool)
+            opened = self._suspects.begun(attempt, call.called, request.outbox, key)
+            async with opened as begun:
+                if ended := await attempt.get(key):
+                    return recorded_outcome(request, ended)
+                if begun.verdict:
+                    await call.give_up(begun.verdict)
+                return await call.run(tool)
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
@@ -135,15 +140,24 @@ class _Call:
         self._id = request.call.call_id
         self._name = request.call.name
 
+    @property
+    def called(self) -> Called:
+        """What is called."""
+        return Called(self._request.step, self._id, self._name, self._claim_key)
+
+    async def give_up(self, why: str) -> NoReturn:
+        """Fail as `worker-lost`, without running the tool."""
+        await uninterrupted(self._fail(ToolFailure(ErrorType.WORKER_LOST, why)))
+
     async def run(self, tool: Tool | None) -> ToolOutcome:
         """Check, claim, run, record."""
         try:
-            given = await self._arguments()
+            given = await given_arguments(self._attempt, self._request)
             bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
-            check = partial(self._checked, tool, given)
-            ready, arguments = await self._shared.threads.run_within(bound_s, check)
+            check = partial(ready, self._request, tool, given)
+            runs, arguments = await self._shared.threads.run_within(bound_s, check)
             await self._start(given)
-            return await self._execute(ready, arguments)
+            return await self._execute(runs, arguments)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
         except ApplicationError:
@@ -154,51 +168,10 @@ class _Call:
             own = ToolFailure(ErrorType.TOOL_FAILED, text, retryable=True)
             return await uninterrupted(self._fail(own))
 
-    async def _planned(self) -> ToolCall:
-        """The call as the model asked for it, from the message of its step."""
-        body = await self._attempt.message(self._request.step)
-        calls = body.tool_calls if isinstance(body, MessageCompleted) else ()
-        for call in calls:
-            if call.call_id == self._id:
-                return call
-        raise ToolFailure(ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r}")
-
-    async def _arguments(self) -> dict[str, JsonValue]:
-        """The arguments that a person gave with the approval, else the model's."""
-        planned = (await self._planned()).arguments
-        if self._request.approval_id is None:
-            return planned
-        stored = await self._attempt.get(resolved_key(self._request.approval_id))
-        body = stored.body() if stored else None
-        if not isinstance(body, ApprovalResolved) or body.decision != "approve":
-            raise ToolFailure(
-                ErrorType.APPROVAL_REQUIRED,
-                f"the journal has no approval {self._request.approval_id!r}",
-            )
-        return planned if body.arguments is None else body.arguments
-
-    def _checked(
-        self, tool: Tool | None, given: dict[str, JsonValue]
-    ) -> tuple[Tool, dict[str, Any]]:
-        """The tool and its keyword arguments; raises `ToolFailure` if it may not run."""
-        spec = self._request.tool
-        if spec is None:
-            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this agent has no tool {self._name!r}")
-        if tool is None:
-            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
-        arguments = checked_arguments(spec, tool, given)
-        if self._request.approval_id is None and must_be_approved(spec, tool.spec, given):
-            raise ToolFailure(
-                ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
-            )
-        return tool, arguments
-
     async def _start(self, given: dict[str, JsonValue]) -> None:
         """Journal the start of the tool; for an unsafe one this claims the call."""
         started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
-        request = self._request
-        key = claim_key(request.epoch, self._id, request.run) if self._unsafe else None
-        [appended] = await self._attempt.append(self._event(started, key))
+        [appended] = await self._attempt.append(self._event(started, self._claim_key))
         if not appended.new:
             raise ApplicationError(
                 f"{self._name} was started before and its end is not known: it may or may not "
@@ -290,6 +263,11 @@ class _Call:
                 await asyncio.sleep(_RECORD_PAUSE_S)
             else:
                 return
+
+    @property
+    def _claim_key(self) -> str | None:
+        request = self._request
+        return claim_key(request.epoch, self._id, request.run) if self._unsafe else None
 
     @property
     def _unsafe(self) -> bool:

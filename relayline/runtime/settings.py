@@ -124,6 +124,9 @@ class Settings(BaseSettings):
     provider_limits: str = ""
     """Limits of one worker by provider: `openai=20,anthropic=10@5/s` allows OpenAI 20 calls at a
     time, and Anthropic 10 at a time of which at most 5 start per second."""
+    max_worker_losses: int = Field(default=3, ge=1, le=1000)
+    """Times that a tool or model call may take its worker along before it fails as `worker-lost`;
+    the first time does not count, because other calls were at work, too."""
     model_idle_s: float = Field(default=60, gt=0, le=1800)
     """Seconds of silence from a remote model after which its call fails; raise it for models that
     think for long without output."""

@@ -191,11 +191,10 @@ async def frames(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, str],
         if line:
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
+            continue
+        if "data" in fields:
             yield fields.get("id", ""), fields.get("event", ""), fields["data"]
-            fields = {}
-        else:
-            fields = {}
+        fields = {}
 
 
 async def follow(
@@ -222,6 +221,7 @@ class FlakyJournal:
 
     def __init__(self, inner: Journal) -> None:
         self._inner = inner
+        self.fenced = inner.fenced
         self._error: Exception | None = None
         self._went_down = asyncio.Event()
 

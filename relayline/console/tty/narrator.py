@@ -77,6 +77,7 @@ class Narrator:
             "message.interrupted": self._message,
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
+            "attempt.lost": self._attempt_lost,
             "context.compacted": self._compacted,
             "tool.started": self._tool_started,
             "tool.completed": self._tool_completed,
@@ -193,6 +194,11 @@ class Narrator:
         self._line(
             f"✗ the model call failed: {one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
         )
+
+    def _attempt_lost(self, _: Envelope, data: _Data) -> None:
+        what = one_line(data.get("name") or "the model call", _RESULT_CHARS)
+        count = f"{data.get('counted')} of {data.get('allowed')}" if data.get("counted") else "once"
+        self._line(f"✗ the worker died while {what} ran ({count})", _ASK)
 
     def _compacted(self, _: Envelope, data: _Data) -> None:
         what = "summed up" if data.get("kind") == "summarise" else "left out"

@@ -71,6 +71,24 @@ class AttemptFailed(Frozen):
     """Seconds until the retry: as the provider asks, otherwise exponential backoff."""
 
 
+class AttemptLost(Frozen):
+    """An earlier attempt of a model or tool call began and left no end: its worker is gone."""
+
+    type: Literal["attempt.lost"] = "attempt.lost"
+    attempt: int
+    """The attempt that is lost."""
+    call_id: str | None = None
+    """The tool call; null for the step's model call."""
+    name: str | None = None
+    """The tool; null for a model call."""
+    losses: int
+    """How many attempts of this call are lost so far."""
+    counted: int
+    """Those that count against the call: it was a suspect, and no other ran on its worker."""
+    allowed: int
+    """At so many counted losses the call fails as `worker-lost`."""
+
+
 class ContextCompacted(Frozen):
     """From here on the model sees a shortened context; the journal keeps everything.
 

@@ -1,4 +1,4 @@
-"""The outcome of a tool call for Temporal, from the fact that ends it."""
+"""How a tool call that has ended is told to Temporal."""
 
 from __future__ import annotations
 
