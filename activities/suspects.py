@@ -97,11 +97,14 @@ class Begun(NamedTuple):
 
 
 class _Suspect:
-    """A suspect at work."""
+    """A suspect that waits or is at work."""
 
-    def __init__(self, attempt: Attempt, *, alone: bool) -> None:
+    def __init__(self, attempt: Attempt, called: Called, standing: Standing) -> None:
         self.attempt = attempt
-        self.alone = alone
+        self.alone = standing.losses > 1
+        """True if no other suspect may run beside it."""
+        self.rank = (-standing.counted, called.call_id is None)
+        """Of those that run alone, the lowest is next: tools first, which are more often deadly."""
         self.marked = False
 
 
@@ -118,6 +121,7 @@ class Suspects:
         self._turn_wait_s = turn_wait_s
         self._running: set[tuple[str, str, int]] = set()
         self._unmarked: deque[tuple[str, str, int]] = deque(maxlen=_REMEMBERED)
+        self._waiting: list[_Suspect] = []
         self._suspects: list[_Suspect] = []
         self._changed = asyncio.Event()
 
@@ -133,7 +137,7 @@ class Suspects:
         """
         standing = await self._standing(attempt, called, result)
         if standing.losses and standing.counted < self._allowed:
-            async with self._turn(attempt, alone=standing.losses > 1):
+            async with self._turn(_Suspect(attempt, called, standing)):
                 standing = await self._standing(attempt, called, result)
                 async with self._working(attempt, called, outbox, result, standing) as begun:
                     yield begun
@@ -191,26 +195,36 @@ class Suspects:
             self._unmarked.append((attempt.run_id, attempt.scope, attempt.number))
 
     @asynccontextmanager
-    async def _turn(self, attempt: Attempt, *, alone: bool) -> AsyncIterator[None]:
+    async def _turn(self, me: _Suspect) -> AsyncIterator[None]:
         """Be at work as a suspect, as soon as the others allow it."""
+        self._waiting.append(me)
         try:
             async with asyncio.timeout(self._turn_wait_s):
-                while not self._allow(alone=alone):
+                while not self._allow(me):
                     await self._changed.wait()
+            self._suspects.append(me)
         except TimeoutError:
             raise _waits() from None
-        me = _Suspect(attempt, alone=alone)
-        self._suspects.append(me)
+        finally:
+            self._waiting.remove(me)
+            self._wake()
         try:
             await self._mark_together(me)
             yield
         finally:
             self._suspects.remove(me)
-            changed, self._changed = self._changed, asyncio.Event()
-            changed.set()
+            self._wake()
 
-    def _allow(self, *, alone: bool) -> bool:
-        return not (self._suspects if alone else any(it.alone for it in self._suspects))
+    def _wake(self) -> None:
+        """Have everybody who waits look again."""
+        changed, self._changed = self._changed, asyncio.Event()
+        changed.set()
+
+    def _allow(self, me: _Suspect) -> bool:
+        if not me.alone:
+            return not any(it.alone for it in self._suspects)
+        first = min((it for it in self._waiting if it.alone), key=lambda it: it.rank)
+        return first is me and not self._suspects
 
     async def _mark_together(self, newcomer: _Suspect) -> None:
         """Before a second suspect begins, the journal knows that neither is alone."""

@@ -43,11 +43,13 @@ class Process:
 
     def __init__(self, path: Path, allowed: int = 3) -> None:
         self.journal = Mortal(path / "journal.db")
-        self._suspects = Suspects(allowed, turn_wait_s=0.3)
+        self._suspects = Suspects(allowed, turn_wait_s=0.5)
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._verdicts: dict[str, str | None] = {}
 
-    async def begin(self, call: str, number: int, claim: str | None = None) -> ActivityEnvironment:
+    async def begin(
+        self, call: str, number: int, claim: str | None = None, *, model: bool = False
+    ) -> ActivityEnvironment:
         """Begin an attempt, which then works until it is killed or ended."""
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=number)
@@ -55,7 +57,7 @@ class Process:
 
         async def attempt() -> None:
             mine = Attempt(self.journal, RUN, 0, call)
-            called = Called(1, call, "tool", claim)
+            called = Called(1) if model else Called(1, call, "tool", claim)
             async with self._suspects.begun(mine, called, Outbox(), f"{call}/result") as it:
                 begun.set_result(it)
                 await asyncio.Event().wait()
@@ -159,6 +161,23 @@ async def test_a_suspect_begins_as_soon_as_the_other_has_ended(tmp_path: Path) -
     assert not begins.done()
     await process.cancel("a", 3)
     await begins
+    await process.kill()
+
+
+async def test_a_tool_has_its_turn_before_a_model_call(tmp_path: Path) -> None:
+    for number in (1, 2):
+        await killed(tmp_path, number, "a", "model", "tool")
+    process = Process(tmp_path)
+    await process.begin("a", 3)
+    model = asyncio.create_task(process.begin("model", 3, model=True))
+    await asyncio.sleep(0.02)
+    tool = asyncio.create_task(process.begin("tool", 3))
+    await asyncio.sleep(0.02)
+    await process.cancel("a", 3)
+    await tool
+    assert not model.done()
+    await process.cancel("tool", 3)
+    await model
     await process.kill()
 
 
