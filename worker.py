@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -12,14 +13,15 @@ from functools import partial
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
 
 from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
+from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
@@ -28,9 +30,12 @@ from relayline.contracts.runs import TASK_QUEUE
 from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.runtime.build import build_of
-from relayline.runtime.namespace import NamespaceUnfit, check_namespace
-from relayline.runtime.process import opened_journal, run_process
-from relayline.runtime.settings import Settings
+from relayline.runtime.health import health_served
+from relayline.runtime.liveness import Liveness
+from relayline.runtime.namespace import NamespaceUnfit, warnings_of_namespace
+from relayline.runtime.process import opened_journal, redactor_of, run_process
+from relayline.runtime.redaction import MIN_SECRET_BYTES
+from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
@@ -40,18 +45,25 @@ HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
 """How late a cancellation may reach an activity where the server does not push it."""
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
+STOP_MARGIN_S = 30.0
+"""How much longer than `drain_s` a stopping worker may take."""
 FIRST_POLLERS = 5
 """How many requests for the next task a worker begins with, per task queue."""
 _log = logging.getLogger(__name__)
 
 
 def build_worker(
-    client: Client, journal: Journal, providers: Providers, settings: Settings
+    client: Client,
+    journal: Journal,
+    providers: Providers,
+    settings: Settings,
+    liveness: Liveness | None = None,
 ) -> AbstractAsyncContextManager[None]:
     """What serves runs, with everything it needs, for as long as the block lasts.
 
     That is a worker for workflows, tools and records, and one for each provider's model calls:
     whatever a provider does, it takes nobody else's slots. Of these it has what the settings say.
+    Tells `liveness` whom to ask for problems.
 
     Raises:
         CatalogError: the user's module can't be used.
@@ -67,12 +79,16 @@ def build_worker(
         activity_task_poller_behavior=pollers,
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
+    tools = build_catalog(settings).tools
+    redactor = redactor_of(settings)
     suspects = Suspects(settings.max_worker_losses)
-    models = ModelActivities(journal, providers, suspects)
+    models = ModelActivities(journal, cleaned(providers, redactor), tools, suspects)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        tools = ToolActivities(journal, build_catalog(settings).tools, suspects)
-        workers.append(_runs_worker(make, models, tools, RecordActivities(journal), settings))
+        calls = ToolActivities(journal, tools, suspects, clean=redactor.clean)
+        workers.append(_runs_worker(make, models, calls, RecordActivities(journal), settings))
+        if liveness:
+            liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -161,15 +177,23 @@ async def _together(*workers: Worker) -> AsyncIterator[None]:
         yield
 
 
-async def run(settings: Settings) -> None:
+async def run(settings: Settings, *, ends_process: bool = False) -> None:
     """Work until SIGTERM or SIGINT; then let running calls finish within `drain_s`.
 
+    Args:
+        settings: Of this worker.
+        ends_process: As in `Liveness`.
+
     Raises:
+        Wedged: the worker must be replaced; it has drained.
+        BadSettings: it can't listen on `worker_port`.
         TemporalUnreachable: no Temporal answered.
         NamespaceUnfit: its namespace lacks what runs need.
         CatalogError: the user's module can't be used.
         JournalUnavailable: the journal can't be written.
+        BadSettings: commands may not use the network, and can't be kept from it.
     """
+    not_apart = await asyncio.to_thread(_check_commands, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -178,14 +202,18 @@ async def run(settings: Settings) -> None:
         aclosing(_providers(settings)) as providers,
     ):
         client = await connect()
-        for warning in await _checked(client, settings):
+        warnings = await warnings_of_namespace(client, settings.retention)
+        for warning in (*warnings, *_too_short(settings), *not_apart):
             _log.warning("%s", warning)
+        liveness = Liveness(ends_process=ends_process)
         async with (
+            liveness.watching(),
+            health_served(liveness.problem, settings.worker_host, settings.worker_port),
             _housekeeping(client, journal, settings),
-            build_worker(client, journal, providers, settings),
+            build_worker(client, journal, providers, settings, liveness),
         ):
             _log.info("at work", extra=_served(client, settings))
-            await stop.wait()
+            await liveness.until(stop, settings.drain_s + STOP_MARGIN_S)
 
 
 def _served(client: Client, settings: Settings) -> dict[str, str]:
@@ -201,20 +229,27 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
     return served
 
 
-async def _checked(client: Client, settings: Settings) -> list[str]:
-    """What people should know of the namespace, which has what runs need.
+def _check_commands(settings: Settings) -> list[str]:
+    """What people should know of the commands of agents, if this worker runs any.
 
     Raises:
-        TemporalUnreachable: Temporal did not answer.
-        NamespaceUnfit: the namespace lacks something.
+        BadSettings: they may not use the network, and can't be kept from it.
     """
-    try:
-        return await check_namespace(client, settings.retention)
-    except RPCError as error:
-        raise TemporalUnreachable(
-            f"Temporal did not say whether its namespace {client.namespace!r} will do: "
-            f"{error.status.name}"
-        ) from error
+    if not settings.allow_commands or Work.TOOLS not in settings.work or bubblewrap():
+        return []
+    if not settings.command_network:
+        raise BadSettings(f"RELAYLINE_COMMAND_NETWORK is 0, but {NO_BUBBLEWRAP}")
+    return [NO_BUBBLEWRAP]
+
+
+def _too_short(settings: Settings) -> list[str]:
+    """What people should know of the variables that `RELAYLINE_REDACT` names."""
+    return [
+        f"RELAYLINE_REDACT names {name}, which is unset or shorter than {MIN_SECRET_BYTES} bytes: "
+        "it is not cut out of anything"
+        for name in settings.redacted_names
+        if len(os.environ.get(name, "").strip().encode()) < MIN_SECRET_BYTES
+    ]
 
 
 @asynccontextmanager
@@ -247,7 +282,7 @@ def _providers(settings: Settings) -> Providers:
 def main() -> None:
     """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
     expected = (TemporalUnreachable, NamespaceUnfit, CatalogError, JournalUnavailable)
-    run_process("worker", run, *expected)
+    run_process("worker", partial(run, ends_process=True), *expected)
 
 
 if __name__ == "__main__":

@@ -30,6 +30,7 @@ from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.api.runs.views import LinkMaker, Views
 from relayline.api.services import Services
 from relayline.api.serving import processes
+from relayline.api.serving.closed import IgnoreClosed
 from relayline.api.serving.head import AnswerHead
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
 from relayline.api.serving.origins import CheckOrigin, allowed_hosts, is_loopback
@@ -74,6 +75,7 @@ def create_app(
     metrics = metrics or Metrics()
     app = bare_app()
     app.state.services = _services(settings, journal, temporal_client, catalog, metrics)
+    app.add_middleware(IgnoreClosed)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(AnswerHead)
     app.add_middleware(CountRequests, metrics=metrics)

@@ -10,7 +10,7 @@ from pathlib import Path
 
 from benchmarks import notes
 from benchmarks.provider import MODEL
-from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.folder import Folder
 from relayline.activities.tool.toolbox.shell import run_command_in
 from relayline.catalog.agents import Agent
 from relayline.catalog.tools import ToolContext, tool

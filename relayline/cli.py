@@ -41,10 +41,12 @@ def _options(_version: Version = False) -> None:
 def _dev(request: DevRequest) -> int:
     from relayline.dev.options import DevError, DevOptions
     from relayline.dev.stack import run_dev
+    from relayline.runtime.hiding import hide_memory
 
     settings = _settings()
     given = request._asdict() | {"catalog": settings.catalog}
     options = DevOptions(**(given | {"data_dir": request.data_dir or settings.data_dir}))
+    hide_memory()
     with expecting(DevError):
         return asyncio.run(run_dev(options, lambda state: typer.echo(state.greeting())))
 

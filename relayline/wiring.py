@@ -31,7 +31,9 @@ def build_catalog(settings: Settings) -> Catalog:
     toolbox = build_toolbox(
         ToolboxConfig(
             files_root=settings.files_root,
+            hidden=settings.own_files,
             allow_commands=settings.allow_commands,
+            command_network=settings.command_network,
             fetch_allow=settings.fetch_allow,
         )
     )

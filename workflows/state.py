@@ -11,6 +11,7 @@ from datetime import datetime
 from pydantic import JsonValue, ValidationError
 
 from relayline.contracts.errors import ErrorType
+from relayline.contracts.markdown import code_span
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     Limits,
@@ -89,9 +90,9 @@ class RunState:
         """
         lines = [f"**{self.status.value}** · step {self.step} · {self.phase.value}"]
         for item in self.waiting_for:
-            lines.append(f"waits for {item.kind}: {item.what}")
+            lines.append(f"waits for {item.kind}: {code_span(item.what)}")
             lines.append(f"```\n{signal_line(execution, item)}\n```")
-        lines += [f"running `{name}`" for name in self.running_tools[:MAX_SHOWN_TOOLS]]
+        lines += [f"running {code_span(name)}" for name in self.running_tools[:MAX_SHOWN_TOOLS]]
         used = self.usage
         lines.append(
             f"{self.tool_calls} tool calls · {used.input_tokens} + {used.output_tokens} tokens"

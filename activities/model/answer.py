@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from contextlib import aclosing
 from dataclasses import dataclass, field
 from functools import partial
@@ -26,8 +26,10 @@ from relayline.activities.model.port import (
     ReasoningPart,
     TextPart,
 )
+from relayline.activities.strictness import must_be_approved, stricter
 from relayline.activities.threads import in_thread
-from relayline.catalog.schema import mismatch, needs_approval
+from relayline.catalog.schema import mismatch
+from relayline.catalog.tools import Tool
 from relayline.contracts.calls import (
     MAX_CALLS_PER_STEP,
     ModelResult,
@@ -172,15 +174,23 @@ class Answer:
 
 
 async def model_result(
-    body: MessageCompleted | MessageInterrupted, agent: AgentSpec
+    body: MessageCompleted | MessageInterrupted, agent: AgentSpec, tools: Mapping[str, Tool]
 ) -> ModelResult:
-    """What the workflow needs to know about a message: at most 32 KiB of JSON."""
-    work = partial(_result, body, agent)
+    """What the workflow needs to know about a message: at most 32 KiB of JSON.
+
+    Args:
+        body: The message.
+        agent: The agent, as pinned in the run.
+        tools: The worker's own tools: where they are stricter than the agent's, they count.
+    """
+    work = partial(_result, body, agent, tools)
     return await in_thread(work, (call.arguments for call in body.tool_calls))
 
 
-def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> ModelResult:
-    calls = (planned(call, agent.tool(call.name)) for call in body.tool_calls)
+def _result(
+    body: MessageCompleted | MessageInterrupted, agent: AgentSpec, tools: Mapping[str, Tool]
+) -> ModelResult:
+    calls = (planned(call, agent.tool(call.name), tools.get(call.name)) for call in body.tool_calls)
     return ModelResult(
         finish_reason=body.finish_reason,
         calls=tuple(_bounded_questions(calls)),
@@ -190,16 +200,21 @@ def _result(body: MessageCompleted | MessageInterrupted, agent: AgentSpec) -> Mo
     )
 
 
-def planned(call: ToolCall, tool: ToolSpec | None) -> PlannedCall:
+def planned(call: ToolCall, pinned: ToolSpec | None, own: Tool | None = None) -> PlannedCall:
     """The call for the workflow; decides whether it needs an approval or asks a question.
 
-    A call with invalid or unusable arguments needs no person: it fails before anything runs.
+    The stricter of the pinned spec and the worker's own tool decides. A call with invalid or
+    unusable arguments needs no person: it fails before anything runs.
     """
     plan = PlannedCall(call_id=call.call_id, name=call.name, preview=call_preview(call.arguments))
-    if tool is None or unusable(call.arguments) or mismatch(tool.parameters, call.arguments):
+    if pinned is None or unusable(call.arguments) or mismatch(pinned.parameters, call.arguments):
         return plan
-    if not tool.asks:
-        return plan.model_copy(update={"approval": needs_approval(tool, call.arguments)})
+    spec = own.spec if own else None
+    strict = stricter(pinned, spec)
+    if not strict.asks:
+        approval = must_be_approved(pinned, spec, call.arguments)
+        unsafe = strict.effects != pinned.effects
+        return plan.model_copy(update={"approval": approval, "unsafe": unsafe})
     given = {name: value for name, value in call.arguments.items() if value is not None}
     try:
         question = Question.model_validate(given)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import timedelta
+from types import MappingProxyType
 from typing import NoReturn
 
 from temporalio import activity
@@ -20,17 +21,16 @@ from relayline.activities.attempt import (
 )
 from relayline.activities.completion import message_in
 from relayline.activities.model.answer import Answer, model_result
+from relayline.activities.model.classified import classified
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import (
-    BadScript,
-    EmptyAnswer,
     ModelProvider,
     Prompt,
     ProviderError,
-    UnknownModel,
 )
 from relayline.activities.model.window import Context
 from relayline.activities.suspects import Called, Suspects, worker_lost
+from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
@@ -65,10 +65,12 @@ class ModelActivities:
         self,
         journal: Journal,
         providers: Callable[[str], ModelProvider],
+        tools: Mapping[str, Tool] = MappingProxyType({}),
         suspects: Suspects | None = None,
     ) -> None:
         self._journal = journal
         self._providers = providers
+        self._tools = tools
         self._suspects = suspects or Suspects()
 
     @activity.defn
@@ -99,22 +101,27 @@ class ModelActivities:
             async with opened as begun:
                 facts = counting(await attempt.read_all(facts=True))
                 if answered := await _recorded_message(key, facts):
-                    return await model_result(answered, request.agent)
+                    return await model_result(answered, request.agent, self._tools)
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
                 _check_previous_step(request.step, facts)
                 if not begun.first:
                     await _supersede(attempt, request, facts)
-                return await _Call(attempt, request, facts).run(self._providers)
+                return await _Call(attempt, request, facts, self._tools).run(self._providers)
 
 
 class _Call:
     """One attempt of one call."""
 
     def __init__(
-        self, attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]
+        self,
+        attempt: Attempt,
+        request: ModelRequest,
+        facts: Sequence[StoredEvent],
+        tools: Mapping[str, Tool],
     ) -> None:
         self._attempt = attempt
+        self._tools = tools
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
@@ -162,7 +169,7 @@ class _Call:
         body = await self._answer.completed(self._request.step)
         body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
-        return await model_result(body, self._request.agent)
+        return await model_result(body, self._request.agent, self._tools)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far if the run itself has cancelled the call.
@@ -182,7 +189,7 @@ class _Call:
         """Journal the failure if the call will be retried, and raise it for Temporal."""
         if isinstance(error, ApplicationError):
             raise error  # an error of the journal during a compaction
-        kind, final, message = _classified(error)
+        kind, final, message = classified(error)
         kinds = [*_failures(self._facts, self._request.step), kind]
         failures = len(kinds)
         empty = kinds.count(ErrorType.EMPTY_ANSWER)
@@ -253,26 +260,6 @@ def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
     failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
     bodies = (fact.body() for fact in failed)
     return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
-
-
-def _classified(error: BaseException) -> tuple[ErrorType, bool, str]:
-    """The type of a failure, whether it is final, and the message for people."""
-    match error:
-        case UnknownModel():
-            return ErrorType.UNKNOWN_MODEL, True, str(error)
-        case BadScript():
-            return ErrorType.BAD_SCRIPT, True, str(error)
-        case EmptyAnswer():
-            return ErrorType.EMPTY_ANSWER, False, str(error)
-        case ProviderError():
-            refused = not error.retryable
-            kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE
-            return kind, refused, str(error)
-        case _:
-            # An unexpected error counts as a failure, so that nobody pays for the same answer
-            # without end. Its text is left out, because it may contain secrets.
-            what = f"the answer could not be read: {type(error).__name__}"
-            return ErrorType.MODEL_UNAVAILABLE, False, what
 
 
 def _wait_s(error: BaseException, failures: int) -> float:

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pydantic import JsonValue
 from temporalio import activity
@@ -19,29 +19,27 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
+from relayline.activities.strictness import strict_request
 from relayline.activities.suspects import Called, Suspects
-from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.ended import failed, recorded_outcome
-from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.given import given_arguments, ready
+from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
-from relayline.catalog.schema import needs_approval
+from relayline.catalog.foreign import described
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
-    ApprovalResolved,
     EventBody,
-    MessageCompleted,
     ToolAbandoned,
     ToolCancelled,
     ToolCompleted,
     ToolFailed,
     ToolStarted,
 )
-from relayline.contracts.keys import call_scope, claim_key, failure_key, resolved_key, result_key
-from relayline.contracts.messages import ToolCall
+from relayline.contracts.keys import call_scope, claim_key, failure_key, result_key
 from relayline.journal.port import Journal
 
 T = TypeVar("T")
@@ -52,25 +50,32 @@ TIMEOUT_GRACE_S = 2.0
 """How long a tool may take to stop after its time-out."""
 RECORD_FOR_S = 10.0
 """How long to retry recording the result of a finished tool."""
+CHECK_BOUND_S = 10.0
+"""How long a person's arguments may take to be checked by a tool's own types."""
 _RECORD_PAUSE_S = 0.5
 
 
 class ToolActivities:
     """The activities `call_tool` and `check_arguments`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what all calls of a worker share
         self,
         journal: Journal,
         tools: Mapping[str, Tool],
         suspects: Suspects | None = None,
         *,
         stop_bound_s: float = STOP_BOUND_S,
+        clean: Clean = str,
+        threads: ToolThreads | None = None,
     ) -> None:
         self._journal = journal
         self._tools = tools
         self._suspects = suspects or Suspects()
-        self._threads = ToolThreads()
-        self._stop_bound_s = stop_bound_s
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
+
+    def problem(self) -> str | None:
+        """Why this worker can run tools no more, None if it can; call it every second."""
+        return self._shared.threads.problem()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -93,14 +98,15 @@ class ToolActivities:
             scope = call_scope(request.epoch, request.call.call_id, request.run)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = result_key(request.epoch, request.call.call_id)
-            call = _Call(attempt, request, self._threads, self._stop_bound_s)
+            tool = self._tools.get(request.call.name)
+            call = _Call(attempt, strict_request(request, tool), self._shared)
             opened = self._suspects.begun(attempt, call.called, request.outbox, key)
             async with opened as begun:
                 if ended := await attempt.get(key):
                     return recorded_outcome(request, ended)
                 if begun.verdict:
                     await call.give_up(begun.verdict)
-                return await call.run(self._tools.get(request.call.name))
+                return await call.run(tool)
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
@@ -110,22 +116,27 @@ class ToolActivities:
             return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
         try:
             work = partial(checked_arguments, request.tool, tool, request.arguments)
-            await in_thread(work, request.arguments.values())
-        except BadArguments as error:
-            return CheckResult(problem=str(error))
+            await self._shared.threads.run_within(CHECK_BOUND_S, work)
+        except ToolFailure as failure:
+            return CheckResult(problem=self._shared.clean(str(failure)))
         return CheckResult()
+
+
+class _Shared(NamedTuple):
+    """What all calls of a worker share."""
+
+    threads: ToolThreads
+    stop_bound_s: float
+    clean: Clean
 
 
 class _Call:
     """One attempt of one call."""
 
-    def __init__(
-        self, attempt: Attempt, request: ToolRequest, threads: ToolThreads, stop_bound_s: float
-    ) -> None:
+    def __init__(self, attempt: Attempt, request: ToolRequest, shared: _Shared) -> None:
         self._attempt = attempt
         self._request = request
-        self._threads = threads
-        self._stop_bound_s = stop_bound_s
+        self._shared = shared
         self._id = request.call.call_id
         self._name = request.call.name
 
@@ -141,51 +152,21 @@ class _Call:
     async def run(self, tool: Tool | None) -> ToolOutcome:
         """Check, claim, run, record."""
         try:
-            given = await self._arguments()
-            ready, arguments = await in_thread(partial(self._checked, tool, given), given.values())
+            given = await given_arguments(self._attempt, self._request)
+            bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
+            check = partial(ready, self._request, tool, given)
+            runs, arguments = await self._shared.threads.run_within(bound_s, check)
             await self._start(given)
-            return await self._execute(ready, arguments)
+            return await self._execute(runs, arguments)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
-
-    async def _planned(self) -> ToolCall:
-        """The call as the model asked for it, from the message of its step."""
-        body = await self._attempt.message(self._request.step)
-        calls = body.tool_calls if isinstance(body, MessageCompleted) else ()
-        for call in calls:
-            if call.call_id == self._id:
-                return call
-        raise ToolFailure(ErrorType.BAD_ARGUMENTS, f"the journal has no call {self._id!r}")
-
-    async def _arguments(self) -> dict[str, JsonValue]:
-        """The arguments that a person gave with the approval, else the model's."""
-        planned = (await self._planned()).arguments
-        if self._request.approval_id is None:
-            return planned
-        stored = await self._attempt.get(resolved_key(self._request.approval_id))
-        body = stored.body() if stored else None
-        if not isinstance(body, ApprovalResolved) or body.decision != "approve":
-            raise ToolFailure(
-                ErrorType.APPROVAL_REQUIRED,
-                f"the journal has no approval {self._request.approval_id!r}",
-            )
-        return planned if body.arguments is None else body.arguments
-
-    def _checked(
-        self, tool: Tool | None, given: dict[str, JsonValue]
-    ) -> tuple[Tool, dict[str, Any]]:
-        """The tool and its keyword arguments; raises `ToolFailure` if it may not run."""
-        spec = self._request.tool
-        if spec is None:
-            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this agent has no tool {self._name!r}")
-        if tool is None:
-            raise ToolFailure(ErrorType.UNKNOWN_TOOL, f"this worker has no tool {self._name!r}")
-        arguments = checked_arguments(spec, tool, given)
-        if self._request.approval_id is None and needs_approval(spec, given):
-            raise ToolFailure(
-                ErrorType.APPROVAL_REQUIRED, f"nobody has approved this call of {self._name}"
-            )
-        return tool, arguments
+        except ApplicationError:
+            raise
+        except Exception as error:  # noqa: BLE001  uncounted, it would be retried without end
+            activity.logger.warning("a tool call failed in the worker", exc_info=error)
+            text = f"the worker could not run {self._name}: {described(error)}"
+            own = ToolFailure(ErrorType.TOOL_FAILED, text, retryable=True)
+            return await uninterrupted(self._fail(own))
 
     async def _start(self, given: dict[str, JsonValue]) -> None:
         """Journal the start of the tool; for an unsafe one this claims the call."""
@@ -203,8 +184,8 @@ class _Call:
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        context = RunningTool(self._attempt, self._request)
-        work = ToolWork(tool, arguments, context, self._threads)
+        context = RunningTool(self._attempt, self._request, self._shared.clean)
+        work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
             if not in_time:
@@ -215,12 +196,14 @@ class _Call:
         if not in_time:
             unknown = "; what it did is unknown" if self._unsafe or not work.done else ""
             text = f"{self._name} did not return within {timeout_s:g} s{unknown}"
+            if held_by := work.held_by:
+                text += f"; {held_by} blocked all async tools meanwhile"
             raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True)
         return await uninterrupted(self._complete(work.result()))
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Cancel the tool and record whether it stopped, or its result if it still finished."""
-        await work.stop(self._stop_bound_s)
+        await work.stop(self._shared.stop_bound_s)
         await context.close()
         if work.returned and not context.acknowledged:
             return await self._complete(work.result())
@@ -248,7 +231,7 @@ class _Call:
         body = ToolFailed(
             call_id=self._id,
             name=self._name,
-            error=str(failure),
+            error=self._shared.clean(str(failure)),
             retryable=count is not None,
             error_type=failure.kind,
         )

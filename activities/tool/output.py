@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import asyncio
+from collections.abc import Callable, Mapping
 from typing import Any, NamedTuple
 
 from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from relayline.activities.arguments import unusable
+from relayline.catalog.foreign import described, leaves, words
 from relayline.catalog.schema import mismatch
 from relayline.catalog.tools import Tool, ToolError
 from relayline.contracts.errors import ErrorType
@@ -17,6 +19,10 @@ from relayline.contracts.runs import ToolSpec
 MAX_OUTPUT_BYTES = 256 * 1024
 """Limit for a result in UTF-8 bytes, including the note about the cut."""
 MAX_ERROR_CHARS = 1000
+
+
+Clean = Callable[[str], str]
+"""Cuts secrets out of a text."""
 
 
 class ToolFailure(Exception):
@@ -42,6 +48,10 @@ class Output(NamedTuple):
     truncated: bool
 
 
+Ending = Output | ToolFailure
+"""How a tool's function ended; it holds nothing that the function made."""
+
+
 def checked_arguments(
     spec: ToolSpec, tool: Tool, arguments: Mapping[str, JsonValue]
 ) -> dict[str, Any]:
@@ -58,18 +68,30 @@ def checked_arguments(
         raise BadArguments("this is not a valid question for a person")
     try:
         return tool.bind(arguments)
-    except ValidationError as error:
+    except BaseException as error:  # noqa: BLE001  a user's validator may raise anything
+        raise BadArguments(_misfit(error)) from None  # nothing that is not ours goes further
+
+
+def _misfit(error: BaseException) -> str:
+    """What a tool's own types say about its arguments: the field and the reason."""
+    if not isinstance(error, ValidationError):
+        return described(error)
+    try:
         first = error.errors(include_url=False, include_input=False)[0]
-        field = ".".join(str(part) for part in first["loc"])
-        raise BadArguments(f"{field}: {first['msg']}") from error
-    except Exception as error:  # a user's validator may raise anything
-        raise BadArguments(f"{type(error).__name__}: {error}") from error
+    except BaseException as unsaid:  # noqa: BLE001  it asks the user's exception for its words
+        return described(unsaid)
+    field = ".".join(str(part) for part in first["loc"])
+    return f"{field}: {first['msg']}"
 
 
-def as_output(result: object) -> Output:
+def as_output(result: object, clean: Clean = str) -> Output:
     """Text unchanged, other results as JSON; longer than 256 KiB of UTF-8 is cut, with a note.
 
     JSON has no `NaN` and no infinity: they become the strings `"NaN"`, `"Infinity"`, `"-Infinity"`.
+
+    Args:
+        result: What the tool returned.
+        clean: Cuts secrets out, before the text is cut.
 
     Raises:
         ToolError: the result can't be serialised to JSON; a retry can't help.
@@ -82,9 +104,10 @@ def as_output(result: object) -> Output:
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise ToolError(
                 f"the tool returned a {type(result).__name__} that does not serialise to JSON: "
-                f"{error}",
+                f"{words(error)}",
                 retryable=False,
             ) from error
+    data = clean(data.decode()).encode()
     if len(data) <= MAX_OUTPUT_BYTES:
         return Output(data.decode(), truncated=False)
     note = f"\n[output cut: it was {len(data)} bytes long, this is the beginning]"
@@ -92,11 +115,29 @@ def as_output(result: object) -> Output:
     return Output(head + note, truncated=True)
 
 
-def error_text(error: BaseException) -> str:
-    """The error for the model: a `ToolError`'s message, or type and message of other errors."""
-    words = str(error)
-    text = words if isinstance(error, ToolError) and words else f"{type(error).__name__}: {words}"
-    return clipped(text.removesuffix(": "))
+def failure_of(error: BaseException, clean: Clean = str) -> ToolFailure:
+    """The failure of a tool that raised this, which keeps nothing of the exception but text.
+
+    A group is told by its leaves. A retry can't help if one of them says so, or if the tool tried
+    to end the process.
+    """
+    if issubclass(type(error), asyncio.CancelledError):
+        return ToolFailure(ErrorType.TOOL_FAILED, "the tool cancelled itself", retryable=True)
+    raised = leaves(error)
+    for leaf in raised:
+        if issubclass(type(leaf), SystemExit):
+            text = f"the tool tried to end the process: exit({words(leaf)})"
+            return ToolFailure(ErrorType.TOOL_FAILED, clean(text))
+    retryable = all(map(_retryable, raised))
+    return ToolFailure(ErrorType.TOOL_FAILED, clean(described(error)), retryable=retryable)
+
+
+def _retryable(error: BaseException) -> bool:
+    """False if the error says that a retry can't help."""
+    try:
+        return bool(getattr(error, "retryable", True)) or not isinstance(error, ToolError)
+    except BaseException:  # noqa: BLE001  a property of the user's
+        return True
 
 
 def clipped(text: str) -> str:

@@ -4,45 +4,69 @@ from __future__ import annotations
 
 import asyncio
 import inspect
-from collections.abc import Awaitable, Callable
+import traceback
+from collections.abc import Callable
 from functools import partial
 from typing import Any
 
 from temporalio import activity
 
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.output import Output, ToolFailure, as_output, error_text
+from relayline.activities.tool.loop import LoopedCall
+from relayline.activities.tool.output import (
+    Clean,
+    Ending,
+    Output,
+    ToolFailure,
+    as_output,
+    failure_of,
+)
+from relayline.catalog.foreign import described, leaves
 from relayline.catalog.tools import Tool, ToolError
-from relayline.contracts.errors import ErrorType
+
+MAX_TRACEBACK_CHARS = 20_000
 
 
 class ToolWork:
-    """One run of a tool's function, which starts at once."""
+    """One run of a tool's function, which starts at once, apart from this event loop.
+
+    Only text comes back from it: no exception and no object of the tool's reaches this loop.
+    """
 
     def __init__(
-        self, tool: Tool, arguments: dict[str, Any], context: RunningTool, threads: ToolThreads
+        self,
+        tool: Tool,
+        arguments: dict[str, Any],
+        context: RunningTool,
+        threads: ToolThreads,
+        clean: Clean = str,
     ) -> None:
         if tool.context_parameter:
             arguments = {**arguments, tool.context_parameter: context}
         self._context = context
-        function = tool.function
-        self._asynchronous = inspect.iscoroutinefunction(function)
-        self._task = asyncio.create_task(
-            _awaited(function, arguments)
-            if inspect.iscoroutinefunction(function)
-            else _threaded(partial(function, **arguments), threads)
-        )
-        self._task.add_done_callback(_consume_error)
+        function = partial(tool.function, **arguments)
+        self._looped: LoopedCall | None = None
+        self._ended: asyncio.Future[Ending]
+        if _asynchronous(tool.function):
+            self._looped = threads.loop.start(tool.spec.name, partial(_awaited, function, clean))
+            self._ended = self._looped.ended
+        else:
+            self._ended = asyncio.ensure_future(_threaded(function, threads, clean))
 
     @property
     def done(self) -> bool:
         """True once the function has returned or raised."""
-        return self._task.done()
+        return self._ended.done()
 
     @property
     def returned(self) -> bool:
         """True once the function has returned a result."""
-        return self.done and not self._task.cancelled() and self._task.exception() is None
+        return self.done and isinstance(self._ended.result(), Output)
+
+    @property
+    def held_by(self) -> str | None:
+        """The async tool that blocks this one, if one does."""
+        return self._looped.held_by() if self._looped else None
 
     async def wait(self, timeout_s: float, *, interruptible: bool = True) -> bool:
         """Wait for the end; False if the time-out comes first. Cancelling this stops nothing.
@@ -56,7 +80,7 @@ class ToolWork:
         until = loop.time() + timeout_s
         while True:
             try:
-                await asyncio.wait({self._task}, timeout=until - loop.time())
+                await asyncio.wait({self._ended}, timeout=until - loop.time())
             except asyncio.CancelledError:
                 if interruptible or not _stopped_by_operator():
                     raise
@@ -64,11 +88,13 @@ class ToolWork:
                 return self.done
 
     async def stop(self, bound_s: float) -> None:
-        """Cancel the function and wait for its end, at most `bound_s`."""
+        """Cancel the function and wait for its end, at most `bound_s`; then it is given up."""
         self._context.stop()
-        if self._asynchronous:
-            self._task.cancel()
-        await asyncio.wait({self._task}, timeout=bound_s)
+        if self._looped:
+            self._looped.cancel()
+        await asyncio.wait({self._ended}, timeout=bound_s)
+        if self._looped:
+            self._looped.given_up = True
 
     def result(self) -> Output:
         """The function's result.
@@ -76,15 +102,10 @@ class ToolWork:
         Raises:
             ToolFailure: the function raised.
         """
-        if self._task.cancelled():
-            raise ToolFailure(ErrorType.TOOL_FAILED, "the tool cancelled itself", retryable=True)
-        error = self._task.exception()
-        if error is None:
-            return self._task.result()
-        if not isinstance(error, ToolError):
-            activity.logger.warning("a tool raised", exc_info=error)
-        retryable = error.retryable if isinstance(error, ToolError) else True
-        raise ToolFailure(ErrorType.TOOL_FAILED, error_text(error), retryable=retryable) from error
+        ending = self._ended.result()
+        if isinstance(ending, ToolFailure):
+            raise ending
+        return ending
 
 
 def _stopped_by_operator() -> bool:
@@ -95,26 +116,51 @@ def _stopped_by_operator() -> bool:
     return details.paused or details.reset
 
 
-async def _awaited(function: Callable[..., Awaitable[object]], arguments: dict[str, Any]) -> Output:
+def _asynchronous(function: Callable[..., object]) -> bool:
+    """True for a coroutine function, and for an object that is called like one."""
+    called = type(function).__call__  # of an object; a function's own is no coroutine function
+    return inspect.iscoroutinefunction(function) or inspect.iscoroutinefunction(called)
+
+
+async def _awaited(function: Callable[[], Any], clean: Clean) -> Ending:
+    """Run an async tool; in the tools' loop."""
     try:
-        return as_output(await function(**arguments))
-    except SystemExit as error:
-        raise _no_exit(error) from error
+        return as_output(await function(), clean)
+    except BaseException as error:  # noqa: BLE001  told as text, whatever it is
+        return _failure(error, clean)
 
 
-async def _threaded(function: Callable[[], object], threads: ToolThreads) -> Output:
+async def _threaded(function: Callable[[], object], threads: ToolThreads, clean: Clean) -> Ending:
+    """Run a sync tool in a thread."""
+
+    def run() -> Ending:
+        try:
+            return as_output(function(), clean)
+        except BaseException as error:  # noqa: BLE001  told as text, whatever it is
+            return _failure(error, clean)
+
     try:
-        return await threads.run(lambda: as_output(function()))
-    except SystemExit as error:
-        raise _no_exit(error) from error
+        return await threads.run(run)
+    except ToolError as error:  # no thread is left
+        return failure_of(error)
 
 
-def _no_exit(error: SystemExit) -> ToolError:
-    """The error for `SystemExit`, which would otherwise end the worker."""
-    return ToolError(f"the tool tried to end the process: exit({error.code})", retryable=False)
+def _failure(error: BaseException, clean: Clean) -> ToolFailure:
+    """The failure for the run, and a traceback for the log; called where the tool ran."""
+    if not all(
+        issubclass(type(leaf), ToolError | asyncio.CancelledError) for leaf in leaves(error)
+    ):
+        activity.logger.warning("a tool raised", exc_info=_Raised(_traceback(error)))
+    return failure_of(error, clean)
 
 
-def _consume_error(task: asyncio.Task[Output]) -> None:
-    """Keep asyncio from reporting the error of an abandoned tool."""
-    if not task.cancelled():
-        task.exception()
+class _Raised(Exception):
+    """A tool's traceback as text: the log must not ask the tool's exception for anything."""
+
+
+def _traceback(error: BaseException) -> str:
+    try:
+        text = "".join(traceback.format_exception(error))
+    except BaseException as unsaid:  # noqa: BLE001  the exception had a say in it
+        text = f"{described(error)}, without a traceback: {described(unsaid)}"
+    return text[-MAX_TRACEBACK_CHARS:]

@@ -16,6 +16,7 @@ from temporalio.client import (
 from temporalio.common import SearchAttributeKey
 
 from relayline.contracts.errors import ErrorType
+from relayline.contracts.markdown import code_span
 from relayline.contracts.runs import (
     FIRST_STEP,
     MEMO_PROGRESS,
@@ -159,5 +160,6 @@ def summary(run: RunInput) -> str:
 def details(run: RunInput) -> str:
     """Markdown for the Temporal Web UI; the prompt is quoted line by line."""
     text = run.input[:PREVIEW_CHARS] + ("…" if len(run.input) > PREVIEW_CHARS else "")
-    quoted = "\n".join(f"> {line}" for line in text.splitlines())
-    return f"agent **{run.agent.name}** · model `{run.agent.model}`\n\n{quoted}"
+    quoted = "\n".join(f"> {code_span(line)}\\" for line in text.splitlines() if line.strip())
+    model = code_span(run.agent.model)
+    return f"agent **{run.agent.name}** · model {model}\n\n{quoted.removesuffix(chr(92))}"

@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType
 from pydantic import ValidationError
 
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
+from relayline.catalog.foreign import described
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
@@ -70,8 +71,7 @@ def _import(module: str) -> ModuleType:
         raise CatalogError(f"{module} can't be imported: {error}; {remedy}") from error
     except (Exception, SystemExit) as error:  # a user's module may raise anything
         raise CatalogError(
-            f"{module} can't be imported: {type(error).__name__}: {error}; "
-            f"`python -m {module}` shows where"
+            f"{module} can't be imported: {described(error)}; `python -m {module}` shows where"
         ) from error
 
 

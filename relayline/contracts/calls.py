@@ -52,6 +52,8 @@ class PlannedCall(Frozen):
     """True when a person must approve it first."""
     question: Question | None = None
     """Set when the call is a question for a person; then no tool runs."""
+    unsafe: bool = False
+    """True when the worker's own tool is unsafe although the run's pinned spec says safe."""
 
 
 class ModelResult(Frozen):

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import os
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,8 +13,20 @@ from relayline.dev.options import DevError
 
 
 @contextlib.contextmanager
+def private_files() -> Iterator[int]:
+    """Files that this process makes are for its user alone; yields the umask of before."""
+    before = os.umask(0o077)
+    try:
+        yield before
+    finally:
+        os.umask(before)
+
+
+@contextlib.contextmanager
 def hold(data_dir: Path) -> Iterator[None]:
     """Hold the folder for this process alone; creates it and its `logs/` if they are missing.
+
+    Both are for this user alone, unless the folder has the current one in it.
 
     The system releases it, too, however the process ends.
 
@@ -21,8 +34,11 @@ def hold(data_dir: Path) -> Iterator[None]:
         DevError: the folder can't be written, or another `relayline dev` holds it.
     """
     try:
-        (data_dir / "logs").mkdir(parents=True, exist_ok=True)
+        data_dir.mkdir(mode=0o700, parents=True, exist_ok=True)
+        (data_dir / "logs").mkdir(mode=0o700, exist_ok=True)
         for folder in (data_dir, data_dir / "logs"):
+            if not Path.cwd().is_relative_to(folder.resolve()):
+                folder.chmod(0o700)
             with tempfile.TemporaryFile(dir=folder):
                 pass
         lock = (data_dir / "dev.lock").open("w")

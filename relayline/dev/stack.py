@@ -8,19 +8,22 @@ import os
 import sys
 from collections.abc import Callable
 from functools import partial
+from typing import NamedTuple
 
 import httpx
 
-from relayline.dev.data_dir import hold
+from relayline.dev.data_dir import hold, private_files
 from relayline.dev.local_model import check_installed
+from relayline.dev.logs import rotate_logs
 from relayline.dev.options import DevError, DevOptions
-from relayline.dev.ports import HOST, choose_ports
+from relayline.dev.ports import HOST, choose_ports, free_port
 from relayline.dev.reload import Files, Reloader, check_catalog
 from relayline.dev.state_file import DEV_FILE, ApiState, DevState, TemporalState, WorkerState
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
+from relayline.runtime.hiding import without_secrets
 from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
 READY_BOUND_S = 30.0
@@ -42,10 +45,11 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
         DevError: something is missing or taken (a port, the folder, the binary, the configured
             Temporal, the catalog) or does not start; then nothing is left running.
     """
-    with hold(options.data_dir), stop_signals() as stop:
+    with private_files() as umask, hold(options.data_dir), stop_signals() as stop:
         file = options.data_dir / DEV_FILE
         file.unlink(missing_ok=True)  # left by a killed one
-        stack = await _plan(options)
+        stack = _Stack(await _plan(options, umask))
+        logs = asyncio.create_task(rotate_logs(options.data_dir / "logs", _report))
         try:
             await unless(stop, stack.start())
             if not stop.is_set() and ready is not None:
@@ -55,11 +59,27 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
             stop.clear()
             await unless(stop, stack.supervisor.stop())
             await stack.supervisor.kill()
+            logs.cancel()
             file.unlink(missing_ok=True)
     return 0
 
 
-async def _plan(options: DevOptions) -> _Stack:
+class _Plan(NamedTuple):
+    """What a stack is made of."""
+
+    options: DevOptions
+    umask: int
+    """For workers: what their tools write is not only for this user."""
+    ports: dict[str, int]
+    files: Files
+    """What the catalog is made from."""
+    address: str
+    """Temporal's."""
+    temporal_command: tuple[str, ...] = ()
+    """Starts Temporal; empty where it is not one of the children."""
+
+
+async def _plan(options: DevOptions, umask: int) -> _Plan:
     """Check what can be checked before anything starts.
 
     Raises:
@@ -78,44 +98,27 @@ async def _plan(options: DevOptions) -> _Stack:
     if address is not None:
         await _check_temporal()
         _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
-        return _Stack(options, ports, files, address)
+        return _Plan(options, umask, ports, files, address)
     command = server_command(
         find_binary(),
         port=ports["temporal"],
         ui_port=ports["ui"],
         database=options.data_dir / "temporal.db",
     )
-    return _Stack(options, ports, files, f"{HOST}:{ports['temporal']}", command)
+    return _Plan(options, umask, ports, files, f"{HOST}:{ports['temporal']}", command)
 
 
 class _Stack:
     """The children, and the file that says where they are."""
 
-    def __init__(
-        self,
-        options: DevOptions,
-        ports: dict[str, int],
-        files: Files,
-        address: str,
-        temporal_command: tuple[str, ...] = (),
-    ) -> None:
-        """Start nothing yet; without a command, Temporal is not one of the children.
-
-        Args:
-            options: What to start.
-            ports: By name.
-            files: What the catalog is made from.
-            address: Temporal's.
-            temporal_command: Starts Temporal.
-        """
-        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
+    def __init__(self, plan: _Plan) -> None:
+        """Start nothing yet."""
+        options, self._umask, self._ports, files, self._address, self._temporal_command = plan
         self._options = options
-        self._ports = ports
-        self._address = address
-        self._temporal_command = temporal_command
+        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._ui = os.environ.get("RELAYLINE_TEMPORAL_UI", "")
-        if temporal_command:
-            self._ui = f"http://{HOST}:{ports['ui']}"
+        if self._temporal_command:
+            self._ui = f"http://{HOST}:{self._ports['ui']}"
         self._api: Child | None = None
         self._temporal: Child | None = None
         self._workers: list[Child] = []
@@ -144,16 +147,24 @@ class _Stack:
         env = self._child_env()
         commands = self._options.commands
         if self._temporal_command:
-            temporal = ChildSpec("temporal", self._temporal_command)
+            temporal = ChildSpec("temporal", self._temporal_command, without_secrets(os.environ))
             self._temporal = await self.supervisor.start(temporal)
         if "local" in self._ports:
             command = (*commands.local_model, "--port", str(self._ports["local"]))
-            await self.supervisor.start(ChildSpec("local", command, env))
+            await self.supervisor.start(ChildSpec("local", command, without_secrets(env)))
         self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
         if self._temporal_command:
             await wait_until_up(self._address, self._check_children)
         for number in range(1, self._options.workers + 1):
-            spec = ChildSpec(f"worker-{number}", commands.worker, env, WORKER_STOP_S)
+            port = free_port()
+            spec = ChildSpec(
+                f"worker-{number}",
+                commands.worker,
+                env | {"RELAYLINE_WORKER_PORT": str(port), "RELAYLINE_WORKER_HOST": HOST},
+                WORKER_STOP_S,
+                umask=self._umask,
+                health_port=port,
+            )
             self._workers.append(await self.supervisor.start(spec))
         self._all_started = True
         self._changed()

@@ -8,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from relayline.runtime.children.child import Child, ChildSpec
+from relayline.runtime.children.health_watch import HealthWatch
 
 START_S = 30.0
 """A child whose first process exits with an error within this time can't do its work."""
@@ -37,11 +38,12 @@ class Supervisor:
         """Why the first process of a child exited with an error within `START_S`, if one did."""
         self.refused = asyncio.Event()
         """Set with `refusal`."""
+        self._watches: list[asyncio.Task[None]] = []
         self.children: list[Child] = []
         (log_dir / "dev.log").write_bytes(b"")
 
     async def start(self, spec: ChildSpec) -> Child:
-        """Start a child and keep it running.
+        """Start a child and keep it running, and at work if it has a port for its health.
 
         Raises:
             OSError: the process can't be started, or its log can't be written.
@@ -49,10 +51,14 @@ class Supervisor:
         child = Child(spec, self, self._log_dir / f"{spec.name}.log")
         self.children.append(child)
         await child.start()
+        if spec.health_port:
+            watch = HealthWatch(child, spec.health_port)
+            self._watches.append(asyncio.create_task(watch.run(), name=f"health {spec.name}"))
         return child
 
     async def stop(self) -> None:
         """Stop every child, the newest first; children of one kind together."""
+        self._watch_no_more()
         by_kind: dict[str, list[Child]] = {}
         for child in reversed(self.children):
             by_kind.setdefault(child.spec.kind, []).append(child)
@@ -61,7 +67,12 @@ class Supervisor:
 
     async def kill(self) -> None:
         """Kill every child at once."""
+        self._watch_no_more()
         await asyncio.gather(*(child.kill() for child in self.children))
+
+    def _watch_no_more(self) -> None:
+        for watch in self._watches:
+            watch.cancel()
 
     def ended(self, child: Child, code: int) -> None:
         """Report an exit with an error, or that a child keeps dying; the same words once."""

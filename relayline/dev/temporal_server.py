@@ -36,6 +36,8 @@ _DYNAMIC_CONFIG = {
     "history.maximumSignalsPerExecution": "3500",
     # 1 by default: a busy run would refuse a second query
     "history.MaxBufferedQueryCount": "100",
+    # no host has this name: the HTTP API is closed, or any web page could start runs with it
+    "frontend.httpAllowedHosts": '["none.invalid"]',
 }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+from collections.abc import Callable
 from datetime import UTC, datetime
 
 MAX_VALUE = 400
@@ -21,6 +22,13 @@ class LogLine(logging.Formatter):
     A value with spaces or quotes is quoted as in JSON. Line breaks in texts and values are escaped;
     only a traceback adds lines, after the record's own.
     """
+
+    clean: Callable[[str], str] = staticmethod(str)
+    """Cuts secrets out of a record, its traceback included."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The line, and the traceback if there is one."""
+        return self.clean(super().format(record))
 
     def formatMessage(self, record: logging.LogRecord) -> str:  # noqa: N802  the name is logging's
         """The line without the traceback."""

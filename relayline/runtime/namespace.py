@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.contracts.runs import SEARCH_AGENT, SEARCH_STATUS, SEARCH_TENANT
+from relayline.runtime.temporal import TemporalUnreachable
 
 SEARCHED = (SEARCH_STATUS, SEARCH_AGENT, SEARCH_TENANT)
 LEAST_RETENTION = timedelta(days=1)
@@ -143,3 +144,19 @@ def _too_short(namespace: str, kept: timedelta, needed: timedelta) -> str:
         f"export and reset need {days}, `temporal operator namespace update --namespace "
         f"{namespace} --retention {days}d`"
     )
+
+
+async def warnings_of_namespace(client: Client, retention: timedelta | None) -> list[str]:
+    """What people should know of the namespace, which has what runs need.
+
+    Raises:
+        TemporalUnreachable: Temporal did not answer.
+        NamespaceUnfit: the namespace lacks something.
+    """
+    try:
+        return await check_namespace(client, retention)
+    except RPCError as error:
+        raise TemporalUnreachable(
+            f"Temporal did not say whether its namespace {client.namespace!r} will do: "
+            f"{error.status.name}"
+        ) from error

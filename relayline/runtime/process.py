@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import signal
 import sys
 from collections.abc import AsyncIterator, Callable, Coroutine
 from contextlib import asynccontextmanager
@@ -13,9 +14,13 @@ import uvloop
 
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.hiding import hide_memory
+from relayline.runtime.liveness import Wedged
 from relayline.runtime.log_lines import LogLine
+from relayline.runtime.redaction import Redactor, own_secrets
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
+_log = logging.getLogger(__name__)
 _URL_LOGGERS = ("httpx", "httpx2")
 """Loggers that log the URL of every request, with passwords and tokens in it."""
 
@@ -51,27 +56,52 @@ def run_process(
 ) -> NoReturn:
     """Run `serve` with the settings of the environment, then exit the process with 0.
 
-    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1. Exits
-    by `os._exit`: the Temporal client's threads may abort an ordinary interpreter exit.
+    A bad setting or an `expected` error is printed on stderr as one line, with exit code 1; any
+    other is logged. Exits by `os._exit`: the Temporal client's threads may abort an ordinary
+    interpreter exit, and a thread that never ends would hold it up. A process that is `Wedged` ends
+    by SIGTERM: to its supervisor it is one that was killed, not one that can't start.
     """
     foreseen: tuple[type[Exception], ...] = (BadSettings, *expected)
-    _log_to_stderr()
+    lines = _log_to_stderr()
     code = 0
     try:
-        uvloop.run(serve(load_settings()))
+        settings = load_settings()
+        lines.clean = redactor_of(settings).clean
+        if settings.allow_commands:
+            hide_memory()
+        uvloop.run(serve(settings))
     except foreseen as error:
         sys.stderr.write(f"relayline {name}: {' '.join(str(error).split())}\n")
         code = 1
-    logging.shutdown()
-    sys.stdout.flush()
-    sys.stderr.flush()
+    except Wedged:
+        _flush()
+        signal.signal(signal.SIGTERM, signal.SIG_DFL)
+        os.kill(os.getpid(), signal.SIGTERM)  # without effect in process 1 of a container
+        code = 1
+    except BaseException:  # noqa: BLE001  the process must not stay half alive
+        _log.critical("relayline %s failed", name, exc_info=True)
+        code = 1
+    _flush()
     os._exit(code)
 
 
-def _log_to_stderr() -> None:
-    """Log from INFO up, one line per record."""
+def _flush() -> None:
+    logging.shutdown()
+    sys.stdout.flush()
+    sys.stderr.flush()
+
+
+def redactor_of(settings: Settings) -> Redactor:
+    """Cuts the secrets of this process out."""
+    return Redactor(own_secrets(os.environ, settings.redacted_names, settings.journal))
+
+
+def _log_to_stderr() -> LogLine:
+    """Log from INFO up, one line per record; returns the format."""
     handler = logging.StreamHandler()
-    handler.setFormatter(LogLine())
+    lines = LogLine()
+    handler.setFormatter(lines)
     logging.basicConfig(level=logging.INFO, handlers=[handler])
     for logger in _URL_LOGGERS:
         logging.getLogger(logger).setLevel(logging.WARNING)
+    return lines

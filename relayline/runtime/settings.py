@@ -8,13 +8,13 @@ from datetime import timedelta
 from ipaddress import ip_network
 from pathlib import Path
 from typing import Self
-from urllib.parse import parse_qs, urlsplit
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
 from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
+from relayline.runtime.dsn import POSTGRES_PREFIX, dsn_error
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """Settings that may hold a password or a key: an error never quotes them."""
@@ -28,8 +28,6 @@ _NAMES = {
         "https://NAME or https://NAME:PORT, without path",
     ),
 }
-_POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
-"""Such a value is never the name of a file, even if a slash is missing."""
 
 
 class BadSettings(Exception):
@@ -62,9 +60,12 @@ class Settings(BaseSettings):
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
-    """The only folder that the file tools can see."""
+    """The only folder that the file tools can see; keys, `.env`, `.git` and `data_dir` in it are
+    hidden from them."""
     allow_commands: bool = False
     """Whether agents are offered the tool `run_command`."""
+    command_network: bool = True
+    """Whether commands may use the network; 0 needs bubblewrap, without which no worker starts."""
     fetch_allow: tuple[str, ...] = ()
     """Private and loopback hosts that `fetch_url` may reach: `name` or `name:port`, separated by
     commas or as a JSON list."""
@@ -123,7 +124,15 @@ class Settings(BaseSettings):
     and takes the runs that `relayline deploy` gives its build, without one it takes any run."""
     deployment: str = Field(default="relayline", pattern=r"^[A-Za-z0-9_-]{1,64}$")
     """Name of the Worker Deployment that the builds belong to."""
+    redact: str = ""
+    """Environment variables whose values are cut out of tool output, answers and errors, besides
+    those of keys: names, separated by commas. Values of fewer than 16 bytes are left alone."""
 
+    worker_port: int = Field(default=0, ge=0, le=65535)
+    """Port on which a worker answers `GET /healthz`: 200, or 503 when it polls no more and must be
+    replaced; 0 means none."""
+    worker_host: str = "127.0.0.1"
+    """Address that a worker listens on for `worker_port`."""
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker gives running calls to finish."""
     max_activities: int = Field(default=200, ge=1)
@@ -183,8 +192,8 @@ class Settings(BaseSettings):
     @field_validator("journal")
     @classmethod
     def _check_journal(cls, journal: str) -> str:
-        is_address = "://" in journal or _POSTGRES_PREFIX.match(journal)
-        if is_address and (error := _dsn_error(journal)):
+        is_address = "://" in journal or POSTGRES_PREFIX.match(journal)
+        if is_address and (error := dsn_error(journal)):
             raise ValueError(
                 f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, the password "
                 "percent-encoded (%40 for @, %2F for /)"
@@ -238,25 +247,21 @@ class Settings(BaseSettings):
         """File of the SQLite journal, if the journal is one."""
         return Path(self.journal) if self.journal else self.data_dir / "journal.db"
 
+    @property
+    def redacted_names(self) -> tuple[str, ...]:
+        """Names of the environment variables in `redact`."""
+        return tuple(filter(None, map(str.strip, self.redact.split(","))))
 
-def _dsn_error(dsn: str) -> str | None:
-    """The fault of a Postgres journal's address, None if there is none; never quotes it.
-
-    A second `@`, or one after a `/`, means that the password is not percent-encoded: a piece of it
-    would be taken for the host or the database, and be shown.
-    """
-    try:
-        parts = urlsplit(dsn)
-        parts.port  # noqa: B018  raises if it is not a number
-        parse_qs(parts.query, strict_parsing=bool(parts.query))
-    except ValueError:
-        return "the address can't be read"
-    if parts.scheme not in {"postgresql", "postgres"}:
-        return "only Postgres, or the path of a SQLite file, can be the journal"
-    in_its_place = dsn.count("@") == parts.netloc.count("@") <= 1
-    if "://" not in dsn or not in_its_place:
-        return "the address can't be read"
-    return None if parts.path.strip("/") else "the address names no database"
+    @property
+    def own_files(self) -> tuple[Path, ...]:
+        """The files and folders of Relayline itself, which no file tool may show."""
+        names = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "logs", "dev.json")
+        journal = () if self.journal_dsn else (self.journal_path,)
+        return (
+            self.data_dir,
+            *(self.data_dir / name for name in names),
+            *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
+        )
 
 
 def load_settings() -> Settings:

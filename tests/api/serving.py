@@ -80,12 +80,8 @@ class Api:
     def held(self) -> tuple[int, int, int, int]:
         """Open streams, slots in use, followed runs, tracked runs."""
         services, streams = self.services, self.services.streams
-        return (
-            streams.open_count,
-            streams.slots_taken,
-            services.feed.followed,
-            services.progress.tracked,
-        )
+        feeds = (services.feed.followed, services.progress.tracked)
+        return (streams.open_count, streams.slots_taken, *feeds)
 
 
 @asynccontextmanager
@@ -192,17 +188,17 @@ async def frames(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, str],
         if line:
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
-        else:
-            if "data" in fields:
-                yield fields.get("id", ""), fields.get("event", ""), fields["data"]
-            fields = {}
+            continue
+        if "data" in fields:
+            yield fields.get("id", ""), fields.get("event", ""), fields["data"]
+        fields = {}
 
 
 async def follow(
     api: Api, run: str, after: int | None = None, stop_after: int | None = None
 ) -> list[dict[str, Any]]:
     """Envelopes of the journal in one connection: to its end, or cut after that many."""
-    headers = SSE if after is None else {**SSE, "Last-Event-ID": str(after)}
+    headers = SSE | ({} if after is None else {"Last-Event-ID": str(after)})
     got: list[dict[str, Any]] = []
     async with api.http.stream("GET", f"/v1/runs/{run}/events", headers=headers) as answer:
         assert answer.status_code in {200, 204}, await answer.aread()

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import os
+import shlex
 import signal
 import socket
 import sys
@@ -15,13 +16,14 @@ import httpx
 import pytest
 from temporalio.client import Client
 
-from relayline.dev.data_dir import hold
+from relayline.dev.data_dir import hold, private_files
 from relayline.dev.options import DevError
 from relayline.dev.ports import free_port, why_taken
 from relayline.dev.stack import run_dev
 from relayline.dev.state_file import DevState
 from tests.dev.dev_process import (
     NEVER_READY_API,
+    WORKER,
     options,
     running_dev,
     told,
@@ -35,6 +37,50 @@ from tests.dev_stack import alive
 pytestmark = pytest.mark.stack
 
 
+def files_for_others(folder: Path) -> list[Path]:
+    """What others than its owner may read or enter, but for what stand-ins of workers leave."""
+    paths = (path for path in (folder, *folder.rglob("*")) if "worker-env" not in path.name)
+    return [path for path in paths if path.stat().st_mode & 0o077]
+
+
+def test_the_data_folder_is_for_its_user_alone_even_if_it_was_not(tmp_path: Path) -> None:
+    (tmp_path / "logs").mkdir(mode=0o755)
+    tmp_path.chmod(0o755)
+    with private_files() as before, hold(tmp_path):
+        (tmp_path / "new").touch()
+        assert not files_for_others(tmp_path)
+    assert os.umask(before) == before
+
+
+def test_a_data_folder_around_the_current_one_keeps_its_mode(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    tmp_path.chmod(0o755)
+    with private_files(), hold(tmp_path):
+        assert files_for_others(tmp_path) == [tmp_path]
+
+
+def environment_of(pid: int | None) -> bytes:
+    return Path(f"/proc/{pid}/environ").read_bytes()
+
+
+async def test_programs_of_others_get_no_secret_and_workers_make_files_as_before(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OPENAI_API_KEY", "sk-0123456789")
+    made = tmp_path / "made"
+    worker = ("sh", "-c", f"touch {made}; exec {shlex.join(WORKER)}")
+    async with running_dev(options(tmp_path, worker=worker)) as (state, _):
+        await until(made.exists, 15)
+        environment = environment_of(state.temporal.pid)
+    assert b"PATH=" in environment
+    assert b"sk-0123456789" not in environment
+    before = os.umask(0o022)
+    os.umask(before)
+    assert made.stat().st_mode & 0o777 == 0o666 & ~before
+
+
 async def test_dev_tells_where_everything_is(tmp_path: Path) -> None:
     async with running_dev(options(tmp_path, workers=2)) as (state, _):
         file = told(tmp_path)
@@ -44,6 +90,7 @@ async def test_dev_tells_where_everything_is(tmp_path: Path) -> None:
         assert list(file["temporal"]) == ["address", "ui", "pid"]
         assert len(set(pids)) == 4
         assert all(map(alive, pids))
+        assert not {path.name for path in files_for_others(tmp_path)}
         async with httpx.AsyncClient() as client:
             assert (await client.get(file["api"]["url"])).status_code == 200
             assert (await client.get(file["temporal"]["ui"])).status_code == 200

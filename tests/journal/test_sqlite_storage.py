@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sqlite3
 import sys
 import time
@@ -226,6 +227,19 @@ async def test_a_path_that_can_not_be_looked_at_is_unavailable_and_says_so(tmp_p
             with pytest.raises(JournalUnavailable, match=r"can't be accessed .*File name too long"):
                 await call
         await journal.close()
+
+
+async def test_a_new_journal_is_for_its_user_alone(tmp_path: Path) -> None:
+    before = os.umask(0o022)
+    try:
+        journal = SqliteJournal(tmp_path / "made" / "journal.db")
+        await journal.check()
+        made = [tmp_path / "made", *(tmp_path / "made").iterdir()]
+        assert len(made) >= 3
+        assert not [path for path in made if path.stat().st_mode & 0o077]
+        await journal.close()
+    finally:
+        os.umask(before)
 
 
 async def test_a_folder_that_is_a_file_is_unavailable_and_says_so(tmp_path: Path) -> None:

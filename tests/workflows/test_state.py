@@ -148,7 +148,7 @@ def test_the_details_say_what_a_run_waits_for_and_how_to_give_it() -> None:
     )
     lines = state.details(EXECUTION).split("\n\n")
     assert lines[0] == "**waiting** · step 1 · tools"
-    assert lines[1] == "waits for approval: pay(amount=5)"
+    assert lines[1] == "waits for approval: `pay(amount=5)`"
     assert lines[2] == f"```\n{signal_line(EXECUTION, waiting)}\n```"
     assert lines.count("running `look`") == MAX_SHOWN_TOOLS
     assert lines[-1] == "last error: tool-failed"

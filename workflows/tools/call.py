@@ -55,7 +55,7 @@ class ToolCallRun:
 
     @property
     def _unsafe(self) -> bool:
-        return self._tool is not None and self._tool.effects == "unsafe"
+        return self.call.unsafe or (self._tool is not None and self._tool.effects == "unsafe")
 
     @property
     def ready(self) -> bool:

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from relayline.activities.tool.toolbox.arithmetic import calculate
-from relayline.activities.tool.toolbox.files import Folder, file_tools
+from relayline.activities.tool.toolbox.files import file_tools
+from relayline.activities.tool.toolbox.folder import Folder
 from relayline.activities.tool.toolbox.search import search_files_in
 from relayline.activities.tool.toolbox.shell import run_command_in
 from relayline.activities.tool.toolbox.waiting import ask_user, sleep
@@ -20,15 +21,19 @@ class ToolboxConfig:
 
     files_root: Path
     """The only folder that the file tools can access; commands run in it."""
+    hidden: tuple[Path, ...] = ()
+    """Files and folders that the file tools can't access, wherever they are."""
     allow_commands: bool = False
     """Offer `run_command`."""
+    command_network: bool = True
+    """Whether commands may use the network."""
     fetch_allow: tuple[str, ...] = ()
     """Hosts (`name` or `name:port`) that `fetch_url` may reach even if they are not public."""
 
 
 def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
     """The built-in tools; nothing accesses disk or network before a call."""
-    folder = Folder(config.files_root)
+    folder = Folder(config.files_root, config.hidden)
     tools = (
         *file_tools(folder),
         search_files_in(folder),
@@ -37,4 +42,6 @@ def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
         sleep,
         ask_user,
     )
-    return (*tools, run_command_in(folder)) if config.allow_commands else tools
+    if not config.allow_commands:
+        return tools
+    return (*tools, run_command_in(folder, network=config.command_network))

@@ -1,52 +1,21 @@
-"""The tools `read_file` and `write_file`, and the folder that file tools can access."""
+"""The tools `read_file` and `write_file`."""
 
 from __future__ import annotations
 
 import codecs
 import os
 import secrets
-import shutil
-from pathlib import Path
+import stat
 from typing import Annotated
 
 from pydantic import Field
 
+from relayline.activities.tool.toolbox.folder import Folder, Parts, View
 from relayline.catalog.tools import Tool, ToolError, tool
 
 READ_BYTES = 64 * 1024
 MAX_READ_BYTES = 192 * 1024
 MAX_WRITE_CHARS = 1024 * 1024
-
-
-class Folder:
-    """A folder that refuses paths leading out of it through `..` or symbolic links."""
-
-    def __init__(self, root: Path) -> None:
-        self._given = root
-
-    @property
-    def root(self) -> Path:
-        """The absolute path of the folder, with symbolic links resolved."""
-        return self._given.resolve()
-
-    def inside(self, path: str) -> Path:
-        """The absolute path, with symbolic links resolved.
-
-        Raises:
-            ToolError: the path is invalid or outside the folder.
-        """
-        try:
-            resolved = (self.root / path).resolve()
-            resolved.exists()  # raises if the system does not accept the path
-        except (OSError, RuntimeError, ValueError) as error:
-            reason = error.strerror if isinstance(error, OSError) else error
-            message = f"{path[:200]!r} can't be used as a path: {reason}"
-            raise ToolError(message, retryable=False) from error
-        if not resolved.is_relative_to(self.root):
-            raise ToolError(
-                f"{path!r} is outside the files root; give a path relative to it", retryable=False
-            )
-        return resolved
 
 
 def file_tools(folder: Folder) -> tuple[Tool, ...]:
@@ -59,27 +28,23 @@ def file_tools(folder: Folder) -> tuple[Tool, ...]:
         limit: Annotated[int, Field(ge=4, le=MAX_READ_BYTES)] = READ_BYTES,
     ) -> str:
         """Read a text file, from a byte offset, at most `limit` bytes of it."""
-        return _read(folder.inside(path), path, offset, limit)
+        return _read(folder, path, offset, limit)
 
     @tool(timeout_s=20, approval="always")
     def write_file(path: str, content: Annotated[str, Field(max_length=MAX_WRITE_CHARS)]) -> str:
         """Write a text file; replaces the file if it exists."""
-        return _write(folder.inside(path), path, content)
+        return _write(folder, path, content)
 
     return read_file, write_file
 
 
-def _read(file: Path, path: str, offset: int, limit: int) -> str:
+def _read(folder: Folder, path: str, offset: int, limit: int) -> str:
     """The text, and how to read the rest if there is more."""
     try:
-        if file.is_dir():
-            raise ToolError(f"{path!r} is a folder; it contains: {_listing(file)}", retryable=False)
-        if not file.is_file():
-            raise ToolError(f"there is no file {path!r}", retryable=False)
-        with file.open("rb") as opened:
-            size = os.fstat(opened.fileno()).st_size
-            opened.seek(offset)
-            data = opened.read(limit)
+        with folder.view() as view:
+            data, size = _data(view, view.parts(path), path, offset, limit)
+    except (FileNotFoundError, NotADirectoryError) as error:
+        raise ToolError(f"there is no file {path!r}", retryable=False) from error
     except OSError as error:
         raise ToolError(f"{path!r} can't be read: {error.strerror}", retryable=False) from error
     if b"\0" in data:
@@ -92,25 +57,30 @@ def _read(file: Path, path: str, offset: int, limit: int) -> str:
     return f"{text}\n[cut at byte {end} of {size}: continue with offset={end}]"
 
 
-def _listing(folder: Path) -> str:
+def _data(view: View, parts: Parts, path: str, offset: int, limit: int) -> tuple[bytes, int]:
+    """Some bytes of the file, and its size."""
+    with view.open(parts) as opened:
+        found = os.fstat(opened)
+        if stat.S_ISDIR(found.st_mode):
+            listing = _listing(view, parts)
+            raise ToolError(f"{path!r} is a folder; it contains: {listing}", retryable=False)
+        os.lseek(opened, offset, os.SEEK_SET)
+        with os.fdopen(os.dup(opened), "rb") as file:
+            return file.read(limit), found.st_size
+
+
+def _listing(view: View, parts: Parts) -> str:
     """The first 50 names in a folder; subfolders end with a slash."""
-    names = sorted(f"{entry.name}/" if entry.is_dir() else entry.name for entry in folder.iterdir())
+    names = [f"{entry.name}/" if entry.is_folder else entry.name for entry in view.entries(parts)]
     return ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
 
 
-def _write(file: Path, path: str, content: str) -> str:
-    """Replace the file atomically, so that nobody ever sees half of it."""
+def _write(folder: Folder, path: str, content: str) -> str:
+    """Replace the file atomically."""
     data = content.encode("utf-8", "replace")
-    draft = file.with_name(f".{file.name[:100]}.{secrets.token_hex(4)}")
     try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            draft.write_bytes(data)
-            if file.exists():
-                shutil.copymode(file, draft)
-            draft.replace(file)
-        finally:
-            draft.unlink(missing_ok=True)
+        with folder.view() as view:
+            view.replace(view.parts(path), data, f".writing-{secrets.token_hex(8)}")
     except OSError as error:
         raise ToolError(f"{path!r} can't be written: {error.strerror}", retryable=False) from error
     return f"wrote {len(data)} bytes to {path}"

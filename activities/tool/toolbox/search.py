@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import os
+import stat
 from collections.abc import Iterator
 from fnmatch import fnmatch
-from pathlib import Path
 
-from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.folder import Folder, Parts, View
 from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
 
 MAX_MATCHES = 100
@@ -30,52 +30,64 @@ def search_files_in(folder: Folder) -> Tool:
         """
         if not query.strip():
             raise ToolError("query is empty", retryable=False)
-        start = folder.inside(path)
-        if not start.exists():
-            raise ToolError(f"there is no {path!r}", retryable=False)
-        return _search(context, folder.root, start, glob, query.lower())
+        try:
+            with folder.view() as view:
+                start = view.parts(path)
+                view.stat(start)
+                return _search(context, view, start, glob, query.lower())
+        except OSError as error:
+            raise ToolError(f"there is no {path!r}", retryable=False) from error
 
     return search_files
 
 
-def _search(context: ToolContext, root: Path, start: Path, glob: str, wanted: str) -> str:
+def _search(context: ToolContext, view: View, start: Parts, glob: str, wanted: str) -> str:
     matches: list[str] = []
     searched = 0
-    for file in _files(start, glob):
+    for file in _files(view, start, glob):
         if context.cancelled:
             raise ToolError("the search was cancelled")
         if searched == MAX_FILES:
             matches.append(f"[stopped after {MAX_FILES} files: give a folder or a glob]")
             break
         searched += 1
-        for number, line in _matching(file, wanted):
-            matches.append(f"{file.relative_to(root)}:{number}: {line[:MAX_LINE_CHARS]}")
+        for number, line in _matching(view, file, wanted):
+            matches.append(f"{'/'.join(file)}:{number}: {line[:MAX_LINE_CHARS]}")
             if len(matches) == MAX_MATCHES:
                 return "\n".join([*matches, f"[stopped after {MAX_MATCHES} matches]"])
     return "\n".join(matches) if matches else f"no match in {searched} files"
 
 
-def _files(start: Path, glob: str) -> Iterator[Path]:
-    """Regular files, sorted; symbolic links are not followed."""
-    if start.is_file():
+def _files(view: View, start: Parts, glob: str) -> Iterator[Parts]:
+    """Visible regular files, sorted; symbolic links are not followed."""
+    if stat.S_ISREG(view.stat(start).st_mode):
         yield start
         return
-    for folder, folders, names in os.walk(start):
-        folders[:] = sorted(
-            name for name in folders if not name.startswith(".") and name not in SKIPPED
-        )
-        for name in sorted(names):
-            file = Path(folder, name)
-            if fnmatch(name, glob) and file.is_file() and not file.is_symlink():
-                yield file
+    waiting = [start]
+    while waiting:
+        folder = waiting.pop()
+        try:
+            entries = view.entries(folder)
+        except OSError:  # deleted, unreadable or too deep: search the other folders
+            continue
+        for entry in entries:
+            if entry.is_file and fnmatch(entry.name, glob):
+                yield (*folder, entry.name)
+        waiting += [
+            (*folder, entry.name)
+            for entry in reversed(entries)
+            if entry.is_folder and not entry.name.startswith(".") and entry.name not in SKIPPED
+        ]
 
 
-def _matching(file: Path, wanted: str) -> Iterator[tuple[int, str]]:
+def _matching(view: View, file: Parts, wanted: str) -> Iterator[tuple[int, str]]:
     """Lines that contain the text; binary, large or unreadable files have none."""
     try:
-        if file.stat().st_size > MAX_FILE_BYTES:
-            return
-        data = file.read_bytes()
+        with view.open(file) as opened:
+            if os.fstat(opened).st_size > MAX_FILE_BYTES:
+                return
+            with os.fdopen(os.dup(opened), "rb") as content:
+                data = content.read()
     except OSError:  # deleted or unreadable: search the other files
         return
     text = "" if b"\0" in data else data.decode("utf-8", "replace")

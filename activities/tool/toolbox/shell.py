@@ -1,4 +1,4 @@
-"""The tool `run_command`: a shell command; its process group ends with the call."""
+"""The tool `run_command`: a shell command; all processes that it starts end with the call."""
 
 from __future__ import annotations
 
@@ -9,13 +9,14 @@ import subprocess
 import time
 from contextlib import suppress
 
-from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.folder import Folder
+from relayline.activities.tool.toolbox.isolation import TERM_GRACE_S, isolated
 from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
 
 TIMEOUT_S = 600
 MAX_OUTPUT_BYTES = 128 * 1024
-TERM_GRACE_S = 2.0
-"""Time between SIGTERM and SIGKILL."""
+_END_S = TERM_GRACE_S + 6
+"""How long a command may take to end, with everything that it has started."""
 _POLL_S = 0.05
 _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
 """Environment variables that a command inherits from the worker: none that may be secret."""
@@ -23,8 +24,13 @@ _ENVIRONMENT = ("PATH", "HOME", "LANG", "LC_ALL", "TMPDIR", "USER")
 _Command = subprocess.Popen[bytes]
 
 
-def run_command_in(folder: Folder) -> Tool:
-    """`run_command` in that folder."""
+def run_command_in(folder: Folder, *, network: bool = True) -> Tool:
+    """`run_command` in that folder.
+
+    Args:
+        folder: Where commands run.
+        network: Whether they may use the network.
+    """
 
     @tool(timeout_s=TIMEOUT_S, retries=0, effects="unsafe", approval="always")
     def run_command(context: ToolContext, command: str) -> str:
@@ -32,16 +38,16 @@ def run_command_in(folder: Folder) -> Tool:
 
         All processes that it has started end with it.
         """
-        return _run(context, folder, command)
+        return _run(context, folder, command, network=network)
 
     return run_command
 
 
-def _run(context: ToolContext, folder: Folder, command: str) -> str:
-    """Run the command in a new process group, and end the whole group."""
+def _run(context: ToolContext, folder: Folder, command: str, *, network: bool) -> str:
+    """Run the command apart, and end everything that it has started."""
     try:
         running = subprocess.Popen(  # noqa: S603  a person has approved this command
-            ["/bin/sh", "-c", command],
+            isolated(("/bin/sh", "-c", command), network=network),
             cwd=folder.root,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             stdin=subprocess.DEVNULL,
@@ -50,7 +56,8 @@ def _run(context: ToolContext, folder: Folder, command: str) -> str:
             start_new_session=True,
         )
     except (OSError, ValueError) as error:
-        raise ToolError(f"the command can't be run: {error}", retryable=False) from error
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise ToolError(f"the command can't be run: {reason}", retryable=False) from error
     with running:
         try:
             output = _output(context, running)
@@ -97,7 +104,7 @@ def _end_group(running: _Command) -> None:
     if running.poll() is None:
         _signal(running, signal.SIGTERM)
         with suppress(subprocess.TimeoutExpired):
-            running.wait(TERM_GRACE_S)
+            running.wait(_END_S)
     _signal(running, signal.SIGKILL)
     running.wait()
 

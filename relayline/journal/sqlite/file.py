@@ -6,6 +6,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -104,7 +105,7 @@ class JournalFile:
         """
         self._check_no_orphaned_log()
         if not self._seen:
-            self._make_folder()
+            self._make_place()
         mode = "rw" if self._seen else "rwc"
         connection = sqlite3.connect(
             f"{self.path.as_uri()}?mode={mode}",
@@ -147,15 +148,19 @@ class JournalFile:
                 "access to its folder, or name another with RELAYLINE_DATA_DIR"
             ) from error
 
-    def _make_folder(self) -> None:
+    def _make_place(self) -> None:
+        """Make the folder and an empty file, if they are missing, for this user alone."""
         folder = self.path.parent
         try:
-            folder.mkdir(parents=True, exist_ok=True)
+            folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         except OSError as error:
             raise JournalUnavailable(
                 f"the journal's folder {folder} can't be created ({error.strerror}); "
                 "name another with RELAYLINE_DATA_DIR"
             ) from error
+        with suppress(OSError):  # it exists, or SQLite says what is wrong
+            # exclusively: closing a file that exists would drop SQLite's locks on it
+            os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
         if self._is_empty(connection):

@@ -10,7 +10,7 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 QUICK_DEATH_S = 5.0
 """A child that dies sooner waits a little longer for each restart."""
@@ -39,8 +39,12 @@ class ChildSpec:
     """The whole environment; None inherits the supervisor's."""
     stop_s: float = 5.0
     """Seconds between SIGTERM and SIGKILL."""
+    umask: int | None = None
+    """Permissions that its new files lack; None inherits the supervisor's."""
     pass_fds: tuple[int, ...] = ()
     """File descriptors that it inherits besides stdout and stderr, with the same numbers."""
+    health_port: int = 0
+    """Loopback port on which it answers `GET /healthz`; 0 means none, and nobody asks."""
 
     @property
     def kind(self) -> str:
@@ -123,6 +127,11 @@ class Child:
         if self._process is not None:
             await self._process.wait()
 
+    def replace(self, why: str) -> None:
+        """SIGKILL to the whole group, and a note; then it is started again."""
+        self._note(f"{why} and is replaced")
+        self._signal(signal.SIGKILL)
+
     def last_log_line(self) -> str:
         """The last line of its log, empty if there is none."""
         if self.log is None:
@@ -145,6 +154,7 @@ class Child:
                 os.killpg(self._process.pid, number)
 
     async def _spawn(self) -> None:
+        umask: dict[str, Any] = {} if self.spec.umask is None else {"umask": self.spec.umask}
         with self.log.open("ab") if self.log else contextlib.nullcontext() as log:
             self._process = await asyncio.create_subprocess_exec(
                 *leashed(self.spec.command),
@@ -153,6 +163,7 @@ class Child:
                 stdout=log,
                 stderr=log,
                 pass_fds=self.spec.pass_fds,
+                **umask,  # only where it is wanted: uvloop does not know it
                 start_new_session=True,
             )
         self.pid = self._process.pid

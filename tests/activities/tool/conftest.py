@@ -68,6 +68,8 @@ class Bench:
             changes.get("journal", self.journal),
             {tool.spec.name: tool} if tool else {},
             stop_bound_s=changes.get("stop_bound_s", 5),
+            threads=changes.get("threads"),
+            clean=changes.get("clean", str),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)

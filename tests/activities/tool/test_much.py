@@ -1,4 +1,4 @@
-"""Arguments that take long to check hold up neither the heartbeats of this call nor of others."""
+"""Whatever checks arguments, it holds up neither the heartbeats of this call nor of others."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ async def test_heartbeats_go_on_while_bulky_arguments_are_checked(bench: Bench) 
     assert (await bench.run(total, numbers=MUCH)).preview == "2000"
 
 
-async def test_only_bulky_arguments_are_checked_in_a_thread(journal: Journal) -> None:
+async def test_arguments_are_checked_apart_from_the_worker_s_loop(journal: Journal) -> None:
     where: list[int] = []
     CHECK.set(lambda: where.append(threading.get_ident()))
     activities = ToolActivities(journal, {"total": total})
@@ -52,4 +52,5 @@ async def test_only_bulky_arguments_are_checked_in_a_thread(journal: Journal) ->
         request = CheckRequest(tool=total.spec, arguments={"numbers": numbers})
         found = await ActivityEnvironment().run(activities.check_arguments, request)
         assert found == CheckResult()
-    assert [it == threading.get_ident() for it in where] == [True, False]
+    assert len(where) == 2
+    assert threading.get_ident() not in where

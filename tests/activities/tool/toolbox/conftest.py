@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
+from relayline.activities.tool.toolbox.isolation import bubblewrap
 from relayline.catalog.tools import Tool
 
 
@@ -55,6 +57,19 @@ def tools(root: Path) -> dict[str, Tool]:
 
 def named(config: ToolboxConfig) -> dict[str, Tool]:
     return {tool.spec.name: tool for tool in build_toolbox(config)}
+
+
+@pytest.fixture
+def no_bubblewrap(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A `bwrap` that fails, as where it may not make namespaces."""
+    broken = tmp_path / "bin" / "bwrap"
+    broken.parent.mkdir()
+    broken.write_text("#!/bin/sh\nexit 1\n")
+    broken.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{broken.parent}:{os.environ['PATH']}")
+    bubblewrap.cache_clear()
+    yield
+    bubblewrap.cache_clear()
 
 
 Answer = Callable[[BaseHTTPRequestHandler], None]

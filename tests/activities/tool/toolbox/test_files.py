@@ -10,7 +10,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayline.activities.tool.toolbox.files import Folder, file_tools
+from relayline.activities.tool.toolbox.files import file_tools
+from relayline.activities.tool.toolbox.folder import Folder
 from relayline.catalog.tools import Tool, ToolError
 from tests.activities.tool.toolbox.conftest import FakeContext
 

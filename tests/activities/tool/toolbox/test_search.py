@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relayline.activities.tool.toolbox.files import Folder
+from relayline.activities.tool.toolbox.folder import Folder
 from relayline.activities.tool.toolbox.search import (
     MAX_FILE_BYTES,
     MAX_FILES,

@@ -14,6 +14,9 @@ from relayline.activities.tool.toolbox.shell import MAX_OUTPUT_BYTES
 from relayline.catalog.tools import Tool, ToolError
 from tests.activities.tool.toolbox.conftest import FakeContext
 
+pytestmark = pytest.mark.usefixtures("no_bubblewrap")
+"""With it, a command does not know the pids that these tests look for."""
+
 
 @pytest.fixture
 def run(tools: dict[str, Tool], context: FakeContext) -> Run:

@@ -1,0 +1,151 @@
+"""Cuts a process's own secrets out of text before it is journaled, logged or shown."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterable, Iterator, Mapping
+from typing import Any
+from urllib.parse import parse_qs, quote, unquote, urlsplit
+
+from pydantic import JsonValue
+
+MIN_SECRET_BYTES = 16
+"""Shorter values are too likely to stand in innocent text."""
+HIDDEN = "[redacted]"
+"""Never longer than what it replaces."""
+_ONE_KEY = re.compile(r"RELAYLINE_\w+_KEY|\w+_API_KEY")
+_SEVERAL_KEYS = re.compile(r"RELAYLINE_\w+_KEYS")
+
+
+class Redactor:
+    """Cuts secrets out, also where they stand escaped in JSON or in a URL.
+
+    A secret of which only the beginning is there, because the text was cut, goes, too, if that is
+    at least 16 characters.
+    """
+
+    def __init__(self, secrets: Iterable[str] = ()) -> None:
+        """Secrets of fewer than 16 bytes are left alone."""
+        long_enough = (it for it in secrets if len(it.encode()) >= MIN_SECRET_BYTES)
+        forms = {form for secret in long_enough for form in _forms(secret)}
+        self._forms = sorted(forms, key=len, reverse=True)
+        self._pattern = re.compile("|".join(map(re.escape, self._forms)) or r"(?!)")
+        self._first = frozenset(form[0] for form in forms)
+        self._longest = max(map(len, forms), default=0)
+
+    def clean(self, text: str) -> str:
+        """The text without the secrets."""
+        if not self._forms:
+            return text
+        stream = self.stream()
+        return stream.feed(text) + stream.flush()
+
+    def clean_json(self, value: dict[str, JsonValue]) -> dict[str, JsonValue]:
+        """The object with every string and key in it cleaned, at any depth."""
+        if not self._forms:
+            return value
+        whole: dict[str, Any] = {"": value}
+        waiting: list[tuple[Any, Any]] = [(whole, "")]
+        while waiting:
+            container, place = waiting.pop()
+            match container[place]:
+                case str(text):
+                    container[place] = self.clean(text)
+                case list(items):
+                    copied = container[place] = list(items)
+                    waiting += [(copied, index) for index in range(len(copied))]
+                case dict(fields):
+                    cleaned = {self.clean(name): of for name, of in fields.items()}
+                    container[place] = cleaned
+                    waiting += [(cleaned, name) for name in cleaned]
+        result: dict[str, JsonValue] = whole[""]
+        return result
+
+    def stream(self) -> RedactedStream:
+        """For a text that comes in pieces."""
+        return RedactedStream(self)
+
+    def matches(self, text: str) -> Iterator[re.Match[str]]:
+        """The secrets in a text, from left to right; of two at one place, the longer."""
+        return self._pattern.finditer(text)
+
+    def held(self, text: str) -> int:
+        """The length of the longest end of the text with which a secret may begin."""
+        for start in range(max(0, len(text) - self._longest + 1), len(text)):
+            if text[start] in self._first:
+                end = text[start:]
+                if any(len(end) < len(form) and form.startswith(end) for form in self._forms):
+                    return len(end)
+        return 0
+
+
+class RedactedStream:
+    """A text that comes in pieces and leaves without secrets, however they were split."""
+
+    def __init__(self, redactor: Redactor) -> None:
+        self._redactor = redactor
+        self._waiting = ""
+
+    def feed(self, text: str) -> str:
+        """What can be shown now; holds back an end with which a secret may begin."""
+        text = self._waiting + text
+        safe = len(text) - self._redactor.held(text)
+        shown, at = [], 0
+        for match in self._redactor.matches(text):
+            if match.start() >= safe:
+                break  # a longer secret may begin there, too
+            shown += [text[at : match.start()], HIDDEN]
+            at = match.end()
+        safe = max(safe, at)
+        self._waiting = text[safe:]
+        return "".join((*shown, text[at:safe]))
+
+    def flush(self) -> str:
+        """What was held back, at the end of the text."""
+        text, self._waiting = self._waiting, ""
+        whole = self._redactor.matches(text)
+        if next(whole, None) or len(text) >= MIN_SECRET_BYTES:
+            return HIDDEN
+        return text
+
+
+def own_secrets(
+    environment: Mapping[str, str], names: Iterable[str] = (), journal: str = ""
+) -> frozenset[str]:
+    """The secrets of a process: its keys, its journal's password, and what `names` name.
+
+    Args:
+        environment: Keys are `*_API_KEY`, `RELAYLINE_*_KEY` and `RELAYLINE_*_KEYS`; URLs with
+            credentials are `*_BASE_URL`.
+        names: More variables that hold a secret.
+        journal: The journal's address.
+    """
+    found: list[str] = [environment.get(name, "") for name in names]
+    for name, value in environment.items():
+        if _ONE_KEY.fullmatch(name):
+            found.append(value)
+        elif _SEVERAL_KEYS.fullmatch(name):
+            found += [part.rpartition(":")[2] for part in value.split(",")]
+        elif name.endswith("_BASE_URL"):
+            found += _passwords(value)
+    found += _passwords(journal or environment.get("RELAYLINE_JOURNAL", ""))
+    return frozenset(text for value in found if (text := value.strip()))
+
+
+def _passwords(url: str) -> list[str]:
+    """The password in an address, as it stands there and decoded."""
+    try:
+        parts = urlsplit(url)
+        password = parts.password or ""
+    except ValueError:
+        return []
+    return [password, unquote(password), *parse_qs(parts.query).get("password", ())]
+
+
+def _forms(secret: str) -> Iterator[str]:
+    """The secret as it stands in plain text, in JSON, and in a URL."""
+    yield secret
+    yield json.dumps(secret)[1:-1]
+    yield json.dumps(secret, ensure_ascii=False)[1:-1]
+    yield quote(secret, safe="")
