@@ -31,6 +31,8 @@ ENDED_S = 60
 """How long the end of a run is waited for."""
 STOP_S = 60
 ROOT = Path(__file__).parents[1]
+WORKERS_OWN = "a-token-of-the-worker-0123456789"
+"""In the environment of every process; nothing that a worker writes may have it."""
 
 
 def alive(pid: int) -> bool:
@@ -236,6 +238,8 @@ class DevStack:
             "RELAYLINE_CATALOG": MODULE,
             "RELAYLINE_ALLOW_COMMANDS": "1",
             "RELAYLINE_FILES_ROOT": str(ROOT),
+            "RELAYLINE_REDACT": "STACK_TOKEN",
+            "STACK_TOKEN": WORKERS_OWN,
         }
 
     async def _up(self, process: asyncio.subprocess.Process) -> None:
