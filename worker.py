@@ -18,6 +18,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymen
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
 from relayline.activities.record import RecordActivities
+from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
@@ -66,10 +67,12 @@ def build_worker(
         activity_task_poller_behavior=pollers,
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
-    models = ModelActivities(journal, providers)
+    suspects = Suspects(settings.max_worker_losses)
+    models = ModelActivities(journal, providers, suspects)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        workers.append(_runs_worker(make, models, journal, settings))
+        tools = ToolActivities(journal, build_catalog(settings).tools, suspects)
+        workers.append(_runs_worker(make, models, tools, RecordActivities(journal), settings))
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -106,11 +109,13 @@ def deployment_of(
 
 
 def _runs_worker(
-    make: Callable[..., Worker], models: ModelActivities, journal: Journal, settings: Settings
+    make: Callable[..., Worker],
+    models: ModelActivities,
+    tools: ToolActivities,
+    records: RecordActivities,
+    settings: Settings,
 ) -> Worker:
     """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
-    tools = ToolActivities(journal, build_catalog(settings).tools)
-    records = RecordActivities(journal)
     activities = [
         models.call_model,  # of the rehearsal, which has no provider
         tools.call_tool,

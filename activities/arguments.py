@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Mapping
+from math import isfinite
 
 from pydantic import JsonValue
 
@@ -35,7 +36,8 @@ def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
     """The arguments of an answer's calls, with `{"oversize_json": beginning}` for large ones.
 
     A call's arguments are too large if they exceed `MAX_ARGUMENTS_BYTES`, or the rest of
-    `MAX_ALL_ARGUMENTS_BYTES`.
+    `MAX_ALL_ARGUMENTS_BYTES`. Arguments with a number that JSON does not have (`1e999` is read as
+    infinity) are malformed: stored, it would become null.
     """
     kept: list[Arguments] = []
     room = MAX_ALL_ARGUMENTS_BYTES
@@ -44,8 +46,25 @@ def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
         size = len(text.encode("utf-8", "replace"))
         fits = size <= min(room, MAX_ARGUMENTS_BYTES)
         room -= size if fits else 0
-        kept.append(arguments if fits else {_OVERSIZE: preview(text, _SHOWN_CHARS)})
+        shown = preview(text, _SHOWN_CHARS)
+        if not fits:
+            kept.append({_OVERSIZE: shown})
+        else:
+            kept.append(arguments if _finite(arguments) else malformed(shown))
     return kept
+
+
+def _finite(value: JsonValue) -> bool:
+    """True without NaN and infinities."""
+    match value:
+        case float():
+            return isfinite(value)
+        case list():
+            return all(map(_finite, value))
+        case dict():
+            return all(map(_finite, value.values()))
+        case _:
+            return True
 
 
 def unusable(arguments: Mapping[str, JsonValue]) -> str | None:

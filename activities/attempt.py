@@ -56,13 +56,15 @@ class Attempt:
 
     def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
         self.number = activity.info().attempt
+        self.run_id = run_id
+        self.scope = scope
+        """Fence scope of the call of which this is an attempt."""
         self._epoch = epoch
         self._journal = journal
-        self._run_id = run_id
         self._fence = Fence(scope, self.number)
 
-    async def open(self, outbox: Outbox, result: str) -> bool:
-        """Close the sealed scopes, raise the fence, and append the outbox's facts.
+    async def open(self, outbox: Outbox, result: str, lost: NewEvent | None = None) -> bool:
+        """Close the sealed scopes, raise the fence, and append the outbox's facts and `lost`.
 
         After a reset of the activity, or of the run while the activity runs, Temporal counts its
         attempts from 1 again, and the fence is too high for them. The first of them may continue
@@ -76,7 +78,7 @@ class Attempt:
             ApplicationError: `attempt-behind`, which Temporal retries soon.
         """
         try:
-            return await self._append_outbox(outbox, self._fence)
+            return await self._append_outbox(outbox, self._fence, lost)
         except ApplicationError as error:
             refused = error.__cause__
             if not isinstance(refused, StaleAttempt):
@@ -87,39 +89,55 @@ class Attempt:
 
     async def record(self, outbox: Outbox) -> None:
         """Close the sealed scopes and append the outbox, without a fence: keys are enough."""
-        await self._append_outbox(outbox, None)
+        await self._append_outbox(outbox, None, None)
 
     async def append(self, *events: NewEvent) -> list[Appended]:
         """Append events under this attempt's fence."""
         with _translated():
-            return await self._journal.append(self._run_id, events, self._fence)
+            return await self._journal.append(self.run_id, events, self._fence)
 
-    async def _append_outbox(self, outbox: Outbox, fence: Fence | None) -> bool:
-        """Append the outbox; True if some of its facts are new."""
+    async def fenced(self, scope: str) -> int:
+        """The highest attempt that has appended under that scope of the run; 0 if none."""
+        with _translated():
+            return await self._journal.fenced(self.run_id, scope)
+
+    async def mark(self, scope: str) -> None:
+        """Raise the fence of that scope to this attempt, if it is lower."""
+        with _translated():
+            try:
+                await self._journal.append(self.run_id, [], Fence(scope, self.number))
+            except StaleAttempt:
+                return
+
+    async def _append_outbox(
+        self, outbox: Outbox, fence: Fence | None, lost: NewEvent | None
+    ) -> bool:
+        """Append the outbox, and `lost` behind it; True if some of the outbox's facts are new."""
         with _translated():
             for scope in outbox.seals:
-                await self._journal.append(self._run_id, [], Fence(scope, SEALED))
+                await self._journal.append(self.run_id, [], Fence(scope, SEALED))
             facts: list[NewEvent] = []
             for fact in outbox.facts:
-                where = (self._journal, self._run_id, self._epoch)
+                where = (self._journal, self.run_id, self._epoch)
                 facts += (await with_content(*where, fact), *await cancelled_calls(*where, fact))
-            placed = await self._journal.append(self._run_id, facts, fence)
-            return any(it.new for it in placed)
+            told = facts if lost is None else [*facts, lost]
+            placed = await self._journal.append(self.run_id, told, fence)
+            return any(it.new for it in placed[: len(facts)])
 
     async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
         """The message of a step."""
         with _translated():
-            return await step_message(self._journal, self._run_id, self._epoch, step)
+            return await step_message(self._journal, self.run_id, self._epoch, step)
 
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""
         with _translated():
-            return await self._journal.get(self._run_id, key)
+            return await self._journal.get(self.run_id, key)
 
     async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
         """Every event (or every fact) after a `seq`."""
         with _translated():
-            return await read_all(self._journal, self._run_id, after, facts=facts)
+            return await read_all(self._journal, self.run_id, after, facts=facts)
 
 
 @asynccontextmanager

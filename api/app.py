@@ -11,7 +11,8 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import FastAPI
+from fastapi import Depends, FastAPI
+from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
@@ -19,6 +20,7 @@ from relayline.api import problems
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.depends import known_parameters
 from relayline.api.event_schemas import describe_events
 from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, runs
 from relayline.api.routes import server as server_routes
@@ -28,7 +30,10 @@ from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.api.runs.views import LinkMaker, Views
 from relayline.api.services import Services
 from relayline.api.serving import processes
+from relayline.api.serving.head import AnswerHead
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
+from relayline.api.serving.origins import CheckOrigin, allowed_hosts, is_loopback
+from relayline.api.serving.protocol import ConnectionLimits
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
 from relayline.api.streams.events import RunEvents
@@ -70,10 +75,27 @@ def create_app(
     app = bare_app()
     app.state.services = _services(settings, journal, temporal_client, catalog, metrics)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(AnswerHead)
     app.add_middleware(CountRequests, metrics=metrics)
     if proxies := settings.forwarded_allow_ips:
         app.add_middleware(ProxyHeadersMiddleware, trusted_hosts=proxies)
+    _guard(app, settings)
     return app
+
+
+def _guard(app: FastAPI, settings: Settings) -> None:
+    """Keep out the pages of other sites, but those of the listed origins."""
+    origins = frozenset(origin.lower() for origin in settings.allowed_origins)
+    if origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=tuple(origins),
+            allow_methods=("*",),
+            allow_headers=("*",),
+            expose_headers=("Location", "Retry-After", "X-Run-Id"),
+        )
+    hosts = allowed_hosts(settings.allowed_hosts, settings.api_host)
+    app.add_middleware(CheckOrigin, hosts=hosts, origins=origins)
 
 
 def _services(
@@ -82,7 +104,7 @@ def _services(
     gateway, workers = Gateway(client), Workers(client)
     probe = WorkerProbe(gateway)
     terminal_facts = TerminalFacts(journal, gateway)
-    stuck_runs = StuckRuns(gateway, probe, workers)
+    stuck_runs = StuckRuns(gateway, probe, workers, journal)
     links = LinkMaker(settings.temporal_ui, client.namespace)
     views = Views(journal, gateway, links, terminal_facts, stuck_runs)
     limits = RequestLimits(settings.max_input_bytes, settings.max_metadata_keys)
@@ -135,6 +157,8 @@ def bare_app() -> FastAPI:
         responses=problems.PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
+        dependencies=[Depends(known_parameters)],
+        openapi_url=None,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
@@ -157,6 +181,11 @@ async def serve(settings: Settings) -> None:
         TemporalUnreachable: no Temporal address is configured.
         SystemExit: no process could start; the reason is on stderr.
     """
+    if not (is_loopback(settings.api_host) or settings.allowed_hosts):
+        _log.warning(
+            "only local names and the API's own address are answered: set RELAYLINE_ALLOWED_HOSTS "
+            "to the names under which clients reach it"
+        )
     listeners = listen_each(settings.api_host, settings.api_port, settings.api_workers)
     try:
         if len(listeners) > 1:
@@ -191,10 +220,18 @@ async def _serve_on(
         checking = asyncio.create_task(services.namespace.state(), name="check the namespace")
         if part:
             part.say_ready()
-        await Server(app, services.close_streams).serve([listener])
+        await Server(app, services.close_streams, _limits(settings)).serve([listener])
         checking.cancel()
         await asyncio.gather(checking, return_exceptions=True)
         await services.close()
+
+
+def _limits(settings: Settings) -> ConnectionLimits:
+    return ConnectionLimits(
+        unread_s=settings.send_timeout_s,
+        per_client=settings.max_connections_per_client,
+        proxies=settings.forwarded_allow_ips,
+    )
 
 
 def main(arguments: Sequence[str] = ()) -> None:

@@ -3,9 +3,17 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Literal, NamedTuple
 
-from pydantic import AfterValidator, BaseModel, ConfigDict, Field, JsonValue, StringConstraints
+from pydantic import (
+    AfterValidator,
+    BaseModel,
+    ConfigDict,
+    Field,
+    JsonValue,
+    StringConstraints,
+    model_validator,
+)
 from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
@@ -16,6 +24,9 @@ _Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
 _Value = Annotated[str, StringConstraints(max_length=512)]
+
+
+_Model = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 
 
 _CommandId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID_CHARS}}}$")]
@@ -39,10 +50,69 @@ _Text = Annotated[str, AfterValidator(_bounded_text)]
 _Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded_json)]
 
 
+def lone_surrogate(given: object) -> str | None:
+    """The path (`metadata.tenant`) of a text or name that holds half a surrogate pair.
+
+    JSON can write one (`\\ud83d`), no encoding can: neither Temporal nor a journal takes it. None
+    if there is none; "" if the value itself is one.
+    """
+    found: list[tuple[_Place | None, object]] = [(None, given)]
+    while found:  # not recursive: a body may be nested as deeply as JSON's reader allows
+        place, value = found.pop()
+        if isinstance(value, str):
+            if not _encodable(value):
+                return _path(place)
+        elif isinstance(value, dict):
+            for name, item in value.items():
+                if not _encodable(name):
+                    return _path(_Place(place, name))
+                found.append((_Place(place, name), item))
+        elif isinstance(value, list):
+            found += [(_Place(place, str(index)), item) for index, item in enumerate(value)]
+    return None
+
+
+class _Place(NamedTuple):
+    """Where a value stands; made into a path only for the one that is refused."""
+
+    above: _Place | None
+    name: str
+
+
+def _path(place: _Place | None) -> str:
+    names: list[str] = []
+    while place is not None:
+        names.append(place.name.encode(errors="backslashreplace").decode())
+        place = place.above
+    return ".".join(reversed(names))
+
+
+def _encodable(text: str) -> bool:
+    if text.isascii():
+        return True
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 class _Request(BaseModel):
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
+
+    @model_validator(mode="before")
+    @classmethod
+    def _refuse_lone_surrogates(cls, given: object) -> object:
+        """One validator for every text of every request."""
+        if (field := lone_surrogate(given)) is not None:
+            raise PydanticCustomError(
+                "lone_surrogate",
+                "half a surrogate pair (\\ud800 to \\udfff) is no character",
+                {"field": field[:200]},
+            )
+        return given
 
 
 class RequestedLimits(Limits):
@@ -58,12 +128,13 @@ class RunRequest(_Request):
     """The name of an agent from `GET /v1/agents`."""
     input: str = Field(min_length=1)
     """The user's message; at most `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8."""
-    model: str | None = None
-    """Replaces the agent's model: `rehearsal`, `local` or `provider:name`."""
+    model: _Model | None = None
+    """Replaces the agent's model: `rehearsal`, `local` or `provider:name`; at most 200 printable
+    ASCII characters."""
     limits: RequestedLimits | None = None
     metadata: dict[_Key, _Value] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
-    and no control characters."""
+    and 680 bytes of UTF-8, and no control characters."""
     webhook: SkipJsonSchema[JsonValue] = None
     """Not supported by this version: must be null."""
 
@@ -114,6 +185,6 @@ class DecisionRequest(CommandRequest):
 class AnswerRequest(CommandRequest):
     """An answer to a question of the run."""
 
-    request_id: str
+    request_id: str = Field(max_length=MAX_ID_CHARS)
     text: _Text
     """At most 32 KiB of UTF-8; must match the question's schema, if there is one."""

@@ -4,16 +4,18 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping
-from typing import Annotated, Any
+from functools import cache
+from typing import Annotated, Any, get_origin
 
-from fastapi import Depends, Header, Path, Request
+from fastapi import Depends, Header, Path, Request, params
+from fastapi.dependencies.utils import get_dependant, get_flat_params
 from pydantic import BaseModel
 from starlette.responses import Response
 
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender
-from relayline.api.errors import UnknownRun
+from relayline.api.errors import InvalidField, UnknownRun
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.submission import Submission
 from relayline.api.services import Services
@@ -58,6 +60,42 @@ async def run_id_of(
     if not _RUN_ID.fullmatch(run_id):
         raise UnknownRun(run_id)
     return run_id
+
+
+@cache
+def _parameters(path: str, endpoint: Callable[..., Any]) -> Mapping[str, bool]:
+    """Names of a route's query parameters, and which of them may be repeated."""
+    return {
+        field.alias: get_origin(field.field_info.annotation) in {list, set, tuple}
+        for field in get_flat_params(get_dependant(path=path, call=endpoint))
+        if isinstance(field.field_info, params.Query)
+    }
+
+
+async def known_parameters(request: Request) -> None:
+    """Every query parameter is one that the route knows, and has one value.
+
+    A filter with a typing error would otherwise answer everything.
+
+    Raises:
+        InvalidField: it is not; the detail lists those that the route knows.
+    """
+    if not request.scope["query_string"]:
+        return
+    route = request.scope["route"]
+    known = _parameters(route.path, route.endpoint)
+    seen: set[str] = set()
+    for name, _ in request.query_params.multi_items():
+        if name not in known:
+            takes = f"there are {', '.join(sorted(known))}" if known else "the route takes none"
+            raise InvalidField(
+                f"{name[:200]}: no such query parameter; {takes}",
+                field=name[:200],
+                known=[*sorted(known)],
+            )
+        if name in seen and not known[name]:
+            raise InvalidField(f"{name}: given more than once", field=name)
+        seen.add(name)
 
 
 RunId = Annotated[str, Depends(run_id_of)]

@@ -13,10 +13,15 @@ ApiError                   each becomes an RFC 9457 document of its own type
 │   ├── ApprovalClosed     the approval is closed; says who decided what and when
 │   └── RequestClosed      the question is closed; says how, by whom and when
 ├── TooLarge               a size limit, named with its value
+├── HeadTooLarge           the head of a request is too large
+├── TooSlow                a request did not arrive in time
 ├── InvalidField           a field of the request, named
+├── ForeignHost            the `Host` is not a name of this server
+├── ForeignOrigin          a web page of another site asks
 ├── UnsupportedMediaType   a body without a JSON content type
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
+├── TooManyConnections     open connections per client address
 ├── TooManyCommands        the run has had too many commands in its step
 └── TemporalUnavailable    Temporal did not answer in time; a subclass is in `temporal/namespace.py`
 """
@@ -142,12 +147,44 @@ class TooLarge(ApiError):
     title = "The request is too large"
 
 
+class HeadTooLarge(ApiError):
+    """The head of a request is too large; `limit` is a member."""
+
+    status = 431
+    slug = "head-too-large"
+    title = "The head of the request is too large"
+
+
+class TooSlow(ApiError):
+    """A request did not arrive in time; `field` says which part, `limit` the seconds."""
+
+    status = 408
+    slug = "request-timeout"
+    title = "The request did not arrive in time"
+
+
 class InvalidField(ApiError):
     """A field of the request; `field` is a member."""
 
     status = 422
     slug = "invalid-field"
     title = "The request can't be accepted"
+
+
+class ForeignHost(ApiError):
+    """The `Host` is not a name of this server: somebody's DNS points here."""
+
+    status = 403
+    slug = "foreign-host"
+    title = "This server does not have that name"
+
+
+class ForeignOrigin(ApiError):
+    """A web page of another site asks, and its origin is not listed."""
+
+    status = 403
+    slug = "foreign-origin"
+    title = "The request comes from another site"
 
 
 class UnsupportedMediaType(ApiError):
@@ -172,6 +209,15 @@ class TooManyStreams(ApiError):
     status = 429
     slug = "too-many-streams"
     title = "Too many open streams"
+    headers = RETRY_AFTER
+
+
+class TooManyConnections(ApiError):
+    """Open connections per client address; `limit` is a member."""
+
+    status = 429
+    slug = "too-many-connections"
+    title = "Too many open connections"
     headers = RETRY_AFTER
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import logging
 from collections.abc import Mapping
 from http import HTTPStatus
@@ -11,7 +12,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from relayline.api.errors import (
     RETRY_AFTER,
@@ -32,6 +33,11 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for code in ("4XX", "422", "5XX")
 }
 """Errors in the OpenAPI document; 422 is listed to replace the framework's own."""
+_UNREADABLE: dict[type | None, str] = {
+    RecursionError: "it is nested too deeply",
+    UnicodeDecodeError: "it is not UTF-8",
+    ValueError: "a number has too many digits",
+}
 _log = logging.getLogger(__name__)
 
 
@@ -57,7 +63,9 @@ def problem(
         "detail": detail,
         **(members or {}),
     }
-    return JSONResponse(document, status, headers, media_type=PROBLEM_JSON)
+    # it may quote what was sent, which may be no text
+    text = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    return Response(text, status, headers, media_type=PROBLEM_JSON)
 
 
 def install(app: FastAPI) -> None:
@@ -70,9 +78,14 @@ def install(app: FastAPI) -> None:
     app.exception_handler(Exception)(_unhandled)
 
 
-async def _api_error(_: Request, error: ApiError) -> Response:
+def answer_to(error: ApiError) -> Response:
+    """The error's document."""
     what = (error.type, error.title, error.detail)
     return problem(error.status, what, error.members, error.headers)
+
+
+async def _api_error(_: Request, error: ApiError) -> Response:
+    return answer_to(error)
 
 
 async def _cursor_expired(_: Request, error: CursorExpired) -> Response:
@@ -100,23 +113,32 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     first = errors[0]
     if first["type"] == "json_invalid":
         why = first.get("ctx", {}).get("error", "")
-        malformed = BadRequest(f"the body is not JSON: {why}", slug="malformed-json")
-        return await _api_error(request, malformed)
+        return await _api_error(request, _malformed(why))
     if isinstance(error.body, bytes):
         detail = "send the body as JSON with the header Content-Type: application/json"
         return await _api_error(request, UnsupportedMediaType(detail))
     found: list[JsonValue] = [
-        {"field": _field(item["loc"]), "detail": str(item["msg"])} for item in errors[:16]
+        {"field": _field(item), "detail": str(item["msg"])} for item in errors[:16]
     ]
-    field = _field(first["loc"])
+    field = _field(first)
     refused = InvalidField(f"{field}: {first['msg']}", field=field, errors=found)
     if "limit" in (context := first.get("ctx", {})):
         refused.members["limit"] = context["limit"]
     return await _api_error(request, refused)
 
 
-def _field(loc: tuple[str | int, ...]) -> str:
-    """`limits.max_steps` from pydantic's location, whose first part is body, query or header."""
+def _malformed(why: object) -> BadRequest:
+    return BadRequest(f"the body is not JSON: {why}", slug="malformed-json", field="body")
+
+
+def _field(error: Mapping[str, Any]) -> str:
+    """`limits.max_steps` from pydantic's location, whose first part is body, query or header.
+
+    A validator that looks at a whole body names the field itself.
+    """
+    loc = error["loc"]
+    if named := error.get("ctx", {}).get("field"):
+        return str(named)
     return ".".join(str(part) for part in loc[1:])[:200] or str(loc[0])
 
 
@@ -124,6 +146,10 @@ async def _http(request: Request, error: HTTPException) -> Response:
     """Errors of the framework (unknown path, wrong method); an ApiError may be the cause."""
     if isinstance(error.__cause__, ApiError):
         return await _api_error(request, error.__cause__)
+    if error.status_code == HTTPStatus.BAD_REQUEST:  # the framework could not read the body
+        return await _api_error(
+            request, _malformed(_UNREADABLE.get(type(error.__cause__), "it can't be read"))
+        )
     slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     what = (slug, HTTPStatus(error.status_code).phrase, str(error.detail))
     return problem(error.status_code, what, headers=error.headers)

@@ -63,7 +63,11 @@ async def running_apart(
         env: More settings.
     """
     allow_many_files()
-    settings = {"RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096", **ORDINARY, **(env or {})}
+    many = {
+        "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
+        "RELAYLINE_MAX_CONNECTIONS_PER_CLIENT": "8192",
+    }
+    settings = {**many, **ORDINARY, **(env or {})}
     with PostgresServer(DURABLE) as server:
         dsn = server.create_database("journal")
         await migrate(dsn)

@@ -137,6 +137,7 @@ def settings(provider: str) -> dict[str, str]:
     return {
         "RELAYLINE_CATALOG": CATALOG,
         "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
+        "RELAYLINE_MAX_CONNECTIONS_PER_CLIENT": "8192",
         "RELAYLINE_COMPATIBLE_BASE_URL": f"{provider}/v1",
         "RELAYLINE_COMPATIBLE_API_KEY": "none",
     }

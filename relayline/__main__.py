@@ -6,6 +6,8 @@ NEEDED = (
     "alembic",
     "asyncpg",
     "fastapi",
+    "fastapi_swagger",
+    "griffe",
     "httpx2",
     "prometheus_client",
     "pydantic_ai",

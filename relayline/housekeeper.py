@@ -29,8 +29,9 @@ from relayline.contracts.housekeeping import (
     CATCH_UP,
     EVERY,
     HOUSEKEEPING_QUEUE,
-    ROUND_BOUND,
+    ROUNDS,
     SCHEDULE_ID,
+    SHIFT_BOUND,
     HousekeepingRequest,
 )
 from relayline.journal.port import Journal
@@ -39,6 +40,8 @@ from relayline.workflows.housekeeping import Housekeeping
 
 SLOTS = 4
 """Workflow tasks of housekeeping that one worker runs at a time; as many activities."""
+STICKY_TIMEOUT = timedelta(seconds=1)
+"""How long a shift waits for the worker that last had it before any other may take it."""
 RETRY_S = 2.0
 """Seconds between two tries to create the Schedule."""
 _log = logging.getLogger(__name__)
@@ -66,6 +69,7 @@ def build_housekeeper(
         activities=[activities.end_closed_runs, activities.sweep_expired_runs],
         **build_of(deployment),
         max_cached_workflows=SLOTS,
+        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
         max_concurrent_workflow_tasks=SLOTS,
         max_concurrent_activities=SLOTS,
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
@@ -108,14 +112,18 @@ def _replaced(found: ScheduleUpdateInput, schedule: Schedule) -> ScheduleUpdate:
 
 
 def housekeeping_schedule() -> Schedule:
-    """When housekeeping runs, and which workflow; rounds never overlap, missed ones are skipped."""
+    """When housekeeping runs, and which workflow.
+
+    A shift makes its own rounds. The Schedule tries to start one every 10 s, which Temporal skips
+    while one is open: so a shift that has ended, however it did, is followed by the next.
+    """
     return Schedule(
         action=ScheduleActionStartWorkflow(
             Housekeeping.run,
-            HousekeepingRequest(),
+            HousekeepingRequest(rounds=ROUNDS),
             id=SCHEDULE_ID,
             task_queue=HOUSEKEEPING_QUEUE,
-            execution_timeout=ROUND_BOUND,
+            execution_timeout=SHIFT_BOUND,
         ),
         spec=ScheduleSpec(intervals=[ScheduleIntervalSpec(every=EVERY)]),
         policy=SchedulePolicy(overlap=ScheduleOverlapPolicy.SKIP, catchup_window=CATCH_UP),

@@ -1,11 +1,13 @@
 """Agents for tests with a whole stack.
 
-`steered` has tools of every kind that steering knows, `terse` a short memory.
+`steered` has tools of every kind that steering knows, `terse` a short memory, `deadly` a tool that
+kills its worker.
 """
 
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 
 from relayline.catalog.agents import Agent
@@ -42,6 +44,14 @@ def grind(context: ToolContext) -> str:
         time.sleep(0.005)
     return "stopped"
 
+
+@tool
+def collapse() -> str:
+    """End the worker at once, as a crash in native code or the OOM killer would."""
+    os._exit(9)
+
+
+deadly = Agent("deadly", tools=(collapse,))
 
 steered = Agent(
     "steered",

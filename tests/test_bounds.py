@@ -23,6 +23,7 @@ def test_it(stuck):
 """
 
 
+@pytest.mark.timeout(240)  # a pytest of its own, which starts processes
 @pytest.mark.parametrize("processes", [0, 1], ids=["alone", "side by side"])
 async def test_a_teardown_that_hangs_after_a_failure_ends_its_process_and_is_told(
     tmp_path: Path, processes: int
@@ -37,7 +38,7 @@ async def test_a_teardown_that_hangs_after_a_failure_ends_its_process_and_is_tol
         stderr=asyncio.subprocess.STDOUT,
     )
     try:
-        said, _ = await asyncio.wait_for(process.communicate(), 60)
+        said, _ = await asyncio.wait_for(process.communicate(), 180)
     finally:
         if process.returncode is None:
             process.kill()

@@ -28,7 +28,8 @@ RAISE_TIMEOUT = timedelta(days=1)
 HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)
 """The longest attempt of one part of a housekeeping round."""
 HOUSEKEEPING_BOUND = timedelta(minutes=5)
-"""The longest that all attempts together may take; less than `ROUND_BOUND`."""
+"""The longest that all attempts together may take; less than what
+`SHIFT_BOUND` leaves beside the rounds."""
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 

@@ -30,6 +30,7 @@ from relayline.activities.model.port import (
     UnknownModel,
 )
 from relayline.activities.model.window import Context
+from relayline.activities.suspects import Called, Suspects, worker_lost
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
@@ -60,9 +61,15 @@ MESSAGE_CHARS = 1000
 class ModelActivities:
     """The activity `call_model`."""
 
-    def __init__(self, journal: Journal, providers: Callable[[str], ModelProvider]) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        providers: Callable[[str], ModelProvider],
+        suspects: Suspects | None = None,
+    ) -> None:
         self._journal = journal
         self._providers = providers
+        self._suspects = suspects or Suspects()
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -79,21 +86,26 @@ class ModelActivities:
                 `model-unavailable` is final at the sixth failure of the provider, `empty-answer` at
                 the third empty answer, and earlier ones are retried. `journal-incomplete`, final:
                 the previous step has no message. `attempt-behind`: Temporal counts attempts from 1
-                again; a later one may be ahead. The journal's errors are as in `Attempt`.
+                again; a later one may be ahead. `worker-lost`, final: the workers of earlier
+                attempts have died; `suspect-waits`: see `Suspects`. The journal's errors are as in
+                `Attempt`.
             CancelledError: the run or the worker cancelled the call.
         """
         async with heartbeats():
             scope = step_scope(request.epoch, request.step)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = message_key(request.epoch, request.step)
-            first = await attempt.open(request.outbox, key)
-            facts = counting(await attempt.read_all(facts=True))
-            if answered := await _recorded_message(key, facts):
-                return await model_result(answered, request.agent)
-            _check_previous_step(request.step, facts)
-            if not first:
-                await _supersede(attempt, request, facts)
-            return await _Call(attempt, request, facts).run(self._providers)
+            opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
+            async with opened as begun:
+                facts = counting(await attempt.read_all(facts=True))
+                if answered := await _recorded_message(key, facts):
+                    return await model_result(answered, request.agent)
+                if begun.verdict:
+                    raise worker_lost(begun.verdict)
+                _check_previous_step(request.step, facts)
+                if not begun.first:
+                    await _supersede(attempt, request, facts)
+                return await _Call(attempt, request, facts).run(self._providers)
 
 
 class _Call:

@@ -19,14 +19,16 @@ from relayline.activities.attempt import (
     heartbeats,
     uninterrupted,
 )
+from relayline.activities.suspects import Called, Suspects
 from relayline.activities.threads import in_thread
 from relayline.activities.tool.context import RunningTool, ToolThreads
+from relayline.activities.tool.ended import failed, recorded_outcome
 from relayline.activities.tool.output import BadArguments, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.schema import needs_approval
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
-from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     ApprovalResolved,
@@ -57,10 +59,16 @@ class ToolActivities:
     """The activities `call_tool` and `check_arguments`."""
 
     def __init__(
-        self, journal: Journal, tools: Mapping[str, Tool], *, stop_bound_s: float = STOP_BOUND_S
+        self,
+        journal: Journal,
+        tools: Mapping[str, Tool],
+        suspects: Suspects | None = None,
+        *,
+        stop_bound_s: float = STOP_BOUND_S,
     ) -> None:
         self._journal = journal
         self._tools = tools
+        self._suspects = suspects or Suspects()
         self._threads = ToolThreads()
         self._stop_bound_s = stop_bound_s
 
@@ -75,7 +83,8 @@ class ToolActivities:
 
         Raises:
             ApplicationError: the tool failed; non-retryable when its retries are used up or a
-                retry can't help. Errors of the journal do not count as failures.
+                retry can't help. Errors of the journal do not count as failures. `worker-lost`,
+                final: the workers of earlier attempts have died; `suspect-waits`: see `Suspects`.
                 `outcome-unknown`: another attempt has started an unsafe tool; the journal gets no
                 end, and a person must say whether it ran.
             CancelledError: the run or the worker cancelled the call.
@@ -84,11 +93,14 @@ class ToolActivities:
             scope = call_scope(request.epoch, request.call.call_id, request.run)
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
             key = result_key(request.epoch, request.call.call_id)
-            await attempt.open(request.outbox, key)
-            if ended := await attempt.get(key):
-                return _recorded_outcome(request, ended)
             call = _Call(attempt, request, self._threads, self._stop_bound_s)
-            return await call.run(self._tools.get(request.call.name))
+            opened = self._suspects.begun(attempt, call.called, request.outbox, key)
+            async with opened as begun:
+                if ended := await attempt.get(key):
+                    return recorded_outcome(request, ended)
+                if begun.verdict:
+                    await call.give_up(begun.verdict)
+                return await call.run(self._tools.get(request.call.name))
 
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
@@ -116,6 +128,15 @@ class _Call:
         self._stop_bound_s = stop_bound_s
         self._id = request.call.call_id
         self._name = request.call.name
+
+    @property
+    def called(self) -> Called:
+        """What is called."""
+        return Called(self._request.step, self._id, self._name, self._claim_key)
+
+    async def give_up(self, why: str) -> NoReturn:
+        """Fail as `worker-lost`, without running the tool."""
+        await uninterrupted(self._fail(ToolFailure(ErrorType.WORKER_LOST, why)))
 
     async def run(self, tool: Tool | None) -> ToolOutcome:
         """Check, claim, run, record."""
@@ -169,9 +190,7 @@ class _Call:
     async def _start(self, given: dict[str, JsonValue]) -> None:
         """Journal the start of the tool; for an unsafe one this claims the call."""
         started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
-        request = self._request
-        key = claim_key(request.epoch, self._id, request.run) if self._unsafe else None
-        [appended] = await self._attempt.append(self._event(started, key))
+        [appended] = await self._attempt.append(self._event(started, self._claim_key))
         if not appended.new:
             raise ApplicationError(
                 f"{self._name} was started before and its end is not known: it may or may not "
@@ -234,7 +253,7 @@ class _Call:
             error_type=failure.kind,
         )
         await self._record(body, self._failure_key(count) if count else None)
-        raise _failed(body, timedelta(seconds=backoff_s(count)) if count else None)
+        raise failed(body, timedelta(seconds=backoff_s(count)) if count else None)
 
     async def _next_failure(self) -> int | None:
         """The number of this failure, None if no retry is left."""
@@ -263,32 +282,13 @@ class _Call:
                 return
 
     @property
+    def _claim_key(self) -> str | None:
+        request = self._request
+        return claim_key(request.epoch, self._id, request.run) if self._unsafe else None
+
+    @property
     def _unsafe(self) -> bool:
         return self._request.tool is not None and self._request.tool.effects == "unsafe"
 
     def _event(self, body: EventBody, key: str | None) -> NewEvent:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
-
-
-def _recorded_outcome(request: ToolRequest, ended: StoredEvent) -> ToolOutcome:
-    """Return or raise the outcome that an earlier attempt has recorded."""
-    match ended.body():
-        case ToolCompleted() as body:
-            return ToolOutcome(
-                call_id=body.call_id, preview=preview(body.output), truncated=body.truncated
-            )
-        case ToolFailed() as body:
-            raise _failed(body)
-        case _:
-            return ToolOutcome(call_id=request.call.call_id, status="cancelled")
-
-
-def _failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
-    """The failure for Temporal; benign, so that it stays out of the logs."""
-    return ApplicationError(
-        body.error,
-        type=body.error_type,
-        non_retryable=not body.retryable,
-        next_retry_delay=wait,
-        category=ApplicationErrorCategory.BENIGN,
-    )

@@ -69,6 +69,8 @@ def checked_arguments(
 def as_output(result: object) -> Output:
     """Text unchanged, other results as JSON; longer than 256 KiB of UTF-8 is cut, with a note.
 
+    JSON has no `NaN` and no infinity: they become the strings `"NaN"`, `"Infinity"`, `"-Infinity"`.
+
     Raises:
         ToolError: the result can't be serialised to JSON; a retry can't help.
     """
@@ -76,7 +78,7 @@ def as_output(result: object) -> Output:
         data = result.encode("utf-8", "replace")
     else:
         try:
-            data = to_json(result)
+            data = to_json(result, inf_nan_mode="strings")
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise ToolError(
                 f"the tool returned a {type(result).__name__} that does not serialise to JSON: "

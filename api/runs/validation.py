@@ -16,6 +16,9 @@ from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
 
 MAX_TENANT_CHARS = 255
 """The most that Temporal's visibility stores on Postgres and MySQL hold in a keyword."""
+MAX_TENANT_BYTES = 680
+"""Temporal holds 2,048 bytes of JSON, in which a character has up to three bytes for each of its
+bytes in UTF-8."""
 
 
 @dataclass(frozen=True)
@@ -120,6 +123,12 @@ def _tenant(metadata: Mapping[str, str]) -> str:
             f"metadata.tenant: {len(tenant)} characters, at most {MAX_TENANT_CHARS} are allowed",
             field="metadata.tenant",
             limit=MAX_TENANT_CHARS,
+        )
+    if (size := len(tenant.encode())) > MAX_TENANT_BYTES:
+        raise InvalidField(
+            f"metadata.tenant: {size} bytes of UTF-8, at most {MAX_TENANT_BYTES} are allowed",
+            field="metadata.tenant",
+            limit=MAX_TENANT_BYTES,
         )
     if any(unicodedata.category(char) == "Cc" for char in tenant):
         raise InvalidField(

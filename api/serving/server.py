@@ -12,10 +12,9 @@ from collections.abc import Awaitable, Callable, Iterator
 import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 from relayline.api.errors import TooLarge
-from relayline.api.serving.connection import CONNECTION
+from relayline.api.serving.protocol import ConnectionLimits, Connections, Protocol
 
 SEND_BUFFER_BYTES = 128 * 1024
 """The kernel's, per connection: a client that does not read is noticed after this many bytes."""
@@ -28,17 +27,6 @@ and then a request meets a connection that is just closing."""
 
 class AddressInUse(Exception):
     """The server can't listen on the address; the message names it and says what to do."""
-
-
-class _Protocol(HttpToolsProtocol):
-    """Lets a response see how much is queued, and drop its connection."""
-
-    def on_message_begin(self) -> None:
-        super().on_message_begin()
-        connection = self.transport
-        self.scope["extensions"] = {
-            CONNECTION: {"abort": connection.abort, "queued": connection.get_write_buffer_size}
-        }
 
 
 class BodyLimit:
@@ -72,11 +60,18 @@ class BodyLimit:
 class Server(uvicorn.Server):
     """Serves until SIGTERM or SIGINT; then ends streams, and requests within `GRACE_S`."""
 
-    def __init__(self, app: ASGIApp, close_streams: Callable[[], Awaitable[None]]) -> None:
+    server_state: Connections
+
+    def __init__(
+        self,
+        app: ASGIApp,
+        close_streams: Callable[[], Awaitable[None]],
+        limits: ConnectionLimits | None = None,
+    ) -> None:
         super().__init__(
             uvicorn.Config(
                 app,
-                http=_Protocol,
+                http=Protocol,
                 ws="none",
                 lifespan="off",
                 access_log=False,
@@ -87,6 +82,16 @@ class Server(uvicorn.Server):
             )
         )
         self._close_streams = close_streams
+        self.server_state = Connections(limits or ConnectionLimits())
+        self._next_look = 0.0
+
+    async def on_tick(self, counter: int) -> bool:
+        """Besides what uvicorn does each 0.1 s: drop clients that read nothing."""
+        now = asyncio.get_running_loop().time()
+        if now >= self._next_look:
+            self._next_look = now + self.server_state.limits.unread_s / 4
+            self.server_state.drop_unread()
+        return await super().on_tick(counter)
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting, end the streams, then shut down as uvicorn does."""

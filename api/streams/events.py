@@ -13,7 +13,7 @@ from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import SseResponse, Streams
 from relayline.journal.port import CursorExpired, Head, Journal
 
-PAGE_BYTES = 4 * 1024 * 1024
+PAGE_BYTES = 1024 * 1024
 """Data of events on a page; one event may be larger."""
 _EMPTY = Head(first_seq=1, last_seq=0, ended=False)
 

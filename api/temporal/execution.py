@@ -15,6 +15,7 @@ from temporalio.client import (
 )
 from temporalio.common import SearchAttributeKey
 
+from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import (
     FIRST_STEP,
     MEMO_PROGRESS,
@@ -26,6 +27,8 @@ from relayline.contracts.runs import (
     RunStatus,
 )
 
+_SECOND_LOSS = 3
+"""The attempt that begins when two have been lost."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 
 
@@ -47,6 +50,9 @@ class Execution(NamedTuple):
     """Task queues on which its calls wait; only from a description."""
     activity_paused: bool = False
     """True when an operator has paused one of its calls in Temporal; only from a description."""
+    lost: bool = False
+    """True when the worker of one of its calls may have died more than once; the journal knows;
+    only from a description."""
     build_id: str = ""
     """The only build whose workers may take its tasks; empty: any, or it has not started."""
     history_events: int = 0
@@ -88,10 +94,19 @@ async def execution_of(described: WorkflowExecution) -> Execution:
         waited_s=_waited_s(raw.pending_workflow_task, waiting),
         queues=frozenset(activity.activity_options.task_queue.name for activity in waiting),
         activity_paused=State.PENDING_ACTIVITY_STATE_PAUSED in states,
+        lost=any(map(_may_be_lost, raw.pending_activities)),
         build_id=versioning.deployment_version.build_id,
         history_events=raw.workflow_execution_info.history_length,
         history_bytes=raw.workflow_execution_info.history_size_bytes,
     )
+
+
+def _may_be_lost(activity: PendingActivityInfo) -> bool:
+    """True from the third attempt on, if the one before ended without a word of its worker."""
+    failure = activity.last_failure
+    waits = failure.application_failure_info.type == ErrorType.SUSPECT_WAITS
+    silent = failure.HasField("timeout_failure_info") or waits
+    return activity.attempt >= _SECOND_LOSS and silent
 
 
 def status_of(status: WorkflowExecutionStatus | None, memo: RunMemo) -> RunStatus:

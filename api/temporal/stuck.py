@@ -1,4 +1,4 @@
-"""Open runs that can't continue: without a worker, with a failing workflow, with a paused call."""
+"""Open runs that can't continue: no worker, a failing workflow, a paused or a deadly call."""
 
 from __future__ import annotations
 
@@ -12,6 +12,10 @@ from relayline.api.errors import TemporalUnavailable
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.workers import Workers
+from relayline.journal.port import Journal, JournalError
+from relayline.journal.terminal import read_all
+from relayline.projections.losses import Losses
+from relayline.projections.projection import fold
 
 TASK_FAILING = "workflow task failing"
 """The workflow's own code fails, as after a bad deployment; the run continues once it is fixed."""
@@ -21,6 +25,9 @@ for …`: workers answer, but none takes that kind of call."""
 ACTIVITY_PAUSED = "activity paused"
 """An operator has paused a call in Temporal; the run continues when it is unpaused, or when a
 command stops the call."""
+WORKER_LOST = "worker lost"
+"""A call has taken its worker along more than once; `worker lost: NAME, 2 of 3 times`. It fails as
+`worker-lost` the last time."""
 FAILING_ATTEMPT = 3
 """A workflow task at this attempt has failed twice in a row; one failure may be a dead worker."""
 WAITED_S = 3.0
@@ -68,13 +75,16 @@ class WorkerProbe:
 class StuckRuns:
     """Finds open runs that are stuck; asks a worker only when Temporal gives a reason."""
 
-    def __init__(self, gateway: Gateway, probe: WorkerProbe, workers: Workers) -> None:
+    def __init__(
+        self, gateway: Gateway, probe: WorkerProbe, workers: Workers, journal: Journal
+    ) -> None:
         self._gateway = gateway
+        self._journal = journal
         self._probe = probe
         self._workers = workers
 
     async def reason(self, execution: Execution) -> str | None:
-        """`TASK_FAILING`, `NO_WORKER` with the kind of call if that is known, `ACTIVITY_PAUSED`.
+        """`TASK_FAILING`, `NO_WORKER` (with the kind of call), `WORKER_LOST`, `ACTIVITY_PAUSED`.
 
         None for a run that has ended or can continue.
         """
@@ -88,7 +98,20 @@ class StuckRuns:
                 return NO_WORKER
             if unserved := await self._unserved(execution):
                 return unserved
+        if execution.lost and (lost := await self._lost(run_id)):
+            return lost
         return ACTIVITY_PAUSED if execution.activity_paused else None
+
+    async def _lost(self, run_id: str) -> str | None:
+        """`WORKER_LOST` with the call and its count; also None if the journal does not answer."""
+        try:
+            facts = await read_all(self._journal, run_id, facts=True)
+        except JournalError:
+            return None
+        if (worst := fold(Losses(), facts).worst) is None:
+            return None
+        what = worst.name or "the model call"
+        return f"{WORKER_LOST}: {what}, {worst.counted} of {worst.allowed} times"
 
     async def unserved(self, run_id: str) -> str | None:
         """The kind of call of an open run that waits and has no worker, None if there is none.

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, Literal, NamedTuple, Protocol, get_type_hints, overload
+from typing import Any, Literal, Protocol, overload
 
 from jsonschema import Draft202012Validator
-from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
+from pydantic import BaseModel, JsonValue
 
+from relayline.catalog.parameters import PREFIX, callable_as_function, name_of, signature_of
+from relayline.catalog.patterns import problem
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
@@ -37,7 +38,11 @@ class ToolContext(Protocol):
 
 @dataclass(frozen=True)
 class Tool:
-    """A tool's spec and its function."""
+    """A tool's spec and its function.
+
+    Raises:
+        TypeError: a pattern in a schema of the spec can't be matched in linear time.
+    """
 
     spec: ToolSpec
     function: Callable[..., object]
@@ -46,6 +51,17 @@ class Tool:
     """The name of the parameter that takes the `ToolContext`; None: there is none."""
     arguments: type[BaseModel] | None = None
     """Converts JSON to the types of the hints; None: the function takes the JSON unchanged."""
+
+    def __post_init__(self) -> None:
+        rule = self.spec.approval
+        when = rule.when if isinstance(rule, ApprovalRule) else {}
+        for schema in (self.spec.parameters, when):
+            if reason := problem(schema):
+                raise TypeError(f"tool {self.spec.name!r}: {reason}")
+
+    def __call__(self, *args: Any, **named: Any) -> Any:
+        """Call the function as it is: no checks, no conversion; for tests of the tool's code."""
+        return self.function(*args, **named)
 
     def bind(self, arguments: Mapping[str, JsonValue]) -> dict[str, Any]:
         """Convert arguments to the types of the function's hints; the context is not among them.
@@ -57,7 +73,7 @@ class Tool:
             return dict(arguments)
         values = self.arguments.model_validate(arguments)
         return {
-            field.removeprefix(_PREFIX): getattr(values, field) for field in values.model_fields_set
+            field.removeprefix(PREFIX): getattr(values, field) for field in values.model_fields_set
         }
 
 
@@ -99,8 +115,12 @@ def tool(  # noqa: PLR0913  the options of a tool
 ) -> Tool | Callable[[Callable[..., object]], Tool]:
     """Make a tool from a function with type hints; the model sees its docstring.
 
+    A section of parameters in the docstring, as Google, NumPy or Sphinx write it, describes the
+    parameters.
+
     Args:
-        function: The function, when the decorator is used without parentheses.
+        function: The function, when the decorator is used without parentheses; also a method, a
+            `partial`, whose given arguments the model does not see, or an object with `__call__`.
         name: The name that the model sees; by default the function's.
         timeout_s: The limit of one attempt, in seconds.
         retries: How many more attempts follow when the function raises.
@@ -111,19 +131,23 @@ def tool(  # noqa: PLR0913  the options of a tool
             takes `question`, and optionally `choices` and `within_s`, like `ask_user`.
 
     Raises:
-        TypeError: a parameter has no type hint or can't be passed by name (`*args`, `/`).
+        TypeError: a parameter has no type hint, or one that pydantic can't take; it can't be passed
+            by name (`*args`, `/`); the function is an async generator; or a
+            pattern, of a parameter or the rule, can't be matched in linear time (look-around).
         SchemaError: the rule of `approval` is not a JSON Schema.
         ValidationError: an option is out of range, see `ToolSpec`.
     """
     if isinstance(approval, ApprovalRule):
         Draft202012Validator.check_schema(approval.when)
 
-    def make(plain: Callable[..., object]) -> Tool:
-        parameters = _parameters(plain)
+    def make(given: Callable[..., object]) -> Tool:
+        code = callable_as_function(given)
+        told = name or name_of(given)
+        signature = signature_of(given, told, ToolContext)
         spec = ToolSpec(
-            name=name or plain.__name__,
-            description=inspect.getdoc(plain) or "",
-            parameters=parameters.json_schema,
+            name=told,
+            description=signature.description,
+            parameters=signature.json_schema,
             timeout_s=timeout_s,
             retries=retries,
             effects=effects,
@@ -131,49 +155,6 @@ def tool(  # noqa: PLR0913  the options of a tool
             approval_timeout_s=approval_timeout_s,
             asks=asks,
         )
-        return Tool(spec, plain, parameters.context, parameters.model)
+        return Tool(spec, code, signature.context, signature.model)
 
     return make if function is None else make(function)
-
-
-_PREFIX = "arg_"
-"""Keeps parameter names such as `json` from colliding with attributes of a pydantic model."""
-
-
-class _Parameters(NamedTuple):
-    json_schema: dict[str, JsonValue]
-    context: str | None
-    model: type[BaseModel]
-
-
-def _parameters(function: Callable[..., object]) -> _Parameters:
-    """The function's parameters: the JSON Schema for the model, and the model that converts JSON.
-
-    Raises:
-        TypeError: a parameter has no type hint or can't be passed by name.
-    """
-    hints = get_type_hints(function, include_extras=True)
-    fields: dict[str, Any] = {}
-    context = None
-    for name, parameter in inspect.signature(function).parameters.items():
-        if hints.get(name) is ToolContext:
-            context = name
-            continue
-        if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
-            raise TypeError(
-                f"tool {function.__name__!r}: {str(parameter)!r} can't be passed by name"
-            )
-        if name not in hints:
-            raise TypeError(f"tool {function.__name__!r}: parameter {name!r} has no type hint")
-        default = ... if parameter.default is parameter.empty else parameter.default
-        fields[_PREFIX + name] = (hints[name], Field(default, alias=name, title=name))
-    model = create_model(function.__name__, __config__=ConfigDict(extra="forbid"), **fields)
-    return _Parameters(_untitled(model.model_json_schema()), context, model)
-
-
-def _untitled(schema: dict[str, Any]) -> dict[str, JsonValue]:
-    """Remove titles: they only repeat names, and cost tokens."""
-    schema.pop("title", None)
-    for field in schema.get("properties", {}).values():
-        field.pop("title", None)
-    return schema

@@ -49,7 +49,9 @@ class RunView(_Answer):
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
     after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls),
-    `activity paused` (an operator paused a call in Temporal); null when no problem is known."""
+    `worker lost: NAME, 2 of 3 times` (the worker of that tool, or of the model call, died each time
+    that it ran), `activity paused` (an operator paused a call in Temporal); null when no problem is
+    known."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null when the source does not have it."""

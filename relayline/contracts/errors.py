@@ -47,6 +47,11 @@ class ErrorType(StrEnum):
     """The journal can never store this event."""
     STALE_ATTEMPT = "stale-attempt"
     """A later attempt has taken over; this one must stop."""
+    WORKER_LOST = "worker-lost"
+    """The worker died each time that it ran the call, which is not tried again."""
+    SUSPECT_WAITS = "suspect-waits"
+    """The worker of an earlier attempt died, and this worker must run no other such call beside it;
+    Temporal retries."""
     ATTEMPT_BEHIND = "attempt-behind"
     """An operator reset the activity or the run, so Temporal counts attempts from 1 again, and the
     journal has already seen an attempt with this number or a higher one. Temporal retries."""

@@ -1,4 +1,4 @@
-"""Housekeeping: its names and times, and the request and result of one round."""
+"""Housekeeping: its names and times, and the request and result of a shift."""
 
 from __future__ import annotations
 
@@ -9,28 +9,34 @@ from pydantic import Field
 from relayline.contracts.frozen import Frozen
 
 SCHEDULE_ID = "relayline-housekeeping"
-"""Id of the Temporal Schedule, and prefix of the ids of the workflows that it starts."""
+"""Id of the Temporal Schedule, and prefix of the ids of the shifts that it starts."""
 HOUSEKEEPING_QUEUE = "relayline-housekeeping"
 """A separate task queue keeps rounds on time however busy the workers are with runs."""
 RUN_WORKFLOW = "AgentRun"
 """The workflow type of runs in Temporal's visibility."""
 EVERY = timedelta(seconds=10)
-"""Time between the starts of two rounds."""
+"""Time between the starts of two rounds, and between two tries of the Schedule to start a shift."""
+ROUNDS = 180
+"""Rounds of one workflow, a shift: half an hour, and about 3,000 events of history."""
 CATCH_UP = timedelta(seconds=10)
-"""How late a round may begin; rounds missed for longer are skipped."""
-ROUND_BOUND = timedelta(minutes=10)
-"""Temporal ends a round that takes longer, so that the next can begin."""
+"""How late a shift may begin; those missed for longer are skipped."""
+SHIFT_BOUND = EVERY * ROUNDS + timedelta(minutes=10)
+"""Temporal ends a shift that takes longer, so that the next can begin."""
 
 
 class HousekeepingRequest(Frozen):
-    """The request for one round."""
+    """The request for a shift, and for each of its rounds."""
 
     batch: int = Field(default=200, ge=1)
-    """Open runs to check in this round, and ended runs to sweep at a time."""
+    """Open runs to check in a round, and ended runs to sweep at a time."""
+    rounds: int = Field(default=1, ge=1)
+    """Rounds of the shift."""
+    every_s: float = Field(default=EVERY.total_seconds(), gt=0)
+    """Seconds between the starts of two rounds; a round that takes longer delays the next."""
 
 
 class HousekeepingResult(Frozen):
-    """What a round, or a part of it, has done."""
+    """What a shift, a round, or a part of one has done."""
 
     ended: int = 0
     """Runs that got their terminal fact."""

@@ -145,6 +145,21 @@ def failure_key(scope: str, failures: int) -> str:
     return f"{scope}/failure/{failures}"
 
 
+def lost_key(scope: str, losses: int) -> str:
+    """Key of the `losses`th `attempt.lost` of the call with that scope."""
+    return f"{scope}/lost/{losses}"
+
+
+def left_scope(scope: str) -> str:
+    """Fence scope whose attempt is the newest one of the call that did not end with its worker."""
+    return f"{scope}/left"
+
+
+def together_scope(scope: str) -> str:
+    """Fence scope whose attempt is the newest one of the call that ran beside another suspect."""
+    return f"{scope}/together"
+
+
 def record_scope(epoch: int) -> str:
     """Fence scope of `record_facts`."""
     return f"{epoch}/record"

@@ -14,7 +14,9 @@ class Usage(Frozen):
     """Token counts, as reported by the provider."""
 
     input_tokens: int = 0
+    """Tokens that the model read."""
     output_tokens: int = 0
+    """Tokens that the model wrote."""
     estimated: bool = Field(default=False, exclude_if=operator.not_)
     """True if the provider did not report all of them, so that some are a guess from the text; left
     out otherwise."""
@@ -39,7 +41,9 @@ class ToolCall(Frozen):
     call_id: str
     """Unique within the run: `call_{step}_{index}`."""
     name: str
+    """The tool's name."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """As the model gave them."""
 
 
 class Kept(Frozen):

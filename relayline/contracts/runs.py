@@ -58,6 +58,7 @@ class Limits(Frozen):
     max_steps: int = Field(default=50, ge=1, le=10_000)
     """Model calls."""
     max_tool_calls: int = Field(default=200, ge=0, le=100_000)
+    """Tool calls; retries of a call do not count."""
     max_tokens: int = Field(default=2_000_000, ge=1)
     """Input and output tokens of all model calls together."""
     max_wall_s: float = Field(default=3600, gt=0, le=30 * 86_400)
@@ -119,8 +120,11 @@ class RunError(Frozen):
     """Why a run, or the newest attempt of one of its calls, failed."""
 
     type: str
+    """An error type, such as `model-refused`."""
     message: str
+    """One line for people."""
     step: int | None = None
+    """The step in which it happened."""
 
 
 class Carried(Frozen):
@@ -189,6 +193,7 @@ class Waiting(Frozen):
     """Something that a person must do before the run continues."""
 
     kind: Literal["resume", "approval", "input"]
+    """What it takes: the command `resume`, a decision or an answer."""
     id: str | None = None
     """The approval or request to answer."""
     what: str = ""

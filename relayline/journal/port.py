@@ -164,6 +164,14 @@ class Journal(Protocol):
         """The fact with that key, None if there is none."""
         ...
 
+    async def fenced(self, run_id: str, scope: str) -> int:
+        """The highest attempt that has appended under the scope; 0 if there is none.
+
+        Raises:
+            JournalUnavailable: the storage did not answer.
+        """
+        ...
+
     async def head(self, run_id: str) -> Head | None:
         """The run's bounds, None if the journal does not know the run."""
         ...

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Self
 from urllib.parse import parse_qs, urlsplit
 
-from pydantic import Field, ValidationError, field_validator, model_validator
+from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
@@ -18,6 +18,16 @@ from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_w
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
 """Settings that may hold a password or a key: an error never quotes them."""
+_NAMES = {
+    "allowed_hosts": (
+        re.compile(r"\*|(\*\.)?[a-z0-9_.-]+|\[[0-9a-f:.]+\]", re.IGNORECASE),
+        "NAME, *.NAME or [IPv6], without port",
+    ),
+    "allowed_origins": (
+        re.compile(r"https?://([a-z0-9_.-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?", re.IGNORECASE),
+        "https://NAME or https://NAME:PORT, without path",
+    ),
+}
 _POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
 """Such a value is never the name of a file, even if a slash is missing."""
 
@@ -41,13 +51,14 @@ class Settings(BaseSettings):
     """Folder of the SQLite journal and of everything that `relayline dev` writes."""
     journal: str = Field(default="", repr=False)
     """Where the journal is: the path of a SQLite file, or
-    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; empty means `{data_dir}/journal.db`."""
+    `postgresql://USER:PASSWORD@HOST:PORT/DATABASE`; empty means `journal.db` in
+    `RELAYLINE_DATA_DIR`."""
     relaxed_deltas: bool = True
     """Whether Postgres confirms text deltas before they are on disk: a crash of Postgres, but not a
-    restart, may then lose the newest ones. Facts always wait for the disk."""
+    restart, may then lose the newest ones. Messages, results and decisions always wait for it."""
 
     model: str = "rehearsal"
-    """Model of the built-in agent."""
+    """Model of the built-in agent, and of every agent that names none."""
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
@@ -60,7 +71,7 @@ class Settings(BaseSettings):
     compatible_base_url: str = ""
     """Base URL of an OpenAI-compatible server, for models named `compatible:NAME`."""
     compatible_api_key: str = ""
-    """API key of the server at `compatible_base_url`; empty sends none."""
+    """API key of the server at `RELAYLINE_COMPATIBLE_BASE_URL`; empty sends none."""
     local_base_url: str = ""
     """Base URL of the local model's server; `relayline dev --local-model` sets it."""
 
@@ -75,6 +86,13 @@ class Settings(BaseSettings):
     forwarded_allow_ips: str = ""
     """Proxies whose `X-Forwarded-For` is trusted to name the client: addresses and networks,
     separated by commas; `*` trusts everyone, empty trusts no one."""
+    allowed_hosts: tuple[str, ...] = ()
+    """Names, without port, under which clients reach the API besides `localhost` and the address
+    that it listens on; `*.example.com` stands for all names below it, `*` for every name. Separated
+    by commas or as a JSON list."""
+    allowed_origins: tuple[str, ...] = ()
+    """Origins whose web pages may use the API besides its own, such as `https://app.example.com`;
+    separated by commas or as a JSON list."""
     max_body_bytes: int = Field(default=1024 * 1024, ge=1024)
     """Largest request body, in bytes."""
     max_input_bytes: int = Field(default=256 * 1024, ge=1)
@@ -83,12 +101,15 @@ class Settings(BaseSettings):
     """Most keys in the metadata of a run."""
     max_streams_per_client: int = Field(default=64, ge=1)
     """Most open streams per client address in each API process; behind a proxy, set
-    `forwarded_allow_ips`, too."""
-    heartbeat_s: float = Field(default=15, gt=0)
+    `RELAYLINE_FORWARDED_ALLOW_IPS`, too."""
+    max_connections_per_client: int = Field(default=1024, ge=1)
+    """Most open connections per client address in each API process; the proxies in
+    `RELAYLINE_FORWARDED_ALLOW_IPS` have no limit."""
+    heartbeat_s: float = Field(default=10, gt=0)
     """Seconds between comments on a silent stream."""
     send_timeout_s: float = Field(default=120, gt=0)
-    """Seconds after which the API closes the stream of a client that reads nothing; the client can
-    resume it."""
+    """Seconds after which the API closes the connection of a client that reads nothing; the client
+    can resume a stream."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links to runs; empty gives none."""
 
@@ -108,11 +129,14 @@ class Settings(BaseSettings):
     max_activities: int = Field(default=200, ge=1)
     """Most tool calls that one worker runs at a time."""
     max_model_calls: int = Field(default=200, ge=1)
-    """Most model calls that one worker makes at a time, for each provider that `provider_limits`
-    does not name."""
+    """Most model calls that one worker makes at a time, for each provider that
+    `RELAYLINE_PROVIDER_LIMITS` does not name."""
     provider_limits: str = ""
     """Limits of one worker by provider: `openai=20,anthropic=10@5/s` allows OpenAI 20 calls at a
     time, and Anthropic 10 at a time of which at most 5 start per second."""
+    max_worker_losses: int = Field(default=3, ge=1, le=1000)
+    """Times that a tool or model call may take its worker along before it fails as `worker-lost`;
+    the first time does not count, because other calls were at work, too."""
     model_idle_s: float = Field(default=60, gt=0, le=1800)
     """Seconds of silence from a remote model after which its call fails; raise it for models that
     think for long without output."""
@@ -132,7 +156,7 @@ class Settings(BaseSettings):
         linked = isinstance(value, str) and value.startswith("tcp://")
         return cls.model_fields["api_port"].default if linked else value
 
-    @field_validator("fetch_allow", mode="before")
+    @field_validator("fetch_allow", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _parse_hosts(cls, value: object) -> object:
         if not isinstance(value, str):
@@ -140,6 +164,15 @@ class Settings(BaseSettings):
         if value.startswith("["):
             return json.loads(value)
         return tuple(filter(None, map(str.strip, value.lower().split(","))))
+
+    @field_validator("allowed_hosts", "allowed_origins")
+    @classmethod
+    def _check_names(cls, listed: tuple[str, ...], info: ValidationInfo) -> tuple[str, ...]:
+        pattern, form = _NAMES[info.field_name or ""]
+        for name in listed:
+            if not pattern.fullmatch(name):
+                raise ValueError(f"{name!r} is not of the form {form}")
+        return listed
 
     @field_validator("provider_limits")
     @classmethod

@@ -17,6 +17,7 @@ from temporalio.common import SearchAttributeKey, SearchAttributePair, TypedSear
 
 from relayline.api.app import create_app
 from relayline.api.services import Services
+from relayline.api.serving.protocol import ConnectionLimits
 from relayline.api.serving.server import Server, listen
 from relayline.catalog.agents import Catalog
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -78,8 +79,7 @@ class Api:
 
     def held(self) -> tuple[int, int, int, int]:
         """Open streams, slots in use, followed runs, tracked runs."""
-        services = self.services
-        streams = services.streams
+        services, streams = self.services, self.services.streams
         return (
             streams.open_count,
             streams.slots_taken,
@@ -89,18 +89,19 @@ class Api:
 
 
 @asynccontextmanager
-async def serving(settings: Settings, journal: Journal, client: Client) -> AsyncIterator[Api]:
+async def serving(
+    settings: Settings, journal: Journal, client: Client, bounds: ConnectionLimits | None = None
+) -> AsyncIterator[Api]:
     """Serve on a free port until the block ends, then stop as on SIGTERM."""
     app = create_app(settings, journal, client, CATALOG)
     services: Services = app.state.services
     listener = listen("127.0.0.1", 0)
     host, port = listener.getsockname()
-    server = Server(app, services.close_streams)
+    server = Server(app, services.close_streams, bounds)
     task = asyncio.create_task(server.serve([listener]))
-    limits = httpx.Limits(max_connections=None)
-    url = f"http://{host}:{port}"
+    url, many = f"http://{host}:{port}", httpx.Limits(max_connections=None)
     try:
-        async with httpx.AsyncClient(base_url=url, timeout=15, limits=limits) as http:
+        async with httpx.AsyncClient(base_url=url, timeout=15, limits=many) as http:
             yield Api(http, services, journal, host, port)
     finally:
         server.should_exit = True
@@ -191,10 +192,9 @@ async def frames(answer: httpx.Response) -> AsyncGenerator[tuple[str, str, str],
         if line:
             name, _, value = line.partition(":")
             fields[name] = value.removeprefix(" ")
-        elif "data" in fields:
-            yield fields.get("id", ""), fields.get("event", ""), fields["data"]
-            fields = {}
         else:
+            if "data" in fields:
+                yield fields.get("id", ""), fields.get("event", ""), fields["data"]
             fields = {}
 
 
@@ -222,6 +222,7 @@ class FlakyJournal:
 
     def __init__(self, inner: Journal) -> None:
         self._inner = inner
+        self.fenced = inner.fenced
         self._error: Exception | None = None
         self._went_down = asyncio.Event()
 

@@ -194,7 +194,7 @@ async def test_no_connection_is_taken_in_while_the_processes_finish_what_they_ha
         port = served.http.base_url.port
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         with contextlib.closing(writer):
-            head = "POST /v1/runs HTTP/1.1\r\nHost: x\r\nContent-Length: 2"
+            head = "POST /v1/runs HTTP/1.1\r\nHost: localhost\r\nContent-Length: 2"
             kind = "Content-Type: application/json\r\nExpect: 100-continue"
             writer.write(f"{head}\r\n{kind}\r\n\r\n{{".encode())
             await reader.readuntil(b"100 Continue\r\n\r\n")

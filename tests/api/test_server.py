@@ -65,7 +65,7 @@ async def test_sigterm_with_open_streams_ends_them_cleanly_and_soon(tmp_path: Pa
         streams = []
         for _ in range(10):
             reader, writer = await asyncio.open_connection("127.0.0.1", port)
-            request = f"GET /v1/runs/{run}/events HTTP/1.1\r\nHost: x\r\n"
+            request = f"GET /v1/runs/{run}/events HTTP/1.1\r\nHost: localhost\r\n"
             writer.write(f"{request}Accept: text/event-stream\r\n\r\n".encode())
             await reader.readuntil(b"id: 4\n")
             streams.append((reader, writer))
@@ -90,7 +90,7 @@ async def test_an_idle_connection_is_kept_for_longer_than_clients_keep_theirs(ap
     """httpx, for one, keeps them for 5 s: with the same here, some requests met a closed one."""
     reader, writer = await asyncio.open_connection(api.host, api.port)
     for pause_s in (5.2, 0):
-        writer.write(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        writer.write(b"GET /healthz HTTP/1.1\r\nHost: localhost\r\n\r\n")
         head = await reader.readuntil(b"\r\n\r\n")
         assert head.startswith(b"HTTP/1.1 200 OK")
         await reader.readexactly(int(head.lower().split(b"content-length: ")[1].split()[0]))

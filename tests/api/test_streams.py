@@ -48,7 +48,7 @@ async def open_raw(api: Api, path: str, *, receive_buffer: int | None = None) ->
     raw.setblocking(False)
     loop = asyncio.get_running_loop()
     await loop.sock_connect(raw, (api.host, api.port))
-    request = f"GET {path} HTTP/1.1\r\nHost: x\r\nAccept: text/event-stream\r\n\r\n"
+    request = f"GET {path} HTTP/1.1\r\nHost: localhost\r\nAccept: text/event-stream\r\n\r\n"
     await loop.sock_sendall(raw, request.encode())
     return raw
 

@@ -34,6 +34,11 @@ GOOD = {"agent": "assistant", "input": "hello"}
         ({**GOOD, "metadata": {"k": 1}}, 422, "invalid-field", "metadata.k"),
         ({**GOOD, "metadata": {str(n): "" for n in range(17)}}, 422, "invalid-field", "metadata"),
         ({**GOOD, "metadata": {"tenant": "x" * 256}}, 422, "invalid-field", "metadata.tenant"),
+        ({**GOOD, "metadata": {"tenant": "😀" * 171}}, 422, "invalid-field", "metadata.tenant"),
+        ({**GOOD, "model": "compatible:" + "x" * 190}, 422, "invalid-field", "model"),
+        ({**GOOD, "model": "compatible:é"}, 422, "invalid-field", "model"),
+        ({**GOOD, "model": "compatible:a b"}, 422, "invalid-field", "model"),
+        ({**GOOD, "model": ""}, 422, "invalid-field", "model"),
         ({**GOOD, "metadata": {"tenant": "a\0"}}, 422, "invalid-field", "metadata.tenant"),
         ({**GOOD, "metadata": {"tenant": "a\n"}}, 422, "invalid-field", "metadata.tenant"),
         ({**GOOD, "webhook": "http://x.test"}, 422, "not-offered", "webhook"),
@@ -92,8 +97,9 @@ async def test_a_body_that_is_no_request_is_refused(
     assert answer.json()["detail"]
 
 
-async def test_the_longest_tenant_and_any_other_label_are_taken(api: Api) -> None:
-    metadata = {"tenant": "é" * 255, "other": "\0" + "x" * 511}
+@pytest.mark.parametrize("tenant", ["é" * 255, "😀" * 170, '"' * 255])
+async def test_the_longest_tenant_and_any_other_label_are_taken(api: Api, tenant: str) -> None:
+    metadata = {"tenant": tenant, "other": "\0" + "x" * 511}
     answer = await api.http.post("/v1/runs", json={**GOOD, "metadata": metadata})
     assert answer.status_code == 202, answer.text
 

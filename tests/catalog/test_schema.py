@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any, SupportsIndex
 
 import pytest
@@ -9,7 +10,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from relayline.catalog.schema import mismatch, mismatches
+from relayline.catalog.patterns import problem
+from relayline.catalog.schema import mismatch, mismatches, needs_approval
+from relayline.contracts.runs import ApprovalRule, ToolSpec
 from tests.examples import examples
 
 NUMBERS: dict[str, Any] = {"type": "array", "items": {"type": "number"}, "maxItems": 3}
@@ -18,6 +21,9 @@ SCHEMAS: list[dict[str, Any]] = [
     {"anyOf": [NUMBERS, {"type": "null"}]},
     {"oneOf": [NUMBERS, WORDS, {"maxItems": 1}]},
     {"uniqueItems": True},
+    {"pattern": "^a|b$", "propertyNames": {"pattern": "^[ab]$"}},
+    {"patternProperties": {"^a": {"type": "number"}}, "additionalProperties": False},
+    {"properties": {"b": True}, "patternProperties": {"a": WORDS}, "additionalProperties": WORDS},
     {"properties": {"a": {"anyOf": [{"oneOf": [WORDS, NUMBERS]}, {"uniqueItems": True}]}}},
 ]
 LEAVES = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from([0.0, 1.0, "a", "b"])
@@ -64,3 +70,80 @@ def test_whether_many_values_are_unique_is_told_without_comparing_each_with_each
     many: list[Any] = [{"a": number} for number in range(20_000)]
     assert not mismatches({"uniqueItems": True}, many)
     assert mismatches({"uniqueItems": True}, [*many, {"a": 7.0}])
+
+
+EXPLODING = "^(a+)+$"
+"""Python's `re` takes twice as long for each further `a` before something else."""
+FOUL = "a" * 50_000 + "!"
+
+
+@pytest.mark.parametrize(
+    ("schema", "value", "matches"),
+    [
+        ({"pattern": EXPLODING}, FOUL, False),
+        ({"propertyNames": {"pattern": EXPLODING}}, {FOUL: 1}, False),
+        ({"patternProperties": {EXPLODING: {"type": "string"}}}, {FOUL: 1}, True),
+        (
+            {"patternProperties": {EXPLODING: True}, "additionalProperties": False},
+            {FOUL: 1},
+            False,
+        ),
+        (
+            {"patternProperties": {EXPLODING: True}, "additionalProperties": WORDS},
+            {FOUL: ["a"]},
+            True,
+        ),
+        (
+            {
+                "$schema": "https://json-schema.org/draft/2020-12/schema",
+                "pattern": EXPLODING,
+                "items": {"$ref": "#"},
+            },
+            [FOUL],
+            False,
+        ),
+    ],
+)
+def test_a_pattern_takes_time_proportional_to_the_text(
+    schema: dict[str, Any], value: Any, matches: bool
+) -> None:
+    begin = time.thread_time()
+    assert (not mismatches(schema, value)) is matches
+    assert time.thread_time() - begin < 1
+
+
+def test_a_name_that_no_pattern_allows_is_told() -> None:
+    schema: dict[str, Any] = {"patternProperties": {"^x-": True}, "additionalProperties": False}
+    assert mismatch(schema, {"x-a": 1, "y": 2}) == (
+        "Additional properties are not allowed ('y' was unexpected)"
+    )
+
+
+def test_a_pattern_of_an_older_run_that_cannot_be_compiled_is_left_out() -> None:
+    assert not mismatches({"pattern": "^(?!x)"}, "x")
+
+
+def test_a_rule_with_such_a_pattern_always_asks_a_person() -> None:
+    rule = ApprovalRule(when={"properties": {"to": {"not": {"pattern": "^(?!x)"}}}})
+    assert needs_approval(ToolSpec(name="send", approval=rule), {"to": "x"})
+
+
+@pytest.mark.parametrize(
+    ("schema", "said"),
+    [
+        ({"pattern": "^(?!x)"}, "look-around"),
+        ({"properties": {"a": {"items": {"pattern": r"(a)\1"}}}}, "backreferences"),
+        ({"$defs": {"a": {"patternProperties": {"(": {}}}}}, "unclosed group"),
+        ({"anyOf": [{"pattern": r"\w{1,4096}"}]}, "exceeds size limit"),
+        ({"patternProperties": {"a": {}}, "unevaluatedProperties": False}, "not supported"),
+        ({"items": {"$schema": "http://json-schema.org/draft-07/schema#"}}, "outermost"),
+        ({"pattern": EXPLODING}, None),
+        ({"properties": {"pattern": {"type": "string"}}}, None),
+        ({"enum": [{"pattern": "("}], "default": {"pattern": "("}}, None),
+    ],
+)
+def test_what_cannot_be_matched_in_linear_time_is_told(
+    schema: dict[str, Any], said: str | None
+) -> None:
+    told = problem(schema)
+    assert told == said or (said and said in (told or ""))

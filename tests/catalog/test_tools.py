@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 import pytest
 from jsonschema.exceptions import SchemaError
-from pydantic import BaseModel, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from relayline.catalog.tools import Tool, ToolContext, tool
 from relayline.contracts.runs import ApprovalRule, ToolSpec
@@ -17,6 +17,11 @@ from relayline.contracts.runs import ApprovalRule, ToolSpec
 class Place(BaseModel):
     city: str
     country: str = "de"
+
+
+class Odd(BaseModel):
+    model_config = ConfigDict(regex_engine="python-re")
+    code: Annotated[str, Field(pattern="^(?!x)")]
 
 
 def test_a_plain_function_becomes_a_tool_with_its_own_name_and_docstring() -> None:
@@ -63,6 +68,18 @@ def test_a_rule_stands_in_the_spec_as_data() -> None:
 def test_a_rule_that_is_no_schema_is_refused(when: dict[str, Any]) -> None:
     with pytest.raises(SchemaError):
         tool(approval=ApprovalRule(when=when))
+
+
+def test_a_pattern_that_takes_more_than_linear_time_is_refused_by_name() -> None:
+    with pytest.raises(TypeError, match=r"tool 'look'.*look-around"):
+
+        @tool
+        def look(odd: Odd) -> None: ...
+
+    with pytest.raises(TypeError, match=r"tool 'pay'.*look-around"):
+
+        @tool(approval=ApprovalRule(when={"properties": {"to": {"pattern": "^(?!x)"}}}))
+        def pay(to: str) -> None: ...
 
 
 @pytest.mark.parametrize("approval_timeout_s", [0, -1, 31 * 86_400, float("nan")])

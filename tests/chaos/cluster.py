@@ -145,6 +145,7 @@ class Cluster:
             "RELAYLINE_DATA_DIR": str(self.data_dir),
             "RELAYLINE_JOURNAL": self.journal,
             "RELAYLINE_DRAIN_S": f"{DRAIN_S:g}",
+            "RELAYLINE_MAX_WORKER_LOSSES": "1000",  # each kill here is one from outside
             **self._env,
         }
 

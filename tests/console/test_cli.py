@@ -40,7 +40,7 @@ async def start(
 
 async def relayline(*words: str, stdin: bytes = b"", env: dict[str, str] | None = None) -> Ended:
     process = await start(*words, env=env)
-    out, err = await asyncio.wait_for(process.communicate(stdin), 15)
+    out, err = await asyncio.wait_for(process.communicate(stdin), 60)
     return Ended(process.returncode or 0, out.decode(), err.decode())
 
 

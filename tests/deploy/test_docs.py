@@ -65,6 +65,13 @@ def test_commands_that_are_named_exist() -> None:
     assert named <= set(getattr(get_command(app), "commands", {}))
 
 
+def test_what_is_installed_by_hand_can_serve() -> None:
+    installed = [line for line in SHELL.splitlines() if line.startswith("pip ")]
+    assert [line.split()[1] for line in installed] == ["wheel", "install"]
+    for line in installed:
+        assert "[server]'" in line, "without the extra it is the library alone"
+
+
 def test_files_and_pages_that_are_named_exist() -> None:
     for path in re.findall(r"`((?:deploy|tests)/[\w./-]*)`|\]\(([\w./-]+\.md)\)", TEXT):
         [name] = filter(None, path)

@@ -19,6 +19,7 @@ NOTICES = {
     "and read from the start. The stream ends with this frame, whose id is empty.",
 }
 """Types that are in no journal: they have neither `seq` nor id."""
+NOTICE_REASON = "Why, in one line for people."
 
 
 def body_types() -> tuple[type[BaseModel], ...]:
@@ -46,7 +47,7 @@ def events() -> Iterator[str]:
             named += field.refers_to
     for notice, meaning in NOTICES.items():
         yield row(f"**`{notice}`**", "", "", meaning)
-        yield _row(Field("reason", "string", optional=False, meaning=""), "")
+        yield _row(Field("reason", "string", optional=False, meaning=NOTICE_REASON), "")
     yield from ("", "Objects in them; here a field that has no value is `null`:", "")
     yield from _shapes(shapes, list(dict.fromkeys(named)))
     yield from ("", "What `error.type` and `error_type` may say:", "")

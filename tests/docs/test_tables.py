@@ -39,6 +39,12 @@ def test_every_event_type_and_every_field_of_it_is_there() -> None:
     assert {f"| **`{kind}`** | | | {said} |" for kind, said in NOTICES.items()} <= {*lines}
 
 
+def test_every_field_of_an_event_says_what_it_means() -> None:
+    rows = [line.split(" | ") for line in BY_NAME["events"].make() if line.startswith("| | `")]
+    assert rows
+    assert [cells for cells in rows if not cells[-1].rstrip(" |")] == []
+
+
 def test_every_object_that_a_field_refers_to_is_explained() -> None:
     text = "\n".join(BY_NAME["events"].make())
     for name in ("Limits", "RunError", "ToolCall", "Usage", "Waiting"):

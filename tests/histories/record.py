@@ -17,9 +17,11 @@ from typing import Any
 
 from temporalio.client import Client, WorkflowHandle
 
+from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE, HousekeepingRequest
+from relayline.runtime.temporal import data_converter
 from relayline.workflows.housekeeping import Housekeeping
 from tests.dev_stack import DevStack
-from tests.histories.scenarios import HOUSEKEEPING, SCENARIOS
+from tests.histories.scenarios import SCENARIOS, SHIFTS
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)
@@ -43,24 +45,30 @@ async def record(*names: str) -> None:
     """Play the scenarios on a fresh stack and keep each one's history as `{name}.json`."""
     with tempfile.TemporaryDirectory() as folder:
         async with DevStack(Path(folder)) as stack:
-            temporal = await Client.connect(stack.state["temporal"]["address"])
+            temporal = await Client.connect(
+                stack.state["temporal"]["address"], data_converter=data_converter
+            )
             for scenario in SCENARIOS:
                 if not names or scenario.__name__ in names:
                     run_id = await scenario(stack)
                     await stack.ended(run_id)
                     await asyncio.sleep(0.5)
                     await keep(scenario.__name__, temporal.get_workflow_handle(run_id))
-            if not names or HOUSEKEEPING in names:
-                await keep(HOUSEKEEPING, await a_round(temporal))
+            for name, rounds in SHIFTS.items():
+                if not names or name in names:
+                    await keep(name, await shift(temporal, rounds))
 
 
-async def a_round(temporal: Client) -> WorkflowHandle[Any, Any]:
-    """A round of housekeeping that is over."""
-    query = f"WorkflowType = '{Housekeeping.__name__}' AND ExecutionStatus = 'Completed'"
-    while True:
-        async for found in temporal.list_workflows(query, limit=1):
-            return temporal.get_workflow_handle(found.id, run_id=found.run_id)
-        await asyncio.sleep(0.5)
+async def shift(temporal: Client, rounds: int) -> WorkflowHandle[Any, Any]:
+    """A shift of housekeeping that is over."""
+    handle = await temporal.start_workflow(
+        Housekeeping.run,
+        HousekeepingRequest(rounds=rounds, every_s=1),
+        id=f"shift-{rounds}",
+        task_queue=HOUSEKEEPING_QUEUE,
+    )
+    await handle.result()
+    return handle
 
 
 async def keep(name: str, handle: WorkflowHandle[Any, Any]) -> None:

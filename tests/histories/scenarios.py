@@ -129,8 +129,8 @@ async def continued(stack: DevStack) -> str:
     return run_id
 
 
-HOUSEKEEPING = "housekeeping"
-"""The name of the history of a round of housekeeping, which no scenario plays."""
+SHIFTS = {"housekeeping": 1, "housekeeping_shift": 3}
+"""The rounds of each recorded shift of housekeeping, which no scenario plays."""
 
 
 async def rewound(stack: DevStack) -> str:

@@ -12,13 +12,13 @@ from temporalio.worker import Replayer
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
-from tests.histories.scenarios import HOUSEKEEPING, SCENARIOS
+from tests.histories.scenarios import SCENARIOS, SHIFTS
 
 FOLDER = Path(__file__).parent
 TASK_STARTED = "EVENT_TYPE_WORKFLOW_TASK_STARTED"
 
 
-@pytest.mark.parametrize("name", [*(each.__name__ for each in SCENARIOS), HOUSEKEEPING])
+@pytest.mark.parametrize("name", [*(each.__name__ for each in SCENARIOS), *SHIFTS])
 async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
     replayer = Replayer(workflows=[AgentRun, Housekeeping], data_converter=data_converter)

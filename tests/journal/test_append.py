@@ -73,6 +73,17 @@ async def test_the_same_and_higher_attempts_and_other_scopes_go_on(journal: Jour
     assert seqs(await journal.read(run)) == [1, 2, 3, 4, 5]
 
 
+async def test_the_highest_attempt_under_a_scope_is_known(journal: Journal, other: Journal) -> None:
+    run = fresh_run()
+    assert await journal.fenced(run, "call") == 0
+    await journal.append(run, [], Fence("call", 2))
+    await journal.append(run, [], Fence("another", 3))
+    with pytest.raises(StaleAttempt):
+        await journal.append(run, [], Fence("call", 1))
+    assert await other.fenced(run, "call") == 2
+    assert await other.fenced(fresh_run(), "call") == 0
+
+
 async def test_an_append_without_events_raises_the_fence_only(journal: Journal) -> None:
     run = fresh_run()
     assert await journal.append(run, [], Fence("call", SEALED)) == []

@@ -15,6 +15,7 @@ from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
     AttemptFailed,
+    AttemptLost,
     AttemptSuperseded,
     BudgetExceeded,
     CommandAccepted,
@@ -98,6 +99,8 @@ QUESTIONS = ("input_1_0", "input_1_1")
 OF_ANSWERS: list[EventBody] = [
     StepStarted(model="m"),
     AttemptFailed(error=ERROR),
+    AttemptLost(attempt=1, losses=1, counted=0, allowed=3),
+    AttemptLost(attempt=2, losses=2, counted=1, allowed=3),
     *(MessageDelta(text=text) for text in TEXTS),
     *(ReasoningDelta(text=text) for text in TEXTS),
     *(
@@ -129,6 +132,7 @@ OF_TOOLS: list[EventBody] = [
         ToolCompleted(call_id=id_, name="look", output=text, truncated=text == "a"),
         ToolFailed(call_id=id_, name="look", error=text, retryable=text == "a"),
         ToolCancelled(call_id=id_, name="look", acked_at=NOW),
+        AttemptLost(attempt=2, call_id=id_, name="look", losses=2, counted=1, allowed=3),
         ToolAbandoned(call_id=id_, name="look"),
     )
 ]

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.envelope import StoredEvent
+from relayline.projections.losses import Losses
 from relayline.projections.projection import Event, Projection, fold
 from relayline.projections.rendered import Rendered
 from relayline.projections.summary import Summary
@@ -38,6 +39,7 @@ LAWS: dict[str, Law[Any]] = {
     "summary": Law(Summary(), lambda it, _: (replace(it, seq=0), it.status, it.waiting_for)),
     "transcript": Law(Transcript(), lambda it, _: (it.turns, it.compacted, it.messages)),
     "unbilled": Law(Unbilled(), lambda it, _: it.usage),
+    "losses": Law(Losses(), lambda it, _: (it.open, it.worst)),
     "streamed": Law(Streamed(1), lambda it, _: it.attempts),
     "valid": Law(Valid(), lambda it, events: [it.counts(event.seq) for event in events]),
 }

@@ -17,6 +17,7 @@ from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from relayline.activities.model.providers.limits import limit
 from relayline.activities.model.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
 from relayline.activities.model.providers.wire.listening import listen
 from relayline.catalog.models import ModelRef
@@ -48,7 +49,7 @@ class Server(NamedTuple):
 def connect(
     ref: ModelRef, server: Server | None, secrets: Iterable[str], idle_s: float
 ) -> RemoteModel:
-    """Create the model; this sends nothing yet.
+    """Create the model, whose responses are limited; this sends nothing yet.
 
     Args:
         ref: Provider and name.
@@ -59,7 +60,8 @@ def connect(
     client = create_async_httpx2_client(
         timeout=httpx2.Timeout(2 * idle_s, connect=CONNECT_TIMEOUT_S)
     )
-    client.event_hooks = {"response": [listen]}
+    limit(client, f"{ref.provider}:{ref.name}" if ref.name else ref.provider)
+    client.event_hooks["response"].append(listen)  # the limits come first
     if server:
         return RemoteModel(_compatible(ref, server, client), secrets, client, idle_s)
     provider = _PROVIDERS[ref.provider](client)

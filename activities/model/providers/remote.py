@@ -5,7 +5,6 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
 from typing import NoReturn, TypeVar
 
 import httpx2
@@ -27,8 +26,6 @@ from pydantic_ai.messages import (
     TextPartDelta,
     ThinkingPart,
     ThinkingPartDelta,
-    ToolCallPart,
-    ToolCallPartDelta,
 )
 from pydantic_ai.messages import TextPart as TextStart
 from pydantic_ai.models import Model, StreamedResponse
@@ -43,6 +40,7 @@ from relayline.activities.model.port import (
     retry_helps,
 )
 from relayline.activities.model.providers.ending import ending
+from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
 from relayline.activities.model.providers.redaction import redacted
 from relayline.activities.model.providers.wire.chat import paired
@@ -53,20 +51,9 @@ from relayline.activities.model.providers.wire.listening import hearing
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
 """The longest silence of a provider, before its first event and between two."""
-MAX_CALLS_BYTES = 4 * 1024 * 1024
-"""Limit for the tool calls of one answer while they are streamed."""
 MESSAGE_CHARS = 1000
 
 T = TypeVar("T")
-
-
-@dataclass
-class _Sizes:
-    """Bytes received so far."""
-
-    text: int = 0
-    """Text and reasoning."""
-    calls: int = 0
 
 
 class RemoteModel:
@@ -102,22 +89,22 @@ class RemoteModel:
 
         Raises:
             ProviderError: the provider refused, failed, was silent for too long, broke off, or sent
-                tool calls beyond `MAX_CALLS_BYTES`.
+                more than `limits.py` allows.
         """
-        heard, sizes = Heard(), _Sizes()
+        heard, limits, size_bytes = Heard(), PartLimits(prompt.model), 0
         try:
             async with AsyncExitStack() as stack:
                 with hearing(heard):
                     response = await self._in_time(self._opening(stack, prompt), prompt.model)
                 events = aiter(response)
                 while event := await self._next(events, heard, prompt.model):
-                    sizes.calls += _call_bytes(event)
-                    if sizes.calls > MAX_CALLS_BYTES:
-                        raise ProviderError(f"{prompt.model} sent no end of calls", retryable=True)
+                    limits.take(event)
                     if piece := _piece(event):
-                        sizes.text += len(piece.text.encode())
+                        size_bytes += len(piece.text.encode())
                         yield piece
-                for part in ending(response.get(), heard, prompt, sizes.text):
+                    else:
+                        await asyncio.sleep(0)  # one chunk may hold thousands of calls
+                for part in ending(response.get(), heard, prompt, size_bytes):
                     yield part
         except (AgentRunError, UserError, httpx2.HTTPError, OSError, WireError) as error:
             self._fail(error, prompt.model)
@@ -195,17 +182,6 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
             return ReasoningPart(paired(text))
         case _:
             return None
-
-
-def _call_bytes(event: ModelResponseStreamEvent) -> int:
-    """Size of the event's part of a tool call."""
-    match event:
-        case PartStartEvent(part=ToolCallPart(tool_name=name, args=args)):
-            return len(name) + len(str(args or "")) + 1
-        case PartDeltaEvent(delta=ToolCallPartDelta(args_delta=args)):
-            return len(str(args or ""))
-        case _:
-            return 0
 
 
 def _retryable(error: Exception) -> bool:

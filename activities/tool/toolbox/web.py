@@ -3,9 +3,12 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import ssl
 from collections.abc import Collection
 from contextlib import aclosing
+from encodings import normalize_encoding
+from encodings.aliases import aliases
 from typing import TYPE_CHECKING, TypedDict
 
 from relayline.activities.tool.toolbox.addresses import reachable_addresses
@@ -19,6 +22,18 @@ MAX_REDIRECTS = 5
 TIMEOUT_S = 30
 CONNECT_S = 10.0
 _PORTS = {"http": 80, "https": 443}
+_CHARSET = re.compile(r";\s*charset\s*=\s*[\"']?([\w.:+-]+)", re.IGNORECASE)
+_MAX_KIND_CHARS = 1000
+_CHARSET_NAMES = """
+ascii utf_8 utf_8_sig utf_16 utf_16_be utf_16_le utf_32 utf_32_be utf_32_le latin_1
+iso8859_2 iso8859_3 iso8859_4 iso8859_5 iso8859_6 iso8859_7 iso8859_8 iso8859_9 iso8859_10
+iso8859_11 iso8859_13 iso8859_14 iso8859_15 iso8859_16 tis_620 koi8_r koi8_u mac_roman
+mac_cyrillic cp437 cp850 cp852 cp866 cp874 cp932 cp949 cp1250 cp1251 cp1252 cp1253 cp1254
+cp1255 cp1256 cp1257 cp1258 gb2312 gbk gb18030 big5 big5hkscs euc_jp euc_kr iso2022_jp
+shift_jis
+"""
+CHARSETS = frozenset(_CHARSET_NAMES.split())
+"""Charsets of the web that Python decodes in time proportional to the page."""
 _TEXTUAL = ("text/", "application/json", "application/xml", "application/javascript")
 
 
@@ -117,9 +132,20 @@ async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
         url=str(target),
         status=reply.status_code,
         content_type=kind,
-        text=body.decode(reply.encoding or "utf-8", "replace"),
+        text=await asyncio.to_thread(body.decode, charset_of(kind), "replace"),
         truncated=truncated,
     )
+
+
+def charset_of(content_type: str) -> str:
+    """Python's name of the charset, if it is one of the web's; otherwise UTF-8.
+
+    Python knows others (`punycode`, `idna`, `zlib`), which take minutes or gigabytes for a page.
+    """
+    found = _CHARSET.search(content_type[:_MAX_KIND_CHARS])
+    name = normalize_encoding(found.group(1).lower()) if found else ""
+    name = aliases.get(name, name)
+    return name if name in CHARSETS else "utf-8"
 
 
 async def _body(reply: httpx.Response) -> tuple[bytes, bool]:

@@ -87,7 +87,7 @@ class DeployCommands:
         wait: Wait = 10,
         partial: Partial = False,
     ) -> None:
-        """Send a share of new runs to this build, the rest to the current one."""
+        """Send a share of new runs to this build."""
         from relayline.console.deployments import WorkerCheck
 
         check = WorkerCheck(wait, partial)

@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 By = Annotated[
     str | None,
     typer.Option(
-        metavar="NAME", help="Who decides, for the record.", show_default="your login name"
+        metavar="NAME", help="Who sends this, for the record.", show_default="your login name"
     ),
 ]
 ApprovalId = Annotated[

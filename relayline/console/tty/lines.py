@@ -39,6 +39,11 @@ def by(who: JsonValue) -> str:
     return f" by {one_line(who, BY_CHARS)}" if who else ""
 
 
+def amount(number: JsonValue) -> str:
+    """`2,000`, also for 2000.0: events have some whole numbers as fractions."""
+    return f"{number:,.12g}" if isinstance(number, int | float) else f"{number}"
+
+
 def until(at: datetime | None) -> str:
     """` until 2026-11-23 10:00:00 UTC`; empty if there is no end."""
     return f" until {at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC" if at else ""

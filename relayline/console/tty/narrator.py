@@ -13,6 +13,7 @@ from relayline.client import Retry
 from relayline.client.events import LOST, UNAVAILABLE
 from relayline.console.tty.lines import (
     STEERING_LINES,
+    amount,
     broken_off,
     call,
     duration,
@@ -77,6 +78,7 @@ class Narrator:
             "message.interrupted": self._message,
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
+            "attempt.lost": self._attempt_lost,
             "context.compacted": self._compacted,
             "tool.started": self._tool_started,
             "tool.completed": self._tool_completed,
@@ -194,6 +196,11 @@ class Narrator:
             f"✗ the model call failed: {one_line(what, _RESULT_CHARS)}; trying again{when}", _ASK
         )
 
+    def _attempt_lost(self, _: Envelope, data: _Data) -> None:
+        what = one_line(data.get("name") or "the model call", _RESULT_CHARS)
+        count = f"{data.get('counted')} of {data.get('allowed')}" if data.get("counted") else "once"
+        self._line(f"✗ the worker died while {what} ran ({count})", _ASK)
+
     def _compacted(self, _: Envelope, data: _Data) -> None:
         what = "summed up" if data.get("kind") == "summarise" else "left out"
         before, after = data.get("before_tokens"), data.get("after_tokens")
@@ -235,8 +242,8 @@ class Narrator:
         self._line(f"■ {data.get('name')} {what}", _ASK)
 
     def _budget(self, _: Envelope, data: _Data) -> None:
-        limit, used, allowed = (data.get(name) for name in ("limit", "used", "allowed"))
-        self._line(f"✗ {limit} is {allowed} and {used} would be used", _BAD)
+        used, allowed = (amount(data.get(name)) for name in ("used", "allowed"))
+        self._line(f"✗ {data.get('limit')} is {allowed} and {used} would be used", _BAD)
 
     def _ended(self, event: Envelope) -> None:
         rendered = self.rendered

@@ -13,6 +13,7 @@ from relayline.contracts.events.command import (
 )
 from relayline.contracts.events.model import (
     AttemptFailed,
+    AttemptLost,
     AttemptSuperseded,
     ContextCompacted,
     MessageCompleted,
@@ -57,6 +58,7 @@ __all__ = [
     "ApprovalRequested",
     "ApprovalResolved",
     "AttemptFailed",
+    "AttemptLost",
     "AttemptSuperseded",
     "BudgetExceeded",
     "CommandAccepted",
@@ -110,6 +112,7 @@ EventBody = Annotated[
     | MessageInterrupted
     | AttemptSuperseded
     | AttemptFailed
+    | AttemptLost
     | ContextCompacted
     | ToolStarted
     | ToolProgress

@@ -13,7 +13,9 @@ class CommandAccepted(Frozen):
 
     type: Literal["command.accepted"] = "command.accepted"
     command_id: str
+    """The id that the sender chose, or that the command was given."""
     kind: CommandKind
+    """`decide` approves or denies."""
 
 
 class CommandApplied(Frozen):
@@ -21,7 +23,9 @@ class CommandApplied(Frozen):
 
     type: Literal["command.applied"] = "command.applied"
     command_id: str
+    """As in its `command.accepted`."""
     kind: CommandKind
+    """As in its `command.accepted`."""
     applied: str
     """What it did."""
 
@@ -31,5 +35,8 @@ class CommandRefused(Frozen):
 
     type: Literal["command.refused"] = "command.refused"
     command_id: str
+    """As in its `command.accepted`."""
     kind: CommandKind
+    """As in its `command.accepted`."""
     reason: str
+    """Why, in one line for people."""

@@ -16,7 +16,9 @@ class StepStarted(Frozen):
 
     type: Literal["step.started"] = "step.started"
     kind: Literal["model"] = "model"
+    """Always `model`."""
     model: str
+    """The run's model, as in `run.started`."""
 
 
 class MessageDelta(Frozen):
@@ -24,6 +26,7 @@ class MessageDelta(Frozen):
 
     type: Literal["message.delta"] = "message.delta"
     text: str
+    """What follows the deltas before it, of the same step and attempt."""
 
 
 class ReasoningDelta(Frozen):
@@ -31,6 +34,7 @@ class ReasoningDelta(Frozen):
 
     type: Literal["reasoning.delta"] = "reasoning.delta"
     text: str
+    """What follows the reasoning before it, of the same step and attempt."""
 
 
 class MessageCompleted(Frozen):
@@ -38,9 +42,13 @@ class MessageCompleted(Frozen):
 
     type: Literal["message.completed"] = "message.completed"
     text: str
+    """The whole text; empty if the model only called tools."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """The calls that the model asks for, at most 32."""
     finish_reason: str
+    """`stop`, `tool_calls`, `length`, `content_filter` or `other`."""
     usage: Usage = Usage()
+    """Of this model call, and of the summaries that it needed."""
     kept: Kept | None = Field(default=None, exclude_if=lambda kept: kept is None)
     """For the provider alone, which gets it back with the message; left out if there is nothing."""
 
@@ -50,8 +58,11 @@ class MessageInterrupted(Frozen):
 
     type: Literal["message.interrupted"] = "message.interrupted"
     text: str
+    """What the model had said when it was interrupted."""
     tool_calls: tuple[ToolCall, ...] = ()
+    """Always empty: no call of an interrupted answer runs."""
     finish_reason: str = "interrupted"
+    """Always `interrupted`."""
     usage: Usage = Usage()
     """Often a guess; the next `message.completed` includes it."""
 
@@ -63,8 +74,11 @@ class AttemptSuperseded(Frozen):
     attempt: int
     """The attempt that is void."""
     from_seq: int
+    """`seq` of the first void delta."""
     to_seq: int
+    """`seq` of the last void delta."""
     reason: str
+    """The error type of its failure, or `the worker stopped in mid-answer`."""
 
 
 class AttemptFailed(Frozen):
@@ -72,8 +86,27 @@ class AttemptFailed(Frozen):
 
     type: Literal["attempt.failed"] = "attempt.failed"
     error: RunError
+    """What failed."""
     retry_in_s: float | None = None
     """Seconds until the retry: as the provider asks, otherwise exponential backoff."""
+
+
+class AttemptLost(Frozen):
+    """An earlier attempt of a model or tool call began and left no end: its worker is gone."""
+
+    type: Literal["attempt.lost"] = "attempt.lost"
+    attempt: int
+    """The attempt that is lost."""
+    call_id: str | None = None
+    """The tool call; null for the step's model call."""
+    name: str | None = None
+    """The tool; null for a model call."""
+    losses: int
+    """How many attempts of this call are lost so far."""
+    counted: int
+    """Those that count against the call: it was a suspect, and no other ran on its worker."""
+    allowed: int
+    """At so many counted losses the call fails as `worker-lost`."""
 
 
 class ContextCompacted(Frozen):
@@ -94,8 +127,9 @@ class ContextCompacted(Frozen):
     summary: str = ""
     """Replaces what is left out; empty: the model only sees that something is left out."""
     before_tokens: int = 0
+    """Estimated tokens of the messages that the model would see without it."""
     after_tokens: int = 0
-    """Estimated tokens of the messages; see `relayline/contracts/compaction.py`."""
+    """Estimated tokens of the messages that it sees now: 4 bytes are one token."""
     usage: Usage = Usage()
     """Usage of the summary; the next `message.completed` includes it."""
     reason: str | None = None

@@ -15,6 +15,7 @@ class UserMessageEvent(Frozen):
 
     type: Literal["message.user"] = "message.user"
     text: str
+    """The text, as it was submitted or sent."""
 
 
 class ApprovalRequested(Frozen):
@@ -22,6 +23,7 @@ class ApprovalRequested(Frozen):
 
     type: Literal["approval.requested"] = "approval.requested"
     approval_id: str
+    """Names the approval in `approve` and `deny`."""
     call_id: str
     """The tool call; for a budget, the approval's own id."""
     tool: str
@@ -41,13 +43,17 @@ class ApprovalResolved(Frozen):
 
     type: Literal["approval.resolved"] = "approval.resolved"
     approval_id: str
+    """As in its `approval.requested`."""
     decision: Literal["approve", "deny", "expired", "withdrawn"]
     """`expired`: nobody decided in time; `withdrawn`: another command superseded it."""
     by: str = ""
+    """Who decided, in the sender's own words; may be empty."""
     at: datetime
+    """When the run took the decision."""
     arguments: dict[str, JsonValue] | None = None
     """Arguments that a person gave instead of the model's."""
     note: str | None = None
+    """The sender's remark; the model reads it, too."""
 
 
 class InputRequested(Frozen):
@@ -55,13 +61,17 @@ class InputRequested(Frozen):
 
     type: Literal["input.requested"] = "input.requested"
     request_id: str
+    """Names the question in `answer`."""
     question: str = ""
+    """What the person must answer."""
     data_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")
     """JSON Schema of the answer's text; null: any text."""
     expires_at: datetime | None = None
+    """If nobody has answered by then, the call fails with `no-answer`."""
     call_id: str = ""
     """The tool call that the question is about."""
     tool: str = ""
+    """The name of that tool."""
 
 
 class InputReceived(Frozen):
@@ -69,8 +79,11 @@ class InputReceived(Frozen):
 
     type: Literal["input.received"] = "input.received"
     request_id: str
+    """As in its `input.requested`."""
     text: str
+    """The answer."""
     by: str = ""
+    """Who answered, in the sender's own words; may be empty."""
 
 
 class InputClosed(Frozen):
@@ -78,7 +91,10 @@ class InputClosed(Frozen):
 
     type: Literal["input.closed"] = "input.closed"
     request_id: str
+    """As in its `input.requested`."""
     reason: Literal["expired", "withdrawn"]
+    """`expired`: nobody answered in time; `withdrawn`: another command superseded it."""
     by: str = ""
-    """Who sent the command that superseded it."""
+    """Who sent the command that superseded it; may be empty."""
     at: datetime
+    """When it was closed."""

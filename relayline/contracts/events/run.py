@@ -15,8 +15,11 @@ class RunStarted(Frozen):
 
     type: Literal["run.started"] = "run.started"
     agent: str
+    """The agent's name."""
     model: str
+    """The model that the run uses: the request's, or the agent's."""
     limits: Limits
+    """The agent's limits, with those of the request in their place."""
     epoch: int = 0
     """Changes only when an operator resets the execution in Temporal."""
     metadata: dict[str, str] | None = None
@@ -32,6 +35,7 @@ class RunCompleted(Frozen):
     output: str = ""
     """The text of the last message, whole."""
     usage: Usage = Usage()
+    """Of all model calls of the run together."""
 
 
 class RunFailed(Frozen):
@@ -39,7 +43,9 @@ class RunFailed(Frozen):
 
     type: Literal["run.failed"] = "run.failed"
     error: RunError
+    """What ended the run."""
     usage: Usage = Usage()
+    """Of all model calls of the run together."""
 
 
 class RunCancelled(Frozen):
@@ -47,9 +53,11 @@ class RunCancelled(Frozen):
 
     type: Literal["run.cancelled"] = "run.cancelled"
     reason: str = ""
+    """Why; may be empty."""
     by: str | None = ""
     """Who cancelled it, in the sender's own words; null in older journals."""
     usage: Usage = Usage()
+    """Of all model calls of the run together."""
 
 
 class RunTerminated(Frozen):
@@ -57,7 +65,9 @@ class RunTerminated(Frozen):
 
     type: Literal["run.terminated"] = "run.terminated"
     reason: str = ""
+    """Why, as Temporal has it; may be empty."""
     usage: Usage = Usage()
+    """Of all model calls that the journal has."""
 
 
 class RunTimedOut(Frozen):
@@ -65,7 +75,9 @@ class RunTimedOut(Frozen):
 
     type: Literal["run.timed_out"] = "run.timed_out"
     reason: str = ""
+    """Why, as Temporal has it; may be empty."""
     usage: Usage = Usage()
+    """Of all model calls that the journal has."""
 
 
 class RunRewound(Frozen):
@@ -83,6 +95,7 @@ class RunPaused(Frozen):
 
     type: Literal["run.paused"] = "run.paused"
     by: str | None = None
+    """Who paused it, in the sender's own words."""
 
 
 class RunResumed(Frozen):
@@ -90,6 +103,7 @@ class RunResumed(Frozen):
 
     type: Literal["run.resumed"] = "run.resumed"
     by: str | None = None
+    """Who let it continue, in the sender's own words."""
 
 
 class RunWaiting(Frozen):
@@ -97,6 +111,7 @@ class RunWaiting(Frozen):
 
     type: Literal["run.waiting"] = "run.waiting"
     waiting_for: tuple[Waiting, ...] = ()
+    """All that is open now, oldest first."""
 
 
 class BudgetExceeded(Frozen):
@@ -106,4 +121,6 @@ class BudgetExceeded(Frozen):
     limit: str
     """A field of `Limits`."""
     used: float
+    """What the run has used, or would use with its next calls."""
     allowed: float
+    """The limit."""

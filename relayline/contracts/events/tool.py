@@ -16,8 +16,11 @@ class ToolStarted(Frozen):
 
     type: Literal["tool.started"] = "tool.started"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     name: str
+    """The tool's name."""
     arguments: dict[str, JsonValue] = Field(default_factory=dict)
+    """Those that the tool gets: the model's, or a person's in their place."""
 
 
 class ToolProgress(Frozen):
@@ -25,7 +28,9 @@ class ToolProgress(Frozen):
 
     type: Literal["tool.progress"] = "tool.progress"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     message: str
+    """The tool's own words."""
     fraction: float | None = None
     """0 to 1."""
 
@@ -35,8 +40,11 @@ class ToolCompleted(Frozen):
 
     type: Literal["tool.completed"] = "tool.completed"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     name: str
+    """The tool's name."""
     output: str
+    """What the model reads: text, or JSON as text."""
     truncated: bool = False
     """True when the output was longer than 256 KiB and was cut."""
 
@@ -46,11 +54,15 @@ class ToolFailed(Frozen):
 
     type: Literal["tool.failed"] = "tool.failed"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     name: str
+    """The tool's name."""
     error: str
+    """In words; the model reads it unless another attempt follows."""
     retryable: bool = False
+    """Whether another attempt follows."""
     error_type: str = ErrorType.TOOL_FAILED
-    """One of `ErrorType`."""
+    """An error type, such as `tool-timed-out`."""
 
 
 class ToolCancelled(Frozen):
@@ -58,8 +70,11 @@ class ToolCancelled(Frozen):
 
     type: Literal["tool.cancelled"] = "tool.cancelled"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     name: str
+    """The tool's name."""
     acked_at: datetime
+    """When the call ended."""
 
 
 class ToolAbandoned(Frozen):
@@ -67,5 +82,8 @@ class ToolAbandoned(Frozen):
 
     type: Literal["tool.abandoned"] = "tool.abandoned"
     call_id: str
+    """As in `tool_calls` of `message.completed`."""
     name: str
+    """The tool's name."""
     acked_at: datetime | None = None
+    """Always absent: the tool did not say that it stops."""

@@ -85,6 +85,11 @@ class PostgresJournal:
         found = await self._fetch(sql.FACT, run_id, key)
         return StoredEvent._make(found[0]) if found else None
 
+    async def fenced(self, run_id: str, scope: str) -> int:
+        """As in the port."""
+        found = await self._fetch(sql.FENCED, run_id, scope)
+        return int(found[0][0]) if found else 0
+
     async def head(self, run_id: str) -> Head | None:
         """As in the port."""
         found = await self._fetch(sql.HEAD, run_id)

@@ -64,6 +64,7 @@ HEAD = """
 SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM relayline.runs
 WHERE run_id = $1 AND last_seq > 0
 """
+FENCED = "SELECT attempt FROM relayline.fences WHERE run_id = $1 AND scope = $2"
 OPEN = """
 SELECT run_id, last_at_us FROM relayline.runs
 WHERE ended_at_us IS NULL AND run_id > $1 AND last_at_us < $2 AND last_seq > 0

@@ -121,6 +121,10 @@ class SqliteJournal:
             return None
         return await self._reader.run(lambda db: sql.fact(db, run_id, key))
 
+    async def fenced(self, run_id: str, scope: str) -> int:
+        """As in the port."""
+        return await self._reader.run(lambda db: sql.fenced(db, run_id, scope))
+
     async def head(self, run_id: str) -> Head | None:
         """As in the port."""
         return await self._reader.run(lambda db: sql.head(db, run_id))

@@ -81,12 +81,23 @@ def append(
 
 def _is_raised(db: sqlite3.Connection, run_id: str, fence: Fence) -> bool:
     """True if the append raises the fence, False if the fence is already there."""
-    found = db.execute(
-        "SELECT attempt FROM fences WHERE run_id = ? AND scope = ?", (run_id, fence.scope)
-    ).fetchone()
+    found = _fence(db, run_id, fence.scope)
     if found and found[0] > fence.attempt:
         raise StaleAttempt(run_id, fence, found[0])
     return not found or found[0] < fence.attempt
+
+
+def _fence(db: sqlite3.Connection, run_id: str, scope: str) -> tuple[int] | None:
+    found: tuple[int] | None = db.execute(
+        "SELECT attempt FROM fences WHERE run_id = ? AND scope = ?", (run_id, scope)
+    ).fetchone()
+    return found
+
+
+def fenced(db: sqlite3.Connection, run_id: str, scope: str) -> int:
+    """`Journal.fenced`."""
+    found = _fence(db, run_id, scope)
+    return found[0] if found else 0
 
 
 def _place(

@@ -56,6 +56,9 @@ class GatedJournal:
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         return await self._inner.get(run_id, key)
 
+    async def fenced(self, run_id: str, scope: str) -> int:
+        return await self._inner.fenced(run_id, scope)
+
     async def head(self, run_id: str) -> Head | None:
         return await self._inner.head(run_id)
 

@@ -97,6 +97,18 @@ def test_arguments_of_a_call_and_of_all_calls_have_bounds() -> None:
     assert all(unusable(arguments) for arguments in kept[room:])
 
 
+def test_numbers_that_json_does_not_have_make_arguments_malformed() -> None:
+    given: list[dict[str, JsonValue]] = [
+        {"a": float("inf")},
+        {"a": [{"b": float("nan")}]},
+        {"a": [{"b": 1e308}], "c": 10**400},
+    ]
+    first, second, third = bounded(given)
+    assert first == {"malformed_json": '{"a": Infinity}'}
+    assert second == {"malformed_json": '{"a": [{"b": NaN}]}'}
+    assert third == given[2]
+
+
 @pytest.mark.parametrize("arguments", [malformed('{"a": '), bounded([{"a": "x" * 300_000}])[0]])
 def test_unusable_arguments_need_no_person_and_are_named(arguments: dict[str, JsonValue]) -> None:
     always = ToolSpec(name="pay", approval="always")

@@ -47,6 +47,9 @@ class Faltering:
     async def get(self, run_id: str, key: str) -> StoredEvent | None:
         return await self._journal.get(run_id, key)
 
+    async def fenced(self, run_id: str, scope: str) -> int:
+        return await self._journal.fenced(run_id, scope)
+
     async def head(self, run_id: str) -> Head | None:
         return await self._journal.head(run_id)
 

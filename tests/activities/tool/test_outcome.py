@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import functools
 import json
 import threading
 import time
@@ -67,6 +68,29 @@ async def test_an_async_tool_is_awaited_and_gets_arguments_in_their_types(bench:
     await bench.run(plan, when="2026-03-01", place={"city": "Ulm"})
     output = json.loads((await bench.result()).output)
     assert output == {"year": 2026, "place": {"city": "Ulm"}, "when": "2026-03-01"}
+
+
+@pytest.mark.parametrize("partial", [False, True])
+async def test_an_object_that_is_called_is_awaited_if_its_call_is_async(
+    bench: Bench, partial: bool
+) -> None:
+    class Weather:
+        async def __call__(self, city: str) -> str:
+            await asyncio.sleep(0)
+            return f"fine in {city}"
+
+    made = tool(functools.partial(Weather()) if partial else Weather())
+    assert (await bench.run(made, city="Ulm")).preview == "fine in Ulm"
+
+
+async def test_numbers_that_json_does_not_have_become_text(bench: Bench) -> None:
+    @tool
+    def measure() -> dict[str, Any]:
+        return {"a": float("nan"), "b": [float("inf"), float("-inf")], "c": 1.5}
+
+    await bench.run(measure)
+    output = (await bench.result()).output
+    assert output == '{"a":"NaN","b":["Infinity","-Infinity"],"c":1.5}'
 
 
 async def test_the_outbox_stands_before_what_the_tool_does(bench: Bench) -> None:

@@ -131,10 +131,14 @@ async def test_failed_calls_and_limits_are_told(stand_in: StandIn) -> None:
     begin(stand_in)
     error = {"type": "model-unavailable", "message": "overloaded"}
     stand_in.add("attempt.failed", 1, 1, error=error, retry_in_s=1.5)
-    stand_in.add("budget.exceeded", 1, limit="max_steps", used=3, allowed=2)
+    for name, counted in ((None, 0), ("crash", 2)):
+        stand_in.add("attempt.lost", 1, 1, name=name, losses=3, counted=counted, allowed=3)
+    stand_in.add("budget.exceeded", 1, limit="max_steps", used=3.0, allowed=2.0)
     stand_in.add("run.completed", 1)
     assert (
         "✗ the model call failed: overloaded; trying again in 1.5 s\n"
+        "✗ the worker died while the model call ran (once)\n"
+        "✗ the worker died while crash ran (2 of 3)\n"
         "✗ max_steps is 2 and 3 would be used\n"
     ) in await seen(stand_in)
 

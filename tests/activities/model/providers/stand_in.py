@@ -140,7 +140,7 @@ async def _stream(stand_in: StandIn, model: str, chunks: Iterable[Chunk]) -> Asy
     for chunk in chunks:
         yield _frame(model, chunk)
         if model == "slow-call" and "tool_calls" in str(chunk):
-            await asyncio.sleep(0.15)
+            await asyncio.sleep(0.35)
     if model == "dies":
         raise ConnectionAbortedError("the stand-in dies in mid-stream")
     try:

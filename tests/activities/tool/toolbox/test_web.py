@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from relayline.activities.tool.toolbox import ToolboxConfig
-from relayline.activities.tool.toolbox.web import MAX_BYTES, Page
+from relayline.activities.tool.toolbox.web import CHARSETS, MAX_BYTES, Page
 from relayline.catalog.tools import ToolError
 from tests.activities.tool.toolbox.conftest import Site, named
 
@@ -201,3 +201,42 @@ async def test_https_checks_the_certificate_for_the_name_in_the_url(
     monkeypatch.setenv("SSL_CERT_FILE", str(certificate[0]))
     assert (await fetch(url))["text"] == "safe"
     assert asked[-1] == "localhost"
+
+
+@pytest.mark.parametrize(
+    ("charset", "text"),
+    [
+        ("windows-1252", "grün: 5 €"),
+        ('"Shift_JIS"', "日本"),
+        ("utf-16", "grün"),
+        ("KOI8-R", "да"),
+        ("utf8", "grün"),
+    ],
+)
+async def test_a_page_is_read_in_its_charset(
+    site: Site, fetch: Fetch, charset: str, text: str
+) -> None:
+    site.says("/", text.encode(charset.strip('"')), f"text/html; charset={charset}")
+    assert (await fetch(f"http://localhost:{site.port}/"))["text"] == text
+
+
+@pytest.mark.parametrize(
+    "charset", ["punycode", "idna", "zlib", "bz2", "utf-7", "unicode_escape", "made-up", ""]
+)
+async def test_a_charset_that_no_page_needs_is_taken_for_utf_8(
+    site: Site, fetch: Fetch, charset: str
+) -> None:
+    body = "grün-".encode() * 20_000
+    site.says("/", body + b"\xff", f"text/plain; charset={charset}")
+    begin = time.thread_time()
+    page = await fetch(f"http://localhost:{site.port}/")
+    assert page["text"] == body.decode() + "\N{REPLACEMENT CHARACTER}"
+    assert time.thread_time() - begin < 1
+
+
+def test_every_charset_in_the_list_takes_time_proportional_to_the_page() -> None:
+    for charset in sorted(CHARSETS):
+        for page in (b"\x1b" * 200_000, b"a-\xff\x00" * 50_000):
+            begin = time.thread_time()
+            page.decode(charset, "replace")
+            assert time.thread_time() - begin < 0.5, charset
