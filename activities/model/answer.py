@@ -26,6 +26,7 @@ from relayline.activities.model.port import (
     ReasoningPart,
     TextPart,
 )
+from relayline.activities.model.tags import ThinkTags
 from relayline.activities.strictness import must_be_approved, stricter
 from relayline.activities.threads import in_thread
 from relayline.catalog.schema import mismatch
@@ -86,9 +87,11 @@ class Answer:
             BadScript: raised by the provider.
         """
         self.prompt = prompt
+        tags = ThinkTags() if prompt.think_tags else None
         async with aclosing(provider.stream(prompt)) as parts:
             async for part in parts:
-                if not await self._take(part, audience):
+                pieces = tags.split(part) if tags else (part,)
+                if not all([await self._take(piece, audience) for piece in pieces]):
                     self._cut()
                     break
         if self.finish is None:

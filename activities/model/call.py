@@ -158,6 +158,7 @@ class _Call:
             messages=await self._context.messages(provider, may_retry=may_retry),
             tools=agent.tools,
             attempt=self._attempt.number,
+            think_tags=agent.think_tags,
         )
         await self._answer.receive(provider, prompt, self._writer)
 

@@ -28,6 +28,8 @@ class Prompt(NamedTuple):
     """1 for the first attempt of this call."""
     purpose: Literal["answer", "summary"] = "answer"
     """`summary`: sum up the messages; only scripted models (`rehearsal`) need to know."""
+    think_tags: bool = False
+    """True: reasoning is in the text, between tags (see `tags.py`)."""
 
 
 class TextPart(NamedTuple):

@@ -76,6 +76,7 @@ async def summarised(
         tools=(),
         attempt=1,
         purpose="summary",
+        think_tags=True,  # no summary begins with one
     )
     answer = Answer()
     reason = "the model called a tool in place of a summary"

@@ -33,6 +33,8 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     compaction: Compaction | None = None
     """`KeepLast` or `Summarise`, applied when the context is too long; None: never compacted."""
+    think_tags: bool = False
+    """True for a model whose text begins with its reasoning, between `<think>` and `</think>`."""
 
 
 @dataclass(frozen=True)

@@ -134,6 +134,7 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
             tools=specs,
             limits=agent.limits,
             compaction=agent.compaction,
+            think_tags=agent.think_tags,
         )
     except UnknownModelName as error:
         source = " (RELAYLINE_MODEL)" if agent.model is None else ""

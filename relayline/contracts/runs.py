@@ -108,6 +108,8 @@ class AgentSpec(Frozen):
     limits: Limits = Limits()
     compaction: Compaction | None = None
     """How to shorten a long context; None: the model always sees everything."""
+    think_tags: bool = False
+    """True: the model's text begins with reasoning between `<think>` and `</think>`."""
 
     def tool(self, name: str) -> ToolSpec | None:
         """The tool with that name, None if this agent does not have it."""
