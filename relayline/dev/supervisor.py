@@ -11,7 +11,8 @@ from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.health_watch import HealthWatch
 
 START_S = 30.0
-"""A child whose first process exits with an error within this time can't do its work."""
+"""A child whose first process exits with an error within this time can't do its work, unless it has
+been healthy before."""
 DEATHS_TO_REPORT = 3
 """Quick deaths in a row after which a child is reported."""
 
@@ -35,7 +36,7 @@ class Supervisor:
         self._reported: dict[str, str] = {}
         """By the child's name: its last words that were reported."""
         self.refusal = ""
-        """Why the first process of a child exited with an error within `START_S`, if one did."""
+        """Why a child can't do its work, if one can't."""
         self.refused = asyncio.Event()
         """Set with `refusal`."""
         self._watches: list[asyncio.Task[None]] = []
@@ -77,7 +78,7 @@ class Supervisor:
     def ended(self, child: Child, code: int) -> None:
         """Report an exit with an error, or that a child keeps dying; the same words once."""
         name, words = child.spec.name, child.last_log_line()
-        if child.exits and child.starts == 1 and child.lived_s < START_S:
+        if child.exits and child.starts == 1 and child.lived_s < START_S and not child.worked:
             self.refusal = self.refusal or f"{name} does not start, see {child.log}: {words}"
             self.refused.set()
         elif not child.exits and child.quick_deaths < DEATHS_TO_REPORT:

@@ -14,7 +14,7 @@ from tests.api.asking import refusal
 from tests.api.serving import Api, run_id
 
 HALF = "\ud83d"
-RUN = f"/v1/runs/{run_id()}"
+RUN = "/v1/runs/run_0123456789abcdef0123456789abcdef"
 GOOD = {"agent": "assistant", "input": "x"}
 
 

@@ -12,11 +12,22 @@ from pathlib import Path
 
 import pytest
 
+from relayline.dev.ports import free_port
 from relayline.dev.supervisor import DEATHS_TO_REPORT, Supervisor
 from relayline.runtime.children.child import Child, ChildSpec
 from tests.dev.dev_process import until
 
 FOREVER = ("sleep", "1000")
+HEALTHY_ONCE = """
+import sys
+from http.server import BaseHTTPRequestHandler, HTTPServer
+class Answer(BaseHTTPRequestHandler):
+    def do_GET(self):
+        self.send_response(200)
+        self.end_headers()
+HTTPServer(("127.0.0.1", int(sys.argv[1])), Answer).handle_request()
+sys.exit(9)
+"""
 
 
 class _Watched(Supervisor):
@@ -71,6 +82,17 @@ async def test_a_first_process_that_exits_with_an_error_is_a_refusal_with_its_la
         f"broken does not start, see {tmp_path / 'broken.log'}: no such thing"
     )
     assert supervisor.reports == []
+
+
+async def test_a_first_process_that_was_at_work_before_it_exits_is_no_refusal(
+    supervisor: _Watched,
+) -> None:
+    """A tool that takes its worker along must not end the whole stack."""
+    port = free_port()
+    command = (sys.executable, "-c", HEALTHY_ONCE, str(port))
+    child = await supervisor.start(ChildSpec("worker-1", command, health_port=port))
+    await until(lambda: child.starts > 1, 20)
+    assert not supervisor.refused.is_set()
 
 
 async def test_a_later_process_that_exits_is_reported_once_and_does_not_spin(

@@ -86,6 +86,8 @@ class Child:
         self.exits = 0
         """Deaths in a row that were exits with an error code, not by a signal."""
         self.starts = 0
+        self.worked = False
+        """True once a process of it has answered that it is healthy."""
         self.lived_s = 0.0
         """Seconds that the process lived that died last."""
         self._overseer = overseer

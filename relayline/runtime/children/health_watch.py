@@ -39,6 +39,7 @@ class HealthWatch:
             if pid != known:
                 known, patience_s, ill_s = pid, START_S, 0.0
             elif await self._healthy():
+                self._child.worked = True
                 patience_s, ill_s = PATIENCE_S, 0.0
             else:
                 passed_s = loop.time() - before
