@@ -11,8 +11,10 @@ from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.health_watch import HealthWatch
 
 START_S = 30.0
-"""A child whose first process exits with an error within this time can't do its work, unless it has
-been healthy before."""
+"""A child whose first process exits with `REFUSES` within this time can't do its work, unless it was
+healthy before."""
+REFUSES = 1
+"""The exit code of a program that says why it can't work."""
 DEATHS_TO_REPORT = 3
 """Quick deaths in a row after which a child is reported."""
 
@@ -78,7 +80,8 @@ class Supervisor:
     def ended(self, child: Child, code: int) -> None:
         """Report an exit with an error, or that a child keeps dying; the same words once."""
         name, words = child.spec.name, child.last_log_line()
-        if child.exits and child.starts == 1 and child.lived_s < START_S and not child.worked:
+        began = child.starts > 1 or child.worked or child.lived_s >= START_S
+        if code == REFUSES and not began:
             self.refusal = self.refusal or f"{name} does not start, see {child.log}: {words}"
             self.refused.set()
         elif not child.exits and child.quick_deaths < DEATHS_TO_REPORT:

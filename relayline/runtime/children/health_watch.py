@@ -9,6 +9,8 @@ from relayline.runtime.children.child import Child
 
 EVERY_S = 1.0
 """Seconds between two probes."""
+FIRST_S = 0.1
+"""The same, until the child has once been healthy."""
 ANSWER_S = 3.0
 """Seconds that a child has to answer a probe."""
 PATIENCE_S = 20.0
@@ -34,7 +36,7 @@ class HealthWatch:
         loop = asyncio.get_running_loop()
         known, patience_s, ill_s, before = self._child.pid, START_S, 0.0, loop.time()
         while True:
-            await asyncio.sleep(EVERY_S)
+            await asyncio.sleep(EVERY_S if self._child.worked else min(FIRST_S, EVERY_S))
             pid = self._child.pid
             if pid != known:
                 known, patience_s, ill_s = pid, START_S, 0.0
