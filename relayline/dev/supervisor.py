@@ -11,8 +11,8 @@ from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.health_watch import HealthWatch
 
 START_S = 30.0
-"""A child whose first process exits with `REFUSES` within this time can't do its work, unless it was
-healthy before."""
+"""A child whose first process exits with `REFUSES` within this time can't do its work, unless it
+was healthy before."""
 REFUSES = 1
 """The exit code of a program that says why it can't work."""
 DEATHS_TO_REPORT = 3
