@@ -39,7 +39,7 @@ def bubblewrap() -> str | None:
 def isolated(command: tuple[str, ...], *, network: bool) -> tuple[str, ...]:
     """The command line that runs the command apart and leaves nothing of it behind.
 
-    The process that it starts is to be sent SIGTERM to stop the command; it then ends within
+    Send SIGTERM to the process that it starts to stop the command; it then ends within
     `TERM_GRACE_S` and what killing takes.
 
     Raises:

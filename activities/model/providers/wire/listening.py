@@ -131,7 +131,7 @@ class CleanStream(httpx2.AsyncByteStream):
             raise WireError(str(error)) from error
 
     async def _chunks(self) -> AsyncGenerator[bytes, None]:
-        """The bytes; an answer that is over is not spoilt by what becomes of its connection."""
+        """The bytes; once an answer is over, its connection may fail."""
         chunks = self._response.aiter_bytes()
         while True:
             try:
