@@ -44,8 +44,8 @@ Request = ApprovalRequested | InputRequested
 class Waits:
     """A run's status, and the approvals and questions that are open.
 
-    After a reset nothing is open and the run is not paused: the run says again what it waits for. Once
-    the run has ended, nothing opens.
+    After a reset nothing is open and the run is not paused: the run says again what it waits for.
+    Once the run has ended, nothing opens.
     """
 
     seq: int = 0
