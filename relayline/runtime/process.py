@@ -78,6 +78,8 @@ def run_process(
         signal.signal(signal.SIGTERM, signal.SIG_DFL)
         os.kill(os.getpid(), signal.SIGTERM)  # without effect in process 1 of a container
         code = 1
+    except SystemExit as error:  # it has said why
+        code = error.code if isinstance(error.code, int) else 1
     except BaseException:  # noqa: BLE001  the process must not stay half alive
         _log.critical("relayline %s failed", name, exc_info=True)
         code = 1

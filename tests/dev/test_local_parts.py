@@ -79,7 +79,11 @@ async def test_nothing_is_started_while_both_are_missing(tmp_path: Path) -> None
 
 def test_make_test_all_installs_a_fitting_local_model_and_runs_its_tests() -> None:
     shown = subprocess.run(
-        ["make", "--dry-run", "test-all"], cwd=ROOT, capture_output=True, text=True, check=True
+        ["make", "--no-print-directory", "--dry-run", "test-all"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     assert "-m pytest -m local_model" in shown.stdout.splitlines()[-1]
     pins = dict(re.findall(r"(\S+)==(\S+)", (ROOT / "Makefile").read_text()))

@@ -10,7 +10,9 @@ from relayline.activities.model.providers.wire.frames import Frame, Frames, TooL
 
 NOISE = [b": ping", b"", b"retry: 1", b"id: 4", b"data", b"data:", b"event: ping", b"x: y", b":"]
 ENDS = [b"\n", b"\r\n", b"\r"]
-texts = st.lists(st.text(st.characters(exclude_characters="\r\n"), min_size=1), min_size=1)
+texts = st.lists(
+    st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), min_size=1), min_size=1
+)
 
 
 def decoded(*chunks: bytes) -> list[Frame]:
