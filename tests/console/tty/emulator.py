@@ -41,7 +41,7 @@ class Emulator:
                 self._printed = True
 
     def resize(self, width: int) -> None:
-        """Wrap the rows anew, or cut them off."""
+        """Wrap the rows again, or cut them off."""
         if not self._reflows:
             self._lines = [row[:width] for row in self._all_rows()]
             self._at, self._column = self._row_of_cursor(), min(self._column_in_row(), width)
@@ -49,7 +49,7 @@ class Emulator:
 
     @property
     def rows(self) -> list[str]:
-        """What is to be seen, without empty rows at the end."""
+        """The visible rows, without empty ones at the end."""
         return "\n".join(row.rstrip() for row in self._all_rows()).rstrip("\n").split("\n")
 
     def _obey(self, number: str, letter: str) -> None:
