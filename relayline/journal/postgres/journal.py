@@ -61,7 +61,7 @@ class PostgresJournal:
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
-        answer = await writer.submit(run_id, arguments)
+        answer = await writer.submit(run_id, arguments, sql.holder_arguments(fence))
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(

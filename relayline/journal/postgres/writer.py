@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 from asyncpg import Record
 
 from relayline.journal.postgres.database import Database, is_unstorable, was_rolled_back
-from relayline.journal.postgres.sql import APPEND, NOTIFY_ALL, channel_of, has_new_events
+from relayline.journal.postgres.sql import (
+    APPEND,
+    APPEND_HELD,
+    NOBODY,
+    NOTIFY_ALL,
+    channel_of,
+    has_new_events,
+)
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -22,6 +29,7 @@ GROUP = 200
 class _Append:
     run_id: str
     arguments: tuple[object, ...]
+    holder: tuple[object, ...] | None
     future: asyncio.Future[Record]
 
 
@@ -46,8 +54,13 @@ class Writer:
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
 
-    async def submit(self, run_id: str, arguments: tuple[object, ...]) -> Record:
-        """Run `APPEND` and return its result once it is committed.
+    async def submit(
+        self,
+        run_id: str,
+        arguments: tuple[object, ...],
+        holder: tuple[object, ...] | None = None,
+    ) -> Record:
+        """Run `APPEND`, or with a holder `APPEND_HELD`; returns its result once it is committed.
 
         With `relaxed`, the append survives the death of any Relayline process and a restart of
         Postgres, but perhaps not a crash of Postgres or its machine.
@@ -61,7 +74,7 @@ class Writer:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._work()) for _ in range(self._lanes)]
         future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(_Append(run_id, arguments, future))
+        self._waiting.put_nowait(_Append(run_id, arguments, holder, future))
         return await future
 
     async def close(self) -> None:
@@ -102,8 +115,7 @@ class Writer:
             try:
                 if connection is None or connection.is_closed():
                     connection = await self._database.connect(relaxed=self.relaxed)
-                arguments = [append.arguments for append in group]
-                answers = await connection.fetchmany(APPEND, arguments)
+                answers = await connection.fetchmany(*_statement(group))
             except Exception as error:  # noqa: BLE001  the callers get it
                 if connection is not None:
                     connection.terminate()
@@ -138,6 +150,13 @@ class Writer:
             connection.terminate()
             return None
         return connection
+
+
+def _statement(group: list[_Append]) -> tuple[str, list[tuple[object, ...]]]:
+    """One statement for the whole group, with the arguments of each append."""
+    if all(append.holder is None for append in group):
+        return APPEND, [append.arguments for append in group]
+    return APPEND_HELD, [(*it.arguments, *(it.holder or NOBODY)) for it in group]
 
 
 def _answer(group: list[_Append], answers: list[Record]) -> None:
