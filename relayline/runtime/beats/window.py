@@ -20,7 +20,12 @@ class Timing(NamedTuple):
     @property
     def read_s(self) -> float:
         """Seconds between two reads of all counters."""
-        return self.beat_s / 2
+        return self.beat_s / 4
+
+    @property
+    def slack_s(self) -> float:
+        """How exactly anything is timed: a read that comes so much too soon or late is on time."""
+        return self.beat_s / 10
 
     @property
     def gap_s(self) -> float:
@@ -57,8 +62,8 @@ class Window:
 
     A worker is late when its counter stood still for `patience_s`, over at least `LEAST_READS`
     reads without a gap, while the watcher's own beats were written and read back. Times of other
-    machines play no part. Whatever delays the watcher itself probably delays the others, too: its
-    own lateness counts twice against what it has seen. A worker that is not in the table is never
+    machines play no part. Whatever delays the watcher itself probably delays the others, too: what
+    it is late by is taken off. A worker that is not in the table is never
     late: it has left, or is of a version that does not beat.
     """
 
@@ -95,9 +100,11 @@ class Window:
         stand = self._stands.get(worker)
         if stand is None or stand.counter != counter:
             return _Stand(counter, reading.now_s, 1, 0.0)
-        excused_s = stand.excused_s + 2 * reading.late_s
+        excused_s = stand.excused_s + max(0.0, reading.late_s - self._timing.slack_s)
         return stand._replace(reads=stand.reads + 1, excused_s=excused_s)
 
     def _is_late(self, stand: _Stand, reading: Reading) -> bool:
         stood_s = reading.now_s - stand.since_s - stand.excused_s
-        return stand.reads >= LEAST_READS and stood_s >= self._timing.patience_s
+        return stand.reads >= LEAST_READS and stood_s + self._timing.slack_s >= (
+            self._timing.patience_s
+        )
