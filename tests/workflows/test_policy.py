@@ -17,4 +17,4 @@ def test_a_call_is_taken_up_within_5_s_however_often_its_worker_has_died() -> No
 
 
 def test_the_net_behind_the_beats_costs_a_call_a_heartbeat_in_20_s() -> None:
-    assert HEARTBEAT_TIMEOUT / 3 == timedelta(seconds=20)
+    assert timedelta(seconds=20) == HEARTBEAT_TIMEOUT / 3

@@ -31,6 +31,7 @@ _RELEASE = """
 DELETE FROM relayline.held h USING unnest($2::text[], $3::text[], $4::int[]) AS e (run, scope, nr)
 WHERE h.worker = $1 AND h.run_id = e.run AND h.scope = e.scope AND h.attempt = e.nr
 """
+_LISTENS = "SELECT 1"
 _TELL = "SELECT pg_notify($1, $2)"
 
 
@@ -77,6 +78,8 @@ class PostgresBeats:
 
     async def told(self, within_s: float) -> Collection[str]:
         """As in the port."""
+        if self._connection is None or self._connection.is_closed():
+            await self._fetch(_LISTENS)
         if not self._told:
             self._woken.clear()
             with suppress(TimeoutError):
