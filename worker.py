@@ -38,7 +38,7 @@ from relayline.runtime.process import opened_journal, redactor_of, run_process
 from relayline.runtime.redaction import MIN_SECRET_BYTES
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
-from relayline.watch import Vitals, new_identity, watching
+from relayline.watchkeeper import Vitals, new_identity, watching
 from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout

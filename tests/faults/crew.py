@@ -131,11 +131,12 @@ class Crew:
     async def start(self, *items: dict[str, Any], **limits: Any) -> str:
         """Start a rehearsal of these items; the run's id."""
         run_id = f"run_{uuid4().hex}"
-        agent = AgentSpec(name="tested", model="rehearsal", tools=(SLEEP, CHARGE))
+        bounds = Limits(**limits)
+        agent = AgentSpec(name="tested", model="rehearsal", tools=(SLEEP, CHARGE), limits=bounds)
         script = json.dumps({"rehearse": items})
         await self.temporal.start_workflow(
             AgentRun.run,
-            RunInput(run_id=run_id, agent=agent, input=script, limits=Limits(**limits)),
+            RunInput(run_id=run_id, agent=agent, input=script),
             id=run_id,
             task_queue=TASK_QUEUE,
         )
