@@ -13,6 +13,7 @@ from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
 from relayline.contracts.runs import RunStatus
+from relayline.journal.port import Journal
 from relayline.projections.row import RunRow
 
 
@@ -46,7 +47,9 @@ class RunFilter:
     attention: bool | None = None
     """True: with a known problem; False: without."""
     created_after: datetime | None = None
+    """At that time or later."""
     created_before: datetime | None = None
+    """Earlier than that."""
 
 
 class Position(NamedTuple):
@@ -97,5 +100,21 @@ class RunTable(Protocol):
         Any number of changes that happen while the reader is busy are one item. None means that
         changes may have been missed: read the list anew. The first item is None. Costs nothing
         while nobody reads; close the iterator (`aclosing`) to stop.
+        """
+        ...
+
+
+class Storage(Journal, RunTable, Protocol):
+    """Both ports on one storage, as every adapter offers them."""
+
+    async def fill_rows(self) -> int:
+        """Write the rows that are missing or behind; returns how many there were.
+
+        That is what older versions have left: before an upgrade, and while they run beside this
+        one. Readers do the same before they answer. Safe to repeat, to stop and to run
+        concurrently. The runs whose first events were swept before get no row.
+
+        Raises:
+            JournalUnavailable: the storage did not answer; what is filled stays.
         """
         ...
