@@ -32,7 +32,8 @@ NOBODY = (None, None, None)
 
 _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
-SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT refusal, detail, placed, fresh
+FROM relayline.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 APPEND_HELD = f"""
 WITH appended AS MATERIALIZED ({APPEND}), held AS (

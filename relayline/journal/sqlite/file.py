@@ -12,6 +12,7 @@ from typing import TypeVar
 
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.sqlite.held import HELD
+from relayline.journal.sqlite.run_rows import ensure_tables
 
 T = TypeVar("T")
 
@@ -175,6 +176,7 @@ class JournalFile:
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(_OPEN_INDEX)
         connection.execute(HELD)
+        ensure_tables(connection)
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 
     def _is_empty(self, connection: sqlite3.Connection) -> bool:

@@ -1,6 +1,6 @@
 """The beats of workers, and the calls that they hold.
 
-Neither table sends a NOTIFY, and neither is written through `relayline.append`.
+Neither table sends a NOTIFY, and neither is written through `relayline.append_events`.
 """
 
 from __future__ import annotations
@@ -8,7 +8,7 @@ from __future__ import annotations
 from alembic import op
 
 revision = "0003"
-down_revision = "0001"
+down_revision = "0002"
 branch_labels = None
 depends_on = None
 
