@@ -158,7 +158,7 @@ async def test_a_worker_cut_off_from_the_journal_loses_its_calls_and_writes_noth
         there = dsn.replace(f":{urlsplit(dsn).port}/", f":{cable.port}/")
         cut_off = await crew.hire(RELAYLINE_JOURNAL=there)
         run = await crew.start(LONG_NAP)
-        speech = await crew.start(SPEECH, DONE)
+        speech = await crew.start({**SPEECH, "say": WORDS * 6}, DONE)
         await crew.seen(run, "tool.started")
         await crew.seen(speech, "message.delta")
         other = await crew.hire()
