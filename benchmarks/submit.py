@@ -91,12 +91,17 @@ def figures(times: Times) -> list[Figure]:
         row("POST → 202, p95", p95(times.accepted))._replace(
             floor=start, against=bare_start, limit=start + 10, rule="floor + 10"
         ),
-        row("POST → first frame, p50", p50(times.first_frame)),
+        row("POST → first frame, p50", p50(times.first_frame))._replace(
+            floor=p50(times.start),
+            against=bare_start,
+            limit=1.3 * p50(times.start) + 3,
+            rule="1.3 x floor + 3",
+        ),
         row("POST → first frame, p95", p95(times.first_frame))._replace(
             floor=p95(times.activity), against=bare_activity, limit=60, rule="60"
         ),
         row("POST → first delta, p50", p50(times.first_delta))._replace(
-            floor=activity, against=bare_activity, limit=1.6 * activity, rule="1.6 x floor"
+            floor=activity, against=bare_activity, limit=1.25 * activity, rule="1.25 x floor"
         ),
         row("POST → first delta, p95", p95(times.first_delta))._replace(
             floor=p95(times.activity), against=bare_activity
