@@ -63,7 +63,7 @@ fix: setup  ## what can be mended by machine
 bench: setup  ## figures, each with its floor from the same run
 	$(BIN)/python -m benchmarks
 
-bench-scale: setup  ## the same for a journal in Postgres, with several workers and API processes
+bench-scale: setup  ## the same for a journal in Postgres, and what more than one machine needs
 	$(BIN)/python -m benchmarks --scale
 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code

@@ -23,6 +23,7 @@ from benchmarks import (
     crowd,
     deltas,
     history,
+    lists,
     load,
     processor,
     rivals,
@@ -76,7 +77,7 @@ ON_SQLITE: dict[str, Bench] = {
     module.BENCH: module.measure for module in (history, steering, rivals)
 }
 """On a stack, without --scale only: the journal makes no difference to them."""
-ALONE: dict[str, AloneBench] = {module.BENCH: module.measure for module in (takeover, load)}
+ALONE: dict[str, AloneBench] = {module.BENCH: module.measure for module in (takeover, lists, load)}
 SCALE: dict[str, ScaleBench] = {
     module.BENCH: module.measure for module in (apart, appends, crowd, streams, capacity)
 }
