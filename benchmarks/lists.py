@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -17,6 +17,7 @@ import asyncpg
 
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.population import APART, SINCE, fill, queued, run_id
+from benchmarks.processors import tree_cpu_s
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunStatus
 from relayline.journal.postgres.database import AT_START
@@ -32,6 +33,7 @@ ROUNDS, QUICK_ROUNDS = 100, 10
 PAGE = 50
 LIMIT_MS = 15
 _BARE = "SELECT state FROM {schema}run_rows ORDER BY created_us DESC, run_id DESC LIMIT 50"
+_SIZE = "SELECT pg_database_size(current_database())"
 Bare = Callable[[], Awaitable[object]]
 
 
@@ -50,6 +52,12 @@ class Filled(NamedTuple):
     bare: Bare
     """The floor: the database's own driver fetches the newest rows, and nobody parses them."""
     bytes_per_run: float
+    pids: Sequence[int] = ()
+    """Of the database server, if there is one."""
+
+    def cpu_s(self) -> float:
+        """Processor seconds so far: this process, which reads, and the server."""
+        return time.process_time() + sum(map(tree_cpu_s, self.pids))
 
 
 def cases(runs: int) -> dict[str, Case]:
@@ -94,7 +102,7 @@ def cases(runs: int) -> dict[str, Case]:
 
 
 async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
-    """All filters in turn, round by round, so that a noisy moment hits them alike."""
+    """All filters in turn, round by round, then the floor as often."""
     runs, rounds = (QUICK_RUNS, QUICK_ROUNDS) if quick else (RUNS, ROUNDS)
     asked = cases(runs)
     ms: dict[str, list[float]] = {name: [] for name in asked}
@@ -104,16 +112,28 @@ async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
             found = await _list(filled.storage, case)  # plans are cached from here on
             assert bool(found) == (name != "agent, none"), f"{name}: {found} runs"
         count = partial(filled.storage.count_runs, EVERY, RunFilter())
+        before = filled.cpu_s()
         for _ in range(rounds):
-            floor.append(await _timed(filled.bare))
             for name, case in asked.items():
                 ms[name].append(await _timed(partial(_list, filled.storage, case)))
+        middle = filled.cpu_s()
+        for _ in range(rounds):
+            floor += [await _timed(filled.bare) for _ in asked]
+        ours_ms, bare_ms = (
+            used / rounds / len(asked) * 1e3 for used in (middle - before, filled.cpu_s() - middle)
+        )
         counts = [await _timed(count) for _ in range(max(rounds // 5, 5))]
     return [
         *figures(runs, ms, floor),
+        Figure(BENCH, "CPU of a list, all filters alike", "ms", ours_ms, bare_ms, against(PAGE)),
         Figure(BENCH, f"counts of {runs:,} runs by status, p95", "ms", p95(counts)),
         Figure(BENCH, "disk per run of three facts", "B", filled.bytes_per_run),
     ]
+
+
+def against(rows: int) -> str:
+    """What the floor is."""
+    return f"bare SELECT of {rows} rows"
 
 
 def figures(runs: int, ms: Mapping[str, list[float]], floor: list[float]) -> list[Figure]:
@@ -122,8 +142,7 @@ def figures(runs: int, ms: Mapping[str, list[float]], floor: list[float]) -> lis
     plain, took = next(iter(ms.items()))
 
     def row(name: str, ours: float, floor: float) -> Figure:
-        against = f"bare SELECT of {PAGE} rows"
-        return Figure(BENCH, f"{of_all}, {name}", "ms", ours, floor, against)
+        return Figure(BENCH, f"{of_all}, {name}", "ms", ours, floor, against(PAGE))
 
     return [
         row(f"{plain}, p50", p50(took), p50(floor)),
@@ -171,17 +190,18 @@ async def _postgres(runs: int) -> AsyncIterator[Filled]:
     with PostgresServer(DURABLE) as server:
         dsn = server.create_database("lists")
         await migrate(dsn)
+        reader = await asyncpg.connect(dsn, server_settings=AT_START)
+        empty = await reader.fetchval(_SIZE)
         journal = PostgresJournal(dsn)
         await fill(journal, runs)
-        reader = await asyncpg.connect(dsn, server_settings=AT_START)
         await reader.execute("ANALYZE")
 
         async def bare() -> None:
             await reader.fetch(_BARE.format(schema="relayline."))
 
         try:
-            size = await reader.fetchval("SELECT pg_database_size(current_database())")
-            yield Filled(journal, bare, size / runs)
+            size = await reader.fetchval(_SIZE)
+            yield Filled(journal, bare, (size - empty) / runs, [server.pid])
         finally:
             await reader.close()
             await journal.close()
