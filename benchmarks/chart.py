@@ -20,7 +20,7 @@ from benchmarks.stack import ROOT
 
 PAGE = ROOT / "docs" / "operate" / "scaling.md"
 BENCH = "load"
-WIDTH, HEIGHT = 900, 640
+WIDTH, HEIGHT = 900, 610
 _PANEL_W, _PANEL_H = 330, 190
 _LEFT, _TOP, _ACROSS, _DOWN = 80, 56, 450, 280
 _COLOURS = {
