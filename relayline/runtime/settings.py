@@ -136,7 +136,7 @@ class Settings(BaseSettings):
     """Address that a worker listens on for `worker_port`."""
     beat_s: float = Field(default=0.5, ge=0.1, le=10)
     """Seconds between two beats of a worker in the journal, by which the others know it lives."""
-    patience_s: float = Field(default=1.0, ge=0.5, le=600)
+    patience_s: float = Field(default=1.0, ge=1, le=600)
     """Seconds, two beats or more, that a worker may stand still before others take its calls."""
     heartbeat_timeout_s: float = Field(default=60, ge=3, le=3600)
     """Seconds without a heartbeat after which Temporal itself gives a call to another worker, for
