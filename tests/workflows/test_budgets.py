@@ -44,7 +44,7 @@ async def test_an_approval_raises_the_limit_and_the_run_goes_on(temporal: Client
     fakes = Fakes([CALL, STOP])
     async with fakes.running(temporal, ONE_STEP) as handle:
         progress = await shows(handle, RunStatus.WAITING, Phase.WAITING)
-        what = "max_steps=1 is reached (2); approve to continue"
+        what = "max_steps=1 is used up: the run would need 2; approve to continue"
         assert progress.waiting_for == (
             Waiting(kind="approval", id="approval_budget_1", what=what),
         )
