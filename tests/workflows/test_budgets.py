@@ -147,6 +147,7 @@ async def test_a_cancel_withdraws_what_was_asked_for(temporal: Client) -> None:
     assert (resolved(fakes).decision, resolved(fakes).by) == ("withdrawn", "bob")
 
 
+@pytest.mark.slow
 async def test_no_time_passes_while_a_run_is_paused_or_waits(temporal: Client) -> None:
     async def works(request: ToolRequest) -> ToolOutcome:
         await asyncio.sleep(0.3 if request.step == 1 else 4.2)  # timers are a second late at most

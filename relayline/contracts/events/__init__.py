@@ -36,6 +36,7 @@ from relayline.contracts.events.run import (
     RunCompleted,
     RunFailed,
     RunPaused,
+    RunQueued,
     RunResumed,
     RunRewound,
     RunStarted,
@@ -77,6 +78,7 @@ __all__ = [
     "RunCompleted",
     "RunFailed",
     "RunPaused",
+    "RunQueued",
     "RunResumed",
     "RunRewound",
     "RunStarted",
@@ -94,7 +96,8 @@ __all__ = [
 ]
 
 EventBody = Annotated[
-    RunStarted
+    RunQueued
+    | RunStarted
     | RunPaused
     | RunResumed
     | RunWaiting

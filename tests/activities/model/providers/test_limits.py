@@ -94,6 +94,7 @@ async def longest_hold(watch: asyncio.Event) -> float:
     return longest
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("together", [False, True])
 async def test_an_answer_of_thousands_of_calls_is_refused_before_it_holds_the_loop(
     raw: Raw, providers: Providers, together: bool
