@@ -23,6 +23,7 @@ from relayline.activities.completion import message_in
 from relayline.activities.model.answer import Answer, model_result
 from relayline.activities.model.classified import classified
 from relayline.activities.model.deltas import DeltaWriter
+from relayline.activities.model.pace import Pace
 from relayline.activities.model.port import (
     ModelProvider,
     Prompt,
@@ -72,6 +73,7 @@ class ModelActivities:
         self._providers = providers
         self._tools = tools
         self._suspects = suspects or Suspects()
+        self._pace = Pace()
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -107,7 +109,8 @@ class ModelActivities:
                 _check_previous_step(request.step, facts)
                 if not begun.first:
                     await _supersede(attempt, request, facts)
-                return await _Call(attempt, request, facts, self._tools).run(self._providers)
+                call = _Call(attempt, request, facts, self._tools, self._pace)
+                return await call.run(self._providers)
 
 
 class _Call:
@@ -119,6 +122,7 @@ class _Call:
         request: ModelRequest,
         facts: Sequence[StoredEvent],
         tools: Mapping[str, Tool],
+        pace: Pace,
     ) -> None:
         self._attempt = attempt
         self._tools = tools
@@ -127,7 +131,7 @@ class _Call:
         self._facts = facts
         self._context = Context(attempt, request, facts)
         self._answer = Answer()
-        self._writer = DeltaWriter(attempt, request.step)
+        self._writer = DeltaWriter(attempt, request.step, pace)
 
     async def run(self, providers: Callable[[str], ModelProvider]) -> ModelResult:
         """Stream the answer into the journal; complete it, interrupt it, or record the failure."""

@@ -15,12 +15,14 @@ from typing import TypeVar
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from relayline.journal.port import Appended, Fence, Head, OpenRun
-from relayline.journal.rows import new_row
+from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
 from relayline.journal.sqlite.file import BUSY_WAIT_S, JournalFile, Link
+from relayline.journal.sqlite.together import DeltaAppend
 from relayline.journal.sqlite.watcher import Watcher
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
+from relayline.projections.valid import DELTAS
 
 T = TypeVar("T")
 _THREADS = 4
@@ -98,8 +100,10 @@ class SqliteJournal:
         def work(db: sqlite3.Connection) -> list[Appended]:
             return sql.append(db, run_id, rows, fence)
 
-        synced = not rows or any(row.key is not None for row in rows)
-        return await self._writer.submit(work, synced=synced)
+        if not rows or any(row.key is not None for row in rows):
+            return await self._writer.submit(work, synced=True)
+        deltas = DeltaAppend(run_id, rows, fence) if fence and _plain(rows) else None
+        return await self._writer.submit(work, synced=False, deltas=deltas)
 
     async def read(
         self,
@@ -174,3 +178,8 @@ class SqliteJournal:
         self._watcher.close()
         self._writer.close()
         self._reader.close()
+
+
+def _plain(rows: Sequence[NewRow]) -> bool:
+    """True for rows that change nothing but the journal's length."""
+    return all(row.type in DELTAS for row in rows)
