@@ -3,5 +3,6 @@
 from __future__ import annotations
 
 CONNECTION = "relayline.connection"
-"""Name of the extension. It has two functions: `abort` drops the connection and everything queued
-for it, `queued` returns the number of bytes queued."""
+"""Name of the extension. It has three functions: `abort` drops the connection and everything queued
+for it, `queued` returns the number of bytes queued, `write` sends a piece of a body at once, or
+returns False if that would have to wait."""
