@@ -5,6 +5,14 @@ from __future__ import annotations
 COMMAND_PREFIX = "command/"
 """Prefix of the keys of receipts and outcomes: they have no epoch, so each is written once."""
 
+AGENT_PREFIX = "agent/"
+"""Prefix of the key of `agent.pinned`: it has no epoch, either."""
+
+
+def agent_key(sha256: str) -> str:
+    """Key of `agent.pinned`."""
+    return f"{AGENT_PREFIX}{sha256}"
+
 
 def message_key(epoch: int, step: int) -> str:
     """Key of the fact that ends a step: `message.completed` or `message.interrupted`."""

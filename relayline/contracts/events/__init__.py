@@ -31,6 +31,7 @@ from relayline.contracts.events.person import (
     UserMessageEvent,
 )
 from relayline.contracts.events.run import (
+    AgentPinned,
     BudgetExceeded,
     RunCancelled,
     RunCompleted,
@@ -55,6 +56,7 @@ from relayline.contracts.runs import RunStatus
 
 __all__ = [
     "TERMINAL_TYPES",
+    "AgentPinned",
     "ApprovalRequested",
     "ApprovalResolved",
     "AttemptFailed",
@@ -95,6 +97,7 @@ __all__ = [
 
 EventBody = Annotated[
     RunStarted
+    | AgentPinned
     | RunPaused
     | RunResumed
     | RunWaiting
