@@ -12,7 +12,7 @@ from relayline.activities.threads import in_thread
 from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import MessageCompleted, RunRewound
-from relayline.contracts.keys import begun_scope, call_scope, record_scope
+from relayline.contracts.keys import QUEUED_KEY, begun_scope, call_scope, record_scope
 from relayline.journal.port import Journal
 from relayline.projections.valid import REWOUND
 
@@ -38,6 +38,8 @@ class RecordActivities:
     async def rewind(self, request: RewindRequest) -> RewindResult:
         """Append `run.rewound`, once: events after the newest known fact are void.
 
+        `run.queued` always counts: nothing comes before it.
+
         This reopens a run that had ended. Each reset begins a new epoch, whose facts have their own
         keys. The journal refuses calls of earlier epochs from then on.
 
@@ -52,7 +54,8 @@ class RecordActivities:
         if isinstance(earlier, RunRewound):
             return RewindResult(epoch=earlier.epoch)
         known = set(request.known)
-        to_seq = max((fact.seq for fact in facts if fact.key in known), default=0)
+        first = facts[0].seq if facts and facts[0].key == QUEUED_KEY else 0
+        to_seq = max((fact.seq for fact in facts if fact.key in known), default=first)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)

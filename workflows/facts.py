@@ -37,7 +37,9 @@ from relayline.contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
+from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import (
+    QUEUED_KEY,
     accepted_key,
     agent_key,
     budget_key,
@@ -68,8 +70,16 @@ class Facts:
     def __init__(self, epoch: int) -> None:
         self.epoch = epoch
 
-    def begin(self, run_input: RunInput, submitted_at: datetime | None) -> list[NewEvent]:
-        """`run.started` and the input as `message.user`."""
+    def begin(
+        self, run_input: RunInput, submitted_at: datetime | None, now: datetime
+    ) -> list[NewEvent]:
+        """`run.queued` in case nobody has written it yet, `run.started`, and the input.
+
+        Args:
+            run_input: The workflow's argument.
+            submitted_at: When the run was submitted, if Temporal's memo tells it.
+            now: The workflow's time.
+        """
         agent = run_input.agent
         started = RunStarted(
             agent=agent.name,
@@ -80,6 +90,7 @@ class Facts:
             submitted_at=submitted_at,
         )
         return [
+            NewEvent(key=QUEUED_KEY, body=run_queued(run_input, submitted_at or now)),
             NewEvent(key=run_started_key(self.epoch), body=started),
             NewEvent(key=input_key(self.epoch), body=UserMessageEvent(text=run_input.input)),
         ]

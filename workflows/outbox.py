@@ -6,7 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.keys import AGENT_PREFIX, COMMAND_PREFIX
+from relayline.contracts.keys import AGENT_PREFIX, COMMAND_PREFIX, QUEUED_KEY
 
 MAX_CARGO_BYTES = 512 * 1024
 """The most facts that one activity carries; Temporal allows 2 MiB of arguments."""
@@ -45,7 +45,7 @@ class PendingFacts:
                 raise ValueError(f"a fact needs a key: {fact!r}")
             if fact.key not in self._facts:
                 self._facts[fact.key] = fact
-                self._sizes[fact.key] = len(fact.model_dump_json().encode())
+                self._sizes[fact.key] = _size(fact)
                 self.fresh = True
 
     def seal(self, scope: str) -> None:
@@ -95,3 +95,12 @@ class PendingFacts:
     def empty(self) -> bool:
         """True when nothing waits."""
         return not self._facts and not self._seals
+
+
+def _size(fact: NewEvent) -> int:
+    """In bytes, as Temporal stores it.
+
+    `run.queued`, a few kilobytes at most, counts as nothing: histories that were recorded without
+    it would need one activity more where the input only just fits.
+    """
+    return 0 if fact.key == QUEUED_KEY else len(fact.model_dump_json().encode())

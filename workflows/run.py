@@ -77,7 +77,7 @@ class Run:
         """Record the start and the input; only the first execution of a run does so."""
         asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
         submitted_at = asked.created_at if asked else None
-        self.pending.add(*self.facts.begin(self.input, submitted_at))
+        self.pending.add(*self.facts.begin(self.input, submitted_at, workflow.now()))
 
     def pin_agent(self) -> None:
         """Have a large agent journaled once; model calls then have its digest instead of it.

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
 
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
@@ -11,10 +11,11 @@ from relayline.api.temporal.stuck import StuckRuns
 from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
 from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.events import RunCompleted
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import CursorExpired, Head, Journal, JournalUnavailable
 from relayline.journal.terminal import read_all
-from relayline.projections.summary import summary
+from relayline.projections.row import row_of
 
 
 class Views:
@@ -160,14 +161,14 @@ class Views:
         facts = await read_all(self._journal, run_id, after, facts=True)
         return self._fold(run_id, facts)
 
-    def _fold(self, run_id: str, facts: Iterable[StoredEvent]) -> RunView:
-        told = summary(facts)
+    def _fold(self, run_id: str, facts: Sequence[StoredEvent]) -> RunView:
+        told = row_of(facts)
         return RunView(
             run_id=run_id,
             agent=told.agent,
             model=told.model,
             status=told.status,
-            output=told.output,
+            output=_output(facts) if told.status is RunStatus.COMPLETED else None,
             error=told.error,
             usage=told.usage,
             step=told.step,
@@ -195,6 +196,13 @@ class LinkMaker:
         return Links(
             self=path, events=f"{path}/events", progress=f"{path}/progress", temporal_ui=ui
         )
+
+
+def _output(facts: Sequence[StoredEvent]) -> str | None:
+    """The output of a completed run; the newest end counts."""
+    ends = (fact.body() for fact in reversed(facts) if fact.ends_run)
+    body = next(ends, None)
+    return body.output if isinstance(body, RunCompleted) else None
 
 
 def _add_request(view: RunView, execution: Execution) -> RunView:

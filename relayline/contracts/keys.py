@@ -4,6 +4,8 @@ from __future__ import annotations
 
 COMMAND_PREFIX = "command/"
 """Prefix of the keys of receipts and outcomes: they have no epoch, so each is written once."""
+QUEUED_KEY = "run/queued"
+"""Key of `run.queued`: it has no epoch, so it is written once, whoever writes it."""
 
 AGENT_PREFIX = "agent/"
 """Prefix of the key of `agent.pinned`: it has no epoch, either."""

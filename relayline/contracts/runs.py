@@ -20,6 +20,14 @@ delay calls to the others."""
 RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
 """A run's id is also its Temporal workflow id."""
 DEFAULT_TENANT = "default"
+TITLE_CHARS = 120
+_LOOKED_AT = 16 * TITLE_CHARS
+"""As much of an input makes a title, so that a long one costs no more."""
+
+
+def title_of(text: str) -> str:
+    """The title of a run with this input: its first `TITLE_CHARS` characters, in one line."""
+    return " ".join(text.lstrip()[:_LOOKED_AT].split())[:TITLE_CHARS].rstrip()
 
 
 class RunStatus(StrEnum):

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import Journal, RunEnded
-from relayline.projections.summary import summary
+from relayline.projections.row import row_of
 from relayline.projections.terminal import Closing, terminal_fact
 
 READ_PAGE = 1000
@@ -44,7 +44,7 @@ async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
     head = await journal.head(run_id)
     if head and head.ended:
         return False
-    fact = terminal_fact(closing, summary(await read_all(journal, run_id, facts=True)))
+    fact = terminal_fact(closing, row_of(await read_all(journal, run_id, facts=True)))
     try:
         [appended] = await journal.append(run_id, [fact])
     except RunEnded:

@@ -17,7 +17,7 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.keys import ended_key
 from relayline.contracts.runs import RunError, RunStatus
-from relayline.projections.summary import Summary
+from relayline.projections.row import RunRow
 
 _TEXT_CHARS = 2000
 
@@ -33,7 +33,7 @@ class Closing(NamedTuple):
     """The failure's type, where it has one."""
 
 
-def terminal_fact(closing: Closing, reached: Summary) -> NewEvent:
+def terminal_fact(closing: Closing, reached: RunRow) -> NewEvent:
     """The terminal fact of a run that Temporal closed without the workflow's word.
 
     Args:
@@ -44,7 +44,7 @@ def terminal_fact(closing: Closing, reached: Summary) -> NewEvent:
     return NewEvent(key=ended_key(reached.epoch), body=_body(closing, reached, step), step=step)
 
 
-def _body(closing: Closing, reached: Summary, step: int | None) -> EventBody:
+def _body(closing: Closing, reached: RunRow, step: int | None) -> EventBody:
     text, usage = preview(closing.text, _TEXT_CHARS), reached.usage
     match closing.status:
         case RunStatus.TERMINATED:

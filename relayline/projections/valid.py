@@ -16,6 +16,8 @@ from relayline.contracts.keys import superseded_key
 from relayline.projections.projection import Event, body_of, data_of, fold
 
 REWOUND = "run.rewound"
+QUEUED = "run.queued"
+"""Always counts: a reset does not change what the run was given."""
 DELTAS = frozenset({"message.delta", "reasoning.delta"})
 _FAILED = "attempt.failed"
 _E = TypeVar("_E", bound=Event)
@@ -63,12 +65,16 @@ class Valid:
 def counting(events: Iterable[_E]) -> Sequence[_E]:
     """The events that count: without those that a later `run.rewound` has made void.
 
+    `run.queued` always counts.
+
     Args:
         events: Of one run, in order, from its start on.
     """
     events = [*events]
     valid = fold(Valid(), (event for event in events if event.type == REWOUND))
-    return [event for event in events if valid.counts(event.seq)] if valid.void else events
+    if not valid.void:
+        return events
+    return [event for event in events if event.type == QUEUED or valid.counts(event.seq)]
 
 
 class Left(NamedTuple):

@@ -16,7 +16,8 @@ from relayline.contracts.runs import RunStatus, Waiting
 from relayline.projections.projection import Event, body_of, data_of
 from relayline.projections.valid import REWOUND
 
-_WHAT_CHARS = 200
+WHAT_CHARS = 200
+"""The longest line that tells what a run waits for."""
 _PAUSED = "run.paused"
 _SWITCHES = frozenset({"run.started", "run.resumed", _PAUSED})
 _IDS = {
@@ -120,5 +121,5 @@ def _waiting(request: Request) -> Waiting:
     if isinstance(request, ApprovalRequested):
         what = f"approve `{request.tool}`"
         return Waiting(kind="approval", id=request.approval_id, what=what)
-    what = preview(" ".join(request.question.split()), _WHAT_CHARS)
+    what = preview(" ".join(request.question.split()), WHAT_CHARS)
     return Waiting(kind="input", id=request.request_id, what=what)

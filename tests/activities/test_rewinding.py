@@ -27,7 +27,7 @@ from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import SEALED, Fence, Journal, StaleAttempt
 from relayline.journal.terminal import read_all
-from relayline.projections.summary import Summary
+from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
 from tests.activities.model.model_calls import Canned, Run, finished, half
 
@@ -116,7 +116,7 @@ async def test_a_run_whose_events_were_swept_can_not_be_rewound_however_often_it
     journal: Journal,
 ) -> None:
     run = f"run_{uuid4().hex}"
-    await journal.append(run, [*facts(), terminal_fact(Closing(RunStatus.TERMINATED), Summary())])
+    await journal.append(run, [*facts(), terminal_fact(Closing(RunStatus.TERMINATED), RunRow())])
     assert await journal.sweep(datetime.now(UTC)) == 1
     request = RewindRequest(run_id=run, known=("0/step/1/message",), key="rewound/x/1")
     with pytest.raises(ApplicationError) as raised:

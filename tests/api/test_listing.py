@@ -30,6 +30,7 @@ async def test_lists_are_newest_first_and_walked_by_cursor(api: Api, api_tempora
     assert len(set(by_three)) == len(by_three)
 
 
+@pytest.mark.slow
 async def test_a_list_too_long_to_read_whole_is_cut_into_windows(
     api: Api, api_temporal: Client
 ) -> None:

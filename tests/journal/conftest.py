@@ -8,7 +8,8 @@ from pathlib import Path
 import pytest
 
 from relayline.journal.port import Journal
-from tests.journal.storage import ADAPTERS, new_storage, open_journal
+from relayline.journal.table import Storage
+from tests.journal.storage import ADAPTERS, new_storage, open_journal, open_table
 
 
 @pytest.fixture(params=ADAPTERS)
@@ -27,5 +28,20 @@ async def journal(storage: str) -> AsyncIterator[Journal]:
 async def other(storage: str) -> AsyncIterator[Journal]:
     """The same journal, as another process would hold it."""
     opened = open_journal(storage)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def table(storage: str) -> AsyncIterator[Storage]:
+    opened = open_table(storage)
+    yield opened
+    await opened.close()
+
+
+@pytest.fixture
+async def other_table(storage: str) -> AsyncIterator[Storage]:
+    """The same storage, as another process would hold it."""
+    opened = open_table(storage)
     yield opened
     await opened.close()

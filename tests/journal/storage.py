@@ -13,6 +13,7 @@ from uuid import uuid4
 from relayline.journal.port import Journal, JournalUnavailable
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Storage
 from tests.postgres_server import MIGRATED, PostgresServer
 
 T = TypeVar("T")
@@ -28,6 +29,12 @@ def new_storage(adapter: str, folder: Path, postgres: Callable[[], PostgresServe
 
 def open_journal(storage: str) -> Journal:
     """A journal as one process holds it; open several to have several processes."""
+    adapter, _, where = storage.partition(":")
+    return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
+
+
+def open_table(storage: str) -> Storage:
+    """The same with the runs table."""
     adapter, _, where = storage.partition(":")
     return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
 

@@ -7,8 +7,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import pytest
+
 from relayline.journal.port import Journal
 from tests.journal.samples import end, follow, fresh_run, seqs, texts
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 Line = tuple[int, str]

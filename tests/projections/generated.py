@@ -33,6 +33,7 @@ from relayline.contracts.events import (
     RunCompleted,
     RunFailed,
     RunPaused,
+    RunQueued,
     RunResumed,
     RunRewound,
     RunStarted,
@@ -79,12 +80,12 @@ def enveloped(events: Sequence[StoredEvent]) -> list[Envelope]:
 
 
 def counted(events: Sequence[StoredEvent]) -> list[StoredEvent]:
-    """Only what still counts, told in the plainest way."""
+    """Only what still counts, told in the plainest way; `run.queued` always does."""
     kept: list[StoredEvent] = []
     for event in events:
         body = event.body() if event.type != UNKNOWN else None
         if isinstance(body, RunRewound):
-            kept = [earlier for earlier in kept if earlier.seq <= body.to_seq]
+            kept = [it for it in kept if it.seq <= body.to_seq or it.type == "run.queued"]
         kept.append(event)
     return kept
 
@@ -163,6 +164,12 @@ STARTS: list[EventBody] = [
     )
     for epoch, metadata, at in product((0, 1), (None, {"k": "v"}), (None, NOW))
 ]
+QUEUED: list[EventBody] = [
+    RunQueued(
+        agent="b", model="n", title="t", metadata={"k": tenant}, submitted_at=NOW, tenant=tenant
+    )
+    for tenant in ("default", "x")
+]
 ENDS: list[EventBody] = [
     *(RunCompleted(output=text, usage=usage) for text, usage in product(TEXTS, USAGES)),
     *(RunFailed(error=ERROR, usage=usage) for usage in USAGES),
@@ -173,10 +180,11 @@ in_steps = st.sampled_from([*product([*OF_ANSWERS, *OF_TOOLS], (1, 2, 3), ATTEMP
 answers = st.sampled_from([*product(COMMON, (1, 2), (1,))])
 tools = st.sampled_from([*product(OF_TOOLS, (1,), (1,))])
 beside_steps = st.sampled_from([*product(OF_PEOPLE, (None, 1, 2), (None,))])
+queued = st.sampled_from([*product(QUEUED, (None,), (None,))])
 begun = st.sampled_from([*product(STARTS, (None,), (None,))])
 ended = st.sampled_from([*product(ENDS, (None, 1, 4), (None,))])
 stretches: st.SearchStrategy[list[Place]] = st.lists(
-    st.one_of(answers, in_steps, tools, beside_steps, begun), max_size=14
+    st.one_of(answers, in_steps, tools, beside_steps, begun, queued), max_size=14
 )
 
 
@@ -199,8 +207,9 @@ def runs(draw: st.DrawFn) -> list[StoredEvent]:
 
 
 def begins(epoch: int) -> st.SearchStrategy[list[Place]]:
-    """Nearly every run begins with `run.started`; after a reset it need not come again."""
-    return st.lists(begun, max_size=1) if epoch else st.lists(begun, min_size=1, max_size=1)
+    """Nearly every run begins with these; after a reset they need not come again."""
+    first = st.one_of(st.tuples(begun), st.tuples(queued, begun))
+    return first.map(list) if not epoch else st.lists(begun, max_size=1)
 
 
 def prefixes(events: Sequence[StoredEvent]) -> Iterator[Sequence[StoredEvent]]:

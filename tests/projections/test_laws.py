@@ -15,9 +15,9 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.projections.losses import Losses
 from relayline.projections.projection import Event, Projection, fold
 from relayline.projections.rendered import Rendered
-from relayline.projections.summary import Summary
+from relayline.projections.row import RunRow, dump_row, load_row
 from relayline.projections.transcript import Transcript, Unbilled
-from relayline.projections.valid import Streamed, Valid
+from relayline.projections.valid import REWOUND, Streamed, Valid
 from relayline.projections.waits import Waits
 from tests.projections.generated import counted, enveloped, prefixes, runs, unknown
 
@@ -36,7 +36,7 @@ class Law(NamedTuple, Generic[_P]):
 LAWS: dict[str, Law[Any]] = {
     "rendered": Law(Rendered(), lambda it, _: (replace(it, seq=0), [*it.tools], it.waits)),
     "waits": Law(Waits(), lambda it, _: (replace(it, seq=0), it.status, it.waiting_for)),
-    "summary": Law(Summary(), lambda it, _: (replace(it, seq=0), it.status, it.waiting_for)),
+    "row": Law(RunRow(), lambda it, _: (replace(it, seq=0), it.phase, it.open_items)),
     "transcript": Law(Transcript(), lambda it, _: (it.turns, it.compacted, it.messages)),
     "unbilled": Law(Unbilled(), lambda it, _: it.usage),
     "losses": Law(Losses(), lambda it, _: (it.open, it.worst)),
@@ -100,3 +100,15 @@ def test_events_as_clients_have_them_say_the_same(law: Law[Any], events: Countin
 def test_a_projection_is_frozen(law: Law[Any]) -> None:
     with pytest.raises(FrozenInstanceError):
         law.start.seq = 1
+
+
+@given(events=runs())
+def test_a_row_is_the_same_after_it_was_stored(events: Counting) -> None:
+    """Until a reset, which folds all facts anew, it can also be folded on."""
+    row = RunRow()
+    for event in events:
+        stored = load_row(dump_row(row))
+        assert stored == row
+        row = row.apply(event)
+        if event.type != REWOUND:
+            assert stored.apply(event) == row

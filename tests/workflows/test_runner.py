@@ -42,6 +42,7 @@ async def test_workers_run_without_the_sandbox_that_tests_and_replays_have(
         await run(SandboxedWorkflowRunner())
 
 
+@pytest.mark.slow
 async def test_a_query_just_after_a_signal_has_the_run_do_nothing_that_a_replay_would_not(
     temporal: Client,
 ) -> None:

@@ -42,8 +42,8 @@ from relayline.activities.model.port import (
 from relayline.activities.model.providers.ending import ending
 from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
-from relayline.activities.model.providers.wire.chat import paired
 from relayline.activities.model.providers.wire.failures import WireError
+from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard
 from relayline.activities.model.providers.wire.listening import hearing
 from relayline.catalog.foreign import described, name, words
@@ -159,12 +159,10 @@ class RemoteModel:
     def _fail(self, error: Exception, model: str) -> NoReturn:
         """Raise the failure as `ProviderError`, without the cause, which may contain secrets."""
         text = self._redactor.clean(f"{model}: {_said(error)}")
-        status = error.status_code if isinstance(error, ModelHTTPError) else None
-        if isinstance(error, WireError):
-            status = error.status
+        status = _status(error)
         raise ProviderError(
             paired(text)[:MESSAGE_CHARS],
-            retryable=_retryable(error),
+            retryable=_retryable(error) and (status is None or retry_helps(status)),
             status=status,
             retry_after_s=error.retry_after if isinstance(error, ModelAPIError) else None,
         ).with_traceback(error.__traceback__) from None
@@ -183,6 +181,17 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
             return ReasoningPart(paired(text))
         case _:
             return None
+
+
+def _status(error: Exception) -> int | None:
+    """The HTTP status; of a redirect, too, which the library does not follow and calls nothing."""
+    if isinstance(error, ModelHTTPError):
+        return error.status_code
+    if isinstance(error, WireError):
+        return error.status
+    names = ("status_code", "code")
+    found = [it for name in names if isinstance(it := getattr(error.__cause__, name, None), int)]
+    return next((it for it in found if 300 <= it < 600), None)
 
 
 def _retryable(error: Exception) -> bool:

@@ -37,6 +37,7 @@ from relayline.contracts.events.run import (
     RunCompleted,
     RunFailed,
     RunPaused,
+    RunQueued,
     RunResumed,
     RunRewound,
     RunStarted,
@@ -79,6 +80,7 @@ __all__ = [
     "RunCompleted",
     "RunFailed",
     "RunPaused",
+    "RunQueued",
     "RunResumed",
     "RunRewound",
     "RunStarted",
@@ -96,7 +98,8 @@ __all__ = [
 ]
 
 EventBody = Annotated[
-    RunStarted
+    RunQueued
+    | RunStarted
     | AgentPinned
     | RunPaused
     | RunResumed

@@ -5,11 +5,57 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import JsonValue
+from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
-from relayline.contracts.runs import Limits, RunError, Waiting
+from relayline.contracts.runs import DEFAULT_TENANT, Limits, RunError, RunInput, Waiting, title_of
+
+MIDDLE_PRIORITY = 3
+"""The priority of a run that was given none."""
+
+
+class RunQueued(Frozen):
+    """The run was submitted: event 1 of every run, and an operator's reset never makes it void.
+
+    Runs that older versions have started do not have it.
+    """
+
+    type: Literal["run.queued"] = "run.queued"
+    agent: str
+    """The agent's name."""
+    model: str
+    """The model that the run uses: the request's, or the agent's."""
+    title: str = ""
+    """The first 120 characters of the input, in one line."""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    """As submitted."""
+    submitted_at: datetime
+    """When the run was submitted."""
+    tenant: str = DEFAULT_TENANT
+    """To whom the run belongs."""
+    batch: str | None = None
+    """The batch with which it was submitted."""
+    parent: str | None = None
+    """The run that started it."""
+    forked_from: str | None = None
+    """The run of which it is a fork."""
+    start_at: datetime | None = None
+    """When it may start, if that is later."""
+    priority: int = MIDDLE_PRIORITY
+    """1 is served first, 5 last."""
+
+
+def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
+    """What `run.queued` says of the run with this input."""
+    return RunQueued(
+        agent=run.agent.name,
+        model=run.agent.model,
+        title=title_of(run.input),
+        metadata=run.metadata,
+        submitted_at=submitted_at,
+        tenant=run.tenant,
+    )
 
 
 class RunStarted(Frozen):

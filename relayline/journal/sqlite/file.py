@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.run_rows import ensure_tables
 
 T = TypeVar("T")
 
@@ -173,6 +174,7 @@ class JournalFile:
             )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(_OPEN_INDEX)
+        ensure_tables(connection)
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 
     def _is_empty(self, connection: sqlite3.Connection) -> bool:

@@ -3,76 +3,28 @@
 from __future__ import annotations
 
 import asyncio
-import queue
 import sqlite3
-import time
-from collections.abc import AsyncGenerator, Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from relayline.journal.port import Appended, Fence, Head, OpenRun
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
-from relayline.journal.sqlite.file import BUSY_WAIT_S, JournalFile, Link
+from relayline.journal.sqlite.file import JournalFile
+from relayline.journal.sqlite.reader import Reader
+from relayline.journal.sqlite.table import SqliteRunTable
 from relayline.journal.sqlite.together import DeltaAppend
 from relayline.journal.sqlite.watcher import Watcher
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
 from relayline.projections.valid import DELTAS
 
-T = TypeVar("T")
-_THREADS = 4
 
-
-class Reader:
-    """Runs queries in threads, off the event loop."""
-
-    def __init__(self, file: JournalFile) -> None:
-        self._file = file
-        self._pool = ThreadPoolExecutor(_THREADS, thread_name_prefix="journal-reader")
-        self._links: queue.LifoQueue[Link] = queue.LifoQueue()
-        for _ in range(_THREADS):
-            self._links.put(Link(file))
-        self._closed = False
-
-    async def run(self, query: Callable[[sqlite3.Connection], T]) -> T:
-        """Run a query in a thread.
-
-        Raises:
-            JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal is
-                closed.
-        """
-        if self._closed:
-            raise self._file.closed()
-        deadline = time.monotonic() + BUSY_WAIT_S
-        loop = asyncio.get_running_loop()
-        return await loop.run_in_executor(self._pool, self._run, query, deadline)
-
-    def _run(self, query: Callable[[sqlite3.Connection], T], deadline: float) -> T:
-        link = self._links.get_nowait()
-        try:
-            return link.use(query, deadline)
-        finally:
-            self._links.put(link)
-
-    def refuse(self) -> None:
-        """Refuse new queries."""
-        self._closed = True
-
-    def close(self) -> None:
-        """Finish running queries. Blocks; safe to call twice."""
-        self._closed = True
-        self._pool.shutdown()
-        while not self._links.empty():
-            self._links.get_nowait().close()
-
-
-class SqliteJournal:
-    """`journal.port.Journal` in one SQLite file in WAL mode.
+class SqliteJournal(SqliteRunTable):
+    """`journal.port.Journal` and `journal.table.RunTable` in one SQLite file in WAL mode.
 
     The first use creates the file and its folder. Facts and seals are on the disk when `append`
     returns. An append of deltas alone is then in the operating system's cache: it survives the
@@ -87,9 +39,7 @@ class SqliteJournal:
 
     def __init__(self, path: Path) -> None:
         file = JournalFile(path)
-        self._writer = Writer(file)
-        self._reader = Reader(file)
-        self._watcher = Watcher(file)
+        super().__init__(Reader(file), Writer(file), Watcher(file))
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None

@@ -10,8 +10,10 @@ from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
+from relayline.journal.columns import changes_row
 from relayline.journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
 from relayline.journal.rows import NewRow
+from relayline.journal.sqlite.run_rows import bring_up_to_date
 from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
 
@@ -76,6 +78,8 @@ def append(
         db.execute(
             ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
         )
+        if any(changes_row(row.type, row.key) for row, _ in new):
+            bring_up_to_date(db, run_id)
     return placed
 
 

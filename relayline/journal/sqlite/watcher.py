@@ -9,17 +9,23 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Sequence
 from contextlib import suppress
+from functools import partial
 
 from relayline.contracts.envelope import StoredEvent
+from relayline.journal.changes import Changes
 from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite import run_rows
 from relayline.journal.sqlite.file import BUSY_WAIT_S, JournalFile, Link
 from relayline.journal.sqlite.sql import data_version, last_id, newer
 from relayline.journal.subscription import Subscription
 
 _POLL_S = 0.001
+_ROWS_POLL_S = 0.02
+"""While nobody follows a run, only lists."""
 _RETRY_S = 0.05
 _CHUNK = 200
-_Notice = tuple[Subscription, Callable[[], None]]
+_Reader = Subscription | Changes
+_Notice = tuple[_Reader, Callable[[], None]]
 
 
 class Watcher:
@@ -36,6 +42,9 @@ class Watcher:
         self._db: sqlite3.Connection | None = None
         self._version = 0
         self._last_id = 0
+        self._changes: set[Changes] = set()
+        self._change = 0
+        """The newest change of a row that was delivered."""
         self._healthy_at = 0.0
 
     def subscribe(self, run_id: str) -> Subscription:
@@ -46,16 +55,30 @@ class Watcher:
         """
         subscription = Subscription(run_id)
         with self._lock:
-            if self._closed:
-                raise self._file.closed()
+            self._begin()
             self._subscriptions[run_id].add(subscription)
-            self._watched.set()
-            if self._thread is None:
-                self._thread = threading.Thread(
-                    target=self._run, name="journal-watcher", daemon=True
-                )
-                self._thread.start()
         return subscription
+
+    def watch_rows(self) -> Changes:
+        """Deliver the ids of changed rows from the first `take` on, which returns None.
+
+        Raises:
+            JournalUnavailable: the journal was closed.
+        """
+        changes = Changes()
+        with self._lock:
+            self._begin()
+            self._changes.add(changes)
+        return changes
+
+    def _begin(self) -> None:
+        """See to it that the thread watches."""
+        if self._closed:
+            raise self._file.closed()
+        self._watched.set()
+        if self._thread is None:
+            self._thread = threading.Thread(target=self._run, name="journal-watcher", daemon=True)
+            self._thread.start()
 
     def unsubscribe(self, subscription: Subscription) -> None:
         """Deliver no more; safe to call twice."""
@@ -64,8 +87,18 @@ class Watcher:
             of_run.discard(subscription)
             if not of_run:
                 del self._subscriptions[subscription.run_id]
-            if not self._subscriptions and not self._closed:
-                self._watched.clear()
+            self._rest()
+
+    def unwatch_rows(self, changes: Changes) -> None:
+        """Deliver no more; safe to call twice."""
+        with self._lock:
+            self._changes.discard(changes)
+            self._rest()
+
+    def _rest(self) -> None:
+        """Let the thread sleep if nobody watches."""
+        if not self._subscriptions and not self._changes and not self._closed:
+            self._watched.clear()
 
     def close(self) -> None:
         """End the thread and fail all tails. Blocks; safe to call twice."""
@@ -87,7 +120,7 @@ class Watcher:
                 time.sleep(_RETRY_S)
             else:
                 self._healthy_at = time.monotonic()
-                time.sleep(_POLL_S)
+                time.sleep(_POLL_S if self._subscriptions else _ROWS_POLL_S)
         self._link.close()
 
     def _await_watched(self) -> bool:
@@ -104,21 +137,53 @@ class Watcher:
             self._start_at_end(db)
             return
         version = data_version(db)
-        more = version != self._version
+        is_new = version != self._version
+        if self._changes:
+            self._poll_rows(db, is_new=is_new)
+        if is_new:
+            self._poll_events(db)
+        self._version = version
+
+    def _poll_events(self, db: sqlite3.Connection) -> None:
+        if not self._subscriptions:
+            newest = last_id(db)
+            if not self._subscriptions:  # a tail that begins later reads these itself
+                self._last_id = newest
+                return
+        more = True
         while more:
             self._last_id, events = newer(db, self._last_id, _CHUNK)
             self._deliver(events)
             more = len(events) == _CHUNK
-        self._version = version
+
+    def _poll_rows(self, db: sqlite3.Connection, *, is_new: bool) -> None:
+        """Deliver the ids of rows that have changed, and begin with new readers."""
+        with self._lock:
+            fresh = [each for each in self._changes if not each.begun]
+            others = [each for each in self._changes if each.begun]
+        if is_new:
+            newest = run_rows.newest_change(db)
+            found = run_rows.changed(db, self._change)
+            self._change = newest
+            if found:
+                _notify((each, partial(each.deliver, found)) for each in others)
+        for each in fresh:
+            each.begun = True
+        _notify((each, each.miss) for each in fresh)
 
     def _start_at_end(self, db: sqlite3.Connection) -> None:
         """Start with the next commit; tails read earlier events from the journal."""
         self._version = data_version(db)
         self._last_id = last_id(db)
+        self._change = run_rows.newest_change(db)
         self._db = db
         with self._lock:
             subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
+            changes = [*self._changes]
+        for each in changes:
+            each.begun = True
         _notify((each, each.fall_behind) for each in subscriptions)
+        _notify((each, each.miss) for each in changes)
 
     def _deliver(self, events: Sequence[StoredEvent]) -> None:
         by_run: defaultdict[str, list[StoredEvent]] = defaultdict(list)
@@ -135,26 +200,23 @@ class Watcher:
 
     def _fail_all(self, error: JournalUnavailable) -> None:
         with self._lock:
-            subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
+            readers: list[_Reader] = [*self._changes]
+            readers += [each for of_run in self._subscriptions.values() for each in of_run]
             self._subscriptions.clear()
-            if not self._closed:
-                self._watched.clear()
-        _notify((each, _failure(each, error)) for each in subscriptions)
+            self._changes.clear()
+            self._rest()
+        _notify((each, partial(each.fail, error)) for each in readers)
 
 
 def _delivery(subscription: Subscription, events: Sequence[StoredEvent]) -> Callable[[], None]:
     return lambda: subscription.deliver(events)
 
 
-def _failure(subscription: Subscription, error: JournalUnavailable) -> Callable[[], None]:
-    return lambda: subscription.fail(error)
-
-
 def _notify(notices: Iterable[_Notice]) -> None:
-    """Call each notice in the event loop of its subscription, waking each loop once."""
+    """Call each notice in the event loop of its reader, waking each loop once."""
     by_loop: defaultdict[asyncio.AbstractEventLoop, list[Callable[[], None]]] = defaultdict(list)
-    for subscription, notice in notices:
-        by_loop[subscription.loop].append(notice)
+    for reader, notice in notices:
+        by_loop[reader.loop].append(notice)
     for loop, of_loop in by_loop.items():
         with suppress(RuntimeError):  # that loop is closed, and its tails with it
             loop.call_soon_threadsafe(_call_all, of_loop)

@@ -85,6 +85,7 @@ run_process("tested", serve)
 """
 
 
+@pytest.mark.slow
 async def test_a_process_logs_no_url_of_what_it_asks_for(stand_in: StandIn) -> None:
     process = await asyncio.create_subprocess_exec(
         sys.executable,

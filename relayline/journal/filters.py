@@ -1,0 +1,261 @@
+"""The SQL of lists and counts, the same for every adapter. Pure.
+
+Each query follows one index in the order of the list, and checks the rest row by row: the words
+if their prefix is rare, else metadata, else the statuses, else whatever the database finds best.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from relayline.contracts.envelope import microseconds
+from relayline.contracts.runs import TERMINAL, RunStatus
+from relayline.journal.columns import OPEN, indexed, words_of
+from relayline.journal.table import EveryTenant, Position, RunFilter, Tenant
+
+FEW_ENTRIES = 2000
+"""The matches of a prefix that are sorted; where there are more, its words are followed."""
+FEW_WORDS = 8
+"""The words with a prefix that are followed in the order of the list; where there are more, enough
+runs match that the list itself is."""
+
+
+class Dialect(NamedTuple):
+    """Where the adapters differ."""
+
+    schema: str
+    """Prefix of the tables."""
+    find: str
+    """The function that finds a text in another."""
+
+
+class Query(NamedTuple):
+    """A statement with `?` for each argument."""
+
+    sql: str
+    arguments: list[object]
+
+
+class Rare(NamedTuple):
+    """What the table of words has under the longest prefix that was asked for."""
+
+    prefix: str
+    words: Sequence[str] | None
+    """The words that begin with it, None for a range of few entries."""
+
+
+_BOUND = "\U0010ffff"
+"""Comes after every character that a word can have."""
+
+
+def wanted_words(wanted: RunFilter) -> list[str]:
+    """The prefixes to find, the longest first."""
+    found = {word for text in wanted.words for word in words_of(text)}
+    return sorted(found, key=lambda word: (-len(word), word))
+
+
+def wanted_statuses(wanted: RunFilter) -> frozenset[RunStatus] | None:
+    """Any of these; None for all."""
+    statuses = wanted.statuses or frozenset(RunStatus)
+    if wanted.open is not None:
+        statuses &= OPEN if wanted.open else TERMINAL
+    return None if len(statuses) == len(RunStatus) else statuses
+
+
+class Filters:
+    """Builds the queries of one filter."""
+
+    def __init__(self, dialect: Dialect, tenant: Tenant, wanted: RunFilter) -> None:
+        self._dialect = dialect
+        self._tenant = None if isinstance(tenant, EveryTenant) else indexed(tenant)
+        self._wanted = wanted
+        self.prefixes = wanted_words(wanted)
+        self._statuses = wanted_statuses(wanted)
+
+    def entries(self) -> Query:
+        """Counts the entries under the longest prefix, up to one more than `FEW_ENTRIES`."""
+        inner = self._words("1", self.prefixes[0])
+        return Query(
+            f"SELECT count(*) FROM ({inner.sql} LIMIT {FEW_ENTRIES + 1}) AS few",  # noqa: S608
+            inner.arguments,
+        )
+
+    def rare(self, entries: int) -> Rare | None:
+        """What to follow if that many entries are under the longest prefix; None for its words."""
+        return Rare(self.prefixes[0], None) if entries <= FEW_ENTRIES else None
+
+    def rare_words(self, words: Sequence[str]) -> Rare | None:
+        """What to follow if these words are under the longest prefix; None for the list itself."""
+        return Rare(self.prefixes[0], words) if len(words) <= FEW_WORDS else None
+
+    def words(self) -> Query:
+        """The different words under the longest prefix, up to one more than `FEW_WORDS`."""
+        prefix, end = self.prefixes[0], self.prefixes[0] + _BOUND
+        tenant = [] if self._tenant is None else [self._tenant]
+        head = f"SELECT word FROM {self._table('run_words')} WHERE "  # noqa: S608
+        head += "tenant = ? AND " if tenant else ""
+        return Query(
+            "WITH RECURSIVE found (word) AS ("  # noqa: S608
+            f"SELECT ({head}word >= ? AND word < ? ORDER BY word LIMIT 1) UNION ALL"
+            f" SELECT ({head}word > found.word AND word < ? ORDER BY word LIMIT 1)"
+            " FROM found WHERE found.word IS NOT NULL)"
+            f" SELECT word FROM found WHERE word IS NOT NULL LIMIT {FEW_WORDS + 1}",
+            [*tenant, prefix, end, *tenant, end],
+        )
+
+    def page(self, limit: int, before: Position | None, rare: Rare | None) -> Query:
+        """At most `limit` rows after that position, newest first."""
+        branches = [self._branch(it, limit, before) for it in self._drivers(rare)]
+        picked = " UNION ".join(
+            f"SELECT * FROM ({it.sql}) AS branch"  # noqa: S608  constants only
+            for it in branches
+        )
+        rows, runs = self._table("run_rows"), self._table("runs")
+        sql = (
+            f"SELECT r.run_id, r.state, h.last_seq, r.attention FROM ({picked}) AS picked"  # noqa: S608
+            f" JOIN {rows} r ON r.run_id = picked.run_id"
+            f" JOIN {runs} h ON h.run_id = picked.run_id"
+            " ORDER BY picked.created_us DESC, picked.run_id DESC LIMIT ?"
+        )
+        return Query(sql, [*(it for branch in branches for it in branch.arguments), limit])
+
+    def counts(self, rare: Rare | None) -> Query:
+        """The number of rows that match, by status."""
+        where: list[str] = []
+        arguments: list[object] = []
+        if rare is not None:
+            inner = self._words("run_id", rare.prefix)
+            where, arguments = [f"r.run_id IN ({inner.sql})"], [*inner.arguments]
+        more = self._conditions(
+            self._statuses, self._unmet(rare is not None), [*self._wanted.metadata.items()]
+        )
+        where, arguments = [*where, *more[0]], [*arguments, *more[1]]
+        sql = (
+            f"SELECT r.status, count(*) FROM {self._table('run_rows')} r"  # noqa: S608
+            f" WHERE {' AND '.join(where) or 'true'} GROUP BY r.status"
+        )
+        return Query(sql, arguments)
+
+    def _drivers(self, rare: Rare | None) -> list[_Driver]:
+        """What to follow: the branches of the query."""
+        labels = [*self._wanted.metadata.items()]
+        statuses = self._statuses
+        if rare is not None and rare.words is None:
+            range_ = self._under(rare.prefix)
+            return [_Driver("run_words", *range_, statuses, labels, is_rare=True)]
+        if rare is not None and rare.words is not None:
+            return [
+                _Driver("run_words", *self._of("word", word), statuses, labels, is_rare=True)
+                for word in rare.words
+            ]
+        if labels:
+            (key, value), *labels = labels
+            where, arguments = self._of("value", indexed(value))
+            where, arguments = f"{where} AND d.key = ?", [*arguments, indexed(key)]
+            return [_Driver("run_labels", where, arguments, statuses, labels)]
+        if not statuses or self._is_narrow:
+            return [_Driver(None, "", [], statuses, [])]
+        return [_Driver(None, "", [], frozenset({it}), []) for it in sorted(statuses)]
+
+    @property
+    def _is_narrow(self) -> bool:
+        """True if a filter is given whose index finds few rows."""
+        it = self._wanted
+        return bool(it.batch or it.parent or it.forked_from or it.attention)
+
+    def _unmet(self, longest: bool) -> Sequence[str]:
+        """The prefixes to check; the longest need not be where its entries are followed."""
+        return self.prefixes[1:] if longest else self.prefixes
+
+    def _branch(self, driver: _Driver, limit: int, before: Position | None) -> Query:
+        """Runs of one driver, newest first."""
+        on, joined = "r", f"{self._table('run_rows')} r"
+        if driver.table:
+            on = "d"
+            joined = (
+                f"{self._table(driver.table)} d"
+                f" JOIN {self._table('run_rows')} r ON r.run_id = d.run_id"
+            )
+        where, arguments = ([driver.where] if driver.where else []), [*driver.arguments]
+        if before is not None:
+            where.append(f"({on}.created_us, {on}.run_id) < (?, ?)")
+            arguments += before
+        more = self._conditions(driver.statuses, self._unmet(driver.is_rare), driver.labels)
+        where, arguments = [*where, *more[0]], [*arguments, *more[1], limit]
+        distinct = "DISTINCT " if driver.is_rare else ""
+        return Query(
+            f"SELECT {distinct}{on}.run_id, {on}.created_us FROM {joined}"  # noqa: S608
+            f" WHERE {' AND '.join(where) or 'true'}"
+            f" ORDER BY {on}.created_us DESC, {on}.run_id DESC LIMIT ?",
+            arguments,
+        )
+
+    def _conditions(
+        self,
+        statuses: frozenset[RunStatus] | None,
+        prefixes: Sequence[str],
+        labels: Sequence[tuple[str, str]],
+    ) -> tuple[list[str], list[object]]:
+        """What each row must fulfil besides what its driver does."""
+        found = [*self._given()]
+        if statuses is not None:
+            places = ", ".join("?" * len(statuses))
+            found.append((f"r.status IN ({places})" if statuses else "false", sorted(statuses)))
+        found += [(f"{self._dialect.find}(r.words, ?) > 0", [f" {it}"]) for it in prefixes]
+        label = (
+            f"EXISTS (SELECT 1 FROM {self._table('run_labels')} l"  # noqa: S608  constants only
+            " WHERE l.tenant = r.tenant AND l.key = ? AND l.value = ?"
+            " AND l.created_us = r.created_us AND l.run_id = r.run_id)"
+        )
+        found += [(label, [indexed(key), indexed(value)]) for key, value in labels]
+        return [where for where, _ in found], [it for _, values in found for it in values]
+
+    def _given(self) -> Iterator[tuple[str, Sequence[object]]]:
+        """Conditions on columns of the row, but for its status."""
+        it = self._wanted
+        if self._tenant is not None:
+            yield "r.tenant = ?", [self._tenant]
+        for name in ("agent", "model", "batch", "parent", "forked_from"):
+            if (value := getattr(it, name)) is not None:
+                yield f"r.{name} = ?", [indexed(value)]
+        if it.attention is not None:
+            yield f"r.attention IS {'NOT ' if it.attention else ''}NULL", []
+        if it.created_after is not None:
+            yield "r.created_us >= ?", [microseconds(it.created_after)]
+        if it.created_before is not None:
+            yield "r.created_us < ?", [microseconds(it.created_before)]
+
+    def _words(self, columns: str, prefix: str) -> Query:
+        where, arguments = self._under(prefix)
+        return Query(f"SELECT {columns} FROM {self._table('run_words')} d WHERE {where}", arguments)  # noqa: S608
+
+    def _under(self, prefix: str) -> tuple[str, list[object]]:
+        """Entries whose word begins with the prefix."""
+        bounds: list[object] = [prefix, prefix + _BOUND]
+        if self._tenant is None:
+            return "d.word >= ? AND d.word < ?", bounds
+        return "d.tenant = ? AND d.word >= ? AND d.word < ?", [self._tenant, *bounds]
+
+    def _of(self, column: str, value: str) -> tuple[str, list[object]]:
+        """Entries with exactly that value."""
+        if self._tenant is None:
+            return f"d.{column} = ?", [value]
+        return f"d.tenant = ? AND d.{column} = ?", [self._tenant, value]
+
+    def _table(self, name: str) -> str:
+        return f"{self._dialect.schema}{name}"
+
+
+class _Driver(NamedTuple):
+    """One index to follow."""
+
+    table: str | None
+    """`run_words` or `run_labels`; None for the rows themselves."""
+    where: str
+    arguments: list[object]
+    statuses: frozenset[RunStatus] | None
+    labels: Sequence[tuple[str, str]]
+    """What is left to check."""
+    is_rare: bool = False
+    """True if it stands for the longest prefix."""

@@ -1,0 +1,131 @@
+"""The runs table of the SQLite journal, as its readers see it."""
+
+from __future__ import annotations
+
+import sqlite3
+import time
+from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from typing import TypeVar
+
+from relayline.contracts.runs import RunStatus
+from relayline.journal.filters import Dialect, Filters, Rare
+from relayline.journal.sqlite import run_rows
+from relayline.journal.sqlite.reader import Reader
+from relayline.journal.sqlite.watcher import Watcher
+from relayline.journal.sqlite.writer import Writer
+from relayline.journal.table import EveryTenant, Listed, Position, RunFilter, Tenant
+from relayline.projections.row import load_row
+
+T = TypeVar("T")
+DIALECT = Dialect(schema="", find="instr")
+_ONE = """
+SELECT r.run_id, r.state, h.last_seq, r.attention
+FROM run_rows r JOIN runs h ON h.run_id = r.run_id WHERE r.run_id = ?
+"""
+_STALE_BATCH = 50
+"""Rows that are brought up to date in one transaction, so that others can write in between."""
+
+
+class SqliteRunTable:
+    """`journal.table.RunTable` on the threads of the journal.
+
+    Rows that facts of older versions have left behind are brought up to date before an answer; the
+    first one after an upgrade fills the rows of all runs that there are.
+    """
+
+    def __init__(self, reader: Reader, writer: Writer, watcher: Watcher) -> None:
+        self._reader = reader
+        self._writer = writer
+        self._watcher = watcher
+
+    async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
+        """As in the port."""
+        found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone())
+        one = _listed(found) if found else None
+        theirs = one and (isinstance(tenant, EveryTenant) or one.row.tenant == tenant)
+        return one if theirs else None
+
+    async def list_runs(
+        self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
+    ) -> Sequence[Listed]:
+        """As in the port."""
+        filters = Filters(DIALECT, tenant, wanted)
+
+        def read(db: sqlite3.Connection) -> list[tuple[str, str, int, str | None]]:
+            sql, arguments = filters.page(max(limit, 0), before, _rare(db, filters))
+            return db.execute(sql, arguments).fetchall()
+
+        return [_listed(found) for found in await self._read(read)]
+
+    async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
+        """As in the port."""
+        filters = Filters(DIALECT, tenant, wanted)
+
+        def read(db: sqlite3.Connection) -> list[tuple[str, int]]:
+            return db.execute(*filters.counts(_rare(db, filters))).fetchall()
+
+        return {RunStatus(status): count for status, count in await self._read(read)}
+
+    async def note_attention(self, found: Mapping[str, str | None]) -> None:
+        """As in the port."""
+        at_us = time.time_ns() // 1000
+
+        def work(db: sqlite3.Connection) -> None:
+            for run_id, attention in found.items():
+                run_rows.note(db, run_id, attention, at_us)
+
+        if found:
+            await self._writer.submit(work, synced=False)
+
+    async def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
+        """As in the port."""
+        changes = self._watcher.watch_rows()
+        try:
+            while True:
+                yield await changes.take()
+        finally:
+            self._watcher.unwatch_rows(changes)
+
+    async def fill_rows(self) -> int:
+        """Bring all rows up to date that are behind; returns how many there were.
+
+        Raises:
+            JournalUnavailable: the storage did not answer; the rest is filled the next time.
+        """
+        filled = 0
+        while found := await self._reader.run(lambda db: run_rows.stale(db, _STALE_BATCH)):
+
+            def work(db: sqlite3.Connection, run_ids: Sequence[str] = tuple(found)) -> None:
+                for run_id in run_ids:
+                    run_rows.bring_up_to_date(db, run_id)
+
+            await self._writer.submit(work, synced=False)
+            filled += len(found)
+        return filled
+
+    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+        """Run a query on rows that have all facts that were appended before this call."""
+
+        def unless_stale(db: sqlite3.Connection) -> tuple[T] | None:
+            return None if run_rows.stale(db, 1) else (query(db),)
+
+        found = await self._reader.run(unless_stale)
+        if found is None:
+            await self.fill_rows()
+            return await self._reader.run(query)
+        return found[0]
+
+
+def _rare(db: sqlite3.Connection, filters: Filters) -> Rare | None:
+    """What is under the longest prefix; None if there is none, or much."""
+    if not filters.prefixes:
+        return None
+    (entries,) = db.execute(*filters.entries()).fetchone()
+    if rare := filters.rare(entries):
+        return rare
+    return filters.rare_words([word for (word,) in db.execute(*filters.words())])
+
+
+def _listed(found: tuple[str, str, int, str | None]) -> Listed:
+    _, state, last_seq, attention = found
+    return Listed(load_row(state), last_seq, attention)

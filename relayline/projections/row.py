@@ -1,0 +1,316 @@
+"""A run in one row: what it was given, how far it came, how it ended. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import datetime
+from typing import Annotated, Any
+
+from pydantic import Field, TypeAdapter
+
+from relayline.contracts.calls import preview
+from relayline.contracts.envelope import StoredEvent, moment
+from relayline.contracts.events import (
+    ApprovalRequested,
+    InputRequested,
+    MessageCompleted,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunQueued,
+    RunRewound,
+    RunStarted,
+    RunTerminated,
+    RunTimedOut,
+    UserMessageEvent,
+)
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs import (
+    DEFAULT_TENANT,
+    Limits,
+    Phase,
+    RunError,
+    RunStatus,
+    Waiting,
+    title_of,
+)
+from relayline.projections.projection import Event, as_of, body_of, fold
+from relayline.projections.valid import QUEUED, REWOUND
+from relayline.projections.waits import WAIT_TYPES, WHAT_CHARS, Request, Waits
+
+_Terminal = RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut
+_TERMINAL: Mapping[str, type[_Terminal]] = {
+    "run.completed": RunCompleted,
+    "run.failed": RunFailed,
+    "run.cancelled": RunCancelled,
+    "run.terminated": RunTerminated,
+    "run.timed_out": RunTimedOut,
+}
+_STARTED = "run.started"
+_STEP = "step.started"
+_ANSWER = "message.completed"
+_MESSAGE = "message.user"
+ROW_TYPES = frozenset({QUEUED, _STARTED, _STEP, _ANSWER, _MESSAGE, *WAIT_TYPES})
+"""The types of facts that change a row."""
+_GIVEN = (
+    "tenant",
+    "agent",
+    "model",
+    "title",
+    "metadata",
+    "batch",
+    "parent",
+    "forked_from",
+    "start_at",
+    "priority",
+    "created_at",
+    "queued",
+)
+"""What `run.queued` tells; no reset makes it void."""
+_PAUSE = "pause"
+"""In `since`, beside the ids of requests."""
+
+
+@dataclass(frozen=True)
+class RunRow:
+    """A run as its facts tell; events that have no key may be left out.
+
+    None where no fact has told yet. Requests have only what a list shows: no arguments, no schema.
+    """
+
+    seq: int = 0
+    """The newest event that changed something."""
+    run_id: str = ""
+    waits: Waits = field(default_factory=Waits)
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    """When each open request was made, by id, and when the pause began."""
+    queued: bool = False
+    """True once `run.queued` has told what the run was given; `run.started` then changes none of
+    it."""
+    tenant: str = DEFAULT_TENANT
+    agent: str | None = None
+    model: str | None = None
+    title: str = ""
+    metadata: dict[str, str] | None = None
+    batch: str | None = None
+    parent: str | None = None
+    forked_from: str | None = None
+    start_at: datetime | None = None
+    priority: int | None = None
+    limits: Limits | None = None
+    epoch: int = 0
+    step: int = 0
+    """The newest step; 0 before the first."""
+    tool_calls: int = 0
+    """Tool calls that the model has asked for."""
+    in_tools: bool = False
+    """True from an answer with tool calls to the next step."""
+    usage: Usage = field(default_factory=Usage)
+    """Of all messages; of an ended run, as its terminal fact gives it."""
+    error: RunError | None = None
+    """Of a failed run."""
+    created_at: datetime | None = None
+    """When the run was submitted; its first fact, where none tells."""
+    updated_at: datetime | None = None
+    """When the newest fact was appended that changes a row."""
+    ended_at: datetime | None = None
+    before: Annotated[RunRow | None, Field(exclude=True)] = field(
+        default=None, compare=False, repr=False
+    )
+
+    @property
+    def status(self) -> RunStatus:
+        """As in `Waits`."""
+        return self.waits.status
+
+    @property
+    def waiting_for(self) -> tuple[Waiting, ...]:
+        """As in `Waits`."""
+        return self.waits.waiting_for
+
+    @property
+    def open_items(self) -> tuple[OpenItem, ...]:
+        """What it waits for, in the order of `waiting_for`, with times and tool."""
+        return tuple(self._item(waiting) for waiting in self.waiting_for)
+
+    @property
+    def phase(self) -> Phase:
+        """What the run is doing, as far as its facts tell."""
+        status = self.status
+        if status.ended:
+            return Phase.ENDED
+        if status is RunStatus.PAUSED:
+            return Phase.PAUSED
+        if status is RunStatus.WAITING:
+            return Phase.WAITING
+        if self.in_tools:
+            return Phase.TOOLS
+        return Phase.MODEL if self.step else Phase.STARTING
+
+    def apply(self, event: Event) -> RunRow:
+        """This with one more event."""
+        if event.seq <= self.seq or event.type not in ROW_TYPES:
+            return self
+        if event.type == REWOUND:
+            return self._rewound(body_of(RunRewound, event), event)
+        at = _at(event)
+        changes: dict[str, Any] = {"created_at": self.created_at or at}
+        if event.type in WAIT_TYPES:
+            changes |= self._waits(event, at)
+        if change := _CHANGES.get(event.type):
+            changes |= change(self, event)
+        changes |= {"seq": event.seq, "run_id": event.run_id, "updated_at": at, "before": self}
+        return replace(self, step=max(self.step, event.step or 0), **changes)
+
+    def _waits(self, event: Event, at: datetime) -> dict[str, Any]:
+        """Status and requests after the event, and since when."""
+        waits = self.waits.apply(event)
+        fresh = {id_: at for id_ in waits.open if id_ not in self.waits.open}
+        if fresh:
+            waits = replace(waits, open={id_: _slim(it) for id_, it in waits.open.items()})
+        if waits.paused and not self.waits.paused:
+            fresh[_PAUSE] = at
+        kept = {*waits.open, *([_PAUSE] if waits.paused else [])}
+        since = {id_: when for id_, when in {**self.since, **fresh}.items() if id_ in kept}
+        return {"waits": waits, "since": since}
+
+    def _rewound(self, body: RunRewound, event: Event) -> RunRow:
+        """As it was at `to_seq`, in a new epoch and with nothing open."""
+        earlier = as_of(self, body.to_seq) or RunRow()
+        given = {name: getattr(self, name) for name in _GIVEN} if self.queued else {}
+        at = _at(event)
+        row = replace(
+            earlier,
+            seq=event.seq,
+            run_id=event.run_id,
+            waits=self.waits.apply(event),
+            since={},
+            epoch=body.epoch,
+            error=None,
+            created_at=earlier.created_at or at,
+            updated_at=at,
+            ended_at=None,
+            before=earlier,
+        )
+        return replace(row, **given)
+
+    def _item(self, waiting: Waiting) -> OpenItem:
+        asked = self.waits.open.get(waiting.id or "")
+        return OpenItem(
+            waiting=waiting,
+            since=self.since.get(waiting.id or _PAUSE),
+            expires_at=asked.expires_at if asked else None,
+            tool=asked.tool if asked else "",
+        )
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """Something that a run waits for, as an inbox shows it."""
+
+    waiting: Waiting
+    since: datetime | None
+    """When the run began to wait for it."""
+    expires_at: datetime | None
+    tool: str
+    """The tool that the request is about; empty for a pause."""
+
+
+_ROW: TypeAdapter[RunRow] = TypeAdapter(RunRow)
+
+
+def row_of(events: Iterable[Event]) -> RunRow:
+    """The run after these events, in order."""
+    return fold(RunRow(), events)
+
+
+def dump_row(row: RunRow) -> str:
+    """The row as JSON text, for `load_row`; without the versions before it."""
+    return _ROW.dump_json(row, exclude_defaults=True).decode()
+
+
+def load_row(text: str) -> RunRow:
+    """The row of that JSON text. It can be folded on, but not back: a reset folds all facts anew.
+
+    Raises:
+        ValidationError: the text is not of a row.
+    """
+    return _ROW.validate_json(text)
+
+
+def _queued(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(RunQueued, event)
+    given = {name: getattr(body, name) for name in _GIVEN if name in RunQueued.model_fields}
+    return given | {"queued": True, "created_at": body.submitted_at}
+
+
+def _started(row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(RunStarted, event)
+    changes: dict[str, Any] = {"epoch": body.epoch, "limits": body.limits}
+    if row.queued:
+        return changes
+    return changes | {
+        "tenant": (body.metadata or {}).get("tenant") or DEFAULT_TENANT,
+        "agent": body.agent,
+        "model": body.model,
+        "metadata": body.metadata,
+        "created_at": body.submitted_at or _at(event),
+    }
+
+
+def _titled(row: RunRow, event: Event) -> dict[str, Any]:
+    """The first message is the input."""
+    if row.queued or row.title:
+        return {}
+    return {"title": title_of(body_of(UserMessageEvent, event).text)}
+
+
+def _answered(row: RunRow, event: Event) -> dict[str, Any]:
+    """The usage includes the tokens of interrupted answers before it."""
+    body = body_of(MessageCompleted, event)
+    calls = len(body.tool_calls)
+    return {
+        "usage": row.usage + body.usage,
+        "tool_calls": row.tool_calls + calls,
+        "in_tools": calls > 0,
+    }
+
+
+def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(_TERMINAL[event.type], event)
+    error = body.error if isinstance(body, RunFailed) else None
+    return {"usage": body.usage, "error": error, "ended_at": _at(event)}
+
+
+_CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
+    QUEUED: _queued,
+    _STARTED: _started,
+    _MESSAGE: _titled,
+    _STEP: lambda _row, _event: {"in_tools": False},
+    _ANSWER: _answered,
+    **dict.fromkeys(_TERMINAL, _ended),
+}
+
+
+def _slim(request: Request) -> Request:
+    """The request as far as a list shows it."""
+    if isinstance(request, ApprovalRequested):
+        return ApprovalRequested(
+            approval_id=request.approval_id,
+            call_id=request.call_id,
+            tool=request.tool,
+            expires_at=request.expires_at,
+        )
+    return InputRequested(
+        request_id=request.request_id,
+        question=preview(" ".join(request.question.split()), WHAT_CHARS),
+        expires_at=request.expires_at,
+        call_id=request.call_id,
+        tool=request.tool,
+    )
+
+
+def _at(event: Event) -> datetime:
+    """When the event was appended."""
+    return moment(event.at_us) if isinstance(event, StoredEvent) else event.at
