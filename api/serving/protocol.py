@@ -18,8 +18,7 @@ from uvicorn.server import ServerState
 
 from relayline.api.errors import ApiError, BadRequest, HeadTooLarge, TooManyConnections, TooSlow
 from relayline.api.problems import answer_to
-from relayline.api.serving.closed import CLOSED
-from relayline.api.serving.connection import CONNECTION
+from relayline.api.serving.connection import CONNECTION, write_now
 
 MAX_HEAD_BYTES = 64 * 1024
 _SLICE_BYTES = 4096
@@ -215,7 +214,7 @@ class Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["http_version"] == "1.0":
             app = _UntilClose(app, cycle)
-        cycle.scope["extensions"][CONNECTION]["write"] = partial(_write_now, cycle)
+        cycle.scope["extensions"][CONNECTION]["write"] = partial(write_now, cycle)
         super()._start_asgi_task(cycle, app)
 
     def _answering(self) -> bool:
@@ -263,23 +262,6 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.write_eof()
         self.loop.call_later(_LINGER_S, self.transport.abort)
-
-
-def _write_now(cycle: RequestResponseCycle, piece: bytes) -> bool:
-    """Send a piece of a chunked body; False if the client has not read what was sent before."""
-    connection = cycle.transport
-    open_ = cycle.response_started and not cycle.response_complete and not cycle.disconnected
-    if not (open_ and cycle.chunked_encoding) or connection.is_closing():
-        return False
-    if cycle.flow.write_paused or connection.get_write_buffer_size():
-        return False
-    try:
-        connection.write(b"%x\r\n%b\r\n" % (len(piece), piece))
-    except RuntimeError as error:
-        if not str(error).endswith(CLOSED):
-            raise
-        return False
-    return True
 
 
 class _UntilClose:
