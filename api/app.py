@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -20,7 +20,6 @@ from relayline.api import problems
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
-from relayline.api.depends import known_parameters
 from relayline.api.event_schemas import describe_events
 from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, runs
 from relayline.api.routes import server as server_routes
@@ -159,7 +158,6 @@ def bare_app() -> FastAPI:
         responses=problems.PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
-        dependencies=[Depends(known_parameters)],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Coroutine, Mapping
 from functools import cache
 from typing import Annotated, Any, get_origin
 
 from fastapi import Depends, Header, Path, Request, params
 from fastapi.dependencies.utils import get_dependant, get_flat_params
+from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
@@ -100,6 +101,24 @@ async def known_parameters(request: Request) -> None:
         if name in seen and not known[name]:
             raise InvalidField(f"{name}: given more than once", field=name)
         seen.add(name)
+
+
+class Route(APIRoute):
+    """A route that checks `known_parameters` first.
+
+    Every router must use it. A dependency of the app would say the same, at the cost of a whole
+    dependency for each request.
+    """
+
+    def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+        """The handler, behind the check."""
+        handle = super().get_route_handler()
+
+        async def checked(request: Request) -> Response:
+            await known_parameters(request)
+            return await handle(request)
+
+        return checked
 
 
 RunId = Annotated[str, Depends(run_id_of)]

@@ -7,13 +7,20 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, UsesEvents, UsesProgress, json_response, wants_stream
+from relayline.api.depends import (
+    Route,
+    RunId,
+    UsesEvents,
+    UsesProgress,
+    json_response,
+    wants_stream,
+)
 from relayline.api.errors import BadRequest, CursorAhead
 from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
 
-router = APIRouter(prefix="/v1/runs", tags=["events"])
+router = APIRouter(prefix="/v1/runs", tags=["events"], route_class=Route)
 _MAX_DIGITS = 18
 
 

@@ -11,6 +11,7 @@ from starlette.responses import Response
 from relayline.api.bodies import RunRequest
 from relayline.api.depends import (
     IdempotencyKey,
+    Route,
     RunId,
     UsesEvents,
     UsesListing,
@@ -23,7 +24,7 @@ from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import RunAccepted, RunList, RunView
 from relayline.contracts.runs import RunStatus
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=Route)
 
 
 @router.post(

@@ -10,7 +10,8 @@ from starlette.requests import Request
 from relayline.api.errors import ApiError, UnknownRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.sse import SseResponse, Streams, Subscriber
+from relayline.api.streams.sse import SseResponse, Streams
+from relayline.api.streams.subscriber import Subscriber
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable

@@ -31,14 +31,12 @@ from relayline.api.temporal.namespace import UnfitNamespace
 from relayline.api.temporal.signals import SIGNAL_S, check_refusal, find_signal, send_signal
 from relayline.contracts.commands import AnyCommand
 from relayline.contracts.runs import (
-    MEMO_PROGRESS,
     MEMO_REQUEST,
     SEARCH_AGENT,
     SEARCH_STATUS,
     SEARCH_TENANT,
     TASK_QUEUE,
     RunInput,
-    RunMemo,
     RunProgress,
     RunRequestMemo,
     RunResult,
@@ -98,7 +96,7 @@ class Gateway:
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+            memo={MEMO_REQUEST: request},  # without MEMO_PROGRESS it is queued
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(_STATUS, RunStatus.QUEUED.value),

@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from relayline.api.streams import events, feed
+from relayline.api.streams import buffer, events, feed
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
@@ -63,7 +63,7 @@ async def test_a_stream_far_behind_holds_few_large_events_at_a_time(
     journal: SqliteJournal, no_temporal: Client
 ) -> None:
     run, weighing = run_id(), Weighing(journal)
-    await journal.append(run, [started(), *LARGE, *deltas(feed.MAX_FRAMES)])
+    await journal.append(run, [started(), *LARGE, *deltas(buffer.MAX_FRAMES)])
     await journal.append(run, [completed()])
     async with serving(Settings(), weighing, no_temporal) as api:
         assert await follow(api, run, 0) == await envelopes(journal, run)

@@ -10,7 +10,7 @@ import time
 import pytest
 from temporalio.client import Client
 
-from relayline.api.streams.feed import MAX_FRAMES
+from relayline.api.streams.buffer import MAX_FRAMES
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal

@@ -135,7 +135,7 @@ async def test_a_run_is_accepted_with_links_and_is_what_temporal_got(
     }
     assert answer.headers["location"] == f"/v1/runs/{run}"
     described = await api_temporal.get_workflow_handle(run).describe()
-    memo = await described.memo_value(MEMO_PROGRESS, type_hint=RunMemo)
+    memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
     assert memo.status is RunStatus.QUEUED
     found = {pair.key.name: pair.value for pair in described.typed_search_attributes}
     assert found["RunStatus"] == "queued"
