@@ -18,6 +18,7 @@ from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymen
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
+from relayline.activities.presence import Presence
 from relayline.activities.record import RecordActivities
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
@@ -37,12 +38,14 @@ from relayline.runtime.process import opened_journal, redactor_of, run_process
 from relayline.runtime.redaction import MIN_SECRET_BYTES
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
+from relayline.watchkeeper import Vitals, new_identity, watching
 from relayline.wiring import build_catalog
 from relayline.workflows.agent_run import AgentRun
+from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
 
-HEARTBEAT_THROTTLE = timedelta(milliseconds=500)
-"""How late a cancellation may reach an activity where the server does not push it."""
+HEARTBEAT_THROTTLE = timedelta(milliseconds=250)
+"""The least between two heartbeats of a call; a call heartbeats at once when it hears of a stop."""
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 STOP_MARGIN_S = 30.0
@@ -57,13 +60,13 @@ def build_worker(
     journal: Journal,
     providers: Providers,
     settings: Settings,
-    liveness: Liveness | None = None,
+    vitals: Vitals | None = None,
 ) -> AbstractAsyncContextManager[None]:
     """What serves runs, with everything it needs, for as long as the block lasts.
 
     That is a worker for workflows, tools and records, and one for each provider's model calls:
     whatever a provider does, it takes nobody else's slots. Of these it has what the settings say.
-    Tells `liveness` whom to ask for problems.
+    Tells `vitals.liveness` whom to ask for problems; its calls are those of `vitals.presence`.
 
     Raises:
         CatalogError: the user's module can't be used.
@@ -81,14 +84,17 @@ def build_worker(
     )
     tools = build_catalog(settings).tools
     redactor = redactor_of(settings)
+    use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
     suspects = Suspects(settings.max_worker_losses)
-    models = ModelActivities(journal, cleaned(providers, redactor), tools, suspects)
+    presence = vitals.presence if vitals else Presence()
+    models = ModelActivities(journal, cleaned(providers, redactor), tools, suspects, presence)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(journal, tools, suspects, clean=redactor.clean)
-        workers.append(_runs_worker(make, models, calls, RecordActivities(journal), settings))
-        if liveness:
-            liveness.watch(calls.problem)
+        calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
+        records = RecordActivities(journal, presence)
+        workers.append(_runs_worker(make, models, calls, records, settings))
+        if vitals:
+            vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         limits = parse_provider_limits(settings.provider_limits)
         usual = ProviderLimit(settings.max_model_calls)
@@ -201,7 +207,7 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         opened_journal(settings) as journal,
         aclosing(_providers(settings)) as providers,
     ):
-        client = await connect()
+        client = await connect(identity=new_identity())
         warnings = await warnings_of_namespace(client, settings.retention)
         for warning in (*warnings, *_too_short(settings), *not_apart):
             _log.warning("%s", warning)
@@ -209,8 +215,9 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         async with (
             liveness.watching(),
             health_served(liveness.problem, settings.worker_host, settings.worker_port),
+            watching(client, settings, liveness) as vitals,
             _housekeeping(client, journal, settings),
-            build_worker(client, journal, providers, settings, liveness),
+            build_worker(client, journal, providers, settings, vitals),
         ):
             _log.info("at work", extra=_served(client, settings))
             await liveness.until(stop, settings.drain_s + STOP_MARGIN_S)

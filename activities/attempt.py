@@ -1,10 +1,9 @@
-"""One attempt of an activity: its fence, its heartbeats, its appends and its backoff."""
+"""One attempt of an activity: its fence, its appends and its backoff."""
 
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import Coroutine, Sequence
 from datetime import timedelta
 from typing import Any, TypeVar
 
@@ -21,6 +20,7 @@ from relayline.journal.port import (
     Appended,
     CursorExpired,
     Fence,
+    Holder,
     Journal,
     JournalError,
     JournalUnavailable,
@@ -32,8 +32,6 @@ from relayline.journal.terminal import read_all
 
 T = TypeVar("T")
 
-HEARTBEAT_EVERY_S = 0.6
-"""Well under the heartbeat timeout of `workflows/policy.py`."""
 _JOURNAL_RETRY = timedelta(seconds=1)
 _BEHIND_RETRY = timedelta(milliseconds=50)
 _DESCRIBE_TIMEOUT = timedelta(seconds=2)
@@ -54,7 +52,14 @@ class Attempt:
     retries `journal-unavailable` without a limit.
     """
 
-    def __init__(self, journal: Journal, run_id: str, epoch: int, scope: str) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        run_id: str,
+        epoch: int,
+        scope: str,
+        holder: Holder | None = None,
+    ) -> None:
         self.number = activity.info().attempt
         self.run_id = run_id
         self.scope = scope
@@ -62,9 +67,12 @@ class Attempt:
         self._epoch = epoch
         self._journal = journal
         self._fence = Fence(scope, self.number)
+        self._taking = Fence(scope, self.number, holder)
 
     async def open(self, outbox: Outbox, result: str, lost: NewEvent | None = None) -> bool:
         """Close the sealed scopes, raise the fence, and append the outbox's facts and `lost`.
+
+        The append that raises the fence also records who holds the call.
 
         After a reset of the activity, or of the run while the activity runs, Temporal counts its
         attempts from 1 again, and the fence is too high for them. The first of them may continue
@@ -78,7 +86,7 @@ class Attempt:
             ApplicationError: `attempt-behind`, which Temporal retries soon.
         """
         try:
-            return await self._append_outbox(outbox, self._fence, lost)
+            return await self._append_outbox(outbox, self._taking, lost)
         except ApplicationError as error:
             refused = error.__cause__
             if not isinstance(refused, StaleAttempt):
@@ -138,22 +146,6 @@ class Attempt:
         """Every event (or every fact) after a `seq`."""
         with _translated():
             return await read_all(self._journal, self.run_id, after, facts=facts)
-
-
-@asynccontextmanager
-async def heartbeats() -> AsyncIterator[None]:
-    """Send heartbeats from a separate task until the block ends."""
-
-    async def beat() -> None:
-        while True:
-            await asyncio.sleep(HEARTBEAT_EVERY_S)
-            activity.heartbeat()
-
-    task = asyncio.create_task(beat())
-    try:
-        yield
-    finally:
-        task.cancel()
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:

@@ -13,7 +13,7 @@ from temporalio.client import Client
 from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError, RPCStatusCode
 
-from relayline.activities.attempt import heartbeats
+from relayline.activities.presence import heartbeats
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
 from relayline.contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus

@@ -8,6 +8,7 @@ from functools import partial
 from temporalio import activity
 
 from relayline.activities.attempt import Attempt
+from relayline.activities.presence import Presence, stops
 from relayline.activities.threads import in_thread
 from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
@@ -20,12 +21,15 @@ from relayline.projections.valid import REWOUND
 class RecordActivities:
     """The activities that only write to the journal."""
 
-    def __init__(self, journal: Journal) -> None:
+    def __init__(self, journal: Journal, presence: Presence | None = None) -> None:
         self._journal = journal
+        self._presence = presence or Presence()
 
     @activity.defn
     async def record_facts(self, request: RecordRequest) -> None:
         """Append the outbox; each fact once, however many attempts there are.
+
+        If the facts tell of a stop, the workers are told, so that the run's calls ask Temporal.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
@@ -33,6 +37,8 @@ class RecordActivities:
         scope = record_scope(request.epoch)
         attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
         await attempt.record(request.outbox)
+        if request.stops or stops(request.outbox):
+            self._presence.tell(request.run_id)
 
     @activity.defn
     async def rewind(self, request: RewindRequest) -> RewindResult:
@@ -61,6 +67,7 @@ class RecordActivities:
         data = (fact.data for fact in facts)
         seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
+        self._presence.tell(request.run_id)
         return RewindResult(epoch=body.epoch)
 
 

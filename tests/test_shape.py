@@ -29,6 +29,7 @@ FLOORS = {
     "api/events": ("routes", "streams"),
     "api/outcomes": ("commands", "routes"),
     "api/server": ("routes", "serving"),
+    "relayline/beats": ("journal", "journal/postgres", "journal/sqlite"),
     "relayline/calls": ("client", "contracts"),
     "relayline/commands": ("client", "contracts"),
     "relayline/errors": ("client", "contracts"),

@@ -190,7 +190,7 @@ class AgentRun:
         while not handle.done() and not (stop_bound and stop_bound.fired):
             run.acknowledge()
             if run.stop is not Stop.NOTHING and not stop_bound:
-                handle.cancel()
+                run.dispatcher.stop(handle)
                 stop_bound = Timer(CANCEL_BOUND, "bound for the model to stop")
                 run.steering.cancelled.append("the model")
             run.dispatcher.record_soon()

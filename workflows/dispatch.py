@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 from pydantic import JsonValue
 from temporalio import exceptions, workflow
@@ -63,6 +63,13 @@ class Dispatcher:
         self._wanted = False
         self._recorder: asyncio.Task[None] | None = None
         self._rewinding = False
+        self._stopping = False
+        """True while the workers must still be told of a stop."""
+
+    def stop(self, handle: workflow.ActivityHandle[Any]) -> None:
+        """Cancel a call, and have its worker told: not every Temporal can push that to it."""
+        handle.cancel()
+        self._stopping = workflow.patched("tells-of-stops")
 
     def start_model(self, step: int) -> ModelStarted:
         """Start the model call of that step."""
@@ -82,7 +89,7 @@ class Dispatcher:
             task_queue=model_queue(self._input.agent.model),
             summary=f"step {step} · model",
             start_to_close_timeout=policy.MODEL_TIMEOUT,
-            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            heartbeat_timeout=policy.heartbeat_timeout(),
             retry_policy=policy.CALL_RETRY,
             cancellation_type=_WAIT,
         )
@@ -110,7 +117,7 @@ class Dispatcher:
             request,
             summary=summary("tool", f"{call.name}({call.preview})"),
             start_to_close_timeout=policy.tool_timeout(tool),
-            heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+            heartbeat_timeout=policy.heartbeat_timeout(),
             retry_policy=policy.CALL_RETRY,
             cancellation_type=_WAIT,
         )
@@ -150,18 +157,18 @@ class Dispatcher:
         return result.epoch
 
     def record_soon(self) -> None:
-        """Start to record the facts that no activity carries yet, without waiting.
+        """Start to record the facts that no activity carries yet, and stops, without waiting.
 
         One such activity runs at a time; facts that arrive meanwhile go with the next one.
         """
-        if self._rewinding or not self._pending.fresh:
+        if self._rewinding or not (self._pending.fresh or self._stopping):
             return
         self._wanted = True
         if self._recorder is None or self._recorder.done():
             self._recorder = asyncio.create_task(self._record_wanted())
 
     async def _record_wanted(self) -> None:
-        while (self._wanted or self._pending.fresh) and not self._pending.empty:
+        while self._stopping or ((self._wanted or self._pending.fresh) and not self._pending.empty):
             if self._rewinding:
                 return
             self._wanted, epoch = False, self._facts.epoch
@@ -184,11 +191,14 @@ class Dispatcher:
             ActivityError: the journal will never accept them, for example because the run has
                 ended there.
         """
-        cargo = self._pending.cargo()
+        cargo, stops = self._pending.cargo(), self._stopping
+        self._stopping = False
         asked = _asked(cargo)
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
-            RecordRequest(run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo),
+            RecordRequest(
+                run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo, stops=stops
+            ),
             summary=summary("waits for" if asked else what, asked),
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,

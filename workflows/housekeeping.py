@@ -47,7 +47,7 @@ async def _round(request: HousekeepingRequest) -> HousekeepingResult:
                 request,
                 start_to_close_timeout=policy.HOUSEKEEPING_TIMEOUT,
                 schedule_to_close_timeout=policy.HOUSEKEEPING_BOUND,
-                heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
+                heartbeat_timeout=policy.HOUSEKEEPING_HEARTBEAT,
                 retry_policy=policy.RECORD_RETRY,
             )
             for part in (

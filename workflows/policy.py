@@ -14,8 +14,11 @@ from temporalio.common import RetryPolicy
 from relayline.contracts.errors import NON_RETRYABLE
 from relayline.contracts.runs import ToolSpec
 
-HEARTBEAT_TIMEOUT = timedelta(seconds=2.5)
-"""After so long without a heartbeat, Temporal gives the call to another worker."""
+HEARTBEAT_TIMEOUT = timedelta(seconds=60)
+"""Without a heartbeat for so long, Temporal gives the call to another worker: the net behind the
+workers' beats, for when nobody is left to watch. A call heartbeats at a third of it."""
+HOUSEKEEPING_HEARTBEAT = timedelta(seconds=2.5)
+"""The same for housekeeping, whose activities no journal tells of."""
 MODEL_TIMEOUT = timedelta(minutes=30)
 """The longest model call."""
 RECORD_TIMEOUT = timedelta(seconds=15)
@@ -34,16 +37,32 @@ HOUSEKEEPING_BOUND = timedelta(minutes=5)
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 
 CALL_RETRY = RetryPolicy(
-    initial_interval=timedelta(milliseconds=250),
+    initial_interval=timedelta(milliseconds=1),
     maximum_interval=timedelta(seconds=1),
     non_retryable_error_types=_FINAL,
 )
-"""Even if workers die repeatedly, each retry starts within 5 s, `HEARTBEAT_TIMEOUT` included."""
+"""Even if workers die repeatedly, each retry starts within 1 s of the failure."""
 RECORD_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200),
     maximum_interval=timedelta(seconds=5),
     non_retryable_error_types=_FINAL,
 )
+
+
+class _Net:
+    """Of this worker. A replay takes no notice of it: it is an option of a command, not one."""
+
+    timeout = HEARTBEAT_TIMEOUT
+
+
+def use_heartbeat_timeout(timeout: timedelta) -> None:
+    """Schedule calls with another heartbeat time-out than `HEARTBEAT_TIMEOUT` in this process."""
+    _Net.timeout = timeout
+
+
+def heartbeat_timeout() -> timedelta:
+    """The heartbeat time-out of model and tool calls."""
+    return _Net.timeout
 
 
 def tool_timeout(tool: ToolSpec | None) -> timedelta:

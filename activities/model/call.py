@@ -16,7 +16,6 @@ from relayline.activities.attempt import (
     attempt_behind,
     backoff_s,
     cancelled_by_run,
-    heartbeats,
     uninterrupted,
 )
 from relayline.activities.completion import message_in
@@ -31,6 +30,7 @@ from relayline.activities.model.port import (
     ProviderError,
 )
 from relayline.activities.model.window import Context
+from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
@@ -69,11 +69,13 @@ class ModelActivities:
         providers: Callable[[str], ModelProvider],
         tools: Mapping[str, Tool] = MappingProxyType({}),
         suspects: Suspects | None = None,
+        presence: Presence | None = None,
     ) -> None:
         self._journal = journal
         self._providers = providers
         self._tools = tools
         self._suspects = suspects or Suspects()
+        self._presence = presence or Presence()
         self._pace = Pace()
         self._agents = Agents()
 
@@ -97,9 +99,9 @@ class ModelActivities:
                 `Attempt`.
             CancelledError: the run or the worker cancelled the call.
         """
-        async with heartbeats():
-            scope = step_scope(request.epoch, request.step)
-            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
+        scope = step_scope(request.epoch, request.step)
+        async with self._presence.at_work(request.run_id, scope) as holder:
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope, holder)
             key = message_key(request.epoch, request.step)
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:

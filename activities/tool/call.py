@@ -16,9 +16,9 @@ from relayline.activities.attempt import (
     Attempt,
     backoff_s,
     cancelled_by_run,
-    heartbeats,
     uninterrupted,
 )
+from relayline.activities.presence import Presence
 from relayline.activities.strictness import strict_request
 from relayline.activities.suspects import Called, Suspects
 from relayline.activities.tool.context import RunningTool, ToolThreads
@@ -63,6 +63,7 @@ class ToolActivities:
         journal: Journal,
         tools: Mapping[str, Tool],
         suspects: Suspects | None = None,
+        presence: Presence | None = None,
         *,
         stop_bound_s: float = STOP_BOUND_S,
         clean: Clean = str,
@@ -71,6 +72,7 @@ class ToolActivities:
         self._journal = journal
         self._tools = tools
         self._suspects = suspects or Suspects()
+        self._presence = presence or Presence()
         self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
 
     def problem(self) -> str | None:
@@ -94,9 +96,9 @@ class ToolActivities:
                 end, and a person must say whether it ran.
             CancelledError: the run or the worker cancelled the call.
         """
-        async with heartbeats():
-            scope = call_scope(request.epoch, request.call.call_id, request.run)
-            attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
+        scope = call_scope(request.epoch, request.call.call_id, request.run)
+        async with self._presence.at_work(request.run_id, scope) as holder:
+            attempt = Attempt(self._journal, request.run_id, request.epoch, scope, holder)
             key = result_key(request.epoch, request.call.call_id)
             tool = self._tools.get(request.call.name)
             call = _Call(attempt, strict_request(request, tool), self._shared)

@@ -105,8 +105,9 @@ async def execution_of(described: WorkflowExecution) -> Execution:
 def _may_be_lost(activity: PendingActivityInfo) -> bool:
     """True from the third attempt on, if the one before ended without a word of its worker."""
     failure = activity.last_failure
-    waits = failure.application_failure_info.type == ErrorType.SUSPECT_WAITS
-    silent = failure.HasField("timeout_failure_info") or waits
+    silent = failure.HasField("timeout_failure_info") or (
+        failure.application_failure_info.type in {ErrorType.SUSPECT_WAITS, ErrorType.WORKER_LATE}
+    )
     return activity.attempt >= _SECOND_LOSS and silent
 
 

@@ -132,6 +132,8 @@ class RecordRequest(Frozen):
     run_id: str
     epoch: int
     outbox: Outbox
+    stops: bool = False
+    """True if the run has cancelled calls: their workers are told."""
 
 
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:

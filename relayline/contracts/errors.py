@@ -49,6 +49,8 @@ class ErrorType(StrEnum):
     """A later attempt has taken over; this one must stop."""
     WORKER_LOST = "worker-lost"
     """The worker died each time that it ran the call, which is not tried again."""
+    WORKER_LATE = "worker-late"
+    """The worker of this attempt stood still, so others gave the call away; Temporal retries."""
     SUSPECT_WAITS = "suspect-waits"
     """The worker of an earlier attempt died, and this worker must run no other such call beside it;
     Temporal retries."""

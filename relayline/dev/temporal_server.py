@@ -27,6 +27,7 @@ _DYNAMIC_CONFIG = {
     # 20 by default: with one shard every task would wait up to 50 ms
     "history.transferProcessorMaxPollRPS": "2000",
     "history.timerProcessorMaxPollRPS": "2000",
+    "history.timerProcessorMaxTimeShift": '"50ms"',
     # the server pushes cancellations to workers; otherwise they wait for the next heartbeat
     "frontend.WorkerCommandsEnabled": "true",
     "system.enableCancelActivityWorkerCommand": "true",

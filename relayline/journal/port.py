@@ -76,11 +76,25 @@ SEALED = 2**31 - 1
 """The attempt number that closes a scope for good."""
 
 
+class Holder(NamedTuple):
+    """Who runs an attempt of a call, so that others can end it if that worker dies."""
+
+    worker: str
+    """Identity of the worker, new at each start of its process."""
+    activity_id: str
+    task_token: bytes
+
+
 class Fence(NamedTuple):
-    """The writer of an append: once `attempt` has appended under `scope`, no lower one may."""
+    """The writer of an append: once `attempt` has appended under `scope`, no lower one may.
+
+    The append that begins an attempt also names its holder, and the journal keeps that until
+    `Beats.release`, in the same transaction.
+    """
 
     scope: str
     attempt: int
+    holder: Holder | None = None
 
 
 class Appended(NamedTuple):

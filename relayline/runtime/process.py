@@ -12,6 +12,8 @@ from typing import NoReturn
 
 import uvloop
 
+from relayline.journal.beats import Beats
+from relayline.journal.sqlite.beats import SqliteBeats
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import Storage
 from relayline.runtime.hiding import hide_memory
@@ -32,6 +34,15 @@ def build_journal(settings: Settings) -> Storage:
     from relayline.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  only Postgres needs the driver
 
     return PostgresJournal(settings.journal_dsn, relaxed_deltas=settings.relaxed_deltas)
+
+
+def build_beats(settings: Settings) -> Beats:
+    """The beats beside that journal; opens nothing before its first use."""
+    if settings.journal_dsn is None:
+        return SqliteBeats(settings.journal_path)
+    from relayline.journal.postgres.beats import PostgresBeats  # noqa: PLC0415  as above
+
+    return PostgresBeats(settings.journal_dsn)
 
 
 @asynccontextmanager

@@ -14,6 +14,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
 from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
+from relayline.journal.beats import beats_path
 from relayline.runtime.dsn import POSTGRES_PREFIX, dsn_error
 
 _SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
@@ -133,6 +134,13 @@ class Settings(BaseSettings):
     replaced; 0 means none."""
     worker_host: str = "127.0.0.1"
     """Address that a worker listens on for `worker_port`."""
+    beat_s: float = Field(default=0.5, ge=0.1, le=10)
+    """Seconds between two beats of a worker in the journal, by which the others know it lives."""
+    patience_s: float = Field(default=1.0, ge=1, le=600)
+    """Seconds, two beats or more, that a worker may stand still before others take its calls."""
+    heartbeat_timeout_s: float = Field(default=60, ge=3, le=3600)
+    """Seconds without a heartbeat after which Temporal itself gives a call to another worker, for
+    when no worker is left to watch; a call heartbeats at a third of it."""
     drain_s: float = Field(default=120, gt=0)
     """Seconds that a stopping worker gives running calls to finish."""
     max_activities: int = Field(default=200, ge=1)
@@ -222,6 +230,15 @@ class Settings(BaseSettings):
             )
         return self
 
+    @model_validator(mode="after")
+    def _check_patience(self) -> Self:
+        if self.patience_s < 2 * self.beat_s:
+            raise ValueError(
+                f"RELAYLINE_PATIENCE_S ({self.patience_s:g}) is less than two beats of "
+                f"RELAYLINE_BEAT_S ({self.beat_s:g}): raise the first or lower the second"
+            )
+        return self
+
     @field_validator("retention_days", mode="before")
     @classmethod
     def _zero_if_empty(cls, value: object) -> object:
@@ -256,7 +273,8 @@ class Settings(BaseSettings):
     def own_files(self) -> tuple[Path, ...]:
         """The files and folders of Relayline itself, which no file tool may show."""
         names = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "logs", "dev.json")
-        journal = () if self.journal_dsn else (self.journal_path,)
+        at = self.journal_path
+        journal = () if self.journal_dsn else (at, beats_path(at))
         return (
             self.data_dir,
             *(self.data_dir / name for name in names),

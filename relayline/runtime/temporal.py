@@ -172,13 +172,16 @@ def connection_failure(error: Exception) -> str | None:
     return next((words for sign, words in _REASONS if sign in said), None)
 
 
-async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
+async def connect(
+    *, timeout_s: float = 10, lazy: bool = False, identity: str | None = None
+) -> Client:
     """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS settings and profiles say.
 
     Args:
         timeout_s: Seconds to try for.
         lazy: Return at once and connect with the first call, for processes that can also serve
             without Temporal.
+        identity: Who Temporal's own views say this process is; None: its id and host.
 
     Raises:
         TemporalUnreachable: no address is configured, no server answered in time, or one side
@@ -192,7 +195,9 @@ async def connect(*, timeout_s: float = 10, lazy: bool = False) -> Client:
         )
     try:
         async with asyncio.timeout(timeout_s):
-            return await Client.connect(**config, lazy=lazy, data_converter=data_converter)
+            return await Client.connect(
+                **config, lazy=lazy, identity=identity, data_converter=data_converter
+            )
     except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
         if why := connection_failure(error):
             raise TemporalUnreachable(f"no connection to Temporal at {address!r}: {why}") from error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import sys
 from pathlib import Path
 
@@ -12,7 +13,7 @@ from relayline.journal.sqlite.journal import SqliteJournal
 from tests.chaos.agents import FOLDER, MARKING
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
-from tests.chaos.mutants import MUTANTS, SCENES, Mutant
+from tests.chaos.mutants import GUARDED, MUTANTS, SCENES, Guarded, Mutant
 from tests.chaos.observed import Observed
 from tests.chaos.samples import RUN
 from tests.chaos.scenes import Scene, played
@@ -20,6 +21,7 @@ from tests.chaos.tree import PATCHES, broken
 
 QUICK = [it for it in MUTANTS if it.quick]
 LONG = [it for it in MUTANTS if not it.quick]
+NAMES = [*(it.patch for it in MUTANTS), *(it.patch for it in GUARDED)]
 
 
 @pytest.fixture(autouse=True)
@@ -64,10 +66,10 @@ async def bench(command: str, tree: Path, folder: Path) -> str:
 
 
 def test_there_is_a_mutant_for_every_patch_and_a_patch_for_every_mutant() -> None:
-    assert {it.patch for it in MUTANTS} == {file.stem for file in PATCHES.glob("*.patch")}
+    assert {*NAMES} == {file.stem for file in PATCHES.glob("*.patch")}
 
 
-@pytest.mark.parametrize("patch", [it.patch for it in MUTANTS])
+@pytest.mark.parametrize("patch", NAMES)
 def test_every_patch_still_applies(tmp_path: Path, patch: str) -> None:
     broken(tmp_path / "tree", patch)
 
@@ -79,6 +81,25 @@ async def test_a_breakage_is_caught_by_the_check_that_is_for_it(
     tmp_path: Path, mutant: Mutant
 ) -> None:
     assert mutant.check in await named(mutant, tmp_path)
+
+
+@pytest.mark.chaos
+@pytest.mark.stack
+@pytest.mark.timeout(150)
+@pytest.mark.parametrize("mutant", GUARDED, ids=[it.patch for it in GUARDED])
+async def test_a_breakage_of_the_watch_is_caught_by_the_test_that_is_for_it(
+    tmp_path: Path, mutant: Guarded
+) -> None:
+    tree = broken(tmp_path / "tree", mutant.patch, tests=True)
+    process = await asyncio.create_subprocess_exec(
+        *(sys.executable, "-P", "-m", "pytest", "-q", "-x", "-p", "no:cacheprovider"),
+        mutant.test,
+        cwd=tree,
+        env=os.environ | {"PYTHONPATH": str(tree)},
+        stdout=asyncio.subprocess.PIPE,
+    )
+    said, _ = await process.communicate()
+    assert process.returncode == pytest.ExitCode.TESTS_FAILED, said.decode()
 
 
 @pytest.mark.chaos

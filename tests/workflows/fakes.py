@@ -12,7 +12,7 @@ from temporalio.client import Client, WorkflowHandle
 from temporalio.exceptions import ApplicationError
 from temporalio.worker import Worker
 
-from relayline.activities.attempt import heartbeats
+from relayline.activities.presence import heartbeats
 from relayline.contracts.calls import (
     CheckRequest,
     CheckResult,

@@ -120,7 +120,7 @@ class ToolCallRun:
         if self._unsafe and level < Stop.CANCEL:
             steering.let_finish(name)
             return
-        self._started.handle.cancel()
+        self._run.dispatcher.stop(self._started.handle)
         self._stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
         steering.cancelled.append(name)
 
@@ -194,7 +194,7 @@ class ToolCallRun:
             cause = error.cause
             if isinstance(cause, CancelledError):
                 self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
-            elif self._stop_bound and isinstance(cause, exceptions.TimeoutError):
+            elif self._stop_bound and _is_gone(cause):
                 self._end(facts.tool_stopped(self.call, self._step, None))
             elif self._run.is_stale(error) and not (self._unsafe or self._stop_bound):
                 self._restart()
@@ -278,6 +278,12 @@ class ToolCallRun:
         if self._stop_bound:
             self._stop_bound.stop()
         self._run.pending.add(*facts)
+
+
+def _is_gone(cause: BaseException | None) -> bool:
+    """True if the call's worker is gone, by Temporal's time-out or because it stood still."""
+    late = isinstance(cause, ApplicationError) and cause.type == ErrorType.WORKER_LATE
+    return late or isinstance(cause, exceptions.TimeoutError)
 
 
 def _is_unknown(cause: BaseException | None) -> bool:

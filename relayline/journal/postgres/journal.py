@@ -71,7 +71,8 @@ class PostgresJournal(PostgresRunTable):
         writer = self._deltas if deltas_only else self._facts
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
         folds = any(changes_row(row.type, row.key) for row in rows)
-        answer = await writer.submit(run_id, arguments, folds=folds)
+        holder = sql.holder_arguments(fence)
+        answer = await writer.submit(run_id, arguments, holder=holder, folds=folds)
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(

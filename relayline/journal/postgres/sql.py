@@ -9,24 +9,44 @@ from asyncpg import Record
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
-from relayline.journal.port import Appended, CursorExpired, Fence, RunEnded, StaleAttempt
+from relayline.journal.port import (
+    SEALED,
+    Appended,
+    CursorExpired,
+    Fence,
+    RunEnded,
+    StaleAttempt,
+)
 from relayline.journal.rows import NewRow
 from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
-REVISION = "0002"
+REVISION = "0003"
 """The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
 """Number of NOTIFY channels that all runs share."""
 SWEEP_BATCH = 1000
+NOBODY = (None, None, None)
 
 _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
 SELECT refusal, detail, placed, fresh
 FROM relayline.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
+APPEND_HELD = f"""
+WITH appended AS MATERIALIZED ({APPEND}), held AS (
+    INSERT INTO relayline.held (worker, run_id, scope, attempt, activity_id, task_token)
+    SELECT $11, $1, $3, $4, $12, $13 FROM appended WHERE refusal IS NULL AND $11::text IS NOT NULL
+    ON CONFLICT (worker, run_id, scope) DO UPDATE SET attempt = excluded.attempt,
+        activity_id = excluded.activity_id, task_token = excluded.task_token
+), freed AS (
+    DELETE FROM relayline.held h USING appended
+    WHERE refusal IS NULL AND $4 = {SEALED} AND h.run_id = $1 AND h.scope = $3
+) SELECT * FROM appended
+"""  # noqa: S608  constants only
+"""Like `APPEND`, and keeps in the same transaction who holds the call."""
 NOTIFY_ALL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
 FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
@@ -81,6 +101,8 @@ WITH picked AS (
     DELETE FROM relayline.events e USING picked p WHERE e.run_id = p.run_id AND e.seq < p.kept_from
 ), fences_gone AS (
     DELETE FROM relayline.fences f USING picked p WHERE f.run_id = p.run_id AND p.whole
+), held_gone AS (
+    DELETE FROM relayline.held h USING picked p WHERE h.run_id = p.run_id AND p.whole
 )
 UPDATE relayline.runs r SET first_seq = p.kept_from, swept = p.whole
 FROM picked p WHERE r.run_id = p.run_id RETURNING p.whole
@@ -105,10 +127,17 @@ def append_arguments(
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
-    scope, attempt = fence or (None, None)
+    scope, attempt = (fence.scope, fence.attempt) if fence else (None, None)
     kinds = [_kind(row.type) for row in rows]
     where = (run_id, channel_of(run_id) if notify else None, scope, attempt)
     return (*where, types, steps, attempts, keys, data, kinds)
+
+
+def holder_arguments(fence: Fence | None) -> tuple[object, ...] | None:
+    """The further arguments of `APPEND_HELD`; None if nobody takes or loses a call."""
+    if fence and fence.holder:
+        return tuple(fence.holder)
+    return NOBODY if fence and fence.attempt == SEALED else None
 
 
 def _kind(event_type: str) -> str:

@@ -10,7 +10,14 @@ from asyncpg import Record
 
 from relayline.journal.postgres.database import Database, is_of_one, was_rolled_back
 from relayline.journal.postgres.run_rows import ROWS_CHANNEL, bring_up_to_date
-from relayline.journal.postgres.sql import APPEND, NOTIFY_ALL, channel_of, has_new_events
+from relayline.journal.postgres.sql import (
+    APPEND,
+    APPEND_HELD,
+    NOBODY,
+    NOTIFY_ALL,
+    channel_of,
+    has_new_events,
+)
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -23,6 +30,7 @@ GROUP = 200
 class _Append:
     run_id: str
     arguments: tuple[object, ...]
+    holder: tuple[object, ...] | None
     folds: bool
     """True if it has facts that change the run's row."""
     future: asyncio.Future[Record]
@@ -50,9 +58,14 @@ class Writer:
         self._closed = False
 
     async def submit(
-        self, run_id: str, arguments: tuple[object, ...], *, folds: bool = False
+        self,
+        run_id: str,
+        arguments: tuple[object, ...],
+        *,
+        holder: tuple[object, ...] | None = None,
+        folds: bool = False,
     ) -> Record:
-        """Run `APPEND` and return its result once it is committed.
+        """Run `APPEND`, or with a holder `APPEND_HELD`; returns its result once it is committed.
 
         With `folds`, the same transaction brings the run's row up to date.
 
@@ -68,7 +81,7 @@ class Writer:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._work()) for _ in range(self._lanes)]
         future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(_Append(run_id, arguments, folds, future))
+        self._waiting.put_nowait(_Append(run_id, arguments, holder, folds, future))
         return await future
 
     async def close(self) -> None:
@@ -144,16 +157,23 @@ class Writer:
         return connection
 
 
+def _statement(group: list[_Append]) -> tuple[str, list[tuple[object, ...]]]:
+    """One statement for the whole group, with the arguments of each append."""
+    if all(append.holder is None for append in group):
+        return APPEND, [append.arguments for append in group]
+    return APPEND_HELD, [(*it.arguments, *(it.holder or NOBODY)) for it in group]
+
+
 async def _append(connection: Connection, group: list[_Append]) -> list[Record]:
     """Commit the group.
 
     Where facts change rows, this takes five round trips; else one.
     """
-    arguments = [append.arguments for append in group]
+    statement = _statement(group)
     if not any(append.folds for append in group):
-        return await connection.fetchmany(APPEND, arguments)
+        return await connection.fetchmany(*statement)
     async with connection.transaction():
-        answers = await connection.fetchmany(APPEND, arguments)
+        answers = await connection.fetchmany(*statement)
         runs = {
             append.run_id
             for append, answer in zip(group, answers, strict=True)

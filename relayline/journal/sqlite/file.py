@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.held import HELD
 from relayline.journal.sqlite.run_rows import ensure_tables
 
 T = TypeVar("T")
@@ -174,6 +175,7 @@ class JournalFile:
             )
         connection.execute("PRAGMA synchronous = NORMAL")
         connection.execute(_OPEN_INDEX)
+        connection.execute(HELD)
         ensure_tables(connection)
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 

@@ -52,7 +52,8 @@ class SqliteJournal(SqliteRunTable):
 
         if not rows or any(row.key is not None for row in rows):
             return await self._writer.submit(work, synced=True)
-        deltas = DeltaAppend(run_id, rows, fence) if fence and _plain(rows) else None
+        plain = fence is not None and fence.holder is None and _plain(rows)
+        deltas = DeltaAppend(run_id, rows, fence) if fence and plain else None
         return await self._writer.submit(work, synced=False, deltas=deltas)
 
     async def read(

@@ -13,6 +13,7 @@ from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.columns import changes_row
 from relayline.journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
 from relayline.journal.rows import NewRow
+from relayline.journal.sqlite import held
 from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
 from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
@@ -70,7 +71,9 @@ def append(
     placed = _place(db, run_id, rows, last_seq, ended=ended_at_us is not None)
     new = [(row, place.seq) for row, place in zip(rows, placed, strict=True) if place.new]
     if fence is not None and raised:
-        db.execute(RAISE_FENCE, (run_id, *fence))
+        db.execute(RAISE_FENCE, (run_id, fence.scope, fence.attempt))
+    if fence is not None:
+        held.hold(db, run_id, fence)
     if new:
         at_us = max(time.time_ns() // 1000, last_at_us)
         last_row, seq = new[-1]
@@ -236,6 +239,7 @@ def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
     finished = kept_from > last_seq
     if finished:
         db.execute("DELETE FROM fences WHERE run_id = ?", (run_id,))
+        held.forget(db, run_id)
     return Swept(more=True, finished=finished)
 
 

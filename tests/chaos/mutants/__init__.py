@@ -43,6 +43,41 @@ MUTANTS = [
     Mutant("void_text_still_shown", Check.RENDERED, "judge", quick=True),
     Mutant("written_after_the_end", Check.ONE_END, scenes.terminate),
 ]
+
+
+class Guarded(NamedTuple):
+    """A breakage that no promise of the journal shows, but a test: it makes a watch unsound."""
+
+    patch: str
+    test: str
+    """Fails with the patch."""
+
+
+_RUNTIME = "tests/runtime/beats"
+GUARDED = [
+    Guarded(
+        "beats_by_wall_clock",
+        f"{_RUNTIME}/test_heart.py::test_a_watcher_goes_by_its_own_clock_alone",
+    ),
+    Guarded(
+        "beats_fail_by_id",
+        f"{_RUNTIME}/test_takeover.py::test_a_second_watcher_that_is_slow_hits_nobody",
+    ),
+    Guarded("beats_judged_across_gaps", f"{_RUNTIME}/test_window.py"),
+    Guarded("beats_judged_without_own", f"{_RUNTIME}/test_window.py"),
+    Guarded(
+        "beats_own_time_out_ignored",
+        "tests/activities/test_presence.py::test_a_call_heartbeats_at_a_third_of_its_own_time_out",
+    ),
+    Guarded(
+        "beats_stop_not_told",
+        "tests/activities/test_presence.py::test_the_workers_are_told_of_what_stops_calls",
+    ),
+    Guarded(
+        "beats_without_fence",
+        "tests/journal/test_beats.py::test_who_is_refused_holds_nothing[sqlite]",
+    ),
+]
 SCENES: list[Scene] = list(
     dict.fromkeys(it.scene for it in MUTANTS if not isinstance(it.scene, str))
 )
