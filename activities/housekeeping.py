@@ -1,10 +1,10 @@
-"""Housekeeping: ends runs that Temporal has closed, and sweeps runs past retention."""
+"""Housekeeping: ends runs that Temporal has closed, notes stuck ones, sweeps old ones."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -44,6 +44,8 @@ class HousekeepingActivities:
     Args:
         journal: The journal of the runs.
         client: A client of the Temporal server that has the runs.
+        note: Notes in the runs table which runs make no progress, about so many at a time; returns
+            how many have changed.
         retention: How long to keep the events of an ended run; None: without a limit.
         sweep_for: How long one round sweeps.
     """
@@ -52,11 +54,13 @@ class HousekeepingActivities:
         self,
         journal: Journal,
         client: Client,
+        note: Callable[[int], Awaitable[int]],
         retention: timedelta | None,
         sweep_for: timedelta = SWEEP_FOR,
     ) -> None:
         self._journal = journal
         self._client = client
+        self._note = note
         self._retention = retention
         self._sweep_for = sweep_for
         self._looked_at: datetime | None = None
@@ -75,6 +79,8 @@ class HousekeepingActivities:
         terminated after `FORGOTTEN_AFTER` without an event. If this Temporal knows no run at all,
         it is probably the wrong server, and no run ends.
 
+        Then it notes in the runs table which of the next open runs make no progress, and why.
+
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
             RPCError: Temporal did not answer; it retries this, too.
@@ -82,7 +88,8 @@ class HousekeepingActivities:
         async with heartbeats():
             with _translated():
                 ended = await self._end_closed() + await self._end_quiet(request.batch)
-        return HousekeepingResult(ended=ended)
+                noted = await self._note(request.batch)
+        return HousekeepingResult(ended=ended, noted=noted)
 
     @activity.defn
     async def sweep_expired_runs(self, request: HousekeepingRequest) -> HousekeepingResult:

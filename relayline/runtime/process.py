@@ -12,8 +12,8 @@ from typing import NoReturn
 
 import uvloop
 
-from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Storage
 from relayline.runtime.hiding import hide_memory
 from relayline.runtime.liveness import Wedged
 from relayline.runtime.log_lines import LogLine
@@ -25,7 +25,7 @@ _URL_LOGGERS = ("httpx", "httpx2")
 """Loggers that log the URL of every request, with passwords and tokens in it."""
 
 
-def build_journal(settings: Settings) -> Journal:
+def build_journal(settings: Settings) -> Storage:
     """The journal that the settings name; it opens nothing before its first use."""
     if settings.journal_dsn is None:
         return SqliteJournal(settings.journal_path)
@@ -35,7 +35,7 @@ def build_journal(settings: Settings) -> Journal:
 
 
 @asynccontextmanager
-async def opened_journal(settings: Settings) -> AsyncIterator[Journal]:
+async def opened_journal(settings: Settings) -> AsyncIterator[Storage]:
     """The journal, checked to take writes; closed at the end.
 
     Raises:

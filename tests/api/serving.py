@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
@@ -34,7 +34,8 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
-from relayline.journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
+from relayline.journal.port import Appended, Fence, Head, JournalUnavailable, OpenRun
+from relayline.journal.table import Listed, Position, RunFilter, Storage, Tenant
 from relayline.runtime.settings import Settings
 from relayline.workflows.agent_run import AgentRun
 
@@ -65,7 +66,7 @@ class Api:
 
     http: httpx.AsyncClient
     services: Services
-    journal: Journal
+    journal: Storage
     host: str
     port: int
 
@@ -86,7 +87,7 @@ class Api:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, journal: Journal, client: Client, bounds: ConnectionLimits | None = None
+    settings: Settings, journal: Storage, client: Client, bounds: ConnectionLimits | None = None
 ) -> AsyncIterator[Api]:
     """Serve on a free port until the block ends, then stop as on SIGTERM."""
     app = create_app(settings, journal, client, CATALOG)
@@ -136,7 +137,7 @@ def completed(output: str = "done") -> NewEvent:
     return NewEvent(key="0/run/ended", body=body, step=1)
 
 
-async def ended_run(journal: Journal, count: int = 20) -> str:
+async def ended_run(journal: Storage, count: int = 20) -> str:
     """A run with that many deltas that has completed; its journal has `count + 3` events."""
     new = run_id()
     await journal.append(new, [started(), said("hello"), *deltas(count), completed()])
@@ -173,7 +174,7 @@ async def signals(client: Client, run: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-async def envelopes(journal: Journal, run: str) -> list[dict[str, Any]]:
+async def envelopes(journal: Storage, run: str) -> list[dict[str, Any]]:
     """The whole journal as clients see it."""
     found: list[StoredEvent] = []
     while page := await journal.read(run, found[-1].seq if found else 0, 1000):
@@ -216,9 +217,11 @@ async def follow(
 class FlakyJournal:
     """A journal whose storage can be taken away."""
 
-    def __init__(self, inner: Journal) -> None:
+    def __init__(self, inner: Storage) -> None:
         self._inner = inner
         self.fenced = inner.fenced
+        self.changed_runs = inner.changed_runs
+        self.fill_rows = inner.fill_rows
         self._error: Exception | None = None
         self._went_down = asyncio.Event()
 
@@ -278,6 +281,24 @@ class FlakyJournal:
         finally:
             broken.cancel()
             await batches.aclose()
+
+    async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
+        self._check()
+        return await self._inner.listed(tenant, run_id)
+
+    async def list_runs(
+        self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
+    ) -> Sequence[Listed]:
+        self._check()
+        return await self._inner.list_runs(tenant, wanted, limit, before)
+
+    async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
+        self._check()
+        return await self._inner.count_runs(tenant, wanted)
+
+    async def note_attention(self, found: Mapping[str, str | None]) -> None:
+        self._check()
+        await self._inner.note_attention(found)
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100
