@@ -34,8 +34,6 @@ async def other(storage: str) -> AsyncIterator[Journal]:
 
 @pytest.fixture
 async def table(storage: str) -> AsyncIterator[Storage]:
-    if not storage.startswith("sqlite"):
-        pytest.skip("Postgres has no runs table yet")
     opened = open_table(storage)
     yield opened
     await opened.close()

@@ -35,8 +35,8 @@ def open_journal(storage: str) -> Journal:
 
 def open_table(storage: str) -> Storage:
     """The same with the runs table."""
-    _, _, where = storage.partition(":")
-    return SqliteJournal(Path(where))
+    adapter, _, where = storage.partition(":")
+    return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
 
 
 def lose(file: Path, run_id: str, kept: int) -> None:

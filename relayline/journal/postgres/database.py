@@ -160,6 +160,11 @@ def is_unstorable(error: Exception) -> bool:
     return of_driver or isinstance(error, _UNSTORABLE)
 
 
+def is_of_one(error: Exception) -> bool:
+    """True if the error may be about one append of a group, not about Postgres."""
+    return is_unstorable(error) or not isinstance(error, FAULTS)
+
+
 def address_of(dsn: str) -> str:
     """`host:port/database` of an address, without user, password and parameters."""
     parts = urlsplit(dsn)

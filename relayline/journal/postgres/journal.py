@@ -3,28 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, Sequence
+from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from datetime import datetime
 from functools import partial
+from typing import TYPE_CHECKING, TypeVar, cast
 
 from asyncpg import Record
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
+from relayline.journal.columns import changes_row
 from relayline.journal.port import Appended, Fence, Head, OpenRun
 from relayline.journal.postgres import sql
 from relayline.journal.postgres.database import CHECK_S, WAIT_S, Database
+from relayline.journal.postgres.table import PostgresRunTable
 from relayline.journal.postgres.watcher import Watcher
 from relayline.journal.postgres.writer import Writer
 from relayline.journal.rows import new_row
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
 
+if TYPE_CHECKING:
+    from relayline.journal.postgres.database import Connection
+
+T = TypeVar("T")
 _READERS = 8
 _LANES = 3
 """Concurrent groups of facts; deltas have one more lane."""
 
 
-class PostgresJournal:
-    """`journal.port.Journal` in the schema `relayline` of a Postgres database, 14 or newer.
+class PostgresJournal(PostgresRunTable):
+    """`journal.port.Journal` and `journal.table.RunTable` in the schema `relayline` of a database.
+
+    Postgres must be 14 or newer.
 
     `relayline migrate` creates the schema. When `append` returns, facts and seals are committed as
     Postgres is configured (by default, on its disk). An append of deltas alone does not wait for
@@ -43,7 +52,7 @@ class PostgresJournal:
         self._database = Database(dsn)
         self._facts = Writer(self._database, _LANES, relaxed=False)
         self._deltas = Writer(self._database, 1, relaxed=relaxed_deltas)
-        self._watcher = Watcher(self._database)
+        super().__init__(Watcher(self._database))
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
         self._was_available = False
@@ -61,7 +70,8 @@ class PostgresJournal:
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
-        answer = await writer.submit(run_id, arguments)
+        folds = any(changes_row(row.type, row.key) for row in rows)
+        answer = await writer.submit(run_id, arguments, folds=folds)
         return sql.appended(answer, run_id, rows, fence)
 
     async def read(
@@ -157,12 +167,28 @@ class PostgresJournal:
         Raises:
             JournalUnavailable: Postgres did not answer, or the journal is closed.
         """
-        if self._closed:
-            raise self._database.closed()
-        if self._opening is None:
-            self._opening = asyncio.ensure_future(self._open())
-        await self._opening
+        await self._opened()
         return await self._database.retry(partial(self._ask, query, *arguments), patience_s)
+
+    async def _transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do idempotent work in a transaction, which is retried after transient errors.
+
+        Raises:
+            JournalUnavailable: Postgres did not answer, or the journal is closed.
+        """
+        await self._opened()
+        return await self._database.retry(partial(self._try, work))
+
+    async def _try(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do the work once; after a time-out, drop the connection, which is still busy."""
+        async with self._pool.acquire() as pooled:
+            connection = cast("Connection", pooled)
+            try:
+                async with connection.transaction():
+                    return await work(connection)
+            except (TimeoutError, asyncio.CancelledError):
+                connection.terminate()
+                raise
 
     async def _ask(self, query: str, *arguments: object) -> list[Record]:
         """Run the statement once; after a time-out, drop the connection, which is still busy."""
@@ -172,6 +198,13 @@ class PostgresJournal:
             except (TimeoutError, asyncio.CancelledError):
                 connection.terminate()
                 raise
+
+    async def _opened(self) -> None:
+        if self._closed:
+            raise self._database.closed()
+        if self._opening is None:
+            self._opening = asyncio.ensure_future(self._open())
+        await self._opening
 
     async def _open(self) -> None:
         await self._pool

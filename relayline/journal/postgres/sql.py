@@ -16,7 +16,7 @@ from relayline.projections.valid import REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
-REVISION = "0001"
+REVISION = "0002"
 """The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
 """Number of NOTIFY channels that all runs share."""
@@ -24,7 +24,8 @@ SWEEP_BATCH = 1000
 
 _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
-SELECT refusal, detail, placed, fresh FROM relayline.append($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+SELECT refusal, detail, placed, fresh
+FROM relayline.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
 NOTIFY_ALL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)

@@ -8,8 +8,10 @@ from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from relayline.contracts.envelope import StoredEvent
+from relayline.journal.changes import Changes
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.postgres.database import FAULTS, RETRY_S, Database, is_transient
+from relayline.journal.postgres.run_rows import ROWS_CHANNEL
 from relayline.journal.postgres.sql import NEWER, channel_of
 from relayline.journal.subscription import TAIL_PAGE, Subscription
 
@@ -42,6 +44,9 @@ class Watcher:
         self._positions: dict[str, int] = {}
         """The newest delivered `seq` of each run whose newest page a tail has read."""
         self._woken: set[str] = set()
+        self._changes: set[Changes] = set()
+        """Who wants to know of changed rows."""
+        self._changed: set[str] = set()
         self._wake = asyncio.Event()
         self._next_look = 0.0
         """When to check all watched runs again, by the event loop's clock."""
@@ -63,9 +68,31 @@ class Watcher:
             self._channels[channel_of(run_id)] += 1
             self._wake.set()
         self._subscriptions[run_id].add(subscription)
+        self._begin()
+        return subscription
+
+    def watch_rows(self) -> Changes:
+        """Deliver the ids of changed rows from the first `take` on, which returns None.
+
+        Raises:
+            JournalUnavailable: the journal was closed.
+        """
+        if self._closed:
+            raise self._database.closed()
+        changes = Changes()
+        self._changes.add(changes)
+        self._wake.set()
+        self._begin()
+        return changes
+
+    def unwatch_rows(self, changes: Changes) -> None:
+        """Deliver no more; safe to call twice."""
+        self._changes.discard(changes)
+        self._wake.set()
+
+    def _begin(self) -> None:
         if self._task is None:
             self._task = asyncio.create_task(self._run(), name="journal watcher")
-        return subscription
 
     def caught_up(self, run_id: str, seq: int) -> None:
         """Fetch events after `seq`, because a tail has read the run up to there, its end."""
@@ -98,7 +125,7 @@ class Watcher:
 
     async def _run(self) -> None:
         while True:
-            while not self._subscriptions:
+            while not self._subscriptions and not self._changes:
                 self._wake.clear()
                 await self._wake.wait()
             try:
@@ -123,9 +150,12 @@ class Watcher:
         for of_run in self._subscriptions.values():
             for subscription in of_run:
                 subscription.fall_behind()
+        for changes in self._changes:
+            changes.begun = False
         while not connection.is_closed():
             self._wake.clear()
             await self._listen(connection)
+            self._tell_rows()
             await self._fetch_new(connection)
             self._pause_s = RETRY_S
             await self._await_news()
@@ -133,7 +163,7 @@ class Watcher:
 
     async def _listen(self, connection: Connection) -> None:
         """Listen on the channels of watched runs; check runs of a new channel at once."""
-        wanted = set(+self._channels)
+        wanted = set(+self._channels) | ({ROWS_CHANNEL} if self._changes else set())
         for channel in wanted - self._listening:
             await connection.add_listener(channel, self._notice)
             self._woken.update(run for run in self._subscriptions if channel_of(run) == channel)
@@ -141,8 +171,21 @@ class Watcher:
             await connection.remove_listener(channel, self._notice)
         self._listening = wanted
 
-    def _notice(self, _connection: object, _pid: int, _channel: str, run_id: object) -> None:
-        if run_id in self._subscriptions:
+    def _tell_rows(self) -> None:
+        """Deliver the ids of changed rows; who is new reads the list first."""
+        changed, self._changed = self._changed, set()
+        for changes in self._changes:
+            if not changes.begun:
+                changes.begun = True
+                changes.miss()
+            elif changed:
+                changes.deliver(changed)
+
+    def _notice(self, _connection: object, _pid: int, channel: str, run_id: object) -> None:
+        if channel == ROWS_CHANNEL:
+            self._changed.add(str(run_id))
+            self._wake.set()
+        elif run_id in self._subscriptions:
             self._woken.add(str(run_id))
             self._wake.set()
 
@@ -173,7 +216,7 @@ class Watcher:
 
     async def _await_news(self) -> None:
         """Wait until a run is notified, or until it is time to check all runs."""
-        if not self._subscriptions:
+        if not self._subscriptions:  # changed rows are told, never looked for
             await self._wake.wait()
             return
         clock = asyncio.get_running_loop().time
@@ -185,9 +228,11 @@ class Watcher:
             self._woken.update(self._positions)
 
     def _fail_all(self, error: JournalUnavailable) -> None:
-        subscriptions = [each for of_run in self._subscriptions.values() for each in of_run]
+        readers: list[Subscription | Changes] = [*self._changes]
+        readers += [each for of_run in self._subscriptions.values() for each in of_run]
         for run in list(self._subscriptions):
             self._forget(run)
+        self._changes.clear()
         self._wake.clear()
-        for subscription in subscriptions:
-            subscription.fail(error)
+        for reader in readers:
+            reader.fail(error)

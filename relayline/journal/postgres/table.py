@@ -1,0 +1,125 @@
+"""The runs table of the Postgres journal, as its readers see it."""
+
+from __future__ import annotations
+
+import re
+import time
+from abc import ABC, abstractmethod
+from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
+from functools import partial
+from typing import TYPE_CHECKING, TypeVar
+
+from asyncpg import Record
+
+from relayline.contracts.runs import RunStatus
+from relayline.journal.filters import Dialect, Filters, Query, Rare
+from relayline.journal.postgres import run_rows
+from relayline.journal.postgres.watcher import Watcher
+from relayline.journal.table import EveryTenant, Listed, Position, RunFilter, Tenant
+from relayline.projections.row import load_row
+
+if TYPE_CHECKING:
+    from relayline.journal.postgres.database import Connection
+
+T = TypeVar("T")
+DIALECT = Dialect(schema="relayline.", find="strpos")
+_ONE = """
+SELECT r.run_id, r.state, h.last_seq, r.attention
+FROM relayline.run_rows r JOIN relayline.runs h ON h.run_id = r.run_id WHERE r.run_id = $1
+"""
+_STALE_BATCH = 50
+"""Rows that are brought up to date in one transaction, so that others can write in between."""
+
+
+class PostgresRunTable(ABC):
+    """`journal.table.RunTable` on the connections of the journal.
+
+    Rows that facts of older versions have left behind are brought up to date before an answer.
+    """
+
+    def __init__(self, watcher: Watcher) -> None:
+        self._watcher = watcher
+
+    @abstractmethod
+    async def _fetch(self, query: str, *arguments: object) -> list[Record]:
+        """The rows of an idempotent statement, which is retried after transient errors."""
+
+    @abstractmethod
+    async def _transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+        """Do idempotent work in a transaction, which is retried after transient errors."""
+
+    async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
+        """As in the port."""
+        await self.fill_rows()
+        found = await self._fetch(_ONE, run_id)
+        one = _listed(found[0]) if found else None
+        theirs = one and (isinstance(tenant, EveryTenant) or one.row.tenant == tenant)
+        return one if theirs else None
+
+    async def list_runs(
+        self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
+    ) -> Sequence[Listed]:
+        """As in the port."""
+        await self.fill_rows()
+        filters = Filters(DIALECT, tenant, wanted)
+        found = await self._ask_for(filters.page(max(limit, 0), before, await self._rare(filters)))
+        return [_listed(record) for record in found]
+
+    async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
+        """As in the port."""
+        await self.fill_rows()
+        filters = Filters(DIALECT, tenant, wanted)
+        found = await self._ask_for(filters.counts(await self._rare(filters)))
+        return {RunStatus(status): count for status, count in found}
+
+    async def note_attention(self, found: Mapping[str, str | None]) -> None:
+        """As in the port."""
+        at_us = time.time_ns() // 1000
+        for run_id, attention in found.items():
+            await self._fetch(run_rows.NOTE, run_id, attention, at_us)
+
+    async def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
+        """As in the port."""
+        changes = self._watcher.watch_rows()
+        try:
+            while True:
+                yield await changes.take()
+        finally:
+            self._watcher.unwatch_rows(changes)
+
+    async def fill_rows(self) -> int:
+        """As in the port."""
+        filled = 0
+        while found := await self._fetch(run_rows.STALE, _STALE_BATCH):
+            run_ids = [run_id for (run_id,) in found]
+            await self._transact(partial(_bring_up_to_date, run_ids=run_ids))
+            filled += len(found)
+        return filled
+
+    async def _rare(self, filters: Filters) -> Rare | None:
+        """What is under the longest prefix; None if there is none, or much."""
+        if not filters.prefixes:
+            return None
+        ((entries,),) = await self._ask_for(filters.entries())
+        if rare := filters.rare(entries):
+            return rare
+        return filters.rare_words([word for (word,) in await self._ask_for(filters.words())])
+
+    async def _ask_for(self, query: Query) -> list[Record]:
+        return await self._fetch(numbered(query.sql), *query.arguments)
+
+
+def numbered(sql: str) -> str:
+    """The statement with `$1`, `$2`, … for `?`; it has no `?` in texts."""
+    numbers = iter(range(1, sql.count("?") + 1))
+    return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
+
+
+async def _bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> None:
+    await connection.execute(run_rows.LOCK, run_ids)
+    await run_rows.bring_up_to_date(connection, run_ids)
+
+
+def _listed(record: Record) -> Listed:
+    _, state, last_seq, attention = record
+    return Listed(load_row(state), last_seq, attention)
