@@ -56,15 +56,14 @@ class Folded(NamedTuple):
     row: RunRow
 
     @property
-    def columns(self) -> RowColumns | None:
-        """The columns, None if they are as before."""
-        now = columns_of(self.row)
-        return None if self.before and columns_of(self.before) == now else now
+    def moved(self) -> bool:
+        """True if all columns, labels and words must be written anew; seldom but for a new row."""
+        return self.before is None or _given(self.before) != _given(self.row)
 
     @property
-    def moved(self) -> bool:
-        """True if labels and words must be written anew."""
-        return self.before is None or _place(self.before) != _place(self.row)
+    def switched(self) -> bool:
+        """True if the status is another."""
+        return self.before is None or self.before.status is not self.row.status
 
 
 def folded(
@@ -146,6 +145,7 @@ def indexed(text: str) -> str:
     return f"sha256:{hashlib.sha256(whole).hexdigest()}"
 
 
-def _place(row: RunRow) -> tuple[object, ...]:
-    """All that labels and words are made of."""
-    return (created_us(row), row.tenant, row.title, row.metadata)
+def _given(row: RunRow) -> tuple[object, ...]:
+    """All that columns but the status, labels and words are made of."""
+    who = (row.tenant, row.agent, row.model, row.batch, row.parent, row.forked_from)
+    return (row.created_at, row.title, row.metadata, who)

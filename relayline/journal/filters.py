@@ -72,13 +72,32 @@ class Filters:
         self._wanted = wanted
         self.prefixes = wanted_words(wanted)
         self._statuses = wanted_statuses(wanted)
+        self.labels = [*wanted.metadata.items()]
+        """The first is followed, the others are checked; see `rank_labels`."""
+
+    def label_entries(self) -> list[Query]:
+        """Count the entries of each label, up to one more than `FEW_ENTRIES`."""
+        return [
+            Query(
+                f"SELECT count(*) FROM (SELECT 1 FROM {self._table('run_labels')}"  # noqa: S608
+                f" WHERE key = ? AND value = ? LIMIT {FEW_ENTRIES + 1}) AS few",
+                [indexed(key), indexed(value)],
+            )
+            for key, value in self.labels
+        ]
+
+    def rank_labels(self, entries: Sequence[int]) -> None:
+        """Follow the label with the fewest entries; they are in the order of `labels`."""
+        ranked = sorted(zip(entries, self.labels, strict=True))
+        self.labels = [label for _, label in ranked]
 
     def entries(self) -> Query:
         """Counts the entries under the longest prefix, up to one more than `FEW_ENTRIES`."""
-        inner = self._words("1", self.prefixes[0])
+        prefix = self.prefixes[0]
         return Query(
-            f"SELECT count(*) FROM ({inner.sql} LIMIT {FEW_ENTRIES + 1}) AS few",  # noqa: S608
-            inner.arguments,
+            f"SELECT count(*) FROM (SELECT 1 FROM {self._table('run_words')}"  # noqa: S608
+            f" WHERE word >= ? AND word < ? LIMIT {FEW_ENTRIES + 1}) AS few",
+            [prefix, prefix + _BOUND],
         )
 
     def rare(self, entries: int) -> Rare | None:
@@ -92,20 +111,18 @@ class Filters:
     def words(self) -> Query:
         """The different words under the longest prefix, up to one more than `FEW_WORDS`."""
         prefix, end = self.prefixes[0], self.prefixes[0] + _BOUND
-        tenant = [] if self._tenant is None else [self._tenant]
-        head = f"SELECT word FROM {self._table('run_words')} WHERE "  # noqa: S608
-        head += "tenant = ? AND " if tenant else ""
+        head = f"SELECT word FROM {self._table('run_words')} WHERE "  # noqa: S608  constants only
         return Query(
-            "WITH RECURSIVE found (word) AS ("  # noqa: S608
+            "WITH RECURSIVE found (word) AS ("  # noqa: S608  constants only
             f"SELECT ({head}word >= ? AND word < ? ORDER BY word LIMIT 1) UNION ALL"
             f" SELECT ({head}word > found.word AND word < ? ORDER BY word LIMIT 1)"
             " FROM found WHERE found.word IS NOT NULL)"
             f" SELECT word FROM found WHERE word IS NOT NULL LIMIT {FEW_WORDS + 1}",
-            [*tenant, prefix, end, *tenant, end],
+            [prefix, end, end],
         )
 
     def page(self, limit: int, before: Position | None, rare: Rare | None) -> Query:
-        """At most `limit` rows after that position, newest first."""
+        """At most `limit` rows after that position, newest first, and whether any row is stale."""
         branches = [self._branch(it, limit, before) for it in self._drivers(rare)]
         picked = " UNION ".join(
             f"SELECT * FROM ({it.sql}) AS branch"  # noqa: S608  constants only
@@ -113,47 +130,45 @@ class Filters:
         )
         rows, runs = self._table("run_rows"), self._table("runs")
         sql = (
-            f"SELECT r.run_id, r.state, h.last_seq, r.attention FROM ({picked}) AS picked"  # noqa: S608
-            f" JOIN {rows} r ON r.run_id = picked.run_id"
+            f"SELECT r.run_id, r.state, h.last_seq, r.attention, {self._stale}"  # noqa: S608
+            f" FROM ({picked}) AS picked JOIN {rows} r ON r.run_id = picked.run_id"
             f" JOIN {runs} h ON h.run_id = picked.run_id"
             " ORDER BY picked.created_us DESC, picked.run_id DESC LIMIT ?"
         )
         return Query(sql, [*(it for branch in branches for it in branch.arguments), limit])
 
     def counts(self, rare: Rare | None) -> Query:
-        """The number of rows that match, by status."""
+        """The number of rows that match, by status, and whether any row is stale."""
         where: list[str] = []
         arguments: list[object] = []
         if rare is not None:
             inner = self._words("run_id", rare.prefix)
             where, arguments = [f"r.run_id IN ({inner.sql})"], [*inner.arguments]
-        more = self._conditions(
-            self._statuses, self._unmet(rare is not None), [*self._wanted.metadata.items()]
-        )
+        prefixes = self._unmet(rare is not None)
+        more = self._conditions("r", self._statuses, prefixes, self.labels)
         where, arguments = [*where, *more[0]], [*arguments, *more[1]]
         sql = (
-            f"SELECT r.status, count(*) FROM {self._table('run_rows')} r"  # noqa: S608
+            f"SELECT r.status, count(*), {self._stale} FROM {self._table('run_rows')} r"  # noqa: S608
             f" WHERE {' AND '.join(where) or 'true'} GROUP BY r.status"
         )
         return Query(sql, arguments)
 
     def _drivers(self, rare: Rare | None) -> list[_Driver]:
         """What to follow: the branches of the query."""
-        labels = [*self._wanted.metadata.items()]
-        statuses = self._statuses
+        labels, statuses = self.labels, self._statuses
         if rare is not None and rare.words is None:
             range_ = self._under(rare.prefix)
             return [_Driver("run_words", *range_, statuses, labels, is_rare=True)]
         if rare is not None and rare.words is not None:
             return [
-                _Driver("run_words", *self._of("word", word), statuses, labels, is_rare=True)
+                _Driver("run_words", "d.word = ?", [word], statuses, labels, is_rare=True)
                 for word in rare.words
             ]
         if labels:
-            (key, value), *labels = labels
-            where, arguments = self._of("value", indexed(value))
-            where, arguments = f"{where} AND d.key = ?", [*arguments, indexed(key)]
-            return [_Driver("run_labels", where, arguments, statuses, labels)]
+            (key, value), *others = labels
+            equal: list[object] = [indexed(key), indexed(value)]
+            where = "d.key = ? AND d.value = ?"
+            return [_Driver("run_labels", where, equal, statuses, others)]
         if not statuses or self._is_narrow:
             return [_Driver(None, "", [], statuses, [])]
         return [_Driver(None, "", [], frozenset({it}), []) for it in sorted(statuses)]
@@ -170,18 +185,17 @@ class Filters:
 
     def _branch(self, driver: _Driver, limit: int, before: Position | None) -> Query:
         """Runs of one driver, newest first."""
-        on, joined = "r", f"{self._table('run_rows')} r"
+        on, rows = ("d" if driver.table else "r"), f"{self._table('run_rows')} r"
+        more = self._conditions(on, driver.statuses, self._unmet(driver.is_rare), driver.labels)
+        joined = rows
         if driver.table:
-            on = "d"
-            joined = (
-                f"{self._table(driver.table)} d"
-                f" JOIN {self._table('run_rows')} r ON r.run_id = d.run_id"
-            )
+            joined = f"{self._table(driver.table)} d"
+            if any("r." in condition for condition in more[0]):
+                joined += f" JOIN {rows} ON r.run_id = d.run_id"
         where, arguments = ([driver.where] if driver.where else []), [*driver.arguments]
         if before is not None:
             where.append(f"({on}.created_us, {on}.run_id) < (?, ?)")
             arguments += before
-        more = self._conditions(driver.statuses, self._unmet(driver.is_rare), driver.labels)
         where, arguments = [*where, *more[0]], [*arguments, *more[1], limit]
         distinct = "DISTINCT " if driver.is_rare else ""
         return Query(
@@ -193,38 +207,39 @@ class Filters:
 
     def _conditions(
         self,
+        on: str,
         statuses: frozenset[RunStatus] | None,
         prefixes: Sequence[str],
         labels: Sequence[tuple[str, str]],
     ) -> tuple[list[str], list[object]]:
         """What each row must fulfil besides what its driver does."""
-        found = [*self._given()]
+        found = [*self._given(on)]
         if statuses is not None:
             places = ", ".join("?" * len(statuses))
             found.append((f"r.status IN ({places})" if statuses else "false", sorted(statuses)))
         found += [(f"{self._dialect.find}(r.words, ?) > 0", [f" {it}"]) for it in prefixes]
         label = (
             f"EXISTS (SELECT 1 FROM {self._table('run_labels')} l"  # noqa: S608  constants only
-            " WHERE l.tenant = r.tenant AND l.key = ? AND l.value = ?"
-            " AND l.created_us = r.created_us AND l.run_id = r.run_id)"
+            " WHERE l.key = ? AND l.value = ?"
+            f" AND l.created_us = {on}.created_us AND l.run_id = {on}.run_id)"
         )
         found += [(label, [indexed(key), indexed(value)]) for key, value in labels]
         return [where for where, _ in found], [it for _, values in found for it in values]
 
-    def _given(self) -> Iterator[tuple[str, Sequence[object]]]:
-        """Conditions on columns of the row, but for its status."""
+    def _given(self, on: str) -> Iterator[tuple[str, Sequence[object]]]:
+        """Conditions on columns of the row, but for its status; some columns `on` also has."""
         it = self._wanted
         if self._tenant is not None:
-            yield "r.tenant = ?", [self._tenant]
+            yield f"{on}.tenant = ?", [self._tenant]
         for name in ("agent", "model", "batch", "parent", "forked_from"):
             if (value := getattr(it, name)) is not None:
                 yield f"r.{name} = ?", [indexed(value)]
         if it.attention is not None:
             yield f"r.attention IS {'NOT ' if it.attention else ''}NULL", []
         if it.created_after is not None:
-            yield "r.created_us >= ?", [microseconds(it.created_after)]
+            yield f"{on}.created_us >= ?", [microseconds(it.created_after)]
         if it.created_before is not None:
-            yield "r.created_us < ?", [microseconds(it.created_before)]
+            yield f"{on}.created_us < ?", [microseconds(it.created_before)]
 
     def _words(self, columns: str, prefix: str) -> Query:
         where, arguments = self._under(prefix)
@@ -232,16 +247,12 @@ class Filters:
 
     def _under(self, prefix: str) -> tuple[str, list[object]]:
         """Entries whose word begins with the prefix."""
-        bounds: list[object] = [prefix, prefix + _BOUND]
-        if self._tenant is None:
-            return "d.word >= ? AND d.word < ?", bounds
-        return "d.tenant = ? AND d.word >= ? AND d.word < ?", [self._tenant, *bounds]
+        return "d.word >= ? AND d.word < ?", [prefix, prefix + _BOUND]
 
-    def _of(self, column: str, value: str) -> tuple[str, list[object]]:
-        """Entries with exactly that value."""
-        if self._tenant is None:
-            return f"d.{column} = ?", [value]
-        return f"d.tenant = ? AND d.{column} = ?", [self._tenant, value]
+    @property
+    def _stale(self) -> str:
+        """True if any row is behind its facts."""
+        return f"EXISTS (SELECT 1 FROM {self._table('stale_rows')})"  # noqa: S608  constants only
 
     def _table(self, name: str) -> str:
         return f"{self._dialect.schema}{name}"

@@ -64,15 +64,14 @@ _FORGET_LABELS = """
 DELETE FROM relayline.run_labels l
 USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
     AS gone (tenant, key, value, created_us, run_id)
-WHERE (l.tenant, l.key, l.value, l.created_us, l.run_id)
-    = (gone.tenant, gone.key, gone.value, gone.created_us, gone.run_id)
+WHERE (l.key, l.value, l.created_us, l.run_id)
+    = (gone.key, gone.value, gone.created_us, gone.run_id)
 """
 _FORGET_WORDS = """
 DELETE FROM relayline.run_words w
 USING unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
     AS gone (tenant, word, created_us, run_id)
-WHERE (w.tenant, w.word, w.created_us, w.run_id)
-    = (gone.tenant, gone.word, gone.created_us, gone.run_id)
+WHERE (w.word, w.created_us, w.run_id) = (gone.word, gone.created_us, gone.run_id)
 """
 _CURRENT = "DELETE FROM relayline.stale_rows WHERE run_id = ANY ($1)"
 LOCK = """

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 DIALECT = Dialect(schema="relayline.", find="strpos")
 _ONE = """
-SELECT r.run_id, r.state, h.last_seq, r.attention
+SELECT r.run_id, r.state, h.last_seq, r.attention, EXISTS (SELECT 1 FROM relayline.stale_rows)
 FROM relayline.run_rows r JOIN relayline.runs h ON h.run_id = r.run_id WHERE r.run_id = $1
 """
 _STALE_BATCH = 50
@@ -50,8 +50,7 @@ class PostgresRunTable(ABC):
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
-        await self.fill_rows()
-        found = await self._fetch(_ONE, run_id)
+        found = await self._current(lambda: self._fetch(_ONE, run_id))
         one = _listed(found[0]) if found else None
         theirs = one and (isinstance(tenant, EveryTenant) or one.row.tenant == tenant)
         return one if theirs else None
@@ -60,17 +59,22 @@ class PostgresRunTable(ABC):
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
     ) -> Sequence[Listed]:
         """As in the port."""
-        await self.fill_rows()
         filters = Filters(DIALECT, tenant, wanted)
-        found = await self._ask_for(filters.page(max(limit, 0), before, await self._rare(filters)))
-        return [_listed(record) for record in found]
+
+        async def read() -> list[Record]:
+            rare = await self._rare(filters)
+            return await self._ask_for(filters.page(max(limit, 0), before, rare))
+
+        return [_listed(record) for record in await self._current(read)]
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
-        await self.fill_rows()
         filters = Filters(DIALECT, tenant, wanted)
-        found = await self._ask_for(filters.counts(await self._rare(filters)))
-        return {RunStatus(status): count for status, count in found}
+
+        async def read() -> list[Record]:
+            return await self._ask_for(filters.counts(await self._rare(filters)))
+
+        return {RunStatus(status): count for status, count, _ in await self._current(read)}
 
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
@@ -96,8 +100,22 @@ class PostgresRunTable(ABC):
             filled += len(found)
         return filled
 
+    async def _current(self, read: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
+        """Read rows that have all facts that were appended before this call.
+
+        The last column of what is read says whether rows are stale, as of the same moment.
+        """
+        found = await read()
+        if found and not found[0][-1]:
+            return found
+        await self.fill_rows()  # or another process has done it meanwhile
+        return await read()
+
     async def _rare(self, filters: Filters) -> Rare | None:
-        """What is under the longest prefix; None if there is none, or much."""
+        """What is under the longest prefix, None if there is none or much; ranks the labels."""
+        if len(filters.labels) > 1:
+            counts = [await self._ask_for(query) for query in filters.label_entries()]
+            filters.rank_labels([count for ((count,),) in counts])
         if not filters.prefixes:
             return None
         ((entries,),) = await self._ask_for(filters.entries())
@@ -121,5 +139,5 @@ async def _bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> N
 
 
 def _listed(record: Record) -> Listed:
-    _, state, last_seq, attention = record
+    _, state, last_seq, attention, _ = record
     return Listed(load_row(state), last_seq, attention)

@@ -9,10 +9,11 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import Sequence
+from typing import NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.runs import TERMINAL
-from relayline.journal.columns import Entry, Folded, entries, entry_of, folded, rewinds
+from relayline.journal.columns import Folded, columns_of, entries, entry_of, folded, rewinds
 from relayline.projections.row import ROW_TYPES, RunRow, dump_row
 
 _TYPES = ", ".join(f"'{kind}'" for kind in sorted(ROW_TYPES))
@@ -21,7 +22,6 @@ SCHEMA = """
 CREATE TABLE IF NOT EXISTS run_rows (
     run_id TEXT PRIMARY KEY,
     folded_seq INTEGER NOT NULL,
-    change INTEGER NOT NULL,
     created_us INTEGER NOT NULL,
     tenant TEXT NOT NULL,
     status TEXT NOT NULL,
@@ -35,15 +35,12 @@ CREATE TABLE IF NOT EXISTS run_rows (
     attention_at_us INTEGER,
     state TEXT NOT NULL
 );
-CREATE INDEX IF NOT EXISTS rows_by_change ON run_rows (change);
 CREATE INDEX IF NOT EXISTS rows_by_time ON run_rows (created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_tenant ON run_rows (tenant, created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_status ON run_rows (status, created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_tenant_status ON run_rows (tenant, status, created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_agent ON run_rows (agent, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_tenant_agent ON run_rows (tenant, agent, created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_model ON run_rows (model, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_tenant_model ON run_rows (tenant, model, created_us, run_id);
 CREATE INDEX IF NOT EXISTS rows_by_batch ON run_rows (batch, created_us, run_id)
     WHERE batch IS NOT NULL;
 CREATE INDEX IF NOT EXISTS rows_by_parent ON run_rows (parent, created_us, run_id)
@@ -52,54 +49,75 @@ CREATE INDEX IF NOT EXISTS rows_by_fork ON run_rows (forked_from, created_us, ru
     WHERE forked_from IS NOT NULL;
 CREATE INDEX IF NOT EXISTS rows_by_attention ON run_rows (created_us, run_id)
     WHERE attention IS NOT NULL;
+CREATE INDEX IF NOT EXISTS rows_by_note ON run_rows (attention_at_us)
+    WHERE attention_at_us IS NOT NULL;
 CREATE TABLE IF NOT EXISTS run_labels (
     tenant TEXT NOT NULL,
     key TEXT NOT NULL,
     value TEXT NOT NULL,
     created_us INTEGER NOT NULL,
     run_id TEXT NOT NULL,
-    PRIMARY KEY (tenant, key, value, created_us, run_id)
+    PRIMARY KEY (key, value, created_us, run_id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS labels_of_all ON run_labels (key, value, created_us, run_id);
 CREATE TABLE IF NOT EXISTS run_words (
     tenant TEXT NOT NULL,
     word TEXT NOT NULL,
     created_us INTEGER NOT NULL,
     run_id TEXT NOT NULL,
-    PRIMARY KEY (tenant, word, created_us, run_id)
+    PRIMARY KEY (word, created_us, run_id)
 ) WITHOUT ROWID;
-CREATE INDEX IF NOT EXISTS words_of_all ON run_words (word, created_us, run_id);
 CREATE TABLE IF NOT EXISTS stale_rows (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
 INSERT INTO stale_rows (run_id) SELECT run_id FROM runs
 """
 _TRIGGER = f"""
 CREATE TRIGGER IF NOT EXISTS rows_go_stale AFTER INSERT ON events
-WHEN new.key IS NOT NULL AND new.type IN ({_TYPES})
-BEGIN INSERT OR IGNORE INTO stale_rows (run_id) VALUES (new.run_id); END
+WHEN new.key IS NOT NULL AND new.type IN ({_TYPES}) AND NOT EXISTS (
+    SELECT 1 FROM run_rows WHERE run_id = new.run_id AND folded_seq >= new.seq
+) BEGIN INSERT OR IGNORE INTO stale_rows (run_id) VALUES (new.run_id); END
 """  # noqa: S608  constants only
 _FACTS = f"""
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events INDEXED BY facts_by_seq
 WHERE run_id = ? AND seq > ? AND key IS NOT NULL AND type IN ({_TYPES}) ORDER BY seq
 """  # noqa: S608  constants only
-_NEXT_CHANGE = "(SELECT coalesce(max(change), 0) + 1 FROM run_rows)"
-_INSERT = f"""
-INSERT INTO run_rows (change, run_id, folded_seq, state, created_us, tenant, status, agent, model,
-    batch, parent, forked_from, words)
-VALUES ({_NEXT_CHANGE}, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""  # noqa: S608  constants only
-_UPDATE = f"""
-UPDATE run_rows SET change = {_NEXT_CHANGE}, folded_seq = ?2, state = ?3 WHERE run_id = ?1
-"""  # noqa: S608  constants only
-_UPDATE_COLUMNS = f"""
-UPDATE run_rows SET created_us = ?2, tenant = ?3, status = ?4, agent = ?5, model = ?6, batch = ?7,
-    parent = ?8, forked_from = ?9,
-    attention = CASE WHEN ?4 IN ({_ENDED}) THEN NULL ELSE attention END
+_STORED = """
+SELECT state, EXISTS (SELECT 1 FROM stale_rows WHERE run_id = ?1)
+FROM (SELECT ?1) LEFT JOIN run_rows ON run_id = ?1
+"""
+_INSERT = """
+INSERT INTO run_rows (run_id, folded_seq, state, words, created_us, tenant, status, agent, model,
+    batch, parent, forked_from)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
+"""
+_UPDATE = "UPDATE run_rows SET folded_seq = ?2, state = ?3 WHERE run_id = ?1"
+_SWITCH = "UPDATE run_rows SET folded_seq = ?2, state = ?3, status = ?4 WHERE run_id = ?1"
+"""Apart from `_UPDATE`, because SQLite rewrites the indexes of every column that is set."""
+_MOVE = """
+UPDATE run_rows SET folded_seq = ?2, state = ?3, words = ?4, created_us = ?5, tenant = ?6,
+    status = ?7, agent = ?8, model = ?9, batch = ?10, parent = ?11, forked_from = ?12
 WHERE run_id = ?1
-"""  # noqa: S608  constants only
+"""
+_FORGET = "UPDATE run_rows SET attention = NULL WHERE run_id = ? AND attention IS NOT NULL"
 _ATTENTION = f"""
-UPDATE run_rows SET change = {_NEXT_CHANGE}, attention = ?2, attention_at_us = ?3
+UPDATE run_rows SET attention = ?2, attention_at_us = max(?3, 1 + coalesce(
+    (SELECT max(attention_at_us) FROM run_rows WHERE attention_at_us IS NOT NULL), 0))
 WHERE run_id = ?1 AND attention IS NOT ?2 AND (?2 IS NULL OR status NOT IN ({_ENDED}))
 """  # noqa: S608  constants only
+_NEWEST = """
+SELECT (SELECT coalesce(max(id), 0) FROM events), (
+    SELECT coalesce(max(attention_at_us), 0) FROM run_rows WHERE attention_at_us IS NOT NULL)
+"""
+_CHANGED = f"""
+SELECT run_id FROM events WHERE id > ?1 AND key IS NOT NULL AND type IN ({_TYPES})
+UNION SELECT run_id FROM run_rows WHERE attention_at_us > ?2
+"""  # noqa: S608  constants only
+
+
+class Mark(NamedTuple):
+    """A place in the order of all changes of rows."""
+
+    event_id: int
+    noted_us: int
+    """The newest note of attention."""
 
 
 def ensure_tables(db: sqlite3.Connection) -> None:
@@ -122,8 +140,30 @@ def ensure_tables(db: sqlite3.Connection) -> None:
         raise
 
 
+def fold_in(
+    db: sqlite3.Connection, fresh: Sequence[StoredEvent], first_seq: int, last_seq: int
+) -> bool:
+    """Fold facts into the row of their run, before they are inserted.
+
+    Args:
+        db: In the transaction of the append.
+        fresh: The facts of `ROW_TYPES`.
+        first_seq: The oldest event of the run that is still there.
+        last_seq: The run's newest event after the append.
+
+    Returns:
+        False if `bring_up_to_date` must be called after the append.
+    """
+    state, is_stale = db.execute(_STORED, (fresh[0].run_id,)).fetchone()
+    if is_stale or rewinds(fresh):
+        return False
+    if (state is not None or first_seq == 1) and (result := folded(state, fresh, None)):
+        _write(db, result, last_seq)
+    return True
+
+
 def bring_up_to_date(db: sqlite3.Connection, run_id: str) -> None:
-    """Fold the run's new facts into its row, in the transaction of their append."""
+    """Fold all facts of the run that are not yet in its row."""
     bounds = db.execute(
         "SELECT first_seq, last_seq FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
@@ -146,26 +186,25 @@ def _facts(db: sqlite3.Connection, run_id: str, after: int) -> Sequence[StoredEv
 
 
 def _write(db: sqlite3.Connection, result: Folded, last_seq: int) -> None:
-    row, columns = result.row, result.columns
+    row = result.row
     state = (row.run_id, last_seq, dump_row(row))
-    entry = entry_of(row) if result.moved else None
-    if result.before is None:
-        assert columns is not None and entry is not None  # noqa: S101, PT018  it is new
-        db.execute(_INSERT, (*state, *columns, entry.text))
+    if result.moved:
+        _move(db, result, state)
+    elif result.switched:
+        db.execute(_SWITCH, (*state, row.status.value))
     else:
         db.execute(_UPDATE, state)
-        if columns is not None:
-            db.execute(_UPDATE_COLUMNS, (row.run_id, *columns))
-    if entry is not None:
-        _move(db, result, entry)
+    if row.status.ended and result.switched:
+        db.execute(_FORGET, (row.run_id,))
 
 
-def _move(db: sqlite3.Connection, result: Folded, entry: Entry) -> None:
-    """Write labels and words anew."""
+def _move(db: sqlite3.Connection, result: Folded, state: tuple[str, int, str]) -> None:
+    """Write all columns, labels and words."""
     if result.before is not None:
         _delete(db, result.before)
-        text = (entry.text, result.row.run_id)
-        db.execute("UPDATE run_rows SET words = ? WHERE run_id = ?", text)
+    entry = entry_of(result.row)
+    written = (*state, entry.text, *columns_of(result.row))
+    db.execute(_INSERT if result.before is None else _MOVE, written)
     labels, words = entries(result.row, entry)
     db.executemany("INSERT OR IGNORE INTO run_labels VALUES (?, ?, ?, ?, ?)", labels)
     db.executemany("INSERT OR IGNORE INTO run_words VALUES (?, ?, ?, ?)", words)
@@ -174,12 +213,10 @@ def _move(db: sqlite3.Connection, result: Folded, entry: Entry) -> None:
 def _delete(db: sqlite3.Connection, row: RunRow) -> None:
     labels, words = entries(row, entry_of(row))
     db.executemany(
-        "DELETE FROM run_labels WHERE (tenant, key, value, created_us, run_id) = (?, ?, ?, ?, ?)",
+        "DELETE FROM run_labels WHERE (key, value, created_us, run_id) = (?2, ?3, ?4, ?5)",
         labels,
     )
-    db.executemany(
-        "DELETE FROM run_words WHERE (tenant, word, created_us, run_id) = (?, ?, ?, ?)", words
-    )
+    db.executemany("DELETE FROM run_words WHERE (word, created_us, run_id) = (?2, ?3, ?4)", words)
 
 
 def stale(db: sqlite3.Connection, limit: int) -> list[str]:
@@ -192,14 +229,11 @@ def note(db: sqlite3.Connection, run_id: str, attention: str | None, at_us: int)
     db.execute(_ATTENTION, (run_id, attention, at_us))
 
 
-def newest_change(db: sqlite3.Connection) -> int:
-    """The number of the newest change of any row."""
-    return int(db.execute("SELECT coalesce(max(change), 0) FROM run_rows").fetchone()[0])
+def newest_change(db: sqlite3.Connection) -> Mark:
+    """The place of the newest change of any row."""
+    return Mark._make(db.execute(_NEWEST).fetchone())
 
 
-def changed(db: sqlite3.Connection, after: int) -> frozenset[str]:
-    """The runs whose rows have changed after that number, and those whose rows are behind."""
-    found = db.execute(
-        "SELECT run_id FROM run_rows WHERE change > ? UNION SELECT run_id FROM stale_rows", (after,)
-    )
-    return frozenset(row[0] for row in found)
+def changed(db: sqlite3.Connection, after: Mark) -> frozenset[str]:
+    """The runs whose rows have changed after that."""
+    return frozenset(row[0] for row in db.execute(_CHANGED, after))

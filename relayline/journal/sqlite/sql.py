@@ -13,7 +13,7 @@ from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.columns import changes_row
 from relayline.journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
 from relayline.journal.rows import NewRow
-from relayline.journal.sqlite.run_rows import bring_up_to_date
+from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
 from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
 
@@ -64,21 +64,27 @@ def append(
     """`Journal.append`; checks everything before it writes anything."""
     raised = fence is not None and _is_raised(db, run_id, fence)
     header = db.execute(
-        "SELECT last_seq, last_at_us, ended_at_us FROM runs WHERE run_id = ?", (run_id,)
+        "SELECT first_seq, last_seq, last_at_us, ended_at_us FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
-    last_seq, last_at_us, ended_at_us = header or (0, 0, None)
+    first_seq, last_seq, last_at_us, ended_at_us = header or (1, 0, 0, None)
     placed = _place(db, run_id, rows, last_seq, ended=ended_at_us is not None)
     new = [(row, place.seq) for row, place in zip(rows, placed, strict=True) if place.new]
     if fence is not None and raised:
         db.execute(_RAISE_FENCE, (run_id, *fence))
     if new:
         at_us = max(time.time_ns() // 1000, last_at_us)
-        db.executemany(_INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
         last_row, seq = new[-1]
+        facts = [
+            StoredEvent(run_id, its_seq, at_us, *row)
+            for row, its_seq in new
+            if changes_row(row.type, row.key)
+        ]
+        is_folded = not facts or fold_in(db, facts, first_seq, seq)
+        db.executemany(_INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
         db.execute(
             _ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
         )
-        if any(changes_row(row.type, row.key) for row, _ in new):
+        if not is_folded:
             bring_up_to_date(db, run_id)
     return placed
 

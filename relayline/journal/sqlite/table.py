@@ -19,9 +19,10 @@ from relayline.projections.row import load_row
 T = TypeVar("T")
 DIALECT = Dialect(schema="", find="instr")
 _ONE = """
-SELECT r.run_id, r.state, h.last_seq, r.attention
+SELECT r.run_id, r.state, h.last_seq, r.attention, 0
 FROM run_rows r JOIN runs h ON h.run_id = r.run_id WHERE r.run_id = ?
 """
+_Found = tuple[str, str, int, str | None, int]
 _STALE_BATCH = 50
 """Rows that are brought up to date in one transaction, so that others can write in between."""
 
@@ -51,7 +52,7 @@ class SqliteRunTable:
         """As in the port."""
         filters = Filters(DIALECT, tenant, wanted)
 
-        def read(db: sqlite3.Connection) -> list[tuple[str, str, int, str | None]]:
+        def read(db: sqlite3.Connection) -> list[_Found]:
             sql, arguments = filters.page(max(limit, 0), before, _rare(db, filters))
             return db.execute(sql, arguments).fetchall()
 
@@ -61,10 +62,10 @@ class SqliteRunTable:
         """As in the port."""
         filters = Filters(DIALECT, tenant, wanted)
 
-        def read(db: sqlite3.Connection) -> list[tuple[str, int]]:
+        def read(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
             return db.execute(*filters.counts(_rare(db, filters))).fetchall()
 
-        return {RunStatus(status): count for status, count in await self._read(read)}
+        return {RunStatus(status): count for status, count, _ in await self._read(read)}
 
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
@@ -117,7 +118,10 @@ class SqliteRunTable:
 
 
 def _rare(db: sqlite3.Connection, filters: Filters) -> Rare | None:
-    """What is under the longest prefix; None if there is none, or much."""
+    """What is under the longest prefix, None if there is none, or much; also ranks the labels."""
+    if len(filters.labels) > 1:
+        counts = (db.execute(*query).fetchone() for query in filters.label_entries())
+        filters.rank_labels([count for (count,) in counts])
     if not filters.prefixes:
         return None
     (entries,) = db.execute(*filters.entries()).fetchone()
@@ -126,6 +130,6 @@ def _rare(db: sqlite3.Connection, filters: Filters) -> Rare | None:
     return filters.rare_words([word for (word,) in db.execute(*filters.words())])
 
 
-def _listed(found: tuple[str, str, int, str | None]) -> Listed:
-    _, state, last_seq, attention = found
+def _listed(found: _Found) -> Listed:
+    _, state, last_seq, attention, _ = found
     return Listed(load_row(state), last_seq, attention)

@@ -43,7 +43,7 @@ class Watcher:
         self._version = 0
         self._last_id = 0
         self._changes: set[Changes] = set()
-        self._change = 0
+        self._change = run_rows.Mark(0, 0)
         """The newest change of a row that was delivered."""
         self._healthy_at = 0.0
 

@@ -40,9 +40,7 @@ CREATE INDEX rows_by_tenant ON relayline.run_rows (tenant, created_us, run_id);
 CREATE INDEX rows_by_status ON relayline.run_rows (status, created_us, run_id);
 CREATE INDEX rows_by_tenant_status ON relayline.run_rows (tenant, status, created_us, run_id);
 CREATE INDEX rows_by_agent ON relayline.run_rows (agent, created_us, run_id);
-CREATE INDEX rows_by_tenant_agent ON relayline.run_rows (tenant, agent, created_us, run_id);
 CREATE INDEX rows_by_model ON relayline.run_rows (model, created_us, run_id);
-CREATE INDEX rows_by_tenant_model ON relayline.run_rows (tenant, model, created_us, run_id);
 CREATE INDEX rows_by_batch ON relayline.run_rows (batch, created_us, run_id)
     WHERE batch IS NOT NULL;
 CREATE INDEX rows_by_parent ON relayline.run_rows (parent, created_us, run_id)
@@ -58,18 +56,16 @@ CREATE TABLE relayline.run_labels (
     value text COLLATE "C" NOT NULL,
     created_us bigint NOT NULL,
     run_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant, key, value, created_us, run_id)
+    PRIMARY KEY (key, value, created_us, run_id)
 );
-CREATE INDEX labels_of_all ON relayline.run_labels (key, value, created_us, run_id);
 
 CREATE TABLE relayline.run_words (
     tenant text COLLATE "C" NOT NULL,
     word text COLLATE "C" NOT NULL,
     created_us bigint NOT NULL,
     run_id text COLLATE "C" NOT NULL,
-    PRIMARY KEY (tenant, word, created_us, run_id)
+    PRIMARY KEY (word, created_us, run_id)
 );
-CREATE INDEX words_of_all ON relayline.run_words (word, created_us, run_id);
 
 CREATE TABLE relayline.stale_rows (run_id text COLLATE "C" PRIMARY KEY);
 INSERT INTO relayline.stale_rows (run_id) SELECT run_id FROM relayline.runs WHERE last_seq > 0;
