@@ -6,7 +6,7 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from relayline.api.serving.metrics import Metrics
@@ -257,15 +257,9 @@ class Feed:
         """Runs that are being followed."""
         return len(self._channels)
 
-    def view(
-        self,
-        run_id: str,
-        after: int,
-        newest: int,
-        viewer: Callable[[Channel, int], Viewer] = Viewer,
-    ) -> Viewer:
+    def view(self, run_id: str, after: int, newest: int) -> Viewer:
         """A viewer at `after`; `newest` is the journal's newest `seq` now, 0 if none."""
-        return viewer(self._channel(run_id, max(after, newest - MAX_FRAMES // 2)), after)
+        return Viewer(self._channel(run_id, max(after, newest - MAX_FRAMES // 2)), after)
 
     def watch(self, run_id: str, newest: int) -> Watch:
         """A watch of what comes after `newest`."""

@@ -18,7 +18,7 @@ from relayline.client.errors import (
     WaitTimeout,
 )
 from relayline.client.events import Event, EventsLost, WorkerUnavailable
-from relayline.client.filters import RunFilters
+from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
 from relayline.client.stream import AsyncStream, Stream
 from relayline.client.text import TextPiece

@@ -12,7 +12,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from relayline.client.errors import InvalidArgument, error_of, unexpected
 from relayline.client.events import Event
-from relayline.client.filters import RunFilters, page_params, params_of
+from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     AgentList,
     CommandReceipt,

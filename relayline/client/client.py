@@ -7,7 +7,7 @@ from typing import Self, Unpack
 
 from relayline.client import calls
 from relayline.client.calls import GivenLimits
-from relayline.client.filters import RunFilters
+from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
 from relayline.client.stream import AsyncStream, Stream
 from relayline.client.transport import (

@@ -15,10 +15,10 @@ from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
+from tests.api.flaky import FlakyJournal
 from tests.api.serving import (
     SSE,
     Api,
-    FlakyJournal,
     completed,
     deltas,
     ended_run,

@@ -15,17 +15,8 @@ from relayline.contracts.runs import Waiting
 from relayline.journal.port import Head
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
-from tests.api.serving import (
-    SSE,
-    Api,
-    FlakyJournal,
-    deltas,
-    eventually,
-    follow,
-    serving,
-    started,
-    waiting_run,
-)
+from tests.api.flaky import FlakyJournal
+from tests.api.serving import SSE, Api, deltas, eventually, follow, serving, started, waiting_run
 from tests.api.test_runs import submitted
 
 SOON_S = 6.0

@@ -29,7 +29,7 @@ from relayline.journal.port import Fence, RunEnded
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
-from tests.api.serving import FlakyJournal
+from tests.api.flaky import FlakyJournal
 from tests.housekeeping.house import House, nothing_noted, started
 
 MINUTES = timedelta(minutes=2)

@@ -18,8 +18,8 @@ from relayline.api.serving.readiness import Readiness
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed, Viewer
 from relayline.api.streams.live.boards import Board, Boards, Changed, Items, Shown, ShownWhole
-from relayline.api.streams.live.inbox import InboxReader
 from relayline.api.streams.live.page import FollowedRun, LivePage
+from relayline.api.streams.live.reader import InboxReader
 from relayline.api.streams.sse import SseResponse, Streams
 from relayline.contracts.runs import RUN_ID_PATTERN
 from relayline.journal.table import RunTable, Tenant
@@ -122,7 +122,10 @@ class Live:
         await self._boards.close()
 
     def _follow(self, page: LivePage, run_id: str, cursor: int, newest: int) -> Viewer:
-        return self._feed.view(run_id, cursor, newest, partial(FollowedRun, page))
+        viewer = self._feed.view(run_id, cursor, newest)
+        followed = FollowedRun(page, viewer.channel, cursor)
+        viewer.leave()
+        return followed
 
     def _shown(
         self, page: LivePage, tenant: Tenant, wanted: ListRequest | None, asked: LiveRequest
