@@ -11,7 +11,8 @@ CHAOS ?= --runs 200 --minutes 5
 SIDE_BY_SIDE ?= 2
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
-PYTEST = $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
+# Bytecode is cached whatever the shell says: tests start many processes, each would compile anew.
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
 
 .PHONY: setup dev demo test test-all soak chaos check fix bench bench-scale histories docs clean
 
@@ -31,7 +32,7 @@ demo: setup  ## a run on this repository's own files, its worker killed once in 
 
 test: SIDE_BY_SIDE = 3
 test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
-	$(PYTEST) --hypothesis-profile quick -m "not stack or representative"
+	$(PYTEST) --hypothesis-profile quick -m "representative or not (stack or slow)"
 
 test-all: setup $(LOCAL_MODEL)  ## every test but the long ones, with coverage, then those of the local model
 	$(PYTEST) --cov --cov-report=term
@@ -62,7 +63,7 @@ fix: setup  ## what can be mended by machine
 bench: setup  ## figures, each with its floor from the same run
 	$(BIN)/python -m benchmarks
 
-bench-scale: setup  ## the same for a journal in Postgres, with several workers and API processes
+bench-scale: setup  ## the same for a journal in Postgres, and what more than one machine needs
 	$(BIN)/python -m benchmarks --scale
 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code

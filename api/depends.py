@@ -30,6 +30,7 @@ from relayline.api.streams.progress import ProgressFeed
 from relayline.contracts.runs import RUN_ID_PATTERN, AgentSpec
 from relayline.journal.table import EVERY, RunFilter, Tenant
 
+_SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
 _RUN_ID = re.compile(RUN_ID_PATTERN)
 
 
@@ -93,13 +94,16 @@ def _parameters(path: str, endpoint: Callable[..., Any]) -> Mapping[str, bool]:
 
 
 async def known_parameters(request: Request) -> None:
-    """Every query parameter is one that the route knows, and has one value.
+    """Every query parameter is one that the route knows, and has one value; so have some headers.
 
     A filter with a typing error would otherwise answer everything.
 
     Raises:
         InvalidField: it is not; the detail lists those that the route knows.
     """
+    for field in _SINGLE_HEADERS:
+        if len({*request.headers.getlist(field)}) > 1:
+            raise InvalidField(f"{field}: given more than once", field=field)
     if not request.scope["query_string"]:
         return
     route = request.scope["route"]

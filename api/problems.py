@@ -13,6 +13,7 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
+from starlette.routing import Match
 
 from relayline.api.errors import (
     RETRY_AFTER,
@@ -33,6 +34,7 @@ PROBLEMS: dict[int | str, dict[str, Any]] = {
     for code in ("4XX", "422", "5XX")
 }
 """Errors in the OpenAPI document; 422 is listed to replace the framework's own."""
+_METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _UNREADABLE: dict[type | None, str] = {
     RecursionError: "it is nested too deeply",
     UnicodeDecodeError: "it is not UTF-8",
@@ -154,7 +156,21 @@ async def _http(request: Request, error: HTTPException) -> Response:
         )
     slug = {404: "not-found", 405: "method-not-allowed"}.get(error.status_code, "http-error")
     what = (slug, HTTPStatus(error.status_code).phrase, str(error.detail))
-    return problem(error.status_code, what, headers=error.headers)
+    headers = dict(error.headers or {})
+    if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+        headers["Allow"] = ", ".join(_methods(request))
+    return problem(error.status_code, what, headers=headers)
+
+
+def _methods(request: Request) -> list[str]:
+    """The methods of all routes with this path; the framework names those of one."""
+
+    def there(method: str) -> bool:
+        scope = {**request.scope, "method": method}
+        return any(route.matches(scope)[0] is Match.FULL for route in request.app.routes)
+
+    methods = [*filter(there, _METHODS)]
+    return sorted([*methods, "HEAD"] if "GET" in methods else methods)
 
 
 async def _unhandled(request: Request, error: Exception) -> Response:

@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import argparse
 import asyncio
-import json
-import platform
 import signal
 import sys
 import tempfile
@@ -16,23 +14,30 @@ from typing import Protocol
 
 import uvloop
 from rich.console import Console
-from rich.table import Table
 
 from benchmarks import (
     apart,
     appends,
     capacity,
+    cold,
     crowd,
     deltas,
     history,
+    lists,
+    load,
+    processor,
     rivals,
     steering,
     streams,
     submit,
+    takeover,
     viewers,
 )
-from benchmarks.measure import Figure, as_json, verdict
-from benchmarks.stack import ROOT, NotStarted, Stack, process, running_stack
+from benchmarks.alone import stack_of
+from benchmarks.chart import BadDocument, draw
+from benchmarks.measure import Figure
+from benchmarks.report import as_text, begun, table
+from benchmarks.stack import ROOT, NotStarted, Stack, peers
 
 _WIDTH = 170
 """Columns of the table where there is no terminal to ask."""
@@ -41,16 +46,19 @@ SCALE_RESULTS = RESULTS.with_name("bench-scale.json")
 
 
 class Bench(Protocol):
-    """A benchmark of the running stack."""
+    """A benchmark of the running stack, whose journal is in SQLite or in Postgres."""
 
     def __call__(self, stack: Stack, *, quick: bool) -> Awaitable[list[Figure]]:
         """Measure it."""
         ...
 
 
-BENCHES: dict[str, Bench] = {
-    module.BENCH: module.measure for module in (submit, deltas, viewers, history, steering, rivals)
-}
+class AloneBench(Protocol):
+    """A benchmark that starts what it measures, with a journal in SQLite or in Postgres."""
+
+    def __call__(self, *, quick: bool, postgres: bool) -> Awaitable[list[Figure]]:
+        """Measure it."""
+        ...
 
 
 class ScaleBench(Protocol):
@@ -61,58 +69,79 @@ class ScaleBench(Protocol):
         ...
 
 
+EITHER: dict[str, Bench] = {
+    module.BENCH: module.measure for module in (submit, cold, processor, deltas, viewers)
+}
+"""On a stack with either journal."""
+ON_SQLITE: dict[str, Bench] = {
+    module.BENCH: module.measure for module in (history, steering, rivals)
+}
+"""On a stack, without --scale only: the journal makes no difference to them."""
+ALONE: dict[str, AloneBench] = {module.BENCH: module.measure for module in (takeover, lists, load)}
 SCALE: dict[str, ScaleBench] = {
     module.BENCH: module.measure for module in (apart, appends, crowd, streams, capacity)
 }
+"""With --scale only."""
 
 
 def arguments(given: Sequence[str]) -> argparse.Namespace:
     """The command line."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description=__doc__)
     parser.add_argument("--scale", action="store_true", help="Postgres, several APIs and workers")
-    either = [*BENCHES, *SCALE]
+    either = [*EITHER, *ON_SQLITE, *ALONE, *SCALE]
     parser.add_argument("--only", choices=either, action="append", help="may be repeated")
     parser.add_argument("--quick", action="store_true", help="fewer and shorter samples")
     parser.add_argument("--json", action="store_true", help="print the JSON, not the table")
+    parser.add_argument(
+        "--chart", type=Path, metavar="FILE.json", help="measure nothing: draw what `load` found"
+    )
     options = parser.parse_args(given)
-    offered = SCALE if options.scale else BENCHES
-    options.names = options.only or list(offered)
+    offered = [*EITHER, *(SCALE if options.scale else ON_SQLITE), *ALONE]
+    options.names = options.only or offered
     if other := set(options.names).difference(offered):
         parser.error(f"not {'with' if options.scale else 'without'} --scale: {sorted(other)}")
     return options
 
 
-async def run(names: Sequence[str], *, quick: bool, say: Callable[[str], None]) -> list[Figure]:
+Say = Callable[[str], None]
+
+
+async def run(
+    names: Sequence[str], *, quick: bool, say: Say, postgres: bool = False
+) -> list[Figure]:
     """Start the stack and the peers' worker, measure, stop everything.
 
     Raises:
         NotStarted: a process did not come up.
     """
     _stop_on_sigterm()
-    figures: list[Figure] = []
+    offered, figures = {**EITHER, **ON_SQLITE}, list[Figure]()
     with tempfile.TemporaryDirectory(prefix="relayline-bench-") as folder:
-        data_dir = Path(folder)
-        async with running_stack(data_dir) as stack:
-            address = stack.temporal.service_client.config.target_host
-            worker = (sys.executable, "-m", "benchmarks.peer_worker", address)
-            async with process(*worker, log=data_dir / "peers.log"):
-                await submit.bare(stack)
-                for name in names:
-                    began = time.monotonic()
-                    figures += await BENCHES[name](stack, quick=quick)
-                    say(f"{name}: {time.monotonic() - began:.0f} s")
+        async with stack_of(Path(folder), postgres=postgres) as ours, peers(ours) as stack:
+            await submit.bare(stack)
+            for name in names:
+                began = time.monotonic()
+                figures += await offered[name](stack, quick=quick)
+                say(f"{name}: {time.monotonic() - began:.0f} s")
     return figures
 
 
-async def run_scale(
-    names: Sequence[str], *, quick: bool, say: Callable[[str], None]
+async def run_alone(
+    names: Sequence[str], *, quick: bool, say: Say, postgres: bool = False
 ) -> list[Figure]:
-    """Measure one after the other; each starts and stops what it needs."""
+    """Measure one after the other; each starts and stops what it needs.
+
+    Raises:
+        NotStarted: a process did not come up.
+    """
     _stop_on_sigterm()
     figures: list[Figure] = []
     for name in names:
         began = time.monotonic()
-        figures += await SCALE[name](quick=quick)
+        if name in ALONE:
+            figures += await ALONE[name](quick=quick, postgres=postgres)
+        else:
+            figures += await SCALE[name](quick=quick)
         say(f"{name}: {time.monotonic() - began:.0f} s")
     return figures
 
@@ -124,63 +153,48 @@ def _stop_on_sigterm() -> None:
     asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, task.cancel)
 
 
-def table(figures: Sequence[Figure]) -> Table:
-    """The figures for people."""
-    shown = Table(title="Relayline, measured")
-    for heading in ("bench", "figure"):
-        shown.add_column(heading)
-    for heading in ("ours", "floor", "ratio", "limit"):
-        shown.add_column(heading, justify="right")
-    for heading in ("verdict", "the floor is"):
-        shown.add_column(heading)
-    for figure in figures:
-        floor, ours = figure.floor, figure.ours
-        judged = verdict(figure)
-        colour = "green" if judged == "ok" else "red"
-        shown.add_row(
-            figure.bench,
-            figure.name,
-            _number(ours, figure.unit),
-            "" if floor is None else _number(floor, figure.unit),
-            f"x{ours / floor:.2f}" if floor else "",
-            "" if figure.limit is None else f"≤ {_number(figure.limit)} ({figure.rule})",
-            f"[{colour}]{judged}[/]" if judged else "",
-            figure.against,
-        )
-    return shown
+def measured(options: argparse.Namespace, say: Say) -> list[Figure]:
+    """Measure all that is asked for, those that share a stack first.
 
-
-def _number(value: float, unit: str = "") -> str:
-    text = f"{value:.0f}" if value == round(value) else f"{value:.2f}"
-    return f"{text} {unit}".strip()
-
-
-def document(figures: Sequence[Figure], *, quick: bool) -> str:
-    """The figures as JSON, with what they were measured on."""
-    host = {"machine": platform.machine(), "python": platform.python_version()}
-    rows = [as_json(figure) for figure in figures]
-    return json.dumps({"quick": quick, "host": host, "figures": rows}, indent=2, ensure_ascii=False)
+    Raises:
+        NotStarted: a process did not come up.
+        CancelledError: SIGTERM.
+    """
+    shared = [name for name in options.names if name in EITHER or name in ON_SQLITE]
+    alone = [name for name in options.names if name not in shared]
+    figures: list[Figure] = []
+    if shared:
+        figures += asyncio.run(run(shared, quick=options.quick, say=say, postgres=options.scale))
+    if alone:  # these append or receive much by themselves: on the loop of our processes
+        work = run_alone(alone, quick=options.quick, say=say, postgres=options.scale)
+        figures += uvloop.run(work)
+    return figures
 
 
 def main() -> int:
     """Measure and print; 0 when it worked, whatever the verdicts."""
     options = arguments(sys.argv[1:])
     errors = Console(stderr=True)
-    measure, results = (run_scale, SCALE_RESULTS) if options.scale else (run, RESULTS)
-    runs = uvloop.run if options.scale else asyncio.run  # it appends by itself, as our processes do
+    command = " ".join(["python -m benchmarks", *sys.argv[1:]])
+    document = begun(command, quick=options.quick, postgres=options.scale)
     try:
-        figures = runs(measure(options.names, quick=options.quick, say=errors.print))
-    except NotStarted as error:
+        if options.chart:
+            for path in draw(options.chart):
+                print(path)
+            return 0
+        figures = measured(options, errors.print)
+    except (NotStarted, BadDocument) as error:
         errors.print(f"benchmarks: {error}", markup=False)
         return 1
     except (asyncio.CancelledError, KeyboardInterrupt):
         errors.print("benchmarks: stopped")
         return 130
-    text = document(figures, quick=options.quick)
+    text = as_text(document, figures)
+    results = SCALE_RESULTS if options.scale else RESULTS
     results.parent.mkdir(exist_ok=True)
-    results.write_text(text + "\n")
+    results.write_text(text)
     if options.json:
-        print(text)
+        print(text, end="")
     else:
         output = Console(width=None if sys.stdout.isatty() else _WIDTH)
         output.print(table(figures))

@@ -12,8 +12,8 @@ from typing import NamedTuple
 from benchmarks.cluster import Apart, running_apart
 from benchmarks.deltas import Hops, floor, hops_of_runs
 from benchmarks.measure import Figure, p50, p95
+from benchmarks.processors import rss_mb
 from benchmarks.sse import fetch
-from benchmarks.stack import rss_mb
 
 BENCH = "apart"
 RUNS = 20

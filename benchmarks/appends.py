@@ -12,7 +12,7 @@ from uuid import uuid4
 import asyncpg
 
 from benchmarks.measure import Figure, Spent, spent_together
-from benchmarks.stack import tree_cpu_s
+from benchmarks.processors import tree_cpu_s
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta, UserMessageEvent
 from relayline.journal.port import Fence

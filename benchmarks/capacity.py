@@ -11,7 +11,7 @@ import asyncpg
 
 from benchmarks.appends import KINDS, TEXT, Append, Kind, appending, event, inserting
 from benchmarks.measure import Figure
-from benchmarks.stack import tree_cpu_s
+from benchmarks.processors import tree_cpu_s
 from relayline.journal.postgres.database import AT_START
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.postgres.migrate import migrate

@@ -13,9 +13,11 @@ from temporalio.api.taskqueue.v1 import TaskQueue
 from temporalio.api.workflowservice.v1 import DescribeTaskQueueRequest
 from temporalio.client import Client
 
+from benchmarks.processors import of_kinds
 from benchmarks.sse import fetch
-from benchmarks.stack import ORDINARY, allow_many_files, tree_cpu_s
+from benchmarks.stack import MANY_CLIENTS, ORDINARY, Stack, allow_many_files, module, settings
 from relayline.contracts.runs import TASK_QUEUE
+from relayline.dev.ports import free_port
 from relayline.journal.postgres.migrate import migrate
 from tests.chaos.cluster import Cluster
 from tests.postgres_server import DURABLE, PostgresServer
@@ -43,11 +45,14 @@ class Apart:
         """Address of the journal."""
         return self.cluster.journal
 
+    def pids(self) -> dict[str, list[int]]:
+        """Processes that run now, by kind."""
+        ours = {kind: self.cluster.pids_of(kind) for kind in _OURS}
+        return ours | {"postgres": [self.postgres.pid]}
+
     def cpu_s(self) -> dict[str, float]:
         """Processor seconds used so far, by kind of process."""
-        pids = {kind: self.cluster.pids_of(kind) for kind in _OURS}
-        pids["postgres"] = [self.postgres.pid]
-        return {kind: sum(map(tree_cpu_s, of_kind)) for kind, of_kind in pids.items()}
+        return of_kinds(self.pids())
 
 
 @asynccontextmanager
@@ -63,21 +68,38 @@ async def running_apart(
         env: More settings.
     """
     allow_many_files()
-    many = {
-        "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
-        "RELAYLINE_MAX_CONNECTIONS_PER_CLIENT": "8192",
-    }
-    settings = {**many, **ORDINARY, **(env or {})}
+    environment = {**MANY_CLIENTS, **ORDINARY, **(env or {})}
     with PostgresServer(DURABLE) as server:
         dsn = server.create_database("journal")
         await migrate(dsn)
         async with Cluster(
-            data_dir, apis=apis, workers=workers, env=settings, server=server, journal=dsn
+            data_dir, apis=apis, workers=workers, env=environment, server=server, journal=dsn
         ) as cluster:
             apart = Apart(cluster, server, await cluster.temporal())
             if workers:
                 await _warm(apart, workers)
             yield apart
+
+
+@asynccontextmanager
+async def postgres_stack(
+    data_dir: Path, workers: int = 1, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Stack]:
+    """One API process and a model provider, with the journal in Postgres, until the block ends.
+
+    Raises:
+        NotStarted: something did not come up.
+    """
+    port = free_port()
+    provider = f"http://127.0.0.1:{port}"
+    data, log = data_dir / "data", data_dir / "provider.log"
+    more = {**settings(provider), **(env or {})}
+    async with (
+        module("provider", str(port), log=log, url=f"{provider}/healthz"),
+        running_apart(data, apis=1, workers=workers, env=more) as apart,
+    ):
+        [api] = apart.apis
+        yield Stack(api, apart.pids, data, apart.temporal, provider, apart.dsn)
 
 
 async def _warm(apart: Apart, workers: int) -> None:

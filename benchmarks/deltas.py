@@ -25,10 +25,10 @@ _WORD = re.compile(rb"word-(\d+)")
 FLOOR_TEXT = "word-0001 "
 
 
-def script(seconds: float) -> dict[str, str]:
-    """A run that says a word every 20 ms for so long."""
-    words = " ".join(f"word-{index:04}" for index in range(int(seconds * 1000 / EVERY_MS)))
-    say = {"say": words, "every_ms": EVERY_MS, "words_per_delta": 1}
+def script(seconds: float, every_ms: int = EVERY_MS) -> dict[str, str]:
+    """A run that says a word so often, for so long."""
+    words = " ".join(f"word-{index:04}" for index in range(int(seconds * 1000 / every_ms)))
+    say = {"say": words, "every_ms": every_ms, "words_per_delta": 1}
     return {"agent": "assistant", "input": json.dumps({"rehearse": [say]})}
 
 

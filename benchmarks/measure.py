@@ -22,6 +22,10 @@ class Figure(NamedTuple):
     """Ours must not be greater; None for what is only shown."""
     rule: str = ""
     """How the limit comes about."""
+    load: int | None = None
+    """How many there were of what the name begins with; None where that is not varied."""
+    at_least: bool = False
+    """The limit is what ours must reach, not what it must not exceed."""
 
 
 class FigureJson(TypedDict):
@@ -36,6 +40,8 @@ class FigureJson(TypedDict):
     limit: float | None
     rule: str
     verdict: str
+    load: int | None
+    at_least: bool
 
 
 class Spent(NamedTuple):
@@ -90,12 +96,14 @@ def p95(values: Sequence[float]) -> float:
 
 
 def verdict(figure: Figure) -> str:
-    """`ok`, or `short xR` with how many times too great it is; empty without a limit."""
+    """`ok`, or `short xR` with how many times it misses its limit; empty without a limit."""
     if figure.limit is None:
         return ""
-    if figure.ours <= figure.limit:
+    pair = figure.ours, figure.limit
+    less, greater = pair if figure.at_least else reversed(pair)
+    if greater <= less:
         return "ok"
-    return f"short x{figure.ours / figure.limit:.2f}" if figure.limit else "short"
+    return f"short x{greater / less:.2f}" if less else "short"
 
 
 def as_json(figure: Figure) -> FigureJson:
@@ -110,6 +118,8 @@ def as_json(figure: Figure) -> FigureJson:
         limit=None if figure.limit is None else round(figure.limit, 4),
         rule=figure.rule,
         verdict=verdict(figure),
+        load=figure.load,
+        at_least=figure.at_least,
     )
 
 

@@ -4,20 +4,24 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-import json
 import os
 import resource
 import signal
 import sys
 import time
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from pathlib import Path
 from typing import NamedTuple
 
 from temporalio.client import Client
 
+from benchmarks.processors import of_kinds
 from benchmarks.sse import fetch
 from relayline.dev.ports import free_port
+from relayline.dev.state_file import DEV_FILE, DevState
+from relayline.journal.port import Journal
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.sqlite.journal import SqliteJournal
 
 ROOT = Path(__file__).parents[1]
 _START_S = 60
@@ -26,8 +30,12 @@ _FILES = 16_384
 ORDINARY = {"PYTHONDONTWRITEBYTECODE": ""}
 """Bytecode is cached, as where packages are installed: Temporal's sandbox loads a workflow's module
 anew for each run, and would compile it each time."""
+MANY_CLIENTS = {
+    "RELAYLINE_MAX_STREAMS_PER_CLIENT": "8192",
+    "RELAYLINE_MAX_CONNECTIONS_PER_CLIENT": "16384",
+}
+"""All viewers come from one address."""
 CATALOG = "benchmarks.stop_tools"
-_TICK_S = 1 / os.sysconf("SC_CLK_TCK")
 
 
 class NotStarted(Exception):
@@ -39,12 +47,26 @@ class Stack(NamedTuple):
 
     api: str
     """Base URL."""
-    api_pid: int
-    worker_pid: int
+    pids: Callable[[], Mapping[str, Sequence[int]]]
+    """Processes that run now, by kind: `worker`, `api`, `temporal`, perhaps `postgres`."""
     data_dir: Path
     temporal: Client
     provider: str
     """Base URL of the timed model provider, see `benchmarks.provider`."""
+    dsn: str = ""
+    """Address of a journal in Postgres; empty: it is in SQLite."""
+    peer_pid: int = 0
+    """The worker of the floors, see `peers`; 0: there is none."""
+
+    @property
+    def api_pid(self) -> int:
+        """The one API process."""
+        [pid] = self.pids()["api"]
+        return pid
+
+    def cpu_s(self) -> dict[str, float]:
+        """Processor seconds used so far, by kind of process."""
+        return of_kinds(self.pids())
 
     @property
     def runs(self) -> str:
@@ -55,29 +77,15 @@ class Stack(NamedTuple):
         """Where a run's events are."""
         return f"{self.runs}/{run_id}/events"
 
-
-def cpu_s(pid: int) -> float:
-    """Processor seconds that the process has used, user and system."""
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    return (int(fields[11]) + int(fields[12])) * _TICK_S
-
-
-def tree_cpu_s(pid: int) -> float:
-    """The same of the process and its children, also of those that have ended."""
-    running = 0.0
-    for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split():
-        with contextlib.suppress(FileNotFoundError):  # it has ended meanwhile
-            running += cpu_s(int(child))
-    fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    ended = (int(fields[13]) + int(fields[14])) * _TICK_S
-    return running + ended + cpu_s(pid)
-
-
-def rss_mb(pid: int) -> float:
-    """Resident memory of the process in MB (10⁶ bytes)."""
-    lines = Path(f"/proc/{pid}/status").read_text().splitlines()
-    kib = next(line.split()[1] for line in lines if line.startswith("VmRSS"))
-    return int(kib) * 1024 / 1e6
+    @contextlib.asynccontextmanager
+    async def journal(self) -> AsyncIterator[Journal]:
+        """The stack's journal, opened from here."""
+        path = self.data_dir / "journal.db"
+        opened = PostgresJournal(self.dsn) if self.dsn else SqliteJournal(path)
+        try:
+            yield opened
+        finally:
+            await opened.close()
 
 
 def allow_many_files() -> None:
@@ -132,20 +140,30 @@ async def module(
         yield child
 
 
+@contextlib.asynccontextmanager
+async def peers(stack: Stack) -> AsyncIterator[Stack]:
+    """The stack with a worker for the floors, which knows nothing of Relayline."""
+    address = stack.temporal.service_client.config.target_host
+    command = (sys.executable, "-m", "benchmarks.peer_worker", address)
+    async with process(*command, log=stack.data_dir / "peers.log") as child:
+        yield stack._replace(peer_pid=child.pid)
+
+
 def settings(provider: str) -> dict[str, str]:
     """The environment of Relayline's processes, with that model provider."""
     return {
         "RELAYLINE_CATALOG": CATALOG,
-        "RELAYLINE_MAX_STREAMS_PER_CLIENT": "4096",
-        "RELAYLINE_MAX_CONNECTIONS_PER_CLIENT": "8192",
+        **MANY_CLIENTS,
         "RELAYLINE_COMPATIBLE_BASE_URL": f"{provider}/v1",
         "RELAYLINE_COMPATIBLE_API_KEY": "none",
     }
 
 
 @contextlib.asynccontextmanager
-async def running_stack(data_dir: Path) -> AsyncIterator[Stack]:
-    """`relayline dev` with one worker, and a model provider, until the block ends.
+async def running_stack(
+    data_dir: Path, workers: int = 1, env: Mapping[str, str] | None = None
+) -> AsyncIterator[Stack]:
+    """`relayline dev` with its journal in SQLite, and a model provider, until the block ends.
 
     Raises:
         NotStarted: something did not come up.
@@ -155,17 +173,17 @@ async def running_stack(data_dir: Path) -> AsyncIterator[Stack]:
     provider = f"http://127.0.0.1:{model}"
     base = f"http://127.0.0.1:{api}"
     ports = ("--api-port", str(api), "--temporal-port", str(temporal), "--ui-port", str(ui))
-    env = {**settings(provider), "TEMPORAL_ADDRESS": ""}
-    command = str(Path(sys.executable).with_name("relayline"))
+    environment = {**settings(provider), "TEMPORAL_ADDRESS": "", **(env or {})}
+    dev = (str(Path(sys.executable).with_name("relayline")), "dev", "--no-reload")
+    options = ("--data-dir", str(data_dir), "--workers", str(workers), *ports)
     log = data_dir / "dev.log"
     async with (
         module("provider", str(model), log=data_dir / "provider.log", url=f"{provider}/healthz"),
-        process(command, "dev", "--data-dir", str(data_dir), *ports, log=log, env=env) as child,
+        process(*dev, *options, log=log, env=environment) as child,
     ):
         await answering(f"{base}/readyz", child, log)
         client = await Client.connect(f"127.0.0.1:{temporal}")
-        api_pid, worker_pid = _pids(data_dir)
-        stack = Stack(base, api_pid, worker_pid, data_dir, client, provider)
+        stack = Stack(base, lambda: _pids(data_dir), data_dir, client, provider)
         await _warm(stack)
         yield stack
 
@@ -178,9 +196,14 @@ async def _warm(stack: Stack) -> None:
         assert reply.status in {200, 202}, reply
 
 
-def _pids(data_dir: Path) -> tuple[int, int]:
-    known = json.loads((data_dir / "dev.json").read_text())
-    return int(known["api"]["pid"]), int(known["workers"][0]["pid"])
+def _pids(data_dir: Path) -> dict[str, list[int]]:
+    known = DevState.model_validate_json((data_dir / DEV_FILE).read_text())
+    pids = {
+        "worker": [worker.pid for worker in known.workers],
+        "api": [known.api.pid],
+        "temporal": [known.temporal.pid],
+    }
+    return {kind: [pid for pid in of_kind if pid] for kind, of_kind in pids.items()}
 
 
 async def answering(url: str, child: asyncio.subprocess.Process, log: Path) -> None:

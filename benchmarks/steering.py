@@ -14,12 +14,11 @@ from benchmarks.course import COURSES, Busy, Times, take
 from benchmarks.measure import Figure, p50, p95
 from benchmarks.no_push import no_push
 from benchmarks.stack import Stack
-from relayline.activities.attempt import HEARTBEAT_EVERY_S
 
 BENCH = "steering"
 RUNS, QUICK_RUNS = 50, 8
 """Runs of each course, so commands of each kind."""
-PUSH_MS, HEARTBEAT_MS, TOLD_MS, APPROVED_MS, ACCEPTED_MS = 500, 1000, 1000, 150, 50
+PUSH_MS, NO_PUSH_MS, TOLD_MS, APPROVED_MS, ACCEPTED_MS = 500, 300, 1000, 150, 50
 
 
 class Pace(NamedTuple):
@@ -31,7 +30,8 @@ class Pace(NamedTuple):
 
 
 PUSH = Pace(at_once=3, pause_s=0.1)
-HEARTBEAT = Pace(at_once=8, pause_s=HEARTBEAT_EVERY_S)
+NO_PUSH = Pace(at_once=8, pause_s=0.6)
+"""Without push; a call may tell that it lives, and learn that it is cancelled, only so often."""
 
 
 async def courses(runs: str, note: Path, rounds: int, pace: Pace) -> Times:
@@ -66,14 +66,14 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
         folder = Path(data_dir)
         async with no_push(folder, stack.provider) as other:
             async with other.worker():
-                heartbeat = await _noted(other.runs, folder, rounds, HEARTBEAT)
+                unpushed = await _noted(other.runs, folder, rounds, NO_PUSH)
             absent = await absence(other, folder, rounds)
     return [
         *_stops(pushed, "pushed", PUSH_MS),
         _figure("redirect → next model call has it, p95", pushed.told, TOLD_MS),
         _figure("approve → tool.started, p95", pushed.approved, APPROVED_MS),
-        *_stops(heartbeat, "heartbeat", HEARTBEAT_MS),
-        _figure("heartbeat: redirect → next model call has it, p95", heartbeat.told),
+        *_stops(unpushed, "no push", NO_PUSH_MS),
+        _figure("no push: redirect → next model call has it, p95", unpushed.told),
         *_absent(absent),
     ]
 

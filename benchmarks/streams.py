@@ -10,9 +10,9 @@ from uuid import uuid4
 
 from benchmarks.cluster import Apart, running_apart
 from benchmarks.measure import Figure, in_order, p50, p95
+from benchmarks.processors import rss_mb
 from benchmarks.provider import paced
 from benchmarks.sse import Frame, Recorder, open_stream, written_at
-from benchmarks.stack import rss_mb
 from benchmarks.viewers import TEXT
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta, RunCompleted, RunStarted

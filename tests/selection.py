@@ -17,6 +17,8 @@ import pytest
 STACKS = ("Cluster", "DevStack", "Pair", "Stand")
 """Types that stand for a whole stack: several processes that are started, and may be killed."""
 STACK = re.compile(rf"\b({'|'.join(STACKS)})\b")
+LEFT = ("stack", "slow")
+"""Marks of what `make test` leaves to `make test-all`."""
 LONG = ("chaos", "soak")
 """Marks of what takes minutes: left out of every run whose `-m` does not name them."""
 _LEFT_OUT = pytest.StashKey[int]()
@@ -71,7 +73,7 @@ def _uses_stack(item: pytest.Item) -> bool:
 
 def pytest_deselected(items: list[pytest.Item]) -> None:
     for item in items:
-        if item.get_closest_marker("stack"):
+        if any(map(item.get_closest_marker, LEFT)):
             item.config.stash[_LEFT_OUT] += 1
 
 
@@ -91,4 +93,4 @@ def pytest_terminal_summary(
     terminalreporter: pytest.TerminalReporter, config: pytest.Config
 ) -> None:
     if left_out := config.stash.get(_LEFT_OUT, 0):
-        terminalreporter.write_line(f"{left_out} stack tests are left to make test-all")
+        terminalreporter.write_line(f"{left_out} stack and slow tests are left to make test-all")

@@ -10,6 +10,8 @@ import pytest
 
 from tests.dev_stack import ROOT
 
+pytestmark = pytest.mark.slow
+
 BY_HAND = """
 from pathlib import Path
 from tests.dev_stack import DevStack
@@ -34,6 +36,10 @@ async def outer(inner: DevStack) -> str:
 
 def test_it(outer: str) -> None:
     pass
+
+@pytest.mark.slow
+def test_for_seconds() -> None:
+    raise AssertionError("left out")
 
 @pytest.mark.soak
 def test_for_long() -> None:
@@ -79,9 +85,9 @@ async def test_what_takes_a_stack_from_a_fixture_can_be_left_out_and_is_counted(
 ) -> None:
     options = ("-p", "tests.conftest", "-n", processes)
     (tmp_path / "test_by_fixture.py").write_text(BY_FIXTURE)
-    code, output = await said(*options, "-m", "not stack", str(tmp_path))
+    code, output = await said(*options, "-m", "not stack and not slow", str(tmp_path))
     assert (code, "1 passed" in output) == (0, True), output
-    assert "\n1 stack tests are left to make test-all\n" in output
+    assert "\n2 stack and slow tests are left to make test-all\n" in output
 
 
 async def test_one_of_each_kind_is_in_every_run() -> None:

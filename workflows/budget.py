@@ -100,7 +100,7 @@ class Budget:
         )
         run.steering.gates.open(gate)
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
-        return gate, Timer(RAISE_TIMEOUT, summary(f"{gate.id} expires: {gate.what}"))
+        return gate, Timer(RAISE_TIMEOUT, summary(f"{gate.id} expires:", gate.what))
 
     def _woken(self, expiry: Timer) -> bool:
         return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset

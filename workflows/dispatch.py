@@ -105,7 +105,7 @@ class Dispatcher:
         handle = workflow.start_activity_method(
             ToolActivities.call_tool,
             request,
-            summary=summary(f"tool {call.name}({call.preview})"),
+            summary=summary("tool", f"{call.name}({call.preview})"),
             start_to_close_timeout=policy.tool_timeout(tool),
             heartbeat_timeout=policy.HEARTBEAT_TIMEOUT,
             retry_policy=policy.CALL_RETRY,
@@ -182,10 +182,11 @@ class Dispatcher:
                 ended there.
         """
         cargo = self._pending.cargo()
+        asked = _asked(cargo)
         await workflow.execute_activity_method(
             RecordActivities.record_facts,
             RecordRequest(run_id=self._input.run_id, epoch=self._facts.epoch, outbox=cargo),
-            summary=summary(_asked(cargo) or what),
+            summary=summary("waits for" if asked else what, asked),
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,
         )
@@ -196,7 +197,7 @@ def _asked(cargo: Outbox) -> str:
     """What a person is asked by these facts, empty if nothing."""
     waits = [fact.body for fact in cargo.facts if isinstance(fact.body, RunWaiting)]
     items = waits[-1].waiting_for if waits else ()
-    return " · ".join(f"waits for {item.kind}: {item.what}" for item in items)
+    return " · ".join(f"{item.kind}: {item.what}" for item in items)
 
 
 def is_stale(error: exceptions.ActivityError, *, was_reset: bool) -> bool:

@@ -141,8 +141,12 @@ class Excess:
 
     @property
     def message(self) -> str:
-        """For people."""
-        return f"{self.limit}={self.allowed:g} is reached ({self.used:g})"
+        """For people: `max_steps=1 is used up: the run would need 2`."""
+        reached = f"{self.limit}={self.allowed:g} is used up"
+        if self.used <= self.allowed:
+            return reached
+        how = "has used" if self.limit == "max_tokens" else "would need"
+        return f"{reached}: the run {how} {self.used:g}"
 
 
 def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:

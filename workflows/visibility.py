@@ -7,6 +7,7 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import preview
+    from relayline.contracts.markdown import code_span
     from relayline.contracts.runs import (
         FIRST_STEP,
         MEMO_PROGRESS,
@@ -23,12 +24,29 @@ _SUMMARY_CHARS, _SUMMARY_BYTES = 100, 300
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 
 
-def summary(text: str) -> str:
-    """The text as Temporal takes it for the summary of an activity or a timer."""
+def summary(text: str, said: str = "") -> str:
+    """One line as Temporal takes it for the summary of an activity or a timer.
+
+    Args:
+        text: Our own words.
+        said: What a model or a person says, which follows as a code span: the Web UI reads
+            Markdown.
+    """
+    if not said:
+        return _line(text, _SUMMARY_BYTES)
+    line = _line(said, _SUMMARY_BYTES - len(text.encode()))
+    span = code_span(line)
+    if len(span.encode()) > _SUMMARY_BYTES:
+        span = code_span(line.replace("`", "'"))  # a fence would take more than there is room for
+    return f"{text} {span}"
+
+
+def _line(text: str, size_bytes: int) -> str:
     line = preview(" ".join(text.split()), _SUMMARY_CHARS)
-    if len(line.encode(errors="replace")) <= _SUMMARY_BYTES:
-        return line
-    return line.encode(errors="replace")[: _SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
+    data = line.encode(errors="replace")
+    if len(data) <= size_bytes:
+        return data.decode()
+    return data[: size_bytes - 3].decode(errors="ignore") + "…"
 
 
 class Visibility:

@@ -100,7 +100,7 @@ def as_output(result: object, clean: Clean = str) -> Output:
         data = result.encode("utf-8", "replace")
     else:
         try:
-            data = to_json(result, inf_nan_mode="strings")
+            data = _json(result)
         except (PydanticSerializationError, ValueError, RecursionError) as error:
             raise ToolError(
                 f"the tool returned a {type(result).__name__} that does not serialise to JSON: "
@@ -113,6 +113,28 @@ def as_output(result: object, clean: Clean = str) -> Output:
     note = f"\n[output cut: it was {len(data)} bytes long, this is the beginning]"
     head = data[: MAX_OUTPUT_BYTES - len(note)].decode("utf-8", "ignore")
     return Output(head + note, truncated=True)
+
+
+def _json(result: object) -> bytes:
+    """The result as JSON; lone surrogates, such as file names have, become `?`, as in text."""
+    try:
+        return to_json(result, inf_nan_mode="strings")
+    except PydanticSerializationError as error:
+        if "surrogates not allowed" not in str(error):
+            raise
+    return to_json(_mended(result), inf_nan_mode="strings")
+
+
+def _mended(value: object) -> object:
+    match value:
+        case str():
+            return utf8(value)
+        case dict():
+            return {_mended(name): _mended(of) for name, of in value.items()}
+        case list() | tuple():
+            return [_mended(each) for each in value]
+        case _:
+            return value
 
 
 def failure_of(error: BaseException, clean: Clean = str) -> ToolFailure:

@@ -22,6 +22,7 @@ ANY_HOST_PATHS = frozenset({"/healthz", "/readyz", "/metrics"})
 SAFE_METHODS = frozenset({"GET", "HEAD"})
 _HOST = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9_.-]+)(?::([0-9]{1,5}))?")
 _ORIGIN = re.compile(r"(https?)://([^/?#@\s]+)")
+_FOREIGN_SITES = frozenset({"cross-site", "same-site"})
 _PORTS = {"http": "80", "https": "443"}
 
 
@@ -106,11 +107,16 @@ class CheckOrigin:
             if all(one in self._origins or _is_same(one, host) for one in origins):
                 return None
             said = f"Origin: {origins[0][:200]} is not this server"
-        elif scope.get("method") in SAFE_METHODS or not {"cross-site", "same-site"} & {*sites}:
+        elif scope.get("method") in SAFE_METHODS or not _FOREIGN_SITES & {*_words(sites)}:
             return None
         else:
             said = "Sec-Fetch-Site: the request comes from another site's page"
         return ForeignOrigin(f"{said}; RELAYLINE_ALLOWED_ORIGINS lists those allowed")
+
+
+def _words(values: Iterable[str]) -> Iterable[str]:
+    """The words of a header that may have several, in several fields."""
+    return (word.strip().lower() for value in values for word in value.split(","))
 
 
 def _name(host: str) -> str:

@@ -96,7 +96,7 @@ class Protocol(HttpToolsProtocol):
         self._awaits: str | None = None
         self._late: asyncio.TimerHandle | None = None
         self._in_head = self._in_message = self._completed = False
-        self._head_bytes = 0
+        self._head_bytes = self._beside_bytes = 0
         self._queued, self._read_at = sys.maxsize, 0.0
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -127,11 +127,13 @@ class Protocol(HttpToolsProtocol):
             if self._refused or self.transport.is_closing():
                 return
             piece = data[start : start + _SLICE_BYTES]
+            self._beside_bytes += len(piece)
             super().data_received(piece)
             if self._in_head:
                 self._head_bytes += len(piece)
-                if self._head_bytes > MAX_HEAD_BYTES:
-                    self._refuse(_too_large())
+            beside = self._beside_bytes if self._in_message and not self._in_head else 0
+            if max(self._head_bytes, beside) > MAX_HEAD_BYTES:
+                self._refuse(_too_large())
         self._await(self._missing())
 
     def on_message_begin(self) -> None:
@@ -148,8 +150,13 @@ class Protocol(HttpToolsProtocol):
 
         Raises:
             HeadTooLarge: it is too large; ends the parser, and with it the connection.
+            BadRequest: its body is coded in another way than the one we know; as above.
         """
         self._in_head = False
+        self._head_bytes = self._beside_bytes = 0
+        if refused := self._odd_coding():
+            self._refused = refused
+            raise refused
         fields = sum(len(name) + len(value) + 4 for name, value in self.headers)
         if len(self.url) + fields > MAX_HEAD_BYTES:
             self._refused = _too_large()
@@ -158,6 +165,21 @@ class Protocol(HttpToolsProtocol):
             self.headers[:] = [field for field in self.headers if field[0] != b"host"]
             self.headers.append((b"host", found[1]))
         super().on_headers_complete()
+
+    def on_body(self, body: bytes) -> None:
+        """More of its body; what stands between or after the chunks has a bound of its own."""
+        self._beside_bytes = 0
+        super().on_body(body)
+
+    def _odd_coding(self) -> BadRequest | None:
+        """Why the body can't be read, or not by everybody in the same way; None if it can."""
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        plain = not codings or [it.strip().lower() for it in codings] == [b"chunked"]
+        if plain and not (codings and self.parser.get_http_version() == "1.0"):
+            return None
+        return BadRequest(
+            "Transfer-Encoding: send `chunked`, once, with HTTP/1.1", field="Transfer-Encoding"
+        )
 
     def on_message_complete(self) -> None:
         """Its body is complete, if it has one."""

@@ -13,7 +13,7 @@ import uvicorn
 from starlette.exceptions import HTTPException
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from relayline.api.errors import TooLarge
+from relayline.api.errors import TooLarge, UnsupportedMediaType
 from relayline.api.serving.protocol import ConnectionLimits, Connections, Protocol
 
 SEND_BUFFER_BYTES = 128 * 1024
@@ -30,7 +30,10 @@ class AddressInUse(Exception):
 
 
 class BodyLimit:
-    """ASGI middleware: refuses a body of more than `max_bytes` while it is read."""
+    """ASGI middleware: refuses a body of more than `max_bytes`, and a compressed one.
+
+    At once, if its head says so; else while it is read.
+    """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
         self._app = app
@@ -40,16 +43,22 @@ class BodyLimit:
         """Pass everything through.
 
         Raises:
-            HTTPException: 413, from `receive`, with `TooLarge` as its cause: the framework would
-                replace `TooLarge` itself by an error of its own.
+            HTTPException: 413 or 415, from `receive`, with `TooLarge` or `UnsupportedMediaType` as
+                its cause: the framework would replace those by an error of its own.
         """
         taken = 0
+        fields = dict(scope["headers"]) if scope["type"] == "http" else {}
+        declared = int(fields.get(b"content-length", b"0"))
+        coding = fields.get(b"content-encoding", b"identity").strip().lower()
 
         async def bounded() -> Message:
             nonlocal taken
-            message = await receive()
+            if coding not in (b"", b"identity"):
+                said = "send the body uncompressed, without Content-Encoding"
+                raise HTTPException(415) from UnsupportedMediaType(said, field="Content-Encoding")
+            message = await receive() if declared <= self._max_bytes else {}
             taken += len(message.get("body", b""))
-            if taken > self._max_bytes:
+            if max(taken, declared) > self._max_bytes:
                 said = f"the body is larger than {self._max_bytes} bytes"
                 raise HTTPException(413) from TooLarge(said, field="body", limit=self._max_bytes)
             return message

@@ -12,6 +12,8 @@ from relayline.catalog.tools import ToolError
 
 _SHOWN_LEAVES = 5
 _MOST_LEAVES = 1000
+_MOST_GROUPS = 100_000
+"""A group that is nested deeper than that has no leaves."""
 _MOST_CAUSES = 3
 _MOST_CHARS = 2000
 """Characters of one exception's own words; whoever shows them may cut further."""
@@ -47,14 +49,15 @@ def leaves(error: BaseException) -> list[BaseException]:
 
 
 def _leaves(error: BaseException) -> Iterator[BaseException]:
-    waiting, seen = [error], 0
-    while waiting and seen < _MOST_LEAVES:
-        seen += 1
+    waiting, groups, seen = [error], 0, 0
+    while waiting and seen < _MOST_LEAVES and groups < _MOST_GROUPS:
         found = waiting.pop()
         if issubclass(type(found), BaseExceptionGroup):
+            groups += 1
             inner = BaseExceptionGroup.exceptions.__get__(found)
             waiting += reversed(inner[:_MOST_LEAVES])
         else:
+            seen += 1
             yield found
 
 

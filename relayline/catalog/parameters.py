@@ -5,6 +5,7 @@ from __future__ import annotations
 import functools
 import inspect
 from collections.abc import Callable, Mapping
+from math import isfinite
 from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
@@ -78,7 +79,7 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
     text = read_docstring(_docstring(given))
     fields: dict[str, Any] = {}
     receiver = None
-    for each, parameter in inspect.signature(given).parameters.items():
+    for each, parameter in _parameters(given, name).items():
         if _is_given(given, each):
             continue
         if _takes(hints.get(each), context):
@@ -93,6 +94,13 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
     model, schema = _model(name, fields)
     _describe(schema, text.parameters)
     return Signature(name, text.description, _untitled(schema), receiver, model)
+
+
+def _parameters(given: Function, name: str) -> Mapping[str, inspect.Parameter]:
+    try:
+        return inspect.signature(given).parameters
+    except ValueError as error:
+        raise TypeError(f"tool {name!r}: {error}") from error
 
 
 def _takes(hint: object, context: type) -> bool:
@@ -185,8 +193,10 @@ def _describe(schema: dict[str, Any], descriptions: Mapping[str, str]) -> None:
 
 
 def _untitled(schema: dict[str, Any]) -> dict[str, JsonValue]:
-    """Remove all titles: they only repeat names, and cost tokens."""
+    """Remove all titles, which only repeat names, and defaults that JSON does not have (NaN)."""
     for each in subschemas(schema):
         if isinstance(each, dict):
             each.pop("title", None)
+            if isinstance(default := each.get("default"), float) and not isfinite(default):
+                del each["default"]
     return schema

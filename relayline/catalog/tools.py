@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Protocol, overload
 
 from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, JsonValue
 
 from relayline.catalog.parameters import PREFIX, callable_as_function, name_of, signature_of
@@ -41,7 +42,7 @@ class Tool:
     """A tool's spec and its function.
 
     Raises:
-        TypeError: a pattern in a schema of the spec can't be matched in linear time.
+        TypeError: a schema of the spec is none, or a pattern in it can't be matched in linear time.
     """
 
     spec: ToolSpec
@@ -56,7 +57,7 @@ class Tool:
         rule = self.spec.approval
         when = rule.when if isinstance(rule, ApprovalRule) else {}
         for schema in (self.spec.parameters, when):
-            if reason := problem(schema):
+            if reason := problem(schema) or _misfit(schema):
                 raise TypeError(f"tool {self.spec.name!r}: {reason}")
 
     def __call__(self, *args: Any, **named: Any) -> Any:
@@ -75,6 +76,15 @@ class Tool:
         return {
             field.removeprefix(PREFIX): getattr(values, field) for field in values.model_fields_set
         }
+
+
+def _misfit(schema: Mapping[str, Any]) -> str | None:
+    """Why it is no JSON Schema."""
+    try:
+        Draft202012Validator.check_schema(schema)
+    except SchemaError as error:
+        return f"{error.json_path}: {error.message[:200]}, which is no JSON Schema"
+    return None
 
 
 class ToolError(Exception):

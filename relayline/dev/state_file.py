@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import shlex
+import shutil
+import sys
 from pathlib import Path
 
 from pydantic import ValidationError
@@ -48,7 +51,7 @@ class DevState(Frozen):
         return (
             f"API       {url} (documentation: {url}/docs)\n"
             f"Temporal  {temporal.address}{ui}\n"
-            'Try: relayline run "What is 6*7? See README.md" --watch\n'
+            f'Try: {_command()} run "What is 6*7? See README.md" --watch\n'
             "Ctrl-C stops everything."
         )
 
@@ -69,3 +72,11 @@ def running_dev(data_dir: Path) -> DevState | None:
         return DevState.model_validate_json((data_dir / DEV_FILE).read_bytes())
     except (OSError, ValidationError):
         return None
+
+
+def _command() -> str:
+    """How a shell calls `relayline`: by its path where it is not in `PATH`."""
+    beside = Path(sys.executable).with_name("relayline")
+    if shutil.which("relayline") or not beside.exists():
+        return "relayline"
+    return shlex.quote(str(beside))

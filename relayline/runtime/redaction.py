@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 from urllib.parse import parse_qs, quote, unquote, urlsplit
@@ -12,8 +13,11 @@ from pydantic import JsonValue
 
 MIN_SECRET_BYTES = 16
 """Shorter values are too likely to stand in innocent text."""
+MIN_ECHOED_BYTES = 6
+"""The same for messages of a provider, which may echo what it was sent: what is shorter is a
+placeholder."""
 HIDDEN = "[redacted]"
-"""Never longer than what it replaces."""
+"""Never longer than what it replaces, if that has `MIN_SECRET_BYTES`."""
 _ONE_KEY = re.compile(r"RELAYLINE_\w+_KEY|\w+_API_KEY")
 _SEVERAL_KEYS = re.compile(r"RELAYLINE_\w+_KEYS")
 
@@ -22,12 +26,13 @@ class Redactor:
     """Cuts secrets out, also where they stand escaped in JSON or in a URL.
 
     A secret of which only the beginning is there, because the text was cut, goes, too, if that is
-    at least 16 characters.
+    at least `least` characters.
     """
 
-    def __init__(self, secrets: Iterable[str] = ()) -> None:
-        """Secrets of fewer than 16 bytes are left alone."""
-        long_enough = (it for it in secrets if len(it.encode()) >= MIN_SECRET_BYTES)
+    def __init__(self, secrets: Iterable[str] = (), least: int = MIN_SECRET_BYTES) -> None:
+        """Secrets of fewer than `least` bytes are left alone."""
+        self.least = least
+        long_enough = (it for it in secrets if len(it.encode()) >= least)
         forms = {form for secret in long_enough for form in _forms(secret)}
         self._forms = sorted(forms, key=len, reverse=True)
         self._pattern = re.compile("|".join(map(re.escape, self._forms)) or r"(?!)")
@@ -105,7 +110,7 @@ class RedactedStream:
         """What was held back, at the end of the text."""
         text, self._waiting = self._waiting, ""
         whole = self._redactor.matches(text)
-        if next(whole, None) or len(text) >= MIN_SECRET_BYTES:
+        if next(whole, None) or len(text) >= self._redactor.least:
             return HIDDEN
         return text
 
@@ -128,15 +133,24 @@ def own_secrets(
         elif _SEVERAL_KEYS.fullmatch(name):
             found += [part.rpartition(":")[2] for part in value.split(",")]
         elif name.endswith("_BASE_URL"):
-            found += _passwords(value)
+            found += credentials_in(value)
     found += _passwords(journal or environment.get("RELAYLINE_JOURNAL", ""))
     return frozenset(text for value in found if (text := value.strip()))
 
 
-def _passwords(url: str) -> list[str]:
-    """The password in an address, as it stands there and decoded."""
+def credentials_in(url: str) -> tuple[str, ...]:
+    """The password of a URL, or the user if there is none, in each form in which it is sent."""
+    userinfo = url.partition("//")[2].partition("/")[0].rpartition("@")[0]
+    user, _, password = userinfo.partition(":")
+    basic = b64encode(f"{unquote(user)}:{unquote(password)}".encode()).decode()
+    secret = password or user
+    return (secret, unquote(secret), basic) if userinfo else ()
+
+
+def _passwords(dsn: str) -> list[str]:
+    """The password in a database's address, as it stands there and decoded."""
     try:
-        parts = urlsplit(url)
+        parts = urlsplit(dsn)
         password = parts.password or ""
     except ValueError:
         return []

@@ -94,6 +94,7 @@ async def test_what_does_not_arrive_in_time_is_refused(
     assert f'"field":"{part}"' in answer.body.decode().replace(" ", "")
 
 
+@pytest.mark.slow
 async def test_a_kept_connection_may_be_silent_between_requests_but_not_within_one(
     strict: Api,
 ) -> None:
@@ -196,6 +197,7 @@ async def read(client: socket.socket, piece_bytes: int, pause_s: float = 0) -> b
     return got
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("fields", [(), ("Connection: close",)], ids=["kept", "closing"])
 @pytest.mark.parametrize("asked", [1, 8])
 async def test_an_answer_that_nobody_reads_is_dropped(
@@ -207,6 +209,7 @@ async def test_an_answer_that_nobody_reads_is_dropped(
     assert len(await read(client, 1 << 20)) < len(whole) / 2
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_who_reads_gets_everything(strict: Api) -> None:
     whole = (await strict.http.get(LARGE)).content
     client = asking(strict, head("GET", LARGE, "Connection: close"), 65_536)

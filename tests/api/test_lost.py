@@ -39,6 +39,8 @@ from tests.api.serving import (
 from tests.journal.storage import insist, lose, opened
 from tests.postgres_server import FORGETFUL, PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:

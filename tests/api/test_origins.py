@@ -112,6 +112,8 @@ async def test_http_1_0_needs_no_host_but_may_not_have_a_foreign_one(guarded: Ap
         ("Origin: https://app.example.com.evil.example",),
         ("Sec-Fetch-Site: cross-site",),
         ("Sec-Fetch-Site: same-site",),
+        ("Sec-Fetch-Site: Cross-Site",),
+        ("Sec-Fetch-Site: none, cross-site",),
         ("Sec-Fetch-Site: same-origin", "Sec-Fetch-Site: cross-site"),
     ],
 )

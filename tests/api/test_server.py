@@ -87,6 +87,7 @@ async def test_sigterm_with_open_streams_ends_them_cleanly_and_soon(tmp_path: Pa
             await process.wait()
 
 
+@pytest.mark.slow
 async def test_an_idle_connection_is_kept_for_longer_than_clients_keep_theirs(api: Api) -> None:
     """httpx, for one, keeps them for 5 s: with the same here, some requests met a closed one."""
     reader, writer = await asyncio.open_connection(api.host, api.port)
@@ -99,6 +100,7 @@ async def test_an_idle_connection_is_kept_for_longer_than_clients_keep_theirs(ap
     writer.close()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("trouble", ["port", "data_dir", "catalog"])
 async def test_a_server_that_cannot_start_says_why_and_exits_1(
     tmp_path: Path, trouble: str

@@ -75,6 +75,7 @@ async def test_an_ended_run_can_be_cut_anywhere(api: Api) -> None:
         assert await follow(api, run, after) == whole[after:]
 
 
+@pytest.mark.slow
 async def test_two_hundred_viewers_each_get_everything_in_order(api: Api) -> None:
     run = run_id()
     await api.journal.append(run, [started(), said("hello")])
@@ -158,6 +159,7 @@ async def test_a_client_that_stops_reading_is_dropped_and_resumes(
         assert len(await follow(api, run, 0, 101)) == 101
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_gets_past_an_event_that_takes_it_longer_than_a_send_may_stand_still(
     journal: SqliteJournal, no_temporal: Client
 ) -> None:

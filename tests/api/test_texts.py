@@ -63,6 +63,7 @@ def test_a_whole_pair_is_a_character_and_depth_is_no_matter() -> None:
     assert lone_surrogate(deep) == ".".join("0" * 5_000)
 
 
+@pytest.mark.slow
 def test_a_long_name_over_many_values_costs_no_more_than_its_body() -> None:
     """Half a million paths of 500 KB each would be more than any machine has."""
     assert lone_surrogate({"k" * 500_000: ["x"] * 500_000}) is None

@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 import json
 
+import pytest
+
 from relayline.api.streams.watchdog import (
     CHECK_EVERY_S,
     GONE_S,
@@ -49,6 +51,7 @@ async def test_a_silent_stream_says_that_temporal_or_every_worker_is_not_there(
     await api.quiet()
 
 
+@pytest.mark.slow
 async def test_a_run_that_temporal_does_not_know_is_no_witness(api: Api) -> None:
     run = run_id()
     await asyncio.sleep(KNOWN_S)  # until what another run has shown is forgotten
@@ -73,6 +76,7 @@ class Followed:
             self.told.append(what)
 
 
+@pytest.mark.slow
 async def test_what_one_silent_run_shows_holds_for_all_of_them() -> None:
     answers: list[float | None] = [None, 0, GONE_S - 0.1, GONE_S]
 

@@ -8,14 +8,15 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.__main__ import BENCHES, SCALE, arguments
+from benchmarks.__main__ import ALONE, EITHER, ON_SQLITE, SCALE, arguments
 from benchmarks.appends import KINDS, Kind, event, figures_of, row
 from benchmarks.crowd import LONELY, Throughput, plans
 from benchmarks.deltas import waits_ms
 from benchmarks.hopper import missed_and_doubled
 from benchmarks.measure import Spent, spent_together, verdict
+from benchmarks.processors import tree_cpu_s
 from benchmarks.sse import Frame
-from benchmarks.stack import process, tree_cpu_s
+from benchmarks.stack import process
 from benchmarks.streams import figures
 from tests.chaos.observed import Connection
 
@@ -117,9 +118,10 @@ async def test_the_time_of_children_counts_before_and_after_their_end(tmp_path: 
 
 
 def test_only_what_is_offered_can_be_asked_for() -> None:
-    assert arguments([]).names == list(BENCHES)
-    assert arguments(["--scale"]).names == list(SCALE)
+    assert arguments([]).names == [*EITHER, *ON_SQLITE, *ALONE]
+    assert arguments(["--scale"]).names == [*EITHER, *SCALE, *ALONE]
+    assert arguments(["--scale", "--only", "submit"]).names == ["submit"]
     assert arguments(["--scale", "--only", "crowd"]).names == ["crowd"]
-    for wrong in (["--only", "crowd"], ["--scale", "--only", "submit"]):
+    for wrong in (["--only", "crowd"], ["--scale", "--only", "steering"]):
         with pytest.raises(SystemExit):
             arguments(wrong)

@@ -102,9 +102,11 @@ def test_a_cause_that_leads_back_to_its_error_is_told_once() -> None:
 
 def test_neither_depth_nor_number_nor_length_is_without_a_bound() -> None:
     deep: Exception = ValueError("deep")
-    for _ in range(5000):
+    for _ in range(100_001):
         deep = ExceptionGroup("g", [deep])
     assert described(deep) == "ExceptionGroup"
+    while isinstance(deep, ExceptionGroup):  # freed one by one, not recursively
+        [deep] = deep.exceptions
     assert len(leaves(ExceptionGroup("g", [ValueError()] * 100_000))) <= 1000
     assert len(words(ValueError("x" * 10_000_000))) <= 2000
 
@@ -116,3 +118,12 @@ def test_an_exception_s_class_may_lie_about_everything() -> None:
     nameless = type("Nameless", (type,), {"__name__": property(lie)})
     lies = {"__class__": property(lie), "__cause__": property(lie)}
     assert described(nameless("Lying", (Exception,), lies)("x")) == "Lying: x"
+
+
+def test_a_leaf_is_told_however_deep_its_group() -> None:
+    error: Exception = ValueError("LEAF")
+    for _ in range(20_000):
+        error = ExceptionGroup("g", [error])
+    assert described(error) == "ValueError: LEAF"
+    while isinstance(error, ExceptionGroup):  # freed one by one, not recursively
+        [error] = error.exceptions

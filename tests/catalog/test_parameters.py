@@ -259,3 +259,20 @@ def properties(made: Tool) -> dict[str, Any]:
     found = made.spec.parameters["properties"]
     assert isinstance(found, dict)
     return found
+
+
+def test_a_default_that_json_does_not_have_is_no_part_of_the_schema() -> None:
+    def rate(to: float = float("nan"), most: float = float("inf"), least: float = 0.5) -> None: ...
+
+    properties: Any = tool(rate).spec.parameters["properties"]
+    assert properties == {
+        "to": {"type": "number"},
+        "most": {"type": "number"},
+        "least": {"type": "number", "default": 0.5},
+    }
+    assert tool(rate).bind({}) == {}
+
+
+def test_a_function_without_a_signature_is_named() -> None:
+    with pytest.raises(TypeError, match="tool 'int': no signature"):
+        tool(int)

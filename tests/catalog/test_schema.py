@@ -24,6 +24,8 @@ SCHEMAS: list[dict[str, Any]] = [
     {"pattern": "^a|b$", "propertyNames": {"pattern": "^[ab]$"}},
     {"patternProperties": {"^a": {"type": "number"}}, "additionalProperties": False},
     {"properties": {"b": True}, "patternProperties": {"a": WORDS}, "additionalProperties": WORDS},
+    {"enum": [1, True, "a", None, [1], {"a": 0}]},
+    {"items": {"enum": [0, False]}, "additionalProperties": {"enum": [[], 1.0]}},
     {"properties": {"a": {"anyOf": [{"oneOf": [WORDS, NUMBERS]}, {"uniqueItems": True}]}}},
 ]
 LEAVES = st.none() | st.booleans() | st.integers(0, 2) | st.sampled_from([0.0, 1.0, "a", "b"])
@@ -70,6 +72,56 @@ def test_whether_many_values_are_unique_is_told_without_comparing_each_with_each
     many: list[Any] = [{"a": number} for number in range(20_000)]
     assert not mismatches({"uniqueItems": True}, many)
     assert mismatches({"uniqueItems": True}, [*many, {"a": 7.0}])
+
+
+BRANCH: dict[str, Any] = {"type": "object", "properties": {"a": {"$ref": "#"}}}
+NODE: dict[str, Any] = {"anyOf": [BRANCH, BRANCH]}
+"""Takes twice as long for each further level of a value that does not match."""
+DEEP: Any = "leaf"
+for _ in range(40):
+    DEEP = {"a": DEEP}
+DEEPER: Any = {}
+for _ in range(5_000):
+    DEEPER = {"a": DEEPER}
+ODD = [
+    (NODE, DEEP, "too many steps"),
+    ({"properties": {"a": {"$ref": "#"}}}, DEEPER, "nested too deeply"),
+    ({"$ref": "#"}, 1, "circular"),
+    (
+        {"$defs": {"a": {"$ref": "#/$defs/b"}, "b": {"$ref": "#/$defs/a"}}, "$ref": "#/$defs/a"},
+        1,
+        "circular",
+    ),
+    ({"$ref": "http://127.0.0.1:1/x"}, 1, "leads nowhere"),
+    ({"$ref": "file:///etc/passwd"}, 1, "leads nowhere"),
+    ({"$ref": "#/$defs/a"}, 1, "leads nowhere"),
+    ({"$dynamicRef": "#a"}, 1, "leads nowhere"),
+    ({"multipleOf": 0.1}, 10**400, "does not allow"),
+    ({"multipleOf": 0}, 1, "does not allow"),
+    ({"minimum": "x"}, 1, "does not allow"),
+    ({"type": "nope"}, 1, "does not allow"),
+]
+
+
+@pytest.mark.parametrize(("schema", "value", "why"), ODD)
+def test_a_value_that_cannot_be_checked_does_not_match_and_asks_a_person(
+    schema: dict[str, Any], value: Any, why: str
+) -> None:
+    begin = time.thread_time()
+    assert why in str(mismatch(schema, value))
+    assert time.thread_time() - begin < 3
+    rule = ApprovalRule(when={"properties": {"x": schema}})
+    assert needs_approval(ToolSpec(name="send", approval=rule), {"x": value})
+
+
+def test_many_choices_for_many_values_are_looked_through_fast() -> None:
+    choices: list[Any] = [*range(5_000), "x", [1], {"a": True}]
+    begin = time.thread_time()
+    assert not mismatches({"items": {"enum": choices}}, [4_999] * 2_000)
+    assert time.thread_time() - begin < 3
+    cases: list[tuple[Any, bool]] = [([1.0], True), ([True], False), ({"a": True}, True)]
+    for value, fits in [*cases, ({"a": 1}, False)]:
+        assert (not mismatches({"enum": choices}, value)) is fits
 
 
 EXPLODING = "^(a+)+$"

@@ -164,3 +164,18 @@ def _properties(made: Tool) -> dict[str, Any]:
     properties = made.spec.parameters["properties"]
     assert isinstance(properties, dict)
     return properties
+
+
+@pytest.mark.parametrize(
+    ("parameters", "place"),
+    [
+        ({"properties": {"a": {"type": "nope"}}}, "$.properties.a.type"),
+        ({"properties": [1]}, "$.properties"),
+        ({"properties": {"a": {"pattern": 5}}}, "$.properties.a.pattern"),
+        ({"properties": {"a": {"multipleOf": 0}}}, "$.properties.a.multipleOf"),
+    ],
+)
+def test_a_schema_that_is_none_names_tool_and_place(parameters: dict[str, Any], place: str) -> None:
+    with pytest.raises(TypeError, match="no JSON Schema") as raised:
+        Tool(ToolSpec(name="by_hand", parameters=parameters), print)
+    assert f"tool 'by_hand': {place}: " in str(raised.value)

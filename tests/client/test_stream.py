@@ -39,6 +39,7 @@ def seqs(got: list[Event]) -> list[int]:
     return [event.seq for event in got]
 
 
+@pytest.mark.slow
 async def test_a_stream_cut_at_two_hundred_places_gives_every_event_once(
     stand_in: StandIn, both: Caller
 ) -> None:
@@ -67,6 +68,7 @@ async def test_it_resumes_from_the_last_whole_event(stand_in: StandIn, both: Cal
     assert stand_in.cursors[1] in {"1", "2"}
 
 
+@pytest.mark.slow
 async def test_it_ends_after_the_terminal_event_without_asking_again(
     stand_in: StandIn, both: Caller
 ) -> None:
@@ -161,6 +163,7 @@ async def test_a_refusal_that_trying_again_cannot_help_ends_it_with_its_words(
     assert (caught.value.status, caught.value.type) == (410, "cursor-expired")
 
 
+@pytest.mark.slow
 async def test_after_503_and_429_it_waits_as_long_as_it_is_told(
     stand_in: StandIn, both: Caller
 ) -> None:

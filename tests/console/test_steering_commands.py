@@ -26,6 +26,7 @@ async def steered(stand_in: StandIn, *words: str) -> Ended:
     return await relayline(command, RUN, *rest, "--url", stand_in.url)
 
 
+@pytest.mark.slow
 async def test_each_command_sends_what_its_options_say(stand_in: StandIn) -> None:
     me = ("--by", "ann")
     sent: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {

@@ -11,6 +11,8 @@ import itertools
 import sys
 from collections.abc import Iterable
 
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import RunPaused, StepStarted
 from relayline.journal.port import Fence, Journal
 from tests.journal.samples import delta, fact, tailing, texts
 from tests.journal.storage import open_journal
@@ -39,6 +41,17 @@ async def _append(journal: Journal, run: str, name: str, rounds: Iterable[int]) 
         _say((place.seq, text) for place, text in zip(placed, said, strict=True))
 
 
+async def live(journal: Journal, run: str, name: str) -> None:
+    """Append facts that change rows, to the run and to runs of its own, until killed."""
+    for n in itertools.count():
+        own = f"{run}-{name}-{n // 10}"
+        step = NewEvent(body=StepStarted(model="m"), key=f"step/{n}", step=n)
+        paused = NewEvent(body=RunPaused(), key=f"paused/{name}/{n}")
+        for run_id in (run, own):
+            placed = await journal.append(run_id, [delta(), step, paused])
+            _say((place.seq, run_id) for place in placed)
+
+
 async def tail(journal: Journal, run: str, name: str) -> None:
     """Follow the run to its end."""
     async with tailing(journal, run) as batches:
@@ -53,7 +66,7 @@ def _say(lines: Iterable[tuple[int, str]]) -> None:
 
 async def main(task: str, storage: str, run: str, name: str) -> None:
     journal = open_journal(storage)
-    await {"write": write, "stream": stream, "tail": tail}[task](journal, run, name)
+    await {"write": write, "stream": stream, "live": live, "tail": tail}[task](journal, run, name)
     await journal.close()
 
 

@@ -15,6 +15,8 @@ from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tai
 from tests.journal.storage import insist, opened
 from tests.postgres_server import FORGETFUL, PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[PostgresServer]:

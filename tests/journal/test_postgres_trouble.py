@@ -121,6 +121,7 @@ async def test_while_postgres_is_down_all_is_refused_and_afterwards_served(
         assert seqs(await again) == [2]
 
 
+@pytest.mark.slow
 async def test_who_starts_waits_for_postgres_and_who_asks_again_is_told_soon(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -141,6 +142,7 @@ async def test_who_starts_waits_for_postgres_and_who_asks_again_is_told_soon(
         await journal.check()
 
 
+@pytest.mark.slow
 async def test_a_run_that_somebody_has_locked_holds_up_itself_only_for_a_while(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -177,6 +179,7 @@ async def test_a_read_only_database_is_told_apart(dsn: str) -> None:
     assert "name the primary" in await _refusal(dsn)
 
 
+@pytest.mark.slow
 async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
     with PostgresServer({"log_connections": "on"}) as standby:
         dsn = standby.create_database("ours")
@@ -192,6 +195,7 @@ async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
         assert standby.log.read_text().count("connection authorized") - before < 15
 
 
+@pytest.mark.slow
 async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -213,6 +217,7 @@ async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
     await admin.close()
 
 
+@pytest.mark.slow
 async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -240,6 +245,7 @@ async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
     await admin.close()
 
 
+@pytest.mark.slow
 async def test_a_postgres_that_accepts_and_never_answers_is_given_up_by_all_at_once() -> None:
     silent: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: silent.append(writer), "127.0.0.1", 0)

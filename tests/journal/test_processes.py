@@ -7,8 +7,12 @@ import sys
 from asyncio.subprocess import PIPE, Process
 from pathlib import Path
 
+import pytest
+
 from relayline.journal.port import Journal
 from tests.journal.samples import end, follow, fresh_run, seqs, texts
+
+pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
 Line = tuple[int, str]
@@ -48,7 +52,7 @@ async def test_what_append_returned_survives_kill_9(storage: str, journal: Journ
     run = fresh_run()
     following = asyncio.create_task(follow(journal, run))
     writers = [await start("stream", storage, run, f"w{n}") for n in range(3)]
-    written = await asyncio.gather(*(_kill_after(writer, 40) for writer in writers))
+    written = await asyncio.gather(*(kill_after(writer, 40) for writer in writers))
     assert await journal.append(run, [end()])
     stored = await follow(journal, run)
 
@@ -60,7 +64,7 @@ async def test_what_append_returned_survives_kill_9(storage: str, journal: Journ
         assert all(by_seq[seq] == text for seq, text in lines)
 
 
-async def _kill_after(process: Process, lines: int) -> list[Line]:
+async def kill_after(process: Process, lines: int) -> list[Line]:
     """Kill it in the middle of its work; what it has said by then."""
     assert process.stdout
     said = b""

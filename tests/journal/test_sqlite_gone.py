@@ -65,6 +65,7 @@ async def test_a_file_that_goes_away_is_unavailable_until_it_is_back(
     assert seqs(await following) == [1, 2, 3]
 
 
+@pytest.mark.slow
 async def test_an_idle_tail_is_told_when_the_file_stays_away(
     path: Path, journal: SqliteJournal
 ) -> None:

@@ -157,6 +157,7 @@ async def test_a_short_lock_is_waited_for(path: Path, journal: SqliteJournal) ->
         assert time.monotonic() - released < 3
 
 
+@pytest.mark.slow
 async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
     path: Path, journal: SqliteJournal
 ) -> None:

@@ -8,12 +8,15 @@ import sys
 from importlib.metadata import distributions, packages_distributions
 from pathlib import Path
 
+import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 import relayline
 from relayline.__main__ import NEEDED
 from tests.packaging.venvs import CLEAN, Venv, required
+
+pytestmark = pytest.mark.slow
 
 CATALOG = '''\
 from relayline import Agent, ApprovalRule, KeepLast, ToolContext, tool

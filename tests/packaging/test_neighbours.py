@@ -119,6 +119,7 @@ def files(folder: Path) -> dict[Path, bytes]:
     }
 
 
+@pytest.mark.stack
 @pytest.mark.timeout(120)  # an environment, three installations and a whole stack
 @pytest.mark.parametrize("first", ["relayline", "its neighbours"])
 async def test_each_has_its_own_modules_in_either_order(

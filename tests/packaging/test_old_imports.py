@@ -12,6 +12,8 @@ import pytest
 
 from tests.packaging.venvs import Venv
 
+pytestmark = pytest.mark.slow
+
 NEW_LINES = {
     "activities": "from relayline.activities",
     "api": "from relayline.api",

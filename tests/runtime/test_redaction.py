@@ -86,6 +86,7 @@ def test_the_secrets_are_keys_passwords_and_what_is_named() -> None:
     secrets = own_secrets(environment, ["GITHUB_TOKEN", "UNSET"], journal)
     assert secrets == {
         *("sk-1111111111111111", "2222222222222222", "3333333333333333", "4444444444444444"),
+        "dXNlcjo1NTU1NTU1NTU1NTU1NTU1",  # user:5555555555555555, as a header has it
         *("5555555555555555", "ghp_666666666666666666", "88888888%2F88888888", "88888888/88888888"),
     }
 
@@ -93,6 +94,7 @@ def test_the_secrets_are_keys_passwords_and_what_is_named() -> None:
 def test_short_values_are_left_alone() -> None:
     assert Redactor(["fifteen-letters"]).clean("fifteen-letters") == "fifteen-letters"
     assert Redactor(["sixteen--letters"]).clean("sixteen--letters") == HIDDEN
+    assert Redactor(["hunter2", "short"], 6).clean("hunter2 is short") == f"{HIDDEN} is short"
 
 
 def test_the_setting_names_more_secrets(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,6 +6,7 @@ import asyncio
 import re
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client
 
 from tests.console.test_cli import start
@@ -38,6 +39,7 @@ async def said(process: asyncio.subprocess.Process, text: str) -> str:
     raise AssertionError("".join(seen))
 
 
+@pytest.mark.slow
 async def test_a_worker_says_that_it_is_at_work_and_on_what(
     own_temporal: Client, tmp_path: Path
 ) -> None:

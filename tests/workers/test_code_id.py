@@ -38,6 +38,7 @@ async def printed(code: str, folder: Path) -> str:
     return said.decode().strip()
 
 
+@pytest.mark.slow
 async def test_the_id_is_that_of_the_text_of_every_module(tmp_path: Path) -> None:
     [source] = relayline.__path__
     ignored = shutil.ignore_patterns("__pycache__")
@@ -54,6 +55,7 @@ async def test_the_id_is_that_of_the_text_of_every_module(tmp_path: Path) -> Non
         here = changed
 
 
+@pytest.mark.slow
 async def test_histories_tell_which_code_decided(
     own_temporal: Client, journal: SqliteJournal
 ) -> None:
@@ -77,6 +79,7 @@ async def test_histories_tell_which_code_decided(
             assert builds == {await printed(ID, Path(relayline.__path__[0]).parent)}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("module", "unwanted"),
     [

@@ -85,6 +85,7 @@ async def ended(api: Api, run: str) -> str:
     return str(answer.json()["status"])
 
 
+@pytest.mark.slow
 async def test_kinds_are_served_apart_and_one_without_workers_is_named(
     own_temporal: Client, journal: SqliteJournal, api: Api
 ) -> None:

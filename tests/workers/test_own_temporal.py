@@ -27,6 +27,8 @@ from tests.api.serving import Api, serving
 from tests.console.test_cli import Ended, relayline
 from tests.workers.tls import Authority, tls_front
 
+pytestmark = pytest.mark.slow
+
 SECRET = "sk-very-secret"  # noqa: S105
 ROOT = Path(__file__).parents[2]
 BOUND_S = 15

@@ -66,6 +66,7 @@ async def cancelled_in(handle: WorkflowHandle[AgentRun, RunResult], phase: Phase
     return (await handle.result()).status
 
 
+@pytest.mark.slow
 async def test_calls_that_do_not_stop_are_left_behind_and_sealed(temporal: Client) -> None:
     stubborn = Stubborn()
     in_model, in_tool = Fakes([stubborn.model]), Fakes([CALL], stubborn.tool)

@@ -44,7 +44,7 @@ async def test_an_approval_raises_the_limit_and_the_run_goes_on(temporal: Client
     fakes = Fakes([CALL, STOP])
     async with fakes.running(temporal, ONE_STEP) as handle:
         progress = await shows(handle, RunStatus.WAITING, Phase.WAITING)
-        what = "max_steps=1 is reached (2); approve to continue"
+        what = "max_steps=1 is used up: the run would need 2; approve to continue"
         assert progress.waiting_for == (
             Waiting(kind="approval", id="approval_budget_1", what=what),
         )
@@ -147,6 +147,7 @@ async def test_a_cancel_withdraws_what_was_asked_for(temporal: Client) -> None:
     assert (resolved(fakes).decision, resolved(fakes).by) == ("withdrawn", "bob")
 
 
+@pytest.mark.slow
 async def test_no_time_passes_while_a_run_is_paused_or_waits(temporal: Client) -> None:
     async def works(request: ToolRequest) -> ToolOutcome:
         await asyncio.sleep(0.3 if request.step == 1 else 4.2)  # timers are a second late at most

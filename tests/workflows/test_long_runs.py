@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 
+import pytest
 from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHandle
 
 from relayline.contracts.calls import ModelRequest, ModelResult, PlannedCall
@@ -53,6 +54,7 @@ async def test_every_step_is_taken_once_over_several_executions(temporal: Client
     assert not fakes.changed
 
 
+@pytest.mark.slow
 async def test_limits_count_over_all_executions(temporal: Client) -> None:
     fakes = long_run()
     async with fakes.running(temporal, Limits(max_tool_calls=9, on_limit="ask")) as handle:
@@ -62,6 +64,7 @@ async def test_limits_count_over_all_executions(temporal: Client) -> None:
         assert (await handle.result()).steps == 10
 
 
+@pytest.mark.slow
 async def test_a_command_that_came_before_is_known_in_the_next_execution(
     temporal: Client,
 ) -> None:
@@ -78,6 +81,7 @@ async def test_a_command_that_came_before_is_known_in_the_next_execution(
     assert fakes.count("run.paused") == 1
 
 
+@pytest.mark.slow
 async def test_a_paused_run_stays_paused_in_the_next_execution(temporal: Client) -> None:
     fakes = long_run()
     async with fakes.running(temporal) as handle:
@@ -97,6 +101,7 @@ async def test_a_paused_run_stays_paused_in_the_next_execution(temporal: Client)
     assert all(fakes.refused(f"p{index}") == "already paused" for index in range(1, number + 1))
 
 
+@pytest.mark.slow
 async def test_a_limit_that_a_person_has_raised_stays_raised(temporal: Client) -> None:
     fakes = long_run()
     async with fakes.running(temporal, Limits(max_tool_calls=2, on_limit="ask")) as handle:
@@ -113,6 +118,7 @@ async def test_a_limit_that_a_person_has_raised_stays_raised(temporal: Client) -
     assert fakes.count("budget.exceeded") == fakes.count("approval.requested") == 1
 
 
+@pytest.mark.slow
 async def test_no_command_is_lost_where_an_execution_ends(temporal: Client) -> None:
     sent, all_sent = 0, asyncio.Event()
 

@@ -27,6 +27,7 @@ def sent(data: bytes, encoding: bytes = b"json/plain") -> RawValue:
 NO_TEXT = sent(b'{"by": "\\ud800", "message": "go"}')
 
 
+@pytest.mark.slow
 async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: Client) -> None:
     fakes = Fakes([hangs, hangs])
     async with fakes.running(temporal) as handle:

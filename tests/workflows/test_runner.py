@@ -17,6 +17,7 @@ from tests.workflows.ahead import QUEUE, STICKY, Batches, serving
 LONG = timedelta(seconds=20)
 
 
+@pytest.mark.slow
 async def test_a_query_just_after_a_signal_has_the_run_do_nothing_that_a_replay_would_not(
     temporal: Client,
 ) -> None:

@@ -112,7 +112,8 @@ async def test_what_a_run_waits_for_stands_in_the_list_of_events_of_temporals_we
         await shows(handle, RunStatus.WAITING)
         await fakes.until("run.waiting")
         told = summaries(await handle.fetch_history())
-        asked, timer = f"waits for approval: pay({preview}", f"approval_1_0 expires: pay({preview}"
+        asked = f"waits for `approval: pay({preview}"
+        timer = f"approval_1_0 expires: `pay({preview}"
         for words in (asked, timer):
             assert [line for line in told if line.startswith(words[:60])], told
         approve = Decide(command_id="d", approval_id="approval_1_0", decision="approve", by="ann")
@@ -128,3 +129,17 @@ def test_a_summary_is_one_line_that_temporal_takes(text: str) -> None:
     assert "\n" not in line
     if text.isascii() and len(text) <= 100:
         assert line == " ".join(text.split())
+
+
+@given(st.text() | st.text('`a"😀', min_size=60))
+def test_what_a_model_says_is_a_code_span_of_a_summary(text: str) -> None:
+    line = summary("tool", text)
+    assert len(json.dumps(line, ensure_ascii=False).encode(errors="replace")) <= 400
+    if not text:
+        assert line == "tool"
+        return
+    span = line.removeprefix("tool ")
+    fence = "`" * (len(span) - len(span.lstrip("`")))
+    assert fence
+    assert span.endswith(fence)
+    assert fence not in span[len(fence) : -len(fence)].strip()

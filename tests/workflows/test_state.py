@@ -45,7 +45,7 @@ def test_each_limit_stops_exactly_when_it_would_be_passed() -> None:
     assert exceeded(state) == Excess("max_steps", 3, 2)
     assert exceeded(state, calls=3) is None
     assert exceeded(state, calls=4) == Excess("max_tool_calls", 4, 3)
-    assert overdue(limits).message == "max_wall_s=3600 is reached (3600)"
+    assert overdue(limits).message == "max_wall_s=3600 is used up"
 
 
 @given(st.sampled_from(COUNTED), st.integers(0, 2000), st.integers(0, 2000))

@@ -164,7 +164,7 @@ class ToolCallRun:
         if within_s is not None:
             within = timedelta(seconds=within_s)
             gate.expires_at = workflow.now() + within
-            self._expiry = Timer(within, summary(f"{gate.id} expires: {gate.what}"))
+            self._expiry = Timer(within, summary(f"{gate.id} expires:", gate.what))
         self._gate = self._run.steering.gates.open(gate)
         parameters = self._tool.parameters if self._tool else {}
         fact = self._facts.requested(gate, self._step, self.call, parameters)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from typing import Any, NamedTuple
 
 import httpx2
@@ -21,6 +21,7 @@ from relayline.activities.model.providers.limits import limit
 from relayline.activities.model.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
 from relayline.activities.model.providers.wire.listening import listen
 from relayline.catalog.models import ModelRef
+from relayline.runtime.redaction import Redactor
 
 _Make = Callable[[httpx2.AsyncClient], Provider[Any]]
 
@@ -46,15 +47,13 @@ class Server(NamedTuple):
     api_key: str = ""
 
 
-def connect(
-    ref: ModelRef, server: Server | None, secrets: Iterable[str], idle_s: float
-) -> RemoteModel:
+def connect(ref: ModelRef, server: Server | None, redactor: Redactor, idle_s: float) -> RemoteModel:
     """Create the model, whose responses are limited; this sends nothing yet.
 
     Args:
         ref: Provider and name.
         server: Required for `compatible` and `local`; other providers have their own address.
-        secrets: Strings to remove from error messages.
+        redactor: Cuts secrets out of error messages.
         idle_s: As in `RemoteModel`.
     """
     client = create_async_httpx2_client(
@@ -63,13 +62,13 @@ def connect(
     limit(client, f"{ref.provider}:{ref.name}" if ref.name else ref.provider)
     client.event_hooks["response"].append(listen)  # the limits come first
     if server:
-        return RemoteModel(_compatible(ref, server, client), secrets, client, idle_s)
+        return RemoteModel(_compatible(ref, server, client), redactor, client, idle_s)
     provider = _PROVIDERS[ref.provider](client)
     if ref.provider == "ollama":
         ollama = OllamaModel(ref.name, provider=provider, profile=_PLAIN)
-        return RemoteModel(ollama, secrets, client, idle_s)
+        return RemoteModel(ollama, redactor, client, idle_s)
     model = infer_model(f"{ref.provider}:{ref.name}", lambda _: provider)
-    return RemoteModel(model, secrets, client, idle_s)
+    return RemoteModel(model, redactor, client, idle_s)
 
 
 def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> OpenAIChatModel:

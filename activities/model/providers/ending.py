@@ -13,7 +13,7 @@ from relayline.activities.arguments import cut_off, malformed
 from relayline.activities.model.guess import guessed_input, guessed_output
 from relayline.activities.model.port import CallPart, FinishPart, ModelPart, Prompt, ProviderError
 from relayline.activities.model.providers.keeping import kept
-from relayline.activities.model.providers.wire.chat import paired
+from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard
 from relayline.contracts.messages import Usage
 
@@ -52,9 +52,12 @@ def ending(
     """
     reason = _reason(response, heard, prompt.model)
     asked = _asked(response, heard)
-    calls = [CallPart(paired(it.name), _arguments(it.arguments, reason)) for it in asked]
+    calls = [CallPart(paired(it.name).strip(), _arguments(it.arguments, reason)) for it in asked]
     size_bytes += sum(len(it.name) + len(str(it.arguments or "")) for it in asked)
     usage = _usage(response, heard, prompt, size_bytes)
+    if reason == "content_filter" and heard.why and not (calls or size_bytes):
+        text = f"{prompt.model} withheld its answer{_why(heard)}"
+        raise ProviderError(text, retryable=False)
     if calls and reason not in _CUT:
         reason = "tool_calls"
     state = None if reason in _CUT else kept(response, heard, prompt.model)
@@ -72,8 +75,12 @@ def _reason(response: ModelResponse, heard: Heard, model: str) -> str:
         raise ProviderError(f"{model} broke off in mid-answer", retryable=True)
     if heard.reason == "error":
         text = f"{model} ended its answer with the finish reason {paired(heard.word)[:100]!r}"
-        raise ProviderError(text, retryable=True)
+        raise ProviderError(text + _why(heard), retryable=True)
     return heard.reason
+
+
+def _why(heard: Heard) -> str:
+    return f": {paired(heard.why)}" if heard.why else ""
 
 
 def _asked(response: ModelResponse, heard: Heard) -> Sequence[_Asked]:

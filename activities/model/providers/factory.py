@@ -11,9 +11,9 @@ from urllib.parse import urlsplit
 
 from relayline.activities.model.port import ModelPart, ModelProvider, Prompt, UnknownModel
 from relayline.activities.model.providers.local import LocalModel
-from relayline.activities.model.providers.redaction import credentials_in, secrets_in
 from relayline.activities.model.providers.scripted import RehearsalModel
 from relayline.catalog.models import ModelRef, UnknownModelName, parse_model
+from relayline.runtime.redaction import MIN_ECHOED_BYTES, Redactor, credentials_in, own_secrets
 
 if TYPE_CHECKING:
     from relayline.activities.model.providers.remote import RemoteModel
@@ -126,8 +126,9 @@ class _RemoteOnDemand:
         from relayline.activities.model.providers.connection import Server, connect  # noqa: PLC0415  see above
 
         server = Server(self._base_url, self._api_key) if self._base_url else None
-        secrets = secrets_in(os.environ, self._api_key, *credentials_in(self._base_url))
-        return connect(self._ref, server, secrets, self._idle_s)
+        sent = (self._api_key, *credentials_in(self._base_url))
+        redactor = Redactor({*own_secrets(os.environ), *sent}, MIN_ECHOED_BYTES)
+        return connect(self._ref, server, redactor, self._idle_s)
 
 
 def provider_for(config: ProviderConfig) -> Providers:

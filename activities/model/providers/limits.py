@@ -23,8 +23,6 @@ MAX_ERROR_BYTES = 64 * 1024
 """The rest of an error's body, uncompressed, is not read."""
 MAX_LINE_BYTES = 8 * 1024 * 1024
 """Limit for one line of a stream; some providers repeat the whole answer in one."""
-MAX_EVENT_LINES = 1000
-"""Limit for the lines of one server-sent event; a library copies the event once for each."""
 MAX_PARTS = 256
 """Limit for the texts, thoughts and tool calls of one answer; the library's work is quadratic."""
 MAX_CALLS_BYTES = 4 * 1024 * 1024
@@ -123,35 +121,30 @@ class _Excess(Exception):
 
 
 class _Lines:
-    """Counts the bytes of the current line, and the lines since the last empty one."""
+    """Counts the bytes of the current line."""
 
     def __init__(self) -> None:
         self._bytes = 0
-        self._lines = 0
 
     def take(self, piece: bytes) -> None:
         """Count a piece of the body.
 
         Raises:
-            _Excess: a line is too long, or an event has too many.
+            _Excess: a line is too long.
         """
         for line in piece.splitlines(keepends=True):
             self._bytes += len(line)
             if self._bytes > MAX_LINE_BYTES:
                 raise _Excess(f"a line of more than {_size(MAX_LINE_BYTES)}")
             if line.endswith((b"\n", b"\r")):
-                blank = self._bytes == len(line) and not line.strip(b"\r\n")
-                self._lines = 0 if blank else self._lines + 1
                 self._bytes = 0
-            if self._lines > MAX_EVENT_LINES:
-                raise _Excess(f"an event of more than {MAX_EVENT_LINES} lines")
 
 
 def _check(room: int, lines: _Lines, piece: bytes) -> None:
     """Check one more piece of a body.
 
     Raises:
-        _Excess: there is no room for it, or its lines are too many or too long.
+        _Excess: there is no room for it, or a line is too long.
     """
     if room < 0:
         raise _Excess(f"more than {_size(MAX_STREAM_BYTES)} in one answer")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Iterable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable
 from contextlib import AsyncExitStack
 from typing import NoReturn, TypeVar
 
@@ -42,11 +42,12 @@ from relayline.activities.model.port import (
 from relayline.activities.model.providers.ending import ending
 from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.prompts import model_messages, request_parameters
-from relayline.activities.model.providers.redaction import redacted
-from relayline.activities.model.providers.wire.chat import paired
 from relayline.activities.model.providers.wire.failures import WireError
+from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard
 from relayline.activities.model.providers.wire.listening import hearing
+from relayline.catalog.foreign import described, name, words
+from relayline.runtime.redaction import Redactor
 
 CONNECT_TIMEOUT_S = 10.0
 IDLE_TIMEOUT_S = 60.0
@@ -64,7 +65,7 @@ class RemoteModel:
 
     Args:
         model: The model to call.
-        secrets: Strings to remove from error messages.
+        redactor: Cuts secrets out of error messages.
         client: `aclose` closes it, too.
         idle_s: The longest silence of the provider in seconds, before its first event and between
             two. Keep-alives do not count as events; the reader's own time does not count.
@@ -73,12 +74,12 @@ class RemoteModel:
     def __init__(
         self,
         model: Model,
-        secrets: Iterable[str] = (),
+        redactor: Redactor | None = None,
         client: httpx2.AsyncClient | None = None,
         idle_s: float = IDLE_TIMEOUT_S,
     ) -> None:
         self._model = model
-        self._secrets = frozenset(secrets)
+        self._redactor = redactor or Redactor()
         self._client = client
         self._idle_s = idle_s
         # Temporal retries; silence is measured here, so the time-out of the socket is longer
@@ -157,13 +158,11 @@ class RemoteModel:
 
     def _fail(self, error: Exception, model: str) -> NoReturn:
         """Raise the failure as `ProviderError`, without the cause, which may contain secrets."""
-        text = redacted(f"{model}: {_said(error)}", self._secrets)
-        status = error.status_code if isinstance(error, ModelHTTPError) else None
-        if isinstance(error, WireError):
-            status = error.status
+        text = self._redactor.clean(f"{model}: {_said(error)}")
+        status = _status(error)
         raise ProviderError(
             paired(text)[:MESSAGE_CHARS],
-            retryable=_retryable(error),
+            retryable=_retryable(error) and (status is None or retry_helps(status)),
             status=status,
             retry_after_s=error.retry_after if isinstance(error, ModelAPIError) else None,
         ).with_traceback(error.__traceback__) from None
@@ -184,6 +183,17 @@ def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
             return None
 
 
+def _status(error: Exception) -> int | None:
+    """The HTTP status; of a redirect, too, which the library does not follow and calls nothing."""
+    if isinstance(error, ModelHTTPError):
+        return error.status_code
+    if isinstance(error, WireError):
+        return error.status
+    names = ("status_code", "code")
+    found = [it for name in names if isinstance(it := getattr(error.__cause__, name, None), int)]
+    return next((it for it in found if 300 <= it < 600), None)
+
+
 def _retryable(error: Exception) -> bool:
     match error:
         case ModelQuotaExceededError() | ModelRequestRejectedError() | ContentFilterError():
@@ -200,8 +210,8 @@ def _retryable(error: Exception) -> bool:
 
 def _said(error: Exception) -> str:
     """The provider's message; for a broken connection, with the root cause."""
-    text = str(error) or type(error).__name__
+    text = words(error) or name(error)
     root: BaseException = error
     while isinstance(error, ModelConnectionError) and root.__cause__:
         root = root.__cause__
-    return text if root is error else f"{text} ({type(root).__name__}: {root})"
+    return text if root is error else f"{text} ({described(root)})"

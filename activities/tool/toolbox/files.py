@@ -64,7 +64,7 @@ def _data(view: View, parts: Parts, path: str, offset: int, limit: int) -> tuple
         if stat.S_ISDIR(found.st_mode):
             listing = _listing(view, parts)
             raise ToolError(f"{path!r} is a folder; it contains: {listing}", retryable=False)
-        os.lseek(opened, offset, os.SEEK_SET)
+        os.lseek(opened, min(offset, found.st_size), os.SEEK_SET)
         with os.fdopen(os.dup(opened), "rb") as file:
             return file.read(limit), found.st_size
 

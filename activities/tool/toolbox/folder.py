@@ -8,14 +8,16 @@ import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from fnmatch import fnmatchcase
+from functools import cached_property
 from pathlib import Path
 from typing import NamedTuple
 
 from relayline.catalog.tools import ToolError
 
 HIDDEN_NAMES = (
-    *(".env*", ".git", ".git-credentials", ".ssh", ".gnupg", ".aws", ".kube", ".docker"),
-    *(".netrc", ".pgpass", "*.pem", "*.key", "*.p12", "*.pfx"),
+    *(".env*", "*.env", ".git", ".git-credentials", ".ssh", ".gnupg", ".aws", ".kube", ".docker"),
+    *(".netrc", ".pgpass", ".npmrc", ".pypirc"),
+    *("*.pem", "*.key", "*.ppk", "*.p12", "*.pfx", "*.jks"),
     *("id_rsa*", "id_ed25519*", "id_ecdsa*", "id_dsa*"),
 )
 """Files and folders that file tools never see, in any case and at any depth."""
@@ -68,7 +70,7 @@ class Folder:
         root = self.root
         root_fd = os.open(root, os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC)
         try:
-            yield View(root, root_fd, frozenset(_ids(self._hidden)))
+            yield View(root, root_fd, self._hidden)
         finally:
             os.close(root_fd)
 
@@ -79,10 +81,11 @@ class View:
     A path that changes between check and use therefore leads nowhere else.
     """
 
-    def __init__(self, root: Path, root_fd: int, hidden: frozenset[_Id]) -> None:
+    def __init__(self, root: Path, root_fd: int, hidden: tuple[Path, ...]) -> None:
         self._root = root
         self._root_fd = root_fd
-        self._hidden = hidden
+        self._hidden_places = hidden
+        self._hidden = frozenset(_ids(hidden))
 
     def parts(self, path: str) -> Parts:
         """The path relative to the root, with links resolved.
@@ -213,21 +216,39 @@ class View:
         return any(place in self._hidden for place in _ids(places))
 
     def _visible(self, found: os.stat_result) -> os.stat_result:
-        """The same; a hidden place counts as absent."""
-        if (found.st_dev, found.st_ino) in self._hidden:
+        """The same; a hidden place counts as absent, and so does another name of a file in it."""
+        own = (found.st_dev, found.st_ino)
+        if own in self._hidden or (_several_names(found) and own in self._hidden_files):
             raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT))
         return found
+
+    @cached_property
+    def _hidden_files(self) -> frozenset[_Id]:
+        """The files in the hidden places."""
+        walks = (os.walk(place) for place in self._hidden_places)
+        files = (
+            Path(folder, name) for walk in walks for folder, _, names in walk for name in names
+        )
+        return frozenset(_ids(files))
 
     def _hides(self, entry: os.DirEntry[str]) -> bool:
         if _hidden_name(entry.name):
             return True
-        found = entry.stat(follow_symlinks=False)
-        return (found.st_dev, found.st_ino) in self._hidden
+        try:
+            self._visible(entry.stat(follow_symlinks=False))
+        except FileNotFoundError:
+            return True
+        return False
 
 
 def _hidden_name(name: str) -> bool:
     folded = name.casefold()
     return any(fnmatchcase(folded, pattern) for pattern in HIDDEN_NAMES)
+
+
+def _several_names(found: os.stat_result) -> bool:
+    """True for a file with hard links."""
+    return found.st_nlink > 1 and not stat.S_ISDIR(found.st_mode)
 
 
 def _ids(places: Iterable[Path]) -> Iterator[_Id]:

@@ -12,6 +12,7 @@ from encodings.aliases import aliases
 from typing import TYPE_CHECKING, TypedDict
 
 from relayline.activities.tool.toolbox.addresses import reachable_addresses
+from relayline.catalog.foreign import name, words
 from relayline.catalog.tools import Tool, ToolError, tool
 
 if TYPE_CHECKING:
@@ -160,4 +161,4 @@ async def _body(reply: httpx.Response) -> tuple[bytes, bool]:
 
 def _why(error: Exception) -> str:
     """The error's message or, if it is empty (a time-out), its type's name."""
-    return str(error) or type(error).__name__
+    return words(error) or name(error)

@@ -9,6 +9,7 @@ from typing import NamedTuple
 from pydantic import JsonValue
 
 from relayline.client.events import LOST
+from relayline.console.printable import visible
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
 from relayline.contracts.events import ApprovalRequested, InputRequested
@@ -107,7 +108,7 @@ def _approval(event: Envelope, data: _Data) -> list[Line]:
         )
         what = f"{limit} is {allowed} and {used} would be used: raise it to {more}?"
     else:
-        what = f"may {call(asked.tool, asked.arguments, _TEXT_CHARS)} run?"
+        what = f"may {visible(call(asked.tool, asked.arguments, _TEXT_CHARS))} run?"
     how = f"relayline approve {event.run_id} {asked.approval_id}"
     lines = [
         Line(f"? {asked.approval_id}: {what} Waits{until(asked.expires_at)}"),

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import json
-import unicodedata
 from collections.abc import Callable, Mapping
 
 from pydantic import JsonValue
 
+from relayline.console.printable import visible
 from relayline.console.tty.lines import choices
 from relayline.console.tty.wrap import cut, wrapped
 from relayline.contracts.events import ApprovalRequested, InputRequested
@@ -68,21 +68,6 @@ def question_pager(asked: InputRequested) -> Pager:
     """All of a question, and the answers that it accepts."""
     offered = "".join(f"\n- {choice}" for choice in choices(asked))
     return Pager(f"{asked.request_id} asks:", asked.question + offered)
-
-
-def visible(text: str) -> str:
-    """The text with an escape for each character that can't be seen, but newlines and tabs."""
-    return "".join(
-        c if c in "\n\t" or unicodedata.category(c) not in _UNSEEN else _escape(c) for c in text
-    )
-
-
-_UNSEEN = frozenset({"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"})
-
-
-def _escape(character: str) -> str:
-    code = ord(character)
-    return f"\\u{code:04x}" if code <= 0xFFFF else f"\\U{code:08x}"
 
 
 def _arguments(given: Mapping[str, JsonValue]) -> str:

@@ -36,6 +36,7 @@ async def completed(run: Run) -> MessageCompleted:
     return body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("model", "size"), [("floods", MAX_ANSWER_BYTES), ("broods", 0)])
 async def test_answer_without_end_over_http_is_cut_and_the_provider_hung_up_on(
     journal: Journal, model: str, size: int

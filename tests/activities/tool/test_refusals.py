@@ -151,3 +151,22 @@ async def test_a_validator_that_breaks_is_the_arguments_fault(bench: Bench) -> N
     error = await failure(bench, checked)
     assert error.type == ErrorType.BAD_ARGUMENTS
     assert "broken validator" in error.message
+
+
+@pytest.mark.parametrize(
+    ("result", "told"),
+    [
+        (["a\ud83d"], '["a?"]'),
+        ({"\udcff": {"name": "\udcff.txt"}, "n": float("nan")}, '{"?":{"name":"?.txt"},"n":"NaN"}'),
+        ("\udcff", "?"),
+    ],
+)
+async def test_a_name_that_is_no_text_does_not_fail_a_result(
+    bench: Bench, result: Any, told: str
+) -> None:
+    @tool
+    def listing() -> Any:
+        return result
+
+    await bench.run(listing)
+    assert (await bench.result()).output == told

@@ -82,6 +82,7 @@ async def test_a_tool_that_stops_when_the_run_is_cancelled_is_shown_as_cancelled
     assert (await bench.call(made, attempt=2)).status == "cancelled"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [stubborn, deaf])
 async def test_a_tool_that_does_not_stop_is_abandoned_after_the_bound(
     bench: Bench, made: Any

@@ -126,3 +126,14 @@ def test_the_status_line_says_what_is_waited_for() -> None:
     for seq, (kind, data) in enumerate([("run.started", {}), ("approval.requested", asked)], 1):
         narrator.tell(Envelope.model_validate(envelope(seq, kind, data)))
     assert narrator.status_line().startswith("waiting · step 0 · a1 · 0 tokens")
+
+
+def test_an_approval_shows_what_would_reorder_or_hide_its_words() -> None:
+    asked = {
+        **APPROVAL,
+        "approval_id": "a",
+        "tool": "rm",
+        "arguments": {"path": "\u202etxt.\u200b"},
+    }
+    [line, *_] = told(("approval.requested", asked))
+    assert "rm(path=\\u202etxt.\\u200b)" in line

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayline.console.printable import visible
 from relayline.console.tty.keys import Keys, Remark
-from relayline.console.tty.pager import Pager, approval_pager, question_pager, visible
+from relayline.console.tty.pager import Pager, approval_pager, question_pager
 from relayline.contracts.commands import Decide
 from relayline.contracts.events import ApprovalRequested, InputRequested
 from relayline.projections.rendered import Rendered

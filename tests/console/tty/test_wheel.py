@@ -109,6 +109,7 @@ async def test_a_person_approves_answers_and_redirects_by_keys(stand_in: StandIn
     assert terminal.shown.rfind("\x1b[?25h") > terminal.shown.rfind("\x1b[?25l")
 
 
+@pytest.mark.slow
 async def test_the_prompt_takes_the_place_of_the_status_line_and_text_goes_on(
     stand_in: StandIn,
 ) -> None:
@@ -151,6 +152,7 @@ async def test_ctrl_c_and_sigterm_detach_and_give_the_terminal_back(
     assert posts(stand_in) == []
 
 
+@pytest.mark.slow
 async def test_what_the_api_refuses_and_keys_without_a_use_are_a_line(stand_in: StandIn) -> None:
     begin(stand_in)
     async with at_terminal("watch", RUN, "--url", stand_in.url) as terminal:
@@ -165,6 +167,7 @@ async def test_what_the_api_refuses_and_keys_without_a_use_are_a_line(stand_in: 
         assert whole(terminal.mode)
 
 
+@pytest.mark.slow
 async def test_after_a_stop_and_in_the_foreground_again_keys_are_read_as_before(
     stand_in: StandIn,
 ) -> None:
@@ -183,6 +186,7 @@ async def test_after_a_stop_and_in_the_foreground_again_keys_are_read_as_before(
         assert await terminal.ended() == 0
 
 
+@pytest.mark.slow
 async def test_the_end_of_the_run_gives_the_terminal_back_in_the_middle_of_a_line(
     stand_in: StandIn,
 ) -> None:
@@ -196,6 +200,7 @@ async def test_the_end_of_the_run_gives_the_terminal_back_in_the_middle_of_a_lin
         assert whole(terminal.mode)
 
 
+@pytest.mark.slow
 async def test_keys_come_from_the_terminal_when_the_input_comes_from_a_pipe(
     stand_in: StandIn,
 ) -> None:
@@ -215,6 +220,7 @@ async def test_keys_come_from_the_terminal_when_the_input_comes_from_a_pipe(
     assert [path for path, _ in posts(stand_in)] == ["approvals/approval_1_0", "redirect"]
 
 
+@pytest.mark.slow
 async def test_a_person_reads_all_of_the_arguments_and_decides_there(stand_in: StandIn) -> None:
     begin(stand_in)
     content = "\n".join(f"line {number} {'x' * 30}" for number in range(40))
@@ -241,6 +247,7 @@ async def test_a_person_reads_all_of_the_arguments_and_decides_there(stand_in: S
     assert "line 39" not in "".join(rows)
 
 
+@pytest.mark.slow
 async def test_a_terminal_that_becomes_narrower_shows_each_row_once(stand_in: StandIn) -> None:
     begin(stand_in)
     async with at_terminal("watch", RUN, "--url", stand_in.url) as terminal:

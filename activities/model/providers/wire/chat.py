@@ -11,6 +11,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from relayline.activities.model.providers.wire.failures import WireError
+from relayline.activities.model.providers.wire.halves import Halves
 from relayline.activities.model.providers.wire.heard import Heard
 from relayline.activities.model.providers.wire.pieces import CallPieces
 
@@ -29,7 +30,9 @@ class Chat:
     def __init__(self, heard: Heard) -> None:
         self._heard = heard
         self._calls = CallPieces()
-        self._halves: dict[str, str] = {}
+        self._halves = Halves()
+        self._said: list[str] = []
+        """The text so far; only to know what a whole message adds to it."""
         heard.calls = self._calls.calls
 
     def hear(self, name: str, told: Any) -> Iterator[tuple[str, Any]]:  # noqa: ARG002  as the port
@@ -40,8 +43,8 @@ class Chat:
 
     def close(self) -> Iterator[tuple[str, Any]]:
         """The last chunk, once the answer has ended: the library wants a reason, whatever it is."""
-        for delta in self._lone_halves():
-            yield "", self._with(delta)
+        for field, half in self._halves.rest():
+            yield "", self._with({str(field): half})
         yield "", self._with({}, finish="stop")
 
     def _chunk(self, chunk: dict[str, Any]) -> Iterator[tuple[str, Any]]:
@@ -50,24 +53,42 @@ class Chat:
             self._heard.count(usage, _TAKEN, _MADE)
         choice = _first(chunk.get("choices"))
         if choice is None:
+            if chunk.get("type") != "ping" and not {*chunk} & {"choices", "usage", "timings"}:
+                self._heard.stray = json.dumps(chunk, ensure_ascii=False)[:200]
             return
         self._heard.count(choice.get("usage"), _TAKEN, _MADE)
         self._heard.finish(choice.get("finish_reason"))
-        told = choice.get("delta") or choice.get("message") or {"content": choice.get("text")}
-        if isinstance(told, dict) and (delta := self._delta(told)):
+        if choice.get("finish_reason"):
+            self._heard.finish(choice.get("native_finish_reason"))  # OpenRouter's own may be milder
+        if delta := self._delta(self._told(choice)):
             yield "", self._with(delta)
+
+    def _told(self, choice: Mapping[str, Any]) -> Mapping[str, Any]:
+        """What the choice adds to the answer."""
+        if delta := choice.get("delta"):
+            return delta if isinstance(delta, dict) else {"content": delta}
+        message = choice.get("message")
+        if not isinstance(message, dict):
+            return {"content": choice.get("text")}
+        if not (self._said or self._calls.calls):
+            return message
+        text, said = _parts(message.get("content"))[0], "".join(self._said)  # all of it once more
+        more = text.removeprefix(said) if text.startswith(said) else ""
+        calls = None if self._calls.calls else message.get("tool_calls")
+        return {"content": more, "tool_calls": calls}
 
     def _delta(self, told: Mapping[str, Any]) -> dict[str, Any]:
         """The delta with the fields that count, in their usual form."""
         text, reasoning = _parts(told.get("content"))
-        if isinstance(told.get("refusal"), str) and told["refusal"]:
-            text += told["refusal"]
+        if refusal := _refusal(told):
+            text += refusal
             self._heard.finish("content_filter")
         field, said = _reasoning(told)
         if reasoning or (said and not isinstance(told.get(field), str)):
             self._heard.reasoning_converted = True
-        texts = {field: self._joined(field, said + reasoning)}
-        texts["content"] = self._joined("content", text)
+        texts = {field: self._halves.joined(field, said + reasoning)}
+        texts["content"] = self._halves.joined("content", text)
+        self._said += [text] if text else []
         delta: dict[str, Any] = {key: value for key, value in texts.items() if value}
         if calls := self._tool_calls(told):
             delta["tool_calls"] = calls
@@ -90,17 +111,6 @@ class Chat:
             raise WireError(f"the answer has more than {MAX_CALLS} tool calls")
         return heard
 
-    def _joined(self, field: str, text: str) -> str:
-        """The text with both halves of a surrogate pair together, which may come in two chunks."""
-        text = self._halves.pop(field, "") + text
-        if text and "\ud800" <= text[-1] <= "\udbff":
-            self._halves[field], text = text[-1], text[:-1]
-        return paired(text)
-
-    def _lone_halves(self) -> Iterator[dict[str, Any]]:
-        for field, half in self._halves.items():
-            yield {field: paired(half)}
-
     def _with(self, delta: dict[str, Any], finish: str | None = None) -> dict[str, Any]:
         """A chunk for the library."""
         choice = {"index": 0, "delta": delta, "finish_reason": finish}
@@ -122,6 +132,8 @@ def _parts(content: Any) -> tuple[str, str]:
     if isinstance(content, str):
         return content, ""
     text = reasoning = ""
+    if isinstance(content, dict):
+        content = [content]
     for part in content if isinstance(content, list) else ():
         if isinstance(part, str):
             text += part
@@ -131,6 +143,14 @@ def _parts(content: Any) -> tuple[str, str]:
         elif isinstance(part, dict) and isinstance(part.get("text"), str):
             text += part["text"]
     return text, reasoning
+
+
+def _refusal(told: Mapping[str, Any]) -> str:
+    """The refusal's text: a field of its own, or a part of the content."""
+    parts = told.get("content")
+    several = [told, *(parts if isinstance(parts, list) else ())]
+    texts = (it.get("refusal") for it in several if isinstance(it, dict))
+    return "".join(text for text in texts if isinstance(text, str))
 
 
 def _reasoning(told: Mapping[str, Any]) -> tuple[str, str]:
@@ -146,13 +166,3 @@ def _reasoning(told: Mapping[str, Any]) -> tuple[str, str]:
 
 def _get(told: Any, key: str) -> Any:
     return told.get(key) if isinstance(told, dict) else None
-
-
-def paired(text: str) -> str:
-    """The text with each surrogate pair joined to its character; a lone half becomes `?`."""
-    try:
-        text.encode()
-    except UnicodeEncodeError:
-        joined = str(json.loads(json.dumps(text)))
-        return joined.encode("utf-8", "replace").decode()
-    return text

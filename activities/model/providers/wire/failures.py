@@ -89,8 +89,9 @@ def _nested(told: Mapping[str, Any]) -> WireError | None:
         return _failure(base)
     choices = told.get("choices")
     for choice in choices if isinstance(choices, list) else ():
-        if isinstance(choice, dict) and _meant(choice.get("error")):
-            return _failure(choice["error"])
+        for holder in (choice, choice.get("delta")) if isinstance(choice, dict) else ():
+            if isinstance(holder, dict) and _meant(holder.get("error")):
+                return _failure(holder["error"])
     return None
 
 
@@ -146,4 +147,4 @@ def _is_final(code: str) -> bool:
 
 
 def _says_error(text: str) -> bool:
-    return text[:6].lower().startswith("error")
+    return text[:40].lower().startswith(("error", "internal server error", "exception"))

@@ -2,19 +2,23 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import NamedTuple
 
 MAX_EVENT_BYTES = 16 * 1024 * 1024
 """Limit for one event, and for a line of it."""
 
+ENDS = ("done", "end")
+"""Events that end an answer on some servers, with or without data."""
 _END = re.compile(rb"[\r\n]")
 _BOM = b"\xef\xbb\xbf"
 
 
 class Frame(NamedTuple):
-    """One event that has data, or is called `error`."""
+    """One event that has data, or whose name says enough."""
 
     name: str
     """The field `event`, empty if there is none."""
@@ -28,9 +32,10 @@ class TooLong(Exception):
 class Frames:
     """Decodes a stream of server-sent events, however its bytes are split.
 
-    As the standard says (HTML, 9.2.6), but more patient: a byte order mark may stand before any
-    line, a broken byte becomes U+FFFD, a line that begins with `{` or `[` is an event of its own,
-    and the end of the stream ends the last event. Comments, and events without data, are skipped.
+    As the standard says (HTML, 9.2.6), but more patient: a byte order mark or NUL may stand before
+    any line, a broken byte becomes U+FFFD, a line that begins with `{` or `[` is an event of its
+    own, so is one of data that looks whole when the next begins, `data:` may be said twice, and the
+    end of the stream ends the last event. Comments, and events without data, are skipped.
     """
 
     def __init__(self, max_bytes: int = MAX_EVENT_BYTES) -> None:
@@ -68,7 +73,7 @@ class Frames:
 
     def _end_line(self) -> Iterator[Frame]:
         self._check()
-        line = as_text(bytes(self._line).removeprefix(_BOM))
+        line = as_text(bytes(self._line).lstrip(b"\0").removeprefix(_BOM))
         self._line.clear()
         if not line.strip():
             yield from self._dispatch()
@@ -80,14 +85,16 @@ class Frames:
         self._size += len(line)
         match field.strip():
             case "data":
-                self._data.append(value.removeprefix(" "))
+                if len(self._data) == 1 and _looks_whole(self._data[0]):
+                    yield from self._dispatch()  # some servers leave out the blank lines
+                self._data.append(_once(value.removeprefix(" ")))
             case "event":
                 self._name = value.strip()
 
     def _dispatch(self) -> Iterator[Frame]:
         frame = Frame(self._name, "\n".join(self._data))
         self._name, self._data, self._size = "", [], 0
-        if frame.data.strip() or frame.name == "error":
+        if frame.data.strip() or frame.name in ("error", *ENDS):
             yield frame
 
     def _check(self) -> None:
@@ -97,11 +104,30 @@ class Frames:
 
 def as_text(data: bytes) -> str:
     """The text; surrogates that were encoded one by one stay as they are, to be joined later."""
-    try:
-        return data.decode("utf-8")
-    except UnicodeDecodeError:
-        pass
-    try:
-        return data.decode("utf-8", "surrogatepass")
-    except UnicodeDecodeError:
-        return data.decode("utf-8", "replace")
+    return data.decode("utf-8", _PATIENT)
+
+
+def _once(value: str) -> str:
+    """The data without `data:`, which some proxies put before an event that has it."""
+    return value.removeprefix("data:").removeprefix(" ") if value.startswith("data:") else value
+
+
+def _looks_whole(data: str) -> bool:
+    """True for what may be one JSON object; a first line of several seldom ends so."""
+    return data.startswith("{") and data.rstrip().endswith("}")
+
+
+def _patient(error: UnicodeError) -> tuple[str, int]:
+    """A surrogate that was encoded alone, else U+FFFD for each broken byte."""
+    if not isinstance(error, UnicodeDecodeError):
+        raise error
+    start = error.start
+    found = error.object[start : start + 3]
+    if len(found) == 3 and found[0] == 0xED and 0xA0 <= found[1] <= 0xBF:
+        with suppress(UnicodeDecodeError):
+            return found.decode("utf-8", "surrogatepass"), start + 3
+    return "\ufffd", error.end
+
+
+_PATIENT = "relayline.patient"
+codecs.register_error(_PATIENT, _patient)

@@ -9,23 +9,16 @@ from dataclasses import dataclass, field
 from itertools import pairwise
 from typing import Any
 
+from relayline.activities.model.providers.wire.reasons import meaning, outweighs
+
 MAX_TOKENS = 10**9
 """A count above this is a mistake of the provider."""
 
-_REASONS = {
-    "stop": "stop end_turn eos eos_token stop_sequence stop_token complete completed finished"
-    " finish end done pause_turn",
-    "tool_calls": "tool_calls tool_call function_call tool_use tool",
-    "length": "length max_tokens model_length max_output_tokens max_length token_limit"
-    " model_context_window_exceeded context_length too_long",
-    "content_filter": "content_filter content_filtered safety sensitive guardrail_intervened"
-    " refusal recitation blocklist prohibited_content spii image_safety moderation blocked"
-    " language",
-    "error": "error network_error insufficient_system_resource abort aborted cancelled canceled"
-    " timeout failed engine_error malformed_function_call unexpected_tool_call server_error"
-    " too_many_tool_calls internal_error",
-}
-_MEANING = {word: reason for reason, words in _REASONS.items() for word in words.split()}
+_BLANK = " \t\r\n\0\ufeff"
+"""What may stand around JSON: some servers fill up with NUL, or mark each event."""
+_MOST_WHY = 1000
+_MOST_BYTES = 256 * 1024
+"""Longer arguments of a call are not looked at piece by piece."""
 
 
 @dataclass
@@ -41,7 +34,8 @@ class HeardCall:
     def whole(self) -> bool:
         """True if the arguments so far are a JSON object."""
         ends = bool(self.pieces) and self.pieces[-1].rstrip().endswith("}")
-        return ends and is_object("".join(self.pieces))
+        small = ends and sum(map(len, self.pieces)) <= _MOST_BYTES
+        return small and is_object("".join(self.pieces))
 
     @property
     def text(self) -> str:
@@ -73,7 +67,9 @@ class Heard:
     reasoning_converted: bool = False
     """True if reasoning came in a field that the provider would not take back."""
     stray: str = ""
-    """The newest words that are neither JSON nor an error."""
+    """The newest words that are no part of an answer and no error that we know."""
+    why: str = ""
+    """What the provider says of a reason that is no good."""
 
     @property
     def ended(self) -> bool:
@@ -82,20 +78,20 @@ class Heard:
 
     @property
     def reason(self) -> str:
-        """`stop`, `tool_calls`, `length`, `content_filter`, `error`, `other` or `unknown`.
+        """What the finish reason means; see `reasons.meaning`."""
+        return meaning(self.word)
 
-        `unknown`: it gave no reason; `other`: one that we do not know.
+    def finish(self, word: object, why: object = None) -> None:
+        """Take in a finish reason; the first one stays until there is a worse one.
+
+        Args:
+            word: The reason; anything but a text that says something is ignored.
+            why: What the provider says of it.
         """
-        if not self.word:
-            return "unknown"
-        return _MEANING.get(self.word.lower().replace("-", "_"), "other")
-
-    def finish(self, word: object) -> None:
-        """Take in a finish reason; the first one stays, but an error is an error."""
-        if not isinstance(word, str) or word.lower() in ("", "null", "none"):
-            return
-        if not self.word or _MEANING.get(word) == "error":
-            self.word = word
+        if isinstance(word, str) and outweighs(word, self.word):
+            self.word = word.strip()
+        if isinstance(why, str) and why.strip():
+            self.why = why.strip()[:_MOST_WHY]
 
     def count(self, usage: object, taken: Sequence[str], made: Sequence[str]) -> None:
         """Take in a usage: a running total, or the only one. Totals never sink.
@@ -133,15 +129,22 @@ def is_object(text: str) -> bool:
         return False
 
 
+def as_object(told: Any) -> dict[str, Any]:
+    """The JSON object; an empty one in place of anything else."""
+    return told if isinstance(told, dict) else {}
+
+
 def documents(data: str) -> Iterator[Any]:
     """The JSON values in an event's data, one after the other; at last any text that is none."""
-    rest = data.strip().removeprefix("\ufeff")
+    rest = data.strip(_BLANK)
     decoder = json.JSONDecoder(strict=False)
-    while rest:
+    at = 0
+    while at < len(rest):
         try:
-            value, end = decoder.raw_decode(rest)
+            value, at = decoder.raw_decode(rest, at)
         except (ValueError, RecursionError):
-            yield rest
+            yield rest[at:]
             return
         yield value
-        rest = rest[end:].lstrip()
+        while at < len(rest) and rest[at] in _BLANK:
+            at += 1

@@ -17,7 +17,8 @@ import httpx2
 
 from relayline.activities.model.providers.wire.dialects import Dialect, Said, dialect_of
 from relayline.activities.model.providers.wire.failures import WireError, failure_in
-from relayline.activities.model.providers.wire.frames import Frame, Frames, TooLong
+from relayline.activities.model.providers.wire.frames import ENDS, Frame, Frames, TooLong
+from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard, documents
 from relayline.activities.model.providers.wire.sniffing import Opening, words_in
 
@@ -95,21 +96,37 @@ class CleanStream(httpx2.AsyncByteStream):
             for name, told in self._dialect.close():
                 yield _encoded(name, told)
             self._deadline = _now() + AFTER_DONE_S
-            async for _ in frames:
-                pass  # reads what is left, so that the connection can be used again
+            async for frame in frames:  # all of it, so that the connection can be used again
+                self._heard_late(frame)
 
     def _heard_in(self, frame: Frame) -> Said:
-        for told in documents(frame.data) if frame.data.strip() else [""]:
-            if error := failure_in(frame.name, told):
-                raise error
-            if not isinstance(told, str):
-                yield from self._dialect.hear(frame.name, told)
-            elif told.strip().upper() in _DONE:
-                self._heard.done = True
-            elif told.lstrip()[:1] in ("{", "["):
-                raise WireError(f"sent an event that is not JSON: {told[:200]}")
-            else:
-                self._heard.stray = told.strip()[:200]
+        try:
+            for told in documents(frame.data) if frame.data.strip() else [""]:
+                if error := failure_in(frame.name, told):
+                    raise error
+                yield from self._heard_of(frame.name, told)
+        except RecursionError:
+            raise WireError("sent an event that is nested too deeply") from None
+
+    def _heard_of(self, name: str, told: Any) -> Said:
+        """One JSON value, or text that is none."""
+        if name in ENDS and told in ("", {}, None):
+            self._heard.done = True
+        elif not isinstance(told, str):
+            yield from self._dialect.hear(name, told)
+        elif told.strip().upper() in _DONE:
+            self._heard.done = True
+        elif told.lstrip()[:1] in ("{", "[") or '{"' in told:
+            raise WireError(f"sent an event that is not JSON: {told[:200]}")
+        elif told:
+            self._heard.stray = told.strip()[:200]
+
+    def _heard_late(self, frame: Frame) -> None:
+        """Some servers count the tokens after `[DONE]`; nothing else counts there."""
+        for told in documents(frame.data):
+            if isinstance(told, dict) and "usage" in told and not told.get("choices"):
+                for _ in self._dialect.hear(frame.name, told):
+                    pass
 
     async def _frames(self) -> AsyncGenerator[Frame, None]:
         """The frames of a stream of events; of anything else, its JSON as one frame.
@@ -160,7 +177,10 @@ def _frame_of(body: bytes) -> Frame:
 
 def _encoded(name: str, told: Any) -> bytes:
     head = f"event: {name}\n" if name else ""
-    return f"{head}data: {json.dumps(told)}\n\n".encode()
+    data = json.dumps(told)
+    if "\\ud" in data:  # pairs, and perhaps a lone half, which the library could not write again
+        data = json.dumps(json.loads(paired(json.dumps(told, ensure_ascii=False))))
+    return f"{head}data: {data}\n\n".encode()
 
 
 def _now() -> float:

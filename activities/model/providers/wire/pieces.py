@@ -27,8 +27,7 @@ class CallPieces:
         function = told.get("function")
         function = function if isinstance(function, dict) else told
         name, args = _string(function.get("name")), _arguments(function)
-        identity, index = _string(told.get("id")), told.get("index")
-        index = index if isinstance(index, int | str) else None
+        identity, index = _string(told.get("id")), _index(told.get("index"))
         number = self._number(identity, index, name, args)
         if number is None:
             return None
@@ -45,7 +44,7 @@ class CallPieces:
             self._by_id[identity, index] = self._by_id[identity, None] = number
         return number, call
 
-    def _number(self, identity: str, index: int | str | None, name: str, args: str) -> int | None:
+    def _number(self, identity: str, index: str | None, name: str, args: str) -> int | None:
         """The number of the piece's call; that of a new one; None for an empty piece."""
         if identity and (identity, index) in self._by_id:
             return self._by_id[identity, index]
@@ -79,7 +78,16 @@ def _named(call: HeardCall, name: str) -> str:
 def _arguments(function: dict[str, Any]) -> str:
     """The arguments as text; some servers send an object."""
     args = function.get("arguments")
+    if args is None:
+        args = function.get("parameters")
     return args if isinstance(args, str) else "" if args is None else json.dumps(args)
+
+
+def _index(value: object) -> str | None:
+    """The index as text: `0`, `0.0` and `"0"` are one."""
+    if isinstance(value, float) and value.is_integer():
+        value = int(value)
+    return str(value).strip() if isinstance(value, int | str) else None
 
 
 def _string(value: object) -> str:

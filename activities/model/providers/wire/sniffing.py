@@ -9,7 +9,7 @@ MAX_DOCUMENT_BYTES = 16 * 1024 * 1024
 """Limit for a body that is no stream of events."""
 _PAGE_CHARS = 16 * 1024
 _SHOWN_CHARS = 500
-_BLANK = b"\xef\xbb\xbf \t\r\n"
+_BLANK = b"\xef\xbb\xbf \t\r\n\0"
 _FIELD = re.compile(rb"(?:data|event|id|retry)[ \t]*(?:[:\r\n]|$)|:")
 _ENOUGH = 16
 

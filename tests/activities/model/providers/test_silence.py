@@ -41,11 +41,13 @@ async def test_silence_is_a_failure_that_a_retry_may_help_and_hangs_up(
     await asyncio.wait_for(stand_in.hung_up.wait(), 5)
 
 
+@pytest.mark.slow
 async def test_a_tool_call_that_is_written_slowly_is_no_silence(impatient: Providers) -> None:
     parts = await ask(impatient("compatible:slow-call"), prompt("hi"))
     assert calls_of(parts) == [CallPart("read_file", {"path": "README.md"})]
 
 
+@pytest.mark.slow
 async def test_the_time_that_the_reader_takes_is_no_silence(impatient: Providers) -> None:
     async with aclosing(impatient("compatible:text").stream(prompt("hi"))) as parts:
         async for part in parts:
@@ -53,6 +55,7 @@ async def test_the_time_that_the_reader_takes_is_no_silence(impatient: Providers
                 await asyncio.sleep(IDLE_S * 1.2)
 
 
+@pytest.mark.slow
 async def test_a_tool_call_without_end_is_a_failure_and_hangs_up(
     impatient: Providers, stand_in: StandIn
 ) -> None:

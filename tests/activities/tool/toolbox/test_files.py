@@ -139,3 +139,9 @@ def test_what_can_not_be_written_is_named(tools: dict[str, Tool], root: Path) ->
         with pytest.raises(ToolError, match=r"can't be written"):
             tools["write_file"].function(path=path, content="x")
     assert [path.name for path in root.iterdir()] == ["file"]
+
+
+@pytest.mark.parametrize("offset", [5, 2**63, 10**30])
+def test_there_is_nothing_behind_the_end(root: Path, tools: dict[str, Tool], offset: int) -> None:
+    (root / "short.txt").write_text("short")
+    assert tools["read_file"].function(path="short.txt", offset=offset) == ""

@@ -19,6 +19,7 @@ from tests.activities.tool.toolbox.conftest import FakeContext, named
 HIDDEN = [
     *(".env", ".env.local", ".ENV", "sub/.Env.production", ".netrc", ".pgpass"),
     *(".git/config", ".GIT/config", "sub/.git", ".ssh/config", ".aws/credentials"),
+    *("prod.env", "sub/X.ENV", ".npmrc", ".pypirc", "store.jks", "putty.ppk"),
     *("server.pem", "sub/TLS.KEY", "id_rsa", "id_rsa.pub", "id_ed25519", "id_ecdsa", "id_dsa"),
     *("data/journal.db", "data/logs/api.log", "elsewhere.db", "elsewhere.db-wal"),
 ]
@@ -41,6 +42,19 @@ def test_a_worker_hides_its_data_folder(root: Path) -> None:
     (root / "data").mkdir()
     tools = build_catalog(Settings(files_root=root, data_dir=root / "data")).tools
     assert all("is hidden" in said for said in every_tool(dict(tools), "data"))
+
+
+def test_another_name_of_the_journal_is_as_hidden(tools: dict[str, Tool], root: Path) -> None:
+    for name in ("data/logs/api.log", "elsewhere.db"):
+        os.link(root / name, root / "innocent.txt")
+        for call in (["read_file"], ["write_file", "content"]):
+            more = dict.fromkeys(call[1:], "x")
+            with pytest.raises(ToolError, match=r"no file|can't be written|is hidden"):
+                tools[call[0]].function(path="innocent.txt", **more)
+        assert (root / name).read_text() == "needle"
+        os.unlink(root / "innocent.txt")
+    os.link(root / "keys.md", root / "twin.md")
+    assert tools["read_file"].function(path="twin.md") == "needle"
 
 
 def every_tool(tools: dict[str, Tool], path: str) -> list[str]:

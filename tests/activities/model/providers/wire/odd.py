@@ -55,11 +55,11 @@ def used(taken: Any, made: Any) -> dict[str, Any]:
 
 
 def call(
-    index: int | None = 0,
+    index: object = 0,
     name: str | None = None,
     args: Any = None,
     *,
-    id_: str | None = None,
+    id_: object = None,
     **more: Any,
 ) -> dict[str, Any]:
     function = {key: it for key, it in (("name", name), ("arguments", args)) if it is not None}

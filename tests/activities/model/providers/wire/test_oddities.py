@@ -20,6 +20,7 @@ from tests.activities.model.providers.asking import (
     text_of,
     thoughts_of,
 )
+from tests.activities.model.providers.wire.brothers import BROTHERS
 from tests.activities.model.providers.wire.calls import CALLS
 from tests.activities.model.providers.wire.endings import ENDINGS
 from tests.activities.model.providers.wire.errors import ERRORS
@@ -27,7 +28,7 @@ from tests.activities.model.providers.wire.noise import NOISE
 from tests.activities.model.providers.wire.odd import Odd, raw
 from tests.activities.model.providers.wire.usages import USAGES
 
-TABLE = [*ENDINGS, *ERRORS, *CALLS, *USAGES, *NOISE]
+TABLE = [*ENDINGS, *ERRORS, *CALLS, *USAGES, *NOISE, *BROTHERS]
 
 
 class Odds:
