@@ -19,6 +19,8 @@ from relayline.journal.table import EVERY, Listed, Position, RunFilter, RunTable
 
 AT_ONCE = 8
 """Runs that Temporal is asked about at a time."""
+ASK_FOR_S = 5.0
+"""As long as Temporal is asked in a round; the runs that are left have their next turn."""
 LOOK_EVERY_S = 10.0
 """The least time between two looks of a process at whether any worker is there."""
 LOOKED_AT = 50
@@ -73,7 +75,8 @@ class Attention:
         for turn in self._turns:
             runs |= await turn.next(batch)
         changed: dict[str, str | None] = {}
-        for told in await asyncio.gather(*map(self._ask, runs.values())):
+        until = time.monotonic() + ASK_FOR_S
+        for told in await asyncio.gather(*(self._ask(listed, until) for listed in runs.values())):
             changed |= told
         if changed:
             await self._table.note_attention(changed)
@@ -85,7 +88,8 @@ class Attention:
         Workers note it all in their housekeeping. At most every `LOOK_EVERY_S` one run is asked
         whether any worker answers.
         """
-        if time.monotonic() - self._looked_at >= LOOK_EVERY_S:
+        idle = self._look is None or self._look.done()
+        if idle and time.monotonic() - self._looked_at >= LOOK_EVERY_S:
             self._looked_at = time.monotonic()
             self._look = asyncio.create_task(self._note_without_workers(), name="look for workers")
 
@@ -110,12 +114,17 @@ class Attention:
             return False
         return bool(await self._probe.silent_s(run_id))
 
-    async def _ask(self, listed: Listed) -> Mapping[str, str | None]:
-        """What has changed: the run's id and why it makes no progress; empty if nothing has."""
+    async def _ask(self, listed: Listed, until: float) -> Mapping[str, str | None]:
+        """What has changed: the run's id and why it makes no progress; empty if nothing has.
+
+        Temporal is asked until that time on the monotonic clock.
+        """
         run_id, updated_at = listed.row.run_id, listed.row.updated_at
         reason: str | None = None
         if updated_at is None or datetime.now(UTC) - updated_at > QUIET:
             async with self._permits:
+                if time.monotonic() > until:
+                    return {}
                 try:
                     execution = await self._gateway.execution(run_id)
                 except (TemporalUnavailable, RPCError):

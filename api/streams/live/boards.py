@@ -137,7 +137,7 @@ class Boards:
 
     def __init__(self, table: RunTable) -> None:
         self._table = table
-        self._boards: dict[tuple[str, ...], Board] = {}
+        self._boards: dict[tuple[object, ...], Board] = {}
         self._listener: asyncio.Task[None] | None = None
 
     @property
@@ -145,7 +145,9 @@ class Boards:
         """Boards that are kept current."""
         return len(self._boards)
 
-    def enter(self, key: tuple[str, ...], viewer: Subscriber, make: Callable[[], Board]) -> Board:
+    def enter(
+        self, key: tuple[object, ...], viewer: Subscriber, make: Callable[[], Board]
+    ) -> Board:
         """The board of that key, made if there is none; it wakes the viewer at each change."""
         board = self._boards.get(key)
         if board is None or board.failed:

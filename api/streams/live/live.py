@@ -133,7 +133,7 @@ class Live:
         """The boards of the page."""
 
         def enter(event: str, *key: str, make: Callable[[], Board]) -> Board:
-            return self._boards.enter((event, str(tenant), *key), page, make)
+            return self._boards.enter((event, tenant, *key), page, make)
 
         shown: list[Shown] = []
         if wanted is not None:
