@@ -20,6 +20,7 @@ from relayline.contracts.events import (
     EventBody,
     MessageCompleted,
     MessageDelta,
+    RunQueued,
     StepStarted,
     ToolStarted,
 )
@@ -29,6 +30,7 @@ from relayline.journal.port import SEALED, Fence, Journal, StaleAttempt
 from relayline.journal.terminal import read_all
 from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
+from relayline.projections.valid import counting
 from tests.activities.model.model_calls import Canned, Run, finished, half
 
 SAID = MessageCompleted(
@@ -126,3 +128,16 @@ async def test_a_run_whose_events_were_swept_can_not_be_rewound_however_often_it
     head = await journal.head(run)
     assert head is not None
     assert head.ended
+
+
+@pytest.mark.parametrize("known", [(), ("run/queued",), ("lost",)])
+async def test_no_reset_makes_what_was_submitted_void(
+    journal: Journal, known: tuple[str, ...]
+) -> None:
+    run = f"run_{uuid4().hex}"
+    submitted = RunQueued(agent="a", model="m", title="Do it", submitted_at=datetime.now(UTC))
+    await journal.append(run, [NewEvent(body=submitted, key="run/queued"), *facts()])
+    request = RewindRequest(run_id=run, known=known, key="rewound/x/1")
+    await ActivityEnvironment().run(RecordActivities(journal).rewind, request)
+    left = counting(await read_all(journal, run, facts=True))
+    assert [fact.type for fact in left] == ["run.queued", "run.rewound"]

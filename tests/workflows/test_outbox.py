@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import StepStarted, UserMessageEvent
+from relayline.contracts.events import RunQueued, StepStarted, UserMessageEvent
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.workflows.outbox import MAX_CARGO_BYTES, MAX_CARGOES_BYTES, PendingFacts
 
 
@@ -122,3 +125,13 @@ def test_what_a_reset_goes_back_to_is_not_told_by_commands() -> None:
     pending.add(fact("0/step/1/started"), fact("command/c/outcome"))
     pending.cargo()
     assert [*pending.known] == ["0/step/1/started"]
+
+
+def test_what_was_submitted_takes_no_room() -> None:
+    """Histories that were recorded without it need no further activity in a replay."""
+    submitted = RunQueued(agent="a", model="m", title="x" * 120, submitted_at=datetime.now(UTC))
+    just_fits = MAX_CARGO_BYTES - len(large("input", 0).model_dump_json())
+    pending = PendingFacts()
+    pending.add(NewEvent(key=QUEUED_KEY, body=submitted), large("input", just_fits))
+    assert not pending.overflows()
+    assert carried(pending) == [QUEUED_KEY, "input"]
