@@ -23,6 +23,8 @@ ASK_FOR_S = 5.0
 """As long as Temporal is asked in a round; the runs that are left have their next turn."""
 LOOK_EVERY_S = 10.0
 """The least time between two looks of a process at whether any worker is there."""
+WITNESSES = 10
+"""Open runs that may have to be asked until one shows whether a worker is there."""
 LOOKED_AT = 50
 """Runs of each kind that such a look asks about."""
 QUIET = timedelta(seconds=WAITED_S)
@@ -85,8 +87,8 @@ class Attention:
     def look(self) -> None:
         """Somebody looks: note what no worker can, because none is there; in the background.
 
-        Workers note it all in their housekeeping. At most every `LOOK_EVERY_S` one run is asked
-        whether any worker answers.
+        Workers note it all in their housekeeping. At most every `LOOK_EVERY_S` the newest open run
+        is asked whether any worker answers.
         """
         idle = self._look is None or self._look.done()
         if idle and time.monotonic() - self._looked_at >= LOOK_EVERY_S:
@@ -101,18 +103,22 @@ class Attention:
 
     async def _note_without_workers(self) -> None:
         try:
-            newest = await self._table.list_runs(EVERY, RunFilter(open=True), 1)
-            if newest and await self._is_silent(newest[0].row.run_id):
-                await self.note(LOOKED_AT)
+            for listed in await self._table.list_runs(EVERY, RunFilter(open=True), WITNESSES):
+                if (silent := await self._is_silent(listed.row.run_id)) is None:
+                    continue
+                if silent:
+                    await self.note(LOOKED_AT)
+                return
         except (JournalUnavailable, TemporalUnavailable, RPCError) as error:
             _log.info("not known whether runs are stuck", extra={"reason": str(error)})
 
-    async def _is_silent(self, run_id: str) -> bool:
-        """True when Temporal has the run, open, and no worker answers for it."""
+    async def _is_silent(self, run_id: str) -> bool | None:
+        """True when no worker answers for the run; None if it can't show that."""
         execution = await self._gateway.execution(run_id)
         if execution is None or execution.status.ended:
-            return False
-        return bool(await self._probe.silent_s(run_id))
+            return None
+        silent_s = await self._probe.silent_s(run_id)
+        return None if silent_s is None else silent_s > 0
 
     async def _ask(self, listed: Listed, until: float) -> Mapping[str, str | None]:
         """What has changed: the run's id and why it makes no progress; empty if nothing has.

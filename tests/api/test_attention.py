@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from typing import Any
 
 from temporalio.client import Client
@@ -23,7 +23,6 @@ from relayline.workflows.agent_run import AgentRun
 from tests.api.serving import CATALOG, Api, run_id, serving
 
 QUEUE = "of-nobody"
-LONG_AGO = timedelta(hours=1)
 
 
 async def waiting_long(client: Client, journal: Storage, label: str) -> str:
@@ -36,7 +35,7 @@ async def waiting_long(client: Client, journal: Storage, label: str) -> str:
         metadata={"stuck": label},
     )
     await client.start_workflow(AgentRun.run, given, id=new, task_queue=QUEUE)
-    queued = run_queued(given, datetime.now(UTC) - LONG_AGO)
+    queued = run_queued(given, datetime.now(UTC))
     await journal.append(new, [NewEvent(key=QUEUED_KEY, body=queued)])
     await asyncio.sleep(WAITED_S + 0.2)
     return new
