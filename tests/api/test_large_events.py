@@ -11,16 +11,8 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
-from tests.api.serving import (
-    FlakyJournal,
-    completed,
-    deltas,
-    envelopes,
-    follow,
-    run_id,
-    serving,
-    started,
-)
+from tests.api.flaky import FlakyJournal
+from tests.api.serving import completed, deltas, envelopes, follow, run_id, serving, started
 
 SIZE = 200_000
 LARGE = [NewEvent(body=MessageDelta(text="x" * SIZE))] * 50
