@@ -30,6 +30,7 @@ from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
 from relayline.housekeeper import build_housekeeper, scheduled
 from relayline.journal.port import Journal, JournalUnavailable
+from relayline.journal.table import Storage
 from relayline.runtime.build import build_of
 from relayline.runtime.health import health_served
 from relayline.runtime.liveness import Liveness
@@ -261,7 +262,7 @@ def _too_short(settings: Settings) -> list[str]:
 
 @asynccontextmanager
 async def _housekeeping(
-    client: Client, journal: Journal, settings: Settings
+    client: Client, storage: Storage, settings: Settings
 ) -> AsyncIterator[None]:
     """The worker's part in housekeeping; it goes with workflows, and with the newest build."""
     if Work.RUNS not in settings.work:
@@ -269,7 +270,7 @@ async def _housekeeping(
         return
     deployment = deployment_of(settings, VersioningBehavior.AUTO_UPGRADE)
     async with (
-        build_housekeeper(client, journal, settings.retention, deployment),
+        build_housekeeper(client, storage, settings.retention, deployment),
         scheduled(client),
     ):
         yield

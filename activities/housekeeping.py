@@ -1,10 +1,10 @@
-"""Housekeeping: ends runs that Temporal has closed, and sweeps runs past retention."""
+"""Housekeeping: ends runs that Temporal has closed, notes stuck ones, sweeps old ones."""
 
 from __future__ import annotations
 
 import re
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
 
@@ -17,7 +17,8 @@ from relayline.activities.presence import heartbeats
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
 from relayline.contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
-from relayline.journal.port import Journal, JournalUnavailable, OpenRun
+from relayline.journal.port import JournalUnavailable, OpenRun
+from relayline.journal.table import Storage
 from relayline.journal.terminal import end_run
 from relayline.projections.terminal import Closing
 from relayline.runtime.temporal import closing_of
@@ -42,21 +43,25 @@ class HousekeepingActivities:
     """The two parts of a round; any worker may repeat each of them.
 
     Args:
-        journal: The journal of the runs.
+        storage: The journal of the runs, and their rows.
         client: A client of the Temporal server that has the runs.
+        note: Notes in the runs table which runs make no progress, about so many at a time; returns
+            how many have changed.
         retention: How long to keep the events of an ended run; None: without a limit.
         sweep_for: How long one round sweeps.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        storage: Storage,
         client: Client,
+        note: Callable[[int], Awaitable[int]],
         retention: timedelta | None,
         sweep_for: timedelta = SWEEP_FOR,
     ) -> None:
-        self._journal = journal
+        self._storage = storage
         self._client = client
+        self._note = note
         self._retention = retention
         self._sweep_for = sweep_for
         self._looked_at: datetime | None = None
@@ -75,6 +80,8 @@ class HousekeepingActivities:
         terminated after `FORGOTTEN_AFTER` without an event. If this Temporal knows no run at all,
         it is probably the wrong server, and no run ends.
 
+        Then it notes in the runs table which of the next open runs make no progress, and why.
+
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
             RPCError: Temporal did not answer; it retries this, too.
@@ -82,7 +89,8 @@ class HousekeepingActivities:
         async with heartbeats():
             with _translated():
                 ended = await self._end_closed() + await self._end_quiet(request.batch)
-        return HousekeepingResult(ended=ended)
+                noted = await self._note(request.batch)
+        return HousekeepingResult(ended=ended, noted=noted)
 
     @activity.defn
     async def sweep_expired_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
@@ -99,7 +107,7 @@ class HousekeepingActivities:
         deadline = time.monotonic() + self._sweep_for.total_seconds()
         async with heartbeats():
             with _translated():
-                while batch := await self._journal.sweep(before, request.batch):
+                while batch := await self._storage.sweep(before, request.batch):
                     swept += batch
                     if batch < request.batch or time.monotonic() >= deadline:
                         break
@@ -113,7 +121,7 @@ class HousekeepingActivities:
         async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):
             if not re.fullmatch(RUN_ID_PATTERN, execution.id):
                 continue  # not a run of ours
-            head = await self._journal.head(execution.id)
+            head = await self._storage.head(execution.id)
             if not (head and head.ended):
                 ended += await self._end(execution.id)
         self._looked_at = now
@@ -122,7 +130,7 @@ class HousekeepingActivities:
     async def _end_quiet(self, batch: int) -> int:
         """End closed ones among the journal's next quiet open runs; starts over after the last."""
         ended = 0
-        quiet = await self._journal.open_runs(_now() - QUIET, self._after, batch)
+        quiet = await self._storage.open_runs(_now() - QUIET, self._after, batch)
         for run in quiet:
             ended += await self._end(run.run_id, run)
         self._after = quiet[-1].run_id if len(quiet) == batch else ""
@@ -136,7 +144,7 @@ class HousekeepingActivities:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
             closing = await self._closing_of_unknown(quiet) if quiet else None
-        return closing is not None and await end_run(self._journal, run_id, closing)
+        return closing is not None and await end_run(self._storage, run_id, closing)
 
     async def _closing_of_unknown(self, run: OpenRun) -> Closing | None:
         """How to end a run that Temporal does not know; None while it is too early."""

@@ -11,7 +11,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from fastapi import Depends, FastAPI
+from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
@@ -20,10 +20,10 @@ from relayline.api import problems
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
-from relayline.api.depends import known_parameters
 from relayline.api.event_schemas import describe_events
-from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, runs
+from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, pages, runs
 from relayline.api.routes import server as server_routes
+from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.submission import Submission
 from relayline.api.runs.validation import RequestLimits, RunValidator
@@ -39,17 +39,20 @@ from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
+from relayline.api.streams.live.live import Live
 from relayline.api.streams.long_poll import LongPoll, RunPoll
 from relayline.api.streams.progress import ProgressFeed
 from relayline.api.streams.sse import Streams
 from relayline.api.streams.watchdog import Watchdog
+from relayline.api.temporal.attention import Attention
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.namespace import NamespaceCheck
 from relayline.api.temporal.stuck import StuckRuns, WorkerProbe
 from relayline.api.temporal.terminal import TerminalFacts
 from relayline.api.temporal.workers import Workers
 from relayline.catalog.agents import Catalog, CatalogError
-from relayline.journal.port import Journal, JournalUnavailable
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.table import Storage
 from relayline.runtime.process import opened_journal, run_process
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
@@ -62,7 +65,7 @@ _log = logging.getLogger(__name__)
 
 def create_app(
     settings: Settings,
-    journal: Journal,
+    storage: Storage,
     temporal_client: Client,
     catalog: Catalog,
     metrics: Metrics | None = None,
@@ -70,11 +73,11 @@ def create_app(
     """Build the app; its parts are in `app.state.services`.
 
     The caller stops it: `services.close_streams()` first, `services.close()` last. The caller also
-    closes the journal and the client.
+    closes the storage and the client.
     """
     metrics = metrics or Metrics()
     app = bare_app()
-    app.state.services = _services(settings, journal, temporal_client, catalog, metrics)
+    app.state.services = _services(settings, storage, temporal_client, catalog, metrics)
     app.add_middleware(IgnoreClosed)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
     app.add_middleware(AnswerHead)
@@ -101,42 +104,52 @@ def _guard(app: FastAPI, settings: Settings) -> None:
 
 
 def _services(
-    settings: Settings, journal: Journal, client: Client, catalog: Catalog, metrics: Metrics
+    settings: Settings, storage: Storage, client: Client, catalog: Catalog, metrics: Metrics
 ) -> Services:
     gateway, workers = Gateway(client), Workers(client)
     probe = WorkerProbe(gateway)
-    terminal_facts = TerminalFacts(journal, gateway)
-    stuck_runs = StuckRuns(gateway, probe, workers, journal)
+    terminal_facts = TerminalFacts(storage, gateway)
+    stuck_runs = StuckRuns(gateway, probe, workers, storage)
+    attention = Attention(storage, gateway, probe, stuck_runs)
     links = LinkMaker(settings.temporal_ui, client.namespace)
-    views = Views(journal, gateway, links, terminal_facts, stuck_runs)
+    views = Views(storage, gateway, links, terminal_facts, stuck_runs)
     limits = RequestLimits(settings.max_input_bytes, settings.max_metadata_keys)
     validator = RunValidator(catalog.agents, limits)
     watchdog = Watchdog(terminal_facts.ensure, probe.silent_s, stuck_runs.unserved)
-    feed = Feed(journal, metrics, watchdog)
-    streams = Streams(
-        metrics,
-        per_client=settings.max_streams_per_client,
-        heartbeat_s=settings.heartbeat_s,
-        send_timeout_s=settings.send_timeout_s,
-    )
+    feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics)
     poll, sent = LongPoll(feed, streams), SentCommands()
     namespace = NamespaceCheck(client, settings.retention)
-    sender = CommandSender(journal, gateway, views, sent)
+    readiness = Readiness(storage, gateway, namespace, workers)
+    sender = CommandSender(storage, gateway, views, sent)
+    events = RunEvents(views, storage, feed, streams)
+    listing, inbox = Listing(storage, links, attention), Inbox(storage, links, attention)
     return Services(
         agents=catalog.agents,
         metrics=metrics,
         namespace=namespace,
-        readiness=Readiness(journal, gateway, namespace, workers),
-        submission=Submission(validator, journal, gateway, views, metrics),
-        listing=Listing(gateway, stuck_runs, links),
-        runs=RunPoll(views, journal, poll),
+        readiness=readiness,
+        submission=Submission(validator, storage, gateway, views, metrics),
+        listing=listing,
+        inbox=inbox,
+        attention=attention,
+        live=Live(storage, (listing, inbox, readiness), (events, feed, streams)),
+        runs=RunPoll(views, storage, poll),
         streams=streams,
         feed=feed,
-        events=RunEvents(views, journal, feed, streams),
-        progress=ProgressFeed(journal, gateway, views, feed, streams),
+        events=events,
+        progress=ProgressFeed(storage, gateway, views, feed, streams),
         commands=sender,
-        decisions=Decisions(sender, journal, gateway),
-        outcomes=Outcomes(views, journal, gateway, sent, poll),
+        decisions=Decisions(sender, storage, gateway),
+        outcomes=Outcomes(views, storage, gateway, sent, poll),
+    )
+
+
+def _streams(settings: Settings, metrics: Metrics) -> Streams:
+    return Streams(
+        metrics,
+        per_client=settings.max_streams_per_client,
+        heartbeat_s=settings.heartbeat_s,
+        send_timeout_s=settings.send_timeout_s,
     )
 
 
@@ -159,14 +172,14 @@ def bare_app() -> FastAPI:
         responses=problems.PROBLEMS,
         telemetry={"tracing": False, "metrics": False, "logs": False},
         redirect_slashes=False,
-        dependencies=[Depends(known_parameters)],
         openapi_url=None,
         docs_url=None,
         redoc_url=None,
         swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
-    for module in (runs, events, commands, decisions, outcomes, agents, server_routes, docs):
+    modules = (runs, pages, events, commands, decisions, outcomes, agents, server_routes, docs)
+    for module in modules:
         app.include_router(module.router)
     return app
 

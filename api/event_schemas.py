@@ -44,6 +44,28 @@ def stream_of(name: str) -> Schema:
     return {"text/event-stream": {"schema": stream}}
 
 
+def live_stream() -> Schema:
+    """The content of `GET /v1/live`: frames of several types, of which one has an id."""
+    types = ["runs", "counts", "inbox", "system", "run.event"]
+    data = {"type": "string", "contentMediaType": "application/json"}
+    frame = {
+        "type": "object",
+        "properties": {
+            "id": {"type": "string"},
+            "event": {"type": "string", "enum": types},
+            "data": data,
+        },
+        "required": ["event", "data"],
+    }
+    stream = {
+        "type": "string",
+        "description": "Server-Sent Events; an `id` joins the cursors of all runs of the page.",
+        "contentMediaType": "text/event-stream",
+        "contentSchema": {"type": "array", "items": frame},
+    }
+    return {"text/event-stream": {"schema": stream}}
+
+
 def describe_events(document: Schema) -> None:
     """Replace the envelope with free `data` by the typed events."""
     components = document["components"]["schemas"]

@@ -139,6 +139,8 @@ def _field(error: Mapping[str, Any]) -> str:
     A validator that looks at a whole body names the field itself.
     """
     loc = error["loc"]
+    if loc[0] == "query":  # a parameter may be repeated, which its name does not tell
+        loc = tuple(part for part in loc if isinstance(part, str))
     if named := error.get("ctx", {}).get("field"):
         return str(named)
     return ".".join(str(part) for part in loc[1:])[:200] or str(loc[0])

@@ -8,7 +8,9 @@ import signal
 import sys
 import tempfile
 import time
+import traceback
 from collections.abc import Awaitable, Callable, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Protocol
 
@@ -39,6 +41,8 @@ from benchmarks.measure import Figure
 from benchmarks.report import as_text, begun, table
 from benchmarks.stack import ROOT, NotStarted, Stack, peers
 
+FAILED = "FAILED, see its traceback"
+"""Name of the one figure of a part that could not be measured."""
 _WIDTH = 170
 """Columns of the table where there is no terminal to ask."""
 RESULTS = ROOT / ".relayline" / "bench.json"
@@ -120,9 +124,7 @@ async def run(
         async with stack_of(Path(folder), postgres=postgres) as ours, peers(ours) as stack:
             await submit.bare(stack)
             for name in names:
-                began = time.monotonic()
-                figures += await offered[name](stack, quick=quick)
-                say(f"{name}: {time.monotonic() - began:.0f} s")
+                figures += await part_of(name, offered[name](stack, quick=quick), say)
     return figures
 
 
@@ -137,13 +139,22 @@ async def run_alone(
     _stop_on_sigterm()
     figures: list[Figure] = []
     for name in names:
-        began = time.monotonic()
-        if name in ALONE:
-            figures += await ALONE[name](quick=quick, postgres=postgres)
-        else:
-            figures += await SCALE[name](quick=quick)
-        say(f"{name}: {time.monotonic() - began:.0f} s")
+        alone = name in ALONE
+        work = ALONE[name](quick=quick, postgres=postgres) if alone else SCALE[name](quick=quick)
+        figures += await part_of(name, work, say)
     return figures
+
+
+async def part_of(name: str, work: Awaitable[list[Figure]], say: Say) -> list[Figure]:
+    """A part's figures; one that fails says so with its traceback, and the others stay."""
+    began = time.monotonic()
+    try:
+        return await work
+    except Exception:  # noqa: BLE001  told, and the exit code is 1
+        say(traceback.format_exc())
+        return [Figure(name, FAILED, "", 1, limit=0, rule="none")]
+    finally:
+        say(f"{name}: {time.monotonic() - began:.0f} s")
 
 
 def _stop_on_sigterm() -> None:
@@ -172,7 +183,7 @@ def measured(options: argparse.Namespace, say: Say) -> list[Figure]:
 
 
 def main() -> int:
-    """Measure and print; 0 when it worked, whatever the verdicts."""
+    """Measure and print; 0 when every part worked, whatever the verdicts."""
     options = arguments(sys.argv[1:])
     errors = Console(stderr=True)
     command = " ".join(["python -m benchmarks", *sys.argv[1:]])
@@ -182,7 +193,7 @@ def main() -> int:
             for path in draw(options.chart):
                 print(path)
             return 0
-        figures = measured(options, errors.print)
+        figures = measured(options, partial(errors.print, markup=False))
     except (NotStarted, BadDocument) as error:
         errors.print(f"benchmarks: {error}", markup=False)
         return 1
@@ -199,7 +210,7 @@ def main() -> int:
         output = Console(width=None if sys.stdout.isatty() else _WIDTH)
         output.print(table(figures))
         print(f"JSON: {results}")
-    return 0
+    return int(any(figure.name == FAILED for figure in figures))
 
 
 if __name__ == "__main__":

@@ -1,7 +1,7 @@
 """The processor time of a short run, of a delta, and of a second of a call that says nothing.
 
-Each process by itself, its children included, from /proc: whoever waits for others uses none, so
-these figures say the same on a busy machine as on a quiet one, or nearly.
+Each process by itself, its children included, from /proc: waiting for others costs nothing here, so
+a busy machine spoils these figures less than latencies. It still adds up to a half.
 """
 
 from __future__ import annotations

@@ -25,6 +25,10 @@ from temporalio.service import RPCError
 from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
 
 from relayline.activities.housekeeping import HousekeepingActivities
+from relayline.api.temporal.attention import Attention
+from relayline.api.temporal.gateway import Gateway
+from relayline.api.temporal.stuck import StuckRuns, WorkerProbe
+from relayline.api.temporal.workers import Workers
 from relayline.contracts.housekeeping import (
     CATCH_UP,
     EVERY,
@@ -34,7 +38,7 @@ from relayline.contracts.housekeeping import (
     SHIFT_BOUND,
     HousekeepingRequest,
 )
-from relayline.journal.port import Journal
+from relayline.journal.table import Storage
 from relayline.runtime.build import build_of
 from relayline.workflows.housekeeping import Housekeeping
 
@@ -49,7 +53,7 @@ _log = logging.getLogger(__name__)
 
 def build_housekeeper(
     client: Client,
-    journal: Journal,
+    storage: Storage,
     retention: timedelta | None,
     deployment: WorkerDeploymentConfig | None = None,
 ) -> Worker:
@@ -57,11 +61,12 @@ def build_housekeeper(
 
     Args:
         client: Of the Temporal that has the runs.
-        journal: The journal of the runs.
+        storage: The journal of the runs, and their rows.
         retention: How long the events of an ended run are kept; None means forever.
         deployment: The build of the worker; None without versioning.
     """
-    activities = HousekeepingActivities(journal, client, retention)
+    note = _attention(client, storage).note
+    activities = HousekeepingActivities(storage, client, note, retention)
     return Worker(
         client,
         task_queue=HOUSEKEEPING_QUEUE,
@@ -75,6 +80,12 @@ def build_housekeeper(
         workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
         activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
     )
+
+
+def _attention(client: Client, storage: Storage) -> Attention:
+    gateway = Gateway(client)
+    probe = WorkerProbe(gateway)
+    return Attention(storage, gateway, probe, StuckRuns(gateway, probe, Workers(client), storage))
 
 
 @asynccontextmanager

@@ -75,6 +75,7 @@ class AgentRun:
         clock = asyncio.create_task(self._run.watch_clock())
         if run_input.carried is None:
             self._run.begin()
+        self._run.pin_agent()
         ending = await self._loop()
         clock.cancel()
         return await self._end(ending)

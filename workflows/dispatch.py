@@ -58,6 +58,8 @@ class Dispatcher:
         self._input = run_input
         self._facts = facts
         self._pending = pending
+        self.agent_sha256 = ""
+        """Digest of the run's agent if the journal has it; empty: model calls carry the agent."""
         self._wanted = False
         self._recorder: asyncio.Task[None] | None = None
         self._rewinding = False
@@ -77,7 +79,8 @@ class Dispatcher:
             run_id=self._input.run_id,
             epoch=self._facts.epoch,
             step=step,
-            agent=self._input.agent,
+            agent=None if self.agent_sha256 else self._input.agent,
+            agent_sha256=self.agent_sha256,
             outbox=cargo,
         )
         handle = workflow.start_activity_method(

@@ -7,10 +7,11 @@ from typing import Literal
 
 from pydantic import JsonValue
 
-from relayline.contracts.calls import PlannedCall, arguments_sha256
+from relayline.contracts.calls import PlannedCall, agent_given, agent_sha256, arguments_sha256
 from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
+    AgentPinned,
     ApprovalRequested,
     ApprovalResolved,
     BudgetExceeded,
@@ -40,6 +41,7 @@ from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import (
     QUEUED_KEY,
     accepted_key,
+    agent_key,
     budget_key,
     effect_key,
     ended_key,
@@ -54,7 +56,7 @@ from relayline.contracts.keys import (
     started_key,
     waiting_key,
 )
-from relayline.contracts.runs import RunError, RunInput, Waiting
+from relayline.contracts.runs import AgentSpec, RunError, RunInput, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
 from relayline.workflows.state import Excess, suggested_limit
 
@@ -92,6 +94,13 @@ class Facts:
             NewEvent(key=run_started_key(self.epoch), body=started),
             NewEvent(key=input_key(self.epoch), body=UserMessageEvent(text=run_input.input)),
         ]
+
+    def agent(self, agent: AgentSpec) -> NewEvent:
+        """`agent.pinned`."""
+        sha256 = agent_sha256(agent)
+        return NewEvent(
+            key=agent_key(sha256), body=AgentPinned(sha256=sha256, spec=agent_given(agent))
+        )
 
     def step(self, number: int, model: str) -> NewEvent:
         """`step.started`."""

@@ -66,4 +66,8 @@ async def _round(request: HousekeepingRequest) -> HousekeepingResult:
 
 
 def _sum(one: HousekeepingResult, other: HousekeepingResult) -> HousekeepingResult:
-    return HousekeepingResult(ended=one.ended + other.ended, swept=one.swept + other.swept)
+    return HousekeepingResult(
+        ended=one.ended + other.ended,
+        swept=one.swept + other.swept,
+        noted=one.noted + other.noted,
+    )

@@ -6,7 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.keys import COMMAND_PREFIX, QUEUED_KEY
+from relayline.contracts.keys import AGENT_PREFIX, COMMAND_PREFIX, QUEUED_KEY
 
 MAX_CARGO_BYTES = 512 * 1024
 """The most facts that one activity carries; Temporal allows 2 MiB of arguments."""
@@ -14,6 +14,8 @@ MAX_KNOWN = 100
 """Keys to remember in case an operator resets the run."""
 MAX_CARGOES_BYTES = 1024 * 1024
 """The most that activities started together carry; Temporal allows 4 MiB per request."""
+
+_WITHOUT_EPOCH = (AGENT_PREFIX, COMMAND_PREFIX)
 
 
 class PendingFacts:
@@ -30,7 +32,7 @@ class PendingFacts:
         self.known: deque[str] = deque(maxlen=MAX_KNOWN)
         """Keys of the newest facts that activities carry or will write.
 
-        Keys of commands are left out because they are the same in every epoch: Temporal repeats
+        Keys that are the same in every epoch are left out, as those of commands: Temporal repeats
         signals after a reset, so such a key could belong to a fact that the reset made void.
         """
         self.fresh = False
@@ -58,7 +60,7 @@ class PendingFacts:
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
         fresh = (key for key in keys if key not in self._carried)
-        self.known.extend(key for key in fresh if not key.startswith(COMMAND_PREFIX))
+        self.known.extend(key for key in fresh if not key.startswith(_WITHOUT_EPOCH))
         self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 

@@ -9,7 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import preview
+    from relayline.contracts.calls import agent_sha256, is_large, preview
     from relayline.contracts.commands import (
         MAX_BY_CHARS,
         MAX_ID_CHARS,
@@ -40,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
 
 BY_TEMPORAL = "temporal"
 """The sender of a cancel that came as Temporal's own cancel request."""
+_AGENT_BY_DIGEST = "agent-by-digest"
+"""Patch id: runs that started before send the whole agent with each model call."""
 _REASON_CHARS = 1000
 """A longer reason of a cancel request is cut, because the request must not be refused."""
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
@@ -76,6 +78,16 @@ class Run:
         asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
         submitted_at = asked.created_at if asked else None
         self.pending.add(*self.facts.begin(self.input, submitted_at, workflow.now()))
+
+    def pin_agent(self) -> None:
+        """Have a large agent journaled once; model calls then have its digest instead of it.
+
+        Every execution does so: the one that it continues may not have known of it.
+        """
+        agent = self.input.agent
+        if is_large(agent) and workflow.patched(_AGENT_BY_DIGEST):
+            self.pending.add(self.facts.agent(agent))
+            self.dispatcher.agent_sha256 = agent_sha256(agent)
 
     @property
     def epoch(self) -> int:

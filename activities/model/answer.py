@@ -90,8 +90,11 @@ class Answer:
         tags = ThinkTags() if prompt.think_tags else None
         async with aclosing(provider.stream(prompt)) as parts:
             async for part in parts:
-                pieces = tags.split(part) if tags else (part,)
-                if not all([await self._take(piece, audience) for piece in pieces]):
+                if tags:
+                    fits = all([await self._take(it, audience) for it in tags.split(part)])
+                else:
+                    fits = await self._take(part, audience)
+                if not fits:
                     self._cut()
                     break
         if self.finish is None:
@@ -124,10 +127,10 @@ class Answer:
 
     def _fitting(self, kind: Kind, text: str) -> str:
         """The beginning of the text that fits into the limit."""
-        data = text.encode()
+        size = len(text) if text.isascii() else len(text.encode())
         room = MAX_ANSWER_BYTES - self.sizes[kind]
-        self.sizes[kind] += len(data)
-        return text if len(data) <= room else data[:room].decode("utf-8", "ignore")
+        self.sizes[kind] += size
+        return text if size <= room else text.encode()[:room].decode("utf-8", "ignore")
 
     def _cut(self) -> None:
         """End an answer that exceeds the limit."""

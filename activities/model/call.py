@@ -19,9 +19,11 @@ from relayline.activities.attempt import (
     uninterrupted,
 )
 from relayline.activities.completion import message_in
+from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
 from relayline.activities.model.classified import classified
 from relayline.activities.model.deltas import DeltaWriter
+from relayline.activities.model.pace import Pace
 from relayline.activities.model.port import (
     ModelProvider,
     Prompt,
@@ -41,7 +43,7 @@ from relayline.contracts.events import (
     MessageInterrupted,
 )
 from relayline.contracts.keys import failure_key, message_key, step_scope
-from relayline.contracts.runs import RunError
+from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
 from relayline.projections.valid import counting, superseded_attempts
 
@@ -74,6 +76,8 @@ class ModelActivities:
         self._tools = tools
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
+        self._pace = Pace()
+        self._agents = Agents()
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -101,15 +105,18 @@ class ModelActivities:
             key = message_key(request.epoch, request.step)
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:
-                facts = counting(await attempt.read_all(facts=True))
+                stored = await attempt.read_all(facts=True)
+                agent = self._agents.of(request, stored)
+                facts = counting(fact for fact in stored if fact.type != PINNED)
                 if answered := await _recorded_message(key, facts):
-                    return await model_result(answered, request.agent, self._tools)
+                    return await model_result(answered, agent, self._tools)
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
                 _check_previous_step(request.step, facts)
                 if not begun.first:
                     await _supersede(attempt, request, facts)
-                return await _Call(attempt, request, facts, self._tools).run(self._providers)
+                call = _Call(attempt, request, agent, facts, self._pace)
+                return await call.run(self._providers, self._tools)
 
 
 class _Call:
@@ -119,19 +126,22 @@ class _Call:
         self,
         attempt: Attempt,
         request: ModelRequest,
+        agent: AgentSpec,
         facts: Sequence[StoredEvent],
-        tools: Mapping[str, Tool],
+        pace: Pace,
     ) -> None:
         self._attempt = attempt
-        self._tools = tools
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
-        self._context = Context(attempt, request, facts)
+        self._agent = agent
+        self._context = Context(attempt, request, agent, facts)
         self._answer = Answer()
-        self._writer = DeltaWriter(attempt, request.step)
+        self._writer = DeltaWriter(attempt, request.step, pace)
 
-    async def run(self, providers: Callable[[str], ModelProvider]) -> ModelResult:
+    async def run(
+        self, providers: Callable[[str], ModelProvider], tools: Mapping[str, Tool]
+    ) -> ModelResult:
         """Stream the answer into the journal; complete it, interrupt it, or record the failure."""
         reading = asyncio.create_task(self._read(providers))
         try:
@@ -140,7 +150,7 @@ class _Call:
                 await self._writer.task  # it ended first, because the journal refused a delta
             if error := reading.exception():
                 await self._fail(error)
-            return await uninterrupted(self._complete())
+            return await uninterrupted(self._complete(tools))
         except asyncio.CancelledError:
             await uninterrupted(self._interrupt(reading))
             raise
@@ -150,7 +160,7 @@ class _Call:
                 await uninterrupted(_stop(reading))
 
     async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
-        agent = self._request.agent
+        agent = self._agent
         provider = providers(agent.model)
         failures = len(_failures(self._facts, self._request.step))
         may_retry = failures + 1 < MAX_SUMMARY_FAILURES
@@ -164,7 +174,7 @@ class _Call:
         )
         await self._answer.receive(provider, prompt, self._writer)
 
-    async def _complete(self) -> ModelResult:
+    async def _complete(self, tools: Mapping[str, Tool]) -> ModelResult:
         if len(self._answer.calls) > MAX_CALLS_PER_STEP:
             activity.logger.warning(
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
@@ -172,7 +182,7 @@ class _Call:
         body = await self._answer.completed(self._request.step)
         body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
-        return await model_result(body, self._request.agent, self._tools)
+        return await model_result(body, self._agent, tools)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far if the run itself has cancelled the call.

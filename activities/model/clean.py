@@ -21,6 +21,8 @@ def cleaned(
     providers: Callable[[str], ModelProvider], redactor: Redactor
 ) -> Callable[[str], ModelProvider]:
     """The same providers; no part of their answers has a secret in it."""
+    if redactor.knows_none:
+        return providers
     return lambda model: _Clean(providers(model), redactor)
 
 
@@ -68,7 +70,7 @@ class _Texts:
             yield from self.rest()
             self._kind = type(part)
         if text := self._stream.feed(part.text):
-            yield part._replace(text=text)
+            yield part if text == part.text else self._kind(text)
 
     def rest(self) -> Iterator[ModelPart]:
         """What was held back."""

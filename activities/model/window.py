@@ -17,6 +17,7 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ContextCompacted
 from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
+from relayline.contracts.runs import AgentSpec
 from relayline.projections.projection import fold
 from relayline.projections.transcript import (
     Transcript,
@@ -37,10 +38,15 @@ class Context:
     """
 
     def __init__(
-        self, attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]
+        self,
+        attempt: Attempt,
+        request: ModelRequest,
+        agent: AgentSpec,
+        facts: Sequence[StoredEvent],
     ) -> None:
         self._attempt = attempt
         self._request = request
+        self._agent = agent
         self._facts = facts
         self.unbilled = fold(Unbilled(), facts).usage
         """Usage of summaries and interrupted answers since the newest whole answer, which the next
@@ -59,7 +65,7 @@ class Context:
             UnknownModel: raised by the provider.
             BadScript: raised by the provider.
         """
-        request, policy = self._request, self._request.agent.compaction
+        request, policy = self._request, self._agent.compaction
         data = [fact.data for fact in self._facts]
         if policy is None:
             return await in_thread(partial(transcript, self._facts), data)
@@ -70,7 +76,7 @@ class Context:
         summary = Summary("", Usage())
         if isinstance(policy, Summarise):
             left_out = flat(parts.left_out)
-            model = request.agent.model
+            model = self._agent.model
             summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
         body = await in_thread(partial(_fact, history, visible, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)

@@ -18,6 +18,7 @@ from relayline.contracts.envelope import StoredEvent, storable
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 
 _ENDED = "run-ended"
 
@@ -54,7 +55,7 @@ class Outcomes:
         view = await self._find(run_id, command_id)
         if view and not (seconds and view.state == "accepted"):
             return view
-        head = await self._views.head(run_id)
+        head = await self._views.head(EVERY, run_id)
         if seconds and not (head and head.ended):
             newest = head.last_seq if head else 0
             waiting = _Waiting(self._find, run_id, command_id)

@@ -25,6 +25,7 @@ from relayline.contracts.commands import AnyCommand, CommandKind, complaint
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 
 MAX_SENT = 10_000
 
@@ -164,7 +165,7 @@ class CommandSender:
             UnknownRun: nobody knows it.
         """
         run_id = outgoing.run_id
-        view = await self._views.find(run_id)
+        view = await self._views.find(EVERY, run_id)
         if not view.status.ended:
             raise UnknownRun(run_id)
         raise AlreadyEnded(

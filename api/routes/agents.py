@@ -5,10 +5,10 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from relayline.api.depends import UsesAgents, json_response
+from relayline.api.depends import Route, UsesAgents, json_response
 from relayline.contracts.answers import AgentList, AgentView
 
-router = APIRouter(tags=["server"])
+router = APIRouter(tags=["server"], route_class=Route)
 
 
 @router.get("/v1/agents", response_model=AgentList)

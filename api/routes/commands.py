@@ -6,11 +6,11 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relayline.api.bodies import CancelRequest, CommandRequest, PauseRequest, RedirectRequest
-from relayline.api.depends import IdempotencyKey, RunId, UsesCommands, json_response
+from relayline.api.depends import IdempotencyKey, Route, RunId, UsesCommands, json_response
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import Cancel, Pause, Redirect, Resume
 
-router = APIRouter(prefix="/v1/runs", tags=["commands"])
+router = APIRouter(prefix="/v1/runs", tags=["commands"], route_class=Route)
 
 
 @router.post("/{run_id}/pause", status_code=202, response_model=CommandReceipt)

@@ -8,10 +8,10 @@ from fastapi import APIRouter, Path
 from starlette.responses import Response
 
 from relayline.api.bodies import AnswerRequest, DecisionRequest
-from relayline.api.depends import IdempotencyKey, RunId, UsesDecisions, json_response
+from relayline.api.depends import IdempotencyKey, Route, RunId, UsesDecisions, json_response
 from relayline.contracts.answers import CommandReceipt
 
-router = APIRouter(prefix="/v1/runs", tags=["commands"])
+router = APIRouter(prefix="/v1/runs", tags=["commands"], route_class=Route)
 ApprovalId = Annotated[str, Path(description="The id from `approval.requested` or `waiting_for`.")]
 
 

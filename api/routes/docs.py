@@ -8,7 +8,9 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
-router = APIRouter(include_in_schema=False)
+from relayline.api.depends import Route
+
+router = APIRouter(include_in_schema=False, route_class=Route)
 _FOLDER = Path(str(files("fastapi_swagger") / "resources"))
 _ASSETS = frozenset({"swagger-ui-bundle.js", "swagger-ui.css", "favicon-32x32.png"})
 _POLICY = (

@@ -7,13 +7,21 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, UsesEvents, UsesProgress, json_response, wants_stream
+from relayline.api.depends import (
+    OfTenant,
+    Route,
+    RunId,
+    UsesEvents,
+    UsesProgress,
+    json_response,
+    wants_stream,
+)
 from relayline.api.errors import BadRequest, CursorAhead
 from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
 
-router = APIRouter(prefix="/v1/runs", tags=["events"])
+router = APIRouter(prefix="/v1/runs", tags=["events"], route_class=Route)
 _MAX_DIGITS = 18
 
 
@@ -57,9 +65,10 @@ Cursor = Annotated[int, Depends(cursor_of)]
         204: {"description": "The run has ended and the cursor is at its end (streams only)"},
     },
 )
-async def get_events(
+async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and parameter
     request: Request,
     events: UsesEvents,
+    tenant: OfTenant,
     run_id: RunId,
     cursor: Cursor,
     limit: Annotated[
@@ -72,8 +81,8 @@ async def get_events(
     journal's storage lost: drop what you have and read again from the start.
     """
     if wants_stream(request):
-        return await events.stream(request, run_id, cursor) or Response(status_code=204)
-    page = await events.page(run_id, cursor, limit)
+        return await events.stream(request, tenant, run_id, cursor) or Response(status_code=204)
+    page = await events.page(tenant, run_id, cursor, limit)
     return Response(page, media_type="application/json")
 
 
@@ -87,8 +96,10 @@ async def get_events(
         }
     },
 )
-async def get_progress(request: Request, progress: UsesProgress, run_id: RunId) -> Response:
+async def get_progress(
+    request: Request, progress: UsesProgress, tenant: OfTenant, run_id: RunId
+) -> Response:
     """The live state of the run; with `Accept: text/event-stream`, each change until its end."""
     if wants_stream(request):
-        return await progress.stream(request, run_id)
-    return json_response(await progress.current(run_id))
+        return await progress.stream(request, tenant, run_id)
+    return json_response(await progress.current(tenant, run_id))

@@ -7,11 +7,11 @@ from typing import Annotated
 from fastapi import APIRouter, Path, Query, Request
 from starlette.responses import Response
 
-from relayline.api.depends import RunId, UsesOutcomes, json_response
+from relayline.api.depends import Route, RunId, UsesOutcomes, json_response
 from relayline.contracts.answers import CommandView
 from relayline.contracts.commands import MAX_ID_CHARS
 
-router = APIRouter(prefix="/v1/runs", tags=["commands"])
+router = APIRouter(prefix="/v1/runs", tags=["commands"], route_class=Route)
 
 
 @router.get("/{run_id}/commands/{command_id}", response_model=CommandView)

@@ -11,19 +11,21 @@ from starlette.responses import Response
 from relayline.api.bodies import RunRequest
 from relayline.api.depends import (
     IdempotencyKey,
+    OfTenant,
+    Route,
     RunId,
     UsesEvents,
     UsesListing,
     UsesRuns,
     UsesSubmission,
+    Wanted,
     json_response,
     wants_stream,
 )
 from relayline.api.event_schemas import stream_of
-from relayline.contracts.answers import RunAccepted, RunList, RunView
-from relayline.contracts.runs import RunStatus
+from relayline.contracts.answers import RunAccepted, RunCounts, RunList, RunView
 
-router = APIRouter(prefix="/v1/runs", tags=["runs"])
+router = APIRouter(prefix="/v1/runs", tags=["runs"], route_class=Route)
 
 
 @router.post(
@@ -58,21 +60,28 @@ async def submit_run(
 @router.get("", response_model=RunList)
 async def list_runs(
     listing: UsesListing,
-    status: RunStatus | None = None,
-    agent: Annotated[str | None, Query(pattern=r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$")] = None,
+    tenant: OfTenant,
+    wanted: Wanted,
     limit: Annotated[int, Query(ge=1, le=100)] = 20,
     cursor: str | None = None,
 ) -> Response:
-    """Runs, newest first; a run appears within about a second of its submission."""
-    return json_response(await listing.page(status, agent, limit, cursor))
+    """Runs that match, newest first; a run is listed as soon as its submission is answered."""
+    return json_response(await listing.page(tenant, wanted, limit, cursor))
+
+
+@router.get("/counts", response_model=RunCounts)
+async def count_runs(listing: UsesListing, tenant: OfTenant, wanted: Wanted) -> Response:
+    """How many runs match, by status."""
+    return json_response(await listing.counts(tenant, wanted))
 
 
 @router.get("/{run_id}", response_model=RunView)
 async def get_run(
     request: Request,
     runs: UsesRuns,
+    tenant: OfTenant,
     run_id: RunId,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end.")] = 0,
 ) -> Response:
     """The state of a run; with `wait`, as soon as it has ended or the seconds are over."""
-    return json_response(await runs.find(request.receive, run_id, wait))
+    return json_response(await runs.find(request.receive, tenant, run_id, wait))

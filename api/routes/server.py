@@ -6,10 +6,10 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
-from relayline.api.depends import UsesMetrics, UsesReadiness, json_response
+from relayline.api.depends import Route, UsesMetrics, UsesReadiness, json_response
 from relayline.contracts.answers import Health
 
-router = APIRouter(tags=["server"])
+router = APIRouter(tags=["server"], route_class=Route)
 
 
 @router.get("/healthz", response_model=Health)

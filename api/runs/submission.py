@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import hashlib
+import logging
 import secrets
 import time
+from datetime import UTC, datetime
 from typing import NamedTuple
 
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -18,9 +21,18 @@ from relayline.api.serving.metrics import Metrics
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import Links, RunAccepted
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunStarted, UserMessageEvent
+from relayline.contracts.events.run import run_queued
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.runs import RunInput, RunStatus
-from relayline.journal.port import CursorExpired, Journal
+from relayline.journal.port import CursorExpired, Journal, JournalError, RunEnded
+from relayline.journal.table import EVERY
+
+TELL_S = 1.0
+"""The most that a submission waits for the journal, which does not decide whether it is accepted.
+"""
+_log = logging.getLogger(__name__)
 
 
 class PreparedRun(NamedTuple):
@@ -30,6 +42,7 @@ class PreparedRun(NamedTuple):
     run: RunInput
     key: str | None
     """The `Idempotency-Key`; without one, no earlier request can have started this run."""
+    submitted_at: datetime
     links: Links
 
 
@@ -68,7 +81,7 @@ class Submission:
         new = await self.start(prepared)
         run_id, status = prepared.run.run_id, RunStatus.QUEUED
         if not new:
-            status = (await self._views.find(run_id)).status
+            status = (await self._views.find(EVERY, run_id)).status
         return Submitted(RunAccepted(run_id=run_id, status=status, links=prepared.links), new)
 
     def prepare(self, request: RunRequest, key: str | None) -> PreparedRun:
@@ -78,41 +91,62 @@ class Submission:
             InvalidField, TooLarge: as `RunValidator.check`.
         """
         run = self._validator.check(request, new_run_id(key))
-        return PreparedRun(request, run, key, self._views.links(run.run_id))
+        return PreparedRun(request, run, key, datetime.now(UTC), self._views.links(run.run_id))
 
     async def start(self, prepared: PreparedRun) -> bool:
         """Start the run; False if the same key and body started it before.
+
+        When this returns, lists have the run, unless the journal does not answer: the run's first
+        activity repeats the fact.
 
         Raises:
             KeyReused: the key was used with another request.
             TemporalUnavailable: the run may not have started; retry with the same key.
         """
-        run_id = prepared.run.run_id
-        if prepared.key is None or not await self._journal.head(run_id):
+        run = prepared.run
+        known = prepared.key is not None and await self._journal.head(run.run_id) is not None
+        if not known:
             with contextlib.suppress(WorkflowAlreadyStartedError):
-                await self._gateway.start(prepared.run)
+                await self._gateway.start(run, prepared.submitted_at)
                 self._started.inc()
+                await self._tell(run, prepared.submitted_at)
                 return True
-        if not await self._is_same(prepared):
+        execution = await self._execution(run.run_id)
+        if not await self._is_same(prepared, execution):
             raise KeyReused(
-                f"this Idempotency-Key started {run_id} with another body; use a new key",
-                run_id=run_id,
+                f"this Idempotency-Key started {run.run_id} with another body; use a new key",
+                run_id=run.run_id,
             )
+        if not known and execution:  # whoever started it may have died before it could tell
+            await self._tell(run, execution.submitted_at)
         return False
 
-    async def _is_same(self, prepared: PreparedRun) -> bool:
-        """True when the same request started the run with that id."""
-        run_id = prepared.run.run_id
-        execution: Execution | None
+    async def _tell(self, run: RunInput, submitted_at: datetime) -> None:
+        """Append `run.queued`; a journal that does not answer holds up no submission for long."""
+        fact = NewEvent(key=QUEUED_KEY, body=run_queued(run, submitted_at))
         try:
-            execution = await self._gateway.execution(run_id)
+            async with asyncio.timeout(TELL_S):
+                await self._journal.append(run.run_id, [fact])
+        except RunEnded:  # by a worker of an older version, which does not write this fact
+            return
+        except (JournalError, TimeoutError) as error:
+            why = {"run_id": run.run_id, "reason": str(error) or "it took too long"}
+            _log.warning("a submitted run is not in the lists yet", extra=why)
+
+    async def _execution(self, run_id: str) -> Execution | None:
+        """The run as Temporal knows it; None if only the journal does, or can be asked."""
+        try:
+            return await self._gateway.execution(run_id)
         except TemporalUnavailable:
             if await self._journal.head(run_id) is None:
                 raise
-            execution = None
+            return None
+
+    async def _is_same(self, prepared: PreparedRun, execution: Execution | None) -> bool:
+        """True when the same request started the run with that id."""
         if execution and execution.request:
             return execution.request.request_sha256 == prepared.run.request_sha256
-        return await self._same_in_journal(prepared.request, run_id)
+        return await self._same_in_journal(prepared.request, prepared.run.run_id)
 
     async def _same_in_journal(self, request: RunRequest, run_id: str) -> bool:
         """Compare with the run's first facts; True if they were swept.

@@ -2,60 +2,58 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-
 from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.stuck import StuckRuns
 from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
-from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import RunCompleted
-from relayline.contracts.runs import RunStatus
-from relayline.journal.port import CursorExpired, Head, Journal, JournalUnavailable
-from relayline.journal.terminal import read_all
-from relayline.projections.row import row_of
+from relayline.contracts.runs import DEFAULT_TENANT, RunStatus
+from relayline.journal.port import CursorExpired, Head, JournalUnavailable
+from relayline.journal.table import EVERY, Storage, Tenant
+from relayline.projections.row import RunRow
 
 
 class Views:
-    """Finds runs: in the journal's terminal fact, then in Temporal, then in the journal's facts.
+    """Finds runs: by their row once they have ended, then in Temporal, then by their row.
 
     A run that Temporal closed without a terminal fact gets one first.
     """
 
     def __init__(
         self,
-        journal: Journal,
+        storage: Storage,
         gateway: Gateway,
         links: LinkMaker,
         terminal_facts: TerminalFacts,
         stuck_runs: StuckRuns,
     ) -> None:
-        self._journal = journal
+        self._storage = storage
         self._gateway = gateway
         self.links = links
         self._terminal_facts = terminal_facts
         self._stuck_runs = stuck_runs
 
-    async def find(self, run_id: str) -> RunView:
+    async def find(self, tenant: Tenant, run_id: str) -> RunView:
         """The run.
 
         Raises:
-            UnknownRun: neither the journal nor Temporal knows it.
+            UnknownRun: neither the journal nor Temporal knows it as a run of that tenant.
             RunExpired: it ended and its events are past retention.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: Temporal does not know it and the journal can't be asked.
         """
+        await self.check(tenant, run_id)
         head, trouble = await self._head(run_id)
-        if view := await self._ended(run_id, head):
-            return view if view.agent else await self._with_request(view)
+        if head and head.ended and (view := await self._of_ended(run_id, head)):
+            return view if view.limits else await self._with_request(view)
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
             if head is None or head.ended:
                 raise
-            return await self._from_facts(run_id)
+            return await self._of_row(run_id)
         if execution:
             settled = None if trouble else await self._closed_by_temporal(execution)
             return settled or await self._of_execution(execution)
@@ -65,23 +63,46 @@ class Views:
             raise UnknownRun(run_id)
         if head.ended:
             raise RunExpired(f"the events of {run_id} are past retention", run_id=run_id)
-        return await self._from_facts(run_id)
+        return await self._of_row(run_id)
 
-    async def head(self, run_id: str) -> Head | None:
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
         """The journal's bounds of a run; None when only Temporal knows it yet.
 
+        Of a run that has not begun, Temporal is asked whether it has ended.
+
         Raises:
-            UnknownRun: neither the journal nor Temporal knows it.
+            UnknownRun: neither the journal nor Temporal knows it as a run of that tenant.
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: the journal can't be asked.
         """
-        head = await self._journal.head(run_id)
-        if head is not None:
+        await self.check(tenant, run_id)
+        head = await self._storage.head(run_id)
+        if head is not None and (head.ended or head.last_seq > 1):
             return head
-        execution = await self._gateway.execution(run_id)
-        if execution is None:
+        try:
+            execution = await self._gateway.execution(run_id)
+        except TemporalUnavailable:
+            if head is None:
+                raise
+            return head
+        if execution is None and head is None:
             raise UnknownRun(run_id)
-        return await self._head_with_end(execution) if execution.status.ended else None
+        if execution is not None and execution.status.ended:
+            return await self._head_with_end(execution)
+        return head
+
+    async def check(self, tenant: Tenant, run_id: str) -> None:
+        """Return if the run may be of that tenant: an unknown run may be anybody's.
+
+        Raises:
+            UnknownRun: it is another's.
+        """
+        if tenant is EVERY or await self._storage.listed(tenant, run_id):
+            return
+        execution = await self._gateway.execution(run_id)
+        of = (execution.request.metadata if execution and execution.request else {}).get("tenant")
+        if await self._storage.head(run_id) or (execution and (of or DEFAULT_TENANT) != tenant):
+            raise UnknownRun(run_id)
 
     async def _of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
@@ -106,7 +127,7 @@ class Views:
 
     async def _head(self, run_id: str) -> tuple[Head | None, JournalUnavailable | None]:
         try:
-            return await self._journal.head(run_id), None
+            return await self._storage.head(run_id), None
         except JournalUnavailable as error:
             return None, error
 
@@ -124,15 +145,15 @@ class Views:
         if head is None or not head.ended:
             newest = await self._gateway.execution(execution.run_id)
             return await self._of_execution(newest or execution)
-        view = await self._ended(execution.run_id, head)
+        view = await self._of_ended(execution.run_id, head)
         return _add_request(view, execution) if view else None
 
     async def _head_with_end(self, execution: Execution) -> Head | None:
         """The bounds of a run that Temporal has closed; adds its terminal fact if it is missing."""
-        head = await self._journal.head(execution.run_id)
+        head = await self._storage.head(execution.run_id)
         if head is None or not head.ended:
             await self._terminal_facts.ensure(execution.run_id)
-            head = await self._journal.head(execution.run_id)
+            head = await self._storage.head(execution.run_id)
         return head
 
     async def _with_request(self, view: RunView) -> RunView:
@@ -143,40 +164,42 @@ class Views:
             return view
         return _add_request(view, execution) if execution else view
 
-    async def _ended(self, run_id: str, head: Head | None) -> RunView | None:
-        """From the terminal fact; None if there is none or it was swept."""
-        if head is None or not head.ended:
+    async def _of_ended(self, run_id: str, head: Head) -> RunView | None:
+        """From its row and, if it has completed, its last fact; None once its events were swept."""
+        if head.first_seq > head.last_seq:
             return None
         try:
-            terminal = await self._journal.read(run_id, head.last_seq - 1, 1)
-            first = await self._journal.read(run_id, head.first_seq - 1, 1)
+            return await self._of_row(run_id)
         except CursorExpired:
             return None
-        return self._fold(run_id, [*first, *terminal]) if terminal else None
 
-    async def _from_facts(self, run_id: str) -> RunView:
-        """From all facts, for when Temporal does not answer."""
-        head = await self._journal.head(run_id)
-        after = head.first_seq - 1 if head else 0
-        facts = await read_all(self._journal, run_id, after, facts=True)
-        return self._fold(run_id, facts)
+    async def _of_row(self, run_id: str) -> RunView:
+        """The run as its facts tell.
 
-    def _fold(self, run_id: str, facts: Sequence[StoredEvent]) -> RunView:
-        told = row_of(facts)
+        Raises:
+            CursorExpired: it has completed, and its events were swept.
+        """
+        listed = await self._storage.listed(EVERY, run_id)
+        row = listed.row if listed else RunRow(run_id=run_id)  # without a fact there is no row
+        output: str | None = None
+        if listed and row.status is RunStatus.COMPLETED:
+            last = await self._storage.read(run_id, listed.last_seq - 1, 1)
+            body = last[0].body() if last else None
+            output = body.output if isinstance(body, RunCompleted) else None
         return RunView(
             run_id=run_id,
-            agent=told.agent,
-            model=told.model,
-            status=told.status,
-            output=_output(facts) if told.status is RunStatus.COMPLETED else None,
-            error=told.error,
-            usage=told.usage,
-            step=told.step,
-            waiting_for=told.waiting_for,
-            limits=told.limits,
-            metadata=told.metadata,
-            created_at=told.created_at,
-            ended_at=told.ended_at,
+            agent=row.agent,
+            model=row.model,
+            status=row.status,
+            output=output,
+            error=row.error,
+            usage=row.usage,
+            step=row.step,
+            waiting_for=row.waiting_for,
+            limits=row.limits,
+            metadata=row.metadata,
+            created_at=row.created_at,
+            ended_at=row.ended_at,
             source="journal",
             links=self.links(run_id),
         )
@@ -198,16 +221,9 @@ class LinkMaker:
         )
 
 
-def _output(facts: Sequence[StoredEvent]) -> str | None:
-    """The output of a completed run; the newest end counts."""
-    ends = (fact.body() for fact in reversed(facts) if fact.ends_run)
-    body = next(ends, None)
-    return body.output if isinstance(body, RunCompleted) else None
-
-
 def _add_request(view: RunView, execution: Execution) -> RunView:
     """The run with its request, where its own facts don't have it."""
-    if view.agent is None and (request := execution.request):
+    if view.limits is None and (request := execution.request):
         view.agent, view.model = request.agent, request.model
         view.limits, view.metadata = request.limits, request.metadata
         view.created_at = execution.submitted_at

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-_CLOSED = "the handler is closed"
+CLOSED = "the handler is closed"
 """How uvloop ends its error for a connection of which uvicorn does not know yet that it closed."""
 
 
@@ -25,7 +25,7 @@ class IgnoreClosed:
             try:
                 await send(message)
             except RuntimeError as error:
-                if not str(error).endswith(_CLOSED):
+                if not str(error).endswith(CLOSED):
                     raise
 
         await self._app(scope, receive, late)

@@ -7,6 +7,7 @@ import re
 import sys
 from collections import Counter
 from dataclasses import dataclass
+from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
@@ -17,7 +18,7 @@ from uvicorn.server import ServerState
 
 from relayline.api.errors import ApiError, BadRequest, HeadTooLarge, TooManyConnections, TooSlow
 from relayline.api.problems import answer_to
-from relayline.api.serving.connection import CONNECTION
+from relayline.api.serving.connection import CONNECTION, write_now
 
 MAX_HEAD_BYTES = 64 * 1024
 _SLICE_BYTES = 4096
@@ -213,6 +214,7 @@ class Protocol(HttpToolsProtocol):
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
         if cycle.scope["http_version"] == "1.0":
             app = _UntilClose(app, cycle)
+        cycle.scope["extensions"][CONNECTION]["write"] = partial(write_now, cycle)
         super()._start_asgi_task(cycle, app)
 
     def _answering(self) -> bool:

@@ -12,6 +12,7 @@ from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import SseResponse, Streams
 from relayline.journal.port import CursorExpired, Head, Journal
+from relayline.journal.table import Tenant
 
 PAGE_BYTES = 1024 * 1024
 """Data of events on a page; one event may be larger."""
@@ -32,9 +33,9 @@ class RunEvents:
         self._feed = feed
         self._streams = streams
 
-    async def page(self, run_id: str, cursor: int, limit: int) -> str:
+    async def page(self, tenant: Tenant, run_id: str, cursor: int, limit: int) -> str:
         """At most `limit` events after the cursor, as JSON text of an `EventPage`."""
-        head = await self._head(run_id)
+        head = await self._head(tenant, run_id)
         _check(cursor, head)
         events = await self._journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
         newest = events[-1].seq if events else cursor
@@ -43,19 +44,27 @@ class RunEvents:
         listed = ",".join(event.envelope_json() for event in events)
         return f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}'
 
-    async def stream(self, request: Request, run_id: str, cursor: int) -> SseResponse | None:
+    async def stream(
+        self, request: Request, tenant: Tenant, run_id: str, cursor: int
+    ) -> SseResponse | None:
         """A stream of the events after the cursor; None at the end of an ended run.
 
         Raises:
             TooManyStreams: the client's address has as many as allowed.
         """
-        head = await self._head(run_id)
+        newest = await self.newest(tenant, run_id, cursor)
+        if newest is None:
+            return None
+        slot = self._streams.reserve(request)
+        return self._streams.respond(self._feed.view(run_id, cursor, newest), slot)
+
+    async def newest(self, tenant: Tenant, run_id: str, cursor: int) -> int | None:
+        """The newest `seq`; None if the run has ended and nothing comes after the cursor."""
+        head = await self._head(tenant, run_id)
         if head.ended and cursor >= head.last_seq:
             return None
         _check(cursor, head)
-        slot = self._streams.reserve(request)
-        viewer = self._feed.view(run_id, cursor, head.last_seq)
-        return self._streams.respond(viewer, slot)
+        return head.last_seq
 
     async def stream_new(
         self,
@@ -80,8 +89,8 @@ class RunEvents:
         headers = {"Location": prepared.links.self, "X-Run-Id": run_id}
         return self._streams.respond(viewer, slot, headers)
 
-    async def _head(self, run_id: str) -> Head:
-        return await self._views.head(run_id) or _EMPTY
+    async def _head(self, tenant: Tenant, run_id: str) -> Head:
+        return await self._views.head(tenant, run_id) or _EMPTY
 
 
 def _check(cursor: int, head: Head) -> None:

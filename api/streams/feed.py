@@ -6,21 +6,17 @@ import asyncio
 import logging
 import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import aclosing
 
 from relayline.api.serving.metrics import Metrics
+from relayline.api.streams.buffer import CHUNK_BYTES, MAX_FRAMES, Frames
 from relayline.api.streams.frames import LOST, UNAVAILABLE, frame, notice
-from relayline.api.streams.sse import Subscriber
+from relayline.api.streams.subscriber import Subscriber
 from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 
-MAX_FRAMES = 2048
-"""Frames that a channel keeps for its viewers; a viewer further behind reads the journal."""
-MAX_BYTES = 4 * 1024 * 1024
-CHUNK_BYTES = 64 * 1024
-"""A chunk ends with the first frame that exceeds this size."""
 PAGE = 64
 """Events that a viewer behind the buffer reads at once."""
 PAGE_BYTES = 256 * 1024
@@ -71,13 +67,25 @@ class Viewer(Watch):
         if channel.loss:
             sent, self._loss_sent = self._loss_sent, True
             return None if sent else channel.loss
-        if self._page or channel.first - 1 > self.position:
+        if self._page or channel.frames.first - 1 > self.position:
             return await self._from_journal()
-        if channel.last > self.position:
-            chunk, newest = channel.take(self.position)
+        if channel.frames.last > self.position:
+            chunk, newest = channel.frames.take(self.position)
             self._moved(newest)
             return chunk
         return None if channel.over else self._notice()
+
+    def push_to(self, write: Callable[[bytes], bool]) -> bool:
+        """Write what is new if it is in the buffer, fits into a chunk, and the run goes on."""
+        channel = self.channel
+        behind = bool(self._page) or channel.frames.first - 1 > self.position
+        if behind or channel.over or channel.loss or channel.frames.last <= self.position:
+            return False
+        chunk, newest = channel.frames.take(self.position)
+        if newest < channel.frames.last or not write(chunk):
+            return False
+        self._moved(newest)
+        return True
 
     def _notice(self) -> bytes:
         """The notice of what the run is missing, once."""
@@ -126,10 +134,7 @@ class Channel:
         self.journal = feed.journal
         self.metrics = feed.metrics
         self.watches: set[Watch] = set()
-        self.first = after + 1
-        """`seq` of the oldest frame in the buffer."""
-        self.last = after
-        """`seq` of the newest frame."""
+        self.frames = Frames(after)
         self.facts = 0
         """Facts seen so far; changes when something other than a delta comes."""
         self.over = False
@@ -147,19 +152,8 @@ class Channel:
         self._missing: str | None = None
         self._newest: StoredEvent | None = None
         self._feed = feed
-        self._frames: list[bytes] = []
-        self._bytes = 0
         self.task = asyncio.create_task(self._follow(), name=f"follow {run_id}")
         self.task.add_done_callback(self._followed)
-
-    def take(self, position: int) -> tuple[bytes, int]:
-        """Frames after `position`, which must be in the buffer, and the newest one's `seq`."""
-        start = end = position + 1 - self.first
-        size = 0
-        while end < len(self._frames) and size < CHUNK_BYTES:
-            size += len(self._frames[end])
-            end += 1
-        return b"".join(self._frames[start:end]), self.first + end - 1
 
     def set_missing(self, what: str | None) -> None:
         """Tell every viewer what the run is missing, once for as long as it is missing."""
@@ -204,7 +198,9 @@ class Channel:
             self.wake_all()
 
     async def _tail(self) -> None:
-        async with aclosing(self.journal.tail(self.run_id, self._newest or self.last)) as batches:
+        async with aclosing(
+            self.journal.tail(self.run_id, self._newest or self.frames.last)
+        ) as batches:
             async for batch in batches:
                 self._add(batch)
 
@@ -216,31 +212,20 @@ class Channel:
 
     def _add(self, batch: Sequence[StoredEvent]) -> None:
         for event in batch:
-            encoded = frame(event)
-            self._frames.append(encoded)
-            self._bytes += len(encoded)
+            self.frames.add(event)
             self.facts += event.key is not None
         self._newest = newest = batch[-1]
-        self.last = newest.seq
         self.over = newest.ends_run
         self.last_event_at = asyncio.get_running_loop().time()
         self.metrics.event_lag.observe(max(0.0, time.time() - newest.at_us / 1e6))
         self.set_missing(None)
         self._count()
-        self._trim()
+        self.frames.trim()
         self.wake_all()
 
     def _count(self) -> None:
         self.metrics.events_delivered.inc(self.delivered)
         self.delivered = 0
-
-    def _trim(self) -> None:
-        """Drop the older half when the buffer is full: rare, so it costs little."""
-        while len(self._frames) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._frames) > 1):
-            half = len(self._frames) // 2
-            self._bytes -= sum(map(len, self._frames[:half]))
-            del self._frames[:half]
-            self.first += half
 
 
 class Feed:

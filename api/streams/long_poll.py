@@ -12,6 +12,7 @@ from relayline.api.streams.feed import Channel, Feed
 from relayline.api.streams.sse import Streams, on_disconnect
 from relayline.contracts.answers import RunView
 from relayline.journal.port import Journal
+from relayline.journal.table import Tenant
 
 
 class LongPoll:
@@ -59,20 +60,20 @@ class RunPoll:
         self._journal = journal
         self._poll = poll
 
-    async def find(self, receive: Receive, run_id: str, seconds: float) -> RunView:
+    async def find(self, receive: Receive, tenant: Tenant, run_id: str, seconds: float) -> RunView:
         """The run; with `seconds`, as soon as it has ended or they are over.
 
         Raises:
             ApiError, JournalUnavailable: as `Views.find`.
         """
-        view = await self._views.find(run_id)
+        view = await self._views.find(tenant, run_id)
         if not seconds or view.status.ended:
             return view
         head = await self._journal.head(run_id)
         if head is None or not head.ended:
             newest = head.last_seq if head else 0
             await self._poll.until(receive, run_id, newest, seconds, _over)
-        return await self._views.find(run_id)
+        return await self._views.find(tenant, run_id)
 
 
 async def _over(channel: Channel) -> bool:

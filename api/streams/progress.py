@@ -10,10 +10,12 @@ from starlette.requests import Request
 from relayline.api.errors import ApiError, UnknownRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.sse import SseResponse, Streams, Subscriber
+from relayline.api.streams.sse import SseResponse, Streams
+from relayline.api.streams.subscriber import Subscriber
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable
+from relayline.journal.table import EVERY, Tenant
 
 MIN_INTERVAL_S = 0.1
 """The least time between two queries of a watched run."""
@@ -81,7 +83,7 @@ class Tracker:
     async def _ask(self) -> None:
         """Query once and wake the viewers; a failure is ignored until the next query."""
         try:
-            view = await self._progress.current(self.run_id)
+            view = await self._progress.current(EVERY, self.run_id)
         except UnknownRun:
             self.over = True
         except (ApiError, JournalUnavailable) as error:
@@ -118,27 +120,28 @@ class ProgressFeed:
         """Runs whose progress is watched."""
         return len(self._trackers)
 
-    async def current(self, run_id: str) -> ProgressView:
+    async def current(self, tenant: Tenant, run_id: str) -> ProgressView:
         """The live state of the run; shares the query in flight.
 
         Raises:
             UnknownRun: nobody knows the run.
             TemporalUnavailable: neither Temporal nor the journal can answer.
         """
+        await self._views.check(tenant, run_id)
         task = self._asking.get(run_id)
         if task is None:
             task = self._asking[run_id] = asyncio.create_task(self._find(run_id))
             task.add_done_callback(lambda done: self._asked(run_id, done))
         return await asyncio.shield(task)
 
-    async def stream(self, request: Request, run_id: str) -> SseResponse:
+    async def stream(self, request: Request, tenant: Tenant, run_id: str) -> SseResponse:
         """A stream of each change until the run ends.
 
         Raises:
             UnknownRun: nobody knows the run.
             TooManyStreams: the client's address has as many as allowed.
         """
-        head = await self._views.head(run_id)
+        head = await self._views.head(tenant, run_id)
         slot = self._streams.reserve(request)
         viewer = self._view(run_id, head.last_seq if head else 0)
         return self._streams.respond(viewer, slot)
@@ -171,7 +174,7 @@ class ProgressFeed:
         """The workflow's answer while the run is open, else from the memo or the journal."""
         if not await self._ended(run_id) and (live := await self._gateway.progress(run_id)):
             return ProgressView(source="query", **live.model_dump())
-        return _standing(await self._views.find(run_id))
+        return _standing(await self._views.find(EVERY, run_id))
 
     async def _ended(self, run_id: str) -> bool:
         try:

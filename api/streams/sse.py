@@ -17,6 +17,7 @@ from starlette.types import Receive, Scope, Send
 from relayline.api.errors import TooManyStreams
 from relayline.api.serving.connection import CONNECTION
 from relayline.api.serving.metrics import Metrics
+from relayline.api.streams.subscriber import Subscriber
 
 RETRY = b"retry: 1000\n\n"
 HEARTBEAT = b": \n\n"
@@ -27,30 +28,6 @@ _HEADERS = {
 }
 _CLOSE_BOUND_S = 1.0
 _log = logging.getLogger(__name__)
-
-
-class Subscriber:
-    """Sleeps until woken; a wake while it is awake is not lost."""
-
-    def __init__(self) -> None:
-        self._sleeper: asyncio.Future[None] | None = None
-        self._woken = False
-
-    def wake(self) -> None:
-        """End the sleep, or make the next one return at once."""
-        self._woken = True
-        if self._sleeper is not None and not self._sleeper.done():
-            self._sleeper.set_result(None)
-
-    async def sleep(self) -> None:
-        """Return after the next wake, at once if there was one since the last sleep."""
-        if not self._woken:
-            self._sleeper = asyncio.get_running_loop().create_future()
-            try:
-                await self._sleeper
-            finally:
-                self._sleeper = None
-        self._woken = False
 
 
 class Source(Protocol):
@@ -66,6 +43,10 @@ class Source(Protocol):
 
     def wake(self) -> None:
         """End the sleep."""
+        ...
+
+    def push_to(self, write: Callable[[bytes], bool]) -> bool:
+        """As in `Subscriber`."""
         ...
 
     def leave(self) -> None:
@@ -196,11 +177,12 @@ class SseResponse(Response):
         self._streams = streams
         self._slot = slot
         self._gone = False
-        self._beat = False
+        self._beat = self._idle = False
         self._sent_at = 0.0
         self._sending = False
         self._abort: Callable[[], None] | None = None
         self._queued: Callable[[], int] = lambda: 0
+        self._write: Callable[[bytes], bool] = lambda _: False
         self._left = 0
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -208,6 +190,9 @@ class SseResponse(Response):
         connection = scope.get("extensions", {}).get(CONNECTION, {})
         self._abort = connection.get("abort")
         self._queued = connection.get("queued", self._queued)
+        self._write = connection.get("write", self._write)
+        if isinstance(self.source, Subscriber):
+            self.source.pusher = self._push
         self._streams.entered(self)
         try:
             async with on_disconnect(receive, self._leave):
@@ -256,12 +241,23 @@ class SseResponse(Response):
             if chunk:
                 await self._send(send, chunk)
                 continue
+            self._idle = True
             await source.sleep()
+            self._idle = False
             if self._beat:
                 await self._send(send, HEARTBEAT)
         if self._streams.closing:
             await self._send(send, b"retry: %d\n\n" % random.randint(200, 2000))  # noqa: S311
         await send({"type": "http.response.body", "body": b"", "more_body": False})
+
+    def _push(self) -> bool:
+        """Send what is new at once, unless there is more to do: that is the task's work."""
+        if not self._idle or self._gone or self._beat or self._streams.closing:
+            return False
+        if not self.source.push_to(self._write):
+            return False
+        self._sent_at = asyncio.get_running_loop().time()
+        return True
 
     async def _send(self, send: Send, chunk: bytes) -> None:
         """Send and note the time; the ticker checks it, and the bytes that are left."""

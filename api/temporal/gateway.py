@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable
-from datetime import UTC, datetime, timedelta
-from typing import NamedTuple
+from datetime import datetime, timedelta
 
 from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
 from temporalio.client import (
@@ -31,14 +30,12 @@ from relayline.api.temporal.namespace import UnfitNamespace
 from relayline.api.temporal.signals import SIGNAL_S, check_refusal, find_signal, send_signal
 from relayline.contracts.commands import AnyCommand
 from relayline.contracts.runs import (
-    MEMO_PROGRESS,
     MEMO_REQUEST,
     SEARCH_AGENT,
     SEARCH_STATUS,
     SEARCH_TENANT,
     TASK_QUEUE,
     RunInput,
-    RunMemo,
     RunProgress,
     RunRequestMemo,
     RunResult,
@@ -51,7 +48,6 @@ from relayline.workflows.agent_run import AgentRun
 START_S = 5.0
 QUERY_S = 2.0
 DESCRIBE_S = 2.0
-LIST_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
 """Timeout of a workflow task: a dead worker is noticed after this."""
 FIND_S = TASK_TIMEOUT.total_seconds() + 5.0
@@ -74,7 +70,7 @@ class Gateway:
     def __init__(self, client: Client) -> None:
         self._client = client
 
-    async def start(self, run: RunInput) -> None:
+    async def start(self, run: RunInput, submitted_at: datetime) -> None:
         """Start the workflow.
 
         Raises:
@@ -88,7 +84,7 @@ class Gateway:
             limits=agent.limits,
             request_sha256=run.request_sha256,
             metadata=run.metadata,
-            created_at=datetime.now(UTC),
+            created_at=submitted_at,
         )
         starting = self._client.start_workflow(
             AgentRun.run,
@@ -98,7 +94,7 @@ class Gateway:
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
             id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            memo={MEMO_REQUEST: request, MEMO_PROGRESS: RunMemo(status=RunStatus.QUEUED)},
+            memo={MEMO_REQUEST: request},  # without MEMO_PROGRESS it is queued
             search_attributes=TypedSearchAttributes(
                 [
                     SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
@@ -190,23 +186,6 @@ class Gateway:
             return None if _TASK_FAILS in str(error.__cause__) else False
         return True
 
-    async def count(self, query: str) -> int:
-        """How many executions match the visibility query."""
-        timeout = timedelta(seconds=LIST_S)
-        counted = await with_deadline(
-            LIST_S, self._client.count_workflows(query, rpc_timeout=timeout)
-        )
-        return counted.count
-
-    async def list_page(self, query: str, size: int, token: bytes | None) -> _Page:
-        """One page of matching executions, in the server's own order."""
-        pages = self._client.list_workflows(
-            query, page_size=size, next_page_token=token, rpc_timeout=timedelta(seconds=LIST_S)
-        )
-        await with_deadline(LIST_S, pages.fetch_next_page())
-        executions = [await execution_of(item) for item in pages.current_page or ()]
-        return _Page(executions, pages.next_page_token)
-
     async def check(self) -> None:
         """Return when Temporal answers and has the namespace."""
         service = self._client.workflow_service
@@ -226,11 +205,6 @@ class Gateway:
 
     def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
         return self._client.get_workflow_handle_for(AgentRun.run, run_id)
-
-
-class _Page(NamedTuple):
-    executions: list[Execution]
-    next_token: bytes | None
 
 
 def _check_not_found(error: RPCError) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Sequence
 
 from temporalio.service import RPCError
 
@@ -36,8 +35,6 @@ KNOWN_S = 2.0
 """How long one answer is used for all runs of this process."""
 FORGOTTEN_S = 10.0
 """After this long without a question, an earlier silence of the workers no longer counts."""
-LIST_BOUND_S = 3.0
-"""The most that a list waits for this, for all its runs together."""
 
 
 class WorkerProbe:
@@ -131,22 +128,3 @@ class StuckRuns:
         except (TemporalUnavailable, RPCError):
             return None
         return f"{NO_WORKER} for {kind}" if kind else None
-
-    async def reasons(self, listed: Sequence[Execution]) -> list[str | None]:
-        """The reasons for the runs of a list, each described; None where that took too long."""
-        tasks = [asyncio.create_task(self._listed_reason(each)) for each in listed]
-        if tasks:
-            _, late = await asyncio.wait(tasks, timeout=LIST_BOUND_S)
-            for task in late:
-                task.cancel()
-            await asyncio.gather(*tasks, return_exceptions=True)
-        return [None if task.cancelled() else task.result() for task in tasks]
-
-    async def _listed_reason(self, listed: Execution) -> str | None:
-        if listed.status.ended:
-            return None
-        try:
-            described = await self._gateway.execution(listed.run_id)
-        except (TemporalUnavailable, RPCError):
-            return None
-        return await self.reason(described) if described else None

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from relayline.api.temporal.gateway import Gateway
-from relayline.journal.port import Journal
+from relayline.journal.table import Storage
 from relayline.journal.terminal import end_run
 
 
 class TerminalFacts:
     """Does on demand for one run what housekeeping does periodically for all."""
 
-    def __init__(self, journal: Journal, gateway: Gateway) -> None:
-        self._journal = journal
+    def __init__(self, storage: Storage, gateway: Gateway) -> None:
+        self._storage = storage
         self._gateway = gateway
 
     async def ensure(self, run_id: str) -> bool:
@@ -24,4 +24,4 @@ class TerminalFacts:
             JournalUnavailable: the journal did not answer.
         """
         closing = await self._gateway.closing(run_id)
-        return closing is not None and await end_run(self._journal, run_id, closing)
+        return closing is not None and await end_run(self._storage, run_id, closing)

@@ -69,7 +69,9 @@ def _import(module: str) -> ModuleType:
             ) from error
         remedy = advice(error.name) or "install what it needs"
         raise CatalogError(f"{module} can't be imported: {error}; {remedy}") from error
-    except (Exception, SystemExit) as error:  # a user's module may raise anything
+    except KeyboardInterrupt:  # of a person at the keyboard, most likely
+        raise
+    except BaseException as error:  # a user's module may raise anything
         raise CatalogError(
             f"{module} can't be imported: {described(error)}; `python -m {module}` shows where"
         ) from error

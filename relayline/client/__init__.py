@@ -18,6 +18,7 @@ from relayline.client.errors import (
     WaitTimeout,
 )
 from relayline.client.events import Event, EventsLost, WorkerUnavailable
+from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
 from relayline.client.stream import AsyncStream, Stream
 from relayline.client.text import TextPiece
@@ -40,6 +41,7 @@ __all__ = [
     "RelaylineError",
     "Retry",
     "Run",
+    "RunFilters",
     "Stream",
     "TextPiece",
     "Unavailable",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Generic, TypeVar
 from urllib.parse import quote
@@ -12,19 +12,23 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from relayline.client.errors import InvalidArgument, error_of, unexpected
 from relayline.client.events import Event
+from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     AgentList,
     CommandReceipt,
     CommandView,
     Health,
+    InboxKind,
+    InboxView,
     ProgressView,
     RunAccepted,
+    RunCounts,
     RunList,
     RunView,
 )
 from relayline.contracts.commands import AnyCommand, Decide
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.runs import Limits, RunStatus
+from relayline.contracts.runs import Limits
 
 EVENT_STREAM = "text/event-stream"
 CONNECT_TIMEOUT_S = 5.0
@@ -54,7 +58,7 @@ class Call(Generic[Answer]):
     method: str
     path: str
     answer: type[Answer]
-    params: Mapping[str, str | int | float] = field(default_factory=dict)
+    params: Mapping[str, str | int | float | list[str]] = field(default_factory=dict)
     body: Mapping[str, JsonValue] | None = None
     headers: Mapping[str, str] = field(default_factory=dict)
     wait_s: float = 0
@@ -146,18 +150,27 @@ def get(run_id: str, wait_s: float = 0) -> Call[RunView]:
     return Call("GET", path_of(run_id), RunView, wait_s=wait_s)
 
 
-def listing(
-    status: RunStatus | str | None, agent: str | None, limit: int, cursor: str | None
-) -> Call[RunList]:
+def listing(filters: RunFilters, limit: int, cursor: str | None) -> Call[RunList]:
     """One page of runs, newest first."""
-    query: dict[str, str | int | None] = {
-        "status": str(status) if status else None,
-        "agent": agent,
-        "limit": limit,
-        "cursor": cursor,
-    }
-    given = {name: value for name, value in query.items() if value is not None}
-    return Call("GET", "/v1/runs", RunList, given)
+    page = page_params(limit, cursor)
+    return Call("GET", "/v1/runs", RunList, params_of(filters) | page)
+
+
+def counts(filters: RunFilters) -> Call[RunCounts]:
+    """How many runs match, by status."""
+    return Call("GET", "/v1/runs/counts", RunCounts, params_of(filters))
+
+
+def inbox(
+    kind: InboxKind | Sequence[InboxKind] | None, agent: str | None, limit: int, cursor: str | None
+) -> Call[InboxView]:
+    """One page of what waits for a person, most urgent first."""
+    params = page_params(limit, cursor)
+    if kind:
+        params["kind"] = [kind] if isinstance(kind, str) else [*kind]
+    if agent is not None:
+        params["agent"] = agent
+    return Call("GET", "/v1/inbox", InboxView, params)
 
 
 def events(run_id: str, after: int) -> Call[Page]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator, Iterator, Mapping
-from typing import Self
+from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
+from typing import Self, Unpack
 
 from relayline.client import calls
 from relayline.client.calls import GivenLimits
+from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
 from relayline.client.stream import AsyncStream, Stream
 from relayline.client.transport import (
@@ -16,8 +17,15 @@ from relayline.client.transport import (
     Transport,
     options,
 )
-from relayline.contracts.answers import AgentView, Health, RunList, RunListItem
-from relayline.contracts.runs import RunStatus
+from relayline.contracts.answers import (
+    AgentView,
+    Health,
+    InboxKind,
+    InboxView,
+    RunCounts,
+    RunList,
+    RunListItem,
+)
 
 _PAGE = 100
 """Runs on a page; the most that the server gives."""
@@ -113,27 +121,35 @@ class Client:
         return Run(self._transport, run_id)
 
     def list(
-        self,
-        *,
-        status: RunStatus | str | None = None,
-        agent: str | None = None,
-        limit: int = 20,
-        cursor: str | None = None,
+        self, *, limit: int = 20, cursor: str | None = None, **filters: Unpack[RunFilters]
     ) -> RunList:
-        """One page of runs, newest first; at most 100."""
-        return self._transport.send(calls.listing(status, agent, limit, cursor))
+        """One page of the runs that match, newest first; at most 100."""
+        return self._transport.send(calls.listing(filters, limit, cursor))
 
-    def runs(
-        self, *, status: RunStatus | str | None = None, agent: str | None = None
-    ) -> Iterator[RunListItem]:
-        """All runs, newest first, page by page."""
+    def runs(self, **filters: Unpack[RunFilters]) -> Iterator[RunListItem]:
+        """All runs that match, newest first, page by page."""
         cursor: str | None = None
         first = True
         while first or cursor is not None:
             first = False
-            page = self.list(status=status, agent=agent, limit=_PAGE, cursor=cursor)
+            page = self.list(limit=_PAGE, cursor=cursor, **filters)
             yield from page.runs
             cursor = page.cursor
+
+    def counts(self, **filters: Unpack[RunFilters]) -> RunCounts:
+        """How many runs match, by status."""
+        return self._transport.send(calls.counts(filters))
+
+    def inbox(
+        self,
+        *,
+        kind: InboxKind | Sequence[InboxKind] | None = None,
+        agent: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> InboxView:
+        """One page of all that waits for a person, most urgent first; at most 100."""
+        return self._transport.send(calls.inbox(kind, agent, limit, cursor))
 
     def agents(self) -> tuple[AgentView, ...]:
         """The agents that can be run, by name."""
@@ -206,28 +222,36 @@ class AsyncClient:
         return AsyncRun(self._transport, run_id)
 
     async def list(
-        self,
-        *,
-        status: RunStatus | str | None = None,
-        agent: str | None = None,
-        limit: int = 20,
-        cursor: str | None = None,
+        self, *, limit: int = 20, cursor: str | None = None, **filters: Unpack[RunFilters]
     ) -> RunList:
         """As `Client.list`."""
-        return await self._transport.send(calls.listing(status, agent, limit, cursor))
+        return await self._transport.send(calls.listing(filters, limit, cursor))
 
-    async def runs(
-        self, *, status: RunStatus | str | None = None, agent: str | None = None
-    ) -> AsyncGenerator[RunListItem, None]:
+    async def runs(self, **filters: Unpack[RunFilters]) -> AsyncGenerator[RunListItem, None]:
         """As `Client.runs`."""
         cursor: str | None = None
         first = True
         while first or cursor is not None:
             first = False
-            page = await self.list(status=status, agent=agent, limit=_PAGE, cursor=cursor)
+            page = await self.list(limit=_PAGE, cursor=cursor, **filters)
             for item in page.runs:
                 yield item
             cursor = page.cursor
+
+    async def counts(self, **filters: Unpack[RunFilters]) -> RunCounts:
+        """As `Client.counts`."""
+        return await self._transport.send(calls.counts(filters))
+
+    async def inbox(
+        self,
+        *,
+        kind: InboxKind | Sequence[InboxKind] | None = None,
+        agent: str | None = None,
+        limit: int = 50,
+        cursor: str | None = None,
+    ) -> InboxView:
+        """As `Client.inbox`."""
+        return await self._transport.send(calls.inbox(kind, agent, limit, cursor))
 
     async def agents(self) -> tuple[AgentView, ...]:
         """As `Client.agents`."""

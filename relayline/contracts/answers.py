@@ -5,11 +5,13 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+
+InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
 
 class _Answer(BaseModel):
@@ -63,17 +65,34 @@ class RunView(_Answer):
 
 
 class RunListItem(_Answer):
-    """A run in a list."""
+    """A run in a list, as its facts tell."""
 
     run_id: str
     agent: str | None
     model: str | None = None
+    title: str = ""
+    """The first 120 characters of the input, in one line."""
     status: RunStatus
+    phase: Phase | None = None
+    """As far as the facts tell."""
     step: int = 0
+    tool_calls: int = 0
+    """Tool calls that the model asked for."""
+    usage: Usage = Usage()
     waiting_for: tuple[Waiting, ...] = ()
+    metadata: dict[str, str] | None = None
+    error: RunError | None = None
+    """Of a failed run."""
     attention: str | None = None
-    """As in the run itself."""
+    """As in the run itself, but checked every 10 s, in turns if many runs are open."""
+    batch: str | None = None
+    parent: str | None = None
+    """The run that started this one."""
+    forked_from: str | None = None
+    """The run that this one is a fork of."""
     created_at: datetime
+    updated_at: datetime | None = None
+    """When a fact last changed the run."""
     ended_at: datetime | None = None
     links: Links
 
@@ -82,6 +101,63 @@ class RunList(_Answer):
     """One page of runs, newest first."""
 
     runs: tuple[RunListItem, ...]
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
+class RunCounts(_Answer):
+    """How many runs match."""
+
+    total: int
+    by_status: dict[RunStatus, int]
+    """Statuses without a run are left out."""
+
+
+class InboxItem(_Answer):
+    """Something that waits for a person."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    item_id: str
+    """Names the item among all: `{run_id}/{id}`, or `{run_id}/{kind}` where it has no `id`."""
+    run_id: str
+    title: str = ""
+    """Of the run."""
+    agent: str | None = None
+    metadata: dict[str, str] | None = None
+    step: int = 0
+    kind: InboxKind
+    """`approval` and `limit` (it raises one) take a decision, `input` an answer, `resume` the
+    command of that name; `attention`: the run makes no progress."""
+    id: str | None = None
+    """The approval or request to answer."""
+    what: str = ""
+    """One line for people; of `attention`, why."""
+    since: datetime | None = None
+    """When the run began to wait for it; of `attention`, when the run made its last progress."""
+    expires_at: datetime | None = None
+    """If nobody has acted by then, the run does without."""
+    tool: str | None = None
+    arguments: dict[str, JsonValue] | None = None
+    """Of an approval: as the model gave them."""
+    parameters: dict[str, JsonValue] | None = None
+    """Of an approval: JSON Schema for edited arguments."""
+    question: str | None = None
+    """Of an input, whole."""
+    data_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")
+    """Of an input: JSON Schema of the answer's text; null: any text."""
+    said: str | None = None
+    """What the model said just before; at most 2,000 characters."""
+    links: Links
+
+
+class InboxView(_Answer):
+    """One page of all that waits for a person, most urgent first."""
+
+    items: tuple[InboxItem, ...]
+    """Those that expire first go first, then those that wait longest."""
+    total: int
+    """Of all pages."""
     cursor: str | None
     """Pass it as `cursor` to get the next page; null on the last page."""
 

@@ -28,7 +28,9 @@ class ModelRequest(Frozen):
     run_id: str
     epoch: int
     step: int
-    agent: AgentSpec
+    agent: AgentSpec | None = None
+    """None: it is in the journal, as `agent.pinned` with the digest `agent_sha256`."""
+    agent_sha256: str = ""
     outbox: Outbox = Outbox()
 
 
@@ -137,6 +139,31 @@ class RecordRequest(Frozen):
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
     """The text, cut to `limit` characters with an ellipsis at the end if it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+PINNED_CHARS = 8192
+"""An agent whose texts are longer is journaled once; a smaller one goes with each model call."""
+
+
+def is_large(agent: AgentSpec) -> bool:
+    """True if the agent is too large to repeat in every step of the history.
+
+    Counts only what no later version of the code writes differently.
+    """
+    texts = (agent.instructions, *(tool.description for tool in agent.tools))
+    schemas = sum(len(json.dumps(tool.parameters)) for tool in agent.tools)
+    return sum(map(len, texts)) + schemas > PINNED_CHARS
+
+
+def agent_given(agent: AgentSpec) -> dict[str, JsonValue]:
+    """The spec as JSON; fields that later versions add do not change it."""
+    return agent.model_dump(mode="json", exclude_defaults=True)
+
+
+def agent_sha256(agent: AgentSpec) -> str:
+    """SHA-256 of `agent_given` as JSON, keys sorted and no spaces; hexadecimal."""
+    text = json.dumps(agent_given(agent), sort_keys=True, separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
 
 
 def arguments_sha256(arguments: Mapping[str, JsonValue]) -> str:

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import json
 from datetime import UTC, datetime, timedelta
+from functools import lru_cache
 from typing import NamedTuple
 
 from pydantic import JsonValue, TypeAdapter
+from pydantic_core import to_json
 
-from relayline.contracts.events import TERMINAL_TYPES, EventBody
+from relayline.contracts.events import TERMINAL_TYPES, EventBody, MessageDelta, ReasoningDelta
 from relayline.contracts.frozen import Frozen
 
 _BODY: TypeAdapter[EventBody] = TypeAdapter(EventBody)
@@ -98,13 +100,22 @@ class Envelope(Frozen):
 
 def body_json(body: EventBody) -> str:
     """The body without its type, as JSON text; absent optional fields are left out."""
+    if isinstance(body, MessageDelta | ReasoningDelta):  # most events are, and this is quicker
+        return to_json({"text": body.text}).decode()
     absent = {name for name, value in body if value is None}
     return body.model_dump_json(exclude={"type", *absent}, by_alias=True)
 
 
 def rfc3339(at_us: int) -> str:
     """RFC 3339 text in UTC with microseconds and `Z`, from microseconds since 1970."""
-    return moment(at_us).isoformat(timespec="microseconds")[:-6] + "Z"
+    seconds, part = divmod(at_us, 1_000_000)
+    return f"{_second(seconds)}.{part:06d}Z"
+
+
+@lru_cache(maxsize=1024)
+def _second(since_1970: int) -> str:
+    """The time without its fraction; events come many in a second."""
+    return moment(since_1970 * 1_000_000).isoformat()[:-6]
 
 
 def moment(at_us: int) -> datetime:

@@ -28,7 +28,8 @@ class HousekeepingRequest(Frozen):
     """The request for a shift, and for each of its rounds."""
 
     batch: int = Field(default=200, ge=1)
-    """Open runs to check in a round, and ended runs to sweep at a time."""
+    """Open runs to check in a round, also of each kind for progress; ended runs to sweep at a
+    time."""
     rounds: int = Field(default=1, ge=1)
     """Rounds of the shift."""
     every_s: float = Field(default=EVERY.total_seconds(), gt=0)
@@ -42,3 +43,5 @@ class HousekeepingResult(Frozen):
     """Runs that got their terminal fact."""
     swept: int = 0
     """Runs past retention whose events were deleted."""
+    noted: int = 0
+    """Open runs that have stopped to make progress, or make it again."""

@@ -7,6 +7,14 @@ COMMAND_PREFIX = "command/"
 QUEUED_KEY = "run/queued"
 """Key of `run.queued`: it has no epoch, so it is written once, whoever writes it."""
 
+AGENT_PREFIX = "agent/"
+"""Prefix of the key of `agent.pinned`: it has no epoch, either."""
+
+
+def agent_key(sha256: str) -> str:
+    """Key of `agent.pinned`."""
+    return f"{AGENT_PREFIX}{sha256}"
+
 
 def message_key(epoch: int, step: int) -> str:
     """Key of the fact that ends a step: `message.completed` or `message.interrupted`."""

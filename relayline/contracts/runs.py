@@ -257,7 +257,7 @@ class RunResult(Frozen):
 
 
 MEMO_PROGRESS = "progress"
-"""Memo key of `RunMemo`."""
+"""Memo key of `RunMemo`; the memo is missing until the run first sets it, and it is `queued`."""
 MEMO_REQUEST = "request"
 """Memo key of `RunRequestMemo`."""
 

@@ -41,8 +41,8 @@ class Subscription:
         self._cost = 0
         self._behind = True
         self._error: JournalError | None = None
-        self._wake = asyncio.Event()
-        self._wake.set()
+        self._woken = True
+        self._sleeper: asyncio.Future[None] | None = None
 
     async def take(self) -> list[StoredEvent] | None:
         """Wait for events; None if the tail must read the journal, as at the start.
@@ -53,10 +53,12 @@ class Subscription:
         Raises:
             JournalUnavailable: the storage did not answer, or the journal was closed.
         """
-        await self._wake.wait()
+        if not self._woken:
+            self._sleeper = self.loop.create_future()
+            await self._sleeper
         if self._error is not None:
             raise self._error
-        self._wake.clear()
+        self._woken = False
         events, self._waiting, self._cost = self._waiting, [], 0
         if self._behind:
             self._behind = False
@@ -72,18 +74,23 @@ class Subscription:
             self.fall_behind()
             return
         self._waiting.extend(events)
-        self._wake.set()
+        self._wake()
 
     def fall_behind(self) -> None:
         """Drop the buffer; the tail reads the journal next."""
         self._waiting.clear()
         self._behind = True
-        self._wake.set()
+        self._wake()
 
     def fail(self, error: JournalError) -> None:
         """Make the tail raise the error."""
         self._error = error
-        self._wake.set()
+        self._wake()
+
+    def _wake(self) -> None:
+        self._woken = True
+        if self._sleeper is not None and not self._sleeper.done():
+            self._sleeper.set_result(None)
 
 
 class Watcher(Protocol):

@@ -12,6 +12,7 @@ from datetime import datetime
 from enum import Enum
 from typing import Literal, NamedTuple, Protocol
 
+from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import Journal
 from relayline.projections.row import RunRow
@@ -68,6 +69,12 @@ class Listed(NamedTuple):
     """The newest event of the run."""
     attention: str | None
     """Why the run makes no progress; None when no problem is known."""
+
+    @property
+    def position(self) -> Position:
+        """The place of the run in the list."""
+        created_at = self.row.created_at
+        return Position(microseconds(created_at) if created_at else 0, self.row.run_id)
 
 
 class RunTable(Protocol):

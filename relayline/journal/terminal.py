@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import Journal, RunEnded
-from relayline.projections.row import row_of
+from relayline.journal.table import EVERY, Storage
+from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
 
 READ_PAGE = 1000
@@ -29,7 +30,7 @@ async def read_all(
         after = page[-1].seq
 
 
-async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
+async def end_run(storage: Storage, run_id: str, closing: Closing) -> bool:
     """Append the terminal fact of a run that Temporal has closed.
 
     Any number of processes may do this concurrently: the fact is written once, and a run that has
@@ -41,12 +42,13 @@ async def end_run(journal: Journal, run_id: str, closing: Closing) -> bool:
     Raises:
         JournalUnavailable: the storage did not answer.
     """
-    head = await journal.head(run_id)
+    head = await storage.head(run_id)
     if head and head.ended:
         return False
-    fact = terminal_fact(closing, row_of(await read_all(journal, run_id, facts=True)))
+    listed = await storage.listed(EVERY, run_id)
+    fact = terminal_fact(closing, listed.row if listed else RunRow())
     try:
-        [appended] = await journal.append(run_id, [fact])
+        [appended] = await storage.append(run_id, [fact])
     except RunEnded:
         return False
     return appended.new

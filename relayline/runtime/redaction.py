@@ -39,6 +39,11 @@ class Redactor:
         self._first = frozenset(form[0] for form in forms)
         self._longest = max(map(len, forms), default=0)
 
+    @property
+    def knows_none(self) -> bool:
+        """True if there is no secret to cut out."""
+        return not self._forms
+
     def clean(self, text: str) -> str:
         """The text without the secrets."""
         if not self._forms:

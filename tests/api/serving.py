@@ -4,10 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
@@ -34,7 +33,7 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
-from relayline.journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
+from relayline.journal.table import Storage
 from relayline.runtime.settings import Settings
 from relayline.workflows.agent_run import AgentRun
 
@@ -65,7 +64,7 @@ class Api:
 
     http: httpx.AsyncClient
     services: Services
-    journal: Journal
+    journal: Storage
     host: str
     port: int
 
@@ -86,7 +85,7 @@ class Api:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, journal: Journal, client: Client, bounds: ConnectionLimits | None = None
+    settings: Settings, journal: Storage, client: Client, bounds: ConnectionLimits | None = None
 ) -> AsyncIterator[Api]:
     """Serve on a free port until the block ends, then stop as on SIGTERM."""
     app = create_app(settings, journal, client, CATALOG)
@@ -136,7 +135,7 @@ def completed(output: str = "done") -> NewEvent:
     return NewEvent(key="0/run/ended", body=body, step=1)
 
 
-async def ended_run(journal: Journal, count: int = 20) -> str:
+async def ended_run(journal: Storage, count: int = 20) -> str:
     """A run with that many deltas that has completed; its journal has `count + 3` events."""
     new = run_id()
     await journal.append(new, [started(), said("hello"), *deltas(count), completed()])
@@ -173,7 +172,7 @@ async def signals(client: Client, run: str) -> list[tuple[str, dict[str, Any]]]:
     ]
 
 
-async def envelopes(journal: Journal, run: str) -> list[dict[str, Any]]:
+async def envelopes(journal: Storage, run: str) -> list[dict[str, Any]]:
     """The whole journal as clients see it."""
     found: list[StoredEvent] = []
     while page := await journal.read(run, found[-1].seq if found else 0, 1000):
@@ -211,87 +210,3 @@ async def follow(
             if len(got) == stop_after:
                 break
     return got
-
-
-class FlakyJournal:
-    """A journal whose storage can be taken away."""
-
-    def __init__(self, inner: Journal) -> None:
-        self._inner = inner
-        self.fenced = inner.fenced
-        self._error: Exception | None = None
-        self._went_down = asyncio.Event()
-
-    def go_down(self, error: Exception | None = None) -> None:
-        """From now on every call fails, and every tail breaks off."""
-        self._error = error or JournalUnavailable("the disk is gone")
-        self._went_down.set()
-
-    def come_back(self) -> None:
-        """Work again."""
-        self._error = None
-        self._went_down.clear()
-
-    def _check(self) -> None:
-        if self._error:
-            raise self._error
-
-    async def append(
-        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
-    ) -> list[Appended]:
-        self._check()
-        return await self._inner.append(run_id, events, fence)
-
-    async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
-    ) -> list[StoredEvent]:
-        self._check()
-        return await self._inner.read(run_id, after, limit, **more)
-
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
-        self._check()
-        return await self._inner.get(run_id, key)
-
-    async def head(self, run_id: str) -> Head | None:
-        self._check()
-        return await self._inner.head(run_id)
-
-    async def tail(
-        self, run_id: str, after: int | StoredEvent = 0
-    ) -> AsyncGenerator[Sequence[StoredEvent], None]:
-        self._check()
-        batches = self._inner.tail(run_id, after)
-        broken = asyncio.create_task(self._went_down.wait())
-        try:
-            while True:
-                step = asyncio.ensure_future(anext(batches))
-                await asyncio.wait({step, broken}, return_when=asyncio.FIRST_COMPLETED)
-                if not step.done():
-                    step.cancel()
-                    await asyncio.gather(step, return_exceptions=True)
-                    self._check()
-                try:
-                    batch = step.result()
-                except StopAsyncIteration:
-                    return
-                yield batch
-        finally:
-            broken.cancel()
-            await batches.aclose()
-
-    async def open_runs(
-        self, quiet_since: datetime, after: str = "", limit: int = 100
-    ) -> list[OpenRun]:
-        self._check()
-        return await self._inner.open_runs(quiet_since, after, limit)
-
-    async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
-        self._check()
-        return await self._inner.sweep(older_than, limit)
-
-    async def check(self) -> None:
-        self._check()
-        await self._inner.check()
-
-    async def close(self) -> None:
-        await self._inner.close()

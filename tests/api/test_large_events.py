@@ -6,21 +6,13 @@ from typing import Any
 
 from temporalio.client import Client
 
-from relayline.api.streams import events, feed
+from relayline.api.streams import buffer, events, feed
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
-from tests.api.serving import (
-    FlakyJournal,
-    completed,
-    deltas,
-    envelopes,
-    follow,
-    run_id,
-    serving,
-    started,
-)
+from tests.api.flaky import FlakyJournal
+from tests.api.serving import completed, deltas, envelopes, follow, run_id, serving, started
 
 SIZE = 200_000
 LARGE = [NewEvent(body=MessageDelta(text="x" * SIZE))] * 50
@@ -63,7 +55,7 @@ async def test_a_stream_far_behind_holds_few_large_events_at_a_time(
     journal: SqliteJournal, no_temporal: Client
 ) -> None:
     run, weighing = run_id(), Weighing(journal)
-    await journal.append(run, [started(), *LARGE, *deltas(feed.MAX_FRAMES)])
+    await journal.append(run, [started(), *LARGE, *deltas(buffer.MAX_FRAMES)])
     await journal.append(run, [completed()])
     async with serving(Settings(), weighing, no_temporal) as api:
         assert await follow(api, run, 0) == await envelopes(journal, run)

@@ -25,7 +25,8 @@ from tests.api.asking import (
     decided,
     refusal,
 )
-from tests.api.serving import Api, FlakyJournal, completed, run_id, serving, signals, started
+from tests.api.flaky import FlakyJournal
+from tests.api.serving import Api, completed, run_id, serving, signals, started
 
 
 @pytest.mark.parametrize(

@@ -1,130 +1,259 @@
-"""Lists of runs: newest first, by cursor, by status."""
+"""Lists of runs: newest first, exact at once, by cursor and by every filter."""
 
 from __future__ import annotations
 
 import asyncio
+import base64
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
-from relayline.api.runs.listing import ListCursor, newest, query_for
-from relayline.api.temporal.gateway import Gateway
-from relayline.contracts.runs import Waiting
-from tests.api.serving import Api, waiting_run
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import RunFailed
+from relayline.contracts.events.run import RunQueued
+from relayline.contracts.keys import QUEUED_KEY
+from relayline.contracts.runs import RunError
+from tests.api.asking import APPROVAL, asks
+from tests.api.serving import Api, completed, run_id, started
 from tests.api.test_runs import submitted
 
-
-async def test_lists_are_newest_first_and_walked_by_cursor(api: Api, api_temporal: Client) -> None:
-    made = [await submitted(api, agent="brief") for _ in range(7)]
-    await api_temporal.get_workflow_handle(made[5]).terminate()
-    listed: list[str] = []
-    async with asyncio.timeout(60):
-        while len(listed) < 7:
-            listed = await walk(api, {"agent": "brief", "limit": 100})
-            listed = [run for run in listed if run in made]
-            await asyncio.sleep(0.1)
-    assert listed == made[::-1]
-    by_three = await walk(api, {"agent": "brief", "limit": 3})
-    assert [run for run in by_three if run in made] == made[::-1]
-    assert len(set(by_three)) == len(by_three)
+Filter = dict[str, Any]
 
 
-@pytest.mark.slow
-async def test_a_list_too_long_to_read_whole_is_cut_into_windows(
-    api: Api, api_temporal: Client
-) -> None:
-    made = [await submitted(api, agent="brief") for _ in range(25)]
-    gateway, query = Gateway(api_temporal), query_for(None, "brief")
-    async with asyncio.timeout(60):
-        while made[-1] not in await walk(api, {"agent": "brief", "limit": 1}):
-            await asyncio.sleep(0.1)
-    listed: list[str] = []
-    place: ListCursor | None = None
-    while not set(made) <= set(listed):
-        page, place = await newest(gateway, query, 3, place, window=9)
-        assert len(page) == 3
-        listed += [item.run_id for item in page]
-        assert place is not None
-    assert [run for run in listed if run in made] == made[::-1]
-    assert len(set(listed)) == len(listed)
-
-
-async def walk(api: Api, params: dict[str, str | int]) -> list[str]:
+async def walk(api: Api, params: Filter) -> list[str]:
     """The ids of every page."""
     found: list[str] = []
     cursor: str | None = None
     while True:
         extra = {"cursor": cursor} if cursor else {}
-        answer = await api.http.get("/v1/runs", params={**params, **extra})
-        assert answer.status_code == 200, answer.text
-        page = answer.json()
+        page = await listed(api, {**params, **extra})
         found += [item["run_id"] for item in page["runs"]]
         cursor = page["cursor"]
         if cursor is None:
             return found
 
 
-async def test_lists_are_filtered_by_status(api: Api, api_temporal: Client) -> None:
-    queued, ended = await submitted(api), await submitted(api)
-    await api_temporal.get_workflow_handle(ended).terminate()
-    listed: list[str] = []
-    async with asyncio.timeout(60):
-        while ended not in listed:
-            await asyncio.sleep(0.1)
-            listed = await walk(api, {"status": "terminated", "limit": 100})
-    assert queued not in listed
-    listed = await walk(api, {"status": "queued", "limit": 100})
-    assert queued in listed
-    assert ended not in listed
-    for status in ("running", "paused", "waiting", "completed", "failed", "cancelled", "timed_out"):
-        assert queued not in await walk(api, {"status": status, "limit": 100})
+async def listed(api: Api, params: Filter) -> dict[str, Any]:
+    answer = await api.http.get("/v1/runs", params=params)
+    assert answer.status_code == 200, answer.text
+    page: dict[str, Any] = answer.json()
+    return page
 
 
-async def test_runs_that_wait_are_listed_with_what_they_wait_for(
+async def counted(api: Api, params: Filter) -> dict[str, Any]:
+    answer = await api.http.get("/v1/runs/counts", params=params)
+    assert answer.status_code == 200, answer.text
+    counts: dict[str, Any] = answer.json()
+    return counts
+
+
+async def queued(api: Api, **fields: Any) -> str:
+    """A run that only the journal knows."""
+    new = run_id()
+    given = {"agent": "assistant", "model": "rehearsal", "submitted_at": datetime.now(UTC)}
+    body = RunQueued(**{**given, **fields})
+    await api.journal.append(new, [NewEvent(key=QUEUED_KEY, body=body)])
+    return new
+
+
+async def test_the_request_after_the_202_has_the_run(api: Api) -> None:
+    for _ in range(10):
+        run = await submitted(api, input="what  is\nnew?", metadata={"team": "at once"})
+        [newest] = (await listed(api, {"limit": 1}))["runs"]
+        assert (newest["run_id"], newest["status"]) == (run, "queued")
+    assert (newest["title"], newest["agent"]) == ("what is new?", "assistant")
+    assert (newest["model"], newest["metadata"]) == ("rehearsal", {"team": "at once"})
+    assert newest["links"]["self"] == f"/v1/runs/{run}"
+    view = (await api.http.get(f"/v1/runs/{run}")).json()
+    assert newest["created_at"] == view["created_at"]
+
+
+async def test_the_first_frame_waits_for_no_worker(api: Api) -> None:
+    run = await submitted(api, input="hello", metadata={"tenant": "acme"})
+    page = (await api.http.get(f"/v1/runs/{run}/events")).json()
+    [event] = page["events"]
+    assert (event["seq"], event["type"], event["data"]["tenant"]) == (1, "run.queued", "acme")
+    assert event["data"]["title"] == "hello"
+
+
+async def test_a_repeated_key_writes_nothing_twice(api: Api) -> None:
+    body = {"agent": "assistant", "input": "hello"}
+    headers = {"Idempotency-Key": "listed-once"}
+    answers = await asyncio.gather(
+        *(api.http.post("/v1/runs", json=body, headers=headers) for _ in range(8))
+    )
+    [run] = {answer.json()["run_id"] for answer in answers}
+    page = (await api.http.get(f"/v1/runs/{run}/events")).json()
+    assert [event["type"] for event in page["events"]] == ["run.queued"]
+
+
+async def test_lists_are_newest_first_and_walked_by_cursor(api: Api) -> None:
+    made = [await submitted(api, agent="brief", metadata={"walk": "a"}) for _ in range(7)]
+    for limit in (1, 3, 7, 100):
+        walked = await walk(api, {"metadata.walk": "a", "limit": limit})
+        assert walked == made[::-1]
+
+
+async def test_pages_lose_and_repeat_nothing_while_runs_come(api: Api) -> None:
+    made = [await submitted(api, metadata={"walk": "b"}) for _ in range(6)]
+    seen: list[str] = []
+    page = await listed(api, {"metadata.walk": "b", "limit": 2})
+    while page["cursor"]:
+        seen += [item["run_id"] for item in page["runs"]]
+        await submitted(api, metadata={"walk": "b"})
+        page = await listed(api, {"metadata.walk": "b", "limit": 2, "cursor": page["cursor"]})
+    seen += [item["run_id"] for item in page["runs"]]
+    assert seen == made[::-1]
+
+
+async def test_each_filter_keeps_what_it_asks_for(api: Api) -> None:
+    parent, source = run_id(), run_id()
+    team = {"team": "blue", "filter": "x"}
+    blue = await queued(api, metadata=team, title="Write a REPORT of it", batch="b1")
+    child = await queued(api, metadata={"filter": "x"}, agent="brief", parent=parent)
+    fork = await queued(api, metadata={"filter": "x"}, model="openai:o", forked_from=source)
+    mine: Filter = {"metadata.filter": "x"}
+    for more, found in (
+        ({}, [fork, child, blue]),
+        ({"agent": "brief"}, [child]),
+        ({"model": "openai:o"}, [fork]),
+        ({"metadata.team": "blue"}, [blue]),
+        ({"metadata.team": "green"}, []),
+        ({"q": "rep"}, [blue]),
+        ({"q": "BLUE write"}, [blue]),
+        ({"q": "eport"}, []),
+        ({"q": child}, [child]),
+        ({"batch": "b1"}, [blue]),
+        ({"parent": parent}, [child]),
+        ({"forked_from": source}, [fork]),
+        ({"attention": "true"}, []),
+        ({"attention": "false"}, [fork, child, blue]),
+        ({"open": "true"}, [fork, child, blue]),
+        ({"open": "false"}, []),
+    ):
+        assert await walk(api, mine | more) == found, more
+        assert (await counted(api, mine | more))["total"] == len(found), more
+
+
+async def test_lists_are_filtered_by_time(api: Api) -> None:
+    days = [datetime(2020, 5, day, tzinfo=UTC) for day in (1, 2, 3)]
+    first, second, third = [
+        await queued(api, metadata={"filter": "t"}, submitted_at=day) for day in days
+    ]
+    mine: Filter = {"metadata.filter": "t"}
+    after, before = {"created_after": days[1].isoformat()}, {"created_before": days[1].isoformat()}
+    assert await walk(api, mine | after) == [third, second]
+    assert await walk(api, mine | before) == [first]
+    assert await walk(api, mine | after | {"created_before": "2020-05-02T00:00:01+00:00"}) == [
+        second
+    ]
+
+
+async def test_lists_are_filtered_by_status(api: Api) -> None:
+    mine: Filter = {"metadata.filter": "s"}
+    runs = {
+        name: await submitted(api, metadata={"filter": "s"})
+        for name in ("queued", "running", "waiting", "completed", "failed")
+    }
+    failure = RunFailed(error=RunError(type="broken", message="it broke"))
+    events = {
+        "running": [started()],
+        "waiting": [started(), *asks()],
+        "completed": [started(), completed()],
+        "failed": [started(), NewEvent(key="0/run/ended", body=failure)],
+    }
+    for name, more in events.items():
+        await api.journal.append(runs[name], more)
+    for name, run in runs.items():
+        assert await walk(api, mine | {"status": name}) == [run]
+    two = await walk(api, mine | {"status": ["running", "failed"]})
+    assert two == [runs["failed"], runs["running"]]
+    assert await walk(api, mine | {"open": "false"}) == [runs["failed"], runs["completed"]]
+    assert await counted(api, mine) == {"total": 5, "by_status": dict.fromkeys(runs, 1)}
+    assert await counted(api, mine | {"status": "failed"}) == {
+        "total": 1,
+        "by_status": {"failed": 1},
+    }
+    items = {item["run_id"]: item for item in (await listed(api, mine))["runs"]}
+    waits = items[runs["waiting"]]
+    assert (waits["phase"], waits["waiting_for"][0]["id"]) == ("waiting", APPROVAL)
+    assert items[runs["failed"]]["error"]["message"] == "it broke"
+    done = items[runs["completed"]]
+    assert done["usage"]["output_tokens"] == 4
+    assert done["ended_at"] == done["updated_at"]
+
+
+async def test_a_run_that_temporal_has_terminated_is_listed_so_once_its_fact_is_there(
     api: Api, api_temporal: Client
 ) -> None:
-    wanted = Waiting(kind="approval", id="approval_1_0", what="write_file(path=a.txt)")
-    waits, queued = await waiting_run(api_temporal, wanted), await submitted(api)
-    found: dict[str, Any] = {}
-    async with asyncio.timeout(60):
-        while waits not in found:
-            await asyncio.sleep(0.1)
-            answer = await api.http.get("/v1/runs", params={"status": "waiting", "limit": 100})
-            found = {item["run_id"]: item for item in answer.json()["runs"]}
-    assert queued not in found
-    assert found[waits]["status"] == "waiting"
-    assert found[waits]["waiting_for"] == [wanted.model_dump()]
-    view = (await api.http.get(f"/v1/runs/{waits}")).json()
-    assert (view["status"], view["waiting_for"]) == ("waiting", [wanted.model_dump()])
-    await api_temporal.get_workflow_handle(waits).terminate()
-    view = (await api.http.get(f"/v1/runs/{waits}")).json()
-    assert (view["status"], view["waiting_for"]) == ("terminated", [])
+    run = await submitted(api, metadata={"filter": "u"})
+    await api_temporal.get_workflow_handle(run).terminate()
+    assert (await api.http.get(f"/v1/runs/{run}")).json()["status"] == "terminated"
+    assert await walk(api, {"metadata.filter": "u", "status": "terminated"}) == [run]
+
+
+async def test_lists_and_counts_need_no_temporal(api: Api, lonely_api: Api) -> None:
+    run = await submitted(api, metadata={"filter": "v"})
+    assert await walk(lonely_api, {"metadata.filter": "v"}) == [run]
+    assert (await counted(lonely_api, {"metadata.filter": "v"}))["by_status"] == {"queued": 1}
+
+
+@pytest.mark.parametrize("path", ["/v1/runs", "/v1/runs/counts"])
+@pytest.mark.parametrize(
+    ("params", "field"),
+    [
+        ({"status": "asleep"}, "status"),
+        ({"status": ["running", "asleep"]}, "status"),
+        ({"agent": "x' OR 'a'='a"}, "agent"),
+        ({"model": "a b"}, "model"),
+        ({"metadata.": "x"}, "metadata."),
+        ({f"metadata.{'k' * 65}": "x"}, f"metadata.{'k' * 65}"),
+        ({"metadata.k": "x" * 513}, "metadata.k"),
+        ({f"metadata.k{n}": "x" for n in range(17)}, "metadata.KEY"),
+        ({"metadata.k": ["x", "y"]}, "metadata.k"),
+        ({"q": "x" * 201}, "q"),
+        ({"q": "a b c d e f g h i"}, "q"),
+        ({"created_after": "yesterday"}, "created_after"),
+        ({"created_before": "2020-05-02T00:00:00"}, "created_before"),
+        ({"batch": ""}, "batch"),
+        ({"parent": "me"}, "parent"),
+        ({"forked_from": "run_"}, "forked_from"),
+        ({"attention": "perhaps"}, "attention"),
+        ({"open": "2"}, "open"),
+        ({"metadate.k": "x"}, "metadate.k"),
+    ],
+)
+async def test_a_bad_filter_is_named(
+    lonely_api: Api, path: str, params: Filter, field: str
+) -> None:
+    answer = await lonely_api.http.get(path, params=params)
+    assert (answer.status_code, answer.json()["field"]) == (422, field)
+    assert field in answer.json()["detail"]
+
+
+def encoded(text: str) -> str:
+    return base64.urlsafe_b64encode(text.encode()).decode()
 
 
 @pytest.mark.parametrize(
     ("params", "status", "field"),
     [
-        ({"cursor": "???"}, 400, "cursor"),
-        ({"cursor": "bm9wZQ=="}, 400, "cursor"),
-        ({"status": "asleep"}, 422, "status"),
         ({"limit": "0"}, 422, "limit"),
         ({"limit": "101"}, 422, "limit"),
-        ({"agent": "x' OR 'a'='a"}, 422, "agent"),
+        ({"cursor": "???"}, 400, "cursor"),
+        ({"cursor": encoded("nope")}, 400, "cursor"),
+        ({"cursor": encoded(f"2026-11-23T10:57:46.933574+00:00|{run_id()}")}, 400, "cursor"),
+        ({"cursor": encoded(f"-1|{run_id()}")}, 400, "cursor"),
+        ({"cursor": encoded(f"{'9' * 19}|{run_id()}")}, 400, "cursor"),
+        ({"cursor": encoded("1|run_a' OR ''='")}, 400, "cursor"),
     ],
 )
-async def test_a_bad_list_request_names_what_is_wrong(
-    api: Api, params: dict[str, str], status: int, field: str
+async def test_a_bad_page_is_named(
+    lonely_api: Api, params: dict[str, str], status: int, field: str
 ) -> None:
-    answer = await api.http.get("/v1/runs", params=params)
+    answer = await lonely_api.http.get("/v1/runs", params=params)
     assert (answer.status_code, answer.json()["field"]) == (status, field)
-
-
-async def test_a_list_is_503_while_temporal_is_down(lonely_api: Api) -> None:
-    assert (await lonely_api.http.get("/v1/runs")).status_code == 503
-
-
-def test_a_place_survives_its_cursor() -> None:
-    place = ListCursor.decode("MjAyNi0xMS0yM1QxMDo1Nzo0Ni45MzM1NzQrMDA6MDB8cnVuX2E=")
-    assert ListCursor.decode(place.encode()) == place
-    assert place.run_id == "run_a"
+    if status == 400:
+        assert answer.json()["type"] == "urn:relayline:problem:invalid-cursor"

@@ -22,10 +22,10 @@ from relayline.journal.port import Journal
 from relayline.journal.postgres.migrate import migrate
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
+from tests.api.flaky import FlakyJournal
 from tests.api.serving import (
     SSE,
     Api,
-    FlakyJournal,
     completed,
     deltas,
     envelopes,

@@ -48,6 +48,9 @@ def test_the_committed_document_is_the_current_one() -> None:
     paths = DOCUMENT["paths"]
     assert {
         "/v1/runs",
+        "/v1/runs/counts",
+        "/v1/inbox",
+        "/v1/live",
         "/v1/runs/{run_id}",
         "/v1/runs/{run_id}/events",
         "/v1/runs/{run_id}/progress",

@@ -216,7 +216,7 @@ async def test_a_waiting_client_that_goes_away_leaves_nothing_behind(api: Api) -
     await api.quiet()
 
 
-async def test_another_server_knows_a_run_before_anything_of_it_is_journaled(
+async def test_another_server_knows_a_run_before_a_worker_has_begun_it(
     api: Api, api_temporal: Client, journal: SqliteJournal
 ) -> None:
     async with serving(Settings(), journal, api_temporal) as other:
@@ -224,7 +224,8 @@ async def test_another_server_knows_a_run_before_anything_of_it_is_journaled(
         path = f"/v1/runs/{run}"
         assert (await other.http.get(path)).json()["status"] == "queued"
         page = (await other.http.get(f"{path}/events")).json()
-        assert page == {"events": [], "next": 0, "ended": False}
+        assert [event["type"] for event in page.pop("events")] == ["run.queued"]
+        assert page == {"next": 1, "ended": False}
         following = asyncio.create_task(follow(other, run))
         ending = asyncio.create_task(other.http.get(path, params={"wait": 30}))
         await other.opened(1)

@@ -19,7 +19,8 @@ from relayline.journal.postgres.migrate import migrate
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.process import opened_journal
 from relayline.runtime.settings import Settings
-from tests.api.serving import Api, FlakyJournal, deltas, follow, run_id, serving, started
+from tests.api.flaky import FlakyJournal
+from tests.api.serving import Api, deltas, follow, run_id, serving, started
 from tests.postgres_server import PostgresServer
 
 

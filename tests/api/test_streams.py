@@ -10,15 +10,15 @@ import time
 import pytest
 from temporalio.client import Client
 
-from relayline.api.streams.feed import MAX_FRAMES
+from relayline.api.streams.buffer import MAX_FRAMES
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
+from tests.api.flaky import FlakyJournal
 from tests.api.serving import (
     SSE,
     Api,
-    FlakyJournal,
     completed,
     deltas,
     ended_run,
@@ -270,7 +270,8 @@ async def test_a_run_that_only_temporal_knows_holds_the_stream_open(api: Api) ->
     await asyncio.sleep(0.2)
     assert not live.done()
     await api.journal.append(run, [started(), completed()])
-    assert [event["type"] for event in await live] == ["run.started", "run.completed"]
+    types = [event["type"] for event in await live]
+    assert types == ["run.queued", "run.started", "run.completed"]
 
 
 @pytest.mark.parametrize("path", ["events", "progress"])

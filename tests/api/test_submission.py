@@ -135,7 +135,7 @@ async def test_a_run_is_accepted_with_links_and_is_what_temporal_got(
     }
     assert answer.headers["location"] == f"/v1/runs/{run}"
     described = await api_temporal.get_workflow_handle(run).describe()
-    memo = await described.memo_value(MEMO_PROGRESS, type_hint=RunMemo)
+    memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
     assert memo.status is RunStatus.QUEUED
     found = {pair.key.name: pair.value for pair in described.typed_search_attributes}
     assert found["RunStatus"] == "queued"
@@ -226,9 +226,9 @@ async def test_the_answer_can_be_the_stream_itself(api: Api) -> None:
         assert answer.headers["content-type"].startswith("text/event-stream")
         await api.journal.append(run, [started(), said("hello"), completed()])
         seqs = [int(seq) async for seq, _, _ in frames(answer)]
-    assert seqs == [1, 2, 3]
+    assert seqs == [1, 2, 3, 4]
     async with api.http.stream("POST", "/v1/runs", json=GOOD, headers=headers) as again:
-        assert [json.loads(data)["run_id"] async for _, _, data in frames(again)] == [run] * 3
+        assert [json.loads(data)["run_id"] async for _, _, data in frames(again)] == [run] * 4
     refused = await api.http.post("/v1/runs", json={**GOOD, "agent": "x"}, headers=SSE)
     assert refused.status_code == 422
     await api.quiet()

@@ -120,13 +120,12 @@ async def test_an_unknown_query_parameter_is_refused_on_every_route(
 
 async def test_the_refusal_lists_what_the_route_takes(lonely_api: Api) -> None:
     told = (await lonely_api.http.get("/v1/runs?tenant=x")).json()
-    assert told["known"] == ["agent", "cursor", "limit", "status"]
-    assert told["detail"] == (
-        "tenant: no such query parameter; there are agent, cursor, limit, status"
-    )
+    assert {"agent", "cursor", "limit", "metadata.KEY", "status"} < {*told["known"]}
+    listed = ", ".join(told["known"])
+    assert told["detail"] == f"tenant: no such query parameter; there are {listed}"
 
 
 async def test_a_parameter_given_twice_is_refused_rather_than_half_heard(lonely_api: Api) -> None:
-    answer = await lonely_api.http.get("/v1/runs?status=running&status=failed")
+    answer = await lonely_api.http.get("/v1/runs?agent=a&agent=b")
     assert refusal(answer) == (422, "invalid-field")
-    assert answer.json()["field"] == "status"
+    assert answer.json()["field"] == "agent"

@@ -15,6 +15,7 @@ from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import UserMessageEvent
 from relayline.contracts.runs import RunMemo, RunStatus
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from relayline.projections.terminal import Closing
 
 NOW = datetime.now(UTC)
@@ -51,6 +52,6 @@ async def test_a_run_that_is_being_reset_is_not_told_to_have_ended(tmp_path: Pat
     await journal.append(RUN_ID, [NewEvent(key="0/message/0", body=UserMessageEvent(text="hi"))])
     gateway, stuck_runs = cast("Gateway", MidReset()), cast("StuckRuns", NothingIsWrong())
     links, terminal_facts = LinkMaker("", "default"), TerminalFacts(journal, gateway)
-    view = await Views(journal, gateway, links, terminal_facts, stuck_runs).find(RUN_ID)
+    view = await Views(journal, gateway, links, terminal_facts, stuck_runs).find(EVERY, RUN_ID)
     assert (view.status, view.ended_at) == (RunStatus.PAUSED, None)
     await journal.close()

@@ -43,7 +43,7 @@ async def test_a_silent_stream_says_that_temporal_or_every_worker_is_not_there(
         first_notice(api, run), first_notice(lonely_api, run)
     )
     for got, reason in ((without_worker, NO_WORKER), (without_temporal, NO_TEMPORAL)):
-        assert [seq for seq, _, _ in got] == ["1", "2", "3", ""]
+        assert [seq for seq, _, _ in got] == ["1", "2", "3", "4", ""]
         told = json.loads(got[-1][2])
         assert told.pop("at").endswith("Z")
         assert told == {"run_id": run, "type": "worker.unavailable", "data": {"reason": reason}}

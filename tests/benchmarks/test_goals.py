@@ -5,6 +5,7 @@ from __future__ import annotations
 import pytest
 
 from benchmarks import cold, submit, takeover
+from benchmarks.__main__ import FAILED, part_of
 from benchmarks.cold import Begun
 from benchmarks.measure import Figure, verdict
 from benchmarks.submit import Times
@@ -46,3 +47,13 @@ def test_calls_are_to_run_again_within_a_second_and_nearly_all_within_two() -> N
     assert (verdict(half), verdict(most), count.ours) == ("ok", "ok", 20)
     _, most, _ = takeover.figures([*again, 2.4], [0.07])
     assert verdict(most) == "short x1.20"
+
+
+async def test_a_part_that_fails_is_told_and_costs_no_other_its_figures() -> None:
+    async def fails() -> list[Figure]:
+        raise TimeoutError("nothing was stopped")
+
+    said: list[str] = []
+    [found] = await part_of("steering", fails(), said.append)
+    assert (found.bench, found.name, verdict(found)) == ("steering", FAILED, "short")
+    assert "TimeoutError: nothing was stopped" in said[0]

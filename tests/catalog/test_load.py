@@ -189,3 +189,22 @@ def test_two_built_in_tools_of_one_name_are_refused() -> None:
 
     with pytest.raises(CatalogError, match="the built-in tools"):
         load_catalog("", [read_file, other], "rehearsal")
+
+
+@pytest.mark.parametrize(
+    ("raised", "told"),
+    [
+        ("SystemExit('bye')", "SystemExit: bye"),
+        ("GeneratorExit", "GeneratorExit"),
+        ("__import__('asyncio').CancelledError", "CancelledError"),
+        ("BaseExceptionGroup('g', [SystemExit(1), ValueError('INNER')])", "ValueError: INNER"),
+        ("type('Wordless', (Exception,), {'__str__': lambda self: 1 / 0})", "Wordless"),
+    ],
+)
+def test_whatever_a_module_raises_is_told_with_its_name(
+    place: Callable[[str, str], None], raised: str, told: str
+) -> None:
+    shop = f"shop{uuid4().hex}"
+    place(f"project/{shop}.py", f"raise {raised}")
+    with pytest.raises(CatalogError, match=f"{shop} can't be imported: .*{told}"):
+        load_catalog(shop, [], "rehearsal")

@@ -14,6 +14,7 @@ from tests.chaos.observed import Event, Observed
 from tests.runs import laws
 
 _ONCE_EVER: dict[str, tuple[str, ...]] = {
+    "run.queued": (),
     "command.accepted": ("command_id",),
     "command.applied": ("command_id",),
     "command.refused": ("command_id",),

@@ -9,8 +9,9 @@ import pytest
 from relayline.client import Conflict, InvalidRequest, NotFound
 from relayline.contracts.runs import RunStatus
 from relayline.journal.sqlite.journal import SqliteJournal
+from tests.api.asking import asks
 from tests.api.conftest import api, api_temporal, journal
-from tests.api.serving import Api, ended_run, envelopes, run_id
+from tests.api.serving import Api, ended_run, envelopes, run_id, started
 from tests.client.both import Caller
 
 __all__ = ["api", "api_temporal", "journal"]
@@ -72,3 +73,23 @@ async def test_refusals_have_their_kinds(api: Api, journal: SqliteJournal, both:
         with pytest.raises(InvalidRequest) as wrong:
             await both.call(client.submit, "brief", "hi", limits={"max_steps": 0})
         assert wrong.value.field == "limits.max_steps"
+
+
+async def test_lists_counts_and_the_inbox_are_read_by_filter(api: Api, both: Caller) -> None:
+    label = {"client": run_id()}
+    async with both.open(str(api.http.base_url)) as client:
+        runs = [await both.call(client.submit, "brief", "hi", metadata=label) for _ in range(2)]
+        await api.journal.append(runs[0].id, [started(), *asks()])
+        found = [item async for item in both.items(client.runs(metadata=label, open=True))]
+        assert [item.run_id for item in found] == [runs[1].id, runs[0].id]
+        page = await both.call(client.list, status="waiting", metadata=label, q="HI")
+        assert [item.run_id for item in page.runs] == [runs[0].id]
+        counts = await both.call(client.counts, metadata=label)
+        assert (counts.total, counts.by_status) == (
+            2,
+            {RunStatus.QUEUED: 1, RunStatus.WAITING: 1},
+        )
+        inbox = await both.call(client.inbox, kind=["input", "approval"], limit=100)
+        mine = [item for item in inbox.items if item.run_id == runs[0].id]
+        assert [item.kind for item in mine] == ["approval", "input"]
+        assert mine[1].question == "which one?"

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from urllib.parse import parse_qsl
+
 import pytest
 from starlette.responses import JSONResponse, PlainTextResponse, Response
 
@@ -65,6 +68,33 @@ async def test_runs_and_lists_are_read(stand_in: StandIn, both: Caller) -> None:
         "/v1/runs?status=completed&limit=5",
         "/v1/runs?agent=assistant&limit=100",
     ]
+
+
+async def test_filters_are_sent_as_the_protocol_has_them(stand_in: StandIn, both: Caller) -> None:
+    noon = datetime(2026, 3, 1, 12, tzinfo=UTC)
+    async with both.open(stand_in.url) as client:
+        await both.call(
+            client.list,
+            status=["running", RunStatus.WAITING],
+            metadata={"team": "a b", "tenant": "x"},
+            q="two words",
+            created_after=noon,
+            open=True,
+            attention=None,
+        )
+        with pytest.raises(InvalidArgument, match="time zone"):
+            await both.call(client.list, created_before=datetime(2026, 3, 1))  # noqa: DTZ001
+    assert parse_qsl(stand_in.requests[0][1].partition("?")[2]) == [
+        ("status", "running"),
+        ("status", "waiting"),
+        ("metadata.team", "a b"),
+        ("metadata.tenant", "x"),
+        ("q", "two words"),
+        ("created_after", "2026-03-01T12:00:00+00:00"),
+        ("open", "true"),
+        ("limit", "20"),
+    ]
+    assert len(stand_in.requests) == 1
 
 
 async def test_progress_is_read(stand_in: StandIn, both: Caller) -> None:

@@ -16,6 +16,7 @@ from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput
 from relayline.workflows.agent_run import AgentRun
 from tests.console.test_cli import relayline
 from tests.histories.record import FOLDER
+from tests.workflows.mistaken import Mistaken
 
 GOLDEN = json.loads((FOLDER / "happy_path.json").read_text())
 CODE = WorkflowCode(AgentRun, ModelActivities.call_model.__name__)
@@ -55,6 +56,14 @@ async def test_a_history_with_another_activity_diverges_at_that_event(
     assert found.event == "activity task scheduled (other)"
     assert found.message.startswith("[TMPRL1100] Nondeterminism error")
     assert "'other'" in found.message
+
+
+async def test_code_that_breaks_the_rules_of_the_sandbox_diverges() -> None:
+    """Workers do without the sandbox, a replay does not."""
+    broken = WorkflowCode(Mistaken, CODE.model_activity)
+    found = (await replay(as_history(GOLDEN), broken)).divergence
+    assert found is not None
+    assert found.message.startswith("Cannot access time.time")
 
 
 async def test_a_history_that_ended_sooner_diverges_at_its_end() -> None:

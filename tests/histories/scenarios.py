@@ -118,9 +118,18 @@ async def out_of_time(stack: DevStack) -> str:
 
 async def continued(stack: DevStack) -> str:
     """So many steps that the run goes on in a new execution; the last one's history is kept."""
+    return await _long(stack, ToolSpec(name="sleep"))
+
+
+async def pinned(stack: DevStack) -> str:
+    """The same with an agent that is so large that steps have its digest."""
+    return await _long(stack, ToolSpec(name="sleep", description="Sleeps. " * 1200))
+
+
+async def _long(stack: DevStack, tool: ToolSpec) -> str:
     call = {"call": "sleep", "arguments": {"seconds": 0}}
     script = json.dumps({"rehearse": [call] * 6 + [{"say": "done"}]})
-    agent = AgentSpec(name="long", model="rehearsal", tools=(ToolSpec(name="sleep"),))
+    agent = AgentSpec(name="long", model="rehearsal", tools=(tool,))
     run_id = f"run_{uuid4().hex}"
     run_input = RunInput(run_id=run_id, agent=agent, input=script, history_bound=40)
     temporal = await stack.temporal()
@@ -158,6 +167,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     out_of_tool_calls,
     out_of_time,
     continued,
+    pinned,
     rewound,
     steering.redirect_in_model,
     steering.redirect_in_tools,

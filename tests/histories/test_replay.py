@@ -13,16 +13,28 @@ from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
 from tests.histories.scenarios import SCENARIOS, SHIFTS
+from tests.workflows.mistaken import Mistaken
 
 FOLDER = Path(__file__).parent
 TASK_STARTED = "EVENT_TYPE_WORKFLOW_TASK_STARTED"
 
 
+def replayer(*workflows: type) -> Replayer:
+    """Replays inside the sandbox, which workers do without."""
+    return Replayer(workflows=workflows, data_converter=data_converter)
+
+
 @pytest.mark.parametrize("name", [*(each.__name__ for each in SCENARIOS), *SHIFTS])
 async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
-    replayer = Replayer(workflows=[AgentRun, Housekeeping], data_converter=data_converter)
-    await replayer.replay_workflow(WorkflowHistory.from_json(f"run_{name}", text))
+    history = WorkflowHistory.from_json(f"run_{name}", text)
+    await replayer(AgentRun, Housekeeping).replay_workflow(history)
+
+
+async def test_workflow_code_that_breaks_the_rules_of_the_sandbox_does_not_replay() -> None:
+    history = WorkflowHistory.from_json("run_happy_path", (FOLDER / "happy_path.json").read_text())
+    with pytest.raises(RuntimeError, match=r"Cannot access time\.time"):
+        await replayer(Mistaken).replay_workflow(history)
 
 
 async def test_a_suggestion_that_nobody_was_given_changes_nothing() -> None:
@@ -31,6 +43,5 @@ async def test_a_suggestion_that_nobody_was_given_changes_nothing() -> None:
     tasks = [it for it in history["events"] if it["eventType"] == TASK_STARTED]
     for task in tasks:
         task["workflowTaskStartedEventAttributes"]["suggestContinueAsNew"] = True
-    replayer = Replayer(workflows=[AgentRun], data_converter=data_converter)
     assert len(tasks) > 2
-    await replayer.replay_workflow(WorkflowHistory.from_json("run_happy_path", history))
+    await replayer(AgentRun).replay_workflow(WorkflowHistory.from_json("run_happy_path", history))

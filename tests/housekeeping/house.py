@@ -25,7 +25,7 @@ from relayline.contracts.housekeeping import (
 )
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, RunStatus
 from relayline.housekeeper import build_housekeeper
-from relayline.journal.port import Journal
+from relayline.journal.table import Storage
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
 
@@ -61,10 +61,15 @@ class StandIn:
         return RunResult(status=RunStatus.COMPLETED, preview="forty-two")
 
 
+async def nothing_noted(_: int) -> int:
+    """For activities that look at no run's progress."""
+    return 0
+
+
 class House:
     """One journal and one Temporal, kept in order by hand."""
 
-    def __init__(self, client: Client, journal: Journal, path: Path) -> None:
+    def __init__(self, client: Client, journal: Storage, path: Path) -> None:
         self.client = client
         self.journal = journal
         self._path = path

@@ -29,8 +29,8 @@ from relayline.journal.port import Fence, RunEnded
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
-from tests.api.serving import FlakyJournal
-from tests.housekeeping.house import House, started
+from tests.api.flaky import FlakyJournal
+from tests.housekeeping.house import House, nothing_noted, started
 
 MINUTES = timedelta(minutes=2)
 
@@ -209,7 +209,9 @@ async def test_a_round_has_an_end_although_more_is_to_be_swept(
     for n in range(5):
         ended = NewEvent(key="0/run/ended", body=RunTerminated())
         await journal.append(f"run_{n}", [started(), ended])
-    brief = HousekeepingActivities(journal, temporal, timedelta(0), sweep_for=timedelta(0))
+    brief = HousekeepingActivities(
+        journal, temporal, nothing_noted, timedelta(0), sweep_for=timedelta(0)
+    )
     env, two = ActivityEnvironment(), HousekeepingRequest(batch=2)
     rounds = [await env.run(brief.sweep_expired_runs, two) for _ in range(4)]
     assert [it.swept for it in rounds] == [2, 2, 1, 0]

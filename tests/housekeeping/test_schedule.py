@@ -25,7 +25,7 @@ from relayline.activities.housekeeping import HousekeepingActivities
 from relayline.contracts.housekeeping import EVERY, SCHEDULE_ID, HousekeepingRequest
 from relayline.housekeeper import scheduled
 from relayline.journal.sqlite.journal import SqliteJournal
-from tests.housekeeping.house import House, started
+from tests.housekeeping.house import House, nothing_noted, started
 
 
 @pytest.fixture
@@ -100,7 +100,7 @@ async def test_a_temporal_that_knows_no_run_at_all_ends_none(
     run = "run_" + "0" * 32
     await journal.append(run, [started()])
     house.quieten(run, timedelta(days=2))
-    activities = HousekeepingActivities(journal, elsewhere, None)
+    activities = HousekeepingActivities(journal, elsewhere, nothing_noted, None)
     done = await ActivityEnvironment().run(activities.end_closed_runs, HousekeepingRequest())
     assert done.ended == 0
     assert [event.type for event in await house.events(run)] == ["run.started"]

@@ -9,8 +9,9 @@ import pytest
 
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.runs import RunStatus
-from relayline.journal.port import Appended, Fence, Journal
+from relayline.journal.port import Appended, Fence
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Storage
 from relayline.journal.terminal import end_run
 from relayline.projections.terminal import Closing
 from tests.journal.samples import end, fact, fresh_run
@@ -18,12 +19,12 @@ from tests.journal.samples import end, fact, fresh_run
 TERMINATED = Closing(RunStatus.TERMINATED, "enough")
 
 
-async def test_a_run_is_ended_once(journal: Journal, other: Journal) -> None:
+async def test_a_run_is_ended_once(table: Storage, other_table: Storage) -> None:
     run = fresh_run()
-    await journal.append(run, [fact("k")])
-    assert await end_run(journal, run, TERMINATED)
-    assert not await end_run(other, run, Closing(RunStatus.FAILED))
-    assert [event.type for event in await journal.read(run)] == ["message.user", "run.terminated"]
+    await table.append(run, [fact("k")])
+    assert await end_run(table, run, TERMINATED)
+    assert not await end_run(other_table, run, Closing(RunStatus.FAILED))
+    assert [event.type for event in await table.read(run)] == ["message.user", "run.terminated"]
 
 
 class Overtaken(SqliteJournal):

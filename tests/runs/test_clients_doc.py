@@ -50,15 +50,15 @@ async def test_the_twelve_lines_submit_stream_and_approve(writing: DevStack) -> 
 
 
 async def test_the_other_programs_work(writing: DevStack) -> None:
-    _, concurrent, resumed, errors = PYTHON
-    first, second, third = await asyncio.gather(
-        *(run_python(program, writing) for program in (concurrent, resumed, errors))
+    first, second, listed, third = await asyncio.gather(
+        *(run_python(program, writing) for program in PYTHON[1:])
     )
     assert "42" in first
     assert first.rstrip().endswith("]")
     lines = second.splitlines()
     assert lines[0].startswith("4 ")
     assert lines[-1].endswith(" run.completed")
+    assert "What is 6*7?" in listed
     assert third == "404 unknown-run no run 'run_0000000000000000'\n"
 
 

@@ -1,4 +1,4 @@
-"""A query has no code act ahead of the history."""
+"""What workers run workflow code with: no sandbox, and no query acts ahead of the history."""
 
 from __future__ import annotations
 
@@ -8,13 +8,38 @@ from datetime import timedelta
 from uuid import uuid4
 
 import pytest
-from temporalio.client import Client, WorkflowQueryFailedError
-from temporalio.worker import Replayer
+from temporalio.client import Client, WorkflowFailureError, WorkflowQueryFailedError
+from temporalio.worker import Replayer, Worker, WorkflowRunner
+from temporalio.worker.workflow_sandbox import (
+    RestrictedWorkflowAccessError,
+    SandboxedWorkflowRunner,
+)
 
 from relayline.runtime.children.child import leashed
+from relayline.workflows.runner import Runner
 from tests.workflows.ahead import QUEUE, STICKY, Batches, serving
+from tests.workflows.mistaken import Mistaken
 
 LONG = timedelta(seconds=20)
+
+
+async def test_workers_run_without_the_sandbox_that_tests_and_replays_have(
+    temporal: Client,
+) -> None:
+    async def run(runner: WorkflowRunner) -> float:
+        queue = uuid4().hex
+        async with Worker(
+            temporal,
+            task_queue=queue,
+            workflows=[Mistaken],
+            workflow_runner=runner,
+            workflow_failure_exception_types=[RestrictedWorkflowAccessError],
+        ):
+            return await temporal.execute_workflow(Mistaken.run, "", id=queue, task_queue=queue)
+
+    assert await run(Runner()) > 0
+    with pytest.raises(WorkflowFailureError):
+        await run(SandboxedWorkflowRunner())
 
 
 @pytest.mark.slow

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 import httpx2
+from openai.types.chat import ChatCompletionMessageParam
+from pydantic_ai.messages import ModelResponse
 from pydantic_ai.models import create_async_httpx2_client, infer_model
 from pydantic_ai.models.ollama import OllamaModel
 from pydantic_ai.models.openai import OpenAIChatModel
@@ -17,6 +19,7 @@ from pydantic_ai.providers.ollama import OllamaProvider
 from pydantic_ai.providers.openai import OpenAIProvider
 from pydantic_ai.providers.openai_compatible import OpenAICompatibleProvider
 
+from relayline.activities.model.providers.keeping import DETAILS
 from relayline.activities.model.providers.limits import limit
 from relayline.activities.model.providers.remote import CONNECT_TIMEOUT_S, RemoteModel
 from relayline.activities.model.providers.wire.listening import listen
@@ -71,6 +74,17 @@ def connect(ref: ModelRef, server: Server | None, redactor: Redactor, idle_s: fl
     return RemoteModel(model, redactor, client, idle_s)
 
 
+class _Chat(OpenAIChatModel):
+    """Also sends OpenRouter's `reasoning_details` back, which the library does not know here."""
+
+    def _map_model_response(self, message: ModelResponse) -> ChatCompletionMessageParam | None:
+        mapped = super()._map_model_response(message)
+        details = (message.provider_details or {}).get(DETAILS)
+        if mapped is not None and details:
+            mapped = cast("ChatCompletionMessageParam", {**mapped, DETAILS: details})
+        return mapped
+
+
 def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> OpenAIChatModel:
     provider = OpenAICompatibleProvider(
         ref.provider,
@@ -78,4 +92,4 @@ def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> Op
         api_key=server.api_key or None,
         http_client=client,
     )
-    return OpenAIChatModel(ref.name or ref.provider, provider=provider, profile=_PLAIN)
+    return _Chat(ref.name or ref.provider, provider=provider, profile=_PLAIN)

@@ -25,6 +25,8 @@ from relayline.contracts.messages import AssistantMessage, Kept, ToolCall
 
 MAX_KEPT_BYTES = 512 * 1024
 """What is larger is not kept: the provider then sees the answer without it."""
+DETAILS = "reasoning_details"
+"""Key of OpenRouter's details: kept with the answer as a whole."""
 _BACK = ("id", "signature", "provider_name", "provider_details")
 _ANY_MODEL = ("openai", "anthropic", "google")
 
@@ -43,14 +45,16 @@ def kept(response: ModelResponse, heard: Heard, model: str) -> Kept | None:
     A chat completion's reasoning goes back with tool calls only: some servers refuse it elsewhere.
     """
     entries = list(_entries(response, heard))
-    if not any(set(entry) & {"id", "signature", "provider_details"} for entry in entries):
+    details = heard.details if heard.calls else []
+    if not details and not any({*it} & {"id", "signature", "provider_details"} for it in entries):
         return None
     if heard.calls is not None and (not heard.calls or heard.reasoning_converted):
         entries = [it for it in entries if it["kind"] == "call" and "provider_details" in it]
-        if not entries:
+        if not entries and not details:
             return None
     head = {"provider_name": response.provider_name, "canonical_system": response.canonical_system}
-    data = to_json({**head, "parts": entries}, fallback=str, inf_nan_mode="null")
+    told = {DETAILS: details} if details else {}
+    data = to_json({**head, **told, "parts": entries}, fallback=str, inf_nan_mode="null")
     if len(data) > MAX_KEPT_BYTES:
         return None
     return Kept(provider=keeper(model), data=data.decode())
@@ -71,6 +75,8 @@ def restored(message: AssistantMessage, model: str) -> Restored | None:
     parts = list(_parts(data["parts"], message, call_ids))
     response = ModelResponse(parts=parts, provider_name=data["provider_name"])
     response.canonical_system = data["canonical_system"]
+    if details := data.get(DETAILS):
+        response.provider_details = {DETAILS: details}
     return Restored(response, call_ids)
 
 

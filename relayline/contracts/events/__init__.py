@@ -31,6 +31,7 @@ from relayline.contracts.events.person import (
     UserMessageEvent,
 )
 from relayline.contracts.events.run import (
+    AgentPinned,
     BudgetExceeded,
     RunCancelled,
     RunCompleted,
@@ -56,6 +57,7 @@ from relayline.contracts.runs import RunStatus
 
 __all__ = [
     "TERMINAL_TYPES",
+    "AgentPinned",
     "ApprovalRequested",
     "ApprovalResolved",
     "AttemptFailed",
@@ -98,6 +100,7 @@ __all__ = [
 EventBody = Annotated[
     RunQueued
     | RunStarted
+    | AgentPinned
     | RunPaused
     | RunResumed
     | RunWaiting

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Literal
 
-from pydantic import Field
+from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
@@ -74,6 +74,16 @@ class RunStarted(Frozen):
     """As submitted."""
     submitted_at: datetime | None = None
     """When the run was submitted; a worker may have started it later."""
+
+
+class AgentPinned(Frozen):
+    """The whole agent of the run, journaled once if it is large, as steps refer to it by digest."""
+
+    type: Literal["agent.pinned"] = "agent.pinned"
+    sha256: str
+    """Digest of the spec; hexadecimal."""
+    spec: dict[str, JsonValue]
+    """The agent, with the model and limits of the request merged in; without what is default."""
 
 
 class RunCompleted(Frozen):

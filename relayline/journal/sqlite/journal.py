@@ -11,14 +11,16 @@ from pathlib import Path
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
 from relayline.journal.port import Appended, Fence, Head, OpenRun
-from relayline.journal.rows import new_row
+from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
 from relayline.journal.sqlite.file import JournalFile
 from relayline.journal.sqlite.reader import Reader
 from relayline.journal.sqlite.table import SqliteRunTable
+from relayline.journal.sqlite.together import DeltaAppend
 from relayline.journal.sqlite.watcher import Watcher
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
+from relayline.projections.valid import DELTAS
 
 
 class SqliteJournal(SqliteRunTable):
@@ -48,8 +50,11 @@ class SqliteJournal(SqliteRunTable):
         def work(db: sqlite3.Connection) -> list[Appended]:
             return sql.append(db, run_id, rows, fence)
 
-        synced = not rows or any(row.key is not None for row in rows)
-        return await self._writer.submit(work, synced=synced)
+        if not rows or any(row.key is not None for row in rows):
+            return await self._writer.submit(work, synced=True)
+        plain = fence is not None and fence.holder is None and _plain(rows)
+        deltas = DeltaAppend(run_id, rows, fence) if fence and plain else None
+        return await self._writer.submit(work, synced=False, deltas=deltas)
 
     async def read(
         self,
@@ -124,3 +129,8 @@ class SqliteJournal(SqliteRunTable):
         self._watcher.close()
         self._writer.close()
         self._reader.close()
+
+
+def _plain(rows: Sequence[NewRow]) -> bool:
+    """True for rows that change nothing but the journal's length."""
+    return all(row.type in DELTAS for row in rows)

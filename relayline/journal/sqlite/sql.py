@@ -34,16 +34,16 @@ _NEWER = """
 SELECT id, run_id, seq, at_us, type, step, attempt, key, data FROM events
 WHERE id > ? ORDER BY id LIMIT ?
 """
-_INSERT = """
+INSERT = """
 INSERT INTO events (run_id, seq, at_us, type, step, attempt, key, data)
 VALUES (?, ?, ?, ?, ?, ?, ?, ?)
 """
-_ADVANCE = """
+ADVANCE = """
 INSERT INTO runs (run_id, first_seq, last_seq, last_at_us, ended_at_us) VALUES (?, 1, ?, ?, ?)
 ON CONFLICT (run_id) DO UPDATE SET last_seq = excluded.last_seq,
     last_at_us = excluded.last_at_us, ended_at_us = excluded.ended_at_us
 """
-_RAISE_FENCE = """
+RAISE_FENCE = """
 INSERT INTO fences (run_id, scope, attempt) VALUES (?, ?, ?)
 ON CONFLICT (run_id, scope) DO UPDATE SET attempt = excluded.attempt
 """
@@ -71,7 +71,7 @@ def append(
     placed = _place(db, run_id, rows, last_seq, ended=ended_at_us is not None)
     new = [(row, place.seq) for row, place in zip(rows, placed, strict=True) if place.new]
     if fence is not None and raised:
-        db.execute(_RAISE_FENCE, (run_id, fence.scope, fence.attempt))
+        db.execute(RAISE_FENCE, (run_id, fence.scope, fence.attempt))
     if fence is not None:
         held.hold(db, run_id, fence)
     if new:
@@ -83,9 +83,9 @@ def append(
             if changes_row(row.type, row.key)
         ]
         is_folded = not facts or fold_in(db, facts, first_seq, seq)
-        db.executemany(_INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
+        db.executemany(INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
         db.execute(
-            _ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
+            ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
         )
         if not is_folded:
             bring_up_to_date(db, run_id)

@@ -11,8 +11,10 @@ from collections import defaultdict
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from itertools import groupby
 from typing import Any, Generic, TypeVar
 
+from relayline.journal.port import JournalError
 from relayline.journal.sqlite.file import (
     BUSY_POLL_S,
     BUSY_WAIT_S,
@@ -21,6 +23,7 @@ from relayline.journal.sqlite.file import (
     is_busy,
     is_storage_fault,
 )
+from relayline.journal.sqlite.together import DeltaAppend, append_together
 
 T = TypeVar("T")
 _GROUP = 500
@@ -34,6 +37,8 @@ class _Job(Generic[T]):
     deadline: float
     loop: asyncio.AbstractEventLoop
     future: asyncio.Future[T]
+    deltas: DeltaAppend | None = None
+    """The work, if it is an append of deltas."""
     settle: Callable[[], None] = lambda: None
     """Resolves the caller's future; must be called in its loop."""
 
@@ -59,10 +64,17 @@ class Writer:
         self._closed = False
         self._synced: tuple[sqlite3.Connection, bool] | None = None
 
-    async def submit(self, work: Callable[[sqlite3.Connection], T], *, synced: bool) -> T:
+    async def submit(
+        self,
+        work: Callable[[sqlite3.Connection], T],
+        *,
+        synced: bool,
+        deltas: DeltaAppend | None = None,
+    ) -> T:
         """Run `work` in a transaction, and return its result once that is committed.
 
         With `synced` the commit is on the disk, without it in the operating system's cache.
+        `deltas` says the same as `work`, if it is an append of deltas: those run together.
 
         Raises:
             JournalUnavailable: the storage did not answer within `BUSY_WAIT_S`, or the journal is
@@ -71,7 +83,7 @@ class Writer:
         """
         loop = asyncio.get_running_loop()
         future: asyncio.Future[T] = loop.create_future()
-        job = _Job(work, synced, time.monotonic() + BUSY_WAIT_S, loop, future)
+        job = _Job(work, synced, time.monotonic() + BUSY_WAIT_S, loop, future, deltas)
         with self._lock:
             if self._closed:
                 raise self._file.closed()
@@ -116,8 +128,9 @@ class Writer:
                 group = _without_expired(group, self._file)
                 time.sleep(BUSY_POLL_S)
             if group and db:
-                for job in group:
-                    _perform(db, job)
+                for deltas, jobs in groupby(group, key=_has_deltas):
+                    perform = _perform_together if deltas else _perform_each
+                    perform(db, [*jobs])
                 db.execute("COMMIT")
         except sqlite3.Error as error:
             self._abandon(group, self._file.unavailable(error))
@@ -145,6 +158,34 @@ class Writer:
         self._link.close()
         for job in group:
             job.fail(error)
+
+
+def _has_deltas(job: _Job[Any]) -> bool:
+    return job.deltas is not None
+
+
+def _perform_together(db: sqlite3.Connection, jobs: Sequence[_Job[Any]]) -> None:
+    """Run appends of deltas in a savepoint; one by one if their data can't be stored together."""
+    db.execute("SAVEPOINT jobs")
+    try:
+        outcomes = append_together(db, [job.deltas for job in jobs if job.deltas])
+    except Exception as error:
+        if is_storage_fault(error):
+            raise
+        db.execute("ROLLBACK TO jobs")
+        _perform_each(db, jobs)
+    else:
+        for job, outcome in zip(jobs, outcomes, strict=True):
+            if isinstance(outcome, JournalError):
+                job.fail(outcome)
+            else:
+                job.succeed(outcome)
+    db.execute("RELEASE jobs")
+
+
+def _perform_each(db: sqlite3.Connection, jobs: Sequence[_Job[Any]]) -> None:
+    for job in jobs:
+        _perform(db, job)
 
 
 def _perform(db: sqlite3.Connection, job: _Job[Any]) -> None:

@@ -79,7 +79,7 @@ async def test_delta_is_held_back_for_25_ms_at_most(journal: Journal) -> None:
         await writer.put("text", "a")
         first = await appended(gated, 1)
         await writer.put("text", "b")
-        assert 0.02 < await appended(gated, 2) - first < 0.5
+        assert 0.01 < await appended(gated, 2) - first < 0.5
 
     assert HOLD_S == 0.025
     await writing(gated, work, hold_s=HOLD_S)

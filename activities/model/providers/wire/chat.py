@@ -10,6 +10,7 @@ import json
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from relayline.activities.model.providers.wire.details import add_details
 from relayline.activities.model.providers.wire.failures import WireError
 from relayline.activities.model.providers.wire.halves import Halves
 from relayline.activities.model.providers.wire.heard import Heard
@@ -83,6 +84,7 @@ class Chat:
         if refusal := _refusal(told):
             text += refusal
             self._heard.finish("content_filter")
+        add_details(self._heard.details, told.get("reasoning_details"))
         field, said = _reasoning(told)
         if reasoning or (said and not isinstance(told.get(field), str)):
             self._heard.reasoning_converted = True

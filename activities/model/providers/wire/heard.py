@@ -66,6 +66,8 @@ class Heard:
     """None: the protocol's calls are read by the library."""
     reasoning_converted: bool = False
     """True if reasoning came in a field that the provider would not take back."""
+    details: list[dict[str, Any]] = field(default_factory=list)
+    """OpenRouter's details of the reasoning."""
     stray: str = ""
     """The newest words that are no part of an answer and no error that we know."""
     why: str = ""

@@ -24,7 +24,8 @@ from tests.activities.model.providers.asking import (
 )
 from tests.activities.model.providers.wire.odd import CALC, SUM, Body, call, chunk, end, event, say
 
-CHAT, OTHER, CLAUDE = "compatible:thinker", "compatible:other", "anthropic:claude-sonnet-5-5"
+CHAT, ROUTER, OTHER = "compatible:thinker", "compatible:routed", "compatible:other"
+CLAUDE = "anthropic:claude-sonnet-5-5"
 OPENAI, GEMINI = "openai:gpt-5", "google:gemini-2.5-pro"
 
 
@@ -133,6 +134,15 @@ CANDIDATE = {
 }
 COUNTS = {"promptTokenCount": 9, "candidatesTokenCount": 3, "thoughtsTokenCount": 2}
 GENERATED = event({"candidates": [CANDIDATE], "usageMetadata": COUNTS})
+DETAIL = {"type": "reasoning.text", "index": 0, "format": "anthropic-claude-v1"}
+ENCRYPTED = {"type": "reasoning.encrypted", "index": 1, "id": "r_1", "data": "SECRET"}
+ROUTED: Body = [
+    chunk({"reasoning": "I should ", "reasoning_details": [{**DETAIL, "text": "I should "}]}),
+    chunk({"reasoning": "add", "reasoning_details": [{**DETAIL, "text": "add"}]}),
+    chunk({"reasoning_details": [{**DETAIL, "text": "", "signature": "SIGNED"}, ENCRYPTED]}),
+    call(0, CALC, SUM, id_="a"),
+    *end("tool_calls"),
+]
 FIRST: dict[str, Body] = {
     "/chat/completions": [
         chunk({"reasoning_content": "I should "}),
@@ -159,6 +169,8 @@ class Provider:
         length = int(head.lower().partition("content-length:")[2].split()[0])
         self.asked.append(json.loads(await reader.readexactly(length)))
         body = next(body for tail, body in FIRST.items() if path.endswith(tail))
+        if self.asked[-1].get("model") == "routed":
+            body = ROUTED
         writer.write(b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream\r\n")
         writer.write(b"connection: close\r\n\r\n")
         for it in body:
@@ -202,6 +214,13 @@ async def two_turns(url: str, model: str, then: str = "") -> list[ModelPart]:
     ("model", "back"),
     [
         (CHAT, ['"reasoning_content": "I should add"', '"thought_signature": "SIGNED"']),
+        (
+            ROUTER,
+            [
+                '"text": "I should add", "signature": "SIGNED"}',
+                '{"type": "reasoning.encrypted", "index": 1, "id": "r_1", "data": "SECRET"}',
+            ],
+        ),
         (CLAUDE, ['"thinking": "hm"', '"signature": "SIGNED"', '"type": "thinking"']),
         (OPENAI, ['"encrypted_content": "SECRET"', '"call_id": "call_theirs"']),
         (GEMINI, ["U0lHTkVE"]),
@@ -222,7 +241,8 @@ async def test_provider_gets_back_what_it_needs(
 
 
 @pytest.mark.parametrize(
-    ("model", "then"), [(CHAT, OTHER), (CLAUDE, CHAT), (CHAT, CLAUDE), (OPENAI, CLAUDE)]
+    ("model", "then"),
+    [(CHAT, OTHER), (ROUTER, OTHER), (CLAUDE, CHAT), (CHAT, CLAUDE), (OPENAI, CLAUDE)],
 )
 async def test_another_provider_gets_the_message_alone(
     provider: tuple[Provider, str], model: str, then: str

@@ -1,0 +1,54 @@
+"""The newest frames of a followed run, encoded once for all of its viewers."""
+
+from __future__ import annotations
+
+from relayline.api.streams.frames import frame
+from relayline.contracts.envelope import StoredEvent
+
+MAX_FRAMES = 2048
+"""Frames that a channel keeps for its viewers; a viewer further behind reads the journal."""
+MAX_BYTES = 4 * 1024 * 1024
+CHUNK_BYTES = 64 * 1024
+"""A chunk ends with the first frame that exceeds this size."""
+
+
+class Frames:
+    """A bounded buffer of consecutive frames."""
+
+    def __init__(self, after: int) -> None:
+        self.first = after + 1
+        """`seq` of the oldest frame in the buffer."""
+        self.last = after
+        """`seq` of the newest frame."""
+        self._frames: list[bytes] = []
+        self._bytes = 0
+        self._asked = (-1, -1)
+        self._answered = (b"", 0)
+
+    def add(self, event: StoredEvent) -> None:
+        """Add the next event."""
+        encoded = frame(event)
+        self._frames.append(encoded)
+        self._bytes += len(encoded)
+        self.last = event.seq
+
+    def take(self, position: int) -> tuple[bytes, int]:
+        """Frames after `position`, which must be in the buffer, and the newest one's `seq`."""
+        if (position, self.last) == self._asked:  # most viewers are at the same place
+            return self._answered
+        start = end = position + 1 - self.first
+        size = 0
+        while end < len(self._frames) and size < CHUNK_BYTES:
+            size += len(self._frames[end])
+            end += 1
+        self._asked = (position, self.last)
+        self._answered = (b"".join(self._frames[start:end]), self.first + end - 1)
+        return self._answered
+
+    def trim(self) -> None:
+        """Drop the older half when the buffer is full: rare, so it costs little."""
+        while len(self._frames) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._frames) > 1):
+            half = len(self._frames) // 2
+            self._bytes -= sum(map(len, self._frames[:half]))
+            del self._frames[:half]
+            self.first += half

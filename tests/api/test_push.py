@@ -1,0 +1,77 @@
+"""A viewer that waits is sent what is new at once; its task wakes only for what is more work."""
+
+from __future__ import annotations
+
+import asyncio
+
+from temporalio.client import Client
+
+from relayline.api.streams.feed import Viewer
+from relayline.api.streams.frames import frame
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
+from tests.api.serving import completed, deltas, eventually, run_id, serving, started
+
+
+class Connection:
+    """Takes pieces of a body while its client reads."""
+
+    def __init__(self) -> None:
+        self.reads = True
+        self.pieces: list[bytes] = []
+
+    def write(self, piece: bytes) -> bool:
+        if self.reads:
+            self.pieces.append(piece)
+        return self.reads
+
+
+def connected(viewer: Viewer) -> Connection:
+    connection = Connection()
+    viewer.pusher = lambda: viewer.push_to(connection.write)
+    return connection
+
+
+async def test_two_viewers_are_pushed_what_one_would_read_and_woken_at_the_end(
+    journal: SqliteJournal, no_temporal: Client
+) -> None:
+    run = run_id()
+    await journal.append(run, [started()])
+    async with serving(Settings(), journal, no_temporal) as api:
+        viewers = [api.services.feed.view(run, after, 1) for after in (0, 1)]
+        whole, late = map(connected, viewers)
+        asleep = [asyncio.create_task(viewer.sleep()) for viewer in viewers]
+        for event in deltas(5):
+            await journal.append(run, [event])
+        await eventually(lambda: viewers[0].position == viewers[1].position == 6)
+        assert not any(task.done() for task in asleep)
+        await journal.append(run, [completed()])
+        await asyncio.gather(*asleep)
+        stored = [frame(event) for event in await journal.read(run)]
+        assert b"".join(whole.pieces) == b"".join(stored[:6])
+        assert b"".join(late.pieces) == b"".join(stored[1:6])
+        assert await viewers[0].next_chunk() == stored[6]
+        for viewer in viewers:
+            viewer.leave()
+
+
+async def test_a_viewer_whose_client_does_not_read_is_woken_and_misses_nothing(
+    journal: SqliteJournal, no_temporal: Client
+) -> None:
+    run = run_id()
+    await journal.append(run, [started()])
+    async with serving(Settings(), journal, no_temporal) as api:
+        viewer = api.services.feed.view(run, 1, 1)
+        connection = connected(viewer)
+        connection.reads = False
+        await journal.append(run, deltas(3))
+        async with asyncio.timeout(10):
+            await viewer.sleep()
+        stored = [frame(event) for event in await journal.read(run)]
+        assert connection.pieces == []
+        assert await viewer.next_chunk() == b"".join(stored[1:])
+        connection.reads = True
+        await journal.append(run, deltas(1))
+        await eventually(lambda: viewer.position == 5)
+        assert len(connection.pieces) == 1
+        viewer.leave()
