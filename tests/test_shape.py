@@ -37,8 +37,10 @@ FLOORS = {
     "relayline/keys": ("console/tty", "contracts"),  # of a keyboard; of events
     "relayline/options": ("console", "dev"),
     "relayline/run": ("client", "console/commands", "contracts/events"),
+    "relayline/run_rows": ("journal/postgres", "journal/sqlite"),
     "relayline/sql": ("journal/postgres", "journal/sqlite"),
     "relayline/steer": ("console", "console/commands"),
+    "relayline/table": ("journal", "journal/postgres", "journal/sqlite"),
     "relayline/terminal": ("journal", "projections"),
     "relayline/watcher": ("journal/postgres", "journal/sqlite"),
     "relayline/writer": ("journal/postgres", "journal/sqlite"),
