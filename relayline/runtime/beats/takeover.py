@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from datetime import timedelta
+from typing import NamedTuple
 
 from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.api.workflow.v1 import PendingActivityInfo
@@ -28,6 +29,8 @@ GIVE_UP_S = 150.0
 STAGGER_S = 0.25
 """How long each further watcher waits, to find the work done."""
 MOST_STAGGERS = 8
+LOOK_S = 1.0
+"""How long one look at the open runs serves all late workers."""
 MOST_DESCRIBED = 500
 """Open runs that one look describes, the newest; the rest have Temporal's heartbeat time-out."""
 _AT_ONCE = 16
@@ -50,6 +53,15 @@ def worker_late(worker: str) -> ApplicationError:
     )
 
 
+class _Busy(NamedTuple):
+    """An open run."""
+
+    run_id: str
+    execution: str | None
+    workers: frozenset[str]
+    """Identities of those that have its calls, or had them last."""
+
+
 class Takeover:
     """Fails the calls of late workers, for as long as they are late.
 
@@ -62,6 +74,9 @@ class Takeover:
         self._client = client
         self._heart = heart
         self._tasks: dict[str, asyncio.Task[None]] = {}
+        self._looking = asyncio.Lock()
+        self._looked_at = float("-inf")
+        self._busy: list[_Busy] = []
 
     def heed(self, pulse: Pulse) -> None:
         """Take over from workers that have become late, and let those be that beat again."""
@@ -131,31 +146,54 @@ class Takeover:
         _log.info("calls of a late worker failed", extra={"worker": worker, "calls": failed})
 
     async def _fail_unbegun(self, worker: str) -> None:
-        """Fail what Temporal says that worker has, but the journal does not know of, by id."""
-        gate = asyncio.Semaphore(_AT_ONCE)
+        """Fail what Temporal says that worker has, but the journal does not know of, by id.
 
-        async def look(run_id: str, execution: str | None) -> None:
-            async with gate:
+        All late workers share one look at the open runs; a run that has a call of this one is
+        described once more, right before that call is failed.
+        """
+        for run_id, execution, workers in await self._look():
+            if worker in workers:
                 for activity_id in await self._pending_at(worker, run_id, execution):
                     handle = self._client.get_async_activity_handle(
                         workflow_id=run_id, run_id=execution, activity_id=activity_id
                     )
                     await self._fail(handle, worker)
 
-        listed = self._client.list_workflows(_OPEN, limit=MOST_DESCRIBED, rpc_timeout=_RPC_TIMEOUT)
-        runs = [(it.id, it.run_id) async for it in listed]
-        await asyncio.gather(*(look(*run) for run in runs))
+    async def _look(self) -> list[_Busy]:
+        """The open runs with the workers that have calls of theirs; at most `LOOK_S` old."""
+        loop = asyncio.get_running_loop()
+        async with self._looking:
+            if loop.time() - self._looked_at > LOOK_S:
+                listed = self._client.list_workflows(
+                    _OPEN, limit=MOST_DESCRIBED, rpc_timeout=_RPC_TIMEOUT
+                )
+                runs = [(it.id, it.run_id) async for it in listed]
+                gate = asyncio.Semaphore(_AT_ONCE)
+
+                async def look(run_id: str, execution: str | None) -> _Busy:
+                    async with gate:
+                        pending = await self._pending(run_id, execution)
+                    workers = frozenset(it.last_worker_identity for it in pending)
+                    return _Busy(run_id, execution, workers)
+
+                self._busy = await asyncio.gather(*(look(*run) for run in runs))
+                self._looked_at = loop.time()
+        return self._busy
 
     async def _pending_at(self, worker: str, run_id: str, execution: str | None) -> list[str]:
         """Ids of the activities that this worker was given and has not ended."""
+        return list(_given_to(worker, await self._pending(run_id, execution)))
+
+    async def _pending(self, run_id: str, execution: str | None) -> Sequence[PendingActivityInfo]:
+        """The activities of a run that have not ended; none if it is gone."""
         handle = self._client.get_workflow_handle(run_id, run_id=execution)
         try:
             described = await handle.describe(rpc_timeout=_RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
-                return []
+                return ()
             raise
-        return list(_given_to(worker, described.raw_description.pending_activities))
+        return described.raw_description.pending_activities
 
     async def _fail(self, handle: AsyncActivityHandle, worker: str) -> bool:
         """Fail one attempt; False if it is over already."""
