@@ -21,7 +21,7 @@ from relayline.contracts.events import ApprovalRequested, InputRequested, Messag
 from relayline.contracts.keys import message_key, requested_key
 from relayline.contracts.runs import RunStatus
 from relayline.journal.table import Listed, Position, RunFilter, Storage, Tenant
-from relayline.projections.row import OpenItem
+from relayline.projections.waits import OpenItem
 
 SAID_CHARS = 2000
 """As much of what the model said is shown."""

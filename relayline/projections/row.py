@@ -9,11 +9,8 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from relayline.contracts.calls import preview
 from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
-    ApprovalRequested,
-    InputRequested,
     MessageCompleted,
     RunCancelled,
     RunCompleted,
@@ -37,7 +34,7 @@ from relayline.contracts.runs import (
 )
 from relayline.projections.projection import Event, as_of, body_of, fold
 from relayline.projections.valid import QUEUED, REWOUND
-from relayline.projections.waits import WAIT_TYPES, WHAT_CHARS, Request, Waits
+from relayline.projections.waits import WAIT_TYPES, OpenItem, Waits, shortened
 
 _Terminal = RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut
 _TERMINAL: Mapping[str, type[_Terminal]] = {
@@ -169,7 +166,7 @@ class RunRow:
         waits = self.waits.apply(event)
         fresh = {id_: at for id_ in waits.open if id_ not in self.waits.open}
         if fresh:
-            waits = replace(waits, open={id_: _slim(it) for id_, it in waits.open.items()})
+            waits = replace(waits, open={id_: shortened(it) for id_, it in waits.open.items()})
         if waits.paused and not self.waits.paused:
             fresh[_PAUSE] = at
         kept = {*waits.open, *([_PAUSE] if waits.paused else [])}
@@ -204,18 +201,6 @@ class RunRow:
             expires_at=asked.expires_at if asked else None,
             tool=asked.tool if asked else "",
         )
-
-
-@dataclass(frozen=True)
-class OpenItem:
-    """Something that a run waits for, as an inbox shows it."""
-
-    waiting: Waiting
-    since: datetime | None
-    """When the run began to wait for it."""
-    expires_at: datetime | None
-    tool: str
-    """The tool that the request is about; empty for a pause."""
 
 
 _ROW: TypeAdapter[RunRow] = TypeAdapter(RunRow)
@@ -292,24 +277,6 @@ _CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
     _ANSWER: _answered,
     **dict.fromkeys(_TERMINAL, _ended),
 }
-
-
-def _slim(request: Request) -> Request:
-    """The request as far as a list shows it."""
-    if isinstance(request, ApprovalRequested):
-        return ApprovalRequested(
-            approval_id=request.approval_id,
-            call_id=request.call_id,
-            tool=request.tool,
-            expires_at=request.expires_at,
-        )
-    return InputRequested(
-        request_id=request.request_id,
-        question=preview(" ".join(request.question.split()), WHAT_CHARS),
-        expires_at=request.expires_at,
-        call_id=request.call_id,
-        tool=request.tool,
-    )
 
 
 def _at(event: Event) -> datetime:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from datetime import datetime
 
 from relayline.contracts.calls import preview
 from relayline.contracts.events import (
@@ -114,6 +115,36 @@ class Waits:
                 closed = data_of(event).get(_IDS[kind])
                 still_open = {id_: it for id_, it in self.open.items() if id_ != closed}
                 return replace(self, open=still_open)
+
+
+@dataclass(frozen=True)
+class OpenItem:
+    """Something that a run waits for, as an inbox shows it."""
+
+    waiting: Waiting
+    since: datetime | None
+    """When the run began to wait for it."""
+    expires_at: datetime | None
+    tool: str
+    """The tool that the request is about; empty for a pause."""
+
+
+def shortened(request: Request) -> Request:
+    """The request as far as a list shows it."""
+    if isinstance(request, ApprovalRequested):
+        return ApprovalRequested(
+            approval_id=request.approval_id,
+            call_id=request.call_id,
+            tool=request.tool,
+            expires_at=request.expires_at,
+        )
+    return InputRequested(
+        request_id=request.request_id,
+        question=preview(" ".join(request.question.split()), WHAT_CHARS),
+        expires_at=request.expires_at,
+        call_id=request.call_id,
+        tool=request.tool,
+    )
 
 
 def _waiting(request: Request) -> Waiting:

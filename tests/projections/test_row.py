@@ -34,7 +34,8 @@ from relayline.contracts.runs import (
     Waiting,
     title_of,
 )
-from relayline.projections.row import OpenItem, RunRow, dump_row, row_of
+from relayline.projections.row import RunRow, dump_row, row_of
+from relayline.projections.waits import OpenItem
 from tests.projections.generated import NOW, Place, enveloped, journal
 
 USAGE = Usage(input_tokens=3, output_tokens=4)
