@@ -39,27 +39,38 @@ class Void(NamedTuple):
 
 @dataclass(frozen=True)
 class Valid:
-    """Which events still count: all but those that a later `run.rewound` has made void."""
+    """Which events still count: all but those that a later `run.rewound` has made void.
+
+    `run.queued` always counts.
+    """
 
     seq: int = 0
-    """The newest `run.rewound`."""
+    """The newest event that changed something."""
     void: tuple[Void, ...] = ()
     """Disjoint and in order."""
+    queued: int = 0
+    """`seq` of `run.queued`; 0 if there is none."""
 
     def apply(self, event: Event) -> Valid:
-        """This with one more event; only `run.rewound` changes it."""
-        if event.type != REWOUND or event.seq <= self.seq:
+        """This with one more event; only `run.queued` and `run.rewound` change it."""
+        if event.seq <= self.seq:
+            return self
+        if event.type == QUEUED:
+            return replace(self, seq=event.seq, queued=event.seq)
+        if event.type != REWOUND:
             return self
         first = rewound_to(event) + 1
         if first == event.seq:
             return replace(self, seq=event.seq)
         apart = tuple(void for void in self.void if void.to_seq < first)
         merged = (void.from_seq for void in self.void[len(apart) :])
-        return Valid(event.seq, (*apart, Void(min((first, *merged)), event.seq - 1)))
+        void = Void(min((first, *merged)), event.seq - 1)
+        return replace(self, seq=event.seq, void=(*apart, void))
 
     def counts(self, seq: int) -> bool:
         """True unless that event is void."""
-        return not any(void.from_seq <= seq <= void.to_seq for void in self.void)
+        void = any(it.from_seq <= seq <= it.to_seq for it in self.void)
+        return seq == self.queued or not void
 
 
 def counting(events: Iterable[_E]) -> Sequence[_E]:
@@ -71,10 +82,10 @@ def counting(events: Iterable[_E]) -> Sequence[_E]:
         events: Of one run, in order, from its start on.
     """
     events = [*events]
-    valid = fold(Valid(), (event for event in events if event.type == REWOUND))
+    valid = fold(Valid(), (event for event in events if event.type in {QUEUED, REWOUND}))
     if not valid.void:
         return events
-    return [event for event in events if event.type == QUEUED or valid.counts(event.seq)]
+    return [event for event in events if valid.counts(event.seq)]
 
 
 class Left(NamedTuple):

@@ -200,7 +200,11 @@ def runs(draw: st.DrawFn) -> list[StoredEvent]:
             to_seq = draw(st.integers(0, len(events)))
             events.append(stored(len(events) + 1, RunRewound(to_seq=to_seq, epoch=epoch)))
         for place in (*draw(begins(epoch)), *stretch, *([end] if end else [])):
-            events.append(stored(len(events) + 1, *place))
+            event = stored(len(events) + 1, *place)
+            if event.type != "run.queued" or all(
+                it.type != event.type for it in events
+            ):  # its key: once
+                events.append(event)
         if draw(st.booleans()):
             events.append(unknown(len(events) + 1))
     return events

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 
 import pytest
 from temporalio.api.enums.v1 import PendingActivityState
@@ -16,6 +17,14 @@ WHOLE = "word " * 60
 HELD = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 MODEL, TOOL = "1", "2"
 """The ids of the first two activities of a run."""
+
+
+@pytest.fixture(scope="module")
+async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
+    """Calls hear of an operator with their next heartbeat, each second here."""
+    settings = {"RELAYLINE_HEARTBEAT_S": "0.5", "RELAYLINE_HEARTBEAT_TIMEOUT_S": "3"}
+    async with DevStack(tmp_path_factory.mktemp("dev"), **settings) as started:
+        yield started
 
 
 async def held(stack: DevStack, run_id: str) -> None:

@@ -26,6 +26,8 @@ AFTER_REASON_S = 5.0
 """How long to wait for a usage after a finish reason."""
 AFTER_DONE_S = 0.1
 """How long to wait for the end of the body, so that the connection can be used again."""
+_TOGETHER = 256
+"""Values of one event that are heard before others run."""
 _DONE = ("[DONE]", "DONE", '"[DONE]"')
 
 _HEARD: ContextVar[Heard | None] = ContextVar("heard", default=None)
@@ -84,7 +86,7 @@ class CleanStream(httpx2.AsyncByteStream):
         heard = self._heard
         async with aclosing(self._frames()) as frames:
             async for frame in frames:
-                for name, told in self._heard_in(frame):
+                async for name, told in self._heard_in(frame):
                     yield _encoded(name, told)
                 if heard.done:
                     break
@@ -99,12 +101,17 @@ class CleanStream(httpx2.AsyncByteStream):
             async for frame in frames:  # all of it, so that the connection can be used again
                 self._heard_late(frame)
 
-    def _heard_in(self, frame: Frame) -> Said:
+    async def _heard_in(self, frame: Frame) -> AsyncGenerator[tuple[str, Any], None]:
+        """What is in one event; others run between its values, of which there may be thousands."""
         try:
-            for told in documents(frame.data) if frame.data.strip() else [""]:
+            values = documents(frame.data) if frame.data.strip() else [""]
+            for count, told in enumerate(values, 1):
                 if error := failure_in(frame.name, told):
                     raise error
-                yield from self._heard_of(frame.name, told)
+                for said in self._heard_of(frame.name, told):
+                    yield said
+                if count % _TOGETHER == 0:
+                    await asyncio.sleep(0)
         except RecursionError:
             raise WireError("sent an event that is nested too deeply") from None
 
