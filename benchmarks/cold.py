@@ -1,4 +1,4 @@
-"""How soon a run begins for a client that comes anew, in quiet moments and in others.
+"""How soon a run begins for a client with a new connection, in quiet moments and in others.
 
 The clock starts before the client connects; in `benchmarks.submit` it starts once it is connected.
 The floors are bare workflows in the same moments, started by a client that stays connected.

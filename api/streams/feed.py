@@ -76,7 +76,7 @@ class Viewer(Watch):
         return None if channel.over else self._notice()
 
     def push_to(self, write: Callable[[bytes], bool]) -> bool:
-        """Write what is new if it is in the buffer, fits into a chunk, and the run goes on."""
+        """Write what is new if it is in the buffer, fits into a chunk, and the run continues."""
         channel = self.channel
         behind = bool(self._page) or channel.frames.first - 1 > self.position
         if behind or channel.over or channel.loss or channel.frames.last <= self.position:

@@ -57,7 +57,7 @@ class Folded(NamedTuple):
 
     @property
     def moved(self) -> bool:
-        """True if all columns, labels and words must be written anew; seldom but for a new row."""
+        """True if all columns, labels and words must be written again; rare but for a new row."""
         return self.before is None or _given(self.before) != _given(self.row)
 
     @property

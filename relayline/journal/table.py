@@ -105,7 +105,7 @@ class RunTable(Protocol):
         """The ids of runs whose rows have changed since the last item, as they change.
 
         Any number of changes that happen while the reader is busy are one item. None means that
-        changes may have been missed: read the list anew. The first item is None. Costs nothing
+        changes may have been missed: read the list again. The first item is None. Costs nothing
         while nobody reads; close the iterator (`aclosing`) to stop.
         """
         ...

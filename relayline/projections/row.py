@@ -217,7 +217,7 @@ def dump_row(row: RunRow) -> str:
 
 
 def load_row(text: str) -> RunRow:
-    """The row of that JSON text. It can be folded on, but not back: a reset folds all facts anew.
+    """The row of that JSON text. It can be folded on, but not back: a reset folds all facts again.
 
     Raises:
         ValidationError: the text is not of a row.

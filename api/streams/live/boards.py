@@ -1,4 +1,4 @@
-"""What live pages share: a board answers one question anew when runs change, once for all."""
+"""What live pages share: a board answers one question again when runs change, for all viewers."""
 
 from __future__ import annotations
 

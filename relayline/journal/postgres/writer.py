@@ -187,7 +187,7 @@ async def _append(connection: Connection, group: list[_Append]) -> list[Record]:
 def _to_tell(group: list[_Append], answers: list[Record]) -> set[tuple[str, str]]:
     """The channels to notify, with the runs.
 
-    A repeated append tells of the row once more: perhaps the first one died before it could.
+    A repeated append tells of the row again: perhaps the first one died before it could.
     """
     told: set[tuple[str, str]] = set()
     for append, answer in zip(group, answers, strict=True):

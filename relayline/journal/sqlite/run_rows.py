@@ -1,8 +1,8 @@
 """The runs table of the SQLite journal: its schema, and how rows follow the facts.
 
-Everything here is additive, so that older versions go on to work with the file. A trigger notes the
-runs whose rows are behind, whichever version appends; the append of a newer one brings the row up
-to date in the same transaction, and a reader does so for what older ones have left.
+Everything here is additive, so that older versions continue to work with the file. A trigger notes
+the runs whose rows are behind, whichever version appends; the append of a newer one brings the row
+up to date in the same transaction, and a reader does so for what older ones have left.
 """
 
 from __future__ import annotations

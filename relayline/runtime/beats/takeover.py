@@ -149,7 +149,7 @@ class Takeover:
         """Fail what Temporal says that worker has, but the journal does not know of, by id.
 
         All late workers share one look at the open runs; a run that has a call of this one is
-        described once more, right before that call is failed.
+        described again, right before that call is failed.
         """
         for run_id, execution, workers in await self._look():
             if worker in workers:

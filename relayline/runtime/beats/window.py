@@ -74,7 +74,7 @@ class Window:
         self._stands: dict[str, _Stand] = {}
 
     def forget(self) -> None:
-        """Begin anew, because nothing can be known: a read or a beat has failed."""
+        """Start again, because nothing can be known: a read or a beat has failed."""
         self._read_s = None
         self._stands = {}
 

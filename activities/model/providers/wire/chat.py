@@ -73,7 +73,7 @@ class Chat:
             return {"content": choice.get("text")}
         if not (self._said or self._calls.calls):
             return message
-        text, said = _parts(message.get("content"))[0], "".join(self._said)  # all of it once more
+        text, said = _parts(message.get("content"))[0], "".join(self._said)  # the whole text again
         more = text.removeprefix(said) if text.startswith(said) else ""
         calls = None if self._calls.calls else message.get("tool_calls")
         return {"content": more, "tool_calls": calls}
