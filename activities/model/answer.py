@@ -13,7 +13,7 @@ from typing import Protocol, assert_never
 from pydantic import JsonValue, ValidationError
 
 from relayline.activities.arguments import bounded, unusable
-from relayline.activities.model.deltas import Kind
+from relayline.activities.model.deltas import Kind, utf8_size
 from relayline.activities.model.guess import guessed
 from relayline.activities.model.port import (
     CallPart,
@@ -127,7 +127,7 @@ class Answer:
 
     def _fitting(self, kind: Kind, text: str) -> str:
         """The beginning of the text that fits into the limit."""
-        size = len(text) if text.isascii() else len(text.encode())
+        size = utf8_size(text)
         room = MAX_ANSWER_BYTES - self.sizes[kind]
         self.sizes[kind] += size
         return text if size <= room else text.encode()[:room].decode("utf-8", "ignore")

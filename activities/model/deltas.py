@@ -79,7 +79,7 @@ class DeltaWriter:
             waiting[-1].texts.append(text)
         else:
             waiting.append(_Piece(kind, [text]))
-        self._waiting_bytes += len(text) if text.isascii() else len(text.encode())
+        self._waiting_bytes += utf8_size(text)
         self._schedule()
         self._puts += 1
         if self._sleeper is None or self._sleeper.done() or self._puts % YIELD_EVERY == 0:
@@ -166,3 +166,8 @@ class DeltaWriter:
         self._pace.writers -= 1
         if not task.cancelled():
             task.exception()
+
+
+def utf8_size(text: str) -> int:
+    """The bytes of the text in UTF-8; ASCII, as most pieces are, need not be encoded for that."""
+    return len(text) if text.isascii() else len(text.encode())

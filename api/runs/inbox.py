@@ -3,15 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import base64
-import binascii
 import re
 from collections.abc import Iterator, Mapping, Set
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from relayline.api.errors import BadRequest
+from relayline.api.runs.cursors import decode_cursor, encode_cursor
 from relayline.api.runs.views import LinkMaker
 from relayline.api.temporal.attention import Attention
 from relayline.contracts.answers import InboxItem, InboxKind, InboxView
@@ -43,8 +41,7 @@ class Urgency(NamedTuple):
 
     def encode(self) -> str:
         """The cursor of the page that begins after this item."""
-        text = f"{self.expires_us}|{self.since_us}|{self.item_id}"
-        return base64.urlsafe_b64encode(text.encode()).decode()
+        return encode_cursor(*self)
 
     @classmethod
     def decode(cls, cursor: str) -> Urgency:
@@ -53,15 +50,8 @@ class Urgency(NamedTuple):
         Raises:
             BadRequest: it is not a cursor of the inbox.
         """
-        try:
-            text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-        except (ValueError, binascii.Error):
-            text = ""
-        if not (parts := _CURSOR.fullmatch(text)):
-            raise BadRequest(
-                "cursor: not a cursor of the inbox", slug="invalid-cursor", field="cursor"
-            )
-        return cls(int(parts[1]), int(parts[2]), parts[3])
+        expires_us, since_us, item_id = decode_cursor(cursor, _CURSOR, "the inbox")
+        return cls(int(expires_us), int(since_us), item_id)
 
 
 @dataclass(frozen=True)

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import base64
-import binascii
 import re
 
-from relayline.api.errors import BadRequest
+from relayline.api.runs.cursors import decode_cursor, encode_cursor
 from relayline.api.runs.views import LinkMaker
 from relayline.api.temporal.attention import Attention
 from relayline.contracts.answers import RunCounts, RunList, RunListItem
@@ -86,9 +84,7 @@ class Listing:
 
 def cursor_of(listed: Listed) -> str:
     """The cursor of the page that begins after this run."""
-    place = listed.position
-    text = f"{place.created_us}|{place.run_id}"
-    return base64.urlsafe_b64encode(text.encode()).decode()
+    return encode_cursor(*listed.position)
 
 
 def position_of(cursor: str) -> Position:
@@ -97,10 +93,5 @@ def position_of(cursor: str) -> Position:
     Raises:
         BadRequest: it is not a cursor of this list.
     """
-    try:
-        text = base64.b64decode(cursor.encode(), altchars=b"-_", validate=True).decode()
-    except (ValueError, binascii.Error):
-        text = ""
-    if not (parts := _CURSOR.fullmatch(text)):
-        raise BadRequest("cursor: not a cursor of this list", slug="invalid-cursor", field="cursor")
-    return Position(int(parts[1]), parts[2])
+    created_us, run_id = decode_cursor(cursor, _CURSOR, "this list")
+    return Position(int(created_us), run_id)

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
+from collections.abc import AsyncGenerator, Iterable
+from typing import Protocol
 
 from relayline.journal.port import JournalError
 
@@ -41,7 +42,7 @@ class Changes:
         self._wake.set()
 
     def miss(self) -> None:
-        """The reader must read its list anew, now that every later change will be delivered."""
+        """The reader must read its list again; every later change will be delivered."""
         self._missed = True
         self._wake.set()
 
@@ -49,3 +50,23 @@ class Changes:
         """Make the reader raise the error."""
         self._error = error
         self._wake.set()
+
+
+class RowWatcher(Protocol):
+    """Whoever delivers changes of rows."""
+
+    def watch_rows(self) -> Changes:
+        """Deliver changes from now on."""
+
+    def unwatch_rows(self, changes: Changes) -> None:
+        """Deliver no more."""
+
+
+async def follow_changes(watcher: RowWatcher) -> AsyncGenerator[frozenset[str] | None, None]:
+    """`RunTable.changed_runs`, until the reader closes it."""
+    changes = watcher.watch_rows()
+    try:
+        while True:
+            yield await changes.take()
+    finally:
+        watcher.unwatch_rows(changes)

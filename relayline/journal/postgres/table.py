@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 from asyncpg import Record
 
 from relayline.contracts.runs import RunStatus
+from relayline.journal.changes import follow_changes
 from relayline.journal.filters import Dialect, Filters, Query, Rare
 from relayline.journal.postgres import run_rows
 from relayline.journal.postgres.watcher import Watcher
@@ -82,14 +83,9 @@ class PostgresRunTable(ABC):
         for run_id, attention in found.items():
             await self._fetch(run_rows.NOTE, run_id, attention, at_us)
 
-    async def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
+    def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
         """As in the port."""
-        changes = self._watcher.watch_rows()
-        try:
-            while True:
-                yield await changes.take()
-        finally:
-            self._watcher.unwatch_rows(changes)
+        return follow_changes(self._watcher)
 
     async def fill_rows(self) -> int:
         """As in the port."""

@@ -8,6 +8,7 @@ from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
 from typing import TypeVar
 
 from relayline.contracts.runs import RunStatus
+from relayline.journal.changes import follow_changes
 from relayline.journal.filters import Dialect, Filters, Rare
 from relayline.journal.sqlite import run_rows
 from relayline.journal.sqlite.reader import Reader
@@ -78,14 +79,9 @@ class SqliteRunTable:
         if found:
             await self._writer.submit(work, synced=False)
 
-    async def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
+    def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
         """As in the port."""
-        changes = self._watcher.watch_rows()
-        try:
-            while True:
-                yield await changes.take()
-        finally:
-            self._watcher.unwatch_rows(changes)
+        return follow_changes(self._watcher)
 
     async def fill_rows(self) -> int:
         """Bring all rows up to date that are behind; returns how many there were.
