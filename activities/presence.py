@@ -29,6 +29,9 @@ STOP_TIMES = 5
 later than the journal."""
 REMEMBERED, RECENT_S = 100, 2.0
 """Runs that were told of a moment ago, for calls of theirs that begin just now."""
+ABLE_WAIT_S = 1.0
+"""How long a call waits to begin while this worker can't beat."""
+_ABLE_POLL_S = 0.02
 _RETRY = timedelta(seconds=1)
 _STOPS = {CommandKind.REDIRECT, CommandKind.CANCEL, CommandKind.PAUSE}
 
@@ -106,10 +109,10 @@ class Presence:
         """Heartbeat while the block lasts; yields who holds the call, for its fence.
 
         Raises:
-            ApplicationError: `journal-unavailable`: this worker can't beat, so it begins nothing;
-                Temporal retries.
+            ApplicationError: `journal-unavailable`: this worker can't beat for `ABLE_WAIT_S`, so it
+                begins nothing; Temporal retries.
         """
-        if not self._able:
+        if not await self._beats():
             raise ApplicationError(
                 "this worker's beats can't be written",
                 type=ErrorType.JOURNAL_UNAVAILABLE,
@@ -129,6 +132,13 @@ class Presence:
                 del self._calls[run_id]
             if self._worker:
                 self._release(Attempted(run_id, scope, info.attempt))
+
+    async def _beats(self) -> bool:
+        """Whether this worker can beat; waits a moment for a worker that has just woken up."""
+        until_s = time.monotonic() + ABLE_WAIT_S
+        while not self._able and time.monotonic() < until_s:
+            await asyncio.sleep(_ABLE_POLL_S)
+        return self._able
 
     async def _heartbeat(self, wake: _Wake) -> None:
         every_s = _interval_s()

@@ -24,56 +24,21 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.activities.attempt import Attempt, uninterrupted
-from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.activities.standing import ANY_COMPANY, Past, Standing, company, judged
+from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import AttemptLost
-from relayline.contracts.keys import left_scope, lost_key, together_scope
+from relayline.contracts.keys import left_scope, lost_key, stopped_scope, together_scope
 
 ALLOWED = 3
 """Counted losses at which a call fails, unless the settings say otherwise."""
-TURN_WAIT_S = 5.0
+MOST_STOPS = 20
+"""A call fails when its worker was stopped so often while it was at work: it may stop it itself."""
+TURN_WAIT_S = 2.0
 """How long a suspect waits for its turn; then Temporal offers it again, also to other workers."""
-_RETRY = timedelta(seconds=1)
+_RETRY = timedelta(milliseconds=500)
 _REMEMBERED = 1000
 """Attempts whose end could not be journaled, that this process remembers."""
-
-
-class Past(NamedTuple):
-    """What the journal says of the earlier attempts of a call."""
-
-    begun: int = 0
-    """The newest attempt that began; 0: none."""
-    left: int = 0
-    """The newest attempt that left an end."""
-    together: int = 0
-    """The newest attempt that ran, or was about to run, beside another suspect."""
-    losses: int = 0
-    counted: int = 0
-    """Losses so far, and those that count; both without `begun`."""
-
-
-class Standing(NamedTuple):
-    """How a call stands when an attempt is about to begin."""
-
-    losses: int = 0
-    counted: int = 0
-    lost: int | None = None
-    """The attempt whose loss is not recorded yet."""
-
-
-def judged(past: Past, attempt: int, *, alive: bool = False) -> Standing:
-    """How the call stands before this attempt. Pure.
-
-    Args:
-        past: What the journal says.
-        attempt: The number of the attempt that is about to begin.
-        alive: True if the newest attempt that began ran in this process, which lives.
-    """
-    losses, counted, begun = past.losses, past.counted, past.begun
-    if not past.left < begun < attempt or alive:
-        return Standing(losses, counted)
-    counts = losses > 0 and past.together < begun
-    return Standing(losses + 1, counted + counts, begun)
 
 
 class Called(NamedTuple):
@@ -94,6 +59,8 @@ class Begun(NamedTuple):
     """True if some of the outbox's facts are new."""
     verdict: str | None
     """Why the call is not tried again, in words for people; None if it may run."""
+    facts: tuple[StoredEvent, ...] = ()
+    """As in `Opened`."""
 
 
 class _Suspect:
@@ -101,10 +68,11 @@ class _Suspect:
 
     def __init__(self, attempt: Attempt, called: Called, standing: Standing) -> None:
         self.attempt = attempt
-        self.alone = standing.losses > 1
-        """True if no other suspect may run beside it."""
+        self.company = company(standing.losses)
+        """With how many suspects it may run, itself included."""
         self.rank = (-standing.counted, called.call_id is None)
-        """Of those that run alone, the lowest is next: tools first, which are more often deadly."""
+        """Of those whose company is limited, the lowest is next: tools first, which are more often
+        deadly."""
         self.marked = False
 
 
@@ -112,12 +80,19 @@ class Suspects:
     """The calls of one worker process. For one event loop.
 
     Suspects that were lost once run together, so that the answers of a killed worker continue at
-    once; such losses count against none of them. One that was lost more often runs when no other
-    suspect is at work, and none begins beside it. Other calls run at any time.
+    once; those that were lost twice run in small `company`, all others alone. A loss in company
+    counts against none of them. Calls that are no suspects run at any time.
     """
 
-    def __init__(self, allowed: int = ALLOWED, *, turn_wait_s: float = TURN_WAIT_S) -> None:
+    def __init__(
+        self,
+        allowed: int = ALLOWED,
+        *,
+        most_stops: int = MOST_STOPS,
+        turn_wait_s: float = TURN_WAIT_S,
+    ) -> None:
         self._allowed = allowed
+        self._most_stops = most_stops
         self._turn_wait_s = turn_wait_s
         self._running: set[tuple[str, str, int]] = set()
         self._unmarked: deque[tuple[str, str, int]] = deque(maxlen=_REMEMBERED)
@@ -136,7 +111,7 @@ class Suspects:
                 retries. Otherwise as `Attempt.open`.
         """
         standing = await self._standing(attempt, called, result)
-        if standing.losses and standing.counted < self._allowed:
+        if standing.losses and not self._verdict(called, standing):
             async with self._turn(_Suspect(attempt, called, standing)):
                 standing = await self._standing(attempt, called, result)
                 async with self._working(attempt, called, outbox, result, standing) as begun:
@@ -157,9 +132,11 @@ class Suspects:
         begun = await attempt.fenced(scope)
         left = await attempt.fenced(left_scope(scope))
         together = await attempt.fenced(together_scope(scope))
+        stops = await attempt.fenced(stopped_scope(scope))
         before = (attempt.run_id, scope, begun)
         alive = before in self._running or before in self._unmarked
-        return judged(Past(begun, left, together, losses, counted), attempt.number, alive=alive)
+        past = Past(begun, left, together, losses, counted)
+        return judged(past, attempt.number, alive=alive)._replace(stops=stops)
 
     @asynccontextmanager
     async def _working(
@@ -167,12 +144,12 @@ class Suspects:
     ) -> AsyncIterator[Begun]:
         """Begin; however the block ends, the attempt leaves an end."""
         lost = self._fact(attempt, called, standing)
-        first = await attempt.open(outbox, result, lost)
+        opened = await attempt.open(outbox, result, lost)
         me = (attempt.run_id, attempt.scope, attempt.number)
         self._running.add(me)
-        stopping = asyncio.create_task(self._leave_when_stopping(attempt))
+        stopping = asyncio.create_task(self._leave_when_stopping(attempt, standing.stops))
         try:
-            yield Begun(first, self._verdict(called, standing))
+            yield Begun(opened.first, self._verdict(called, standing), opened.facts)
         except BaseException as error:
             if not (isinstance(error, ApplicationError) and error.non_retryable):
                 await uninterrupted(self._leave(attempt))
@@ -181,14 +158,21 @@ class Suspects:
             stopping.cancel()
             self._running.discard(me)
 
-    async def _leave_when_stopping(self, attempt: Attempt) -> None:
+    async def _leave_when_stopping(self, attempt: Attempt, stops: int) -> None:
         await activity.wait_for_worker_shutdown()
-        await self._leave(attempt)
+        await self._leave(attempt, stops + 1)
 
-    async def _leave(self, attempt: Attempt) -> None:
-        """Record that the attempt does not end with its worker."""
+    async def _leave(self, attempt: Attempt, stops: int = 0) -> None:
+        """Record that the attempt does not end with its worker.
+
+        Args:
+            attempt: Which one.
+            stops: The how manieth stop of its worker this is, if it is one.
+        """
         try:
             await attempt.mark(left_scope(attempt.scope))
+            if stops:
+                await attempt.mark(stopped_scope(attempt.scope), stops)
         except ApplicationError as error:
             why = {"reason": error.message}
             activity.logger.warning("the end of an attempt is unrecorded", extra=why)
@@ -221,10 +205,10 @@ class Suspects:
         changed.set()
 
     def _allow(self, me: _Suspect) -> bool:
-        if not me.alone:
-            return not any(it.alone for it in self._suspects)
-        first = min((it for it in self._waiting if it.alone), key=lambda it: it.rank)
-        return first is me and not self._suspects
+        if len(self._suspects) >= min(it.company for it in (me, *self._suspects)):
+            return False
+        limited = [it for it in self._waiting if it.company < ANY_COMPANY]
+        return me not in limited or me is min(limited, key=lambda it: it.rank)
 
     async def _mark_together(self, newcomer: _Suspect) -> None:
         """Before a second suspect begins, the journal knows that neither is alone."""
@@ -250,9 +234,14 @@ class Suspects:
         return NewEvent(body=body, step=called.step, attempt=standing.lost, key=key)
 
     def _verdict(self, called: Called, standing: Standing) -> str | None:
+        what = called.name or "the model call"
+        if standing.stops >= self._most_stops:
+            return (
+                f"{what} was at work each of the {standing.stops} times when its worker was "
+                "stopped, and is not tried again"
+            )
         if standing.counted < self._allowed:
             return None
-        what = called.name or "the model call"
         return (
             f"{what} has taken its worker along {standing.counted} times "
             f"({standing.losses} workers died while it ran) and is not tried again"

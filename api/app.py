@@ -17,49 +17,63 @@ from temporalio.client import Client
 from uvicorn.middleware.proxy_headers import ProxyHeadersMiddleware
 
 from relayline.api import problems
-from relayline.api.commands.decisions import Decisions
-from relayline.api.commands.outcomes import Outcomes
-from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.auth.bearer import Authenticate
+from relayline.api.auth.rates import LimitRates
+from relayline.api.auth.scopes import SCHEMES
 from relayline.api.event_schemas import describe_events
-from relayline.api.routes import agents, commands, decisions, docs, events, outcomes, pages, runs
+from relayline.api.routes import (
+    agents,
+    batches,
+    commands,
+    credentials,
+    decisions,
+    docs,
+    events,
+    keys,
+    outcomes,
+    pages,
+    quotas,
+    runs,
+    schedules,
+    webhooks,
+)
 from relayline.api.routes import server as server_routes
-from relayline.api.runs.inbox import Inbox
-from relayline.api.runs.listing import Listing
-from relayline.api.runs.submission import Submission
-from relayline.api.runs.validation import RequestLimits, RunValidator
-from relayline.api.runs.views import LinkMaker, Views
-from relayline.api.services import Services
+from relayline.api.routes.access import audit
+from relayline.api.services import Services, services_of
 from relayline.api.serving import processes
 from relayline.api.serving.closed import IgnoreClosed
 from relayline.api.serving.head import AnswerHead
 from relayline.api.serving.metrics import CountRequests, Metrics, shared
 from relayline.api.serving.origins import CheckOrigin, allowed_hosts, is_loopback
 from relayline.api.serving.protocol import ConnectionLimits
-from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.server import AddressInUse, BodyLimit, Server, listen_each
-from relayline.api.streams.events import RunEvents
-from relayline.api.streams.feed import Feed
-from relayline.api.streams.live.live import Live
-from relayline.api.streams.long_poll import LongPoll, RunPoll
-from relayline.api.streams.progress import ProgressFeed
-from relayline.api.streams.sse import Streams
-from relayline.api.streams.watchdog import Watchdog
-from relayline.api.temporal.attention import Attention
-from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.namespace import NamespaceCheck
-from relayline.api.temporal.stuck import StuckRuns, WorkerProbe
-from relayline.api.temporal.terminal import TerminalFacts
-from relayline.api.temporal.workers import Workers
+from relayline.api.web import routes as web_routes
 from relayline.catalog.agents import Catalog, CatalogError
+from relayline.contracts.principals import ANYBODY
+from relayline.contracts.submissions.batches import MAX_BATCH_BYTES
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import Storage
-from relayline.runtime.process import opened_journal, run_process
-from relayline.runtime.settings import Settings
+from relayline.runtime.process import build_keyring, opened_journal, run_process
+from relayline.runtime.setting_groups.access_settings import OFF
+from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.wiring import build_catalog
 
-FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable)
+
+class Unguarded(Exception):
+    """Everybody who reaches the address could do anything; the message says what to set."""
+
+
+FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable, BadSettings)
 """Errors that keep a process from serving; the message says what to do."""
+LARGER_BODIES = {batches.router.prefix: MAX_BATCH_BYTES}
+"""Paths that take more than `max_body_bytes`."""
+_EXPOSED = ("Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Run-Id")
+"""Headers of an answer that pages of the listed origins may read."""
+_OF_RUNS = (runs, pages, events, commands, decisions, outcomes, batches, schedules)
+_OF_ACCESS = (keys, credentials, quotas, audit)
+_OPEN = (server_routes, docs, web_routes)
+ROUTERS = tuple(module.router for module in (*_OF_RUNS, agents, webhooks, *_OF_ACCESS, *_OPEN))
 _log = logging.getLogger(__name__)
 
 
@@ -77,9 +91,16 @@ def create_app(
     """
     metrics = metrics or Metrics()
     app = bare_app()
-    app.state.services = _services(settings, storage, temporal_client, catalog, metrics)
+    services = services_of(settings, storage, temporal_client, catalog, metrics)
+    app.state.services = services
+    app.state.everybody = None if settings.auth_modes else ANYBODY
     app.add_middleware(IgnoreClosed)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes)
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, larger=LARGER_BODIES)
+    if settings.auth_modes:
+        if settings.rates or settings.tenant_rates:
+            app.add_middleware(LimitRates, buckets=services.access.buckets)
+        access = services.access
+        app.add_middleware(Authenticate, authenticators=access.authenticators, denied=access.denied)
     app.add_middleware(AnswerHead)
     app.add_middleware(CountRequests, metrics=metrics)
     if proxies := settings.forwarded_allow_ips:
@@ -97,60 +118,10 @@ def _guard(app: FastAPI, settings: Settings) -> None:
             allow_origins=tuple(origins),
             allow_methods=("*",),
             allow_headers=("*",),
-            expose_headers=("Location", "Retry-After", "X-Run-Id"),
+            expose_headers=_EXPOSED,
         )
     hosts = allowed_hosts(settings.allowed_hosts, settings.api_host)
     app.add_middleware(CheckOrigin, hosts=hosts, origins=origins)
-
-
-def _services(
-    settings: Settings, storage: Storage, client: Client, catalog: Catalog, metrics: Metrics
-) -> Services:
-    gateway, workers = Gateway(client), Workers(client)
-    probe = WorkerProbe(gateway)
-    terminal_facts = TerminalFacts(storage, gateway)
-    stuck_runs = StuckRuns(gateway, probe, workers, storage)
-    attention = Attention(storage, gateway, probe, stuck_runs)
-    links = LinkMaker(settings.temporal_ui, client.namespace)
-    views = Views(storage, gateway, links, terminal_facts, stuck_runs)
-    limits = RequestLimits(settings.max_input_bytes, settings.max_metadata_keys)
-    validator = RunValidator(catalog.agents, limits)
-    watchdog = Watchdog(terminal_facts.ensure, probe.silent_s, stuck_runs.unserved)
-    feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics)
-    poll, sent = LongPoll(feed, streams), SentCommands()
-    namespace = NamespaceCheck(client, settings.retention)
-    readiness = Readiness(storage, gateway, namespace, workers)
-    sender = CommandSender(storage, gateway, views, sent)
-    events = RunEvents(views, storage, feed, streams)
-    listing, inbox = Listing(storage, links, attention), Inbox(storage, links, attention)
-    return Services(
-        agents=catalog.agents,
-        metrics=metrics,
-        namespace=namespace,
-        readiness=readiness,
-        submission=Submission(validator, storage, gateway, views, metrics),
-        listing=listing,
-        inbox=inbox,
-        attention=attention,
-        live=Live(storage, (listing, inbox, readiness), (events, feed, streams)),
-        runs=RunPoll(views, storage, poll),
-        streams=streams,
-        feed=feed,
-        events=events,
-        progress=ProgressFeed(storage, gateway, views, feed, streams),
-        commands=sender,
-        decisions=Decisions(sender, storage, gateway),
-        outcomes=Outcomes(views, storage, gateway, sent, poll),
-    )
-
-
-def _streams(settings: Settings, metrics: Metrics) -> Streams:
-    return Streams(
-        metrics,
-        per_client=settings.max_streams_per_client,
-        heartbeat_s=settings.heartbeat_s,
-        send_timeout_s=settings.send_timeout_s,
-    )
 
 
 class App(FastAPI):
@@ -159,7 +130,9 @@ class App(FastAPI):
     def openapi(self) -> dict[str, Any]:
         """The document; made once."""
         if self.openapi_schema is None:
-            describe_events(super().openapi())
+            describe_events(made := super().openapi())
+            problems.describe_problems(made)
+            made["components"]["securitySchemes"] = SCHEMES
         return super().openapi()
 
 
@@ -178,9 +151,8 @@ def bare_app() -> FastAPI:
         swagger_ui_oauth2_redirect_url=None,
     )
     problems.install(app)
-    modules = (runs, pages, events, commands, decisions, outcomes, agents, server_routes, docs)
-    for module in modules:
-        app.include_router(module.router)
+    for router in ROUTERS:
+        app.include_router(router)
     return app
 
 
@@ -190,12 +162,14 @@ async def serve(settings: Settings) -> None:
     With several API processes, this one only supervises them.
 
     Raises:
+        Unguarded: it can be reached from elsewhere, and authentication is off.
         AddressInUse: the address can't be listened on.
         JournalUnavailable: the journal can't be written.
         CatalogError: the user's module can't be used.
         TemporalUnreachable: no Temporal address is configured.
         SystemExit: no process could start; the reason is on stderr.
     """
+    _check_guarded(settings)
     if not (is_loopback(settings.api_host) or settings.allowed_hosts):
         _log.warning(
             "only local names and the API's own address are answered: set RELAYLINE_ALLOWED_HOSTS "
@@ -210,6 +184,20 @@ async def serve(settings: Settings) -> None:
     finally:
         for listener in listeners:
             listener.close()
+
+
+def _check_guarded(settings: Settings) -> None:
+    """Return if somebody checks who uses the API, or only this machine reaches it.
+
+    Raises:
+        Unguarded: neither is so.
+    """
+    if settings.auth == OFF and not is_loopback(settings.api_host):
+        raise Unguarded(
+            f"RELAYLINE_API_HOST is {settings.api_host} and RELAYLINE_AUTH is off, so that all who "
+            "reach it could do anything: set RELAYLINE_AUTH=keys and make a key with `relayline "
+            "key create`, or RELAYLINE_AUTH=off-behind-proxy if a proxy in front authenticates"
+        )
 
 
 async def serve_part(settings: Settings, part: processes.Part) -> None:
@@ -227,12 +215,14 @@ async def _serve_on(
 ) -> None:
     async with opened_journal(settings) as journal:
         metrics = shared(Path(part.metrics_dir), part.number) if part else Metrics()
-        client = await connect(lazy=True)
+        client = await connect(build_keyring(settings), lazy=True)
         app = create_app(settings, journal, client, build_catalog(settings), metrics)
         services: Services = app.state.services
         host, port = listener.getsockname()[:2]
         _log.info("listening", extra={"host": host, "port": port})
         checking = asyncio.create_task(services.namespace.state(), name="check the namespace")
+        if services.access.audit_log:
+            services.access.audit_log.start()
         if part:
             part.say_ready()
         await Server(app, services.close_streams, _limits(settings)).serve([listener])
@@ -258,7 +248,7 @@ def main(arguments: Sequence[str] = ()) -> None:
     if arguments:
         part = processes.Part.parse(arguments)
         run_process("api", partial(serve_part, part=part), *FORESEEN)
-    run_process("api", serve, AddressInUse, *FORESEEN)
+    run_process("api", serve, AddressInUse, Unguarded, *FORESEEN)
 
 
 if __name__ == "__main__":

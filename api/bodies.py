@@ -2,23 +2,24 @@
 
 from __future__ import annotations
 
-import json
-from typing import Annotated, Literal, NamedTuple
+from typing import Annotated, NamedTuple, Self
 
 from pydantic import (
-    AfterValidator,
+    AwareDatetime,
     BaseModel,
     ConfigDict,
     Field,
-    JsonValue,
+    SkipValidation,
     StringConstraints,
     model_validator,
 )
-from pydantic.json_schema import SkipJsonSchema
 from pydantic_core import PydanticCustomError
 
-from relayline.contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, MAX_TEXT_BYTES
-from relayline.contracts.runs import Limits
+from relayline.contracts.principals import TENANT_PATTERN, Scope
+from relayline.contracts.runs import MIDDLE_PRIORITY, RUN_ID_PATTERN, Limits
+from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
+from relayline.contracts.submissions.schedules import Overlap
+from relayline.contracts.webhooks import MAX_AGENTS, MAX_URL_CHARS, WEBHOOK_ID_PATTERN, ToldType
 
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
@@ -29,25 +30,19 @@ _Value = Annotated[str, StringConstraints(max_length=512)]
 _Model = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 
 
-_CommandId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID_CHARS}}}$")]
+_ScheduleId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
 
 
-def _bounded_text(text: str) -> str:
-    if len(text.encode()) > MAX_TEXT_BYTES:
-        raise PydanticCustomError("too_long", "at most {limit} bytes", {"limit": MAX_TEXT_BYTES})
-    return text
+_Cron = Annotated[str, StringConstraints(pattern=r"^[^\s@=#]+( [^\s@=#]+){4}$", max_length=200)]
 
 
-def _bounded_json(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
-    """The value unchanged; a ValueError for what JSON can't express, such as NaN."""
-    _bounded_text(json.dumps(given, ensure_ascii=False, allow_nan=False))
-    return given
+_KeyName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 
 
-_Text = Annotated[str, AfterValidator(_bounded_text)]
+_Scope = Annotated[Scope, Field(strict=False)]
 
 
-_Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded_json)]
+_Priority = Annotated[int, Field(ge=1, le=5)]
 
 
 def lone_surrogate(given: object) -> str | None:
@@ -97,7 +92,9 @@ def _encodable(text: str) -> bool:
     return True
 
 
-class _Request(BaseModel):
+class Body(BaseModel):
+    """A request's body: no unknown fields, no values of another type."""
+
     model_config = ConfigDict(
         frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True
     )
@@ -106,12 +103,17 @@ class _Request(BaseModel):
     @classmethod
     def _refuse_lone_surrogates(cls, given: object) -> object:
         """One validator for every text of every request."""
-        if (field := lone_surrogate(given)) is not None:
+        if (field := lone_surrogate(cls.shared(given))) is not None:
             raise PydanticCustomError(
                 "lone_surrogate",
                 "half a surrogate pair (\\ud800 to \\udfff) is no character",
                 {"field": field[:200]},
             )
+        return given
+
+    @classmethod
+    def shared(cls, given: object) -> object:
+        """The part of what was sent that this model checks itself."""
         return given
 
 
@@ -121,7 +123,52 @@ class RequestedLimits(Limits):
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True)
 
 
-class RunRequest(_Request):
+_Url = Annotated[str, StringConstraints(pattern=rf"^[\x21-\x7e]{{1,{MAX_URL_CHARS}}}$")]
+_Events = Annotated[tuple[ToldType, ...], Field(min_length=1, max_length=20, strict=False)]
+_Agent = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+
+
+class RunWebhook(Body):
+    """Whom to tell of one run: a URL, or a registered webhook."""
+
+    url: _Url | None = None
+    """https; at most 2,048 printable ASCII characters. Signed with the default secret, see
+    `POST /v1/webhooks/default/rotate`."""
+    events: _Events | None = None
+    """Only with `url`: the types of events to tell; all if absent."""
+    id: str | None = Field(default=None, pattern=WEBHOOK_ID_PATTERN)
+    """A registered webhook, told of this run whatever its agents are."""
+
+    @model_validator(mode="after")
+    def _one_of_both(self) -> Self:
+        if (self.url is None) == (self.id is None):
+            raise PydanticCustomError("one_of", "give either url or id", {"field": "webhook"})
+        if self.id is not None and self.events is not None:
+            raise PydanticCustomError(
+                "one_of",
+                "only with url; a registered webhook has its own",
+                {"field": "webhook.events"},
+            )
+        return self
+
+
+class WebhookRequest(Body):
+    """A receiver of webhooks."""
+
+    url: _Url
+    """https; at most 2,048 printable ASCII characters, without user name and fragment."""
+    events: _Events | None = None
+    """The types of events to tell; all if absent."""
+    agents: (
+        Annotated[tuple[_Agent, ...], Field(min_length=1, max_length=MAX_AGENTS, strict=False)]
+        | None
+    ) = None
+    """Tell of the runs of these agents only; of all if absent."""
+    tenant: str | None = Field(default=None, min_length=1, max_length=255)
+    """Tell of the runs of this tenant; `default` if absent."""
+
+
+class RunRequest(Body):
     """A run to start."""
 
     agent: str = Field(max_length=64)
@@ -135,56 +182,91 @@ class RunRequest(_Request):
     metadata: dict[_Key, _Value] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""
-    webhook: SkipJsonSchema[JsonValue] = None
-    """Not supported by this version: must be null."""
+    retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
+    """Days after its end after which the run is erased, as by `DELETE`; at most
+    `RELAYLINE_RETENTION_DAYS`. Replaces the agent's."""
+    webhook: RunWebhook | None = None
+    """Whom to tell of this run, besides the registered webhooks that are told of it anyway."""
+    start_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    """Start then: RFC 3339 with a time zone, at most 366 days ahead; in the past: at once."""
+    delay_s: float | None = Field(default=None, gt=0, le=366 * 86_400, allow_inf_nan=False)
+    """Start after so many seconds; give it or `start_at`."""
+    priority: _Priority = MIDDLE_PRIORITY
+    """1 is served first, 5 last."""
+    fairness_key: _Key | None = None
+    """Runs with the same key share their part of the workers; those without one share their
+    tenant's."""
 
 
-class CommandRequest(_Request):
-    """Fields of every command."""
+class BatchRequest(Body):
+    """Runs to start, each on its own."""
 
-    command_id: _CommandId | None = None
-    """The command's id: a repeated id is the same command. Generated if absent."""
-    by: str = Field(default="", max_length=MAX_BY_CHARS)
-    """The sender's name, shown in the events."""
+    runs: list[SkipValidation[RunRequest]] = Field(min_length=1, max_length=MAX_BATCH_RUNS)
+    """Bodies of `POST /v1/runs`. One that is refused there is rejected here, and does not affect
+    the others."""
+    priority: _Priority | None = None
+    """For those that have none of their own."""
+    metadata: dict[_Key, _Value] | None = None
+    """Added to that of each run; the run's own values win."""
 
-
-class PauseRequest(CommandRequest):
-    """Fields of a pause."""
-
-    now: bool = False
-    """Also interrupt the running calls; tools with unsafe effects finish first."""
-
-
-class RedirectRequest(CommandRequest):
-    """Fields of a redirect."""
-
-    message: _Text
-    """The message to the model; at most 32 KiB of UTF-8."""
-    now: bool = True
-    """Interrupt the running calls, except tools with unsafe effects; false: let the step finish."""
+    @classmethod
+    def shared(cls, given: object) -> object:
+        """What all runs share: each of `runs` is checked on its own."""
+        if isinstance(given, dict):
+            return {name: value for name, value in given.items() if name != "runs"}
+        return given
 
 
-class CancelRequest(CommandRequest):
-    """Fields of a cancel."""
+class ScheduleRequest(Body):
+    """A run to submit again and again; give `cron` or `every_s`."""
 
-    reason: _Text = ""
-    """At most 32 KiB of UTF-8."""
+    schedule_id: _ScheduleId | None = None
+    """The schedule's id; generated if absent. The same request with the same id is one schedule."""
+    cron: _Cron | None = None
+    """Five fields: minute, hour, day of the month, month, day of the week."""
+    every_s: int | None = Field(default=None, ge=1, le=366 * 86_400)
+    """Seconds between two times, counted from 1970-01-01T00:00:00Z."""
+    timezone: str = Field(default="UTC", max_length=64)
+    """An IANA name such as Europe/Berlin, for `cron`."""
+    overlap: Overlap = "skip"
+    """At a time when the run before has not ended: `skip` it, `queue` the run until it has, or let
+    `all` run."""
+    run: RunRequest
+    """The body of `POST /v1/runs`; checked now, and at each time against the catalog of then."""
 
 
-class DecisionRequest(CommandRequest):
-    """A person's decision on an approval."""
+class KeyBody(Body):
+    """An API key to make."""
 
-    decision: Literal["approve", "deny"]
-    arguments: _Arguments | None = None
-    """Replace the model's arguments and are validated like them; only with `approve`, at most
-    32 KiB."""
-    note: _Text = ""
-    """Shown to the model and kept in the journal; at most 32 KiB of UTF-8."""
+    name: _KeyName
+    """Its name in events and logs: who, or what, uses it."""
+    scopes: Annotated[tuple[_Scope, ...], Field(min_length=1, max_length=len(Scope), strict=False)]
+    """What it may do; only what you may do yourself."""
+    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
+    """When it ends by itself: RFC 3339 with a time zone; never if absent."""
+    tenant: str | None = Field(default=None, pattern=TENANT_PATTERN)
+    """Whose runs it sees; your own if absent. Another one needs the scope `tenants:admin`."""
 
 
-class AnswerRequest(CommandRequest):
-    """An answer to a question of the run."""
+class KeyRotation(Body):
+    """How a key is replaced."""
 
-    request_id: str = Field(max_length=MAX_ID_CHARS)
-    text: _Text
-    """At most 32 KiB of UTF-8; must match the question's schema, if there is one."""
+    grace_s: float = Field(default=86_400, ge=0, le=30 * 86_400, allow_inf_nan=False)
+    """Seconds for which the old key still holds."""
+
+
+class ScheduleChange(Body):
+    """A change of a schedule."""
+
+    paused: bool
+    """true: nothing is submitted until false; times meanwhile are skipped."""
+
+
+class StreamTokenRequest(Body):
+    """The body of `POST /v1/tokens/stream`."""
+
+    run_id: str = Field(pattern=RUN_ID_PATTERN)
+    """The run whose events the token reads."""
+    ttl_s: int = Field(default=3600, ge=1, le=12 * 3600)
+    """Seconds for which it is good; it ends with the credentials that it was taken with, if that is
+    earlier."""

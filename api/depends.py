@@ -13,26 +13,44 @@ from fastapi.routing import APIRoute
 from pydantic import BaseModel
 from starlette.responses import Response
 
+from relayline.api.auth.audit_list import AuditList
+from relayline.api.auth.port import Forbidden, Unauthenticated
+from relayline.api.auth.scopes import action_of, check_scope, principal_of, scope_of
+from relayline.api.auth.sign_in import SignIn
+from relayline.api.auth.trail import note_done
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender
 from relayline.api.errors import InvalidField, UnknownRun
+from relayline.api.keys.admin import KeyAdmin
+from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.batches import RunBatches
+from relayline.api.runs.erasing import Erasing
 from relayline.api.runs.filters import LABEL, LABELS, RunQuery, labels_of
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
+from relayline.api.runs.owners import seen_by
+from relayline.api.runs.schedules import RunSchedules
 from relayline.api.runs.submission import Submission
 from relayline.api.services import Services
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
 from relayline.api.streams.events import RunEvents
+from relayline.api.streams.grants import StreamGrants
 from relayline.api.streams.live.live import Live
 from relayline.api.streams.long_poll import RunPoll
 from relayline.api.streams.progress import ProgressFeed
+from relayline.api.webhooks.deliveries import Deliveries
+from relayline.api.webhooks.registry import Registry
+from relayline.contracts.access.audit import Action
+from relayline.contracts.principals import Principal
 from relayline.contracts.runs import RUN_ID_PATTERN, AgentSpec
-from relayline.journal.table import EVERY, RunFilter, Tenant
+from relayline.journal.table import RunFilter, Tenant
 
 _SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
 _RUN_ID = re.compile(RUN_ID_PATTERN)
+_NOTED_WITHIN = {Action.RUN_SUBMIT}
+"""Actions whose rows are written with what they do, in one transaction."""
 
 
 def _part(pick: Callable[[Services], object]) -> Any:
@@ -46,33 +64,67 @@ UsesAgents = Annotated[Mapping[str, AgentSpec], _part(lambda services: services.
 UsesMetrics = Annotated[Metrics, _part(lambda services: services.metrics)]
 UsesReadiness = Annotated[Readiness, _part(lambda services: services.readiness)]
 UsesSubmission = Annotated[Submission, _part(lambda services: services.submission)]
+UsesBatches = Annotated[RunBatches, _part(lambda services: services.batches)]
+UsesSchedules = Annotated[RunSchedules, _part(lambda services: services.schedules)]
 UsesListing = Annotated[Listing, _part(lambda services: services.listing)]
 UsesInbox = Annotated[Inbox, _part(lambda services: services.inbox)]
 UsesLive = Annotated[Live, _part(lambda services: services.live)]
+UsesErasing = Annotated[Erasing, _part(lambda services: services.erasing)]
 UsesRuns = Annotated[RunPoll, _part(lambda services: services.runs)]
 UsesEvents = Annotated[RunEvents, _part(lambda services: services.events)]
 UsesProgress = Annotated[ProgressFeed, _part(lambda services: services.progress)]
 UsesCommands = Annotated[CommandSender, _part(lambda services: services.commands)]
 UsesDecisions = Annotated[Decisions, _part(lambda services: services.decisions)]
 UsesOutcomes = Annotated[Outcomes, _part(lambda services: services.outcomes)]
+UsesRegistry = Annotated[Registry, _part(lambda services: services.registry)]
+UsesKeys = Annotated[KeyAdmin, _part(lambda services: services.access.keys)]
+UsesAudit = Annotated[AuditList, _part(lambda services: services.access.audit)]
+UsesGrants = Annotated[StreamGrants, _part(lambda services: services.access.grants)]
+UsesSignIn = Annotated[SignIn, _part(lambda services: services.access.sign_in)]
+UsesQuotas = Annotated[RunQuotas, _part(lambda services: services.quotas)]
+UsesDeliveries = Annotated[Deliveries, _part(lambda services: services.deliveries)]
+
+
+async def sender_of(request: Request) -> Principal:
+    """Who asks.
+
+    Raises:
+        Unauthenticated: nobody is known to ask.
+    """
+    return _sender(request)
+
+
+def _sender(request: Request) -> Principal:
+    principal = principal_of(request)
+    if principal is None:
+        raise Unauthenticated
+    return principal
+
+
+async def tenant_of(request: Request) -> Tenant:
+    """Whose runs the request may see; every tenant's while authentication is off."""
+    return _tenant(request)
+
+
+def _tenant(request: Request) -> Tenant:
+    return seen_by(_sender(request))
 
 
 async def run_id_of(
+    request: Request,
     run_id: Annotated[str, Path(description="The run's id from `POST /v1/runs`.")],
 ) -> str:
     """The path's run id.
 
     Raises:
-        UnknownRun: no run can have this id.
+        UnknownRun: no run can have this id, or the run is another tenant's.
+        TemporalUnavailable, JournalUnavailable: it can't be said whose it is.
     """
     if not _RUN_ID.fullmatch(run_id):
         raise UnknownRun(run_id)
+    services: Services = request.app.state.services
+    await services.owners.check(_tenant(request), run_id)
     return run_id
-
-
-async def tenant_of() -> Tenant:
-    """Whose runs the request may see; every tenant's while authentication is off."""
-    return EVERY
 
 
 async def filter_of(request: Request, query: Annotated[RunQuery, Query()]) -> RunFilter:
@@ -125,25 +177,44 @@ async def known_parameters(request: Request) -> None:
 
 
 class Route(APIRoute):
-    """A route that checks `known_parameters` first.
+    """A route that checks its scope and `known_parameters` first, before it reads a body.
+
+    What it does gets a row in the audit log before it answers.
 
     Every router must use it. A dependency of the app would say the same, at the cost of a whole
     dependency for each request.
     """
 
     def get_route_handler(self) -> Callable[[Request], Coroutine[Any, Any, Response]]:
-        """The handler, behind the check."""
-        handle = super().get_route_handler()
+        """The handler, behind the checks.
+
+        Raises:
+            TypeError: the route declares no scope.
+        """
+        handle, wanted = super().get_route_handler(), scope_of(self.openapi_extra)
+        action = action_of(self.openapi_extra)
+        noted = action if action not in _NOTED_WITHIN else None
 
         async def checked(request: Request) -> Response:
-            await known_parameters(request)
-            return await handle(request)
+            try:
+                if wanted is not None:
+                    check_scope(request, wanted)
+                await known_parameters(request)
+                response = await handle(request)
+            except (Forbidden, Unauthenticated) as error:
+                if denials := request.app.state.services.access.denials:
+                    denials.note(request.scope, error, principal_of(request))
+                raise
+            if noted:
+                await note_done(request, noted, response)
+            return response
 
         return checked
 
 
-RunId = Annotated[str, Depends(run_id_of)]
+Sender = Annotated[Principal, Depends(sender_of)]
 OfTenant = Annotated[Tenant, Depends(tenant_of)]
+RunId = Annotated[str, Depends(run_id_of)]
 Wanted = Annotated[RunFilter, Depends(filter_of)]
 IdempotencyKey = Annotated[
     str | None,

@@ -4,26 +4,32 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── BadRequest             malformed: cursor, header, query
 ├── CursorAhead            the cursor is beyond the newest event
 ├── UnknownRun             neither Temporal nor the journal knows the run
+│   └── ErasedRun          it was erased; what is not a read gets `RunGone`
+├── RunGone                the run was erased, and its id is not given again
 ├── UnknownCommand         the run has had no command with that id
 ├── UnknownApproval        the run has no approval with that id
+├── UnknownBatch           there is no batch with that id
+├── UnknownSchedule        there is no schedule with that id
+├── ScheduleExists         there is another schedule with that id
 ├── UnknownRequest         the run has no question with that id
+├── UnknownWebhook         the tenant has no webhook with that id
+├── UnknownDelivery        the tenant has no delivery with that id
 ├── RunExpired             the run's events are past retention
 ├── Conflict               the command comes too late
 │   ├── AlreadyEnded       the run has ended
+│   ├── StillOpen          the run has not ended
 │   ├── ApprovalClosed     the approval is closed; says who decided what and when
-│   └── RequestClosed      the question is closed; says how, by whom and when
+│   ├── RequestClosed      the question is closed; says how, by whom and when
+│   └── WebhookDisabled    the receiver is told nothing until it is enabled
 ├── TooLarge               a size limit, named with its value
-├── HeadTooLarge           the head of a request is too large
-├── TooSlow                a request did not arrive in time
 ├── InvalidField           a field of the request, named
-├── ForeignHost            the `Host` is not a name of this server
-├── ForeignOrigin          a web page of another site asks
 ├── UnsupportedMediaType   a body without a JSON content type
 ├── KeyReused              the Idempotency-Key was used with another body
 ├── TooManyStreams         open streams per client address
-├── TooManyConnections     open connections per client address
 ├── TooManyCommands        the run has had too many commands in its step
-└── TemporalUnavailable    Temporal did not answer in time; a subclass is in `temporal/namespace.py`
+└── TemporalUnavailable    Temporal did not answer in time; subclasses are in `temporal/`
+
+Those of connections are in `serving/refusals.py`.
 """
 
 from __future__ import annotations
@@ -44,6 +50,8 @@ class ApiError(Exception):
     slug: ClassVar[str] = "internal"
     title: ClassVar[str] = "The server failed"
     headers: ClassVar[Mapping[str, str]] = {}
+    retry_after_s: int | None = None
+    """Seconds after which a retry may get past, where only the case itself tells."""
 
     def __init__(self, detail: str, *, slug: str | None = None, **members: JsonValue) -> None:
         super().__init__(detail)
@@ -80,6 +88,25 @@ class UnknownRun(ApiError):
         super().__init__(f"no run {run_id[:100]!r}", run_id=run_id[:100])
 
 
+class ErasedRun(UnknownRun):
+    """The run was erased: whoever reads it learns what is told of a run that never was."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(run_id)
+        self.run_id = run_id
+
+
+class RunGone(ApiError):
+    """The run was erased; neither its id nor its `Idempotency-Key` starts another."""
+
+    status = 410
+    slug = "run-erased"
+    title = "The run was erased"
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"{run_id} was erased", run_id=run_id)
+
+
 class UnknownCommand(ApiError):
     """The run has had no command with that id."""
 
@@ -104,6 +131,55 @@ class UnknownRequest(ApiError):
     title = "There is no such question"
 
 
+class UnknownWebhook(ApiError):
+    """The tenant has no webhook with that id."""
+
+    status = 404
+    slug = "unknown-webhook"
+    title = "There is no such webhook"
+
+    def __init__(self, webhook_id: str) -> None:
+        super().__init__(f"no webhook {webhook_id[:100]!r}")
+
+
+class UnknownDelivery(ApiError):
+    """The tenant has no delivery with that id."""
+
+    status = 404
+    slug = "unknown-delivery"
+    title = "There is no such delivery"
+
+    def __init__(self, delivery_id: str) -> None:
+        super().__init__(f"no delivery {delivery_id[:100]!r}")
+
+
+class UnknownBatch(ApiError):
+    """There is no batch with that id."""
+
+    status = 404
+    slug = "unknown-batch"
+    title = "There is no such batch"
+
+
+class UnknownSchedule(ApiError):
+    """There is no schedule with that id."""
+
+    status = 404
+    slug = "unknown-schedule"
+    title = "There is no such schedule"
+
+    def __init__(self, schedule_id: str) -> None:
+        super().__init__(f"no schedule {schedule_id[:100]!r}", schedule_id=schedule_id[:100])
+
+
+class ScheduleExists(ApiError):
+    """There is another schedule with that id; `field` is a member."""
+
+    status = 409
+    slug = "schedule-exists"
+    title = "There is a schedule with that id"
+
+
 class RunExpired(ApiError):
     """The run's events are past retention and Temporal has forgotten it."""
 
@@ -125,6 +201,13 @@ class AlreadyEnded(Conflict):
     title = "The run has ended"
 
 
+class StillOpen(Conflict):
+    """The run has not ended; `run_status` is a member."""
+
+    slug = "run-open"
+    title = "The run has not ended"
+
+
 class ApprovalClosed(Conflict):
     """The approval is closed; `decision`, `by` and `at` are members."""
 
@@ -139,6 +222,13 @@ class RequestClosed(Conflict):
     title = "The question is closed"
 
 
+class WebhookDisabled(Conflict):
+    """The receiver is told nothing until it is enabled; `webhook_id` is a member."""
+
+    slug = "webhook-disabled"
+    title = "The webhook is disabled"
+
+
 class TooLarge(ApiError):
     """A size limit; `field` and `limit` are members."""
 
@@ -147,44 +237,12 @@ class TooLarge(ApiError):
     title = "The request is too large"
 
 
-class HeadTooLarge(ApiError):
-    """The head of a request is too large; `limit` is a member."""
-
-    status = 431
-    slug = "head-too-large"
-    title = "The head of the request is too large"
-
-
-class TooSlow(ApiError):
-    """A request did not arrive in time; `field` says which part, `limit` the seconds."""
-
-    status = 408
-    slug = "request-timeout"
-    title = "The request did not arrive in time"
-
-
 class InvalidField(ApiError):
     """A field of the request; `field` is a member."""
 
     status = 422
     slug = "invalid-field"
     title = "The request can't be accepted"
-
-
-class ForeignHost(ApiError):
-    """The `Host` is not a name of this server: somebody's DNS points here."""
-
-    status = 403
-    slug = "foreign-host"
-    title = "This server does not have that name"
-
-
-class ForeignOrigin(ApiError):
-    """A web page of another site asks, and its origin is not listed."""
-
-    status = 403
-    slug = "foreign-origin"
-    title = "The request comes from another site"
 
 
 class UnsupportedMediaType(ApiError):
@@ -209,15 +267,6 @@ class TooManyStreams(ApiError):
     status = 429
     slug = "too-many-streams"
     title = "Too many open streams"
-    headers = RETRY_AFTER
-
-
-class TooManyConnections(ApiError):
-    """Open connections per client address; `limit` is a member."""
-
-    status = 429
-    slug = "too-many-connections"
-    title = "Too many open connections"
     headers = RETRY_AFTER
 
 

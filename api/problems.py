@@ -15,25 +15,37 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
 
+from relayline.api.documents import document, refusal_of
 from relayline.api.errors import (
     RETRY_AFTER,
     ApiError,
     BadRequest,
-    InvalidField,
+    ErasedRun,
+    RunGone,
     UnsupportedMediaType,
 )
 from relayline.contracts.answers import Problem
-from relayline.journal.port import CursorExpired, JournalUnavailable
+from relayline.journal.port import CursorExpired, JournalUnavailable, RunErased
 
 PROBLEM_JSON = "application/problem+json"
-PROBLEMS: dict[int | str, dict[str, Any]] = {
-    code: {
-        "description": "A problem document (RFC 9457); `type` is `urn:relayline:problem:…`",
-        "content": {PROBLEM_JSON: {"schema": Problem.model_json_schema()}},
+PROBLEMS: dict[int | str, dict[str, Any]] = {"422": {"description": ""}}
+"""Takes the place of the framework's own; `describe_problems` replaces it."""
+_EVERYWHERE = (400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503)
+"""Statuses that any request may get; 408 and 431 before it is read."""
+_CONFLICTS = frozenset(
+    {
+        *("POST /v1/schedules", "POST /v1/keys", "POST /v1/keys/{key_id}/rotate"),
+        *("POST /v1/tokens/stream", "POST /v1/deliveries/{delivery_id}/redeliver"),
+        *("DELETE /v1/runs/{run_id}", "POST /v1/runs/{run_id}/approvals/{approval_id}"),
+        *(f"POST /v1/runs/{{run_id}}/{it}" for it in ("pause", "resume", "redirect", "cancel")),
+        "POST /v1/runs/{run_id}/answer",
     }
-    for code in ("4XX", "422", "5XX")
-}
-"""Errors in the OpenAPI document; 422 is listed to replace the framework's own."""
+)
+"""Operations that may come too late, or find something else there."""
+_OF_ONE_RUN = ("/v1/runs/{run_id}", "/v1/live", "/v1/tokens/stream")
+"""Paths that name a run, which may have been erased, or be past retention."""
+_PROBLEM = "#/components/responses/Problem"
+_READS = {"GET", "HEAD"}
 _METHODS = ("DELETE", "GET", "PATCH", "POST", "PUT")
 _UNREADABLE: dict[type | None, str] = {
     RecursionError: "it is nested too deeply",
@@ -57,16 +69,9 @@ def problem(
         members: Extra members of the document.
         headers: Extra headers.
     """
-    slug, title, detail = what
-    document = {
-        "type": f"urn:relayline:problem:{slug}",
-        "title": title,
-        "status": status,
-        "detail": detail,
-        **(members or {}),
-    }
+    members = document(status, what, members or {})
     # it may quote what was sent, which may be no text
-    text = json.dumps(document, ensure_ascii=False).encode(errors="replace")
+    text = json.dumps(members, ensure_ascii=False).encode(errors="replace")
     return Response(text, status, headers, media_type=PROBLEM_JSON)
 
 
@@ -74,20 +79,61 @@ def install(app: FastAPI) -> None:
     """Register the table."""
     app.exception_handler(ApiError)(_api_error)
     app.exception_handler(CursorExpired)(_cursor_expired)
+    app.exception_handler(RunErased)(_run_erased)
     app.exception_handler(JournalUnavailable)(_journal_unavailable)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unhandled)
 
 
+def describe_problems(made: dict[str, Any]) -> None:
+    """Name in the OpenAPI document each status of an error, with the form of its document."""
+    components = made["components"]
+    components["schemas"]["Problem"] = Problem.model_json_schema()
+    content = {PROBLEM_JSON: {"schema": {"$ref": "#/components/schemas/Problem"}}}
+    said = "A problem document (RFC 9457); `type` is `urn:relayline:problem:…`"
+    components["responses"] = {"Problem": {"description": said, "content": content}}
+    for path, operations in made["paths"].items():
+        for method, operation in operations.items():
+            responses = operation["responses"]
+            del responses["422"]
+            for code in map(str, _statuses(f"{method.upper()} {path}", path)):
+                if code in responses:
+                    responses[code].setdefault("content", {}).update(content)
+                else:
+                    responses[code] = {"$ref": _PROBLEM}
+
+
+def _statuses(operation: str, path: str) -> list[int]:
+    """Statuses of errors of an operation."""
+    of_run = path.startswith(_OF_ONE_RUN)
+    found = [*_EVERYWHERE]
+    if of_run or "{" in path:
+        found.append(404)
+    if operation in _CONFLICTS:
+        found.append(409)
+    if of_run or operation == "POST /v1/runs":
+        found.append(410)
+    return sorted(found)
+
+
 def answer_to(error: ApiError) -> Response:
     """The error's document."""
     what = (error.type, error.title, error.detail)
-    return problem(error.status, what, error.members, error.headers)
+    headers = dict(error.headers)
+    if error.retry_after_s is not None:
+        headers["Retry-After"] = str(error.retry_after_s)
+    return problem(error.status, what, error.members, headers)
 
 
-async def _api_error(_: Request, error: ApiError) -> Response:
+async def _api_error(request: Request, error: ApiError) -> Response:
+    if isinstance(error, ErasedRun) and request.method not in _READS:
+        return answer_to(RunGone(error.run_id))
     return answer_to(error)
+
+
+async def _run_erased(request: Request, error: RunErased) -> Response:
+    return await _api_error(request, ErasedRun(error.run_id))
 
 
 async def _cursor_expired(_: Request, error: CursorExpired) -> Response:
@@ -119,31 +165,11 @@ async def _invalid(request: Request, error: RequestValidationError) -> Response:
     if isinstance(error.body, bytes):
         detail = "send the body as JSON with the header Content-Type: application/json"
         return await _api_error(request, UnsupportedMediaType(detail))
-    found: list[JsonValue] = [
-        {"field": _field(item), "detail": str(item["msg"])} for item in errors[:16]
-    ]
-    field = _field(first)
-    refused = InvalidField(f"{field}: {first['msg']}", field=field, errors=found)
-    if "limit" in (context := first.get("ctx", {})):
-        refused.members["limit"] = context["limit"]
-    return await _api_error(request, refused)
+    return await _api_error(request, refusal_of(errors))
 
 
 def _malformed(why: object) -> BadRequest:
     return BadRequest(f"the body is not JSON: {why}", slug="malformed-json", field="body")
-
-
-def _field(error: Mapping[str, Any]) -> str:
-    """`limits.max_steps` from pydantic's location, whose first part is body, query or header.
-
-    A validator that looks at a whole body names the field itself.
-    """
-    loc = error["loc"]
-    if loc[0] == "query":  # a parameter may be repeated, which its name does not tell
-        loc = tuple(part for part in loc if isinstance(part, str))
-    if named := error.get("ctx", {}).get("field"):
-        return str(named)
-    return ".".join(str(part) for part in loc[1:])[:200] or str(loc[0])
 
 
 async def _http(request: Request, error: HTTPException) -> Response:

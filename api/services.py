@@ -5,34 +5,64 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from temporalio.client import Client
+
+from relayline.api.access import AccessParts, access_parts
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
-from relayline.api.commands.sending import CommandSender
+from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.runs.admission.batch_checks import BatchChecks
+from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.batches import RunBatches
+from relayline.api.runs.erasing import Erasing
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
+from relayline.api.runs.owners import RunOwners
+from relayline.api.runs.receivers import NamedReceivers
+from relayline.api.runs.schedules import RunSchedules
+from relayline.api.runs.sources import Sources, sources_of
+from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.submission import Submission
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
+from relayline.api.signing.cursors import Cursors
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.live.live import Live
-from relayline.api.streams.long_poll import RunPoll
+from relayline.api.streams.long_poll import LongPoll, RunPoll
 from relayline.api.streams.progress import ProgressFeed
 from relayline.api.streams.sse import Streams
+from relayline.api.streams.watchdog import Watchdog
 from relayline.api.temporal.attention import Attention
 from relayline.api.temporal.namespace import NamespaceCheck
+from relayline.api.temporal.schedules import ScheduleGateway
+from relayline.api.temporal.submissions import BatchGateway
+from relayline.api.webhooks.deliveries import Deliveries
+from relayline.api.webhooks.registry import Registry
+from relayline.catalog.agents import Catalog
+from relayline.contracts.access.quotas import parse_quotas
 from relayline.contracts.runs import AgentSpec
+from relayline.journal.table import Storage
+from relayline.outbound.sender import Sender
+from relayline.runtime.settings import Settings
+from relayline.wiring import build_validator, receiver_rules
 
 
 @dataclass(frozen=True)
 class Services:
     """Created by `app`; `depends` gives each route the parts that it uses."""
 
+    access: AccessParts
+    quotas: RunQuotas
+    owners: RunOwners
     agents: Mapping[str, AgentSpec]
     metrics: Metrics
     namespace: NamespaceCheck
     readiness: Readiness
     submission: Submission
+    batches: RunBatches
+    schedules: RunSchedules
+    erasing: Erasing
     listing: Listing
     inbox: Inbox
     attention: Attention
@@ -45,6 +75,8 @@ class Services:
     commands: CommandSender
     decisions: Decisions
     outcomes: Outcomes
+    registry: Registry
+    deliveries: Deliveries
 
     async def close_streams(self) -> None:
         """End every open stream and long poll; a stopping server does this first."""
@@ -54,7 +86,81 @@ class Services:
 
     async def close(self) -> None:
         """Stop every task of this app."""
+        await self.access.close()
+        await self.quotas.close()
         await self.attention.close()
         await self.live.close()
         await self.progress.close()
         await self.feed.close()
+
+
+def services_of(
+    settings: Settings, storage: Storage, client: Client, catalog: Catalog, metrics: Metrics
+) -> Services:
+    """All parts of the API, on this storage and client."""
+    sources = sources_of(client, storage, settings.temporal_ui)
+    gateway, workers, probe, ends, stuck_runs, attention, _, views = sources
+    watchdog = Watchdog(ends.ensure, probe.silent_s, stuck_runs.unserved)
+    access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
+    feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics, quotas)
+    receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
+    starts, sent = PendingStarts(storage, gateway), SentCommands()
+    sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs)
+    validator, ids = build_validator(settings, catalog), access.signing.ids
+    submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
+    checks = BatchChecks(validator, receivers, quotas)
+    listing, inbox = _lists(sources, storage, access.signing.cursors)
+    return Services(
+        access=access,
+        quotas=quotas,
+        owners=views.owners,
+        agents=catalog.agents,
+        metrics=metrics,
+        namespace=(namespace := NamespaceCheck(client, settings.retention)),
+        readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
+        submission=submission,
+        batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
+        erasing=Erasing(storage, views),
+        events=(events := RunEvents(views, storage, feed, streams)),
+        schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
+        listing=listing,
+        inbox=inbox,
+        attention=attention,
+        live=Live(storage, (listing, inbox, readiness), (events, feed, streams)),
+        runs=RunPoll(views, storage, poll := LongPoll(feed, streams)),
+        streams=streams,
+        feed=feed,
+        progress=ProgressFeed(storage, gateway, views, feed, streams),
+        commands=sender,
+        decisions=Decisions(sender, storage, gateway, access.four_eyes),
+        outcomes=Outcomes(views, storage, gateway, sent, poll),
+        registry=registry,
+        deliveries=deliveries,
+    )
+
+
+def _webhooks(
+    settings: Settings, storage: Storage, cursors: Cursors
+) -> tuple[NamedReceivers, Registry, Deliveries]:
+    rules, webhooks = receiver_rules(settings), storage.webhooks
+    registry = Registry(webhooks, Sender(rules), cursors)
+    return NamedReceivers(webhooks, rules), registry, Deliveries(webhooks, registry, cursors)
+
+
+def _lists(sources: Sources, storage: Storage, cursors: Cursors) -> tuple[Listing, Inbox]:
+    shown = (storage, sources.links, sources.attention, cursors)
+    return Listing(*shown), Inbox(*shown)
+
+
+def _quotas(settings: Settings, storage: Storage) -> RunQuotas:
+    return RunQuotas(storage, parse_quotas(settings.quotas))
+
+
+def _streams(settings: Settings, metrics: Metrics, quotas: RunQuotas) -> Streams:
+    return Streams(
+        metrics,
+        quotas,
+        per_client=settings.max_streams_per_client,
+        heartbeat_s=settings.heartbeat_s,
+        send_timeout_s=settings.send_timeout_s,
+    )

@@ -20,10 +20,13 @@ from rich.console import Console
 from benchmarks import (
     apart,
     appends,
+    batch,
     capacity,
     cold,
     crowd,
     deltas,
+    encryption,
+    fairness,
     history,
     lists,
     load,
@@ -36,8 +39,9 @@ from benchmarks import (
     viewers,
 )
 from benchmarks.alone import stack_of
-from benchmarks.chart import BadDocument, draw
+from benchmarks.chart import BadDocument, benches, draw
 from benchmarks.measure import Figure
+from benchmarks.patterns import comparison, page
 from benchmarks.report import as_text, begun, table
 from benchmarks.stack import ROOT, NotStarted, Stack, peers
 
@@ -81,7 +85,10 @@ ON_SQLITE: dict[str, Bench] = {
     module.BENCH: module.measure for module in (history, steering, rivals)
 }
 """On a stack, without --scale only: the journal makes no difference to them."""
-ALONE: dict[str, AloneBench] = {module.BENCH: module.measure for module in (takeover, lists, load)}
+ALONE: dict[str, AloneBench] = {
+    module.BENCH: module.measure
+    for module in (batch, fairness, takeover, lists, load, comparison, encryption)
+}
 SCALE: dict[str, ScaleBench] = {
     module.BENCH: module.measure for module in (apart, appends, crowd, streams, capacity)
 }
@@ -97,7 +104,10 @@ def arguments(given: Sequence[str]) -> argparse.Namespace:
     parser.add_argument("--quick", action="store_true", help="fewer and shorter samples")
     parser.add_argument("--json", action="store_true", help="print the JSON, not the table")
     parser.add_argument(
-        "--chart", type=Path, metavar="FILE.json", help="measure nothing: draw what `load` found"
+        "--chart",
+        type=Path,
+        metavar="FILE.json",
+        help="measure nothing: draw what `load` and `patterns` found",
     )
     options = parser.parse_args(given)
     offered = [*EITHER, *(SCALE if options.scale else ON_SQLITE), *ALONE]
@@ -157,6 +167,19 @@ async def part_of(name: str, work: Awaitable[list[Figure]], say: Say) -> list[Fi
         say(f"{name}: {time.monotonic() - began:.0f} s")
 
 
+def drawn(path: Path) -> list[Path]:
+    """Draw what the document has; the files that were written.
+
+    Raises:
+        BadDocument: it can't be read, or has nothing that is drawn.
+    """
+    parts = benches(path)
+    if comparison.BENCH in parts:
+        written = page.draw(path)
+        return [*written, *draw(path)] if load.BENCH in parts else written
+    return draw(path)
+
+
 def _stop_on_sigterm() -> None:
     """SIGTERM cancels, like Ctrl-C: whatever was started is stopped."""
     task = asyncio.current_task()
@@ -190,7 +213,7 @@ def main() -> int:
     document = begun(command, quick=options.quick, postgres=options.scale)
     try:
         if options.chart:
-            for path in draw(options.chart):
+            for path in drawn(options.chart):
                 print(path)
             return 0
         figures = measured(options, partial(errors.print, markup=False))

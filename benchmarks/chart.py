@@ -65,8 +65,8 @@ def draw(path: Path, page: Path = PAGE) -> list[Path]:
         document = cast("Document", json.loads(path.read_text()))
         figures = [it for it in document["figures"] if it["bench"] == BENCH]
         drawn = page.with_name(f"load-{document['journal'].lower()}.svg")
-        text = svg(panels(figures), caption(document))
-        described = placed(page.read_text(), drawn.name, caption(document))
+        text = svg(panels(figures), caption(document, BENCH))
+        described = placed(page.read_text(), drawn.name, caption(document, BENCH))
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise BadDocument(f"{path}: {error!r}") from error
     drawn.write_text(text)
@@ -74,11 +74,20 @@ def draw(path: Path, page: Path = PAGE) -> list[Path]:
     return [drawn, page]
 
 
-def caption(document: Document) -> str:
-    """Which command made the figures, where and when."""
+def benches(path: Path) -> set[str]:
+    """The parts of which the document has figures; none of one that can't be read."""
+    try:
+        return {it["bench"] for it in json.loads(path.read_text())["figures"]}
+    except (OSError, ValueError, KeyError, TypeError):
+        return set()  # whoever draws it says what is wrong
+
+
+def caption(document: Document, part: str) -> str:
+    """Which command made the figures of that part, where and when."""
     quick = ", a quick look only" if document["quick"] else ""
+    command, others = re.subn(rf" --only (?!{part}\b)\w+", "", document["command"])
     return (
-        f"`{document['command']}`, {document['date']}, {document['journal']}, "
+        f"`{command}`{' among others' * bool(others)}, {document['date']}, {document['journal']}, "
         f"{machine(document['host'])}, load before {document['load_before']:g}{quick}"
     )
 

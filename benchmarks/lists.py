@@ -15,8 +15,9 @@ from typing import NamedTuple
 
 import asyncpg
 
+from benchmarks.bulk import fill_postgres, fill_sqlite
 from benchmarks.measure import Figure, p50, p95
-from benchmarks.population import APART, SINCE, fill, queued, run_id
+from benchmarks.population import APART, SINCE, note_stuck, queued, run_id
 from benchmarks.processors import tree_cpu_s
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunStatus
@@ -91,6 +92,7 @@ def cases(runs: int) -> dict[str, Case]:
         "attention": RunFilter(attention=True),
         "without attention": RunFilter(attention=False),
         "created on one day": RunFilter(created_after=day, created_before=day + timedelta(days=1)),
+        "ended on one day": RunFilter(ended_after=day, ended_before=day + timedelta(days=1)),
     }
     return {
         "no filter": Case(RunFilter()),
@@ -112,6 +114,7 @@ async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
             found = await _list(filled.storage, case)  # plans are cached from here on
             assert bool(found) == (name != "agent, none"), f"{name}: {found} runs"
         count = partial(filled.storage.count_runs, EVERY, RunFilter())
+        total = partial(filled.storage.sum_runs, EVERY, RunFilter())
         before = filled.cpu_s()
         for _ in range(rounds):
             for name, case in asked.items():
@@ -123,10 +126,12 @@ async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
             used / rounds / len(asked) * 1e3 for used in (middle - before, filled.cpu_s() - middle)
         )
         counts = [await _timed(count) for _ in range(max(rounds // 5, 5))]
+        sums = [await _timed(total) for _ in range(max(rounds // 5, 5))]
     return [
         *figures(runs, ms, floor),
         Figure(BENCH, "CPU of a list, all filters alike", "ms", ours_ms, bare_ms, against(PAGE)),
         Figure(BENCH, f"counts of {runs:,} runs by status, p95", "ms", p95(counts)),
+        Figure(BENCH, f"counts with tokens and cost of {runs:,} runs, p50", "ms", p50(sums)),
         Figure(BENCH, "disk per run of three facts", "B", filled.bytes_per_run),
     ]
 
@@ -168,7 +173,9 @@ async def _sqlite(runs: int) -> AsyncIterator[Filled]:
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
         path = Path(folder) / "journal.db"
         journal = SqliteJournal(path)
-        await fill(journal, runs)
+        await journal.check()
+        await fill_sqlite(path, runs)
+        await note_stuck(journal, runs)
         reader = sqlite3.connect(path, check_same_thread=False)
 
         async def bare() -> None:
@@ -193,8 +200,8 @@ async def _postgres(runs: int) -> AsyncIterator[Filled]:
         reader = await asyncpg.connect(dsn, server_settings=AT_START)
         empty = await reader.fetchval(_SIZE)
         journal = PostgresJournal(dsn)
-        await fill(journal, runs)
-        await reader.execute("ANALYZE")
+        await fill_postgres(dsn, runs)
+        await note_stuck(journal, runs)
 
         async def bare() -> None:
             await reader.fetch(_BARE.format(schema="relayline."))

@@ -1,9 +1,7 @@
-"""Many runs for the list to find: the same each time, filled in by the journal's own appends."""
+"""Many runs for the list to find: the same each time."""
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
 from random import Random
 
@@ -18,6 +16,8 @@ from relayline.contracts.events import (
     RunStarted,
 )
 from relayline.contracts.keys import QUEUED_KEY, ended_key, run_started_key
+from relayline.contracts.messages import Usage
+from relayline.contracts.money import Cost
 from relayline.contracts.runs import Limits, RunError
 from relayline.journal.table import Storage
 
@@ -34,7 +34,6 @@ BATCH, BATCHED, CHILDREN, FORKS = 100, 0.05, 0.02, 0.01
 STUCK_EVERY = 20
 """Of so many open runs one has a known problem."""
 _ENDED, _FAILED, _CANCELLED = 0.9, 0.94, 0.97
-_AT_A_TIME = 500
 _SEED = 12
 
 
@@ -63,36 +62,30 @@ def queued(number: int) -> RunQueued:
 
 def facts(number: int) -> list[NewEvent]:
     """All facts of the run; of three in a hundred the end has not come."""
-    given, chance = queued(number), Random(-number).random()  # noqa: S311  no secret
+    given = queued(number)
     started = RunStarted(agent=given.agent, model=given.model, limits=Limits())
     bodies: list[tuple[str, EventBody]] = [(QUEUED_KEY, given), (run_started_key(0), started)]
-    if end := _end(chance):
+    if end := _end(_chance(number), number):
         bodies.append((ended_key(0), end))
     return [NewEvent(body=body, key=key) for key, body in bodies]
 
 
-def _end(chance: float) -> EventBody | None:
+def _chance(number: int) -> float:
+    return Random(-number).random()  # noqa: S311  no secret
+
+
+def _end(chance: float, number: int) -> EventBody | None:
+    cost = Cost.of_picos(number * 1_000_003)
+    usage = Usage(input_tokens=1000 + number % 9973, output_tokens=number % 997, cost=cost)
     if chance < _ENDED:
-        return RunCompleted()
+        return RunCompleted(usage=usage)
     if chance < _FAILED:
-        return RunFailed(error=RunError(type=ErrorType.MODEL_REFUSED, message="refused"))
+        error = RunError(type=ErrorType.MODEL_REFUSED, message="refused")
+        return RunFailed(error=error, usage=usage)
     return RunCancelled() if chance < _CANCELLED else None
 
 
-async def fill(storage: Storage, runs: int) -> None:
-    """Append the facts of all runs, and note what Temporal would know of the open ones."""
-
-    async def one(number: int) -> str | None:
-        events = facts(number)
-        await storage.append(run_id(number), events)
-        return run_id(number) if events[-1].body.type == "run.started" else None
-
-    still_open: list[str] = []
-    for start in range(0, runs, _AT_A_TIME):
-        numbers = range(start, min(start + _AT_A_TIME, runs))
-        still_open += filter(None, await asyncio.gather(*map(one, numbers)))
-    await storage.note_attention(_stuck(still_open))
-
-
-def _stuck(run_ids: Sequence[str]) -> dict[str, str | None]:
-    return dict.fromkeys(run_ids[::STUCK_EVERY], "no-worker")
+async def note_stuck(storage: Storage, runs: int) -> None:
+    """Note what Temporal would know of the open ones among so many runs."""
+    still_open = [run_id(it) for it in range(runs) if _end(_chance(it), it) is None]
+    await storage.note_attention(dict.fromkeys(still_open[::STUCK_EVERY], "no-worker"))

@@ -58,13 +58,14 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     ]
 
 
-async def _used(stack: Stack, work: Callable[[], Awaitable[int]]) -> Cost:
+async def used(stack: Stack, work: Callable[[], Awaitable[int]]) -> Cost:
+    """What the stack's processes took for work that says how often it was done."""
     before = stack.cpu_s()
     times = await work()
     return Cost(times, more(stack.cpu_s(), before))
 
 
-async def _again(one: Callable[[], Awaitable[object]], seconds: float) -> int:
+async def again(one: Callable[[], Awaitable[object]], seconds: float) -> int:
     """`AT_ONCE` clients do it again and again for so long; how often it was done."""
     until = time.monotonic() + seconds
 
@@ -83,14 +84,14 @@ async def _short_runs(stack: Stack, seconds: float) -> Cost:
         _, reply = await fetch(stack.runs, body=BODY)
         assert reply.frames()[-1].type == "run.completed", reply
 
-    return await _used(stack, lambda: _again(run, seconds))
+    return await used(stack, lambda: again(run, seconds))
 
 
 async def _bare_runs(stack: Stack, seconds: float) -> Cost:
     """The same of bare workflows; their worker stands for ours."""
     pids = {"worker": [stack.peer_pid], "temporal": stack.pids()["temporal"]}
     before = of_kinds(pids)
-    times = await _again(lambda: bare(stack), seconds)
+    times = await again(lambda: bare(stack), seconds)
     return Cost(times, more(of_kinds(pids), before))
 
 

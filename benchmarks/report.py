@@ -5,10 +5,11 @@ from __future__ import annotations
 import json
 import os
 import platform
+import subprocess
 import time
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TypedDict
+from typing import NotRequired, TypedDict
 
 from rich.table import Table
 
@@ -37,6 +38,8 @@ class Document(TypedDict):
     load_before: float
     """Runnable processes just before, on average over a minute; more than 0.5 is a busy machine."""
     host: Host
+    commit: NotRequired[str]
+    """Of the code, with `+` if files were changed since; empty outside of a checkout."""
     figures: list[FigureJson]
 
 
@@ -81,8 +84,24 @@ def begun(command: str, *, quick: bool, postgres: bool) -> Document:
         journal="Postgres" if postgres else "SQLite",
         load_before=round(os.getloadavg()[0], 2),
         host=_host(),
+        commit=_commit(),
         figures=[],
     )
+
+
+def _commit() -> str:
+    head = _git("rev-parse", "--short=10", "HEAD")
+    return head + "+" if _git("status", "--porcelain", "--untracked-files=no") else head
+
+
+def _git(*arguments: str) -> str:
+    """What git says; nothing where it is missing, or this is no checkout."""
+    command = ("git", "-C", str(Path(__file__).parent), *arguments)
+    try:
+        done = subprocess.run(command, capture_output=True, text=True, check=True)  # noqa: S603
+    except (OSError, subprocess.CalledProcessError):
+        return ""
+    return done.stdout.strip()
 
 
 def _host() -> Host:

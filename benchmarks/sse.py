@@ -87,7 +87,11 @@ class Recorder(asyncio.Protocol):
 
 
 async def open_stream(
-    url: str, *, body: JsonBody | None = None, stream: bool = True
+    url: str,
+    *,
+    body: JsonBody | None = None,
+    stream: bool = True,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[asyncio.BaseTransport, Recorder]:
     """Send a request (POST when there is a body) on a connection of its own."""
     parts = urlsplit(url)
@@ -98,6 +102,7 @@ async def open_stream(
         f"Host: {parts.netloc}",
         f"Accept: {'text/event-stream' if stream else 'application/json'}",
         "Connection: close",
+        *(f"{name}: {value}" for name, value in (headers or {}).items()),
     ]
     if body is not None:
         head += ["Content-Type: application/json", f"Content-Length: {len(content)}"]
@@ -109,14 +114,19 @@ async def open_stream(
 
 
 async def fetch(
-    url: str, *, body: JsonBody | None = None, stream: bool = True, timeout_s: float = 60
+    url: str,
+    *,
+    body: JsonBody | None = None,
+    stream: bool = True,
+    timeout_s: float = 60,
+    headers: Mapping[str, str] | None = None,
 ) -> tuple[float, Reply]:
     """The whole reply, and when the request was sent.
 
     Raises:
         TimeoutError: the reply did not end in time.
     """
-    transport, recorder = await open_stream(url, body=body, stream=stream)
+    transport, recorder = await open_stream(url, body=body, stream=stream, headers=headers)
     try:
         async with asyncio.timeout(timeout_s):
             await recorder.closed

@@ -5,10 +5,13 @@ from importlib.util import find_spec
 NEEDED = (
     "alembic",
     "asyncpg",
+    "cryptography",
     "fastapi",
     "fastapi_swagger",
+    "genai_prices",
     "griffe",
     "httpx2",
+    "jwt",
     "prometheus_client",
     "pydantic_ai",
     "pydantic_settings",

@@ -4,21 +4,39 @@ from __future__ import annotations
 
 import asyncio
 import os
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
+from relayline.console.commands.audit import AuditCommands
+from relayline.console.commands.batch import BatchCommands
 from relayline.console.commands.deploy import DeployCommands
+from relayline.console.commands.doctor import DoctorCommand
+from relayline.console.commands.erase import EraseCommands
+from relayline.console.commands.first_key import FirstKeyCommand
 from relayline.console.commands.history import HistoryCommands
+from relayline.console.commands.key import KeyCommands
+from relayline.console.commands.keyring import KeyringCommands
+from relayline.console.commands.listen import ListenCommand
 from relayline.console.commands.run import RunCommands
+from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
 from relayline.console.commands.steer import SteeringCommands
+from relayline.console.commands.webhook import WebhookCommands
 from relayline.console.exit import expecting, run_and_exit
-from relayline.console.options import DEFAULT_URL
+from relayline.console.options import DEFAULT_URL, ApiKeyFile, use_key_file
 from relayline.console.version import Version
 
 if TYPE_CHECKING:
+    from datetime import timedelta
+
+    from relayline.console.commands.key import KeyStore
     from relayline.console.replay import WorkflowCode
+    from relayline.journal.access.audit import Audit
+    from relayline.runtime.payloads.ring import KeyRing
     from relayline.runtime.settings import Settings
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
@@ -34,8 +52,9 @@ app = typer.Typer(
 
 
 @app.callback()
-def _options(_version: Version = False) -> None:
-    pass
+def _options(_version: Version = False, api_key_file: ApiKeyFile = None) -> None:
+    if api_key_file is not None:
+        use_key_file(api_key_file)
 
 
 def _dev(request: DevRequest) -> int:
@@ -44,11 +63,71 @@ def _dev(request: DevRequest) -> int:
     from relayline.runtime.hiding import hide_memory
 
     settings = _settings()
-    given = request._asdict() | {"catalog": settings.catalog}
-    options = DevOptions(**(given | {"data_dir": request.data_dir or settings.data_dir}))
+    data_dir = request.data_dir or settings.data_dir
+    given = request._asdict() | {"catalog": settings.catalog, "data_dir": data_dir}
+    given["keys_configured"] = bool(settings.payload_keys or settings.payload_keys_file)
+    if "keys" in settings.auth_modes:
+        given["own_key"] = partial(_own_key, settings.model_copy(update={"data_dir": data_dir}))
+    options = DevOptions(**given)
     hide_memory()
     with expecting(DevError):
         return asyncio.run(run_dev(options, lambda state: typer.echo(state.greeting())))
+
+
+async def _own_key(settings: Settings) -> None:
+    """Make the key of `relayline dev`, unless it has one that holds.
+
+    Raises:
+        DevError: it can't be made; the message says why.
+    """
+    from relayline.dev.options import DevError
+    from relayline.dev.own_key import ensure_own_key
+    from relayline.journal.port import JournalUnavailable
+
+    try:
+        async with _key_store(settings) as store:
+            await ensure_own_key(settings.data_dir, store.issuer)
+    except JournalUnavailable as error:
+        raise DevError(str(error)) from error
+
+
+@asynccontextmanager
+async def _key_store(settings: Settings | None = None) -> AsyncIterator[KeyStore]:
+    """The stored API keys; on the journal itself, so that there can be a first one."""
+    from relayline.console.commands.key import KeyStore
+    from relayline.journal.access.issuing import KeyIssuer
+    from relayline.runtime.process import opened_journal
+    from relayline.runtime.secret import load_secrets
+    from relayline.runtime.settings import BadSettings
+
+    settings = settings or _settings()
+    async with opened_journal(settings) as journal:
+        with expecting(BadSettings):
+            ring = load_secrets(settings, make=True)
+        issuer = KeyIssuer(journal.api_keys, ring, settings.key_environment)
+        yield KeyStore(journal.api_keys, issuer, journal.audit)
+
+
+@asynccontextmanager
+async def _new_key_store() -> AsyncIterator[KeyStore]:
+    """The same at a first start, which makes the file of the secret."""
+    from relayline.runtime.secret import ensure_secret_file
+    from relayline.runtime.settings import BadSettings
+
+    settings = _settings()
+    with expecting(BadSettings):
+        ensure_secret_file(settings)
+    async with _key_store(settings) as store:
+        yield store
+
+
+@asynccontextmanager
+async def _audit() -> AsyncIterator[Audit]:
+    """The audit log, on the journal itself."""
+    from relayline.runtime.process import opened_journal
+
+    async with opened_journal(_settings()) as journal:
+        yield journal.audit
 
 
 def _worker() -> None:
@@ -68,7 +147,8 @@ def _migrate() -> Schema | None:
     from relayline.journal.postgres.migrate import migrate
     from relayline.journal.postgres.sql import REVISION
 
-    dsn = _settings().journal_dsn
+    settings = _settings()
+    dsn = settings.journal_owner or settings.journal_dsn
     if dsn is None:
         return None
     with expecting(JournalUnavailable):
@@ -76,13 +156,33 @@ def _migrate() -> Schema | None:
     return Schema(done.before, done.after, REVISION)
 
 
+def _codec_server(port: int, origins: tuple[str, ...]) -> None:
+    from relayline.codec_server import CodecOptions, main
+
+    main(CodecOptions(port, origins))
+
+
+def _keyring() -> KeyRing:
+    """The configured keys, else those of the data folder of `relayline dev`."""
+    from relayline.dev.encryption import KEYS_FILE
+    from relayline.runtime.payloads.key_settings import read_keys
+    from relayline.runtime.payloads.ring import BadKeys
+
+    settings = _settings()
+    file = settings.data_dir / KEYS_FILE
+    with expecting(BadKeys):
+        ring = settings.keyring()
+        return ring if ring.ids or not file.exists() else read_keys(file, KEYS_FILE)
+
+
 def _code() -> WorkflowCode:
     """The code that `replay` runs."""
     from relayline.activities.model.call import ModelActivities
     from relayline.console.replay import WorkflowCode
     from relayline.workflows.agent_run import AgentRun
+    from relayline.workflows.runner import SignalHeaders
 
-    return WorkflowCode(AgentRun, ModelActivities.call_model.__name__)
+    return WorkflowCode(AgentRun, ModelActivities.call_model.__name__, [SignalHeaders()])
 
 
 def _settle_address() -> None:
@@ -101,13 +201,22 @@ def _deployment() -> str:
     return _settings().deployment
 
 
+def _retention() -> timedelta | None:
+    _settle_address()
+    return _settings().retention
+
+
 def _url(given: str | None) -> str:
     """The API's base URL: the given one, that of the running `relayline dev`, or the usual one."""
+    from relayline.dev.own_key import OWN_KEY_FILE
     from relayline.dev.state_file import running_dev
 
     if given:
         return given
-    found = running_dev(_settings().data_dir)
+    data_dir = _settings().data_dir
+    found = running_dev(data_dir)
+    if found and (data_dir / OWN_KEY_FILE).exists() and "RELAYLINE_API_KEY" not in os.environ:
+        use_key_file(data_dir / OWN_KEY_FILE)
     return found.api.url if found else DEFAULT_URL
 
 
@@ -118,11 +227,20 @@ def _settings() -> Settings:
         return load_settings()
 
 
-ServeCommands(EntryPoints(_dev, _worker, _api, _migrate)).register(app)
+ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)
 RunCommands(_url).register(app)
+BatchCommands(_url).register(app)
+ScheduleCommands(_url).register(app)
 SteeringCommands(_url).register(app)
-HistoryCommands(_settle_address, _code).register(app)
+WebhookCommands(_url).register(app)
+ListenCommand(_url).register(app)
+EraseCommands(_url).register(app)
+HistoryCommands(_settle_address, _code, _keyring).register(app)
 DeployCommands(_deployment).register(app)
+FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
+AuditCommands(_audit).register(app)
+DoctorCommand(_retention).register(app)
+KeyringCommands(_settle_address, _keyring).register(app)
 
 
 def main() -> None:

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, suppress
 from dataclasses import replace
 from datetime import timedelta
 
@@ -22,13 +21,12 @@ from temporalio.client import (
     ScheduleUpdateInput,
 )
 from temporalio.service import RPCError
-from temporalio.worker import PollerBehaviorSimpleMaximum, Worker, WorkerDeploymentConfig
+from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from relayline.activities.erasing import ErasingActivities, erase_executions
 from relayline.activities.housekeeping import HousekeepingActivities
-from relayline.api.temporal.attention import Attention
-from relayline.api.temporal.gateway import Gateway
-from relayline.api.temporal.stuck import StuckRuns, WorkerProbe
-from relayline.api.temporal.workers import Workers
+from relayline.api.runs.sources import sources_of
+from relayline.api.temporal.submissions import BatchGateway
 from relayline.contracts.housekeeping import (
     CATCH_UP,
     EVERY,
@@ -38,14 +36,14 @@ from relayline.contracts.housekeeping import (
     SHIFT_BOUND,
     HousekeepingRequest,
 )
+from relayline.journal.access.keeping import AuditKeeping
 from relayline.journal.table import Storage
-from relayline.runtime.build import build_of
+from relayline.runtime.settings import Settings
+from relayline.side_worker import Duty, in_background, side_worker
 from relayline.workflows.housekeeping import Housekeeping
 
 SLOTS = 4
 """Workflow tasks of housekeeping that one worker runs at a time; as many activities."""
-STICKY_TIMEOUT = timedelta(seconds=1)
-"""How long a shift waits for the worker that last had it before any other may take it."""
 RETRY_S = 2.0
 """Seconds between two tries to create the Schedule."""
 _log = logging.getLogger(__name__)
@@ -56,6 +54,7 @@ def build_housekeeper(
     storage: Storage,
     retention: timedelta | None,
     deployment: WorkerDeploymentConfig | None = None,
+    audit_retention: timedelta | None = None,
 ) -> Worker:
     """A worker for housekeeping; not yet started.
 
@@ -64,40 +63,37 @@ def build_housekeeper(
         storage: The journal of the runs, and their rows.
         retention: How long the events of an ended run are kept; None means forever.
         deployment: The build of the worker; None without versioning.
+        audit_retention: How long rows of the audit log are kept; None means forever.
     """
-    note = _attention(client, storage).note
-    activities = HousekeepingActivities(storage, client, note, retention)
-    return Worker(
-        client,
-        task_queue=HOUSEKEEPING_QUEUE,
-        workflows=[Housekeeping],
-        activities=[activities.end_closed_runs, activities.sweep_expired_runs],
-        **build_of(deployment),
-        max_cached_workflows=SLOTS,
-        sticky_queue_schedule_to_start_timeout=STICKY_TIMEOUT,
-        max_concurrent_workflow_tasks=SLOTS,
-        max_concurrent_activities=SLOTS,
-        workflow_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
-        activity_task_poller_behavior=PollerBehaviorSimpleMaximum(maximum=2),
+    audit = AuditKeeping(storage.audit, audit_retention)
+    note, restart = sources_of(client, storage).attention.note, BatchGateway(client).start
+    activities = HousekeepingActivities(
+        storage, client, note, retention, restart=restart, keep_audit=audit.keep
     )
+    erasing = ErasingActivities(storage, [erase_executions(client)])
+    parts = [
+        activities.end_closed_runs,
+        activities.sweep_expired_runs,
+        erasing.finish_erasures,
+    ]
+    duty = Duty(HOUSEKEEPING_QUEUE, [Housekeeping], parts, SLOTS)
+    return side_worker(client, duty, deployment)
 
 
-def _attention(client: Client, storage: Storage) -> Attention:
-    gateway = Gateway(client)
-    probe = WorkerProbe(gateway)
-    return Attention(storage, gateway, probe, StuckRuns(gateway, probe, Workers(client), storage))
+def housekeeper_for(
+    client: Client,
+    storage: Storage,
+    settings: Settings,
+    deployment: WorkerDeploymentConfig | None = None,
+) -> Worker:
+    """The worker for housekeeping that keeps what the settings say; not yet started."""
+    kept, audited = settings.retention, settings.audit_retention
+    return build_housekeeper(client, storage, kept, deployment, audited)
 
 
-@asynccontextmanager
-async def scheduled(client: Client) -> AsyncIterator[None]:
+def scheduled(client: Client) -> AbstractAsyncContextManager[None]:
     """Create or update the Schedule of housekeeping, once, in the background of the block."""
-    task = asyncio.create_task(_schedule(client), name="schedule housekeeping")
-    try:
-        yield
-    finally:
-        task.cancel()
-        with suppress(asyncio.CancelledError):
-            await task
+    return in_background(_schedule(client), "schedule housekeeping")
 
 
 async def _schedule(client: Client) -> None:

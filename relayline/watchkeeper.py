@@ -19,13 +19,15 @@ from relayline.runtime.beats.window import Timing
 from relayline.runtime.liveness import Liveness
 from relayline.runtime.process import build_beats
 from relayline.runtime.settings import Settings
+from relayline.spending import Spending
 
 
 class Vitals(NamedTuple):
-    """What shows that a worker lives: to its supervisor, and to the other workers."""
+    """What is seen of a worker: by its supervisor, by the other workers, and in its metrics."""
 
     liveness: Liveness
     presence: Presence
+    spending: Spending | None = None
 
 
 def new_identity() -> str:
@@ -36,6 +38,8 @@ def new_identity() -> str:
 @asynccontextmanager
 async def watching(client: Client, settings: Settings, liveness: Liveness) -> AsyncIterator[Vitals]:
     """Beat under the client's identity and watch the other workers, whatever their queues.
+
+    The worker runs within the block: at its end, what it was given too late goes to others.
 
     Raises:
         JournalUnavailable: the first beat can't be written.
@@ -51,4 +55,7 @@ async def watching(client: Client, settings: Settings, liveness: Liveness) -> As
         takeover.heed(pulse)
 
     async with takeover.running(), heart.beating(report, lambda: presence.busy):
-        yield Vitals(liveness, presence)
+        try:
+            yield Vitals(liveness, presence)
+        finally:
+            await takeover.look_behind()

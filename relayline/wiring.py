@@ -1,4 +1,4 @@
-"""Builds the catalog that the worker and the API share: the built-in tools and the user's own.
+"""Builds what the worker and the API share: the catalog, the checks of requests and receivers.
 
 As a program, it builds the catalog and prints the files that the user's part was made from.
 """
@@ -12,8 +12,11 @@ import sysconfig
 from pathlib import Path
 
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
+from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.load import load_catalog
+from relayline.outbound.receiver import Rules
+from relayline.runtime.prices import Prices, parse_prices
 from relayline.runtime.process import run_process
 from relayline.runtime.settings import Settings
 
@@ -31,6 +34,7 @@ def build_catalog(settings: Settings) -> Catalog:
     toolbox = build_toolbox(
         ToolboxConfig(
             files_root=settings.files_root,
+            files_by_tenant=bool(settings.auth_modes),
             hidden=settings.own_files,
             allow_commands=settings.allow_commands,
             command_network=settings.command_network,
@@ -38,6 +42,19 @@ def build_catalog(settings: Settings) -> Catalog:
         )
     )
     return load_catalog(settings.catalog, toolbox, settings.model)
+
+
+def build_validator(settings: Settings, catalog: Catalog) -> RunValidator:
+    """The checks of a request: the same whether a client or a schedule submits it."""
+    limits = RequestLimits(
+        settings.max_input_bytes, settings.max_metadata_keys, settings.retention_days
+    )
+    return RunValidator(catalog.agents, limits, Prices(parse_prices(settings.prices)).knows)
+
+
+def receiver_rules(settings: Settings) -> Rules:
+    """Which receivers of webhooks may be reached."""
+    return Rules(frozenset(settings.webhook_allow), loopback=settings.webhook_loopback)
 
 
 async def _tell_files(settings: Settings) -> None:

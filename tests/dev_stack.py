@@ -18,9 +18,12 @@ from temporalio.client import Client
 
 from relayline.contracts.commands import Command
 from relayline.contracts.runs import TERMINAL
+from relayline.dev.encryption import KEYS_FILE
 from relayline.dev.ports import free_port
+from relayline.dev.temporal_server import NAMESPACE
 from relayline.runtime.children.child import leashed
-from relayline.runtime.temporal import data_converter
+from relayline.runtime.payloads.converter import converter_for
+from relayline.runtime.payloads.ring import ListedKeys
 from tests.selection import starting
 from tests.stack_agents import MODULE
 
@@ -182,7 +185,10 @@ class DevStack:
     async def temporal(self) -> Client:
         """A client of the stack's Temporal."""
         address = self.state["temporal"]["address"]
-        return await Client.connect(address, data_converter=data_converter)
+        keys = self._env.get("RELAYLINE_PAYLOAD_KEYS", "")
+        made = self.data_dir / KEYS_FILE
+        ring = ListedKeys.parse(made.read_text() if made.exists() else keys)
+        return await Client.connect(address, data_converter=converter_for(ring, NAMESPACE))
 
     async def signal(self, run_id: str, command: Command) -> None:
         """Signal the workflow itself, past the API."""

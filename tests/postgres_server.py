@@ -34,6 +34,7 @@ FORGETFUL = {
 """For `crash`: what does not wait for the disk is written there by one process only."""
 MIGRATED = "migrated"
 """Name of a database with the journal's schema, to copy; see `tests/conftest.py`."""
+ROLES = Path(__file__).parents[1] / "deploy" / "postgres-roles.sql"
 _START_S = 30.0
 _PLAIN_USER = "nobody"
 """Postgres refuses to run as root; this user is on every Unix."""
@@ -69,14 +70,21 @@ class PostgresServer:
         """What the server writes."""
         return self._folder / "postgres.log"
 
-    def dsn(self, database: str) -> str:
-        """The address of a database, password included."""
-        return f"postgresql://{USER}:{QUOTED_PASSWORD}@127.0.0.1:{self.port}/{database}"
+    def dsn(self, database: str, user: str = f"{USER}:{QUOTED_PASSWORD}") -> str:
+        """The address of a database, user and password included."""
+        return f"postgresql://{user}@127.0.0.1:{self.port}/{database}"
 
     def create_database(self, name: str, template: str = "template0") -> str:
         """A new database, a copy of the template; its address."""
         self._run("createdb", "--template", template, name, env=self._client_env())
         return self.dsn(name)
+
+    def separate(self, database: str) -> tuple[str, str]:
+        """Give the journal in it the roles of our script; its addresses for API and worker."""
+        env = dict.fromkeys(("RELAYLINE_API_DB_PASSWORD", "RELAYLINE_WORKER_DB_PASSWORD"), "p")
+        where = ("--no-psqlrc", "--quiet", "--dbname", database)
+        self._run("psql", *where, env=self._client_env() | env, given=ROLES.read_text())
+        return self.dsn(database, "relayline_api:p"), self.dsn(database, "relayline_worker:p")
 
     def start(self) -> None:
         """Start it, for the first time or again, and wait until it answers."""
@@ -190,13 +198,16 @@ class PostgresServer:
         where = {"PGHOST": "127.0.0.1", "PGPORT": str(self.port)}
         return {**os.environ, **where, "PGUSER": USER, "PGPASSWORD": PASSWORD}
 
-    def _run(self, program: str, *arguments: str, env: Mapping[str, str] | None = None) -> None:
+    def _run(
+        self, program: str, *arguments: str, env: Mapping[str, str] | None = None, given: str = ""
+    ) -> None:
         command: Sequence[str] = [str(self._programs / program), *arguments]
         done = subprocess.run(
             command,
             check=False,
             capture_output=True,
             text=True,
+            input=given,
             user=self._user,
             env=env,
             cwd=self._folder,

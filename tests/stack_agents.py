@@ -63,3 +63,23 @@ terse = Agent(
     tools=("calculate",),
     compaction=Summarise(over_tokens=1500, keep_tokens=700, summary_tokens=50),
 )
+
+
+@tool
+def stumble(text: str) -> str:
+    """Fail with these words, as a bug would."""
+    raise RuntimeError(text)
+
+
+@tool(approval="always")
+def echo(text: str) -> str:
+    """Say the same, if a person agrees."""
+    return text
+
+
+frail = Agent(
+    "frail",
+    instructions="zqmark-instruction-",
+    tools=("calculate", "ask_user", stumble, echo),
+    compaction=Summarise(over_tokens=600, keep_tokens=300, summary_tokens=50),
+)

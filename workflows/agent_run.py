@@ -10,7 +10,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import ModelResult, PlannedCall
+    from relayline.contracts.calls import ModelResult, PlannedCall, whole
     from relayline.contracts.commands import (
         Answer,
         AnyCommand,
@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.policy import CANCEL_BOUND
     from relayline.workflows.run import Run
     from relayline.workflows.state import count_misfits
+    from relayline.workflows.submissions.start import begin
     from relayline.workflows.tools.step import ToolStep
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
@@ -73,10 +74,9 @@ class AgentRun:
             CancelledError: Temporal was asked to cancel the workflow; `run.cancelled` is journaled.
         """
         clock = asyncio.create_task(self._run.watch_clock())
-        if run_input.carried is None:
-            self._run.begin()
+        cancelled = await begin(self._run)
         self._run.pin_agent()
-        ending = await self._loop()
+        ending = cancelled or await self._loop()
         clock.cancel()
         return await self._end(ending)
 
@@ -120,7 +120,7 @@ class AgentRun:
         undecoded = any(isinstance(payload, RawValue) for payload in payloads)
         if undecoded and not workflow.patched(_TAKES_UNDECODED):
             return  # the worker that met it first has dropped it
-        self._run.receive(read_command(kind, payloads))
+        self._run.receive(read_command(kind, payloads), payloads)
 
     async def _loop(self) -> Ending:
         """Take steps until the run ends."""
@@ -141,7 +141,7 @@ class AgentRun:
             if ending:
                 return ending
             if not calls and not run.steering.redirected:
-                return RunCompleted(usage=run.state.usage)
+                return RunCompleted(output=whole(answer.preview), usage=run.state.usage)
 
     async def _model_step(self) -> ModelResult | RunFailed | None:
         """Call the model; None if a command interrupted it."""
@@ -285,7 +285,7 @@ class AgentRun:
         recorded_in: int | None = None
         while recorded_in != run.epoch:
             recorded_in = run.epoch
-            run.pending.add(run.facts.end(state.step, ending))
+            run.pending.add(run.facts.end(state.step, ending, run.steering.ending_origin.proof))
             while not run.pending.empty:
                 await run.record(ending.type)
         status = {RunCompleted: RunStatus.COMPLETED, RunFailed: RunStatus.FAILED}

@@ -74,11 +74,11 @@ class Budget:
                 expiry.stop()
                 gate, expiry = self._open(excess)
             run.acknowledge()
-            stopped_by = run.steering.stopped_by
+            by, origin = run.steering.stopped_by, run.steering.stopped_from
             ending = run.steering.act(in_step=in_step)
             superseded = ending or (in_step and run.steering.redirected)
             if not gate.verdict and (superseded or expiry.fired):
-                how = Verdict("withdrawn", stopped_by, workflow.now())
+                how = Verdict("withdrawn", by, workflow.now(), origin=origin)
                 expired = Verdict("expired", "", workflow.now())
                 run.steering.close(gate, how if superseded else expired)
         expiry.stop()

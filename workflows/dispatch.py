@@ -81,6 +81,7 @@ class Dispatcher:
             step=step,
             agent=None if self.agent_sha256 else self._input.agent,
             agent_sha256=self.agent_sha256,
+            tenant=self._input.tenant,
             outbox=cargo,
         )
         handle = workflow.start_activity_method(
@@ -110,6 +111,7 @@ class Dispatcher:
             tool=tool,
             approval_id=approval_id,
             run=run,
+            tenant=self._input.tenant,
             outbox=cargo,
         )
         handle = workflow.start_activity_method(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime
-from typing import Literal
+from typing import Literal, TypedDict
 
 from pydantic import JsonValue
 
@@ -109,18 +109,30 @@ class Facts:
 
     def accepted(self, command: AnyCommand) -> NewEvent:
         """`command.accepted`."""
-        body = CommandAccepted(command_id=command.command_id, kind=command.kind)
-        return NewEvent(key=accepted_key(command.command_id), body=body)
+        body = CommandAccepted(command_id=command.command_id, kind=command.kind, **_sender(command))
+        return NewEvent(key=accepted_key(command.command_id), body=body, proof=command.proof)
 
     def applied(self, command: AnyCommand, step: int, what: str) -> NewEvent:
         """`command.applied`: the command's one outcome."""
-        body = CommandApplied(command_id=command.command_id, kind=command.kind, applied=what)
-        return NewEvent(key=outcome_key(command.command_id), body=body, step=step)
+        body = CommandApplied(
+            command_id=command.command_id,
+            kind=command.kind,
+            applied=what,
+            **_sender(command),
+        )
+        key = outcome_key(command.command_id)
+        return NewEvent(key=key, body=body, step=step, proof=command.proof)
 
     def refused(self, command: AnyCommand, step: int, reason: str) -> NewEvent:
         """`command.refused`: the command's one outcome."""
-        body = CommandRefused(command_id=command.command_id, kind=command.kind, reason=reason)
-        return NewEvent(key=outcome_key(command.command_id), body=body, step=step)
+        body = CommandRefused(
+            command_id=command.command_id,
+            kind=command.kind,
+            reason=reason,
+            **_sender(command),
+        )
+        key = outcome_key(command.command_id)
+        return NewEvent(key=key, body=body, step=step, proof=command.proof)
 
     def switched(self, command: Pause | Resume, step: int) -> NewEvent:
         """`run.paused` or `run.resumed`."""
@@ -134,7 +146,7 @@ class Facts:
 
     def message(self, command: Redirect) -> NewEvent:
         """A redirect as `message.user`."""
-        body = UserMessageEvent(text=command.message)
+        body = UserMessageEvent(text=command.message, **_sender(command))
         return self._command(command, "message", body)
 
     def interrupted(self, step: int) -> NewEvent:
@@ -199,22 +211,24 @@ class Facts:
     def resolved(self, gate: Gate, verdict: Verdict) -> NewEvent:
         """`approval.resolved`, `input.received` or `input.closed`."""
         body: EventBody
-        how, by, at, text, arguments = verdict
+        how, by, at, text, arguments, behalf, origin = verdict
+        sender = _Sender(by=by, on_behalf_of=behalf, verified=origin.verified)
         if how == "answered":
-            body = InputReceived(request_id=gate.id, text=text, by=by)
+            body = InputReceived(request_id=gate.id, text=text, **sender)
         elif gate.kind in {"approval", "budget"}:
             body = ApprovalResolved(
                 approval_id=gate.id,
                 decision=how,
-                by=by,
                 at=at,
                 arguments=arguments,
                 note=text or None,
+                key_id=origin.key_id,
+                **sender,
             )
         else:
             reason: Literal["expired", "withdrawn"] = "expired" if how == "expired" else "withdrawn"
             body = InputClosed(request_id=gate.id, reason=reason, by=by, at=at)
-        return NewEvent(key=resolved_key(gate.id), body=body)
+        return NewEvent(key=resolved_key(gate.id), body=body, proof=origin.proof)
 
     def budget(self, number: int, step: int, excess: Excess) -> NewEvent:
         """`budget.exceeded`, for the `number`th time."""
@@ -242,14 +256,27 @@ class Facts:
         )
         return NewEvent(key=result_key(self.epoch, call.call_id), body=body, step=step)
 
-    def end(self, step: int, body: EventBody) -> NewEvent:
-        """The terminal fact."""
-        return NewEvent(key=ended_key(self.epoch), body=body, step=step or None)
+    def end(self, step: int, body: EventBody, proof: str = "") -> NewEvent:
+        """The terminal fact, with the proof of the command that has ended the run."""
+        return NewEvent(key=ended_key(self.epoch), body=body, step=step or None, proof=proof)
 
     def _command(
         self, command: AnyCommand, kind: str, body: EventBody, step: int | None = None
     ) -> NewEvent:
-        return NewEvent(key=effect_key(self.epoch, command.command_id, kind), body=body, step=step)
+        key = effect_key(self.epoch, command.command_id, kind)
+        return NewEvent(key=key, body=body, step=step, proof=command.proof)
+
+
+class _Sender(TypedDict):
+    """Who sent a command, for whom, and whether that must be believed."""
+
+    by: str
+    on_behalf_of: str
+    verified: bool
+
+
+def _sender(command: AnyCommand) -> _Sender:
+    return _Sender(by=command.by, on_behalf_of=command.on_behalf_of, verified=command.verified)
 
 
 def _answer_schema(gate: Gate) -> dict[str, JsonValue] | None:

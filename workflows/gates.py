@@ -9,7 +9,7 @@ from typing import Literal, NamedTuple
 
 from pydantic import JsonValue
 
-from relayline.contracts.commands import Answer, Decide, Decision
+from relayline.contracts.commands import Answer, AnyCommand, Decide, Decision
 from relayline.contracts.runs import Waiting
 from relayline.projections.words import How, closed
 from relayline.workflows.state import Excess
@@ -30,6 +30,27 @@ RAISE_PARAMETERS: dict[str, JsonValue] = {
 """JSON Schema of the arguments of an approval that raises a limit."""
 
 
+class Origin(NamedTuple):
+    """Where the command came from that a fact tells of, besides its sender's names."""
+
+    proof: str = ""
+    """As in the command."""
+    verified: bool = True
+    """As in the command."""
+    key_id: str = ""
+    """As in a decision."""
+
+
+NOBODY = Origin()
+"""Of what no command has caused."""
+
+
+def origin_of(command: AnyCommand) -> Origin:
+    """Where it came from."""
+    key_id = command.key_id if isinstance(command, Decide) else ""
+    return Origin(command.proof, command.verified, key_id)
+
+
 class Verdict(NamedTuple):
     """How an approval or a question was closed."""
 
@@ -40,6 +61,9 @@ class Verdict(NamedTuple):
     """The answer, or the note of a decision."""
     arguments: dict[str, JsonValue] | None = None
     """Arguments that replace the model's."""
+    on_behalf_of: str = ""
+    """As in the command that closed it."""
+    origin: Origin = NOBODY
 
     def of(self, id_: str) -> str:
         """`approval_1_0 was denied by ann at 2026-03-01T12:00:00Z`."""
@@ -136,4 +160,5 @@ def outcome(text: str) -> Outcome | None:
 def decided(command: Decide, at: datetime) -> Verdict:
     """The verdict of a decision."""
     how: How = "approve" if command.decision == Decision.APPROVE else "deny"
-    return Verdict(how, command.by, at, command.note, command.arguments)
+    names = (command.on_behalf_of, origin_of(command))
+    return Verdict(how, command.by, at, command.note, command.arguments, *names)

@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Awaitable, Callable, Sequence
 from datetime import timedelta
+from typing import Any
 
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.activities.erasing import ErasingActivities
     from relayline.activities.housekeeping import HousekeepingActivities
     from relayline.contracts.housekeeping import HousekeepingRequest, HousekeepingResult
     from relayline.workflows import policy
+
+Part = Callable[[Any, HousekeepingRequest], Awaitable[HousekeepingResult]]
+"""An activity that does one part of a round."""
 
 
 @workflow.defn
 class Housekeeping:
     """One shift: rounds with pauses between them, so that Temporal's list has few of them.
 
-    The number of rounds is in the request: older shifts, of one round, replay as they were.
+    The number of rounds is in the request: older shifts, of one round, replay as they were. So do
+    those that were begun before there were erasures: they end without that part.
     """
 
     @workflow.run
@@ -29,18 +36,24 @@ class Housekeeping:
                 retries it.
         """
         done = HousekeepingResult()
+        parts: list[Part] = [
+            HousekeepingActivities.end_closed_runs,
+            HousekeepingActivities.sweep_expired_runs,
+        ]
+        if workflow.patched("erasures"):
+            parts.append(ErasingActivities.finish_erasures)
         for number in range(request.rounds):
             begun = workflow.now()
-            done = _sum(done, await _round(request))
+            done = _sum(done, await _round(request, parts))
             if number + 1 < request.rounds:
                 rest = begun + timedelta(seconds=request.every_s) - workflow.now()
                 await workflow.sleep(max(rest, timedelta()), summary="until the next round")
         return done
 
 
-async def _round(request: HousekeepingRequest) -> HousekeepingResult:
-    """Run both parts concurrently, so that a problem in one does not delay the other."""
-    parts = await asyncio.gather(
+async def _round(request: HousekeepingRequest, parts: Sequence[Part]) -> HousekeepingResult:
+    """Run all parts concurrently, so that a problem in one does not delay the others."""
+    outcomes = await asyncio.gather(
         *(
             workflow.execute_activity_method(
                 part,
@@ -50,18 +63,15 @@ async def _round(request: HousekeepingRequest) -> HousekeepingResult:
                 heartbeat_timeout=policy.HOUSEKEEPING_HEARTBEAT,
                 retry_policy=policy.RECORD_RETRY,
             )
-            for part in (
-                HousekeepingActivities.end_closed_runs,
-                HousekeepingActivities.sweep_expired_runs,
-            )
+            for part in parts
         ),
         return_exceptions=True,
     )
     done = HousekeepingResult()
-    for part in parts:
-        if isinstance(part, BaseException):
-            raise part
-        done = _sum(done, part)
+    for outcome in outcomes:
+        if isinstance(outcome, BaseException):
+            raise outcome
+        done = _sum(done, outcome)
     return done
 
 
@@ -69,5 +79,7 @@ def _sum(one: HousekeepingResult, other: HousekeepingResult) -> HousekeepingResu
     return HousekeepingResult(
         ended=one.ended + other.ended,
         swept=one.swept + other.swept,
+        withdrawn=one.withdrawn + other.withdrawn,
         noted=one.noted + other.noted,
+        erased=one.erased + other.erased,
     )

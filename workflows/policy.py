@@ -19,8 +19,8 @@ HEARTBEAT_TIMEOUT = timedelta(seconds=60)
 workers' beats, for when nobody is left to watch. A call heartbeats at a third of it."""
 HOUSEKEEPING_HEARTBEAT = timedelta(seconds=2.5)
 """The same for housekeeping, whose activities no journal tells of."""
-MODEL_TIMEOUT = timedelta(minutes=30)
-"""The longest model call."""
+MODEL_TIMEOUT = timedelta(minutes=32)
+"""The longest model call: half an hour, and the longest wait for a slot of its provider."""
 RECORD_TIMEOUT = timedelta(seconds=15)
 TOOL_MARGIN = timedelta(seconds=30)
 """Added to a tool's own `timeout_s`: time to stop it and to record the outcome."""
@@ -33,6 +33,8 @@ HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)
 HOUSEKEEPING_BOUND = timedelta(minutes=5)
 """The longest that all attempts together may take; less than what
 `SHIFT_BOUND` leaves beside the rounds."""
+TELL_TIMEOUT = timedelta(minutes=2)
+"""The longest attempt to tell a receiver what is due; it returns much earlier by itself."""
 
 _FINAL = [str(kind) for kind in NON_RETRYABLE]
 

@@ -9,6 +9,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.access.proofs import BY_TEMPORAL, unproven
     from relayline.contracts.calls import agent_sha256, is_large, preview
     from relayline.contracts.commands import (
         MAX_BY_CHARS,
@@ -21,11 +22,9 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import epoch_prefix, rewound_key
     from relayline.contracts.runs import (
-        MEMO_REQUEST,
         Carried,
         Phase,
         RunInput,
-        RunRequestMemo,
         RunStatus,
         Waiting,
     )
@@ -34,12 +33,11 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
     from relayline.workflows.outbox import PendingFacts
+    from relayline.workflows.signals.headers import with_proof
     from relayline.workflows.state import state_of
     from relayline.workflows.steering import Steering
     from relayline.workflows.visibility import Visibility
 
-BY_TEMPORAL = "temporal"
-"""The sender of a cancel that came as Temporal's own cancel request."""
 _AGENT_BY_DIGEST = "agent-by-digest"
 """Patch id: runs that started before send the whole agent with each model call."""
 _REASON_CHARS = 1000
@@ -62,6 +60,9 @@ class Run:
         self.overdue = False
         """True once `max_wall_s` is used up."""
         self._clock = WorkClock(now, carried.worked_s if carried else 0)
+        self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
+        """True until a run starts that was submitted for later."""
+        self._clock.switch(now, idle=self.scheduled)
         self._visibility = Visibility(self.state, untouched=carried is None)
         self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
@@ -73,11 +74,11 @@ class Run:
             self.steering.inbox.remember(carried.seen)
             self.pending.known.extend(carried.known)
 
-    def begin(self) -> None:
-        """Record the start and the input; only the first execution of a run does so."""
-        asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
-        submitted_at = asked.created_at if asked else None
-        self.pending.add(*self.facts.begin(self.input, submitted_at, workflow.now()))
+    def start_clock(self) -> None:
+        """Start a run that was submitted for later: its time at work counts from now."""
+        now = workflow.now()
+        self.scheduled, self.state.started_at = False, now
+        self._clock.switch(now, idle=False)
 
     def pin_agent(self) -> None:
         """Have a large agent journaled once; model calls then have its digest instead of it.
@@ -176,16 +177,28 @@ class Run:
             seen=self.steering.inbox.seen,
         )
 
-    def receive(self, command: AnyCommand) -> None:
-        """Receive a command; one without a valid id gets one."""
+    def receive(self, command: AnyCommand, payloads: tuple[object, ...] = ()) -> None:
+        """Receive a command; one without a valid id gets one.
+
+        Without a proof of its sender it is Temporal's, if the run's commands need proofs.
+
+        Args:
+            command: The command.
+            payloads: Those of its signal.
+        """
+        command = with_proof(command, payloads)
+        if not command.proof:
+            command = unproven(command, needed=bool(self.input.by))
         given = command.command_id
         if not 0 < len(given) <= MAX_ID_CHARS:
             made_up = f"cmd_{workflow.uuid4().hex}"
             command = command.model_copy(update={"command_id": made_up})
         elif not storable(given):
             command = command.model_copy(update={"command_id": generated_id(given)})
-        if len(command.by) > MAX_BY_CHARS:
-            command = command.model_copy(update={"by": command.by[:MAX_BY_CHARS]})
+        if max(len(command.by), len(command.on_behalf_of)) > MAX_BY_CHARS:
+            names = {"by": command.by, "on_behalf_of": command.on_behalf_of}
+            cut = {field: name[:MAX_BY_CHARS] for field, name in names.items()}
+            command = command.model_copy(update=cut)
         self.steering.inbox.put(command)
 
     def acknowledge(self) -> None:
@@ -206,10 +219,11 @@ class Run:
             self.pending.add(self.facts.waiting(self._waits, self.state.step, waiting))
         self._announced = waiting
         paused = self.steering.paused and not busy
-        status = RunStatus.WAITING if waiting else RunStatus.RUNNING
+        status = RunStatus.SCHEDULED if self.scheduled else RunStatus.RUNNING
+        status = RunStatus.WAITING if waiting else status
         if paused:
             status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
-        self._clock.switch(workflow.now(), idle=bool(waiting) and not busy)
+        self._clock.switch(workflow.now(), idle=self.scheduled or (bool(waiting) and not busy))
         self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:

@@ -1,14 +1,20 @@
-"""Runs workflow code without the SDK's sandbox, and never ahead of the history."""
+"""Runs workflow code without the SDK's sandbox, never ahead of the history; shows it headers."""
 
 from __future__ import annotations
 
 from temporalio.bridge.proto.workflow_activation import WorkflowActivation
 from temporalio.bridge.proto.workflow_completion import WorkflowActivationCompletion
 from temporalio.worker import (
+    HandleSignalInput,
+    Interceptor,
     UnsandboxedWorkflowRunner,
+    WorkflowInboundInterceptor,
     WorkflowInstance,
     WorkflowInstanceDetails,
+    WorkflowInterceptorClassInput,
 )
+
+from relayline.workflows.signals.headers import PROOF, proof_in
 
 _AHEAD = "a query came with events that no workflow task has taken up yet"
 
@@ -26,6 +32,23 @@ class Runner(UnsandboxedWorkflowRunner):
         instance = super().create_instance(det)
         _refuse_to_run_ahead(instance)
         return instance
+
+
+class SignalHeaders(Interceptor):
+    """Lets handlers of signals have the proof; all workers and replays of runs must have it."""
+
+    def workflow_interceptor_class(
+        self,
+        input: WorkflowInterceptorClassInput,  # noqa: A002  the SDK calls it so
+    ) -> type[WorkflowInboundInterceptor] | None:
+        """As the SDK wants it."""
+        return _Inbound
+
+
+class _Inbound(WorkflowInboundInterceptor):
+    async def handle_signal(self, input: HandleSignalInput) -> None:  # noqa: A002
+        PROOF.set(proof_in(input.headers))
+        await super().handle_signal(input)
 
 
 def _refuse_to_run_ahead(instance: WorkflowInstance) -> None:

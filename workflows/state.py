@@ -7,12 +7,13 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from decimal import Decimal
 
 from pydantic import JsonValue, ValidationError
 
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.markdown import code_span
 from relayline.contracts.messages import Usage
+from relayline.contracts.money import Cost
 from relayline.contracts.runs import (
     Limits,
     Phase,
@@ -23,6 +24,7 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
+from relayline.projections.markdown import code_span
 
 MAX_SHOWN_TOOLS = 16
 MAX_MISFIT_STEPS = 5
@@ -106,7 +108,9 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
     """The state at the start of an execution, the first one or one continued as new."""
     carried = run_input.carried
     if carried is None:
-        return RunState(started_at=now, limits=run_input.agent.limits)
+        later = run_input.start_at is not None and run_input.start_at > now
+        status = RunStatus.SCHEDULED if later else RunStatus.QUEUED
+        return RunState(started_at=now, limits=run_input.agent.limits, status=status)
     return RunState(
         started_at=carried.started_at,
         limits=carried.limits,
@@ -145,7 +149,7 @@ class Excess:
         reached = f"{self.limit}={self.allowed:g} is used up"
         if self.used <= self.allowed:
             return reached
-        how = "has used" if self.limit == "max_tokens" else "would need"
+        how = "has used" if self.limit in {"max_tokens", "max_cost"} else "would need"
         return f"{reached}: the run {how} {self.used:g}"
 
 
@@ -165,7 +169,14 @@ def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
         return Excess("max_steps", state.step + 1, limits.max_steps)
     if state.usage.total_tokens >= limits.max_tokens:
         return Excess("max_tokens", state.usage.total_tokens, limits.max_tokens)
-    return None
+    return _overspent(state.usage.cost, limits.max_cost)
+
+
+def _overspent(cost: Cost | None, allowed: float | None) -> Excess | None:
+    """The excess of a run that has cost as much as it may; compared as decimal numbers."""
+    if cost is None or allowed is None or cost.dollars < Decimal(str(allowed)):
+        return None
+    return Excess("max_cost", float(cost.dollars), allowed)
 
 
 def count_misfits(state: RunState, calls: int) -> RunError | None:

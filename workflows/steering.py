@@ -18,7 +18,15 @@ from relayline.contracts.commands import (
 )
 from relayline.contracts.events import RunCancelled
 from relayline.workflows.facts import Facts
-from relayline.workflows.gates import Gate, Gates, Verdict, decided
+from relayline.workflows.gates import (
+    NOBODY,
+    Gate,
+    Gates,
+    Origin,
+    Verdict,
+    decided,
+    origin_of,
+)
 from relayline.workflows.inbox import Inbox, Stop
 from relayline.workflows.outbox import PendingFacts
 from relayline.workflows.state import Excess, RunState, raised, suggested_limit
@@ -37,6 +45,8 @@ class Steering:
         self.paused = False
         self.ending: RunCancelled | None = None
         """Set when a command has ended the run."""
+        self.ending_origin = NOBODY
+        """Where that command came from."""
         self.redirected = False
         """Set when a redirect has added a message for the model."""
         self.cancelled: list[str] = []
@@ -57,8 +67,18 @@ class Steering:
         """Who sent the command that withdraws calls not yet started; empty if nobody did."""
         if self.ending:
             return self.ending.by or ""
-        command = self.inbox.stop >= Stop.REDIRECT and self.inbox.stopped_by
+        command = self._superseding
         return command.by if command else ""
+
+    @property
+    def stopped_from(self) -> Origin:
+        """Where that command came from."""
+        command = self._superseding
+        return origin_of(command) if command and not self.ending else self.ending_origin
+
+    @property
+    def _superseding(self) -> AnyCommand | None:
+        return self.inbox.stopped_by if self.inbox.stop >= Stop.REDIRECT else None
 
     @property
     def superseded(self) -> bool:
@@ -139,8 +159,9 @@ class Steering:
         if what not in self.finishing:
             self.finishing.append(what)
 
-    def stop_run(self, by: str, reason: str) -> None:
+    def stop_run(self, by: str, reason: str, origin: Origin) -> None:
         """End the run as `cancelled`."""
+        self.ending_origin = origin
         self.ending = RunCancelled(reason=reason, by=by, usage=self._state.usage)
 
     def _decide(self, command: Decide, now: datetime) -> None:
@@ -169,12 +190,13 @@ class Steering:
         if isinstance(gate, str):
             self.refuse(command, gate)
             return
-        self.close(gate, Verdict("answered", command.by, now, command.text))
+        names = (command.on_behalf_of, origin_of(command))
+        self.close(gate, Verdict("answered", command.by, now, command.text, None, *names))
         self.apply(command, f"answered: {gate.what}")
 
     def _cancel(self, command: Cancel) -> None:
         self.apply(command, f"the run is cancelled{self._stopped_clause()}")
-        self.stop_run(command.by, command.reason)
+        self.stop_run(command.by, command.reason, origin_of(command))
 
     def _redirect(self, command: Redirect) -> None:
         kept = "; the run stays paused" if self.paused else ""

@@ -7,7 +7,6 @@ from temporalio.common import SearchAttributeKey
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import preview
-    from relayline.contracts.markdown import code_span
     from relayline.contracts.runs import (
         FIRST_STEP,
         MEMO_PROGRESS,
@@ -17,6 +16,7 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
+    from relayline.projections.markdown import code_span
     from relayline.workflows.state import RunState
 
 _SUMMARY_CHARS, _SUMMARY_BYTES = 100, 300

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import nullcontext
 from datetime import timedelta
 from types import MappingProxyType
 from typing import NoReturn
@@ -14,21 +15,17 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from relayline.activities.attempt import (
     Attempt,
     attempt_behind,
-    backoff_s,
     cancelled_by_run,
     uninterrupted,
 )
 from relayline.activities.completion import message_in
 from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
-from relayline.activities.model.classified import classified
+from relayline.activities.model.classified import classified, wait_after_s
+from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
-from relayline.activities.model.pace import Pace
-from relayline.activities.model.port import (
-    ModelProvider,
-    Prompt,
-    ProviderError,
-)
+from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
+from relayline.activities.model.slots import Slots
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
@@ -42,17 +39,15 @@ from relayline.contracts.events import (
     MessageCompleted,
     MessageInterrupted,
 )
-from relayline.contracts.keys import failure_key, message_key, step_scope
+from relayline.contracts.keys import failure_key, message_key, spent_key, step_scope
 from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
 from relayline.projections.valid import counting, superseded_attempts
 
-MAX_FAILURES = 6
-"""A call gives up after so many retryable failures of the provider."""
+MAX_FAILURES = 8
+"""A call gives up after so many retryable failures of the provider: after some 32 s."""
 MAX_EMPTY_ANSWERS = 3
 """A call gives up after so many empty answers; more retries seldom help."""
-MAX_RETRY_AFTER_S = 3600.0
-"""The longest `Retry-After` of a provider that a call respects."""
 MAX_SUMMARY_FAILURES = 3
 """After so many failures of the provider in one step, a context is compacted without a summary."""
 CLOSE_BOUND_S = 2.0
@@ -63,20 +58,23 @@ MESSAGE_CHARS = 1000
 class ModelActivities:
     """The activity `call_model`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  the composition root's wires
         self,
         journal: Journal,
         providers: Callable[[str], ModelProvider],
         tools: Mapping[str, Tool] = MappingProxyType({}),
         suspects: Suspects | None = None,
         presence: Presence | None = None,
+        means: Means | None = None,
+        slots: Mapping[str, Slots] = MappingProxyType({}),
     ) -> None:
         self._journal = journal
         self._providers = providers
         self._tools = tools
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
-        self._pace = Pace()
+        self._slots = slots
+        self._means = means or Means()
         self._agents = Agents()
 
     @activity.defn
@@ -90,22 +88,27 @@ class ModelActivities:
         nothing more; the next attempt supersedes the deltas of this one and starts over.
 
         Raises:
-            ApplicationError: `unknown-model`, `bad-script` and `model-refused` are final;
+            ApplicationError: `unknown-model`, `bad-script`, `model-refused` and, for a quota of the
+                tenant, `budget-exceeded` are final;
                 `model-unavailable` is final at the sixth failure of the provider, `empty-answer` at
                 the third empty answer, and earlier ones are retried. `journal-incomplete`, final:
                 the previous step has no message. `attempt-behind`: Temporal counts attempts from 1
                 again; a later one may be ahead. `worker-lost`, final: the workers of earlier
-                attempts have died; `suspect-waits`: see `Suspects`. The journal's errors are as in
-                `Attempt`.
+                attempts have died; `suspect-waits`: see `Suspects`; `slot-waits`: see
+                `Slots`. The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker cancelled the call.
         """
         scope = step_scope(request.epoch, request.step)
-        async with self._presence.at_work(request.run_id, scope) as holder:
+        slots = self._slots.get(activity.info().task_queue)
+        async with (
+            self._presence.at_work(request.run_id, scope) as holder,
+            slots.held() if slots else nullcontext(),
+        ):
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope, holder)
             key = message_key(request.epoch, request.step)
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:
-                stored = await attempt.read_all(facts=True)
+                stored = begun.facts or await attempt.read_all(facts=True)
                 agent = self._agents.of(request, stored)
                 facts = counting(fact for fact in stored if fact.type != PINNED)
                 if answered := await _recorded_message(key, facts):
@@ -115,7 +118,7 @@ class ModelActivities:
                 _check_previous_step(request.step, facts)
                 if not begun.first:
                     await _supersede(attempt, request, facts)
-                call = _Call(attempt, request, agent, facts, self._pace)
+                call = _Call(attempt, request, agent, facts, self._means)
                 return await call.run(self._providers, self._tools)
 
 
@@ -128,16 +131,17 @@ class _Call:
         request: ModelRequest,
         agent: AgentSpec,
         facts: Sequence[StoredEvent],
-        pace: Pace,
+        means: Means,
     ) -> None:
         self._attempt = attempt
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
         self._agent = agent
-        self._context = Context(attempt, request, agent, facts)
+        self._pricing = Pricing(means, agent, facts)
+        self._context = Context(attempt, request, agent, facts, self._pricing)
         self._answer = Answer()
-        self._writer = DeltaWriter(attempt, request.step, pace)
+        self._writer = DeltaWriter(attempt, request.step, means.pace)
 
     async def run(
         self, providers: Callable[[str], ModelProvider], tools: Mapping[str, Tool]
@@ -162,8 +166,8 @@ class _Call:
     async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
         agent = self._agent
         provider = providers(agent.model)
-        failures = len(_failures(self._facts, self._request.step))
-        may_retry = failures + 1 < MAX_SUMMARY_FAILURES
+        await self._pricing.check()
+        may_retry = len(_failures(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
@@ -171,6 +175,7 @@ class _Call:
             tools=agent.tools,
             attempt=self._attempt.number,
             think_tags=agent.think_tags,
+            tenant=self._request.tenant,
         )
         await self._answer.receive(provider, prompt, self._writer)
 
@@ -179,7 +184,7 @@ class _Call:
             activity.logger.warning(
                 "tool calls left out", extra={"asked_for": len(self._answer.calls)}
             )
-        body = await self._answer.completed(self._request.step)
+        body = await self._pricing.message(await self._answer.completed(self._request.step))
         body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
         await self._writer.close(self._event(body, self._message_key))
         return await model_result(body, self._agent, tools)
@@ -194,7 +199,8 @@ class _Call:
             return
         try:
             await self._writer.close()
-            await self._attempt.append(self._event(self._answer.interrupted(), self._message_key))
+            body = await self._pricing.message(self._answer.interrupted())
+            await self._attempt.append(self._event(body, self._message_key))
         except ApplicationError as error:
             activity.logger.warning("interrupted text not journaled", extra={"reason": error.type})
 
@@ -202,6 +208,8 @@ class _Call:
         """Journal the failure if the call will be retried, and raise it for Temporal."""
         if isinstance(error, ApplicationError):
             raise error  # an error of the journal during a compaction
+        if finish := self._answer.finish:
+            await self._pricing.usage(finish.usage)  # an empty answer is paid for, too
         kind, final, message = classified(error)
         kinds = [*_failures(self._facts, self._request.step), kind]
         failures = len(kinds)
@@ -211,18 +219,20 @@ class _Call:
         elif not final and failures >= MAX_FAILURES:
             final, message = True, f"the provider failed {failures} times, most recently: {message}"
         message = preview(message, MESSAGE_CHARS)
-        wait_s = _wait_s(error, failures)
+        retry_s = wait_after_s(error, failures)
         failed = AttemptFailed(
             error=RunError(type=kind, message=message, step=self._request.step),
-            retry_in_s=wait_s,
+            retry_in_s=retry_s,
         )
-        fact = self._event(failed, failure_key(self._scope, failures))
-        await self._writer.close(*(() if final else (fact,)))
+        told = [] if final else [self._event(failed, failure_key(self._scope, failures))]
+        if isinstance(error, QuotaSpent):
+            told.append(self._event(error.fact, spent_key(self._scope)))
+        await self._writer.close(*told)
         raise ApplicationError(
             message,
             type=kind,
             non_retryable=final,
-            next_retry_delay=timedelta(seconds=wait_s),
+            next_retry_delay=timedelta(seconds=retry_s),
             category=ApplicationErrorCategory.BENIGN,
         ).with_traceback(error.__traceback__) from None  # the cause may contain redacted text
 
@@ -273,12 +283,6 @@ def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
     failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
     bodies = (fact.body() for fact in failed)
     return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
-
-
-def _wait_s(error: BaseException, failures: int) -> float:
-    """Seconds until the next attempt: as the provider asks, otherwise exponential backoff."""
-    wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
-    return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
 async def _stop(reading: asyncio.Task[None]) -> None:

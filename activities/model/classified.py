@@ -2,8 +2,18 @@
 
 from __future__ import annotations
 
-from relayline.activities.model.port import BadScript, EmptyAnswer, ProviderError, UnknownModel
+from relayline.activities.attempt import backoff_s
+from relayline.activities.model.port import (
+    BadScript,
+    EmptyAnswer,
+    ProviderError,
+    QuotaSpent,
+    UnknownModel,
+)
 from relayline.contracts.errors import ErrorType
+
+MAX_RETRY_AFTER_S = 3600.0
+"""The longest `Retry-After` of a provider that a call respects."""
 
 
 def classified(error: BaseException) -> tuple[ErrorType, bool, str]:
@@ -13,6 +23,8 @@ def classified(error: BaseException) -> tuple[ErrorType, bool, str]:
             return ErrorType.UNKNOWN_MODEL, True, str(error)
         case BadScript():
             return ErrorType.BAD_SCRIPT, True, str(error)
+        case QuotaSpent():
+            return ErrorType.BUDGET_EXCEEDED, True, str(error)
         case EmptyAnswer():
             return ErrorType.EMPTY_ANSWER, False, str(error)
         case ProviderError():
@@ -24,3 +36,9 @@ def classified(error: BaseException) -> tuple[ErrorType, bool, str]:
             # without end. Its text is left out, because it may contain secrets.
             what = f"the answer could not be read: {type(error).__name__}"
             return ErrorType.MODEL_UNAVAILABLE, False, what
+
+
+def wait_after_s(error: BaseException, failures: int) -> float:
+    """Seconds until the next attempt: as the provider asks, otherwise exponential backoff."""
+    wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
+    return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)

@@ -11,8 +11,9 @@ from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
 
+from relayline.contracts.events import BudgetExceeded
 from relayline.contracts.messages import Kept, Message, Usage
-from relayline.contracts.runs import ToolSpec
+from relayline.contracts.runs import DEFAULT_TENANT, ToolSpec
 
 
 class Prompt(NamedTuple):
@@ -30,6 +31,8 @@ class Prompt(NamedTuple):
     """`summary`: sum up the messages; only scripted models (`rehearsal`) need to know."""
     think_tags: bool = False
     """True: reasoning is in the text, between tags (see `tags.py`)."""
+    tenant: str = DEFAULT_TENANT
+    """Whose run it is: its own key is used where it has one."""
 
 
 class TextPart(NamedTuple):
@@ -100,6 +103,21 @@ class UnknownModel(Exception):
 
 class BadScript(Exception):
     """The rehearsal script is invalid; the message names the item and the field."""
+
+
+class QuotaSpent(Exception):
+    """The run's tenant has used up its quota of the day."""
+
+    def __init__(self, fact: BudgetExceeded) -> None:
+        """Say so.
+
+        Args:
+            fact: What the journal is told; its limit is `tenant_tokens` or `tenant_cost`.
+        """
+        what = fact.limit.removeprefix("tenant_")
+        figures = f"{fact.used:,.15g} of {fact.allowed:,.15g}"
+        super().__init__(f"the tenant has used {figures} {what} of this day (UTC)")
+        self.fact = fact
 
 
 class ModelProvider(Protocol):

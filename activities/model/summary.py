@@ -43,12 +43,13 @@ class Summary(NamedTuple):
     """Why there is none."""
 
 
-async def summarised(
+async def summarised(  # noqa: PLR0913  what to ask, and for whom
     provider: ModelProvider,
     model: str,
     policy: Summarise,
     messages: Iterable[Message],
     *,
+    tenant: str,
     may_retry: bool,
 ) -> Summary:
     """Ask for a summary of these messages, within the policy's bound.
@@ -61,6 +62,7 @@ async def summarised(
         model: The name of the model.
         policy: Has the bound.
         messages: Oldest first; an earlier summary may be among them.
+        tenant: Whose run it is.
         may_retry: True: raise retryable failures; False: give no summary instead.
 
     Raises:
@@ -77,6 +79,7 @@ async def summarised(
         attempt=1,
         purpose="summary",
         think_tags=True,  # no summary begins with one
+        tenant=tenant,
     )
     answer = Answer()
     reason = "the model called a tool in place of a summary"

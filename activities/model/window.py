@@ -8,6 +8,7 @@ from functools import partial
 
 from relayline.activities.attempt import Attempt
 from relayline.activities.model.compaction import Cut, cut, estimated_tokens
+from relayline.activities.model.costs.pricing import Pricing
 from relayline.activities.model.port import ModelProvider
 from relayline.activities.model.summary import Summary, summarised
 from relayline.activities.threads import in_thread
@@ -43,11 +44,13 @@ class Context:
         request: ModelRequest,
         agent: AgentSpec,
         facts: Sequence[StoredEvent],
+        pricing: Pricing,
     ) -> None:
         self._attempt = attempt
         self._request = request
         self._agent = agent
         self._facts = facts
+        self._pricing = pricing
         self.unbilled = fold(Unbilled(), facts).usage
         """Usage of summaries and interrupted answers since the newest whole answer, which the next
         one includes."""
@@ -76,8 +79,9 @@ class Context:
         summary = Summary("", Usage())
         if isinstance(policy, Summarise):
             left_out = flat(parts.left_out)
-            model = self._agent.model
-            summary = await summarised(provider, model, policy, left_out, may_retry=may_retry)
+            asked = (provider, self._agent.model, policy, left_out)
+            summary = await summarised(*asked, tenant=request.tenant, may_retry=may_retry)
+            summary = summary._replace(usage=await self._pricing.usage(summary.usage))
         body = await in_thread(partial(_fact, history, visible, parts, policy, summary), data)
         event = NewEvent(body=body, step=request.step, attempt=self._attempt.number, key=key)
         # shielded, because the summary is paid for: a cancellation must not lose it

@@ -43,6 +43,7 @@ class RunningTool:
 
     def __init__(self, attempt: Attempt, request: ToolRequest, clean: Clean = str) -> None:
         self.run_id = request.run_id
+        self.tenant = request.tenant
         self.call_id = request.call.call_id
         self.attempt = attempt.number
         self.idempotency_key = f"{request.run_id}/{call_scope(request.epoch, self.call_id)}"

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import contextlib
 from collections.abc import Mapping
 from datetime import datetime
 
 from pydantic import JsonValue
 
-from relayline.api.bodies import AnswerRequest, DecisionRequest
+from relayline.api.command_bodies import AnswerRequest, DecisionRequest
+from relayline.api.commands.four_eyes import FourEyes
 from relayline.api.commands.sending import CommandSender, OutgoingCommand
 from relayline.api.errors import (
     ApprovalClosed,
@@ -19,6 +21,7 @@ from relayline.api.errors import (
 from relayline.api.temporal.gateway import Gateway
 from relayline.catalog.schema import mismatches
 from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.commands import Answer, Decide
 from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
@@ -29,7 +32,9 @@ from relayline.contracts.events import (
     InputRequested,
 )
 from relayline.contracts.keys import requested_key, resolved_key
-from relayline.journal.port import Journal
+from relayline.contracts.principals import ANYBODY, Principal
+from relayline.journal.port import Journal, JournalError
+from relayline.journal.table import Tenant
 from relayline.projections.words import How, closed, stamp
 
 _ID_CHARS = 100
@@ -38,30 +43,61 @@ _ID_CHARS = 100
 class Decisions:
     """Sends a person's decision or answer if the request is open and the data match its schema."""
 
-    def __init__(self, commands: CommandSender, journal: Journal, gateway: Gateway) -> None:
+    def __init__(
+        self, commands: CommandSender, journal: Journal, gateway: Gateway, four_eyes: FourEyes
+    ) -> None:
+        self._four_eyes = four_eyes
         self._commands = commands
         self._journal = journal
         self._gateway = gateway
 
     async def decide(
-        self, run_id: str, approval_id: str, asked: DecisionRequest, key: str | None
+        self,
+        run_id: str,
+        approval_id: str,
+        asked: DecisionRequest,
+        key: str | None,
+        sender: Principal = ANYBODY,
     ) -> CommandReceipt:
         """Send a decision on an approval.
 
         Raises:
             InvalidField: the arguments do not match the tool's parameters.
+            SubmitterMayNotApprove: the sender has submitted the run, and must not approve in it.
             ApiError: as `CommandSender.deliver`, or the approval is unknown or closed.
         """
-        outgoing = OutgoingCommand.of(run_id, Decide, asked, key, approval_id=approval_id)
+        outgoing = OutgoingCommand.of(run_id, Decide, asked, key, sender, approval_id=approval_id)
 
         async def check() -> None:
+            if asked.decision == "approve":
+                await self._four_eyes.check(run_id, sender)
             requested = await self._requested(outgoing, approval_id)
             if isinstance(requested, ApprovalRequested) and asked.arguments is not None:
                 _check("arguments", requested.parameters, asked.arguments)
 
         return await self._commands.deliver(outgoing, check)
 
-    async def answer(self, run_id: str, asked: AnswerRequest, key: str | None) -> CommandReceipt:
+    async def told_of(
+        self, tenant: Tenant, run_id: str, approval_id: str, asked: DecisionRequest
+    ) -> dict[str, JsonValue]:
+        """What the audit log has of a decision: which, and the digest of what was approved.
+
+        The digest is that of the model's arguments, unless the decision has others. It is missing
+        if the journal can't tell them.
+        """
+        told: dict[str, JsonValue] = {"decision": asked.decision}
+        if asked.arguments is not None:
+            return told | {"arguments_sha256": arguments_sha256(asked.arguments)}
+        with contextlib.suppress(JournalError):
+            fact = await self._journal.get(tenant, run_id, requested_key(approval_id))
+            body = fact.body() if fact else None
+            if isinstance(body, ApprovalRequested):
+                told["arguments_sha256"] = arguments_sha256(body.arguments)
+        return told
+
+    async def answer(
+        self, run_id: str, asked: AnswerRequest, key: str | None, sender: Principal = ANYBODY
+    ) -> CommandReceipt:
         """Send an answer to a question.
 
         Raises:
@@ -69,7 +105,7 @@ class Decisions:
             ApiError: as `CommandSender.deliver`, or the question is unknown or closed.
         """
         request_id = asked.request_id
-        outgoing = OutgoingCommand.of(run_id, Answer, asked, key, request_id=request_id)
+        outgoing = OutgoingCommand.of(run_id, Answer, asked, key, sender, request_id=request_id)
 
         async def check() -> None:
             requested = await self._requested(outgoing, request_id)
@@ -109,12 +145,12 @@ class Decisions:
         Raises:
             ApprovalClosed, RequestClosed: it is closed.
         """
-        fact = await self._journal.get(outgoing.run_id, requested_key(id_))
+        fact = await self._journal.get(outgoing.tenant, outgoing.run_id, requested_key(id_))
         body = fact.body() if fact else None
         wanted = ApprovalRequested if isinstance(outgoing.command, Decide) else InputRequested
         if not isinstance(body, wanted):
             return None
-        if end := await self._journal.get(outgoing.run_id, resolved_key(id_)):
+        if end := await self._journal.get(outgoing.tenant, outgoing.run_id, resolved_key(id_)):
             _refuse_closed(id_, end)
         return body
 
@@ -127,7 +163,7 @@ class Decisions:
             TemporalUnavailable: it can't be asked.
         """
         run_id = outgoing.run_id
-        head = await self._journal.head(run_id)
+        head = await self._journal.head(outgoing.tenant, run_id)
         execution = None if head and head.ended else await self._gateway.execution(run_id)
         if execution is None or execution.status.ended:
             await self._commands.refuse(outgoing)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Literal
 
 from starlette.types import Receive
@@ -18,7 +19,7 @@ from relayline.contracts.envelope import StoredEvent, storable
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.journal.port import Journal
-from relayline.journal.table import EVERY
+from relayline.journal.table import Tenant
 
 _ENDED = "run-ended"
 
@@ -41,7 +42,7 @@ class Outcomes:
         self._poll = poll
 
     async def find(
-        self, receive: Receive, run_id: str, command_id: str, seconds: float
+        self, receive: Receive, tenant: Tenant, run_id: str, command_id: str, seconds: float
     ) -> CommandView:
         """The command; with `seconds`, as soon as its outcome is known or they are over.
 
@@ -52,23 +53,23 @@ class Outcomes:
         """
         if not storable(command_id):  # a run replaces such an id
             raise UnknownCommand(f"no command has the id {command_id[:100]!r}")
-        view = await self._find(run_id, command_id)
+        view = await self._find(tenant, run_id, command_id)
         if view and not (seconds and view.state == "accepted"):
             return view
-        head = await self._views.head(EVERY, run_id)
+        head = await self._views.head(tenant, run_id)
         if seconds and not (head and head.ended):
             newest = head.last_seq if head else 0
-            waiting = _Waiting(self._find, run_id, command_id)
-            await self._poll.until(receive, run_id, newest, seconds, waiting.is_over)
+            waiting = _Waiting(partial(self._find, tenant, run_id, command_id))
+            await self._poll.until(receive, tenant, run_id, newest, seconds, waiting.is_over)
             if waiting.outcome:
                 return waiting.outcome
-        view = await self._find(run_id, command_id, ask_temporal=True)
+        view = await self._find(tenant, run_id, command_id, ask_temporal=True)
         if view is None:
             raise UnknownCommand(f"run {run_id} has had no command {command_id[:100]!r}")
         return view
 
     async def _find(
-        self, run_id: str, command_id: str, *, ask_temporal: bool = False
+        self, tenant: Tenant, run_id: str, command_id: str, *, ask_temporal: bool = False
     ) -> CommandView | None:
         """The command's state, None if it is unknown.
 
@@ -77,14 +78,14 @@ class Outcomes:
         Raises:
             TemporalUnavailable: only Temporal may know it, and can't be asked.
         """
-        head = await self._journal.head(run_id)
+        head = await self._journal.head(tenant, run_id)
         ended = head is not None and head.ended
         if not ended and ask_temporal:
             ended = await self._closed(run_id)
-        outcome = await self._journal.get(run_id, outcome_key(command_id))
+        outcome = await self._journal.get(tenant, run_id, outcome_key(command_id))
         if outcome:
             return _outcome(run_id, command_id, outcome)
-        accepted = await self._journal.get(run_id, accepted_key(command_id))
+        accepted = await self._journal.get(tenant, run_id, accepted_key(command_id))
         sent = self._sent.get(run_id, command_id)
         kind = sent.kind if sent else None
         if accepted and isinstance(body := accepted.body(), CommandAccepted):
@@ -115,21 +116,15 @@ class Outcomes:
 class _Waiting:
     """Looks again after each fact until there is an outcome."""
 
-    def __init__(
-        self,
-        find: Callable[[str, str], Awaitable[CommandView | None]],
-        run_id: str,
-        command_id: str,
-    ) -> None:
+    def __init__(self, find: Callable[[], Awaitable[CommandView | None]]) -> None:
         self._find = find
-        self._ids = (run_id, command_id)
         self._facts = -1
         self.outcome: CommandView | None = None
 
     async def is_over(self, channel: Channel) -> bool:
         if channel.facts != self._facts:
             self._facts = channel.facts
-            view = await self._find(*self._ids)
+            view = await self._find()
             if view and view.state != "accepted":
                 self.outcome = view
         return self.outcome is not None

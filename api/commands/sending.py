@@ -9,7 +9,7 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, NoReturn
 
-from relayline.api.bodies import CommandRequest
+from relayline.api.command_bodies import CommandRequest
 from relayline.api.commands.capacity import check_capacity
 from relayline.api.errors import (
     AlreadyEnded,
@@ -18,14 +18,18 @@ from relayline.api.errors import (
     TemporalUnavailable,
     UnknownRun,
 )
+from relayline.api.runs.owners import seen_by
+from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.views import Views
 from relayline.api.temporal.gateway import Gateway
+from relayline.contracts.access.proofs import CommandProofs
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.commands import AnyCommand, CommandKind, complaint
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
+from relayline.contracts.principals import ANYBODY, Principal
 from relayline.journal.port import Journal
-from relayline.journal.table import EVERY
+from relayline.journal.table import Tenant
 
 MAX_SENT = 10_000
 
@@ -39,8 +43,12 @@ class SentCommand(NamedTuple):
 
     @classmethod
     def of(cls, command: AnyCommand) -> SentCommand:
-        """The part of a command that tells a repetition from another command."""
-        return cls(command.kind, hashlib.sha256(command.model_dump_json().encode()).hexdigest())
+        """The part of a command that tells a repetition from another command.
+
+        With another API key of the same name it is the same command.
+        """
+        said = command.model_dump_json(exclude={"key_id"})
+        return cls(command.kind, hashlib.sha256(said.encode()).hexdigest())
 
 
 class SentCommands:
@@ -73,6 +81,8 @@ class OutgoingCommand(NamedTuple):
     """True when the sender gave an id or a key: only then can it be a repetition."""
     chosen: bool
     """True when the sender gave the id itself, which may be that of another kind of command."""
+    tenant: Tenant
+    """Whose runs the sender may see."""
 
     @classmethod
     def of(
@@ -81,6 +91,7 @@ class OutgoingCommand(NamedTuple):
         model: type[AnyCommand],
         asked: CommandRequest,
         key: str | None,
+        sender: Principal = ANYBODY,
         **target: str,
     ) -> OutgoingCommand:
         """The command that the request asks for.
@@ -90,6 +101,7 @@ class OutgoingCommand(NamedTuple):
             model: The command's type; its fields are those of the request.
             asked: The request.
             key: The `Idempotency-Key`.
+            sender: Who asks.
             target: What the command acts on; the same key for another target is another command.
 
         Raises:
@@ -100,34 +112,50 @@ class OutgoingCommand(NamedTuple):
                 "command_id: give it or the header Idempotency-Key, not both", field="command_id"
             )
         command_id = asked.command_id or _command_id(model.kind, key, *target.values())
-        fields = {**asked.model_dump(), **target, "command_id": command_id}
+        by, on_behalf_of = sender.speaks_as(asked.by)
+        sent = {"command_id": command_id, "by": by, "on_behalf_of": on_behalf_of}
+        fields = {**asked.model_dump(), **target, **sent, "key_id": sender.key_id or ""}
         command = model.model_validate(fields)
         if wrong := complaint(command):
             raise InvalidField(wrong, field=wrong.partition(":")[0])
         chosen = asked.command_id is not None
-        return cls(run_id, command, named=chosen or key is not None, chosen=chosen)
+        named, tenant = chosen or key is not None, seen_by(sender)
+        return cls(run_id, command, named=named, chosen=chosen, tenant=tenant)
 
 
 class CommandSender:
     """Sends each command once, however often it is requested, and from whichever process."""
 
-    def __init__(
-        self, journal: Journal, gateway: Gateway, views: Views, sent: SentCommands
+    def __init__(  # noqa: PLR0913, PLR0917  its parts
+        self,
+        journal: Journal,
+        gateway: Gateway,
+        views: Views,
+        sent: SentCommands,
+        starts: PendingStarts,
+        proofs: CommandProofs,
     ) -> None:
+        self._proofs = proofs
         self._journal = journal
+        self._starts = starts
         self._gateway = gateway
         self._views = views
         self._sent = sent
 
     async def send(
-        self, run_id: str, model: type[AnyCommand], asked: CommandRequest, key: str | None
+        self,
+        run_id: str,
+        model: type[AnyCommand],
+        asked: CommandRequest,
+        key: str | None,
+        sender: Principal = ANYBODY,
     ) -> CommandReceipt:
         """Send the command that the request asks for.
 
         Raises:
             ApiError: as `OutgoingCommand.of` and `deliver`.
         """
-        return await self.deliver(OutgoingCommand.of(run_id, model, asked, key))
+        return await self.deliver(OutgoingCommand.of(run_id, model, asked, key, sender))
 
     async def deliver(
         self, outgoing: OutgoingCommand, check: Callable[[], Awaitable[None]] | None = None
@@ -165,7 +193,7 @@ class CommandSender:
             UnknownRun: nobody knows it.
         """
         run_id = outgoing.run_id
-        view = await self._views.find(EVERY, run_id)
+        view = await self._views.find(outgoing.tenant, run_id)
         if not view.status.ended:
             raise UnknownRun(run_id)
         raise AlreadyEnded(
@@ -191,7 +219,7 @@ class CommandSender:
             return False
         earlier = self._sent.get(run_id, command.command_id)
         kind = earlier.kind if earlier else None
-        kind = kind or await self._journaled_kind(run_id, command.command_id)
+        kind = kind or await self._journaled_kind(outgoing)
         if earlier is None and (kind or ask_temporal):
             with contextlib.suppress(
                 TemporalUnavailable
@@ -204,14 +232,15 @@ class CommandSender:
             raise _reused(outgoing, kind)
         return kind is not None
 
-    async def _journaled_kind(self, run_id: str, command_id: str) -> CommandKind | None:
+    async def _journaled_kind(self, outgoing: OutgoingCommand) -> CommandKind | None:
         """The kind of a command that the run has read, None if it has not.
 
         Raises:
             JournalUnavailable: the journal can't be asked.
         """
+        command_id = outgoing.command.command_id
         for key in (accepted_key(command_id), outcome_key(command_id)):
-            fact = await self._journal.get(run_id, key)
+            fact = await self._journal.get(outgoing.tenant, outgoing.run_id, key)
             body = fact.body() if fact else None
             if isinstance(body, CommandAccepted | CommandApplied | CommandRefused):
                 return body.kind
@@ -219,12 +248,15 @@ class CommandSender:
 
     async def _signal(self, outgoing: OutgoingCommand) -> None:
         run_id, command = outgoing.run_id, outgoing.command
-        head = await self._journal.head(run_id)
+        head = await self._journal.head(outgoing.tenant, run_id)
         execution = None if head and head.ended else await self._gateway.execution(run_id)
+        if execution is None and head and await self._starts.start(outgoing.tenant, run_id):
+            execution = await self._gateway.execution(run_id)
         if execution is None or execution.status.ended:
             await self.refuse(outgoing)
         check_capacity(command.kind, execution)
-        if not await self._gateway.signal(run_id, command):
+        proof = self._proofs.sign(run_id, command)
+        if not await self._gateway.signal(run_id, command, proof):
             await self.refuse(outgoing)
         self._sent.add(run_id, command)
 

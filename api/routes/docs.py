@@ -8,6 +8,7 @@ from pathlib import Path
 from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import FileResponse, HTMLResponse, JSONResponse, Response
 
+from relayline.api.auth.scopes import OPEN
 from relayline.api.depends import Route
 
 router = APIRouter(include_in_schema=False, route_class=Route)
@@ -46,25 +47,25 @@ SwaggerUIBundle({
 """
 
 
-@router.get("/openapi.json")
+@router.get("/openapi.json", openapi_extra=OPEN)
 async def document(request: Request) -> Response:
     """The OpenAPI document."""
     return JSONResponse(request.app.openapi())
 
 
-@router.get("/docs")
+@router.get("/docs", openapi_extra=OPEN)
 async def docs() -> Response:
     """The page; its links are relative, so it works under any path of a proxy."""
     return HTMLResponse(_PAGE, headers={"Content-Security-Policy": _POLICY})
 
 
-@router.get("/docs/start.js")
+@router.get("/docs/start.js", openapi_extra=OPEN)
 async def start() -> Response:
     """The script that loads the document into the page."""
     return Response(_START, media_type="text/javascript")
 
 
-@router.get("/docs/{name}")
+@router.get("/docs/{name}", openapi_extra=OPEN)
 async def asset(name: str) -> Response:
     """A file of Swagger UI.
 

@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
+from relayline.api.auth.scopes import needs
 from relayline.api.depends import (
     OfTenant,
     Route,
@@ -20,6 +21,7 @@ from relayline.api.errors import BadRequest, CursorAhead
 from relayline.api.event_schemas import stream_of
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
+from relayline.contracts.principals import Scope
 
 router = APIRouter(prefix="/v1/runs", tags=["events"], route_class=Route)
 _MAX_DIGITS = 18
@@ -54,6 +56,15 @@ async def cursor_of(
 Cursor = Annotated[int, Depends(cursor_of)]
 
 
+async def stream_token_of(
+    access_token: Annotated[
+        str | None,
+        Query(description="A stream token, where no header can be sent: `POST /v1/tokens/stream`."),
+    ] = None,
+) -> None:
+    """Declares the parameter."""
+
+
 @router.get(
     "/{run_id}/events",
     response_model=EventPage,
@@ -64,6 +75,7 @@ Cursor = Annotated[int, Depends(cursor_of)]
         },
         204: {"description": "The run has ended and the cursor is at its end (streams only)"},
     },
+    openapi_extra=needs(Scope.RUNS_READ),
 )
 async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and parameter
     request: Request,
@@ -74,6 +86,7 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
     limit: Annotated[
         int, Query(ge=1, le=1000, description="Events on a page; fewer if they are large.")
     ] = 100,
+    _: Annotated[None, Depends(stream_token_of)] = None,
 ) -> Response:
     """Every event of the run, in order, each once; a stream closes after the terminal one.
 
@@ -95,6 +108,7 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
             "content": stream_of("ProgressView"),
         }
     },
+    openapi_extra=needs(Scope.RUNS_READ),
 )
 async def get_progress(
     request: Request, progress: UsesProgress, tenant: OfTenant, run_id: RunId

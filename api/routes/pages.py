@@ -7,16 +7,18 @@ from typing import Annotated
 from fastapi import APIRouter, Header, Query, Request
 from starlette.responses import Response
 
+from relayline.api.auth.scopes import needs
 from relayline.api.depends import OfTenant, Route, UsesInbox, UsesLive, json_response
 from relayline.api.event_schemas import live_stream
 from relayline.api.runs.inbox import InboxFilter
 from relayline.api.streams.live.live import LiveRequest, cursors_of
 from relayline.contracts.answers import InboxKind, InboxView
+from relayline.contracts.principals import Scope
 
 router = APIRouter(prefix="/v1", tags=["pages"], route_class=Route)
 
 
-@router.get("/inbox", response_model=InboxView)
+@router.get("/inbox", response_model=InboxView, openapi_extra=needs(Scope.RUNS_READ))
 async def get_inbox(  # noqa: PLR0913, PLR0917  one parameter per part and parameter
     inbox: UsesInbox,
     tenant: OfTenant,
@@ -30,7 +32,11 @@ async def get_inbox(  # noqa: PLR0913, PLR0917  one parameter per part and param
     return json_response(await inbox.page(tenant, wanted, limit, cursor))
 
 
-@router.get("/live", responses={200: {"description": "Frames", "content": live_stream()}})
+@router.get(
+    "/live",
+    responses={200: {"description": "Frames", "content": live_stream()}},
+    openapi_extra=needs(Scope.RUNS_READ),
+)
 async def get_live(  # noqa: PLR0913, PLR0917  one parameter per thing to follow
     request: Request,
     live: UsesLive,

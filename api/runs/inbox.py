@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
-from relayline.api.runs.cursors import decode_cursor, encode_cursor
 from relayline.api.runs.views import LinkMaker
+from relayline.api.signing.cursors import Cursors, ListOf
 from relayline.api.temporal.attention import Attention
 from relayline.contracts.answers import InboxItem, InboxKind, InboxView
 from relayline.contracts.calls import preview
@@ -38,20 +38,6 @@ class Urgency(NamedTuple):
     expires_us: int
     since_us: int
     item_id: str
-
-    def encode(self) -> str:
-        """The cursor of the page that begins after this item."""
-        return encode_cursor(*self)
-
-    @classmethod
-    def decode(cls, cursor: str) -> Urgency:
-        """The place of a cursor.
-
-        Raises:
-            BadRequest: it is not a cursor of the inbox.
-        """
-        expires_us, since_us, item_id = decode_cursor(cursor, _CURSOR, "the inbox")
-        return cls(int(expires_us), int(since_us), item_id)
 
 
 @dataclass(frozen=True)
@@ -111,14 +97,18 @@ class Inbox:
     Every method raises `JournalUnavailable` if the journal does not answer.
     """
 
-    def __init__(self, storage: Storage, links: LinkMaker, attention: Attention) -> None:
+    def __init__(
+        self, storage: Storage, links: LinkMaker, attention: Attention, cursors: Cursors
+    ) -> None:
         """Create an inbox.
 
         Args:
             storage: The rows of the runs, and the facts of their requests.
             links: Makes the links of a run.
             attention: Is told when somebody looks.
+            cursors: Makes the cursors of its pages.
         """
+        self._cursors = cursors
         self._storage = storage
         self._links = links
         self._attention = attention
@@ -131,16 +121,21 @@ class Inbox:
         Raises:
             BadRequest: it is not a cursor of the inbox.
         """
-        after = Urgency.decode(cursor) if cursor is not None else None
+        of = ListOf("inbox", tenant, wanted)
+        after = self._urgency(of, cursor) if cursor is not None else None
         found = sorted(await self.entries(tenant, wanted), key=lambda entry: entry.urgency)
         rest = [entry for entry in found if after is None or entry.urgency > after]
         page = rest[:limit]
         more = limit and len(rest) > limit
         return InboxView(
-            items=tuple(await asyncio.gather(*map(self.item, page))),
+            items=tuple(await asyncio.gather(*(self.item(tenant, entry) for entry in page))),
             total=len(found),
-            cursor=page[-1].urgency.encode() if more else None,
+            cursor=self._cursors.encode(of, *page[-1].urgency) if more else None,
         )
+
+    def _urgency(self, of: ListOf, cursor: str) -> Urgency:
+        expires_us, since_us, item_id = self._cursors.decode(of, cursor, _CURSOR)
+        return Urgency(int(expires_us), int(since_us), item_id)
 
     async def entries(self, tenant: Tenant, wanted: InboxFilter) -> list[Entry]:
         """All that matches, in no order."""
@@ -163,11 +158,11 @@ class Inbox:
         listed = await self._storage.listed(tenant, run_id)
         return [] if listed is None else [*entries_of(listed)]
 
-    async def item(self, entry: Entry) -> InboxItem:
+    async def item(self, tenant: Tenant, entry: Entry) -> InboxItem:
         """The item with what is asked."""
         row = entry.listed.row
         asked = entry.open
-        details = await self._details(entry)
+        details = await self._details(tenant, entry)
         return InboxItem(
             item_id=entry.item_id,
             run_id=row.run_id,
@@ -183,18 +178,18 @@ class Inbox:
             **{"step": row.step, **details},
         )
 
-    async def _details(self, entry: Entry) -> Mapping[str, Any]:
+    async def _details(self, tenant: Tenant, entry: Entry) -> Mapping[str, Any]:
         """What the request's own fact has, and what the model said in that step."""
         row = entry.listed.row
         if entry.open is None or (id_ := entry.open.waiting.id) is None:
             return {}
-        fact = await self._storage.get(row.run_id, requested_key(id_))
+        fact = await self._storage.get(tenant, row.run_id, requested_key(id_))
         if fact is None:
             return {}
         step = fact.step or row.step
         found: dict[str, Any] = {
             "step": step,
-            "said": await self._said(row.run_id, row.epoch, step),
+            "said": await self._said(tenant, row.run_id, row.epoch, step),
         }
         body = fact.body()
         if isinstance(body, ApprovalRequested):
@@ -211,10 +206,10 @@ class Inbox:
             }
         return found
 
-    async def _said(self, run_id: str, epoch: int, step: int) -> str | None:
+    async def _said(self, tenant: Tenant, run_id: str, epoch: int, step: int) -> str | None:
         """The text of the step's answer; of an earlier epoch, if the run was reset after it."""
         for each in range(epoch, -1, -1):
-            fact = await self._storage.get(run_id, message_key(each, step))
+            fact = await self._storage.get(tenant, run_id, message_key(each, step))
             if fact is not None:
                 body = fact.body()
                 text = body.text if isinstance(body, MessageCompleted) else ""

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import re
 
-from relayline.api.runs.cursors import decode_cursor, encode_cursor
 from relayline.api.runs.views import LinkMaker
+from relayline.api.signing.cursors import Cursors, ListOf
 from relayline.api.temporal.attention import Attention
-from relayline.contracts.answers import RunCounts, RunList, RunListItem
+from relayline.contracts.answers import RunCounts, RunList, RunListItem, RunTotals
 from relayline.contracts.envelope import moment
+from relayline.contracts.messages import UsageSum
 from relayline.contracts.runs import RUN_ID_PATTERN
 from relayline.journal.table import Listed, Position, RunFilter, RunTable, Tenant
 
@@ -21,14 +22,18 @@ class Listing:
     Every method raises `JournalUnavailable` if the journal does not answer.
     """
 
-    def __init__(self, table: RunTable, links: LinkMaker, attention: Attention) -> None:
+    def __init__(
+        self, table: RunTable, links: LinkMaker, attention: Attention, cursors: Cursors
+    ) -> None:
         """Create a list.
 
         Args:
             table: The rows of the runs.
             links: Makes their links.
             attention: Is told when somebody looks.
+            cursors: Makes the cursors of its pages.
         """
+        self._cursors = cursors
         self._table = table
         self._links = links
         self._attention = attention
@@ -42,18 +47,34 @@ class Listing:
             BadRequest: it is not a cursor of this list.
         """
         self._attention.look()
-        before = None if cursor is None else position_of(cursor)
+        of = ListOf("runs", tenant, wanted)
+        before = None if cursor is None else self._position(of, cursor)
         found = await self._table.list_runs(tenant, wanted, limit + 1, before)
         page = found[:limit]
         more = len(found) > limit
-        return RunList(
-            runs=tuple(map(self.item, page)), cursor=cursor_of(page[-1]) if more else None
-        )
+        following = self._cursors.encode(of, *page[-1].position) if more else None
+        return RunList(runs=tuple(map(self.item, page)), cursor=following)
 
     async def counts(self, tenant: Tenant, wanted: RunFilter) -> RunCounts:
+        """The number of runs that match with what they have used, by status."""
+        found = await self._table.sum_runs(tenant, wanted)
+        by_status = {status: it.runs for status, it in found.items()}
+        usage = {status: it.usage for status, it in found.items()}
+        return RunCounts(
+            total=sum(by_status.values()),
+            by_status=by_status,
+            usage=sum(usage.values(), start=UsageSum()),
+            usage_by_status=usage,
+        )
+
+    async def totals(self, tenant: Tenant, wanted: RunFilter) -> RunTotals:
         """The number of runs that match, by status."""
         by_status = dict(await self._table.count_runs(tenant, wanted))
-        return RunCounts(total=sum(by_status.values()), by_status=by_status)
+        return RunTotals(total=sum(by_status.values()), by_status=by_status)
+
+    def _position(self, of: ListOf, cursor: str) -> Position:
+        created_us, run_id = self._cursors.decode(of, cursor, _CURSOR)
+        return Position(int(created_us), run_id)
 
     def item(self, listed: Listed) -> RunListItem:
         """The run as a list shows it."""
@@ -76,22 +97,8 @@ class Listing:
             parent=row.parent,
             forked_from=row.forked_from,
             created_at=moment(listed.position.created_us),
+            start_at=row.start_at,
             updated_at=row.updated_at,
             ended_at=row.ended_at,
             links=self._links(row.run_id),
         )
-
-
-def cursor_of(listed: Listed) -> str:
-    """The cursor of the page that begins after this run."""
-    return encode_cursor(*listed.position)
-
-
-def position_of(cursor: str) -> Position:
-    """The position of a cursor.
-
-    Raises:
-        BadRequest: it is not a cursor of this list.
-    """
-    created_us, run_id = decode_cursor(cursor, _CURSOR, "this list")
-    return Position(int(created_us), run_id)

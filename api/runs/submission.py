@@ -3,31 +3,37 @@
 from __future__ import annotations
 
 import asyncio
-import contextlib
-import hashlib
 import logging
-import secrets
-import time
 from datetime import UTC, datetime
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
 from temporalio.exceptions import WorkflowAlreadyStartedError
 
 from relayline.api.bodies import RunRequest
-from relayline.api.errors import KeyReused, TemporalUnavailable
+from relayline.api.errors import KeyReused, RunGone, TemporalUnavailable
+from relayline.api.runs.admission.earlier import EarlierRuns
+from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.validation import RunValidator
 from relayline.api.runs.views import Views
 from relayline.api.serving.metrics import Metrics
+from relayline.api.signing.ids import KeyedIds
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
+from relayline.contracts.access.audit import Action
 from relayline.contracts.answers import Links, RunAccepted
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunStarted, UserMessageEvent
 from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import QUEUED_KEY
+from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import RunInput, RunStatus
-from relayline.journal.port import CursorExpired, Journal, JournalError, RunEnded
-from relayline.journal.table import EVERY
+from relayline.journal.access.audit import AuditRow
+from relayline.journal.port import CursorExpired, JournalError, RunEnded, RunErased
+from relayline.journal.table import EVERY, Storage
+
+if TYPE_CHECKING:  # workers submit runs, too, and have no use for a web framework
+    from relayline.api.auth.trail import Trail
 
 TELL_S = 1.0
 """The most that a submission waits for the journal, which does not decide whether it is accepted.
@@ -44,6 +50,14 @@ class PreparedRun(NamedTuple):
     """The `Idempotency-Key`; without one, no earlier request can have started this run."""
     submitted_at: datetime
     links: Links
+    trail: Trail | None
+    """Who writes its row in the audit log; None: it has none."""
+
+    def row(self, outcome: str) -> AuditRow | None:
+        """Its row in the audit log."""
+        if self.trail is None:
+            return None
+        return self.trail.row(Action.RUN_SUBMIT, self.run.run_id, outcome)
 
 
 class Submitted(NamedTuple):
@@ -57,41 +71,66 @@ class Submitted(NamedTuple):
 class Submission:
     """Starts each run once."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  its parts
         self,
         validator: RunValidator,
-        journal: Journal,
+        storage: Storage,
         gateway: Gateway,
         views: Views,
         metrics: Metrics,
+        receivers: NamedReceivers,
+        quotas: RunQuotas,
+        ids: KeyedIds,
     ) -> None:
+        self._ids = ids
+        self._earlier = EarlierRuns(ids, storage, gateway)
         self._validator = validator
-        self._journal = journal
+        self._storage = storage
         self._gateway = gateway
         self._views = views
         self._started = metrics.runs_submitted
+        self._receivers = receivers
+        self._quotas = quotas
 
-    async def submit(self, request: RunRequest, key: str | None) -> Submitted:
+    async def submit(
+        self,
+        request: RunRequest,
+        key: str | None,
+        sender: Principal = ANYBODY,
+        trail: Trail | None = None,
+    ) -> Submitted:
         """Start the run, or find the one that the same key started; returns its status and links.
 
         Raises:
             ApiError: as `prepare` and `start`; for a run started before, also as `Views.find`.
         """
-        prepared = self.prepare(request, key)
+        prepared = await self.prepare(request, key, sender, trail)
         new = await self.start(prepared)
-        run_id, status = prepared.run.run_id, RunStatus.QUEUED
+        run_id = prepared.run.run_id
+        status = RunStatus.SCHEDULED if prepared.run.start_at else RunStatus.QUEUED
         if not new:
             status = (await self._views.find(EVERY, run_id)).status
         return Submitted(RunAccepted(run_id=run_id, status=status, links=prepared.links), new)
 
-    def prepare(self, request: RunRequest, key: str | None) -> PreparedRun:
-        """Check the request and assign the run's id.
+    async def prepare(
+        self,
+        request: RunRequest,
+        key: str | None,
+        sender: Principal = ANYBODY,
+        trail: Trail | None = None,
+    ) -> PreparedRun:
+        """Check the request and assign the run's id: that of the run that the key has started.
 
         Raises:
-            InvalidField, TooLarge: as `RunValidator.check`.
+            Forbidden, InvalidField, TooLarge: as `RunValidator.check`.
+            JournalUnavailable, TemporalUnavailable: it can't be said whether the key has started
+                one under an older id.
         """
-        run = self._validator.check(request, new_run_id(key))
-        return PreparedRun(request, run, key, datetime.now(UTC), self._views.links(run.run_id))
+        now = datetime.now(UTC)
+        run = self._validator.check(request, self._ids.run(key, sender), now, sender)
+        if key is not None and (earlier := await self._earlier.find(key, sender)):
+            run = run.model_copy(update={"run_id": earlier})
+        return PreparedRun(request, run, key, now, self._views.links(run.run_id), trail)
 
     async def start(self, prepared: PreparedRun) -> bool:
         """Start the run; False if the same key and body started it before.
@@ -101,16 +140,19 @@ class Submission:
 
         Raises:
             KeyReused: the key was used with another request.
+            RunGone: the run that the key started was erased.
             TemporalUnavailable: the run may not have started; retry with the same key.
+            InvalidField, JournalUnavailable: as `NamedReceivers.ensure`, if it names one.
+            QuotaExceeded, InvalidField: as `RunQuotas.admitted`; a run that is there is not asked.
         """
         run = prepared.run
-        known = prepared.key is not None and await self._journal.head(run.run_id) is not None
+        known = prepared.key is not None and await self._is_known(run.run_id)
         if not known:
-            with contextlib.suppress(WorkflowAlreadyStartedError):
-                await self._gateway.start(run, prepared.submitted_at)
-                self._started.inc()
-                await self._tell(run, prepared.submitted_at)
-                return True
+            if prepared.request.webhook:
+                await self._receivers.ensure(prepared.request.webhook, run.tenant)
+            async with self._quotas.admitted([run]):
+                if await self._begin(prepared):
+                    return True
         execution = await self._execution(run.run_id)
         if not await self._is_same(prepared, execution):
             raise KeyReused(
@@ -119,26 +161,100 @@ class Submission:
             )
         if not known and execution:  # whoever started it may have died before it could tell
             await self._tell(run, execution.submitted_at)
+        if prepared.trail and (row := prepared.row("repeated")):
+            await prepared.trail.log.record(row)
         return False
 
-    async def _tell(self, run: RunInput, submitted_at: datetime) -> None:
-        """Append `run.queued`; a journal that does not answer holds up no submission for long."""
+    async def _begin(self, prepared: PreparedRun) -> bool:
+        """Start the run, and tell of it; False if Temporal has it already."""
+        run, at = prepared.run, prepared.submitted_at
+        try:
+            if prepared.key is None:
+                await self._start_new(prepared)
+            else:  # told afterwards, or a request with another body could tell of this run
+                await self._gateway.start(run, at)
+                await self._tell(run, at, prepared)
+        except WorkflowAlreadyStartedError:
+            return False
+        self._started.inc()
+        return True
+
+    async def _start_new(self, prepared: PreparedRun) -> None:
+        """Start a run whose id nobody else has, and tell of it meanwhile.
+
+        A run that may not have started is withdrawn: if it has, its first activity tells again.
+        """
+        run, submitted_at = prepared.run, prepared.submitted_at
+        telling = asyncio.create_task(self._tell(run, submitted_at, prepared))
+        try:
+            await self._gateway.start(run, submitted_at)
+        except WorkflowAlreadyStartedError:  # by an earlier try of the same call
+            await telling
+            raise
+        except BaseException:
+            await telling
+            await self._withdraw(run.run_id)
+            if prepared.trail and (row := prepared.row("failed")):
+                prepared.trail.log.record_later(row)
+            raise
+        await telling
+
+    async def _is_known(self, run_id: str) -> bool:
+        """True if the journal has the run of a key.
+
+        Raises:
+            RunGone: it was erased; the same key starts no other.
+        """
+        try:
+            return await self._storage.head(EVERY, run_id) is not None
+        except RunErased as error:
+            raise RunGone(run_id) from error
+
+    async def _tell(
+        self, run: RunInput, submitted_at: datetime, prepared: PreparedRun | None = None
+    ) -> None:
+        """Append `run.queued`; a journal that does not answer holds up no submission for long.
+
+        A submission that has just been accepted gets its row in the audit log with it.
+        """
         fact = NewEvent(key=QUEUED_KEY, body=run_queued(run, submitted_at))
+        row = prepared.row("accepted") if prepared else None
         try:
             async with asyncio.timeout(TELL_S):
-                await self._journal.append(run.run_id, [fact])
+                await self._append(run.run_id, fact, row)
         except RunEnded:  # by a worker of an older version, which does not write this fact
-            return
+            if prepared and prepared.trail and row:
+                await prepared.trail.log.record(row)
         except (JournalError, TimeoutError) as error:
             why = {"run_id": run.run_id, "reason": str(error) or "it took too long"}
             _log.warning("a submitted run is not in the lists yet", extra=why)
+            if prepared and prepared.trail and row:
+                await prepared.trail.log.spool(row)
+        else:
+            if prepared and prepared.trail and row:
+                prepared.trail.log.stored(row)
+
+    async def _append(self, run_id: str, fact: NewEvent, row: AuditRow | None) -> None:
+        if row is None:
+            await self._storage.append(run_id, [fact])
+        else:
+            await self._storage.append_audited(run_id, [fact], [row])
+
+    async def _withdraw(self, run_id: str) -> None:
+        """Remove `run.queued`; where that fails, housekeeping does it."""
+        try:
+            async with asyncio.timeout(TELL_S):
+                await self._storage.withdraw(run_id)
+        except (JournalError, TimeoutError) as error:
+            why = {"run_id": run_id, "reason": str(error) or "it took too long"}
+            _log.warning("a run that did not start is in the lists for a while", extra=why)
 
     async def _execution(self, run_id: str) -> Execution | None:
         """The run as Temporal knows it; None if only the journal does, or can be asked."""
         try:
             return await self._gateway.execution(run_id)
         except TemporalUnavailable:
-            if await self._journal.head(run_id) is None:
+            if not await self._is_known(run_id):
                 raise
             return None
 
@@ -154,7 +270,8 @@ class Submission:
         For runs that Temporal has forgotten: a second run would be worse than a lenient answer.
         """
         try:
-            facts = [fact.body() for fact in await self._journal.read(run_id, 0, 3, facts=True)]
+            stored = await self._storage.read(EVERY, run_id, 0, 3, facts=True)
+            facts = [fact.body() for fact in stored]
         except CursorExpired:
             return True
         for body in facts:
@@ -163,13 +280,6 @@ class Submission:
             if isinstance(body, RunStarted) and not _same_start(request, body):
                 return False
         return True
-
-
-def new_run_id(key: str | None) -> str:
-    """`run_` and 32 hex digits: a hash of the key if there is one, else sortable by time."""
-    if key is not None:
-        return f"run_{hashlib.sha256(key.encode()).hexdigest()[:32]}"
-    return f"run_{time.time_ns() // 1_000_000:012x}{secrets.token_hex(10)}"
 
 
 def _same_start(request: RunRequest, started: RunStarted) -> bool:

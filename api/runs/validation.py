@@ -5,13 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import unicodedata
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from datetime import UTC, datetime
 
+from pydantic import ValidationError
+
+from relayline.api.auth.port import Forbidden
 from relayline.api.bodies import RunRequest
+from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
+from relayline.api.runs.later import start_of
+from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.rehearsal import MalformedScript, validate_script
+from relayline.contracts.principals import ANYBODY, Principal, Scope
 from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
 
 MAX_TENANT_CHARS = 255
@@ -27,29 +35,58 @@ class RequestLimits:
 
     max_input_bytes: int
     max_metadata_keys: int
+    max_retention_days: float = 0
+    """Days for which the events of an ended run are kept at most; 0: forever."""
+
+
+def run_request(body: object) -> RunRequest:
+    """The body of `POST /v1/runs` where it is part of another one.
+
+    Raises:
+        InvalidField: it is none.
+    """
+    try:
+        return RunRequest.model_validate(body)
+    except ValidationError as error:
+        found = error.errors(include_url=False)
+        raise refusal_of([{**it, "loc": ("body", *it["loc"])} for it in found]) from error
 
 
 class RunValidator:
     """Validates requests against the agents and the limits."""
 
-    def __init__(self, agents: Mapping[str, AgentSpec], limits: RequestLimits) -> None:
+    def __init__(
+        self,
+        agents: Mapping[str, AgentSpec],
+        limits: RequestLimits,
+        has_price: Callable[[str], bool] = lambda _: False,
+    ) -> None:
         self._agents = agents
         self._limits = limits
+        self._has_price = has_price
 
-    def check(self, request: RunRequest, run_id: str) -> RunInput:
+    def check(
+        self,
+        request: RunRequest,
+        run_id: str,
+        submitted_at: datetime | None = None,
+        sender: Principal = ANYBODY,
+    ) -> RunInput:
         """The workflow's input.
 
+        Args:
+            request: The body.
+            run_id: The run's id.
+            submitted_at: When it was submitted; the default is now.
+            sender: Who submits it: the run is its tenant's.
+
         Raises:
-            InvalidField: an unknown agent or model, too many metadata keys, a tenant that Temporal
-                could not list, a webhook.
+            Forbidden: the sender may not ask for such limits, or name a URL to be told.
+            InvalidField: an unknown agent or model, a limit of cost without a known price, too many
+                metadata keys, a tenant that Temporal could not list, a longer retention than the
+                deployment's, a time of start that can't be.
             TooLarge: the input is too long.
         """
-        if request.webhook is not None:
-            raise InvalidField(
-                "webhook: not supported by this version; follow the run's events instead",
-                slug="not-offered",
-                field="webhook",
-            )
         limits, metadata = self._limits, request.metadata or {}
         size = len(request.input.encode())
         if size > limits.max_input_bytes:
@@ -66,15 +103,40 @@ class RunValidator:
                 limit=limits.max_metadata_keys,
             )
         agent = self._agent(request)
+        _check_scopes(request, self._agents[request.agent], sender)
         _check_script(agent, request)
+        tenant = _tenant(metadata, sender)
         return RunInput(
             run_id=run_id,
             agent=agent,
             input=request.input,
             metadata=metadata,
-            tenant=_tenant(metadata),
+            tenant=tenant,
+            by=sender.subject,
+            webhook=webhook_of(request.webhook, tenant),
             request_sha256=digest(request),
+            start_at=start_of(request, submitted_at or datetime.now(UTC)),
+            priority=request.priority,
+            fairness_key=request.fairness_key,
+            retention_days=self._retention(request, agent),
         )
+
+    def _retention(self, request: RunRequest, agent: AgentSpec) -> float | None:
+        """Days after its end after which the run is erased; None: without a time of its own.
+
+        Raises:
+            InvalidField: the request asks for more than the deployment keeps.
+        """
+        most, asked = self._limits.max_retention_days, request.retention_days
+        if asked is not None and most and asked > most:
+            raise InvalidField(
+                f"retention_days: {asked:g}, at most {most:g} are allowed "
+                "(RELAYLINE_RETENTION_DAYS)",
+                field="retention_days",
+                limit=most,
+            )
+        days = agent.retention_days if asked is None else asked
+        return min(days, most) if days is not None and most else days
 
     def _agent(self, request: RunRequest) -> AgentSpec:
         """The agent's spec with the request's model and limits merged in."""
@@ -99,7 +161,15 @@ class RunValidator:
         if request.limits is not None:
             given = request.limits.model_dump(exclude_unset=True)
             changes["limits"] = agent.limits.model_copy(update=given)
-        return agent.model_copy(update=changes)
+        merged = agent.model_copy(update=changes)
+        if merged.limits.max_cost is not None and not self._has_price(merged.model):
+            raise InvalidField(
+                f"limits.max_cost: the price of {merged.model} is not known; leave it out, or have "
+                "the operator set RELAYLINE_PRICES",
+                slug="unknown-price",
+                field="limits.max_cost",
+            )
+        return merged
 
 
 def digest(request: RunRequest) -> str:
@@ -109,14 +179,21 @@ def digest(request: RunRequest) -> str:
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _tenant(metadata: Mapping[str, str]) -> str:
-    """The tenant of the run.
+def _tenant(metadata: Mapping[str, str], sender: Principal) -> str:
+    """The tenant of the run: the sender's; while authentication is off, what the metadata say.
 
     Temporal would accept one that its visibility store can't hold, and never list the run.
 
     Raises:
-        InvalidField: it is too long, or has control characters.
+        InvalidField: it is not the sender's, too long, or has control characters.
     """
+    if sender.tenant is not None:
+        if metadata.get("tenant") not in {None, sender.tenant}:
+            raise InvalidField(
+                "metadata.tenant: the run belongs to the tenant of its credentials; leave it out",
+                field="metadata.tenant",
+            )
+        return sender.tenant
     tenant = metadata.get("tenant") or DEFAULT_TENANT
     if len(tenant) > MAX_TENANT_CHARS:
         raise InvalidField(
@@ -135,6 +212,27 @@ def _tenant(metadata: Mapping[str, str]) -> str:
             "metadata.tenant: control characters are not allowed", field="metadata.tenant"
         )
     return tenant
+
+
+def _check_scopes(request: RunRequest, agent: AgentSpec, sender: Principal) -> None:
+    """Return if the sender may ask for all of it.
+
+    Raises:
+        Forbidden: for higher limits than the agent's, or for a receiver by its URL, a scope is
+            missing; the message names it.
+    """
+    if request.webhook and request.webhook.url and Scope.WEBHOOKS_ADMIN not in sender.scopes:
+        raise Forbidden.lacks(Scope.WEBHOOKS_ADMIN)
+    if request.limits is None or Scope.RUNS_UNLIMITED in sender.scopes:
+        return
+    for name, asked in request.limits.model_dump(exclude_unset=True).items():
+        most = getattr(agent.limits, name)
+        if _is_number(most) and (asked is None or asked > most):
+            raise Forbidden.lacks(Scope.RUNS_UNLIMITED)
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float)
 
 
 def _check_script(agent: AgentSpec, request: RunRequest) -> None:

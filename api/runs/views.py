@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from relayline.api.errors import RunExpired, TemporalUnavailable, UnknownRun
+from relayline.api.errors import ErasedRun, RunExpired, TemporalUnavailable, UnknownRun
+from relayline.api.runs.owners import RunOwners
 from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.stuck import StuckRuns
 from relayline.api.temporal.terminal import TerminalFacts
 from relayline.contracts.answers import Links, RunView
 from relayline.contracts.events import RunCompleted
-from relayline.contracts.runs import DEFAULT_TENANT, RunStatus
-from relayline.journal.port import CursorExpired, Head, JournalUnavailable
-from relayline.journal.table import EVERY, Storage, Tenant
+from relayline.contracts.runs import RunStatus
+from relayline.journal.port import CursorExpired, Head, JournalUnavailable, RunErased
+from relayline.journal.table import Storage, Tenant
 from relayline.projections.row import RunRow
 
 
@@ -34,6 +35,7 @@ class Views:
         self.links = links
         self._terminal_facts = terminal_facts
         self._stuck_runs = stuck_runs
+        self.owners = RunOwners(storage, gateway)
 
     async def find(self, tenant: Tenant, run_id: str) -> RunView:
         """The run.
@@ -44,18 +46,18 @@ class Views:
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: Temporal does not know it and the journal can't be asked.
         """
-        await self.check(tenant, run_id)
-        head, trouble = await self._head(run_id)
-        if head and head.ended and (view := await self._of_ended(run_id, head)):
+        await self.owners.check(tenant, run_id)
+        head, trouble = await self._head(tenant, run_id)
+        if head and head.ended and (view := await self._of_ended(tenant, run_id, head)):
             return view if view.limits else await self._with_request(view)
         try:
             execution = await self._gateway.execution(run_id)
         except TemporalUnavailable:
             if head is None or head.ended:
                 raise
-            return await self._of_row(run_id)
+            return await self._of_row(tenant, run_id)
         if execution:
-            settled = None if trouble else await self._closed_by_temporal(execution)
+            settled = None if trouble else await self._closed_by_temporal(tenant, execution)
             return settled or await self._of_execution(execution)
         if trouble:
             raise trouble
@@ -63,7 +65,7 @@ class Views:
             raise UnknownRun(run_id)
         if head.ended:
             raise RunExpired(f"the events of {run_id} are past retention", run_id=run_id)
-        return await self._of_row(run_id)
+        return await self._of_row(tenant, run_id)
 
     async def head(self, tenant: Tenant, run_id: str) -> Head | None:
         """The journal's bounds of a run; None when only Temporal knows it yet.
@@ -75,8 +77,8 @@ class Views:
             TemporalUnavailable: the journal does not know it and Temporal can't be asked.
             JournalUnavailable: the journal can't be asked.
         """
-        await self.check(tenant, run_id)
-        head = await self._storage.head(run_id)
+        await self.owners.check(tenant, run_id)
+        head = await self._bounds(tenant, run_id)
         if head is not None and (head.ended or head.last_seq > 1):
             return head
         try:
@@ -88,21 +90,8 @@ class Views:
         if execution is None and head is None:
             raise UnknownRun(run_id)
         if execution is not None and execution.status.ended:
-            return await self._head_with_end(execution)
+            return await self._head_with_end(tenant, execution)
         return head
-
-    async def check(self, tenant: Tenant, run_id: str) -> None:
-        """Return if the run may be of that tenant: an unknown run may be anybody's.
-
-        Raises:
-            UnknownRun: it is another's.
-        """
-        if tenant is EVERY or await self._storage.listed(tenant, run_id):
-            return
-        execution = await self._gateway.execution(run_id)
-        of = (execution.request.metadata if execution and execution.request else {}).get("tenant")
-        if await self._storage.head(run_id) or (execution and (of or DEFAULT_TENANT) != tenant):
-            raise UnknownRun(run_id)
 
     async def _of_execution(self, execution: Execution) -> RunView:
         """The run as Temporal knows it."""
@@ -121,17 +110,32 @@ class Views:
             limits=request.limits if request else None,
             metadata=request.metadata if request else None,
             created_at=execution.submitted_at,
+            start_at=request.start_at if request else None,
             ended_at=execution.closed_at,
             links=self.links(execution.run_id),
         )
 
-    async def _head(self, run_id: str) -> tuple[Head | None, JournalUnavailable | None]:
+    async def _head(
+        self, tenant: Tenant, run_id: str
+    ) -> tuple[Head | None, JournalUnavailable | None]:
         try:
-            return await self._storage.head(run_id), None
+            return await self._bounds(tenant, run_id), None
         except JournalUnavailable as error:
             return None, error
 
-    async def _closed_by_temporal(self, execution: Execution) -> RunView | None:
+    async def _bounds(self, tenant: Tenant, run_id: str) -> Head | None:
+        """As the journal says.
+
+        Raises:
+            ErasedRun: the run was erased, whatever Temporal still has of it.
+            JournalUnavailable: the journal can't be asked.
+        """
+        try:
+            return await self._storage.head(tenant, run_id)
+        except RunErased as error:
+            raise ErasedRun(run_id) from error
+
+    async def _closed_by_temporal(self, tenant: Tenant, execution: Execution) -> RunView | None:
         """A run that Temporal has closed, from its terminal fact, which is added if it is missing.
 
         While an operator resets a run it may look closed: that is the old execution.
@@ -139,21 +143,21 @@ class Views:
         if not execution.status.ended:
             return None
         try:
-            head = await self._head_with_end(execution)
+            head = await self._head_with_end(tenant, execution)
         except (JournalUnavailable, TemporalUnavailable):
             return None
         if head is None or not head.ended:
             newest = await self._gateway.execution(execution.run_id)
             return await self._of_execution(newest or execution)
-        view = await self._of_ended(execution.run_id, head)
+        view = await self._of_ended(tenant, execution.run_id, head)
         return _add_request(view, execution) if view else None
 
-    async def _head_with_end(self, execution: Execution) -> Head | None:
+    async def _head_with_end(self, tenant: Tenant, execution: Execution) -> Head | None:
         """The bounds of a run that Temporal has closed; adds its terminal fact if it is missing."""
-        head = await self._storage.head(execution.run_id)
+        head = await self._bounds(tenant, execution.run_id)
         if head is None or not head.ended:
             await self._terminal_facts.ensure(execution.run_id)
-            head = await self._storage.head(execution.run_id)
+            head = await self._bounds(tenant, execution.run_id)
         return head
 
     async def _with_request(self, view: RunView) -> RunView:
@@ -164,26 +168,26 @@ class Views:
             return view
         return _add_request(view, execution) if execution else view
 
-    async def _of_ended(self, run_id: str, head: Head) -> RunView | None:
+    async def _of_ended(self, tenant: Tenant, run_id: str, head: Head) -> RunView | None:
         """From its row and, if it has completed, its last fact; None once its events were swept."""
         if head.first_seq > head.last_seq:
             return None
         try:
-            return await self._of_row(run_id)
+            return await self._of_row(tenant, run_id)
         except CursorExpired:
             return None
 
-    async def _of_row(self, run_id: str) -> RunView:
+    async def _of_row(self, tenant: Tenant, run_id: str) -> RunView:
         """The run as its facts tell.
 
         Raises:
             CursorExpired: it has completed, and its events were swept.
         """
-        listed = await self._storage.listed(EVERY, run_id)
+        listed = await self._storage.listed(tenant, run_id)
         row = listed.row if listed else RunRow(run_id=run_id)  # without a fact there is no row
         output: str | None = None
         if listed and row.status is RunStatus.COMPLETED:
-            last = await self._storage.read(run_id, listed.last_seq - 1, 1)
+            last = await self._storage.read(tenant, run_id, listed.last_seq - 1, 1)
             body = last[0].body() if last else None
             output = body.output if isinstance(body, RunCompleted) else None
         return RunView(
@@ -199,6 +203,7 @@ class Views:
             limits=row.limits,
             metadata=row.metadata,
             created_at=row.created_at,
+            start_at=row.start_at,
             ended_at=row.ended_at,
             source="journal",
             links=self.links(run_id),
@@ -217,7 +222,11 @@ class LinkMaker:
         path = f"/v1/runs/{run_id}"
         ui = f"{self._ui}/namespaces/{self._namespace}/workflows/{run_id}" if self._ui else None
         return Links(
-            self=path, events=f"{path}/events", progress=f"{path}/progress", temporal_ui=ui
+            self=path,
+            events=f"{path}/events",
+            progress=f"{path}/progress",
+            page=f"/runs/{run_id}",
+            temporal_ui=ui,
         )
 
 

@@ -20,12 +20,17 @@ class IgnoreClosed:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through; `receive` tells the application of the end as always."""
+        await self._app(scope, receive, perhaps_late(send))
 
-        async def late(message: Message) -> None:
-            try:
-                await send(message)
-            except RuntimeError as error:
-                if not str(error).endswith(CLOSED):
-                    raise
 
-        await self._app(scope, receive, late)
+def perhaps_late(send: Send) -> Send:
+    """The same, but it drops what is sent on a closed connection."""
+
+    async def late(message: Message) -> None:
+        try:
+            await send(message)
+        except RuntimeError as error:
+            if not str(error).endswith(CLOSED):
+                raise
+
+    return late

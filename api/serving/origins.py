@@ -13,7 +13,8 @@ from ipaddress import ip_address
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relayline.api import problems
-from relayline.api.errors import ApiError, BadRequest, ForeignHost, ForeignOrigin
+from relayline.api.errors import ApiError, BadRequest
+from relayline.api.serving.refusals import ForeignHost, ForeignOrigin
 
 LOOPBACK = ("127.0.0.1", "localhost", "[::1]")
 EVERY_ADDRESS = frozenset({"0.0.0.0", "[::]"})  # noqa: S104  not a name that a client needs
@@ -51,12 +52,20 @@ class CheckOrigin:
         hosts: Names that `Host` may have, without port; `*.example.com` stands for every name
             below `example.com`, `*` for every name.
         origins: Other origins whose pages may use the API.
+        listed_by: Where people list them.
     """
 
-    def __init__(self, app: ASGIApp, hosts: frozenset[str], origins: frozenset[str]) -> None:
+    def __init__(
+        self,
+        app: ASGIApp,
+        hosts: frozenset[str],
+        origins: frozenset[str],
+        listed_by: str = "RELAYLINE_ALLOWED_ORIGINS",
+    ) -> None:
         self._app = app
         self._hosts = hosts
         self._origins = origins
+        self._listed_by = listed_by
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass on what is allowed; answer the rest with 400 or 403, before a handshake, too."""
@@ -111,7 +120,7 @@ class CheckOrigin:
             return None
         else:
             said = "Sec-Fetch-Site: the request comes from another site's page"
-        return ForeignOrigin(f"{said}; RELAYLINE_ALLOWED_ORIGINS lists those allowed")
+        return ForeignOrigin(f"{said}; {self._listed_by} lists those allowed")
 
 
 def _words(values: Iterable[str]) -> Iterable[str]:

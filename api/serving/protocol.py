@@ -6,19 +6,21 @@ import asyncio
 import re
 import sys
 from collections import Counter
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from http import HTTPStatus
 from ipaddress import ip_address, ip_network
 from typing import Any, cast
 
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Send
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn.server import ServerState
 
-from relayline.api.errors import ApiError, BadRequest, HeadTooLarge, TooManyConnections, TooSlow
+from relayline.api.errors import ApiError, BadRequest
 from relayline.api.problems import answer_to
-from relayline.api.serving.connection import CONNECTION, write_now
+from relayline.api.serving.connection import CONNECTION, Detachable, UntilClose, write_now
+from relayline.api.serving.refusals import HeadTooLarge, TooManyConnections, TooSlow
 
 MAX_HEAD_BYTES = 64 * 1024
 _SLICE_BYTES = 4096
@@ -99,6 +101,7 @@ class Protocol(HttpToolsProtocol):
         self._in_head = self._in_message = self._completed = False
         self._head_bytes = self._beside_bytes = 0
         self._queued, self._read_at = sys.maxsize, 0.0
+        self._detachable: Detachable | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Take the connection, unless its client has too many."""
@@ -120,6 +123,9 @@ class Protocol(HttpToolsProtocol):
             self.server_state.leave(self._entered)
             self._entered = ""
         super().connection_lost(exc)
+        if self._detachable is not None:
+            self._detachable.lose()
+            self._detachable = None
 
     def data_received(self, data: bytes) -> None:
         """Read on, in small slices, and see what is awaited now."""
@@ -212,10 +218,27 @@ class Protocol(HttpToolsProtocol):
         self._queued = sys.maxsize
 
     def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        connection = cycle.scope["extensions"][CONNECTION]
+        connection["write"] = partial(write_now, cycle)
         if cycle.scope["http_version"] == "1.0":
-            app = _UntilClose(app, cycle)
-        cycle.scope["extensions"][CONNECTION]["write"] = partial(write_now, cycle)
+            app = UntilClose(app, cycle)
+        elif cycle.scope["method"] != "HEAD":
+            app = self._detachable = Detachable(app, cycle)
+            connection["detach"] = partial(self._detach, app)
         super()._start_asgi_task(cycle, app)
+
+    def _detach(self, answer: Detachable, lost: Callable[[], None]) -> Send:
+        """Let the answer continue by itself, and forget its request."""
+        if not (self._in_message or self.pipeline):
+            del self.scope, self.headers, self.url
+        return answer.detach(lost)
+
+    def on_response_complete(self) -> None:
+        """An answer is complete."""
+        if self._detachable is not None:
+            self._detachable.end()
+            self._detachable = None
+        super().on_response_complete()
 
     def _answering(self) -> bool:
         return self.cycle is not None and not self.cycle.response_complete
@@ -262,28 +285,6 @@ class Protocol(HttpToolsProtocol):
         self.transport.write(b"\r\n".join([*lines, b"", bytes(answer.body)]))
         self.transport.write_eof()
         self.loop.call_later(_LINGER_S, self.transport.abort)
-
-
-class _UntilClose:
-    """For HTTP/1.0, which knows no chunks: an answer of untold length ends with its connection."""
-
-    def __init__(self, app: ASGIApp, cycle: RequestResponseCycle) -> None:
-        self._app = app
-        self._cycle = cycle
-        self._untold = False
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        async def unchunked(message: Message) -> None:
-            cycle = self._cycle
-            if message["type"] == "http.response.start":
-                self._untold = b"content-length" not in dict(message["headers"])
-                if self._untold:
-                    cycle.chunked_encoding = False
-            elif self._untold:
-                cycle.expected_content_length = len(message.get("body", b""))
-            await send(message)
-
-        await self._app(scope, receive, unchunked)
 
 
 def _too_large() -> HeadTooLarge:

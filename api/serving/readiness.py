@@ -11,10 +11,18 @@ from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.namespace import NamespaceCheck
 from relayline.api.temporal.workers import Workers
 from relayline.contracts.answers import Health
+from relayline.contracts.principals import Principal, Scope
 from relayline.journal.port import Journal, JournalUnavailable
 
 PROBE_S = 2.0
 """The most seconds that the journal may take to write the probe's page."""
+
+
+def known_to(asker: Principal | None, health: Health) -> Health:
+    """What the asker may know: without the scope `system:read` only whether it is ready."""
+    if asker and Scope.SYSTEM_READ in asker.scopes:
+        return health
+    return Health(status=health.status)
 
 
 class Readiness:

@@ -7,7 +7,7 @@ import contextlib
 import signal
 import socket
 import sys
-from collections.abc import Awaitable, Callable, Iterator
+from collections.abc import Awaitable, Callable, Iterator, Mapping
 
 import uvicorn
 from starlette.exceptions import HTTPException
@@ -35,9 +35,19 @@ class BodyLimit:
     At once, if its head says so; else while it is read.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+    def __init__(
+        self, app: ASGIApp, max_bytes: int, larger: Mapping[str, int] | None = None
+    ) -> None:
+        """Guard the app.
+
+        Args:
+            app: What is guarded.
+            max_bytes: The largest body.
+            larger: Paths that take larger ones, with their own limits.
+        """
         self._app = app
         self._max_bytes = max_bytes
+        self._larger = larger or {}
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Pass everything through.
@@ -47,6 +57,7 @@ class BodyLimit:
                 its cause: the framework would replace those by an error of its own.
         """
         taken = 0
+        limit = max(self._max_bytes, self._larger.get(scope.get("path", ""), 0))
         fields = dict(scope["headers"]) if scope["type"] == "http" else {}
         declared = int(fields.get(b"content-length", b"0"))
         coding = fields.get(b"content-encoding", b"identity").strip().lower()
@@ -56,11 +67,11 @@ class BodyLimit:
             if coding not in (b"", b"identity"):
                 said = "send the body uncompressed, without Content-Encoding"
                 raise HTTPException(415) from UnsupportedMediaType(said, field="Content-Encoding")
-            message = await receive() if declared <= self._max_bytes else {}
+            message = await receive() if declared <= limit else {}
             taken += len(message.get("body", b""))
-            if max(taken, declared) > self._max_bytes:
-                said = f"the body is larger than {self._max_bytes} bytes"
-                raise HTTPException(413) from TooLarge(said, field="body", limit=self._max_bytes)
+            if max(taken, declared) > limit:
+                said = f"the body is larger than {limit} bytes"
+                raise HTTPException(413) from TooLarge(said, field="body", limit=limit)
             return message
 
         await self._app(scope, bounded, send)

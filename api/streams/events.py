@@ -37,7 +37,7 @@ class RunEvents:
         """At most `limit` events after the cursor, as JSON text of an `EventPage`."""
         head = await self._head(tenant, run_id)
         _check(cursor, head)
-        events = await self._journal.read(run_id, cursor, limit, max_bytes=PAGE_BYTES)
+        events = await self._journal.read(tenant, run_id, cursor, limit, max_bytes=PAGE_BYTES)
         newest = events[-1].seq if events else cursor
         newest_ends = events[-1].ends_run if events else head.ended
         ended = newest_ends and newest >= head.last_seq
@@ -55,8 +55,8 @@ class RunEvents:
         newest = await self.newest(tenant, run_id, cursor)
         if newest is None:
             return None
-        slot = self._streams.reserve(request)
-        return self._streams.respond(self._feed.view(run_id, cursor, newest), slot)
+        slot = await self._streams.reserve(request)
+        return self._streams.respond(self._feed.view(tenant, run_id, cursor, newest), slot)
 
     async def newest(self, tenant: Tenant, run_id: str, cursor: int) -> int | None:
         """The newest `seq`; None if the run has ended and nothing comes after the cursor."""
@@ -69,6 +69,7 @@ class RunEvents:
     async def stream_new(
         self,
         request: Request,
+        tenant: Tenant,
         prepared: PreparedRun,
         start: Callable[[], Awaitable[object]],
     ) -> SseResponse:
@@ -77,9 +78,9 @@ class RunEvents:
         Raises:
             TooManyStreams: the client's address has as many as allowed; nothing was started.
         """
-        slot = self._streams.reserve(request)
+        slot = await self._streams.reserve(request)
         run_id = prepared.run.run_id
-        viewer = self._feed.view(run_id, 0, 0)
+        viewer = self._feed.view(tenant, run_id, 0, 0)
         try:
             await start()
         except BaseException:

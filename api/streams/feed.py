@@ -16,6 +16,7 @@ from relayline.api.streams.subscriber import Subscriber
 from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
+from relayline.journal.table import Tenant
 
 PAGE = 64
 """Events that a viewer behind the buffer reads at once."""
@@ -115,8 +116,8 @@ class Viewer(Watch):
         """Read the next page; it stays empty while the journal does not answer."""
         channel = self.channel
         try:
-            read = channel.journal.read
-            self._page.extend(await read(channel.run_id, self.position, PAGE, max_bytes=PAGE_BYTES))
+            read, whose = channel.journal.read, (channel.tenant, channel.run_id)
+            self._page.extend(await read(*whose, self.position, PAGE, max_bytes=PAGE_BYTES))
         except JournalUnavailable as error:
             _log.warning("journal unavailable, stream held", extra={"reason": str(error)})
             asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
@@ -127,9 +128,13 @@ class Viewer(Watch):
 
 
 class Channel:
-    """One followed run: a task tails the journal into a bounded buffer of frames."""
+    """One followed run: a task tails the journal into a bounded buffer of frames.
 
-    def __init__(self, feed: Feed, run_id: str, after: int) -> None:
+    Its readers are of one tenant, or may see every tenant's runs.
+    """
+
+    def __init__(self, feed: Feed, tenant: Tenant, run_id: str, after: int) -> None:
+        self.tenant = tenant
         self.run_id = run_id
         self.journal = feed.journal
         self.metrics = feed.metrics
@@ -154,6 +159,11 @@ class Channel:
         self._feed = feed
         self.task = asyncio.create_task(self._follow(), name=f"follow {run_id}")
         self.task.add_done_callback(self._followed)
+
+    @property
+    def key(self) -> tuple[Tenant, str]:
+        """What the feed knows it by."""
+        return self.tenant, self.run_id
 
     def set_missing(self, what: str | None) -> None:
         """Tell every viewer what the run is missing, once for as long as it is missing."""
@@ -199,7 +209,7 @@ class Channel:
 
     async def _tail(self) -> None:
         async with aclosing(
-            self.journal.tail(self.run_id, self._newest or self.frames.last)
+            self.journal.tail(self.tenant, self.run_id, self._newest or self.frames.last)
         ) as batches:
             async for batch in batches:
                 self._add(batch)
@@ -235,32 +245,32 @@ class Feed:
         self.journal = journal
         self.metrics = metrics
         self._watchdog = watchdog
-        self._channels: dict[str, Channel] = {}
+        self._channels: dict[tuple[Tenant, str], Channel] = {}
 
     @property
     def followed(self) -> int:
         """Runs that are being followed."""
         return len(self._channels)
 
-    def view(self, run_id: str, after: int, newest: int) -> Viewer:
+    def view(self, tenant: Tenant, run_id: str, after: int, newest: int) -> Viewer:
         """A viewer at `after`; `newest` is the journal's newest `seq` now, 0 if none."""
-        return Viewer(self._channel(run_id, max(after, newest - MAX_FRAMES // 2)), after)
+        return Viewer(self._channel(tenant, run_id, max(after, newest - MAX_FRAMES // 2)), after)
 
-    def watch(self, run_id: str, newest: int) -> Watch:
+    def watch(self, tenant: Tenant, run_id: str, newest: int) -> Watch:
         """A watch of what comes after `newest`."""
-        return Watch(self._channel(run_id, newest))
+        return Watch(self._channel(tenant, run_id, newest))
 
     def drop_idle(self, channel: Channel) -> None:
         """Stop following a run that has no watches left."""
-        if not channel.watches and self._channels.get(channel.run_id) is channel:
+        if not channel.watches and self._channels.get(channel.key) is channel:
             self.forget(channel)
             channel.task.cancel()
 
     def forget(self, channel: Channel) -> None:
         """The next viewer gets a new channel."""
         self._watchdog.forget(channel)
-        if self._channels.get(channel.run_id) is channel:
-            del self._channels[channel.run_id]
+        if self._channels.get(channel.key) is channel:
+            del self._channels[channel.key]
 
     def wake_all(self) -> None:
         """Wake every watch, for when the server stops."""
@@ -276,9 +286,10 @@ class Feed:
             channel.task.cancel()
         await asyncio.gather(*(channel.task for channel in channels), return_exceptions=True)
 
-    def _channel(self, run_id: str, after: int) -> Channel:
-        channel = self._channels.get(run_id)
+    def _channel(self, tenant: Tenant, run_id: str, after: int) -> Channel:
+        channel = self._channels.get((tenant, run_id))
         if channel is None or channel.over:  # it may have been reset since: look again
-            channel = self._channels[run_id] = Channel(self, run_id, after)
+            channel = Channel(self, tenant, run_id, after)
+            self._channels[channel.key] = channel
             self._watchdog.watch(channel)
         return channel

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import json
-import time
 
 from relayline.contracts.envelope import StoredEvent, rfc3339
+from relayline.journal.rows import now_us
 
 
 def frame(event: StoredEvent) -> bytes:
@@ -25,7 +25,7 @@ def notice(run_id: str, kind: str, reason: str) -> bytes:
     """
     envelope = {
         "run_id": run_id,
-        "at": rfc3339(time.time_ns() // 1000),
+        "at": rfc3339(now_us()),
         "type": kind,
         "data": {"reason": reason},
     }

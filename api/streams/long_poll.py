@@ -22,9 +22,10 @@ class LongPoll:
         self._feed = feed
         self._streams = streams
 
-    async def until(
+    async def until(  # noqa: PLR0913, PLR0917  one parameter per part
         self,
         receive: Receive,
+        tenant: Tenant,
         run_id: str,
         newest: int,
         seconds: float,
@@ -34,6 +35,7 @@ class LongPoll:
 
         Args:
             receive: The request's channel, which reports that the client disconnects.
+            tenant: Whose runs the client may see.
             run_id: The run.
             newest: The journal's newest `seq` now, 0 if none.
             seconds: The most seconds to wait.
@@ -41,7 +43,7 @@ class LongPoll:
         """
         loop = asyncio.get_running_loop()
         deadline = loop.time() + seconds
-        watch = self._feed.watch(run_id, newest)
+        watch = self._feed.watch(tenant, run_id, newest)
         try:
             async with on_disconnect(receive, watch.leave):
                 while loop.time() < deadline and not (watch.left or self._streams.closing):
@@ -69,10 +71,10 @@ class RunPoll:
         view = await self._views.find(tenant, run_id)
         if not seconds or view.status.ended:
             return view
-        head = await self._journal.head(run_id)
+        head = await self._journal.head(tenant, run_id)
         if head is None or not head.ended:
             newest = head.last_seq if head else 0
-            await self._poll.until(receive, run_id, newest, seconds, _over)
+            await self._poll.until(receive, tenant, run_id, newest, seconds, _over)
         return await self._views.find(tenant, run_id)
 
 

@@ -15,7 +15,7 @@ from relayline.api.streams.subscriber import Subscriber
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.answers import ProgressView, RunView
 from relayline.journal.port import Journal, JournalUnavailable
-from relayline.journal.table import EVERY, Tenant
+from relayline.journal.table import Tenant
 
 MIN_INTERVAL_S = 0.1
 """The least time between two queries of a watched run."""
@@ -49,14 +49,14 @@ class ProgressViewer(Subscriber):
 class Tracker:
     """One watched run: queries it after each new fact, and at intervals."""
 
-    def __init__(self, progress: ProgressFeed, run_id: str, newest: int) -> None:
-        self.run_id = run_id
+    def __init__(self, progress: ProgressFeed, tenant: Tenant, run_id: str, newest: int) -> None:
+        self.key = (tenant, run_id)
         self.viewers: set[ProgressViewer] = set()
         self.version = 0
         self.frame = b""
         self.over = False
         self._progress = progress
-        self._watch = progress.feed.watch(run_id, newest)
+        self._watch = progress.feed.watch(tenant, run_id, newest)
         self.task = asyncio.create_task(self._track(), name=f"progress of {run_id}")
 
     def leave(self, viewer: ProgressViewer) -> None:
@@ -83,7 +83,7 @@ class Tracker:
     async def _ask(self) -> None:
         """Query once and wake the viewers; a failure is ignored until the next query."""
         try:
-            view = await self._progress.current(EVERY, self.run_id)
+            view = await self._progress.current(*self.key)
         except UnknownRun:
             self.over = True
         except (ApiError, JournalUnavailable) as error:
@@ -112,8 +112,8 @@ class ProgressFeed:
         self._journal = journal
         self._gateway = gateway
         self._views = views
-        self._asking: dict[str, asyncio.Task[ProgressView]] = {}
-        self._trackers: dict[str, Tracker] = {}
+        self._asking: dict[tuple[Tenant, str], asyncio.Task[ProgressView]] = {}
+        self._trackers: dict[tuple[Tenant, str], Tracker] = {}
 
     @property
     def tracked(self) -> int:
@@ -127,11 +127,12 @@ class ProgressFeed:
             UnknownRun: nobody knows the run.
             TemporalUnavailable: neither Temporal nor the journal can answer.
         """
-        await self._views.check(tenant, run_id)
-        task = self._asking.get(run_id)
+        await self._views.owners.check(tenant, run_id)
+        key = (tenant, run_id)
+        task = self._asking.get(key)
         if task is None:
-            task = self._asking[run_id] = asyncio.create_task(self._find(run_id))
-            task.add_done_callback(lambda done: self._asked(run_id, done))
+            task = self._asking[key] = asyncio.create_task(self._find(tenant, run_id))
+            task.add_done_callback(lambda done: self._asked(key, done))
         return await asyncio.shield(task)
 
     async def stream(self, request: Request, tenant: Tenant, run_id: str) -> SseResponse:
@@ -142,14 +143,14 @@ class ProgressFeed:
             TooManyStreams: the client's address has as many as allowed.
         """
         head = await self._views.head(tenant, run_id)
-        slot = self._streams.reserve(request)
-        viewer = self._view(run_id, head.last_seq if head else 0)
+        slot = await self._streams.reserve(request)
+        viewer = self._view(tenant, run_id, head.last_seq if head else 0)
         return self._streams.respond(viewer, slot)
 
     def forget(self, tracker: Tracker) -> None:
         """The next viewer gets a new tracker."""
-        if self._trackers.get(tracker.run_id) is tracker:
-            del self._trackers[tracker.run_id]
+        if self._trackers.get(tracker.key) is tracker:
+            del self._trackers[tracker.key]
 
     async def close(self) -> None:
         """Stop all queries."""
@@ -158,27 +159,28 @@ class ProgressFeed:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _view(self, run_id: str, newest: int) -> ProgressViewer:
+    def _view(self, tenant: Tenant, run_id: str, newest: int) -> ProgressViewer:
         """A viewer; `newest` is the journal's newest `seq` now."""
-        tracker = self._trackers.get(run_id)
+        tracker = self._trackers.get((tenant, run_id))
         if tracker is None:
-            tracker = self._trackers[run_id] = Tracker(self, run_id, newest)
+            tracker = Tracker(self, tenant, run_id, newest)
+            self._trackers[tracker.key] = tracker
         return ProgressViewer(tracker)
 
-    def _asked(self, run_id: str, task: asyncio.Task[ProgressView]) -> None:
-        del self._asking[run_id]
+    def _asked(self, key: tuple[Tenant, str], task: asyncio.Task[ProgressView]) -> None:
+        del self._asking[key]
         if not task.cancelled():
             task.exception()  # callers have it; there may be none left
 
-    async def _find(self, run_id: str) -> ProgressView:
+    async def _find(self, tenant: Tenant, run_id: str) -> ProgressView:
         """The workflow's answer while the run is open, else from the memo or the journal."""
-        if not await self._ended(run_id) and (live := await self._gateway.progress(run_id)):
+        if not await self._ended(tenant, run_id) and (live := await self._gateway.progress(run_id)):
             return ProgressView(source="query", **live.model_dump())
-        return _standing(await self._views.find(EVERY, run_id))
+        return _standing(await self._views.find(tenant, run_id))
 
-    async def _ended(self, run_id: str) -> bool:
+    async def _ended(self, tenant: Tenant, run_id: str) -> bool:
         try:
-            head = await self._journal.head(run_id)
+            head = await self._journal.head(tenant, run_id)
         except JournalUnavailable:
             return False
         return head is not None and head.ended

@@ -9,14 +9,16 @@ from collections.abc import Callable
 class Subscriber:
     """Sleeps until woken; a wake while it is awake is not lost."""
 
+    __slots__ = ("_sleeper", "_woken", "pusher")
+
     def __init__(self) -> None:
         self.pusher: Callable[[], bool] | None = None
-        """Sends what is new without waking the sleeper; False if only the sleeper can do it."""
+        """Takes care of what is new without waking the sleeper; False if only that one can."""
         self._sleeper: asyncio.Future[None] | None = None
         self._woken = False
 
     def wake(self) -> None:
-        """End the sleep, or make the next one return at once; not if `pusher` has done the work."""
+        """End the sleep, or make the next one return at once; not if `pusher` takes care."""
         if self.pusher is not None and self.pusher():
             return
         self._woken = True
@@ -32,6 +34,11 @@ class Subscriber:
             finally:
                 self._sleeper = None
         self._woken = False
+
+    def may_rest(self) -> bool:
+        """True if there was no wake since the last sleep or rest."""
+        woken, self._woken = self._woken, False
+        return not woken
 
     def push_to(self, write: Callable[[bytes], bool]) -> bool:
         """Write what is new, if that is all there is to do; True if it is written."""

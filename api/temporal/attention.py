@@ -29,6 +29,8 @@ LOOKED_AT = 50
 """Runs of each kind that such a look asks about."""
 QUIET = timedelta(seconds=WAITED_S)
 """A run whose row has changed since makes progress: Temporal is not asked about it."""
+LONGEST_S = 60.0
+"""The longest that a run which makes progress as far as is known is not asked about."""
 _AT_WORK = RunFilter(statuses=frozenset({RunStatus.QUEUED, RunStatus.RUNNING}))
 _WAITING = RunFilter(statuses=frozenset({RunStatus.WAITING, RunStatus.PAUSED}))
 _NOTED = RunFilter(attention=True, open=True)
@@ -62,6 +64,8 @@ class Attention:
         self._stuck_runs = stuck_runs
         self._turns = [Turn(table, wanted) for wanted in (_NOTED, _AT_WORK, _WAITING)]
         self._permits = asyncio.Semaphore(AT_ONCE)
+        self._asked: dict[str, float] = {}
+        """When runs were asked about that made progress, on the monotonic clock."""
         self._looked_at = -LOOK_EVERY_S
         self._look: asyncio.Task[None] | None = None
 
@@ -76,6 +80,7 @@ class Attention:
         runs: dict[str, Listed] = {}
         for turn in self._turns:
             runs |= await turn.next(batch)
+        self._forget_asked()
         changed: dict[str, str | None] = {}
         until = time.monotonic() + ASK_FOR_S
         for told in await asyncio.gather(*(self._ask(listed, until) for listed in runs.values())):
@@ -83,6 +88,23 @@ class Attention:
         if changed:
             await self._table.note_attention(changed)
         return len(changed)
+
+    def _forget_asked(self) -> None:
+        """Forget what says nothing any more about when to ask again."""
+        since = time.monotonic() - LONGEST_S
+        self._asked = {run_id: at for run_id, at in self._asked.items() if at > since}
+
+    def _is_due(self, listed: Listed, quiet: timedelta) -> bool:
+        """True if Temporal must be asked about a run that has been quiet for so long.
+
+        A run with a known problem is asked about each time. One that makes progress as far as is
+        known is asked about ever less often while nothing happens to it: after as long as it had
+        been quiet before, and at least every `LONGEST_S`.
+        """
+        asked_at = self._asked.get(listed.row.run_id)
+        if listed.attention or asked_at is None:
+            return True
+        return 2 * (time.monotonic() - asked_at) >= quiet.total_seconds()
 
     def look(self) -> None:
         """Somebody looks: note what no worker can, because none is there; in the background.
@@ -127,7 +149,10 @@ class Attention:
         """
         run_id, updated_at = listed.row.run_id, listed.row.updated_at
         reason: str | None = None
-        if updated_at is None or datetime.now(UTC) - updated_at > QUIET:
+        quiet = datetime.now(UTC) - updated_at if updated_at else timedelta.max
+        if quiet > QUIET:
+            if not self._is_due(listed, quiet):
+                return {}
             async with self._permits:
                 if time.monotonic() > until:
                     return {}
@@ -138,4 +163,6 @@ class Attention:
                 if execution is None:
                     return {}
                 reason = await self._stuck_runs.reason(execution)
+            if reason is None:
+                self._asked[run_id] = time.monotonic()
         return {} if reason == listed.attention else {run_id: reason}

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import hashlib
+from collections.abc import Iterable, Mapping
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -13,24 +14,34 @@ from temporalio.client import (
     WorkflowExecutionDescription,
     WorkflowExecutionStatus,
 )
-from temporalio.common import SearchAttributeKey
+from temporalio.common import Priority, SearchAttributeKey
 
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.markdown import code_span
 from relayline.contracts.runs import (
+    DEFAULT_TENANT,
     FIRST_STEP,
     MEMO_PROGRESS,
     MEMO_REQUEST,
     SEARCH_STATUS,
+    SEARCH_TENANT,
     RunInput,
     RunMemo,
     RunRequestMemo,
     RunStatus,
 )
+from relayline.projections.markdown import code_span
 
+MAX_FAIRNESS_BYTES = 64
+"""The longest fairness key that Temporal takes."""
 _SECOND_LOSS = 3
 """The attempt that begins when two have been lost."""
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
+_TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
+_UNSET: Mapping[str, RunMemo] = {
+    RunStatus.RUNNING: FIRST_STEP,
+    RunStatus.SCHEDULED: RunMemo(status=RunStatus.SCHEDULED),
+}
+"""What an unset memo means, by the search attribute."""
 
 
 class Execution(NamedTuple):
@@ -58,6 +69,7 @@ class Execution(NamedTuple):
     """The only build whose workers may take its tasks; empty: any, or it has not started."""
     history_events: int = 0
     history_bytes: int = 0
+    tenant: str = DEFAULT_TENANT
 
     @property
     def submitted_at(self) -> datetime:
@@ -68,9 +80,9 @@ class Execution(NamedTuple):
 async def execution_of(described: WorkflowExecution) -> Execution:
     """Convert a description or a list item."""
     memo = await described.memo_value(MEMO_PROGRESS, RunMemo(), type_hint=RunMemo)
-    running = described.typed_search_attributes.get(_STATUS) == RunStatus.RUNNING
-    if running and memo.status is RunStatus.QUEUED:
-        memo = FIRST_STEP
+    if memo.status is RunStatus.QUEUED:
+        shown = described.typed_search_attributes.get(_STATUS) or ""
+        memo = _UNSET.get(shown, memo)
     request = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
     found = Execution(
         described.id,
@@ -80,6 +92,7 @@ async def execution_of(described: WorkflowExecution) -> Execution:
         described.start_time,
         described.close_time,
     )
+    found = found._replace(tenant=described.typed_search_attributes.get(_TENANT) or DEFAULT_TENANT)
     if not isinstance(described, WorkflowExecutionDescription):
         return found
     raw = described.raw_description
@@ -143,6 +156,24 @@ def _waited_s(task: PendingWorkflowTaskInfo, waiting: Iterable[PendingActivityIn
     return max(
         0.0, *((now - moment.ToDatetime(UTC)).total_seconds() for moment in waiting_since), 0.0
     )
+
+
+def first_status(run: RunInput) -> RunStatus:
+    """The status of the run until a worker takes it up."""
+    return RunStatus.SCHEDULED if run.start_at else RunStatus.QUEUED
+
+
+def priority_of(run: RunInput) -> Priority:
+    """The place of the run's tasks in every task queue; its activities inherit it."""
+    return Priority(priority_key=run.priority, fairness_key=fairness_of(run))
+
+
+def fairness_of(run: RunInput) -> str:
+    """The run's key, else its tenant; by digest if it is longer than Temporal takes."""
+    key = run.fairness_key or run.tenant
+    if len(encoded := key.encode()) <= MAX_FAIRNESS_BYTES:
+        return key
+    return hashlib.sha256(encoded).hexdigest()
 
 
 SUMMARY_BYTES = 200

@@ -24,11 +24,19 @@ from temporalio.common import (
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.api.errors import TemporalUnavailable
-from relayline.api.temporal.deadline import with_deadline
-from relayline.api.temporal.execution import Execution, details, execution_of, summary
+from relayline.api.temporal.deadline import UnreadablePayload, decrypting, with_deadline
+from relayline.api.temporal.execution import (
+    Execution,
+    details,
+    execution_of,
+    first_status,
+    priority_of,
+    summary,
+)
 from relayline.api.temporal.namespace import UnfitNamespace
+from relayline.api.temporal.proof_headers import proving, with_proof_headers
 from relayline.api.temporal.signals import SIGNAL_S, check_refusal, find_signal, send_signal
-from relayline.contracts.commands import AnyCommand
+from relayline.contracts.commands import AnyCommand, Cancel
 from relayline.contracts.runs import (
     MEMO_REQUEST,
     SEARCH_AGENT,
@@ -39,7 +47,6 @@ from relayline.contracts.runs import (
     RunProgress,
     RunRequestMemo,
     RunResult,
-    RunStatus,
 )
 from relayline.projections.terminal import Closing
 from relayline.runtime.temporal import closing_of
@@ -68,24 +75,28 @@ class Gateway:
     """
 
     def __init__(self, client: Client) -> None:
-        self._client = client
+        self._client = with_proof_headers(client)
 
-    async def start(self, run: RunInput, submitted_at: datetime) -> None:
-        """Start the workflow.
+    async def start(
+        self,
+        run: RunInput,
+        submitted_at: datetime,
+        cancel: Cancel | None = None,
+        proof: str = "",
+    ) -> None:
+        """Start the workflow; with a command, it has that before its first step.
+
+        Args:
+            run: Its argument.
+            submitted_at: When the run was submitted.
+            cancel: The command.
+            proof: Of who sent the command; empty: there is none.
 
         Raises:
-            WorkflowAlreadyStartedError: Temporal has a run with that id, open or closed.
+            WorkflowAlreadyStartedError: Temporal has a run with that id, open or closed; with a
+                command, an open one gets it instead.
             UnfitNamespace: the namespace does not exist or lacks search attributes.
         """
-        agent = run.agent
-        request = RunRequestMemo(
-            agent=agent.name,
-            model=agent.model,
-            limits=agent.limits,
-            request_sha256=run.request_sha256,
-            metadata=run.metadata,
-            created_at=submitted_at,
-        )
         starting = self._client.start_workflow(
             AgentRun.run,
             run,
@@ -93,12 +104,19 @@ class Gateway:
             task_queue=TASK_QUEUE,
             task_timeout=TASK_TIMEOUT,
             id_reuse_policy=WorkflowIDReusePolicy.REJECT_DUPLICATE,
-            id_conflict_policy=WorkflowIDConflictPolicy.FAIL,
-            memo={MEMO_REQUEST: request},  # without MEMO_PROGRESS it is queued
+            id_conflict_policy=(
+                WorkflowIDConflictPolicy.USE_EXISTING if cancel else WorkflowIDConflictPolicy.FAIL
+            ),
+            start_signal=cancel.kind.value if cancel else None,
+            start_signal_args=[cancel] if cancel else [],
+            priority=priority_of(run),
+            memo={
+                MEMO_REQUEST: _request(run, submitted_at)
+            },  # without MEMO_PROGRESS it is queued, or scheduled
             search_attributes=TypedSearchAttributes(
                 [
-                    SearchAttributePair(_STATUS, RunStatus.QUEUED.value),
-                    SearchAttributePair(_AGENT, agent.name),
+                    SearchAttributePair(_STATUS, first_status(run).value),
+                    SearchAttributePair(_AGENT, run.agent.name),
                     SearchAttributePair(_TENANT, run.tenant),
                 ]
             ),
@@ -107,7 +125,8 @@ class Gateway:
             rpc_timeout=timedelta(seconds=START_S),
         )
         try:
-            await with_deadline(START_S, starting)
+            with proving(proof):
+                await with_deadline(START_S, starting)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND or _ATTRIBUTE in error.message:
                 raise UnfitNamespace(error.message) from error
@@ -121,7 +140,8 @@ class Gateway:
         except RPCError as error:
             _check_not_found(error)
             return None
-        return await execution_of(described)
+        with decrypting():
+            return await execution_of(described)
 
     async def closing(self, run_id: str) -> Closing | None:
         """How the run was closed, None while it is open, or if Temporal does not know it."""
@@ -131,14 +151,15 @@ class Gateway:
             _check_not_found(error)
             return None
 
-    async def signal(self, run_id: str, command: AnyCommand) -> bool:
-        """Send the command; False if the run is unknown or has ended.
+    async def signal(self, run_id: str, command: AnyCommand, proof: str = "") -> bool:
+        """Send the command, with the proof of its sender; False for an unknown or ended run.
 
         Raises:
             TooManyCommands: Temporal accepts no more signals for it.
         """
         try:
-            await with_deadline(SIGNAL_S, send_signal(self._handle(run_id), command))
+            with proving(proof):
+                await with_deadline(SIGNAL_S, send_signal(self._handle(run_id), command))
         except RPCError as error:
             check_refusal(run_id, error)
             _check_not_found(error)
@@ -178,7 +199,7 @@ class Gateway:
         """
         try:
             await with_deadline(QUERY_S, self._query(run_id))
-        except WorkflowQueryFailedError:
+        except (WorkflowQueryFailedError, UnreadablePayload):
             return True
         except (WorkflowQueryRejectedError, RPCError):
             return None
@@ -205,6 +226,19 @@ class Gateway:
 
     def _handle(self, run_id: str) -> WorkflowHandle[AgentRun, RunResult]:
         return self._client.get_workflow_handle_for(AgentRun.run, run_id)
+
+
+def _request(run: RunInput, submitted_at: datetime) -> RunRequestMemo:
+    agent = run.agent
+    return RunRequestMemo(
+        agent=agent.name,
+        model=agent.model,
+        limits=agent.limits,
+        request_sha256=run.request_sha256,
+        metadata=run.metadata,
+        created_at=submitted_at,
+        start_at=run.start_at,
+    )
 
 
 def _check_not_found(error: RPCError) -> None:

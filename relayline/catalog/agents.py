@@ -33,6 +33,9 @@ class Agent:
     limits: Limits = field(default_factory=Limits)
     compaction: Compaction | None = None
     """`KeepLast` or `Summarise`, applied when the context is too long; None: never compacted."""
+    retention_days: float | None = None
+    """Days after its end after which a run is erased; None: its events are kept for as long as
+    `RELAYLINE_RETENTION_DAYS` says, which is also the most."""
     think_tags: bool = False
     """True for a model whose text begins with its reasoning, between `<think>` and `</think>`."""
 

@@ -136,6 +136,7 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
             tools=specs,
             limits=agent.limits,
             compaction=agent.compaction,
+            retention_days=agent.retention_days,
             think_tags=agent.think_tags,
         )
     except UnknownModelName as error:

@@ -122,3 +122,17 @@ def parse_provider_limits(text: str) -> dict[str, ProviderLimit]:
             raise BadProviderLimits(f"{provider} has more than one limit")
         limits[provider] = limit
     return limits
+
+
+def limits_of(text: str, usual: int) -> dict[str, ProviderLimit]:
+    """The limit of each provider whose calls have a task queue.
+
+    Args:
+        text: Limits of some, as `parse_provider_limits` takes them.
+        usual: Concurrent calls of each other one.
+
+    Raises:
+        BadProviderLimits: as `parse_provider_limits`.
+    """
+    given = parse_provider_limits(text)
+    return {provider: given.get(provider, ProviderLimit(usual)) for provider in QUEUED}

@@ -21,6 +21,8 @@ class ToolContext(Protocol):
     run_id: str
     call_id: str
     attempt: int
+    tenant: str
+    """Whose run it is."""
     idempotency_key: str
     """The same for every attempt of this call; pass it to services that accept one."""
 

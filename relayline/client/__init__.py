@@ -1,11 +1,13 @@
 """The client library: `Client` and `AsyncClient`, the runs, streams and errors that they give."""
 
 from relayline.client.backoff import Retry
+from relayline.client.calls import RunFields
 from relayline.client.client import AsyncClient, Client
 from relayline.client.errors import (
     ApiError,
     Conflict,
     ConnectionLost,
+    Denied,
     Expired,
     InvalidArgument,
     InvalidRequest,
@@ -20,7 +22,7 @@ from relayline.client.errors import (
 from relayline.client.events import Event, EventsLost, WorkerUnavailable
 from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
-from relayline.client.stream import AsyncStream, Stream
+from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.text import TextPiece
 
 __all__ = [
@@ -31,6 +33,7 @@ __all__ = [
     "Client",
     "Conflict",
     "ConnectionLost",
+    "Denied",
     "Event",
     "EventsLost",
     "Expired",
@@ -41,6 +44,7 @@ __all__ = [
     "RelaylineError",
     "Retry",
     "Run",
+    "RunFields",
     "RunFilters",
     "Stream",
     "TextPiece",

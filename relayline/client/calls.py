@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Generic, TypeVar
+from datetime import datetime
+from typing import Generic, TypedDict, TypeVar, cast
 from urllib.parse import quote
 
 import httpx
@@ -38,7 +39,39 @@ PAGE = 1000
 """Events on a page; the most that the server gives."""
 
 GivenLimits = Limits | Mapping[str, JsonValue]
+GivenWebhook = Mapping[str, JsonValue]
+"""`{"url": …, "events": […]}` or `{"id": …}`."""
 Answer = TypeVar("Answer", bound=BaseModel)
+
+
+class RunFields(TypedDict, total=False):
+    """What a submission may say besides agent and input; None is as if it were not given."""
+
+    model: str | None
+    """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
+    limits: GivenLimits | None
+    """Fields of `Limits`; those that are not given are the agent's."""
+    metadata: Mapping[str, str] | None
+    """The caller's own labels."""
+    webhook: GivenWebhook | None
+    """Whom to tell of the run."""
+    retention_days: float | None
+    """The run is erased so many days after its end."""
+    priority: int | None
+    """1 (first) to 5 (last), where runs wait for a worker; 3 if absent."""
+    fairness_key: str | None
+    """Runs with the same key share their part of the workers; those of a tenant do if absent."""
+    start_at: datetime | str | None
+    """When the run starts, with a time zone; at once if absent."""
+    delay_s: float | None
+    """Seconds until the run starts, in place of `start_at`."""
+    idempotency_key: str | None
+    """The same key and request again give the run that was started the first time, so that a
+    submission can be repeated when its answer was lost."""
+
+
+class Nothing(Frozen):
+    """An answer without a body."""
 
 
 class Page(Frozen):
@@ -103,6 +136,8 @@ class Call(Generic[Answer]):
         status = response.status_code
         if not response.is_success and status not in self.answered_by:
             raise error_of(base_url, response)
+        if status == httpx.codes.NO_CONTENT:
+            return self.answer()
         try:
             return self.answer.model_validate_json(response.content)
         except ValidationError as error:
@@ -111,23 +146,35 @@ class Call(Generic[Answer]):
             ) from error
 
 
-def submit(
-    agent: str,
-    text: str,
-    model: str | None,
-    further: tuple[GivenLimits | None, Mapping[str, str] | None],
-    idempotency_key: str | None,
-) -> Call[RunAccepted]:
-    """Start a run; `further`: its limits and its metadata."""
-    limits, metadata = further
-    if isinstance(limits, Limits):
-        limits = limits.model_dump(mode="json", exclude_unset=True)
-    fields: dict[str, JsonValue] = {"agent": agent, "input": text, "model": model}
-    fields["limits"] = None if limits is None else dict(limits)
-    fields["metadata"] = None if metadata is None else dict(metadata)
+def submit(agent: str, text: str, fields: RunFields) -> Call[RunAccepted]:
+    """Start a run.
+
+    Raises:
+        TypeError: there is no such field.
+        InvalidArgument: `start_at` has no time zone.
+    """
+    if unknown := fields.keys() - RunFields.__annotations__.keys():
+        raise TypeError(f"a run has no field {min(unknown)!r}")
     given = {name: value for name, value in fields.items() if value is not None}
-    headers = {} if idempotency_key is None else {"Idempotency-Key": idempotency_key}
-    return Call("POST", "/v1/runs", RunAccepted, body=given, headers=headers)
+    key = given.pop("idempotency_key", None)
+    body: dict[str, JsonValue] = {"agent": agent, "input": text}
+    body |= {name: _json_of(name, value) for name, value in given.items()}
+    headers = {} if key is None else {"Idempotency-Key": str(key)}
+    return Call("POST", "/v1/runs", RunAccepted, body=body, headers=headers)
+
+
+def _json_of(name: str, value: object) -> JsonValue:
+    match value:
+        case Limits():
+            return value.model_dump(mode="json", exclude_unset=True)
+        case datetime() if value.tzinfo is None:
+            raise InvalidArgument(f"{name}: {value.isoformat()} has no time zone")
+        case datetime():
+            return value.isoformat()
+        case Mapping():
+            return dict(value)
+        case _:
+            return cast("JsonValue", value)  # the server checks it
 
 
 def run_of_stream(base_url: str, answer: httpx.Response) -> str:
@@ -148,6 +195,11 @@ def run_of_stream(base_url: str, answer: httpx.Response) -> str:
 def get(run_id: str, wait_s: float = 0) -> Call[RunView]:
     """A run as it stands; `wait_s`: at most 60."""
     return Call("GET", path_of(run_id), RunView, wait_s=wait_s)
+
+
+def erase(run_id: str) -> Call[Nothing]:
+    """Erase an ended run."""
+    return Call("DELETE", path_of(run_id), Nothing)
 
 
 def listing(filters: RunFilters, limit: int, cursor: str | None) -> Call[RunList]:

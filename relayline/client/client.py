@@ -6,17 +6,20 @@ from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Self, Unpack
 
 from relayline.client import calls
-from relayline.client.calls import GivenLimits
+from relayline.client.calls import RunFields
 from relayline.client.listing import RunFilters
+from relayline.client.queue import AsyncQueueCalls, QueueCalls
 from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
-from relayline.client.stream import AsyncStream, Stream
+from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import (
     DEFAULT_URL,
     SILENCE_S,
     AsyncTransport,
     Transport,
     options,
+    with_key,
 )
+from relayline.client.webhooks import AsyncWebhooks, Webhooks
 from relayline.contracts.answers import (
     AgentView,
     Health,
@@ -31,7 +34,7 @@ _PAGE = 100
 """Runs on a page; the most that the server gives."""
 
 
-class Client:
+class Client(QueueCalls):
     """Speaks to one Relayline API; close it, or use `with`. Threads may share it.
 
     Every method raises a `RelaylineError` when the server refuses, fails or does not answer; its
@@ -42,6 +45,7 @@ class Client:
         self,
         base_url: str = DEFAULT_URL,
         *,
+        api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         silence_s: float = SILENCE_S,
         patience_s: float | None = None,
@@ -50,6 +54,8 @@ class Client:
 
         Args:
             base_url: `http://HOST:PORT`.
+            api_key: Proves who asks; None: that of the environment, `RELAYLINE_API_KEY`, if there
+                is one.
             headers: Sent with every request, e.g. what a proxy asks for.
             silence_s: After that much silence a stream counts as dead and is opened again; the
                 server sends something every 10 s.
@@ -57,9 +63,11 @@ class Client:
                 before they raise; None: as long as it takes.
 
         Raises:
-            InvalidArgument: `base_url` is not such an address.
+            InvalidArgument: `base_url` is not such an address, or no key can be like that.
         """
-        self._transport = Transport(options(base_url, headers, silence_s, patience_s))
+        sent = with_key(headers, api_key)
+        self._transport = Transport(options(base_url, sent, silence_s, patience_s))
+        self.webhooks = Webhooks(self._transport)
 
     def __enter__(self) -> Self:
         return self
@@ -71,49 +79,38 @@ class Client:
         """Close all connections."""
         self._transport.http.close()
 
-    def submit(  # noqa: PLR0913  one parameter per field of the request
+    def submit(
         self,
         agent: str,
         input: str,  # noqa: A002  the protocol's word
-        *,
-        model: str | None = None,
-        limits: GivenLimits | None = None,
-        metadata: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        **fields: Unpack[RunFields],
     ) -> Run:
         """Start a run.
 
         Args:
             agent: One of `agents()`.
             input: What the person says.
-            model: In place of the agent's own: `rehearsal`, `local` or `provider:name`.
-            limits: Fields of `Limits`; those that are not given are the agent's.
-            metadata: The caller's own labels.
-            idempotency_key: The same key and request again give the run that was started the
-                first time, so that a submission can be repeated when its answer was lost.
+            fields: `RunFields`: `model`, `limits`, `priority`, `start_at`, …
 
         Raises:
+            InvalidArgument: `start_at` has no time zone.
             InvalidRequest: a field is wrong, or the key was used with another request.
         """
-        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        call = calls.submit(agent, input, fields)
         accepted = self._transport.send(call)
         return Run(self._transport, accepted.run_id, accepted)
 
-    def submit_and_stream(  # noqa: PLR0913  one parameter per field of the request
+    def submit_and_stream(
         self,
         agent: str,
         input: str,  # noqa: A002  the protocol's word
-        *,
-        model: str | None = None,
-        limits: GivenLimits | None = None,
-        metadata: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        **fields: Unpack[RunFields],
     ) -> Stream:
         """Start a run and stream it from its first event on, in one request; as `submit`.
 
         `Stream.run` is the run.
         """
-        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        call = calls.submit(agent, input, fields)
         return submitted_stream(self._transport, call)
 
     def run(self, run_id: str) -> Run:
@@ -164,19 +161,22 @@ class Client:
         return self._transport.send(calls.ready())
 
 
-class AsyncClient:
+class AsyncClient(AsyncQueueCalls):
     """As `Client`, to be awaited: `async with`, `await client.submit(…)`."""
 
     def __init__(
         self,
         base_url: str = DEFAULT_URL,
         *,
+        api_key: str | None = None,
         headers: Mapping[str, str] | None = None,
         silence_s: float = SILENCE_S,
         patience_s: float | None = None,
     ) -> None:
         """As `Client`."""
-        self._transport = AsyncTransport(options(base_url, headers, silence_s, patience_s))
+        sent = with_key(headers, api_key)
+        self._transport = AsyncTransport(options(base_url, sent, silence_s, patience_s))
+        self.webhooks = AsyncWebhooks(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -188,33 +188,25 @@ class AsyncClient:
         """Close all connections."""
         await self._transport.http.aclose()
 
-    async def submit(  # noqa: PLR0913  one parameter per field of the request
+    async def submit(
         self,
         agent: str,
         input: str,  # noqa: A002  the protocol's word
-        *,
-        model: str | None = None,
-        limits: GivenLimits | None = None,
-        metadata: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        **fields: Unpack[RunFields],
     ) -> AsyncRun:
         """As `Client.submit`."""
-        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        call = calls.submit(agent, input, fields)
         accepted = await self._transport.send(call)
         return AsyncRun(self._transport, accepted.run_id, accepted)
 
-    async def submit_and_stream(  # noqa: PLR0913  one parameter per field of the request
+    async def submit_and_stream(
         self,
         agent: str,
         input: str,  # noqa: A002  the protocol's word
-        *,
-        model: str | None = None,
-        limits: GivenLimits | None = None,
-        metadata: Mapping[str, str] | None = None,
-        idempotency_key: str | None = None,
+        **fields: Unpack[RunFields],
     ) -> AsyncStream:
         """As `Client.submit_and_stream`."""
-        call = calls.submit(agent, input, model, (limits, metadata), idempotency_key)
+        call = calls.submit(agent, input, fields)
         return await async_submitted_stream(self._transport, call)
 
     def run(self, run_id: str) -> AsyncRun:

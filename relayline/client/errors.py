@@ -3,9 +3,10 @@
 RelaylineError             base of everything below; the text is one line for people
 ├── ApiError               the server refused or failed: its problem document
 │   ├── InvalidRequest     400, 413, 415, 422: the request is wrong as it is
+│   ├── Denied             401, 403: no valid key, or one that does not allow this
 │   ├── NotFound           404: no such run, command, approval, question or agent
 │   ├── Conflict           409: too late; the run has ended, or somebody else has decided
-│   ├── Expired            410: past retention
+│   ├── Expired            410: past retention, or erased
 │   ├── RateLimited        429: too many at once; try again after `retry_after_s`
 │   └── Unavailable        503: the server lacks something; try again after `retry_after_s`
 ├── ConnectionLost         no answer, or half of one; the server may have acted on the request
@@ -81,6 +82,10 @@ class InvalidRequest(ApiError):
     """The request is wrong as it is; `field` names the part, where the server does."""
 
 
+class Denied(ApiError):
+    """No valid API key, or one that does not allow this: `problem["scope"]` is what it lacks."""
+
+
 class NotFound(ApiError):
     """There is no such run, command, approval or question."""
 
@@ -90,7 +95,10 @@ class Conflict(ApiError):
 
 
 class Expired(ApiError):
-    """The run, or its events after the cursor, are past retention; see `problem["oldest"]`."""
+    """The run, or its events after the cursor, are past retention; see `problem["oldest"]`.
+
+    Also of an erased run (`type` is `run-erased`), which no command and no submission brings back.
+    """
 
 
 class RateLimited(ApiError):
@@ -132,6 +140,8 @@ class WaitTimeout(RelaylineError, TimeoutError):
 
 _BY_STATUS: Mapping[int, type[ApiError]] = {
     400: InvalidRequest,
+    401: Denied,
+    403: Denied,
     404: NotFound,
     409: Conflict,
     410: Expired,

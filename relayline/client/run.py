@@ -15,8 +15,8 @@ from relayline.client.calls import Call
 from relayline.client.commands import Commands
 from relayline.client.errors import RelaylineError, no_answer
 from relayline.client.events import Event
-from relayline.client.follower import Follower, Reading
-from relayline.client.stream import AsyncStream, Stream
+from relayline.client.streams.follower import Follower, Reading
+from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
 from relayline.client.waiting import Waiting
 from relayline.contracts.answers import (
@@ -93,6 +93,14 @@ class Run(Commands[CommandReceipt]):
         """Send a command from `relayline.contracts.commands`; the named methods call this."""
         return self._transport.send(calls.send(self.id, command))
 
+    def erase(self) -> None:
+        """Erase the run for good, if it has ended; an erased one stays erased.
+
+        Raises:
+            Conflict: it has not ended.
+        """
+        self._transport.send(calls.erase(self.id))
+
     def command(self, command_id: str, *, wait_s: float = 0) -> CommandView:
         """The outcome of a command; with `wait_s` (at most 30), as soon as it is known."""
         return self._transport.send(calls.command(self.id, command_id, wait_s))
@@ -151,6 +159,10 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
     async def send(self, command: AnyCommand) -> CommandReceipt:
         """As `Run.send`."""
         return await self._transport.send(calls.send(self.id, command))
+
+    async def erase(self) -> None:
+        """As `Run.erase`."""
+        await self._transport.send(calls.erase(self.id))
 
     async def command(self, command_id: str, *, wait_s: float = 0) -> CommandView:
         """As `Run.command`."""

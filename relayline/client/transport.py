@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Mapping
 from contextlib import aclosing, closing
 from typing import Any, NamedTuple
@@ -12,6 +13,8 @@ from relayline.client.calls import CONNECT_TIMEOUT_S, TIMEOUT_S, Answer, Call
 from relayline.client.errors import InvalidArgument, no_answer
 
 DEFAULT_URL = "http://127.0.0.1:8000"
+KEY_VARIABLE = "RELAYLINE_API_KEY"
+"""Has the key of a client that was given none."""
 SILENCE_S = 45.0
 """Four heartbeats: after that much silence a connection counts as dead."""
 
@@ -50,6 +53,25 @@ def options(
     if url.scheme not in {"http", "https"} or not url.host:
         raise InvalidArgument(message)
     return Options(base_url.rstrip("/"), headers or {}, silence_s, patience_s)
+
+
+def with_key(headers: Mapping[str, str] | None, api_key: str | None) -> Mapping[str, str]:
+    """The headers with the API key: the given one, or that of the environment.
+
+    `Authorization` among the headers wins over the key of the environment.
+
+    Raises:
+        InvalidArgument: no key can be like that; the message does not quote it.
+    """
+    given = headers or {}
+    if api_key is None and any(name.lower() == "authorization" for name in given):
+        return given
+    key = (os.environ.get(KEY_VARIABLE, "") if api_key is None else api_key).strip()
+    if not key:
+        return given
+    if not (key.isascii() and key.isprintable() and " " not in key):
+        raise InvalidArgument(f"the API key ({KEY_VARIABLE}) must be printable ASCII, no spaces")
+    return {**given, "Authorization": f"Bearer {key}"}
 
 
 class Transport:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 from collections.abc import Callable, Coroutine
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
 import typer
@@ -17,9 +19,20 @@ if TYPE_CHECKING:
 
 DEFAULT_URL = "http://127.0.0.1:8000"
 _START_ONE = "start one with `relayline dev`, or name another with --url or RELAYLINE_URL"
+_GIVE_KEY = "set RELAYLINE_API_KEY, or name a file with the key with --api-key-file"
+_NO_KEY = 401
 _T = TypeVar("_T")
 
 RunId = Annotated[str, typer.Argument(metavar="RUN", help="The run's id.", show_default=False)]
+Events = Annotated[
+    list[str] | None,
+    typer.Option(
+        "--event",
+        metavar="TYPE",
+        help="Tell of this type of events only; may be repeated.",
+        show_default=False,
+    ),
+]
 Url = Annotated[
     str | None,
     typer.Option(
@@ -30,6 +43,30 @@ Url = Annotated[
     ),
 ]
 
+ApiKeyFile = Annotated[
+    Path | None,
+    typer.Option(
+        "--api-key-file",
+        envvar="RELAYLINE_API_KEY_FILE",
+        metavar="FILE",
+        help="File with the API key, in place of RELAYLINE_API_KEY.",
+        show_default=False,
+    ),
+]
+
+
+def use_key_file(path: Path) -> None:
+    """Send the key in this file with each request.
+
+    Raises:
+        Failure: it can't be read.
+    """
+    try:
+        os.environ["RELAYLINE_API_KEY"] = path.read_text().strip()
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise Failure(f"the API key's file {path} can't be read: {why}") from error
+
 
 def asked(base_url: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) -> _T:
     """What the API answers.
@@ -37,7 +74,7 @@ def asked(base_url: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) 
     Raises:
         Failure: it refuses, fails or does not answer.
     """
-    from relayline.client import AsyncClient, RelaylineError, Unreachable
+    from relayline.client import AsyncClient, Denied, RelaylineError, Unreachable
 
     async def asking() -> _T:
         async with AsyncClient(base_url) as client:
@@ -47,5 +84,7 @@ def asked(base_url: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) 
         return asyncio.run(asking())
     except Unreachable as error:
         raise Failure(f"{error}: {_START_ONE}") from error
+    except Denied as error:
+        raise Failure(f"{error}: {_GIVE_KEY}" if error.status == _NO_KEY else str(error)) from error
     except RelaylineError as error:
         raise Failure(str(error)) from error

@@ -9,15 +9,20 @@ from pathlib import Path
 from typing import NamedTuple
 
 from google.protobuf.json_format import ParseError
+from temporalio.api.common.v1 import Payloads
 from temporalio.api.enums.v1 import EventType
 from temporalio.api.history.v1 import HistoryEvent
 from temporalio.client import WorkflowHistory
+from temporalio.converter import DataConverter
 from temporalio.runtime import Runtime, TelemetryConfig
 from temporalio.service import RPCError, RPCStatusCode
-from temporalio.worker import Replayer
+from temporalio.worker import Interceptor, Replayer
 
 from relayline.runtime.build import code_id
-from relayline.runtime.temporal import connect, data_converter
+from relayline.runtime.payloads.converter import PLAIN, converter_for
+from relayline.runtime.payloads.found import key_id_of, key_ids_in
+from relayline.runtime.payloads.ring import NO_KEYS, KeyRing
+from relayline.runtime.temporal import configured_namespace, connect
 
 FETCH_TIMEOUT = timedelta(seconds=30)
 _SMALLEST = 3
@@ -27,7 +32,7 @@ _MESSAGE_CHARS = 1000
 
 
 class HistoryUnavailable(Exception):
-    """The history is missing or can't be read; the message names the run or file."""
+    """The history is missing or can't be read; the message names the run, file or key."""
 
 
 class WorkflowCode(NamedTuple):
@@ -36,6 +41,8 @@ class WorkflowCode(NamedTuple):
     workflow: type
     model_activity: str
     """Name of the activity that starts a step."""
+    interceptors: Sequence[Interceptor] = ()
+    """Those of the workers that matter to the workflow."""
 
 
 class Divergence(NamedTuple):
@@ -60,13 +67,13 @@ class Replayed(NamedTuple):
 
 
 async def fetch(run_id: str) -> WorkflowHistory:
-    """The run's history, from the configured Temporal.
+    """The run's history, from the configured Temporal; what is encrypted stays so.
 
     Raises:
         HistoryUnavailable: Temporal does not know the run, or failed.
         TemporalUnreachable: no Temporal answered.
     """
-    client = await connect()
+    client = await connect(NO_KEYS)
     try:
         return await client.get_workflow_handle(run_id).fetch_history(rpc_timeout=FETCH_TIMEOUT)
     except RPCError as error:
@@ -104,15 +111,19 @@ def read(path: Path) -> WorkflowHistory:
     return WorkflowHistory(started.workflow_id or path.stem, history.events)
 
 
-async def replay(history: WorkflowHistory, code: WorkflowCode) -> Replayed:
+async def replay(history: WorkflowHistory, code: WorkflowCode, ring: KeyRing = NO_KEYS) -> Replayed:
     """Run the workflow's code against the history; needs no server.
 
     A binary search finds the divergence: the last event of the shortest prefix of the history that
-    does not replay.
+    does not replay. An encrypted history must be of the configured namespace.
+
+    Raises:
+        HistoryUnavailable: it can't be decrypted; the message names the key or the namespace.
     """
     replayer = Replayer(
         workflows=[code.workflow],
-        data_converter=data_converter,
+        interceptors=code.interceptors,
+        data_converter=await _converter(history, ring),
         build_id=code_id(),
         runtime=Runtime(telemetry=TelemetryConfig(logging=None)),
     )
@@ -134,6 +145,31 @@ async def replay(history: WorkflowHistory, code: WorkflowCode) -> Replayed:
     return Replayed(
         count, steps, Divergence(event.event_id, _words(event), before, _message(failure))
     )
+
+
+async def _converter(history: WorkflowHistory, ring: KeyRing) -> DataConverter:
+    """The one that can read the history."""
+    used = {key_id for event in history.events for key_id in key_ids_in(event)}
+    if not used:
+        return PLAIN
+    if missing := sorted(used.difference(ring.ids)):
+        raise HistoryUnavailable(
+            f"the history of {history.workflow_id} is encrypted with the key {missing[0]!r}: list "
+            "it in RELAYLINE_PAYLOAD_KEYS"
+        )
+    namespace = configured_namespace()
+    converter = converter_for(ring, namespace)
+    started = history.events[0].workflow_execution_started_event_attributes
+    if converter.payload_codec:
+        await converter.payload_codec.decode_wrapper(
+            read := Payloads(payloads=started.input.payloads)
+        )
+        if any(map(key_id_of, read.payloads)):
+            raise HistoryUnavailable(
+                f"the history of {history.workflow_id} can't be decrypted: it is not of the "
+                f"namespace {namespace!r}, set TEMPORAL_NAMESPACE; or it was changed"
+            )
+    return converter
 
 
 async def _failure(replayer: Replayer, history: WorkflowHistory, count: int) -> Exception | None:

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.commands import CommandKind
-from relayline.contracts.messages import Usage
+from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
@@ -24,6 +24,8 @@ class Links(_Answer):
     self: str
     events: str
     progress: str
+    page: str | None = None
+    """For people, in a browser; null from an older server."""
     temporal_ui: str | None = None
 
 
@@ -58,6 +60,8 @@ class RunView(_Answer):
     metadata: dict[str, str] | None = None
     """null when the source does not have it."""
     created_at: datetime | None = None
+    start_at: datetime | None = None
+    """When it starts, or started, if it was submitted for later."""
     ended_at: datetime | None = None
     source: Literal["temporal", "journal"] = "temporal"
     """`journal`: read from the events, because the run has ended or Temporal is unavailable."""
@@ -91,6 +95,8 @@ class RunListItem(_Answer):
     forked_from: str | None = None
     """The run that this one is a fork of."""
     created_at: datetime
+    start_at: datetime | None = None
+    """When it starts, or started, if it was submitted for later."""
     updated_at: datetime | None = None
     """When a fact last changed the run."""
     ended_at: datetime | None = None
@@ -105,12 +111,21 @@ class RunList(_Answer):
     """Pass it as `cursor` to get the next page; null on the last page."""
 
 
-class RunCounts(_Answer):
+class RunTotals(_Answer):
     """How many runs match."""
 
     total: int
     by_status: dict[RunStatus, int]
     """Statuses without a run are left out."""
+
+
+class RunCounts(RunTotals):
+    """How many runs match, and what they have used."""
+
+    usage: UsageSum = UsageSum()
+    """Of all these runs together."""
+    usage_by_status: dict[RunStatus, UsageSum] = Field(default_factory=dict)
+    """Of the runs of each status in `by_status`."""
 
 
 class InboxItem(_Answer):

@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from relayline.contracts.envelope import Outbox
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
-from relayline.contracts.runs import AgentSpec, ToolSpec
+from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, ToolSpec
 
 PREVIEW_CHARS = 500
 """Characters of a text that may stand in Temporal's history."""
@@ -31,6 +31,8 @@ class ModelRequest(Frozen):
     agent: AgentSpec | None = None
     """None: it is in the journal, as `agent.pinned` with the digest `agent_sha256`."""
     agent_sha256: str = ""
+    tenant: str = DEFAULT_TENANT
+    """Whose run it is; of calls that older versions have scheduled, always the default."""
     outbox: Outbox = Outbox()
 
 
@@ -83,6 +85,8 @@ class ToolRequest(Frozen):
     """The approval that allows the call; its event has the arguments that a person edited."""
     run: int = 0
     """How many times a person let an unsafe tool run again; each run has its own claim."""
+    tenant: str = DEFAULT_TENANT
+    """Whose run it is; of calls that older versions have scheduled, always the default."""
     outbox: Outbox = Outbox()
 
 
@@ -139,6 +143,11 @@ class RecordRequest(Frozen):
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:
     """The text, cut to `limit` characters with an ellipsis at the end if it is longer."""
     return text if len(text) <= limit else text[: limit - 1] + "…"
+
+
+def whole(shown: str) -> str:
+    """The text of which this is the `preview`, if that is surely all of it; else empty."""
+    return shown if len(shown) < PREVIEW_CHARS else ""
 
 
 PINNED_CHARS = 8192

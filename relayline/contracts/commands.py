@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Sequence
 from enum import StrEnum
 from typing import ClassVar, TypeVar
@@ -47,9 +48,16 @@ class Command(Frozen):
     command_id: str = ""
     """Id for the receipt and for deduplication. Empty: the run generates one."""
     by: str = ""
-    """Who sent it, in the sender's own words."""
+    """Who sent it: with authentication on, as the credentials say; else in the sender's words."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """With authentication on: for whom, in the sender's words, which prove nothing."""
     unreadable: str = Field(default="", exclude=True)
     """What is wrong with a payload that could not be read; never sent."""
+    proof: str = Field(default="", exclude=True)
+    """What proves who sent it, as `contracts.access.proofs.carried` writes it; the run sets it from
+    the signal's header."""
+    verified: bool = Field(default=True, exclude=True)
+    """False if a proof is missing where one is needed; the run sets it."""
 
 
 class Pause(Command):
@@ -93,6 +101,8 @@ class Decide(Command):
     """Used instead of the model's; only with `approve`."""
     note: str = ""
     """A remark for the model and for the record."""
+    key_id: str = Field(default="", exclude_if=operator.not_)
+    """The API key of who decides, where one was used."""
 
 
 class Answer(Command):
@@ -126,7 +136,7 @@ def read_command(kind: type[_C], payloads: Sequence[object]) -> _C:
             except ValidationError as error:
                 first = error.errors(include_url=False, include_input=False)[0]
                 field = ".".join(map(str, first["loc"]))[:MAX_ID_CHARS]
-                known = {it: payload.get(it) for it in ("command_id", "by")}
+                known = {it: payload.get(it) for it in ("command_id", "by", "on_behalf_of")}
                 kept = {name: value for name, value in known.items() if isinstance(value, str)}
                 return kind.model_validate({**kept, "unreadable": f"{field}: {first['msg']}"})
         case _:

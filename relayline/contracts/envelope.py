@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 import json
+import operator
 from datetime import UTC, datetime, timedelta
 from functools import lru_cache
 from typing import NamedTuple
 
-from pydantic import JsonValue, TypeAdapter
+from pydantic import Field, JsonValue, TypeAdapter
 from pydantic_core import to_json
 
 from relayline.contracts.events import TERMINAL_TYPES, EventBody, MessageDelta, ReasoningDelta
 from relayline.contracts.frozen import Frozen
 
 _BODY: TypeAdapter[EventBody] = TypeAdapter(EventBody)
+_DELTAS = (MessageDelta, ReasoningDelta)
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
@@ -25,6 +27,8 @@ class NewEvent(Frozen):
     attempt: int | None = None
     key: str | None = None
     """Unique per run. Facts have a key; deltas and progress have none."""
+    proof: str = Field(default="", exclude_if=operator.not_)
+    """What proves who sent the command that the fact tells of; not stored."""
 
     def data_json(self) -> str:
         """The `data` object of the envelope as JSON text; absent optional fields are left out."""
@@ -100,7 +104,7 @@ class Envelope(Frozen):
 
 def body_json(body: EventBody) -> str:
     """The body without its type, as JSON text; absent optional fields are left out."""
-    if isinstance(body, MessageDelta | ReasoningDelta):  # most events are, and this is quicker
+    if isinstance(body, _DELTAS):  # most events are, and this is quicker
         return to_json({"text": body.text}).decode()
     absent = {name for name, value in body if value is None}
     return body.model_dump_json(exclude={"type", *absent}, by_alias=True)

@@ -54,11 +54,15 @@ class ErrorType(StrEnum):
     SUSPECT_WAITS = "suspect-waits"
     """The worker of an earlier attempt died, and this worker must run no other such call beside it;
     Temporal retries."""
+    SLOT_WAITS = "slot-waits"
+    """The worker had no slot of the provider for the call, or stopped; Temporal retries."""
     ATTEMPT_BEHIND = "attempt-behind"
     """An operator reset the activity or the run, so Temporal counts attempts from 1 again, and the
     journal has already seen an attempt with this number or a higher one. Temporal retries."""
     RUN_ENDED = "run-ended"
     """The run has its terminal fact; the journal accepts nothing more."""
+    RUN_ERASED = "run-erased"
+    """The run was erased; the journal accepts nothing more of it."""
     INTERRUPTED = "interrupted"
     """A command or the end of the run interrupted the call."""
     WORKFLOW_FAILED = "workflow-failed"
@@ -77,5 +81,6 @@ NON_RETRYABLE: tuple[ErrorType, ...] = (
     ErrorType.UNSTORABLE,
     ErrorType.STALE_ATTEMPT,
     ErrorType.RUN_ENDED,
+    ErrorType.RUN_ERASED,
 )
 """Error types that are never retried; part of every retry policy."""

@@ -16,8 +16,8 @@ RUN_WORKFLOW = "AgentRun"
 """The workflow type of runs in Temporal's visibility."""
 EVERY = timedelta(seconds=10)
 """Time between the starts of two rounds, and between two tries of the Schedule to start a shift."""
-ROUNDS = 180
-"""Rounds of one workflow, a shift: half an hour, and about 3,000 events of history."""
+ROUNDS = 170
+"""Rounds of one workflow, a shift: 28 minutes, and less than 4,000 events of history."""
 CATCH_UP = timedelta(seconds=10)
 """How late a shift may begin; those missed for longer are skipped."""
 SHIFT_BOUND = EVERY * ROUNDS + timedelta(minutes=10)
@@ -43,5 +43,9 @@ class HousekeepingResult(Frozen):
     """Runs that got their terminal fact."""
     swept: int = 0
     """Runs past retention whose events were deleted."""
+    withdrawn: int = 0
+    """Runs that were submitted and never started, and are in the journal no more."""
     noted: int = 0
     """Open runs that have stopped to make progress, or make it again."""
+    erased: int = 0
+    """Erased runs of which nothing is left anywhere."""

@@ -135,6 +135,11 @@ def budget_key(epoch: int, number: int) -> str:
     return f"{epoch}/budget/{number}"
 
 
+def spent_key(scope: str) -> str:
+    """Key of the `budget.exceeded` of a model call that its tenant could not afford."""
+    return f"{scope}/spent"
+
+
 def effect_key(epoch: int, command_id: str, kind: str) -> str:
     """Key of the fact that a command causes: a message, `run.paused` or `run.resumed`."""
     return f"{epoch}/command/{command_id}/{kind}"
@@ -168,6 +173,11 @@ def left_scope(scope: str) -> str:
 def together_scope(scope: str) -> str:
     """Fence scope whose attempt is the newest one of the call that ran beside another suspect."""
     return f"{scope}/together"
+
+
+def stopped_scope(scope: str) -> str:
+    """Fence scope that counts, as its attempt, how often the call's worker was stopped under it."""
+    return f"{scope}/stopped"
 
 
 def record_scope(epoch: int) -> str:

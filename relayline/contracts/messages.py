@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
+from relayline.contracts.money import Cost
 
 
 class Usage(Frozen):
@@ -17,22 +18,76 @@ class Usage(Frozen):
     """Tokens that the model read."""
     output_tokens: int = 0
     """Tokens that the model wrote."""
+    cached_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """Input tokens that the provider had in its cache, a part of `input_tokens`; left out if there
+    are none."""
+    reasoning_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """Output tokens that were reasoning, a part of `output_tokens`; left out if none are told."""
+    cost: Cost | None = Field(default=None, exclude_if=operator.not_)
+    """What the tokens cost when the calls ended; left out if the price of some is not known."""
     estimated: bool = Field(default=False, exclude_if=operator.not_)
     """True if the provider did not report all of them, so that some are a guess from the text; left
     out otherwise."""
 
     def __add__(self, other: Usage) -> Usage:
-        """The sum of both."""
+        """The sum of both; without a cost if either has tokens of an unknown price."""
         return Usage(
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
+            cached_tokens=self.cached_tokens + other.cached_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            cost=self._cost_with(other),
             estimated=self.estimated or other.estimated,
         )
+
+    def _cost_with(self, other: Usage) -> Cost | None:
+        """The cost of both; a usage of no tokens adds nothing."""
+        known = [it for it in (self, other) if it.cost is not None or it.total_tokens]
+        costs = [it.cost for it in known if it.cost is not None]
+        if not costs or len(costs) < len(known):
+            return None
+        return costs[0] if len(costs) == 1 else costs[0] + costs[1]
 
     @property
     def total_tokens(self) -> int:
         """Input and output together."""
         return self.input_tokens + self.output_tokens
+
+
+class UsageSum(Frozen):
+    """Tokens and cost of several runs together."""
+
+    input_tokens: int = 0
+    output_tokens: int = 0
+    cost: Cost | None = Field(default=None, exclude_if=operator.not_)
+    """The exact sum over the runs whose cost is known; left out if there are none."""
+    unpriced_runs: int = Field(default=0, exclude_if=operator.not_)
+    """Runs with tokens whose price is not known, so that their cost is not in the sum; left out if
+    there are none."""
+    estimated: bool = Field(default=False, exclude_if=operator.not_)
+    """True if some of the tokens are a guess; left out otherwise."""
+
+    @classmethod
+    def of(cls, usage: Usage) -> UsageSum:
+        """The usage of one run."""
+        return cls(
+            input_tokens=usage.input_tokens,
+            output_tokens=usage.output_tokens,
+            cost=usage.cost,
+            unpriced_runs=int(usage.cost is None and usage.total_tokens > 0),
+            estimated=usage.estimated,
+        )
+
+    def __add__(self, other: UsageSum) -> UsageSum:
+        """The sum of both."""
+        mine, theirs = self.cost, other.cost
+        return UsageSum(
+            input_tokens=self.input_tokens + other.input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            cost=mine + theirs if mine and theirs else mine or theirs,
+            unpriced_runs=self.unpriced_runs + other.unpriced_runs,
+            estimated=self.estimated or other.estimated,
+        )
 
 
 class ToolCall(Frozen):

@@ -20,19 +20,15 @@ delay calls to the others."""
 RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
 """A run's id is also its Temporal workflow id."""
 DEFAULT_TENANT = "default"
-TITLE_CHARS = 120
-_LOOKED_AT = 16 * TITLE_CHARS
-"""As much of an input makes a title, so that a long one costs no more."""
-
-
-def title_of(text: str) -> str:
-    """The title of a run with this input: its first `TITLE_CHARS` characters, in one line."""
-    return " ".join(text.lstrip()[:_LOOKED_AT].split())[:TITLE_CHARS].rstrip()
+MIDDLE_PRIORITY = 3
+"""The priority of a run that was given none."""
 
 
 class RunStatus(StrEnum):
     """The status of a run, as clients see it."""
 
+    SCHEDULED = "scheduled"
+    """Accepted; it starts later."""
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
@@ -60,6 +56,10 @@ TERMINAL = frozenset(
 )
 
 
+def _is_none(value: object) -> bool:
+    return value is None
+
+
 class Limits(Frozen):
     """The budget of one run; `on_limit` says what happens when a limit is reached."""
 
@@ -69,6 +69,8 @@ class Limits(Frozen):
     """Tool calls; retries of a call do not count."""
     max_tokens: int = Field(default=2_000_000, ge=1)
     """Input and output tokens of all model calls together."""
+    max_cost: float | None = Field(default=None, gt=0, le=1_000_000, exclude_if=_is_none)
+    """US dollars that all model calls together may cost; the model must have a known price."""
     max_wall_s: float = Field(default=3600, gt=0, le=30 * 86_400)
     """Seconds of work; time in a pause or waiting for a person does not count."""
     on_limit: Literal["fail", "ask"] = "fail"
@@ -116,6 +118,8 @@ class AgentSpec(Frozen):
     limits: Limits = Limits()
     compaction: Compaction | None = None
     """How to shorten a long context; None: the model always sees everything."""
+    retention_days: float | None = Field(default=None, gt=0, le=36_500)
+    """Days after its end after which a run of this agent is erased; None: the setting's alone."""
     think_tags: bool = False
     """True: the model's text begins with reasoning between `<think>` and `</think>`."""
 
@@ -174,9 +178,23 @@ class RunInput(Frozen):
     input: str
     metadata: dict[str, str] = Field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
+    by: str = ""
+    """Who submitted it, as the credentials say; then its commands need proofs of their senders."""
+    webhook: str | None = None
+    """The receiver that the request names, by its id."""
     request_sha256: str = ""
     """Digest of the submitted request: distinguishes a repeated `Idempotency-Key` from a reused
     one."""
+    batch: str | None = None
+    """The batch with which it was submitted."""
+    start_at: datetime | None = None
+    """When it starts, if that is later than its submission."""
+    priority: int = Field(default=MIDDLE_PRIORITY, ge=1, le=5)
+    """1 is served first, 5 last."""
+    fairness_key: str | None = None
+    """Runs with the same key share their part of the workers; None: those of the tenant do."""
+    retention_days: float | None = None
+    """The run is erased so many days after its end; None: without a retention of its own."""
     history_bound: int = 8000
     """Length of the history, in events, at which the run continues as new; earlier if Temporal
     suggests it."""
@@ -272,6 +290,8 @@ class RunRequestMemo(Frozen):
     metadata: dict[str, str] = Field(default_factory=dict)
     created_at: datetime | None = None
     """When the run was submitted; its execution may have started later."""
+    start_at: datetime | None = None
+    """When it starts, if that is later than its submission."""
 
 
 SEARCH_STATUS = "RunStatus"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -18,6 +19,7 @@ class Commands:
     worker: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.worker")
     api: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.api.app")
     local_model: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.dev.local_model")
+    codec: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline", "codec-server")
     catalog: tuple[str, ...] = (sys.executable, "-P", "-m", "relayline.wiring")
     """Builds the catalog once and prints its files."""
 
@@ -39,4 +41,10 @@ class DevOptions:
     """The user's module, empty for none; the children read it from the environment."""
     reload: bool = True
     """Whether workers and API are started again when the catalog's files change."""
+    own_key: Callable[[], Awaitable[None]] | None = None
+    """Makes the API key of this `relayline dev`, in `data_dir`; None while keys are off."""
+    encrypt: bool = False
+    """Whether to make a key for what Temporal stores, if the folder has none."""
+    keys_configured: bool = False
+    """Whether the environment has keys for that."""
     commands: Commands = Commands()

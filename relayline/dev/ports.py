@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from relayline.dev.options import DevError
 
 HOST = "127.0.0.1"
-_USUAL = {"api": 8000, "temporal": 7233, "ui": 8233}
+_USUAL = {"api": 8000, "temporal": 7233, "ui": 8233, "codec": 8234}
 
 
 def choose_ports(given: Mapping[str, int | None]) -> dict[str, int]:

@@ -6,13 +6,16 @@ import asyncio
 import contextlib
 import os
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
+from types import MappingProxyType
 from typing import NamedTuple
 
 import httpx
 
+from relayline.dev.configured import check_temporal, configured_temporal
 from relayline.dev.data_dir import hold, private_files
+from relayline.dev.encryption import encryption_of
 from relayline.dev.local_model import check_installed
 from relayline.dev.logs import rotate_logs
 from relayline.dev.options import DevError, DevOptions
@@ -24,10 +27,8 @@ from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command
 from relayline.runtime.children.child import Child, ChildSpec
 from relayline.runtime.children.stopping import stop_signals, unless
 from relayline.runtime.hiding import without_secrets
-from relayline.runtime.temporal import TemporalUnreachable, configured_address, connect
 
 READY_BOUND_S = 30.0
-CONNECT_BOUND_S = 5.0
 WORKER_STOP_S = 5.0
 """Seconds that a stopping worker gets; its running calls get one second less."""
 API_STOP_S = 7.0
@@ -48,6 +49,8 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
     with private_files() as umask, hold(options.data_dir), stop_signals() as stop:
         file = options.data_dir / DEV_FILE
         file.unlink(missing_ok=True)  # left by a killed one
+        if options.own_key is not None:
+            await options.own_key()
         stack = _Stack(await _plan(options, umask))
         logs = asyncio.create_task(rotate_logs(options.data_dir / "logs", _report))
         try:
@@ -77,6 +80,9 @@ class _Plan(NamedTuple):
     """Temporal's."""
     temporal_command: tuple[str, ...] = ()
     """Starts Temporal; empty where it is not one of the children."""
+    keys: Mapping[str, str] = MappingProxyType({})
+    """Where the children find the keys of what Temporal stores, if that is not in the
+    environment."""
 
 
 async def _plan(options: DevOptions, umask: int) -> _Plan:
@@ -88,24 +94,33 @@ async def _plan(options: DevOptions, umask: int) -> _Plan:
     if options.local_model:
         check_installed()
     files = await check_catalog(options.commands.catalog) if options.catalog else frozenset()
-    address = _configured_temporal()
+    address = configured_temporal()
     names = {"api": options.api_port}
+    encrypts, keys = encryption_of(options)
     if address is None:
         names |= {"temporal": options.temporal_port, "ui": options.ui_port}
+    if encrypts:
+        names |= {"codec": None}
     if options.local_model:
         names |= {"local": 0}
     ports = choose_ports(names)
     if address is not None:
-        await _check_temporal()
+        await check_temporal()
         _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
-        return _Plan(options, umask, ports, files, address)
+        return _Plan(options, umask, ports, files, address, (), keys)
     command = server_command(
         find_binary(),
         port=ports["temporal"],
         ui_port=ports["ui"],
         database=options.data_dir / "temporal.db",
+        codec=_codec_url(ports),
     )
-    return _Plan(options, umask, ports, files, f"{HOST}:{ports['temporal']}", command)
+    return _Plan(options, umask, ports, files, f"{HOST}:{ports['temporal']}", command, keys)
+
+
+def _codec_url(ports: Mapping[str, int]) -> str:
+    """Where the Web UI and the Temporal CLI have payloads decrypted; empty without encryption."""
+    return f"http://{HOST}:{ports['codec']}" if "codec" in ports else ""
 
 
 class _Stack:
@@ -113,7 +128,8 @@ class _Stack:
 
     def __init__(self, plan: _Plan) -> None:
         """Start nothing yet."""
-        options, self._umask, self._ports, files, self._address, self._temporal_command = plan
+        options, self._umask, self._ports, files, self._address = plan[:5]
+        self._temporal_command, self._keys = plan.temporal_command, plan.keys
         self._options = options
         self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
         self._ui = os.environ.get("RELAYLINE_TEMPORAL_UI", "")
@@ -136,6 +152,7 @@ class _Stack:
             ),
             temporal=TemporalState(address=self._address, ui=self._ui, pid=temporal_pid),
             workers=tuple(WorkerState(pid=worker.pid) for worker in self._workers),
+            codec=_codec_url(self._ports),
         )
 
     async def start(self) -> None:
@@ -152,6 +169,10 @@ class _Stack:
         if "local" in self._ports:
             command = (*commands.local_model, "--port", str(self._ports["local"]))
             await self.supervisor.start(ChildSpec("local", command, without_secrets(env)))
+        if "codec" in self._ports:
+            where = ("--port", str(self._ports["codec"]))
+            open_ = env | {"RELAYLINE_AUTH": "off"}  # the Web UI beside it sends no credentials
+            await self.supervisor.start(ChildSpec("codec", (*commands.codec, *where), open_))
         self._api = await self.supervisor.start(ChildSpec("api", commands.api, env, API_STOP_S))
         if self._temporal_command:
             await wait_until_up(self._address, self._check_children)
@@ -199,10 +220,12 @@ class _Stack:
         if "local" in self._ports:
             env["RELAYLINE_LOCAL_BASE_URL"] = f"http://{HOST}:{self._ports['local']}/v1"
         return env | {
+            **self._keys,
             "RELAYLINE_DATA_DIR": str(self._options.data_dir.absolute()),
             "RELAYLINE_API_HOST": HOST,
             "RELAYLINE_API_PORT": str(self._ports["api"]),
             "RELAYLINE_TEMPORAL_UI": self._ui,
+            "RELAYLINE_WEBHOOK_LOOPBACK": "1",
             "RELAYLINE_DRAIN_S": f"{WORKER_STOP_S - 1:g}",
         }
 
@@ -248,32 +271,6 @@ class _Stack:
             self.state().write(self._options.data_dir)
         except OSError as error:
             _report(f"{self._options.data_dir / DEV_FILE} can't be written: {error.strerror}")
-
-
-def _configured_temporal() -> str | None:
-    """The address of the configured Temporal, None if we start our own.
-
-    Raises:
-        DevError: Temporal's configuration can't be read.
-    """
-    try:
-        return configured_address()
-    except TemporalUnreachable as error:
-        raise DevError(str(error)) from error
-
-
-async def _check_temporal() -> None:
-    """Check that the configured Temporal answers.
-
-    Raises:
-        DevError: it did not answer within `CONNECT_BOUND_S`.
-    """
-    try:
-        await connect(timeout_s=CONNECT_BOUND_S)
-    except TemporalUnreachable as error:
-        raise DevError(
-            f"{error} Without a configured address, `relayline dev` starts its own."
-        ) from error
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:

@@ -43,14 +43,19 @@ class DevState(Frozen):
     api: ApiState
     temporal: TemporalState
     workers: tuple[WorkerState, ...] = ()
+    codec: str = ""
+    """URL of the codec server; empty where nothing is encrypted."""
 
     def greeting(self) -> str:
         """A few lines for people, once everything answers."""
         url, temporal = self.api.url, self.temporal
         ui = f", Web UI {temporal.ui}" if temporal.ui else " (as configured)"
+        codec = f"Encrypted; {self.codec} decrypts for the Web UI\n" if self.codec else ""
         return (
+            f"Page      {url}/\n"
             f"API       {url} (documentation: {url}/docs)\n"
             f"Temporal  {temporal.address}{ui}\n"
+            f"{codec}"
             f'Try: {_command()} run "What is 6*7? See README.md" --watch\n'
             "Ctrl-C stops everything."
         )

@@ -37,6 +37,10 @@ _DYNAMIC_CONFIG = {
     "history.maximumSignalsPerExecution": "3500",
     # 1 by default: a busy run would refuse a second query
     "history.MaxBufferedQueryCount": "100",
+    # tasks of many fairness keys take turns; otherwise a flood of one delays all others
+    "matching.enableFairness": "true",
+    # 4 by default: each partition has turns and priorities of its own
+    "matching.numTaskqueueWritePartitions": "1",
     # no host has this name: the HTTP API is closed, or any web page could start runs with it
     "frontend.httpAllowedHosts": '["none.invalid"]',
 }
@@ -78,14 +82,20 @@ def server_flags() -> tuple[str, ...]:
     return tuple(flags)
 
 
-def server_command(binary: Path, *, port: int, ui_port: int, database: Path) -> tuple[str, ...]:
-    """The command line of a server on loopback that keeps its data in `database`."""
+def server_command(
+    binary: Path, *, port: int, ui_port: int, database: Path, codec: str = ""
+) -> tuple[str, ...]:
+    """The command line of a server on loopback that keeps its data in `database`.
+
+    With the URL of a codec server, the Web UI has payloads decrypted there.
+    """
     return (
         str(binary),
         *("server", "start-dev", "--ip", "127.0.0.1"),
         *("--port", str(port), "--ui-port", str(ui_port), "--ui-disable-news-fetch"),
         *("--db-filename", str(database)),
         *("--sqlite-pragma", "journal_mode=wal", "--sqlite-pragma", "synchronous=normal"),
+        *(("--ui-codec-endpoint", codec) if codec else ()),
         *server_flags(),
     )
 

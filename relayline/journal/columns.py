@@ -1,14 +1,21 @@
-"""What the runs table stores of a row in columns of their own, to find it by. Pure."""
+"""What the runs table stores of a row in columns of their own, to find and sum it by. Pure."""
 
 from __future__ import annotations
 
 import hashlib
 import re
+from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent, microseconds
+from relayline.contracts.frozen import Frozen
+from relayline.contracts.messages import Usage, UsageSum
+from relayline.contracts.money import Cost
 from relayline.contracts.runs import TERMINAL, RunStatus
+from relayline.journal.table import Summed
 from relayline.projections.row import ROW_TYPES, RunRow, load_row, row_of
 from relayline.projections.valid import REWOUND
 
@@ -16,8 +23,19 @@ MAX_KEY_BYTES = 512
 """A longer text is found by its digest: an index entry of Postgres has 2,704 bytes at most."""
 MAX_WORD_CHARS = 64
 """A longer word is found by its beginning."""
+MAX_TOKENS = 10**12
+"""More in one run count as so many: then no sum over some million runs overflows 64 bits."""
+MAX_PICOS = 2**63 - 1
+"""What a run costs at most in sums: 9.2 million dollars, in 64 bits."""
 OPEN = frozenset(RunStatus) - TERMINAL
 _WORD = re.compile(r"\w+")
+
+
+class _State(Frozen):
+    """What sums are made of, in the stored text of a row."""
+
+    usage: Usage = Usage()
+    ended_at: datetime | None = None
 
 
 class RowColumns(NamedTuple):
@@ -32,6 +50,33 @@ class RowColumns(NamedTuple):
     batch: str | None
     parent: str | None
     forked_from: str | None
+    input_tokens: int
+    """From here on, what sums are made of."""
+    output_tokens: int
+    cost_picos: int | None
+    """Trillionths of a US dollar; None: nothing was spent, or some of the prices are not known."""
+    estimated: int
+    """1 if some of the tokens are a guess, else 0."""
+    ended_us: int | None
+    """When the run ended, in microseconds since 1970, UTC; None: it is open."""
+
+
+SPENT = RowColumns._fields[RowColumns._fields.index("input_tokens") :]
+"""The columns that `spent_of` gives."""
+
+
+_LOWER = 2**32 - 1
+SUMS = f"""count(*) AS runs, sum(r.input_tokens) AS input, sum(r.output_tokens) AS output,
+    count(r.cost_picos) AS priced,
+    sum(r.cost_picos >> 32) AS upper_half, sum(r.cost_picos & {_LOWER}) AS lower_half,
+    sum(CASE WHEN r.cost_picos IS NULL AND r.input_tokens + r.output_tokens > 0
+        THEN 1 ELSE 0 END) AS unpriced,
+    max(r.estimated) AS estimated,
+    max(CASE WHEN r.cost_picos IS NULL THEN 0 ELSE r.estimated END) AS guessed"""
+"""Of the rows of one group; the cost in halves, because SQLite adds up in 64 bits."""
+TOTALS = """sum(runs), sum(input), sum(output), sum(priced), sum(upper_half), sum(lower_half),
+    sum(unpriced), max(estimated), max(guessed)"""
+"""Of these groups together."""
 
 
 class Entry(NamedTuple):
@@ -56,28 +101,46 @@ class Folded(NamedTuple):
     row: RunRow
 
     @property
+    def changed(self) -> bool:
+        """False if the facts have changed nothing."""
+        return self.row is not self.before
+
+    @property
     def moved(self) -> bool:
         """True if all columns, labels and words must be written again; rare but for a new row."""
         return self.before is None or _given(self.before) != _given(self.row)
+
+    @property
+    def spent(self) -> bool:
+        """True if the columns that sums are made of are others."""
+        before = self.before
+        return before is None or (before.usage, before.ended_at) != (
+            self.row.usage,
+            self.row.ended_at,
+        )
 
     @property
     def switched(self) -> bool:
         """True if the status is another."""
         return self.before is None or self.before.status is not self.row.status
 
+    @property
+    def expires(self) -> bool:
+        """True if the time at which the run expires is another; rare."""
+        return expires_us(self.row) != (expires_us(self.before) if self.before else None)
+
 
 def folded(
-    state: str | None, fresh: Sequence[StoredEvent], all_facts: Sequence[StoredEvent] | None
+    before: RunRow | None, fresh: Sequence[StoredEvent], all_facts: Sequence[StoredEvent] | None
 ) -> Folded | None:
     """The row with the facts that are not yet in it; None if no fact makes a row.
 
     Args:
-        state: The stored row, None if there is none.
+        before: The stored row, None if there is none.
         fresh: The facts of `ROW_TYPES` after those that are in the row, in order.
         all_facts: All facts of the run, which a reset needs; None where they can't be had, because
             some were swept.
     """
-    before = load_row(state) if state is not None else None
     if all_facts is not None:
         row = row_of(all_facts)
     else:
@@ -99,20 +162,56 @@ def changes_row(event_type: str, key: str | None) -> bool:
 
 def columns_of(row: RunRow) -> RowColumns:
     """The columns of the row."""
+    agent, model, batch, parent, forked_from = (
+        indexed(it) if it is not None else None
+        for it in (row.agent, row.model, row.batch, row.parent, row.forked_from)
+    )
     return RowColumns(
         created_us(row),
         indexed(row.tenant),
         row.status.value,
-        *(
-            indexed(it) if it is not None else None
-            for it in (row.agent, row.model, row.batch, row.parent, row.forked_from)
-        ),
+        agent,
+        model,
+        batch,
+        parent,
+        forked_from,
+        *spent_of(row.usage, row.ended_at),
     )
+
+
+def spent_of(
+    usage: Usage, ended_at: datetime | None
+) -> tuple[int, int, int | None, int, int | None]:
+    """The columns of `SPENT`."""
+    return (
+        min(max(usage.input_tokens, 0), MAX_TOKENS),
+        min(max(usage.output_tokens, 0), MAX_TOKENS),
+        min(usage.cost.picos, MAX_PICOS) if usage.cost else None,
+        int(usage.estimated),
+        microseconds(ended_at) if ended_at else None,
+    )
+
+
+def spent_in(state: str) -> tuple[int, int, int | None, int, int | None]:
+    """The same, of the row that is stored as that text.
+
+    Raises:
+        ValidationError: the text is not of a row.
+    """
+    stored = _State.model_validate_json(state)
+    return spent_of(stored.usage, stored.ended_at)
 
 
 def created_us(row: RunRow) -> int:
     """When the run was created, in microseconds since 1970."""
     return microseconds(row.created_at) if row.created_at else 0
+
+
+def expires_us(row: RunRow) -> int | None:
+    """When the run is erased, in microseconds since 1970; None without a retention of its own."""
+    if row.retention_days is None or row.ended_at is None:
+        return None
+    return microseconds(row.ended_at + timedelta(days=row.retention_days))
 
 
 def entry_of(row: RunRow) -> Entry:
@@ -149,3 +248,52 @@ def _given(row: RunRow) -> tuple[object, ...]:
     """All that columns but the status, labels and words are made of."""
     who = (row.tenant, row.agent, row.model, row.batch, row.parent, row.forked_from)
     return (row.created_at, row.title, row.metadata, who)
+
+
+def summed(found: Sequence[Any]) -> tuple[RunStatus, Summed]:
+    """The status and its sums, from a row of `SUMS` and `TOTALS`."""
+    runs, read, written, priced, upper, lower, unpriced, estimated, guessed = (
+        int(it or 0) for it in found[1:10]
+    )
+    picos = (upper << 32) + lower
+    usage = UsageSum(
+        input_tokens=read,
+        output_tokens=written,
+        cost=Cost.of_picos(picos, estimated=guessed > 0) if priced else None,
+        unpriced_runs=unpriced,
+        estimated=estimated > 0,
+    )
+    return RunStatus(found[0]), Summed(runs, usage)
+
+
+KEPT = 1024
+"""Rows of a process; a busy one has fewer runs at a time."""
+
+
+class KnownRows:
+    """Rows by the text that stores them: another text is another row, whoever wrote it.
+
+    For one thread.
+    """
+
+    def __init__(self) -> None:
+        self._rows: OrderedDict[str, tuple[str, RunRow]] = OrderedDict()
+
+    def load(self, run_id: str, state: str) -> RunRow:
+        """The row of that text.
+
+        Raises:
+            ValidationError: the text is not of a row.
+        """
+        known = self._rows.get(run_id)
+        return known[1] if known and known[0] == state else load_row(state)
+
+    def keep(self, row: RunRow, state: str) -> None:
+        """This row is stored as that text."""
+        if row.status.ended:
+            self._rows.pop(row.run_id, None)
+            return
+        self._rows[row.run_id] = state, replace(row, before=None)
+        self._rows.move_to_end(row.run_id)
+        if len(self._rows) > KEPT:
+            self._rows.popitem(last=False)

@@ -11,7 +11,7 @@ from typing import NamedTuple
 
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import TERMINAL, RunStatus
-from relayline.journal.columns import OPEN, indexed, words_of
+from relayline.journal.columns import OPEN, SUMS, TOTALS, indexed, words_of
 from relayline.journal.table import EveryTenant, Position, RunFilter, Tenant
 
 FEW_ENTRIES = 2000
@@ -139,6 +139,15 @@ class Filters:
 
     def counts(self, rare: Rare | None) -> Query:
         """The number of rows that match, by status, and whether any row is stale."""
+        where, arguments = self._counted(rare)
+        sql = (
+            f"SELECT r.status, count(*), {self._stale} FROM {self._table('run_rows')} r"  # noqa: S608
+            f" WHERE {where} GROUP BY r.status"
+        )
+        return Query(sql, arguments)
+
+    def _counted(self, rare: Rare | None) -> tuple[str, list[object]]:
+        """What the rows that are counted must fulfil."""
         where: list[str] = []
         arguments: list[object] = []
         if rare is not None:
@@ -146,10 +155,18 @@ class Filters:
             where, arguments = [f"r.run_id IN ({inner.sql})"], [*inner.arguments]
         prefixes = self._unmet(rare is not None)
         more = self._conditions("r", self._statuses, prefixes, self.labels)
-        where, arguments = [*where, *more[0]], [*arguments, *more[1]]
+        return " AND ".join([*where, *more[0]]) or "true", [*arguments, *more[1]]
+
+    def sums(self, rare: Rare | None) -> Query:
+        """As `counts`, with what those runs have used; `columns.summed` reads its rows.
+
+        The inner groups are those of the index that has all that a sum is made of.
+        """
+        where, arguments = self._counted(rare)
         sql = (
-            f"SELECT r.status, count(*), {self._stale} FROM {self._table('run_rows')} r"  # noqa: S608
-            f" WHERE {' AND '.join(where) or 'true'} GROUP BY r.status"
+            f"SELECT status, {TOTALS}, {self._stale}"  # noqa: S608  constants only
+            f" FROM (SELECT r.tenant, r.status, {SUMS} FROM {self._table('run_rows')} r"
+            f" WHERE {where} GROUP BY r.tenant, r.status) AS of_tenant GROUP BY status"
         )
         return Query(sql, arguments)
 
@@ -177,7 +194,8 @@ class Filters:
     def _is_narrow(self) -> bool:
         """True if a filter is given whose index finds few rows."""
         it = self._wanted
-        return bool(it.batch or it.parent or it.forked_from or it.attention)
+        ended = it.ended_after or it.ended_before
+        return bool(it.batch or it.parent or it.forked_from or it.attention or ended)
 
     def _unmet(self, longest: bool) -> Sequence[str]:
         """The prefixes to check; the longest need not be where its entries are followed."""
@@ -236,10 +254,14 @@ class Filters:
                 yield f"r.{name} = ?", [indexed(value)]
         if it.attention is not None:
             yield f"r.attention IS {'NOT ' if it.attention else ''}NULL", []
-        if it.created_after is not None:
-            yield f"{on}.created_us >= ?", [microseconds(it.created_after)]
-        if it.created_before is not None:
-            yield f"{on}.created_us < ?", [microseconds(it.created_before)]
+        for condition, bound in (
+            (f"{on}.created_us >= ?", it.created_after),
+            (f"{on}.created_us < ?", it.created_before),
+            ("r.ended_us >= ?", it.ended_after),
+            ("r.ended_us < ?", it.ended_before),
+        ):
+            if bound is not None:
+                yield condition, [microseconds(bound)]
 
     def _words(self, columns: str, prefix: str) -> Query:
         where, arguments = self._under(prefix)
@@ -251,8 +273,9 @@ class Filters:
 
     @property
     def _stale(self) -> str:
-        """True if any row is behind its facts."""
-        return f"EXISTS (SELECT 1 FROM {self._table('stale_rows')})"  # noqa: S608  constants only
+        """True if any row is behind its facts, or its sums behind the row."""
+        tables = (self._table("stale_rows"), self._table("unsummed_rows"))
+        return f"({' OR '.join(f'EXISTS (SELECT 1 FROM {it})' for it in tables)})"  # noqa: S608
 
     def _table(self, name: str) -> str:
         return f"{self._dialect.schema}{name}"

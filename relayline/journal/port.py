@@ -3,6 +3,8 @@
 JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
+├── RunErased           the run was erased; nothing of it comes back
+├── RunOpen             only an ended run can be erased
 ├── CursorExpired       the requested events are past retention
 ├── EventsLost          the event to continue after is missing, or was replaced by another
 ├── Unstorable          no journal can store this event; a retry cannot help
@@ -13,9 +15,12 @@ from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Sequence
 from datetime import datetime
-from typing import NamedTuple, Protocol
+from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
+
+if TYPE_CHECKING:
+    from relayline.journal.table import Tenant
 
 
 class JournalError(Exception):
@@ -35,6 +40,24 @@ class StaleAttempt(JournalError):
 
 class RunEnded(JournalError):
     """The run has its terminal fact: nothing was written."""
+
+
+class RunErased(JournalError):
+    """The run was erased: nothing was written, and nothing of it is there."""
+
+    def __init__(self, run_id: str, tenant: str | None = None) -> None:
+        super().__init__(f"run {run_id!r} was erased")
+        self.run_id = run_id
+        self.tenant = tenant
+        """Whose run it was, where `head` tells of it."""
+
+
+class RunOpen(JournalError):
+    """The run has no terminal fact: it was not erased."""
+
+    def __init__(self, run_id: str) -> None:
+        super().__init__(f"run {run_id!r} has not ended")
+        self.run_id = run_id
 
 
 class CursorExpired(JournalError):
@@ -135,6 +158,8 @@ class Journal(Protocol):
     5. `tail` wakes within 10 ms on the same host and costs nothing while nobody watches.
     6. After the terminal fact nothing is appended except `run.rewound`, which reopens the run; a
        repeated key still gets its answer.
+    7. `read`, `get`, `head` and `tail` give a tenant nothing of another tenant's run: they answer
+       as if it did not exist. A run without a row in the runs table is no tenant's.
     """
 
     async def append(
@@ -148,13 +173,15 @@ class Journal(Protocol):
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
             RunEnded: the run has its terminal fact and at least one event is new.
+            RunErased: the run was erased.
             Unstorable: an event can't be stored; concurrent appends are not affected.
             JournalUnavailable: the storage did not answer.
         """
         ...
 
-    async def read(
+    async def read(  # noqa: PLR0913  what to read, and how much of it
         self,
+        tenant: Tenant,
         run_id: str,
         after: int = 0,
         limit: int = 1000,
@@ -174,7 +201,7 @@ class Journal(Protocol):
         """
         ...
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """The fact with that key, None if there is none."""
         ...
 
@@ -186,18 +213,24 @@ class Journal(Protocol):
         """
         ...
 
-    async def head(self, run_id: str) -> Head | None:
-        """The run's bounds, None if the journal does not know the run."""
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
+        """The run's bounds, None if the journal does not know the run.
+
+        Raises:
+            RunErased: the run was erased.
+            JournalUnavailable: the storage did not answer.
+        """
         ...
 
     def tail(
-        self, run_id: str, after: int | StoredEvent = 0
+        self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """Batches of events after `after`, as they are appended; ends after the terminal fact.
 
         Pass the event instead of its `seq` to verify that it is still there. The tail verifies the
-        same of every event that it has yielded. With `after=0` the run need not exist yet. Close
-        the iterator (`aclosing`) to stop watching.
+        same of every event that it has yielded. With `after=0` the run need not exist yet; the tail
+        ends without an event if it turns out to be another tenant's. Close the iterator
+        (`aclosing`) to stop watching.
 
         Raises:
             EventsLost: `after`, or an event that the tail has yielded, is missing.

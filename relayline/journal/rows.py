@@ -1,13 +1,19 @@
-"""New events as columns of a journal."""
+"""New events as columns of a journal, and its clock."""
 
 from __future__ import annotations
 
+import time
 from typing import NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
 from relayline.contracts.envelope import NewEvent, storable
 from relayline.journal.port import Unstorable
+
+
+def now_us() -> int:
+    """The time as journals store it: microseconds since 1970, UTC."""
+    return time.time_ns() // 1000
 
 
 class NewRow(NamedTuple):

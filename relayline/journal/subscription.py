@@ -69,7 +69,8 @@ class Subscription:
         """Buffer new events, in order."""
         if self._behind:
             return
-        self._cost += sum(len(event.data) + _PER_EVENT for event in events)
+        for event in events:
+            self._cost += len(event.data) + _PER_EVENT
         if self._cost > MAX_WAITING:
             self.fall_behind()
             return

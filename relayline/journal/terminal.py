@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import Journal, RunEnded
+from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.keys import QUEUED_KEY
+from relayline.journal.port import Journal, RunEnded, RunErased
 from relayline.journal.table import EVERY, Storage
 from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
@@ -23,7 +24,7 @@ async def read_all(
     """
     events: list[StoredEvent] = []
     while True:
-        page = await journal.read(run_id, after, READ_PAGE, facts=facts)
+        page = await journal.read(EVERY, run_id, after, READ_PAGE, facts=facts)
         events.extend(page)
         if len(page) < READ_PAGE:
             return events
@@ -34,21 +35,28 @@ async def end_run(storage: Storage, run_id: str, closing: Closing) -> bool:
     """Append the terminal fact of a run that Temporal has closed.
 
     Any number of processes may do this concurrently: the fact is written once, and a run that has
-    one keeps it, whatever `closing` says. Open approvals and questions stay open.
+    one keeps it, whatever `closing` says. Open approvals and questions stay open. A journal that
+    has nothing of the run is told first what was submitted, so that it stays its tenant's.
 
     Returns:
-        True if this call has written the fact.
+        True if this call has written the fact; False also for a run that was erased.
 
     Raises:
         JournalUnavailable: the storage did not answer.
     """
-    head = await storage.head(run_id)
+    try:
+        head = await storage.head(EVERY, run_id)
+    except RunErased:
+        return False
     if head and head.ended:
         return False
     listed = await storage.listed(EVERY, run_id)
     fact = terminal_fact(closing, listed.row if listed else RunRow())
+    facts = [fact]
+    if head is None and closing.queued:
+        facts = [NewEvent(key=QUEUED_KEY, body=closing.queued), fact]
     try:
-        [appended] = await storage.append(run_id, [fact])
-    except RunEnded:
+        appended = await storage.append(run_id, facts)
+    except (RunEnded, RunErased):
         return False
-    return appended.new
+    return appended[-1].new

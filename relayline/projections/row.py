@@ -22,6 +22,7 @@ from relayline.contracts.events import (
     RunTimedOut,
     UserMessageEvent,
 )
+from relayline.contracts.events.run import title_of
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     DEFAULT_TENANT,
@@ -30,7 +31,6 @@ from relayline.contracts.runs import (
     RunError,
     RunStatus,
     Waiting,
-    title_of,
 )
 from relayline.projections.projection import Event, as_of, body_of, fold
 from relayline.projections.valid import QUEUED, REWOUND
@@ -61,6 +61,7 @@ _GIVEN = (
     "forked_from",
     "start_at",
     "priority",
+    "retention_days",
     "created_at",
     "queued",
 )
@@ -95,6 +96,8 @@ class RunRow:
     forked_from: str | None = None
     start_at: datetime | None = None
     priority: int | None = None
+    retention_days: float | None = None
+    """Days after its end after which the run is erased; None: without a time of its own."""
     limits: Limits | None = None
     epoch: int = 0
     step: int = 0
@@ -147,7 +150,7 @@ class RunRow:
 
     def apply(self, event: Event) -> RunRow:
         """This with one more event."""
-        if event.seq <= self.seq or event.type not in ROW_TYPES:
+        if event.seq <= self.seq or event.type not in ROW_TYPES or self._has_title(event):
             return self
         if event.type == REWOUND:
             return self._rewound(body_of(RunRewound, event), event)
@@ -160,6 +163,10 @@ class RunRow:
         changes |= {"seq": event.seq, "run_id": event.run_id, "updated_at": at, "before": self}
         changes["step"] = max(self.step, event.step or 0)
         return RunRow(**{**vars(self), **changes})  # as `replace` does, in half the time
+
+    def _has_title(self, event: Event) -> bool:
+        """True for a message after the input, which changes nothing."""
+        return event.type == _MESSAGE and (self.queued or bool(self.title))
 
     def _waits(self, event: Event, at: datetime) -> dict[str, Any]:
         """Status and requests after the event, and since when."""
@@ -245,10 +252,8 @@ def _started(row: RunRow, event: Event) -> dict[str, Any]:
     }
 
 
-def _titled(row: RunRow, event: Event) -> dict[str, Any]:
+def _titled(_row: RunRow, event: Event) -> dict[str, Any]:
     """The first message is the input."""
-    if row.queued or row.title:
-        return {}
     return {"title": title_of(body_of(UserMessageEvent, event).text)}
 
 

@@ -12,6 +12,7 @@ from relayline.contracts.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunQueued,
     RunTerminated,
     RunTimedOut,
 )
@@ -31,6 +32,8 @@ class Closing(NamedTuple):
     """The reason given, the failure's message, or the preview of the output."""
     error_type: str = ""
     """The failure's type, where it has one."""
+    queued: RunQueued | None = None
+    """What was submitted, as Temporal knows it: for a journal that has nothing of the run."""
 
 
 def terminal_fact(closing: Closing, reached: RunRow) -> NewEvent:

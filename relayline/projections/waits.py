@@ -11,16 +11,19 @@ from relayline.contracts.events import (
     TERMINAL_TYPES,
     ApprovalRequested,
     InputRequested,
+    RunQueued,
+    RunRewound,
     RunWaiting,
 )
 from relayline.contracts.runs import RunStatus, Waiting
 from relayline.projections.projection import Event, body_of, data_of
-from relayline.projections.valid import REWOUND
+from relayline.projections.valid import QUEUED, REWOUND
 
 WHAT_CHARS = 200
 """The longest line that tells what a run waits for."""
 _PAUSED = "run.paused"
-_SWITCHES = frozenset({"run.started", "run.resumed", _PAUSED})
+_STARTED = "run.started"
+_SWITCHES = frozenset({_STARTED, "run.resumed", _PAUSED})
 _IDS = {
     "approval.resolved": "approval_id",
     "input.received": "request_id",
@@ -31,6 +34,7 @@ WAIT_TYPES = frozenset(
     {
         *_SWITCHES,
         *TERMINAL_TYPES,
+        QUEUED,
         REWOUND,
         "run.waiting",
         "approval.requested",
@@ -53,6 +57,10 @@ class Waits:
     seq: int = 0
     """The newest event of `WAIT_TYPES`; others change nothing."""
     begun: bool = False
+    scheduled: bool = False
+    """True for a run that was submitted for later; no reset changes that."""
+    started_seq: int = 0
+    """`seq` of the first `run.started` that counts; 0: there is none."""
     paused: bool = False
     ended: RunStatus | None = None
     open: Mapping[str, Request] = field(default_factory=dict)
@@ -69,7 +77,9 @@ class Waits:
             return RunStatus.PAUSED
         if self.open:
             return RunStatus.WAITING
-        return RunStatus.RUNNING if self.begun else RunStatus.QUEUED
+        if self.begun:
+            return RunStatus.RUNNING
+        return RunStatus.SCHEDULED if self.scheduled else RunStatus.QUEUED
 
     @property
     def approvals(self) -> Mapping[str, ApprovalRequested]:
@@ -92,15 +102,34 @@ class Waits:
         if event.seq <= self.seq or event.type not in WAIT_TYPES:
             return self
         if event.type == REWOUND:
-            return Waits(event.seq, begun=True)
+            return self._rewound(event)
         if event.type in TERMINAL_TYPES and not self.ended:
-            return Waits(event.seq, begun=True, ended=TERMINAL_TYPES[event.type])
+            return replace(
+                Waits(event.seq, begun=True, ended=TERMINAL_TYPES[event.type]),
+                scheduled=self.scheduled,
+                started_seq=self.started_seq,
+            )
         return replace(self if self.ended else self._after(event), seq=event.seq)
+
+    def _rewound(self, event: Event) -> Waits:
+        """Nothing is open; a run that was reset to before its start waits for it again."""
+        counts = self.started_seq <= body_of(RunRewound, event).to_seq
+        kept = self.started_seq if counts else 0
+        begun = bool(kept) or not self.scheduled
+        return Waits(event.seq, begun=begun, scheduled=self.scheduled, started_seq=kept)
 
     def _after(self, event: Event) -> Waits:
         if event.type in _SWITCHES:
-            return replace(self, begun=True, paused=event.type == _PAUSED)
+            starts = event.type == _STARTED
+            return replace(
+                self,
+                begun=self.begun or starts or not self.scheduled,
+                paused=event.type == _PAUSED,
+                started_seq=self.started_seq or (event.seq if starts else 0),
+            )
         match event.type:
+            case "run.queued":
+                return replace(self, scheduled=body_of(RunQueued, event).start_at is not None)
             case "run.waiting":
                 items = body_of(RunWaiting, event).waiting_for
                 told = {item.id: item for item in items if item.id in self.open and item.id}

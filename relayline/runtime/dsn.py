@@ -9,6 +9,20 @@ POSTGRES_PREFIX = re.compile(r"\s*postgres(ql)?:", re.IGNORECASE)
 """Such a value is never the name of a file, even if a slash is missing."""
 
 
+def checked_dsn(address: str) -> str:
+    """The address, if it is one.
+
+    Raises:
+        ValueError: it is none; the message does not quote it.
+    """
+    if error := dsn_error(address):
+        raise ValueError(
+            f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, the password "
+            "percent-encoded (%40 for @, %2F for /)"
+        )
+    return address
+
+
 def dsn_error(dsn: str) -> str | None:
     """The fault of a Postgres journal's address, None if there is none; never quotes it.
 

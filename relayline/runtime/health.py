@@ -1,4 +1,4 @@
-"""The health of a worker over HTTP."""
+"""The health and the metrics of a worker over HTTP."""
 
 from __future__ import annotations
 
@@ -13,11 +13,23 @@ from relayline.runtime.settings import BadSettings
 ANSWER_BOUND_S = 5.0
 MAX_HEAD_BYTES = 8192
 MAX_CONNECTIONS = 32
+Page = Callable[[], tuple[str, bytes]]
+"""Content type and body of what is shown; called in the server's thread."""
+
+
+def joined(first: Page, *others: Callable[[], bytes]) -> Page:
+    """One page of several, all in the format of the first."""
+
+    def page() -> tuple[str, bytes]:
+        kind, text = first()
+        return kind, b"".join([text, *(other() for other in others)])
+
+    return page
 
 
 @asynccontextmanager
 async def health_served(
-    problem: Callable[[], str | None], host: str, port: int
+    problem: Callable[[], str | None], metrics: Page, host: str, port: int
 ) -> AsyncIterator[None]:
     """Answer probes while the block lasts; not at all if the port is 0.
 
@@ -27,7 +39,7 @@ async def health_served(
     async with AsyncExitStack() as stack:
         try:
             if port:
-                await stack.enter_async_context(HealthServer(problem).serving(host, port))
+                await stack.enter_async_context(HealthServer(problem, metrics).serving(host, port))
         except OSError as error:
             raise BadSettings(
                 f"RELAYLINE_WORKER_PORT is {port}: nothing can listen on {host} there: "
@@ -37,13 +49,14 @@ async def health_served(
 
 
 class HealthServer:
-    """`GET /healthz` of a process, answered from a thread of its own: 200, or 503 with the reason.
+    """`GET /healthz` of a process: 200, or 503 with the reason; and `GET /metrics`.
 
-    It answers even while the process's own event loop is blocked.
+    It answers from a thread of its own, even while the process's own event loop is blocked.
     """
 
-    def __init__(self, problem: Callable[[], str | None]) -> None:
+    def __init__(self, problem: Callable[[], str | None], metrics: Page) -> None:
         self._problem = problem
+        self._metrics = metrics
         self._thread = LoopThread("health")
         self._open = 0
 
@@ -79,19 +92,22 @@ class HealthServer:
     def _response(self, head: bytes) -> bytes:
         method, _, rest = head.partition(b" ")
         path = rest.split(b" ", 1)[0].split(b"?", 1)[0]
-        problem = self._problem()
-        status, answer = "200 OK", Health(status="ok")
-        if path != b"/healthz" or method not in {b"GET", b"HEAD"}:
-            status = "404 Not Found"
-        elif problem:
-            status = "503 Service Unavailable"
-            answer = Health(status="unavailable", parts={"worker": problem})
-        body = b"" if status.startswith("404") else answer.model_dump_json().encode()
+        status, kind, body = "404 Not Found", "application/json", b""
+        if method in {b"GET", b"HEAD"} and path == b"/healthz":
+            status, body = self._health()
+        elif method in {b"GET", b"HEAD"} and path == b"/metrics":
+            status, (kind, body) = "200 OK", self._metrics()
         lines = (
             f"HTTP/1.1 {status}",
-            "Content-Type: application/json",
+            f"Content-Type: {kind}",
             f"Content-Length: {len(body)}",
             "Connection: close",
         )
         sent = "\r\n".join(lines).encode() + b"\r\n\r\n"
         return sent if method == b"HEAD" else sent + body
+
+    def _health(self) -> tuple[str, bytes]:
+        if problem := self._problem():
+            said = Health(status="unavailable", parts={"worker": problem})
+            return "503 Service Unavailable", said.model_dump_json().encode()
+        return "200 OK", Health(status="ok").model_dump_json().encode()

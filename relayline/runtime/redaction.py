@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from base64 import b64encode
 from collections.abc import Iterable, Iterator, Mapping
@@ -19,7 +20,7 @@ placeholder."""
 HIDDEN = "[redacted]"
 """Never longer than what it replaces, if that has `MIN_SECRET_BYTES`."""
 _ONE_KEY = re.compile(r"RELAYLINE_\w+_KEY|\w+_API_KEY")
-_SEVERAL_KEYS = re.compile(r"RELAYLINE_\w+_KEYS")
+_SEVERAL_KEYS = re.compile(r"RELAYLINE_(?:\w+_KEYS|SECRET)")
 
 
 class Redactor:
@@ -126,7 +127,8 @@ def own_secrets(
     """The secrets of a process: its keys, its journal's password, and what `names` name.
 
     Args:
-        environment: Keys are `*_API_KEY`, `RELAYLINE_*_KEY` and `RELAYLINE_*_KEYS`; URLs with
+        environment: Keys are `*_API_KEY`, `RELAYLINE_*_KEY`, `RELAYLINE_*_KEYS` and
+            `RELAYLINE_SECRET`; URLs with
             credentials are `*_BASE_URL`.
         names: More variables that hold a secret.
         journal: The journal's address.
@@ -140,6 +142,7 @@ def own_secrets(
         elif name.endswith("_BASE_URL"):
             found += credentials_in(value)
     found += _passwords(journal or environment.get("RELAYLINE_JOURNAL", ""))
+    found += _passwords(environment.get("RELAYLINE_JOURNAL_OWNER", ""))
     return frozenset(text for value in found if (text := value.strip()))
 
 
@@ -168,3 +171,13 @@ def _forms(secret: str) -> Iterator[str]:
     yield json.dumps(secret)[1:-1]
     yield json.dumps(secret, ensure_ascii=False)[1:-1]
     yield quote(secret, safe="")
+
+
+def too_short(names: Iterable[str]) -> list[str]:
+    """What people should know of these names of environment variables: their values stay."""
+    return [
+        f"RELAYLINE_REDACT names {name}, which is unset or shorter than {MIN_SECRET_BYTES} bytes: "
+        "it is not cut out of anything"
+        for name in names
+        if len(os.environ.get(name, "").strip().encode()) < MIN_SECRET_BYTES
+    ]

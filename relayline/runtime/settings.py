@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from datetime import timedelta
 from ipaddress import ip_network
@@ -10,14 +9,20 @@ from pathlib import Path
 from typing import Self
 
 from pydantic import Field, ValidationError, ValidationInfo, field_validator, model_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
+from pydantic_settings import SettingsConfigDict
 
 from relayline.catalog.models import parse_provider_limits
 from relayline.contracts.queues import ALL_WORK, BUILD_ID_PATTERN, Work, parse_work
 from relayline.journal.beats import beats_path
-from relayline.runtime.dsn import POSTGRES_PREFIX, dsn_error
+from relayline.runtime.dsn import POSTGRES_PREFIX, checked_dsn
+from relayline.runtime.payloads.key_settings import PayloadKeySettings
+from relayline.runtime.prices import parse_prices
+from relayline.runtime.setting_groups.oidc_settings import OidcSettings
+from relayline.runtime.setting_groups.quota_settings import QuotaSettings
+from relayline.runtime.setting_groups.webhook_settings import WebhookSettings, parse_list
 
-_SECRET = {"RELAYLINE_JOURNAL", "RELAYLINE_COMPATIBLE_API_KEY"}
+_KEYS = ("COMPATIBLE_API_KEY", "SECRET", "PAYLOAD_KEYS")
+_SECRET = {f"RELAYLINE_{it}" for it in ("JOURNAL", "JOURNAL_OWNER", *_KEYS)}
 """Settings that may hold a password or a key: an error never quotes them."""
 _NAMES = {
     "allowed_hosts": (
@@ -29,13 +34,14 @@ _NAMES = {
         "https://NAME or https://NAME:PORT, without path",
     ),
 }
+_PARSERS = {"provider_limits": parse_provider_limits, "prices": parse_prices, "queues": parse_work}
 
 
 class BadSettings(Exception):
     """A setting has a value that it can't have; the message names the setting, on one line."""
 
 
-class Settings(BaseSettings):
+class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings):
     """Relayline's settings; each is also an environment variable `RELAYLINE_<NAME>`.
 
     Where Temporal is comes from Temporal's own configuration (`TEMPORAL_ADDRESS`,
@@ -74,6 +80,9 @@ class Settings(BaseSettings):
     """Base URL of an OpenAI-compatible server, for models named `compatible:NAME`."""
     compatible_api_key: str = ""
     """API key of the server at `RELAYLINE_COMPATIBLE_BASE_URL`; empty sends none."""
+    prices: str = ""
+    """Prices of models in US dollars for a million tokens of input, output and, if given, cached
+    input, before those that Relayline knows: `openai:gpt-5=1.25/10,ollama:qwen3=0.2/0.6/0.05`."""
     local_base_url: str = ""
     """Base URL of the local model's server; `relayline dev --local-model` sets it."""
 
@@ -131,7 +140,7 @@ class Settings(BaseSettings):
 
     worker_port: int = Field(default=0, ge=0, le=65535)
     """Port on which a worker answers `GET /healthz`: 200, or 503 when it polls no more and must be
-    replaced; 0 means none."""
+    replaced; and `GET /metrics`. 0 means none."""
     worker_host: str = "127.0.0.1"
     """Address that a worker listens on for `worker_port`."""
     beat_s: float = Field(default=0.5, ge=0.1, le=10)
@@ -159,8 +168,9 @@ class Settings(BaseSettings):
     think for long without output."""
     max_cached_workflows: int = Field(default=1000, ge=0)
     """Most runs that a worker keeps in memory; 0 replays a run's history at every task."""
-    max_workflow_tasks: int = Field(default=100, ge=2)
-    """Most runs that one worker decides on at a time; a decision takes milliseconds."""
+    max_workflow_tasks: int = Field(default=16, ge=2)
+    """Most runs that one worker decides on at a time; a decision takes milliseconds. With more,
+    urgent runs wait longer behind a flood, and nothing goes faster."""
     min_pollers: int = Field(default=2, ge=1, le=100)
     """Fewest open requests for the next task that one worker keeps per task queue."""
     max_pollers: int = Field(default=20, ge=1, le=1000)
@@ -176,11 +186,7 @@ class Settings(BaseSettings):
     @field_validator("fetch_allow", "allowed_hosts", "allowed_origins", mode="before")
     @classmethod
     def _parse_hosts(cls, value: object) -> object:
-        if not isinstance(value, str):
-            return value
-        if value.startswith("["):
-            return json.loads(value)
-        return tuple(filter(None, map(str.strip, value.lower().split(","))))
+        return parse_list(value)
 
     @field_validator("allowed_hosts", "allowed_origins")
     @classmethod
@@ -191,34 +197,23 @@ class Settings(BaseSettings):
                 raise ValueError(f"{name!r} is not of the form {form}")
         return listed
 
-    @field_validator("provider_limits")
+    @field_validator("provider_limits", "prices", "queues")
     @classmethod
-    def _check_limits(cls, text: str) -> str:
-        parse_provider_limits(text)
+    def _check_lists(cls, text: str, info: ValidationInfo) -> str:
+        _PARSERS[info.field_name or ""](text)
         return text
 
     @field_validator("journal")
     @classmethod
     def _check_journal(cls, journal: str) -> str:
         is_address = "://" in journal or POSTGRES_PREFIX.match(journal)
-        if is_address and (error := dsn_error(journal)):
-            raise ValueError(
-                f"{error}: write postgresql://USER:PASSWORD@HOST:PORT/DATABASE, the password "
-                "percent-encoded (%40 for @, %2F for /)"
-            )
-        return journal
+        return checked_dsn(journal) if is_address else journal
 
     @field_validator("forwarded_allow_ips")
     @classmethod
     def _check_addresses(cls, text: str) -> str:
         for part in text.split(",") if text not in {"", "*"} else ():
             ip_network(part.strip())  # an address is a network of one
-        return text
-
-    @field_validator("queues")
-    @classmethod
-    def _check_queues(cls, text: str) -> str:
-        parse_work(text)
         return text
 
     @model_validator(mode="after")
@@ -241,7 +236,7 @@ class Settings(BaseSettings):
 
     @field_validator("retention_days", mode="before")
     @classmethod
-    def _zero_if_empty(cls, value: object) -> object:
+    def _forever_if_empty(cls, value: object) -> object:
         return value or 0
 
     @property
@@ -279,6 +274,8 @@ class Settings(BaseSettings):
             self.data_dir,
             *(self.data_dir / name for name in names),
             *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
+            *map(Path, filter(None, [self.payload_keys_file])),
+            *(path for path in (self.secret_file, self.tenant_keys_file) if path),
         )
 
 

@@ -1,28 +1,40 @@
-"""How every process connects to Temporal, decodes its payloads, and asks how a run was closed."""
+"""How every process connects to Temporal, and asks how a run was closed."""
 
 from __future__ import annotations
 
 import asyncio
 import os
 import re
-from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
-from temporalio.api.common.v1 import Payload
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client, WorkflowExecutionStatus, WorkflowHistoryEventFilterType
-from temporalio.common import RawValue
-from temporalio.contrib.pydantic import PydanticPayloadConverter
-from temporalio.converter import DataConverter
+from temporalio.client import (
+    Client,
+    WorkflowExecutionDescription,
+    WorkflowExecutionStatus,
+    WorkflowHistoryEventFilterType,
+)
+from temporalio.common import SearchAttributeKey
 from temporalio.envconfig import ClientConfig, ClientConnectConfig
+from temporalio.exceptions import ActivityError, ApplicationError, FailureError
 from temporalio.service import RPCError, TLSConfig
 
-from relayline.contracts.runs import RunResult, RunStatus
+from relayline.contracts.events import RunQueued
+from relayline.contracts.runs import (
+    DEFAULT_TENANT,
+    MEMO_REQUEST,
+    SEARCH_TENANT,
+    RunRequestMemo,
+    RunResult,
+    RunStatus,
+)
 from relayline.projections.terminal import Closing
+from relayline.runtime.payloads.converter import PLAIN, converter_for
+from relayline.runtime.payloads.ring import KeyRing, PayloadUnreadable
 
 _RPC_TIMEOUT = timedelta(seconds=2)
+_TENANT = SearchAttributeKey.for_keyword(SEARCH_TENANT)
 _CLOSED = {
     WorkflowExecutionStatus.COMPLETED: RunStatus.COMPLETED,
     WorkflowExecutionStatus.FAILED: RunStatus.FAILED,
@@ -64,6 +76,7 @@ _REASONS = (
     ("invalid target URL", _NO_ADDRESS),
 )
 """Why a connection failed, by a part of the SDK's message; the first match counts."""
+DEFAULT_NAMESPACE = "default"
 _METADATA = "TEMPORAL_GRPC_META_"
 """Prefix of variables for headers; an empty one removes the profile's header."""
 _FLAG = {"true", "false", "1", "0"}
@@ -71,34 +84,8 @@ _FLAG = {"true", "false", "1", "0"}
 _POSITION = re.compile(r"line \d+, column \d+")
 
 
-class _PayloadConverter(PydanticPayloadConverter):
-    """Pydantic's, but an undecodable payload without a type hint becomes a `RawValue`.
-
-    A signal may carry anything. If decoding it raised an error, the worker would log the error and
-    drop the signal, and the run would never know.
-    """
-
-    def from_payloads(
-        self, payloads: Sequence[Payload], type_hints: list[type] | None = None
-    ) -> list[Any]:
-        """As many values as payloads.
-
-        Raises:
-            Exception: types are given, and a payload does not match its type.
-        """
-        if type_hints:
-            return super().from_payloads(payloads, type_hints)
-        return [self._decoded(payload) for payload in payloads]
-
-    def _decoded(self, payload: Payload) -> Any:
-        try:
-            return super().from_payloads([payload])[0]
-        except Exception:  # noqa: BLE001  the libraries of all encodings raise their own
-            return RawValue(payload)
-
-
-data_converter = DataConverter(payload_converter_class=_PayloadConverter)
-"""Used by all our clients, workers and replays."""
+data_converter = PLAIN
+"""Used by our clients, workers and replays where nothing is encrypted."""
 
 
 class TemporalUnreachable(Exception):
@@ -112,6 +99,15 @@ def configured_address() -> str | None:
         TemporalUnreachable: the configuration can't be read.
     """
     return _configured().get("target_host")
+
+
+def configured_namespace() -> str:
+    """The namespace in the environment or a Temporal profile, else Temporal's usual one.
+
+    Raises:
+        TemporalUnreachable: the configuration can't be read.
+    """
+    return _configured().get("namespace") or DEFAULT_NAMESPACE
 
 
 def _configured() -> ClientConnectConfig:
@@ -173,11 +169,12 @@ def connection_failure(error: Exception) -> str | None:
 
 
 async def connect(
-    *, timeout_s: float = 10, lazy: bool = False, identity: str | None = None
+    ring: KeyRing, *, timeout_s: float = 10, lazy: bool = False, identity: str | None = None
 ) -> Client:
     """Connect as `TEMPORAL_ADDRESS`, `TEMPORAL_NAMESPACE`, TLS settings and profiles say.
 
     Args:
+        ring: Keys of what Temporal stores; `NO_KEYS` for a client that reads and writes no payload.
         timeout_s: Seconds to try for.
         lazy: Return at once and connect with the first call, for processes that can also serve
             without Temporal.
@@ -193,10 +190,11 @@ async def connect(
         raise TemporalUnreachable(
             "no Temporal address: set TEMPORAL_ADDRESS (or a profile), or start `relayline dev`"
         )
+    converter = converter_for(ring, config.get("namespace") or DEFAULT_NAMESPACE)
     try:
         async with asyncio.timeout(timeout_s):
             return await Client.connect(
-                **config, lazy=lazy, identity=identity, data_converter=data_converter
+                **config, lazy=lazy, identity=identity, data_converter=converter
             )
     except (RuntimeError, ValueError, RPCError, TimeoutError) as error:
         if why := connection_failure(error):
@@ -211,6 +209,7 @@ async def closing_of(client: Client, run_id: str) -> Closing | None:
 
     Raises:
         RPCError: Temporal did not answer, or (`NOT_FOUND`) does not know the run.
+        PayloadUnreadable: its result needs a key that this process lacks.
     """
     described = await client.get_workflow_handle(run_id).describe(rpc_timeout=_RPC_TIMEOUT)
     status = _CLOSED.get(described.status) if described.status else None
@@ -220,7 +219,26 @@ async def closing_of(client: Client, run_id: str) -> Closing | None:
         event_filter_type=WorkflowHistoryEventFilterType.CLOSE_EVENT, rpc_timeout=_RPC_TIMEOUT
     )
     [last] = [event async for event in closed]
-    return await _closing(client, status, last)
+    closing = await _closing(client, status, last)
+    return closing._replace(queued=await _queued(described))
+
+
+async def _queued(described: WorkflowExecutionDescription) -> RunQueued | None:
+    """What was submitted; None if Temporal does not tell, or in a key that this process lacks."""
+    try:
+        asked = await described.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+    except PayloadUnreadable:
+        return None
+    if asked is None:
+        return None
+    return RunQueued(
+        agent=asked.agent,
+        model=asked.model,
+        metadata=asked.metadata,
+        submitted_at=asked.created_at or described.start_time,
+        start_at=asked.start_at,
+        tenant=described.typed_search_attributes.get(_TENANT) or DEFAULT_TENANT,
+    )
 
 
 async def _closing(client: Client, status: RunStatus, event: HistoryEvent) -> Closing:
@@ -230,9 +248,12 @@ async def _closing(client: Client, status: RunStatus, event: HistoryEvent) -> Cl
             return Closing(status, event.workflow_execution_terminated_event_attributes.reason)
         case RunStatus.FAILED:
             failure = event.workflow_execution_failed_event_attributes.failure
-            if failure.HasField("activity_failure_info"):
-                failure = failure.cause  # the failure itself only says that an activity failed
-            return Closing(status, failure.message, failure.application_failure_info.type)
+            error = await client.data_converter.decode_failure(failure)
+            if isinstance(error, ActivityError) and error.__cause__:
+                error = error.__cause__  # the error itself only says that an activity failed
+            message = error.message if isinstance(error, FailureError) else str(error)
+            kind = error.type if isinstance(error, ApplicationError) else None
+            return Closing(status, message, kind or "")
         case RunStatus.COMPLETED:
             payloads = event.workflow_execution_completed_event_attributes.result.payloads
             [result] = await client.data_converter.decode(payloads, [RunResult])

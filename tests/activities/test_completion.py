@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import hashlib
+from datetime import UTC, datetime
 
 import pytest
 from hypothesis import given
@@ -14,10 +15,17 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.completion import joined
 from relayline.activities.record import RecordActivities
-from relayline.contracts.calls import RecordRequest
+from relayline.contracts.calls import (
+    PREVIEW_CHARS,
+    RecordRequest,
+    arguments_sha256,
+    preview,
+    whole,
+)
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.events import (
     ApprovalRequested,
+    ApprovalResolved,
     EventBody,
     InputRequested,
     MessageCompleted,
@@ -27,14 +35,16 @@ from relayline.contracts.events import (
     RunCompleted,
     StepStarted,
 )
-from relayline.contracts.keys import message_key, requested_key, started_key
+from relayline.contracts.keys import message_key, requested_key, resolved_key, started_key
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 from relayline.projections.rendered import render
 from tests.activities.model.model_calls import SHUTDOWN, USER_ASKED, Run, half
 from tests.projections.generated import journal as stored_in
 from tests.projections.test_rendered import Step, runs
 
+NOW = datetime(2026, 3, 1, 12, tzinfo=UTC)
 ARGUMENTS: dict[str, JsonValue] = {"question": "Grün?", "b": [1, None], "a": {"y": 1, "x": "é"}}
 
 
@@ -53,7 +63,7 @@ async def test_a_fact_that_no_journal_can_hold_is_not_tried_again(journal: Journ
 async def written(run: Run, fact: NewEvent) -> EventBody:
     """The fact as the journal has it."""
     await record(run, fact)
-    stored = await run.journal.get(run.id, fact.key or "")
+    stored = await run.journal.get(EVERY, run.id, fact.key or "")
     assert stored
     return stored.body()
 
@@ -73,6 +83,19 @@ async def test_the_output_of_a_run_is_the_text_of_its_last_message(journal: Jour
     assert await written(run, fact) == RunCompleted(output="the whole answer", usage=usage)
 
 
+async def test_an_output_that_the_run_knows_whole_is_not_read_again(journal: Journal) -> None:
+    run = Run(journal)
+    body = RunCompleted(output=whole(preview("the whole answer")))
+    fact = NewEvent(key="0/run/ended", body=body, step=1)
+    assert await written(run, fact) == RunCompleted(output="the whole answer")
+
+
+@pytest.mark.parametrize("chars", [PREVIEW_CHARS - 1, PREVIEW_CHARS, PREVIEW_CHARS + 1])
+def test_only_a_preview_that_can_not_be_cut_counts_as_whole(chars: int) -> None:
+    text = "x" * chars
+    assert whole(preview(text)) == (text if chars < PREVIEW_CHARS else "")
+
+
 async def test_a_run_that_ended_before_its_first_step_has_no_output(journal: Journal) -> None:
     run = Run(journal)
     assert await written(run, NewEvent(key="0/run/ended", body=RunCompleted())) == RunCompleted()
@@ -90,6 +113,37 @@ async def test_an_approval_shows_the_models_arguments_and_their_digest(journal: 
     assert body.arguments == ARGUMENTS
     text = '{"a":{"x":"é","y":1},"b":[1,null],"question":"Grün?"}'
     assert body.arguments_sha256 == hashlib.sha256(text.encode()).hexdigest()
+
+
+@pytest.mark.parametrize("together", [False, True])
+async def test_a_verdict_has_the_digest_of_what_was_approved(
+    journal: Journal, *, together: bool
+) -> None:
+    run = await answered(journal)
+    asked = ApprovalRequested(approval_id="approval_1_0", call_id="call_1_0", tool="look")
+    requested = NewEvent(key=requested_key("approval_1_0"), body=asked, step=1)
+    if not together:
+        await record(run, requested)
+    verdict = ApprovalResolved(approval_id="approval_1_0", decision="approve", by="ann", at=NOW)
+    resolved = NewEvent(key=resolved_key("approval_1_0"), body=verdict)
+    await record(run, *([requested] if together else []), resolved)
+    stored = await run.journal.get(EVERY, run.id, resolved_key("approval_1_0"))
+    assert stored
+    body = stored.body()
+    assert isinstance(body, ApprovalResolved)
+    assert body == verdict.model_copy(update={"arguments_sha256": arguments_sha256(ARGUMENTS)})
+
+
+async def test_other_arguments_than_the_models_have_their_own_digest(journal: Journal) -> None:
+    run = await answered(journal)
+    other: dict[str, JsonValue] = {"b": 2}
+    verdict = ApprovalResolved(approval_id="a", decision="approve", at=NOW, arguments=other)
+    body = await written(run, NewEvent(key=resolved_key("a"), body=verdict))
+    assert isinstance(body, ApprovalResolved)
+    assert body.arguments_sha256 == arguments_sha256(other) != arguments_sha256(ARGUMENTS)
+    for decision in ("deny", "expired", "withdrawn"):
+        verdict = ApprovalResolved(approval_id=decision, decision=decision, at=NOW)
+        assert await written(run, NewEvent(key=resolved_key(decision), body=verdict)) == verdict
 
 
 async def test_an_approval_with_arguments_of_its_own_stays_as_it_is(journal: Journal) -> None:
@@ -176,7 +230,7 @@ async def test_a_step_that_never_began_or_said_nothing_is_interrupted_with_no_te
     assert await written(run, interrupted()) == MessageInterrupted(text="")
     started = NewEvent(key=started_key(0, 2), body=StepStarted(model="m"), step=2)
     await record(run, started, interrupted(2))
-    stored = await run.journal.get(run.id, message_key(0, 2))
+    stored = await run.journal.get(EVERY, run.id, message_key(0, 2))
     assert stored
     assert stored.body() == MessageInterrupted(text="")
 

@@ -99,6 +99,7 @@ async def test_a_worker_that_stood_still_asks_for_all_its_calls() -> None:
         await other.beaten(1)
 
 
+@pytest.mark.slow
 async def test_a_worker_that_can_t_beat_begins_nothing_and_its_calls_ask_often() -> None:
     presence = Presence()
     async with Call(presence).running() as call:
@@ -112,6 +113,19 @@ async def test_a_worker_that_can_t_beat_begins_nothing_and_its_calls_ask_often()
         presence.heed(able=True, told=(), stood=False)
         async with Call(presence).running():
             pass
+
+
+async def test_a_call_waits_for_a_worker_that_has_just_woken_up_to_beat() -> None:
+    presence = Presence()
+    presence.heed(able=False, told=(), stood=True)
+
+    async def beat() -> None:
+        await asyncio.sleep(0.1)
+        presence.heed(able=True, told=(), stood=False)
+
+    beating = asyncio.create_task(beat())
+    async with Call(presence).running():
+        assert beating.done()
 
 
 async def test_a_call_names_its_holder_and_is_released_at_its_end() -> None:

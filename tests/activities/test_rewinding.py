@@ -27,6 +27,7 @@ from relayline.contracts.events import (
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import SEALED, Fence, Journal, StaleAttempt
+from relayline.journal.table import EVERY
 from relayline.journal.terminal import read_all
 from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
@@ -125,7 +126,7 @@ async def test_a_run_whose_events_were_swept_can_not_be_rewound_however_often_it
         await ActivityEnvironment().run(RecordActivities(journal).rewind, request)
     assert raised.value.type == ErrorType.JOURNAL_INCOMPLETE
     assert raised.value.non_retryable
-    head = await journal.head(run)
+    head = await journal.head(EVERY, run)
     assert head is not None
     assert head.ended
 

@@ -3,90 +3,20 @@
 from __future__ import annotations
 
 import asyncio
-import dataclasses
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator
 from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from temporalio.exceptions import ApplicationError
-from temporalio.testing import ActivityEnvironment
 
-from relayline.activities.attempt import Attempt
-from relayline.activities.suspects import Begun, Called, Past, Suspects, judged
-from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.activities.standing import FEW, Past, Standing, judged
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import AttemptLost, ToolCompleted
-from relayline.journal.port import Appended, Fence, JournalUnavailable
+from relayline.contracts.events import ToolCompleted
 from relayline.journal.sqlite.journal import SqliteJournal
-
-RUN = "run_0123456789abcdef"
-
-
-class Mortal(SqliteJournal):
-    """The journal as a worker has it until it is killed."""
-
-    dead = False
-
-    async def append(
-        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
-    ) -> list[Appended]:
-        if self.dead:
-            raise JournalUnavailable("killed")
-        return await super().append(run_id, events, fence)
-
-
-class Process:
-    """A worker that can be killed; all share one file."""
-
-    def __init__(self, path: Path, allowed: int = 3) -> None:
-        self.journal = Mortal(path / "journal.db")
-        self._suspects = Suspects(allowed, turn_wait_s=0.5)
-        self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
-        self._verdicts: dict[str, str | None] = {}
-
-    async def begin(
-        self, call: str, number: int, claim: str | None = None, *, model: bool = False
-    ) -> ActivityEnvironment:
-        """Begin an attempt, which then works until it is killed or ended."""
-        env = ActivityEnvironment()
-        env.info = dataclasses.replace(env.info, attempt=number)
-        begun: asyncio.Future[Begun] = asyncio.get_running_loop().create_future()
-
-        async def attempt() -> None:
-            mine = Attempt(self.journal, RUN, 0, call)
-            called = Called(1) if model else Called(1, call, "tool", claim)
-            async with self._suspects.begun(mine, called, Outbox(), f"{call}/result") as it:
-                begun.set_result(it)
-                await asyncio.Event().wait()
-
-        task = asyncio.ensure_future(env.run(attempt))
-        self._tasks[call, number] = task
-        either: list[asyncio.Future[Any]] = [task, begun]
-        await asyncio.wait(either, return_when=asyncio.FIRST_COMPLETED)
-        if task.done():
-            task.result()
-        self._verdicts[call] = begun.result().verdict
-        return env
-
-    def verdict(self, call: str) -> str | None:
-        return self._verdicts[call]
-
-    async def kill(self) -> None:
-        """All its calls end, and none can say so."""
-        self.journal.dead = True
-        for task in self._tasks.values():
-            task.cancel()
-        await asyncio.gather(*self._tasks.values(), return_exceptions=True)
-        await self.journal.close()
-
-    async def cancel(self, call: str, number: int) -> None:
-        """That attempt is cancelled, and the worker lives."""
-        task = self._tasks.pop((call, number))
-        task.cancel()
-        await asyncio.wait({task})
+from tests.activities.mortal import RUN, Process, killed, losses
 
 
 @pytest.fixture
@@ -94,21 +24,6 @@ async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
     journal = SqliteJournal(tmp_path / "journal.db")
     yield journal
     await journal.close()
-
-
-async def losses(journal: SqliteJournal, call: str) -> list[tuple[int, int, int]]:
-    """Attempt, losses and counted ones, as the journal tells them."""
-    bodies = [event.body() for event in await journal.read(RUN)]
-    lost = (it for it in bodies if isinstance(it, AttemptLost) and it.call_id == call)
-    return [(it.attempt, it.losses, it.counted) for it in lost]
-
-
-async def killed(path: Path, number: int, *calls: str, allowed: int = 3) -> None:
-    """A worker that is killed while it runs that attempt of these calls."""
-    process = Process(path, allowed)
-    for call in calls:
-        await process.begin(call, number)
-    await process.kill()
 
 
 async def test_a_call_that_takes_its_worker_along_again_and_again_is_given_up(
@@ -135,48 +50,84 @@ async def test_the_setting_says_after_how_many_losses(tmp_path: Path) -> None:
 async def test_deaths_with_several_suspects_at_work_count_against_none(
     tmp_path: Path, journal: SqliteJournal
 ) -> None:
-    for number in (1, 2):
+    for number in (1, 2, 3):
         await killed(tmp_path, number, "a", "b")
     process = Process(tmp_path)
-    await process.begin("a", 3)
-    assert await losses(journal, "a") == [(1, 1, 0), (2, 2, 0)]
+    await process.begin("a", 4)
+    thrice = [(1, 1, 0), (2, 2, 0), (3, 3, 0)]
+    assert await losses(journal, "a") == thrice
     with pytest.raises(ApplicationError) as waits:
-        await process.begin("b", 3)
+        await process.begin("b", 4)
     assert (waits.value.type, waits.value.non_retryable) == (ErrorType.SUSPECT_WAITS, False)
     await process.kill()
     process = Process(tmp_path)
-    await process.begin("b", 4)
-    assert await losses(journal, "a") == [(1, 1, 0), (2, 2, 0)], "not judged before it begins"
-    assert await losses(journal, "b") == [(1, 1, 0), (2, 2, 0)], "it only waited when they died"
+    await process.begin("b", 5)
+    assert await losses(journal, "a") == thrice, "not judged before it begins"
+    assert await losses(journal, "b") == thrice, "it only waited when they died"
+    await process.kill()
+
+
+async def test_suspects_that_were_lost_twice_run_a_few_at_a_time(
+    tmp_path: Path, journal: SqliteJournal
+) -> None:
+    calls = [f"call {number}" for number in range(FEW + 1)]
+    for number in (1, 2):
+        await killed(tmp_path, number, *calls)
+    process = Process(tmp_path)
+    for call in calls[:FEW]:
+        await process.begin(call, 3)
+    waits = asyncio.create_task(process.begin(calls[FEW], 3))
+    await asyncio.sleep(0.05)
+    assert not waits.done()
+    await process.cancel(calls[0], 3)
+    await waits
+    await process.kill()
+    process = Process(tmp_path)
+    await process.begin(calls[1], 4)
+    assert (await losses(journal, calls[1]))[-1] == (3, 3, 0), "it was in company"
+    await process.kill()
+
+
+async def test_beside_a_few_that_were_lost_twice_no_other_suspect_begins(tmp_path: Path) -> None:
+    calls = [f"call {number}" for number in range(FEW)]
+    for number in (1, 2):
+        await killed(tmp_path, number, *calls)
+    await killed(tmp_path, 1, "once")
+    process = Process(tmp_path)
+    for call in calls:
+        await process.begin(call, 3)
+    with pytest.raises(ApplicationError, match="another such call is at work"):
+        await process.begin("once", 2)
+    await process.begin("fresh", 1)
     await process.kill()
 
 
 async def test_a_suspect_begins_as_soon_as_the_other_has_ended(tmp_path: Path) -> None:
-    for number in (1, 2):
+    for number in (1, 2, 3):
         await killed(tmp_path, number, "a", "b")
     process = Process(tmp_path)
-    await process.begin("a", 3)
-    begins = asyncio.create_task(process.begin("b", 3))
+    await process.begin("a", 4)
+    begins = asyncio.create_task(process.begin("b", 4))
     await asyncio.sleep(0.01)
     assert not begins.done()
-    await process.cancel("a", 3)
+    await process.cancel("a", 4)
     await begins
     await process.kill()
 
 
 async def test_a_tool_has_its_turn_before_a_model_call(tmp_path: Path) -> None:
-    for number in (1, 2):
+    for number in (1, 2, 3):
         await killed(tmp_path, number, "a", "model", "tool")
     process = Process(tmp_path)
-    await process.begin("a", 3)
-    model = asyncio.create_task(process.begin("model", 3, model=True))
+    await process.begin("a", 4)
+    model = asyncio.create_task(process.begin("model", 4, model=True))
     await asyncio.sleep(0.02)
-    tool = asyncio.create_task(process.begin("tool", 3))
+    tool = asyncio.create_task(process.begin("tool", 4))
     await asyncio.sleep(0.02)
-    await process.cancel("a", 3)
+    await process.cancel("a", 4)
     await tool
     assert not model.done()
-    await process.cancel("tool", 3)
+    await process.cancel("tool", 4)
     await model
     await process.kill()
 
@@ -265,4 +216,4 @@ def test_only_deaths_as_the_sole_suspect_count(lives: list[str]) -> None:
 
 @given(st.builds(Past, *[st.integers(0, 4)] * 5), st.integers(1, 5))
 def test_whoever_lives_loses_nothing(past: Past, attempt: int) -> None:
-    assert judged(past, attempt, alive=True) == (past.losses, past.counted, None)
+    assert judged(past, attempt, alive=True) == Standing(past.losses, past.counted)

@@ -13,6 +13,7 @@ from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import data_converter
 from relayline.worker import build_worker
+from tests.api.auth.keyed import SECRET
 from tests.api.serving import Api, serving
 from tests.own_temporal import own_temporal_server
 
@@ -58,6 +59,6 @@ async def working(api_temporal: Client, journal: SqliteJournal) -> AsyncIterator
     """A worker, for as long as the test."""
     async with (
         aclosing(provider_for(ProviderConfig())) as providers,
-        build_worker(api_temporal, journal, providers, Settings(drain_s=0.1)),
+        build_worker(api_temporal, journal, providers, Settings(drain_s=0.1, secret=SECRET)),
     ):
         yield

@@ -33,7 +33,7 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
-from relayline.journal.table import Storage
+from relayline.journal.table import EVERY, Storage
 from relayline.runtime.settings import Settings
 from relayline.workflows.agent_run import AgentRun
 
@@ -131,8 +131,12 @@ def deltas(count: int, size: int = 8) -> list[NewEvent]:
 
 def completed(output: str = "done") -> NewEvent:
     """The terminal fact."""
-    body = RunCompleted(output=output, usage=Usage(input_tokens=3, output_tokens=4))
-    return NewEvent(key="0/run/ended", body=body, step=1)
+    return ended_with(Usage(input_tokens=3, output_tokens=4), output)
+
+
+def ended_with(usage: Usage, output: str = "done") -> NewEvent:
+    """The terminal fact of a run that has used as much."""
+    return NewEvent(key="0/run/ended", body=RunCompleted(output=output, usage=usage), step=1)
 
 
 async def ended_run(journal: Storage, count: int = 20) -> str:
@@ -175,7 +179,7 @@ async def signals(client: Client, run: str) -> list[tuple[str, dict[str, Any]]]:
 async def envelopes(journal: Storage, run: str) -> list[dict[str, Any]]:
     """The whole journal as clients see it."""
     found: list[StoredEvent] = []
-    while page := await journal.read(run, found[-1].seq if found else 0, 1000):
+    while page := await journal.read(EVERY, run, found[-1].seq if found else 0, 1000):
         found.extend(page)
     return [json.loads(event.envelope_json()) for event in found]
 

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import asyncio
+import time
 from datetime import UTC, datetime
 from typing import Any
 
+import pytest
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
 from relayline.api.temporal.attention import Attention
+from relayline.api.temporal.execution import Execution
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.stuck import NO_WORKER, WAITED_S, StuckRuns, WorkerProbe
 from relayline.api.temporal.workers import Workers
@@ -47,6 +50,7 @@ async def listed(api: Api, **params: Any) -> dict[str, str | None]:
     return {item["run_id"]: item["attention"] for item in answer.json()["runs"]}
 
 
+@pytest.mark.slow
 async def test_without_any_worker_a_list_that_is_looked_at_says_so(
     api_temporal: Client, journal: Storage
 ) -> None:
@@ -62,6 +66,7 @@ async def test_without_any_worker_a_list_that_is_looked_at_says_so(
     await api_temporal.get_workflow_handle(run).terminate()
 
 
+@pytest.mark.slow
 async def test_what_was_noted_is_taken_back_once_a_worker_is_there(
     api_temporal: Client, journal: Storage
 ) -> None:
@@ -83,6 +88,42 @@ async def test_what_was_noted_is_taken_back_once_a_worker_is_there(
     await api_temporal.get_workflow_handle(run).terminate()
 
 
+class Asking(Gateway):
+    """Keeps which runs Temporal was asked about."""
+
+    def __init__(self, client: Client) -> None:
+        super().__init__(client)
+        self.asked: list[str] = []
+
+    async def execution(self, run_id: str) -> Execution | None:
+        self.asked.append(run_id)
+        return await super().execution(run_id)
+
+
+@pytest.mark.slow
+async def test_temporal_is_asked_ever_less_often_about_a_quiet_run_without_a_problem(
+    api_temporal: Client, journal: Storage
+) -> None:
+    gateway = Asking(api_temporal)
+    probe = WorkerProbe(gateway)
+    stuck_runs = StuckRuns(gateway, probe, Workers(api_temporal), journal)
+    run = await waiting_long(api_temporal, journal, "c")
+    await api_temporal.get_workflow_handle(run).terminate()
+    attention, began = Attention(journal, gateway, probe, stuck_runs), time.monotonic()
+    await attention.note(1000)
+    await attention.note(1000)
+    assert gateway.asked.count(run) == 1
+    async with asyncio.timeout(60):
+        while gateway.asked.count(run) == 1:
+            await asyncio.sleep(0.2)
+            await attention.note(1000)
+    assert time.monotonic() - began > WAITED_S, "after as long as it had been quiet"
+    gateway.asked.clear()
+    await journal.note_attention({run: "activity paused"})
+    await attention.note(1000)
+    assert gateway.asked.count(run) == 1, "a known problem is looked after each time"
+
+
 async def noted(attention: Attention, journal: Storage) -> str | None:
     """What is noted of the run `b`, after a round over all runs."""
     await attention.note(1000)
@@ -90,6 +131,7 @@ async def noted(attention: Attention, journal: Storage) -> str | None:
     return found.attention
 
 
+@pytest.mark.slow
 async def test_while_temporal_is_down_nothing_is_noted_or_taken_back(
     no_temporal: Client, api: Api, journal: Storage
 ) -> None:

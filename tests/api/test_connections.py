@@ -72,6 +72,7 @@ async def test_what_is_no_http_gets_a_problem_document(lonely_api: Api, sent: by
     assert (answer.status, answer.problem) == (400, "bad-request")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("first", "part"),
     [(b"", "head"), (b"GET /healthz HTTP/1.1\r\nX: ", "head"), (POST, "body"), (b"\r\n", "head")],
@@ -216,6 +217,7 @@ async def test_a_slow_reader_who_reads_gets_everything(strict: Api) -> None:
     assert (await read(client, 65_536, PATIENCE_S / 8)).endswith(whole)
 
 
+@pytest.mark.slow
 async def test_an_open_stream_is_no_unread_answer(strict: Api) -> None:
     run = run_id()
     await strict.journal.append(run, [started(), *deltas(3)])

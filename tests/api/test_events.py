@@ -3,13 +3,27 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
+from temporalio.client import Client
 
 from relayline.contracts.envelope import EventPage
 from relayline.journal.sqlite.journal import SqliteJournal
-from tests.api.serving import SSE, Api, completed, deltas, ended_run, envelopes, run_id, started
+from relayline.runtime.settings import Settings
+from tests.api.serving import (
+    SSE,
+    Api,
+    completed,
+    deltas,
+    ended_run,
+    envelopes,
+    run_id,
+    serving,
+    started,
+)
 
 
 @pytest.mark.parametrize("as_stream", [True, False])
@@ -73,8 +87,19 @@ async def test_a_stream_at_or_past_the_end_is_204_and_a_page_is_empty(api: Api) 
     assert page.json() == {"events": [], "next": 7, "ended": True}
 
 
-async def test_a_cursor_past_retention_is_410_with_the_oldest_event(api: Api) -> None:
-    run = await ended_run(api.journal, 4)
+@pytest.fixture
+async def swept_api(tmp_path: Path, api_temporal: Client) -> AsyncIterator[Api]:
+    """An API with a journal of its own: in that of other tests are receivers that must be told."""
+    own = SqliteJournal(tmp_path / "journal.db")
+    async with serving(Settings(), own, api_temporal) as served:
+        yield served
+    await own.close()
+
+
+async def test_a_cursor_past_retention_is_410_with_the_oldest_event(swept_api: Api) -> None:
+    api, run = swept_api, await ended_run(swept_api.journal, 4)
+    while await api.journal.webhooks.plan(1000):
+        continue
     await api.journal.sweep(datetime.now(UTC) + timedelta(seconds=5))
     for after in ("0", "3"):
         for headers in (SSE, {}):

@@ -10,6 +10,7 @@ from relayline.api.streams import buffer, events, feed
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Tenant
 from relayline.runtime.settings import Settings
 from tests.api.flaky import FlakyJournal
 from tests.api.serving import completed, deltas, envelopes, follow, run_id, serving, started
@@ -26,9 +27,9 @@ class Weighing(FlakyJournal):
         self.weights: list[int] = []
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
+        self, tenant: Tenant, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
-        found = await super().read(run_id, after, limit, **more)
+        found = await super().read(tenant, run_id, after, limit, **more)
         self.weights.append(sum(len(event.data.encode()) for event in found))
         return found
 

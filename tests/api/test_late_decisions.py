@@ -14,6 +14,7 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ApprovalResolved, CommandAccepted, InputClosed, InputReceived
 from relayline.contracts.keys import requested_key, resolved_key
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Tenant
 from relayline.runtime.settings import Settings
 from tests.api.asking import (
     APPROVAL,
@@ -145,7 +146,7 @@ async def test_a_decision_that_was_taken_gets_its_receipt_again(
 class JustDecided(FlakyJournal):
     """A journal in which a decision turns up while its repetition is being looked into."""
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         if key == requested_key(APPROVAL):
             had = CommandAccepted(command_id="c1", kind=CommandKind.DECIDE)
             end = ApprovalResolved(approval_id=APPROVAL, decision="approve", at=NOON)
@@ -154,7 +155,7 @@ class JustDecided(FlakyJournal):
                 NewEvent(key=resolved_key(APPROVAL), body=end),
             )
             await self.append(run_id, facts)
-        return await super().get(run_id, key)
+        return await super().get(tenant, run_id, key)
 
 
 async def test_a_repeated_decision_that_the_run_takes_meanwhile_is_no_late_one(

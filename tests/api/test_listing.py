@@ -171,10 +171,14 @@ async def test_lists_are_filtered_by_status(api: Api) -> None:
     two = await walk(api, mine | {"status": ["running", "failed"]})
     assert two == [runs["failed"], runs["running"]]
     assert await walk(api, mine | {"open": "false"}) == [runs["failed"], runs["completed"]]
-    assert await counted(api, mine) == {"total": 5, "by_status": dict.fromkeys(runs, 1)}
+    counts = await counted(api, mine)
+    assert (counts["total"], counts["by_status"]) == (5, dict.fromkeys(runs, 1))
+    nothing = {"input_tokens": 0, "output_tokens": 0}
     assert await counted(api, mine | {"status": "failed"}) == {
         "total": 1,
         "by_status": {"failed": 1},
+        "usage": nothing,
+        "usage_by_status": {"failed": nothing},
     }
     items = {item["run_id"]: item for item in (await listed(api, mine))["runs"]}
     waits = items[runs["waiting"]]

@@ -36,6 +36,8 @@ from tests.api.test_live import (  # noqa: F401
 )
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 
 @pytest.fixture(scope="module")
 async def journal(postgres: PostgresServer) -> AsyncIterator[PostgresJournal]:

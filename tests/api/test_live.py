@@ -108,17 +108,16 @@ async def test_a_page_of_many_events_gets_each_once_and_in_order(api: Api) -> No
 
 
 async def test_a_change_is_told_within_a_tenth_of_a_second(api: Api) -> None:
-    """The best of several: a busy machine delays some."""
-    async with looking(api, {"list": "metadata.live=e"}) as page:
+    """One of several: a busy machine delays some."""
+    async with looking(api, {"list": "metadata.live=e"}) as page, asyncio.timeout(60):
         await eventually(lambda: "runs" in page.kinds())
-        took: list[float] = []
-        for _ in range(10):
+        took_s = 1.0
+        while took_s > 0.1:
+            await asyncio.sleep(0.2)
             run = await queued(api, metadata={"live": "e"})
             began = time.monotonic()
             await eventually(lambda run=run: run in page.runs)  # type: ignore[misc]
-            took.append(time.monotonic() - began)
-            await asyncio.sleep(0.2)
-    assert min(took) < 0.1
+            took_s = time.monotonic() - began
 
 
 class Counting:
@@ -130,11 +129,31 @@ class Counting:
 
     def __getattr__(self, name: str) -> Any:
         found = getattr(self._inner, name)
-        if name in {"listed", "list_runs", "count_runs", "changed_runs", "note_attention"}:
+        if name in {
+            "listed",
+            "list_runs",
+            "count_runs",
+            "sum_runs",
+            "changed_runs",
+            "note_attention",
+        }:
             self.asked[name] += 1
         return found
 
 
+async def silent(counting: Counting) -> None:
+    """Return once the table was not read for a while; a table that is silent is not.
+
+    A page rests four times as long as its reading took, which may be long on a busy machine.
+    """
+    async with asyncio.timeout(60):
+        before = None
+        while counting.asked != before:
+            before = Counter(counting.asked)
+            await asyncio.sleep(1)
+
+
+@pytest.mark.slow
 async def test_nothing_is_read_when_nobody_looks_and_once_for_all_who_do(
     journal: Storage, no_temporal: Client
 ) -> None:
@@ -145,22 +164,19 @@ async def test_nothing_is_read_when_nobody_looks_and_once_for_all_who_do(
         params = {"list": "metadata.live=f", "inbox": "true"}
         async with looking(api, params) as one, looking(api, params) as two:
             await eventually(lambda: {"runs", "inbox"} <= one.kinds() & two.kinds())
-            await asyncio.sleep(0.3)
+            await silent(counting)
             before = Counter(counting.asked)
             run = run_id()
             await api.journal.append(run, [started(metadata={"live": "f"}), *asks()])
             await eventually(lambda: run in one.runs and run in two.runs)
-            await asyncio.sleep(0.3)
+            await silent(counting)
             told = counting.asked - before
             assert told["list_runs"] <= 2 + told["changed_runs"]
             assert told["count_runs"] <= 2
             await api.journal.append(run, deltas(200))
-            await asyncio.sleep(0.3)
-            before = Counter(counting.asked)
-            await asyncio.sleep(0.3)
-            assert counting.asked == before, "a silent table is not read"
+            await silent(counting)
         await api.quiet()
-        await asyncio.sleep(0.1)
+        await silent(counting)
         before = Counter(counting.asked)
         await api.journal.append(run, [completed()])
         await queued(api, metadata={"live": "f"})
@@ -168,6 +184,7 @@ async def test_nothing_is_read_when_nobody_looks_and_once_for_all_who_do(
         assert counting.asked == before
 
 
+@pytest.mark.slow
 async def test_a_page_outlives_a_journal_that_is_away(
     journal: Storage, no_temporal: Client
 ) -> None:

@@ -22,6 +22,45 @@ DOCUMENT = json.loads(document())
 COMPONENTS = DOCUMENT["components"]["schemas"]
 BODIES: tuple[type[Frozen], ...] = get_args(get_args(EventBody)[0])
 _RESOURCE = Resource.from_contents(DOCUMENT, default_specification=DRAFT202012)
+PATHS = {
+    "/v1/runs",
+    "/v1/runs/counts",
+    "/v1/schedules",
+    "/v1/schedules/{schedule_id}",
+    "/v1/schedules/{schedule_id}/trigger",
+    "/v1/batches",
+    "/v1/batches/{batch_id}",
+    "/v1/batches/{batch_id}/cancel",
+    "/v1/inbox",
+    "/v1/live",
+    "/v1/runs/{run_id}",
+    "/v1/runs/{run_id}/events",
+    "/v1/runs/{run_id}/progress",
+    "/v1/runs/{run_id}/pause",
+    "/v1/runs/{run_id}/resume",
+    "/v1/runs/{run_id}/redirect",
+    "/v1/runs/{run_id}/cancel",
+    "/v1/runs/{run_id}/answer",
+    "/v1/runs/{run_id}/approvals/{approval_id}",
+    "/v1/runs/{run_id}/commands/{command_id}",
+    "/v1/webhooks",
+    "/v1/webhooks/{webhook_id}",
+    "/v1/webhooks/{webhook_id}/rotate",
+    "/v1/webhooks/{webhook_id}/test",
+    "/v1/webhooks/{webhook_id}/enable",
+    "/v1/webhooks/{webhook_id}/deliveries",
+    "/v1/deliveries/{delivery_id}/redeliver",
+    "/v1/keys",
+    "/v1/keys/{key_id}",
+    "/v1/keys/{key_id}/rotate",
+    "/v1/audit",
+    "/v1/auth",
+    "/v1/tenants/{tenant}/quotas",
+    "/v1/tokens/stream",
+    "/v1/agents",
+    "/healthz",
+    "/readyz",
+}
 
 
 def check(name: str, value: Any) -> None:
@@ -45,26 +84,7 @@ def described(kind: str, union: str = "Event") -> dict[str, Any]:
 
 def test_the_committed_document_is_the_current_one() -> None:
     assert COMMITTED.read_text() == document(), "run `python -m relayline.api.openapi`"
-    paths = DOCUMENT["paths"]
-    assert {
-        "/v1/runs",
-        "/v1/runs/counts",
-        "/v1/inbox",
-        "/v1/live",
-        "/v1/runs/{run_id}",
-        "/v1/runs/{run_id}/events",
-        "/v1/runs/{run_id}/progress",
-        "/v1/runs/{run_id}/pause",
-        "/v1/runs/{run_id}/resume",
-        "/v1/runs/{run_id}/redirect",
-        "/v1/runs/{run_id}/cancel",
-        "/v1/runs/{run_id}/answer",
-        "/v1/runs/{run_id}/approvals/{approval_id}",
-        "/v1/runs/{run_id}/commands/{command_id}",
-        "/v1/agents",
-        "/healthz",
-        "/readyz",
-    } == set(paths)
+    assert set(DOCUMENT["paths"]) == PATHS
 
 
 @pytest.mark.parametrize("body", BODIES, ids=lambda body: body.__name__)
@@ -96,7 +116,18 @@ def test_the_union_has_the_types_of_the_contracts_and_no_other() -> None:
 def test_every_reference_leads_somewhere() -> None:
     text = json.dumps(DOCUMENT)
     refs = {part.partition('"')[0] for part in text.split('"$ref": "')[1:]}
-    assert {ref.removeprefix("#/components/schemas/") for ref in refs} <= set(COMPONENTS)
+    problem = "#/components/responses/Problem"
+    assert problem.rpartition("/")[2] in DOCUMENT["components"]["responses"]
+    assert {it.removeprefix("#/components/schemas/") for it in refs - {problem}} <= set(COMPONENTS)
+
+
+def test_every_operation_names_each_status_of_its_errors() -> None:
+    for path, operations in DOCUMENT["paths"].items():
+        for method, operation in operations.items():
+            codes = {*operation["responses"]}
+            assert {"400", "401", "403", "422", "429", "500", "503"} <= codes, (method, path)
+            assert not {"4XX", "5XX", "default"} & codes
+            assert ("404" in codes) >= ("{" in path)
 
 
 async def test_a_page_and_a_stream_are_as_described(api: Api) -> None:

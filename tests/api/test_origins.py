@@ -16,6 +16,7 @@ from temporalio.client import Client
 from relayline.api.app import serve
 from relayline.dev.ports import free_port
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.setting_groups.access_settings import BEHIND_PROXY
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 from tests.api.raw import ask, head
 from tests.api.serving import Api, serving
@@ -201,8 +202,8 @@ async def answers(port: int) -> bool:
 @pytest.mark.parametrize(
     ("chosen", "warned"),
     [
-        ({"api_host": "0.0.0.0"}, 1),  # noqa: S104
-        ({"api_host": "0.0.0.0", "allowed_hosts": ("a.example",)}, 0),  # noqa: S104
+        ({"api_host": "0.0.0.0", "auth": BEHIND_PROXY}, 1),  # noqa: S104
+        ({"api_host": "0.0.0.0", "auth": BEHIND_PROXY, "allowed_hosts": ("a.example",)}, 0),  # noqa: S104
         ({"api_host": "127.0.0.1"}, 0),
     ],
 )

@@ -51,6 +51,7 @@ async def test_watchers_see_each_change_once_and_the_end(api: Api) -> None:
     await api.quiet()
 
 
+@pytest.mark.slow
 async def test_without_a_worker_the_memo_answers(api: Api) -> None:
     run = await submitted(api)
     view, again = await asyncio.gather(

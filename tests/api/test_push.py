@@ -9,6 +9,7 @@ from temporalio.client import Client
 from relayline.api.streams.feed import Viewer
 from relayline.api.streams.frames import frame
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from relayline.runtime.settings import Settings
 from tests.api.serving import completed, deltas, eventually, run_id, serving, started
 
@@ -56,7 +57,7 @@ async def test_two_viewers_are_pushed_what_one_would_read_and_woken_at_the_end(
     run = run_id()
     await journal.append(run, [started()])
     async with serving(Settings(), journal, no_temporal) as api:
-        viewers = [api.services.feed.view(run, after, 1) for after in (0, 1)]
+        viewers = [api.services.feed.view(EVERY, run, after, 1) for after in (0, 1)]
         whole, late = map(connected, viewers)
         await journal.append(run, deltas(1))
         await asyncio.gather(caught_up(viewers[0], whole), caught_up(viewers[1], late))
@@ -67,7 +68,7 @@ async def test_two_viewers_are_pushed_what_one_would_read_and_woken_at_the_end(
         assert not any(task.done() for task in asleep)
         await journal.append(run, [completed()])
         await asyncio.gather(*asleep)
-        stored = [frame(event) for event in await journal.read(run)]
+        stored = [frame(event) for event in await journal.read(EVERY, run)]
         assert b"".join(whole.pieces) == b"".join(stored[:7])
         assert b"".join(late.pieces) == b"".join(stored[1:7])
         assert await viewers[0].next_chunk() == stored[7]
@@ -81,13 +82,13 @@ async def test_a_viewer_whose_client_does_not_read_is_woken_and_misses_nothing(
     run = run_id()
     await journal.append(run, [started()])
     async with serving(Settings(), journal, no_temporal) as api:
-        viewer = api.services.feed.view(run, 1, 1)
+        viewer = api.services.feed.view(EVERY, run, 1, 1)
         connection = connected(viewer)
         connection.reads = False
         await journal.append(run, deltas(3))
         async with asyncio.timeout(10):
             await viewer.sleep()
-        stored = [frame(event) for event in await journal.read(run)]
+        stored = [frame(event) for event in await journal.read(EVERY, run)]
         assert connection.pieces == []
         assert await viewer.next_chunk() == b"".join(stored[1:])
         connection.reads = True

@@ -54,6 +54,7 @@ async def answering(port: int, process: asyncio.subprocess.Process) -> None:
                 return
 
 
+@pytest.mark.slow
 async def test_sigterm_with_open_streams_ends_them_cleanly_and_soon(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / "journal.db")
     run = run_id()
@@ -141,6 +142,7 @@ async def test_readiness_says_which_part_is_missing(api: Api, lonely_api: Api) -
     assert (await lonely_api.http.get("/healthz")).status_code == 200
 
 
+@pytest.mark.slow
 async def test_readiness_says_why_postgres_can_not_be_written(no_temporal: Client) -> None:
     with PostgresServer() as server:
         dsn = server.create_database("ours")

@@ -6,6 +6,7 @@ import asyncio
 from datetime import timedelta
 from typing import Any
 
+import pytest
 from temporalio import workflow
 from temporalio.client import Client
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
@@ -49,6 +50,7 @@ async def until(api: Api, run: str, attention: str | None) -> dict[str, Any]:
     return view
 
 
+@pytest.mark.slow
 async def test_a_run_whose_workflow_fails_says_so_until_it_is_mended(
     api: Api, api_temporal: Client
 ) -> None:
@@ -69,6 +71,7 @@ async def test_a_run_whose_workflow_fails_says_so_until_it_is_mended(
     await until(api, run, None)
 
 
+@pytest.mark.slow
 async def test_a_run_that_nobody_takes_says_so_until_a_worker_comes(
     api: Api, api_temporal: Client
 ) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from temporalio.client import Client
 
-from relayline.api.runs.submission import new_run_id
+from relayline.api.signing.ids import new_run_id
 from relayline.contracts.runs import MEMO_PROGRESS, RunMemo, RunStatus
 from tests.api.serving import SSE, Api, completed, frames, said, started
 
@@ -31,6 +31,9 @@ GOOD = {"agent": "assistant", "input": "hello"}
         ({**GOOD, "limits": {"max_step": 3}}, 422, "invalid-field", "limits.max_step"),
         ({**GOOD, "limits": {"max_steps": 0}}, 422, "invalid-field", "limits.max_steps"),
         ({**GOOD, "limits": {"max_steps": "3"}}, 422, "invalid-field", "limits.max_steps"),
+        ({**GOOD, "limits": {"max_cost": 0}}, 422, "invalid-field", "limits.max_cost"),
+        ({**GOOD, "limits": {"max_cost": 1}}, 422, "unknown-price", "limits.max_cost"),
+        ({**GOOD, "limits": {"max_cost": "1"}}, 422, "invalid-field", "limits.max_cost"),
         ({**GOOD, "metadata": {"k": 1}}, 422, "invalid-field", "metadata.k"),
         ({**GOOD, "metadata": {str(n): "" for n in range(17)}}, 422, "invalid-field", "metadata"),
         ({**GOOD, "metadata": {"tenant": "x" * 256}}, 422, "invalid-field", "metadata.tenant"),
@@ -41,7 +44,9 @@ GOOD = {"agent": "assistant", "input": "hello"}
         ({**GOOD, "model": ""}, 422, "invalid-field", "model"),
         ({**GOOD, "metadata": {"tenant": "a\0"}}, 422, "invalid-field", "metadata.tenant"),
         ({**GOOD, "metadata": {"tenant": "a\n"}}, 422, "invalid-field", "metadata.tenant"),
-        ({**GOOD, "webhook": "http://x.test"}, 422, "not-offered", "webhook"),
+        ({**GOOD, "retention_days": 0}, 422, "invalid-field", "retention_days"),
+        ({**GOOD, "retention_days": 8}, 422, "invalid-field", "retention_days"),
+        ({**GOOD, "webhook": "http://x.test"}, 422, "invalid-field", "webhook"),
         ({**GOOD, "surprise": 1}, 422, "invalid-field", "surprise"),
         ({**GOOD, "input": "é" * 131_073}, 413, "input-too-large", "input"),
         ([], 422, "invalid-field", "body"),
@@ -131,6 +136,7 @@ async def test_a_run_is_accepted_with_links_and_is_what_temporal_got(
         "self": f"/v1/runs/{run}",
         "events": f"/v1/runs/{run}/events",
         "progress": f"/v1/runs/{run}/progress",
+        "page": f"/runs/{run}",
         "temporal_ui": f"http://ui.test/namespaces/default/workflows/{run}",
     }
     assert answer.headers["location"] == f"/v1/runs/{run}"

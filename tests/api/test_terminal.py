@@ -14,6 +14,7 @@ from relayline.api.streams.watchdog import MAX_ASKED, Watchdog
 from relayline.contracts.runs import Waiting
 from relayline.journal.port import Head
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY, Tenant
 from relayline.runtime.settings import Settings
 from tests.api.flaky import FlakyJournal
 from tests.api.serving import SSE, Api, deltas, eventually, follow, serving, started, waiting_run
@@ -88,6 +89,18 @@ async def test_a_run_that_ended_before_it_began_still_tells_what_was_asked_for(
     assert (await lonely_api.http.get(f"/v1/runs/{run}")).json()["status"] == "terminated"
 
 
+async def test_a_run_of_which_the_journal_has_nothing_stays_its_tenants(
+    api: Api, api_temporal: Client
+) -> None:
+    run = await submitted(api, metadata={"tenant": "acme", "team": "a"})
+    assert await api.journal.withdraw(run)
+    await terminate(api_temporal, run)
+    queued, end = await follow(api, run)
+    assert (queued["type"], end["type"]) == ("run.queued", "run.terminated")
+    assert (queued["data"]["tenant"], queued["data"]["metadata"]["team"]) == ("acme", "a")
+    assert await api.journal.owner(run) == "acme"
+
+
 async def test_a_long_poll_ends_with_the_termination(api: Api, api_temporal: Client) -> None:
     run = await waiting_run(api_temporal, Waiting(kind="input", id="input_1_0"))
     waiting = asyncio.create_task(api.http.get(f"/v1/runs/{run}", params={"wait": 10}))
@@ -104,10 +117,10 @@ class Asked(FlakyJournal):
 
     times = 0
 
-    async def head(self, run_id: str) -> Head | None:
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
         """As in `FlakyJournal`."""
         self.times += 1
-        return await super().head(run_id)
+        return await super().head(tenant, run_id)
 
 
 async def test_while_the_journal_is_down_temporal_tells(
@@ -121,7 +134,7 @@ async def test_while_the_journal_is_down_temporal_tells(
         view = (await faltering.http.get(f"/v1/runs/{run}")).json()
     assert (view["status"], view["source"]) == ("terminated", "temporal")
     assert flaky.times == 1, "it may take 5 s each time"
-    assert await journal.head(run) == (1, 1, False)
+    assert await journal.head(EVERY, run) == (1, 1, False)
 
 
 class Followed:

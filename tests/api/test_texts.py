@@ -13,6 +13,8 @@ from relayline.api.bodies import lone_surrogate
 from tests.api.asking import refusal
 from tests.api.serving import Api, run_id
 
+pytestmark = pytest.mark.slow
+
 HALF = "\ud83d"
 RUN = "/v1/runs/run_0123456789abcdef0123456789abcdef"
 GOOD = {"agent": "assistant", "input": "x"}
@@ -63,7 +65,6 @@ def test_a_whole_pair_is_a_character_and_depth_is_no_matter() -> None:
     assert lone_surrogate(deep) == ".".join("0" * 5_000)
 
 
-@pytest.mark.slow
 def test_a_long_name_over_many_values_costs_no_more_than_its_body() -> None:
     """Half a million paths of 500 KB each would be more than any machine has."""
     assert lone_surrogate({"k" * 500_000: ["x"] * 500_000}) is None
@@ -109,10 +110,12 @@ def every_route() -> list[tuple[str, str]]:
 async def test_an_unknown_query_parameter_is_refused_on_every_route(
     lonely_api: Api, method: str, path: str
 ) -> None:
-    path = path.format(run_id=run_id(), command_id="c", approval_id="a")
+    ids = ("command", "approval", "batch", "schedule", "webhook", "delivery", "key")
+    path = path.format(run_id=run_id(), tenant="a", **{f"{name}_id": "a" for name in ids})
     body = GOOD if path == "/v1/runs" else {"decision": "deny", "request_id": "x", "text": "x"}
-    sent_body = body if method == "POST" else None
-    for query in ("tenant=x", "Limit=1", "x", "=x"):
+    sent_body = body if method in {"POST", "PATCH"} else None
+    tenant = "Tenant=x" if path == "/v1/audit" else "tenant=x"
+    for query in (tenant, "Limit=1", "x", "=x"):
         answer = await lonely_api.http.request(method, f"{path}?{query}", json=sent_body)
         assert refusal(answer) == (422, "invalid-field"), (answer.url, answer.text)
         assert answer.json()["field"] == query.partition("=")[0]

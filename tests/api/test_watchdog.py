@@ -34,6 +34,7 @@ async def first_notice(api: Api, run: str) -> list[tuple[str, str, str]]:
     return got
 
 
+@pytest.mark.slow
 async def test_a_silent_stream_says_that_temporal_or_every_worker_is_not_there(
     api: Api, lonely_api: Api
 ) -> None:

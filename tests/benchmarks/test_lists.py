@@ -3,16 +3,29 @@
 from __future__ import annotations
 
 from collections import Counter
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
+import pytest
+
+from benchmarks.bulk import fill_postgres, fill_sqlite
 from benchmarks.lists import PAGE, cases, figures
 from benchmarks.measure import verdict
-from benchmarks.population import APART, SINCE, STUCK_EVERY, facts, fill, queued, run_id
-from relayline.journal.sqlite.journal import SqliteJournal
+from benchmarks.population import APART, SINCE, STUCK_EVERY, facts, note_stuck, queued, run_id
 from relayline.journal.table import EVERY, RunFilter
+from tests.journal.storage import ADAPTERS, new_storage, open_table
 
 MANY = 5_000
+FILTERS = (
+    RunFilter(),
+    RunFilter(open=True),
+    RunFilter(agent="clerk"),
+    RunFilter(metadata={"team": "t7"}),
+    RunFilter(words=("word1",)),
+    RunFilter(batch="batch0"),
+    RunFilter(attention=True),
+)
 
 
 def test_the_runs_are_always_the_same_and_in_the_order_of_their_ids() -> None:
@@ -40,28 +53,47 @@ def test_filters_of_each_kind_are_asked_for() -> None:
         assert any(getattr(it, name) != getattr(RunFilter(), name) for it in asked), name
 
 
-async def test_what_is_filled_in_is_what_the_list_gives(tmp_path: Path) -> None:
-    journal = SqliteJournal(tmp_path / "journal.db")
-    try:
-        await fill(journal, 2 * PAGE)
-        listed = await journal.list_runs(EVERY, RunFilter(), PAGE)
-        stuck = await journal.list_runs(EVERY, RunFilter(attention=True), PAGE)
-        counts = await journal.count_runs(EVERY, RunFilter())
-    finally:
-        await journal.close()
-    numbers = range(2 * PAGE - 1, PAGE - 1, -1)
-    assert [it.row.run_id for it in listed] == [run_id(number) for number in numbers]
-    for number, found in zip(numbers, listed, strict=True):
-        given = queued(number)
-        assert (found.row.agent, found.row.tenant, found.row.metadata) == (
-            given.agent,
-            given.tenant,
-            given.metadata,
-        )
-        assert found.last_seq == len(facts(number))
-    assert sum(counts.values()) == 2 * PAGE
-    open_runs = sum(len(facts(number)) == 2 for number in range(2 * PAGE))
-    assert len(stuck) == -(-open_runs // STUCK_EVERY)
+@pytest.fixture(params=ADAPTERS)
+def storages(request: pytest.FixtureRequest, tmp_path: Path) -> list[str]:
+    """Two empty journals of one kind."""
+    folders = (tmp_path / "bulk", tmp_path / "appended")
+    return [
+        new_storage(request.param, folder, lambda: request.getfixturevalue("postgres"))
+        for folder in folders
+    ]
+
+
+@pytest.mark.slow
+async def test_what_is_filled_in_at_once_is_what_appends_would_have_written(
+    storages: list[str],
+) -> None:
+    bulk, appended = storages
+    (adapter, _, where), runs = bulk.partition(":"), 2 * PAGE
+    one, other = open_table(bulk), open_table(appended)
+    await one.check()
+    await (fill_sqlite(Path(where), runs) if adapter == "sqlite" else fill_postgres(where, runs))
+    for number in range(runs):
+        await other.append(run_id(number), facts(number))
+    for storage in (one, other):
+        await note_stuck(storage, runs)
+    for wanted in FILTERS:
+        found, expected = [
+            [
+                (replace(it.row, updated_at=None, ended_at=None), it.last_seq, it.attention)
+                for it in await storage.list_runs(EVERY, wanted, PAGE)
+            ]
+            for storage in (one, other)
+        ]
+        assert found == expected
+    assert await one.count_runs(EVERY, RunFilter()) == await other.count_runs(EVERY, RunFilter())
+    started = sum(len(facts(number)) == 2 for number in range(runs))
+    assert len(await one.list_runs(EVERY, RunFilter(attention=True), PAGE)) == -(
+        -started // STUCK_EVERY
+    )
+    newest = await one.read(EVERY, run_id(runs - 1))
+    assert [event.key for event in newest] == [fact.key for fact in facts(runs - 1)]
+    for storage in (one, other):
+        await storage.close()
 
 
 def test_each_filter_has_its_own_limit() -> None:

@@ -49,6 +49,13 @@ def load(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[Load]:
     sys.path[:] = before
 
 
+def test_an_agent_may_have_a_retention_of_its_own(load: Load) -> None:
+    source = "from relayline import Agent\nclerk = Agent(name='clerk', retention_days={})\n"
+    assert load(source.format(0.5)).agents["clerk"].retention_days == 0.5
+    with pytest.raises(CatalogError, match="retention_days"):
+        load(source.format(0))
+
+
 def test_without_a_module_there_is_the_assistant_with_all_built_in_tools() -> None:
     catalog = load_catalog("", [read_file], "openai:gpt-5")
     assert list(catalog.agents) == ["assistant"]

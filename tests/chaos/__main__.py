@@ -11,13 +11,17 @@ import shutil
 import sys
 import tempfile
 import time
+from collections.abc import Iterable
 from contextlib import AbstractAsyncContextManager, suppress
 from pathlib import Path
 from typing import Any
 
+from relayline.runtime.payloads.ring import new_key
+from tests.chaos.attendance import attendance
 from tests.chaos.campaign import END_S, Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
+from tests.chaos.delays import Lookout, explained
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
 from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, postgres_cluster
@@ -53,13 +57,17 @@ async def campaign(
     folder: Path, given: argparse.Namespace
 ) -> tuple[list[Violation], dict[str, Any]]:
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
-    began = time.monotonic()
+    began, logs = time.monotonic(), folder / "data" / "logs"
     async with _stack(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
+        await load.open_receiver()
         faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
         wanted = getattr(given, "wanted", ())
+        explain_s = getattr(given, "explain_s", None)
         playing = asyncio.create_task(load.play(given.runs, until=lambda: faults.did(*wanted)))
         injecting = asyncio.create_task(faults.inject())
+        lookout = Lookout(stack, load.open_runs if explain_s else list)
+        looking = asyncio.create_task(lookout.look())
         await asyncio.wait({playing}, timeout=given.minutes * 60)
         if not injecting.cancel():
             injecting.result()  # it has failed
@@ -67,15 +75,25 @@ async def campaign(
         await faults.settled()
         with suppress(TimeoutError):
             await asyncio.wait_for(playing, END_S)
+        looking.cancel()
         observed = await load.observe(drained_only=given.mix == "drains")
         await load.close()
+    if explain_s:
+        _explain(explained(observed, faults.done, lookout, logs, explain_s))
     found = check(observed)
     told = {"seed": given.seed, "seconds": round(time.monotonic() - began)}
-    told |= figures(observed, faults.done) | {"violations": len(found)}
+    told |= figures(observed, faults.done, attendance(logs, faults.done)) | {
+        "violations": len(found)
+    }
     evidence = {**told, "fault_log": faults.report(), "violation_log": [str(it) for it in found]}
     evidence["run_ids"] = sorted({it.run_id for it in found})
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1))
     return found, told
+
+
+def _explain(lines: Iterable[str]) -> None:
+    for line in lines:
+        _log.info("%s", line)
 
 
 def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager[Stack]:
@@ -85,6 +103,8 @@ def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager
     if ("kill", "journal") in MIXES[given.mix]:
         # a killed Postgres, other than a restarted one, may lose deltas that did not wait for it
         env["RELAYLINE_RELAXED_DELTAS"] = "false"
+    if getattr(given, "encrypt", False):
+        env["RELAYLINE_PAYLOAD_KEYS"] = f"{new_key('new').entry()},{new_key('old').entry()}"
     if given.postgres:
         return postgres_cluster(data, given.api, given.workers, **env)
     if drained or given.api > 1 or given.workers != _DEV_WORKERS:
@@ -101,7 +121,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", type=int, default=1, help="API processes; one: `relayline dev`")
     parser.add_argument("--workers", type=int, default=_DEV_WORKERS, help="workers")
     parser.add_argument("--postgres", action="store_true", help="the journal is in Postgres")
+    parser.add_argument("--encrypt", action="store_true", help="Temporal's payloads")
     parser.add_argument("--fault-every-s", type=float, default=3.0, help="seconds, on average")
+    parser.add_argument("--explain-s", type=float, help="tell of each recovery longer than this")
     parser.add_argument("--mix", choices=MIXES, default="heavy", help="which faults")
     return parser.parse_args()
 

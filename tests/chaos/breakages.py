@@ -17,6 +17,7 @@ from tests.chaos.samples import (
     reset,
     without,
 )
+from tests.chaos.told import Told, expected
 
 GOOD = observed()
 LATE = Line("message.delta", {"text": "one "}, 1, 1)
@@ -25,6 +26,19 @@ WANTED = {"approval_id": "approval_1_0", "call_id": "call_1_0", "tool": "note"}
 ASKED = Line("approval.requested", WANTED, 1)
 ALL = len(GOOD.events)
 RESET = observed(reset, resets=1)
+WAITED = observed(
+    after("message.completed", Line("run.waiting", {"waiting_for": []}, key="0/waiting/1"))
+)
+TOLD = [
+    Told(f"{it.run_id}.{it.seq}", it.seq, it.type, it.data, taken=True)
+    for it in WAITED.stored
+    if it.seq in expected(WAITED)
+]
+REFUSED = [*TOLD[:-1], TOLD[-1]._replace(taken=False)]
+EARLY = [TOLD[0]._replace(taken=False), TOLD[-1], TOLD[0]]
+RENAMED = TOLD[-1]._replace(id="again")
+REWORDED = TOLD[-1]._replace(body="{}")
+UNSIGNED = TOLD[-1]._replace(verified=False)
 
 
 def seen(*connections: Connection) -> Observed:
@@ -252,6 +266,13 @@ BROKEN: list[tuple[str, Check, Observed]] = [
         Check.CLIENT_GAP,
         replace(RESET, clients={"ann": [frames(RESET, 0, ALL - 1)]}),
     ),
+    ("a receiver is not told of the end", Check.TOLD, replace(WAITED, told=TOLD[:1])),
+    ("an end that was not taken is not told again", Check.TOLD, replace(WAITED, told=REFUSED)),
+    ("the end is told first", Check.TOLD_ORDER, replace(WAITED, told=TOLD[::-1])),
+    ("the end is told before the wait was taken", Check.TOLD_ORDER, replace(WAITED, told=EARLY)),
+    ("a second try has another id", Check.TOLD_ONCE, replace(WAITED, told=[*TOLD, RENAMED])),
+    ("a second try has another body", Check.TOLD_ONCE, replace(WAITED, told=[*TOLD, REWORDED])),
+    ("a signature is bad", Check.TOLD_ONCE, replace(WAITED, told=[*TOLD[:1], UNSIGNED])),
     ("the status is another one", Check.STATUS, replace(GOOD, status="failed")),
     ("the history does not replay", Check.REPLAYS, replace(GOOD, replay="nondeterministic")),
     ("a drained worker cut an answer short", Check.DRAINED, replace(GOOD, drained_only=True)),

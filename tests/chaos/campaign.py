@@ -21,12 +21,16 @@ from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually
 from tests.chaos.observed import Effect, Observed
 from tests.chaos.plans import Plan, plan
+from tests.chaos.receiver import DOWN_S, ChaosReceiver
 from tests.chaos.replays import replayed
 from tests.chaos.stacks import Stack, opened
+from tests.chaos.told import Told
 
 _RUNS = "WorkflowType = 'AgentRun'"
 LISTED_S = 30.0
 """How long Temporal may take until it lists the runs that it has."""
+TOLD_S = 60.0
+"""How long a receiver that is up again may take to hear everything."""
 END_S = 90.0
 """How long runs may take to end once nothing is done to them any more."""
 
@@ -50,16 +54,45 @@ class Watched:
 class Load:
     """Submits runs, follows and steers them, and tells what was seen."""
 
-    def __init__(self, stack: Stack, seed: int, *, at_once: int = 10) -> None:
+    def __init__(
+        self,
+        stack: Stack,
+        seed: int,
+        *,
+        at_once: int = 10,
+        make: Callable[[Random], Plan] = plan,
+        told_s: float = TOLD_S,
+    ) -> None:
+        """Make runs for that stack.
+
+        Args:
+            stack: What they run on.
+            seed: What is drawn is drawn from it.
+            at_once: Runs at a time.
+            make: Draws the plan of a run.
+            told_s: How long the receiver may take to hear everything once it is up.
+        """
         self.watched: list[Watched] = []
+        self.receiver: ChaosReceiver | None = None
         self._stack = stack
         self._seed = seed
+        self._make = make
+        self._told_s = told_s
         self._closed = False
         self._places = asyncio.Semaphore(at_once)
         self._http = httpx.AsyncClient(
             timeout=20,
             limits=httpx.Limits(max_connections=None, max_keepalive_connections=20),
         )
+
+    async def open_receiver(self, down_s: float = DOWN_S) -> None:
+        """Have every run told to a receiver of webhooks, which is down and up by turns."""
+        receiver = ChaosReceiver(self._seed, down_s)
+        await receiver.open()
+        path = f"{self._stack.api_urls[0]}/v1/webhooks/default/rotate"
+        answer = await eventually(lambda: self._http.post(path))
+        receiver.secret = answer.json()["secret"]
+        self.receiver = receiver
 
     async def play(self, runs: int, until: Callable[[], bool] = lambda: True) -> None:
         """That many runs from submission to end, and more until that is so.
@@ -73,6 +106,10 @@ class Load:
                     return
                 group.create_task(self._play(number))
 
+    def open_runs(self) -> list[str]:
+        """The runs that somebody still deals with."""
+        return [it.run_id for it in self.watched if not it.done]
+
     def close_the_door(self) -> None:
         """Submit no more."""
         self._closed = True
@@ -80,7 +117,9 @@ class Load:
     async def run(self, made: Plan, number: int) -> None:
         """One run from submission to end, with two who follow it and one who steers."""
         random = Random(f"{self._seed}/{number}/clients")  # noqa: S311
-        body = {"agent": "chaos", "input": made.input}
+        body: dict[str, Any] = {"agent": "chaos", "input": made.input}
+        if self.receiver:
+            body["webhook"] = {"url": self.receiver.url}
         headers = {"Idempotency-Key": f"{self._seed}-{number}"}
         apis = Apis(self._http, self._stack.api_urls, random)
         answer = await eventually(lambda: apis.post("/v1/runs", json=body, headers=headers))
@@ -121,6 +160,7 @@ class Load:
 
     async def observe(self, **about: Any) -> list[Observed]:
         """All that is known of every run that was accepted, and of every other that there is."""
+        await self.all_told()
         journal = opened(self._stack)
         temporal = await self._stack.temporal()
         try:
@@ -147,10 +187,30 @@ class Load:
     async def close(self) -> None:
         """Let go of the connections."""
         await self._http.aclose()
+        if self.receiver:
+            await self.receiver.close()
+
+    async def all_told(self) -> None:
+        """Wait until the receiver, now up, has taken everything; the checker says if it has not."""
+        if self.receiver is None:
+            return
+        self.receiver.recover()
+        journal = opened(self._stack)
+        try:
+            with suppress(TimeoutError):
+                async with asyncio.timeout(self._told_s):
+                    for it in self.watched:
+                        stored = await read_all(journal, it.run_id, facts=True)
+                        await self.receiver.hears(Observed(it.run_id, stored))
+        finally:
+            await journal.close()
+
+    def _told_of(self, run_id: str) -> list[Told]:
+        return self.receiver.told_of(run_id) if self.receiver else []
 
     async def _play(self, number: int) -> None:
         try:
-            await self.run(plan(Random(f"{self._seed}/{number}")), number)  # noqa: S311
+            await self.run(self._make(Random(f"{self._seed}/{number}")), number)  # noqa: S311
         finally:
             self._places.release()
 
@@ -175,6 +235,7 @@ class Load:
             replay=complaint,
             executions=executions,
             resets=it.resets,
+            told=self._told_of(it.run_id) if self.receiver else None,
             **about,
         )
 

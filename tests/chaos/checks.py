@@ -60,6 +60,12 @@ class Check(StrEnum):
     """An operator's reset is told before what follows from it, which has keys of its own."""
     REPLAYS = "replays"
     """The history of every execution replays against the code."""
+    TOLD = "told"
+    """A receiver of webhooks is told of every such fact, whoever died meanwhile."""
+    TOLD_ONCE = "told-once"
+    """It is told of an event in one way, under one id, signed, at every try."""
+    TOLD_ORDER = "told-order"
+    """It is told of a run's events in their order."""
     DRAINED = "drained"
     """A worker that is asked to stop finishes what it runs."""
 

@@ -11,7 +11,7 @@ from typing import Any
 
 import httpx
 
-from relayline.client.sse import SseParser
+from relayline.client.streams.sse import SseParser
 from relayline.contracts.events import TERMINAL_TYPES
 from tests.chaos.observed import Connection, Event, Sent
 from tests.chaos.plans import Plan

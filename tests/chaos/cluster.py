@@ -17,7 +17,8 @@ from relayline.dev.ports import free_port
 from relayline.dev.supervisor import Supervisor
 from relayline.dev.temporal_server import NAMESPACE, find_binary, server_command, wait_until_up
 from relayline.runtime.children.child import Child, ChildSpec
-from relayline.runtime.temporal import data_converter
+from relayline.runtime.payloads.converter import converter_for
+from relayline.runtime.payloads.ring import ListedKeys
 from tests.dev_stack import READY_S, ROOT
 from tests.selection import starting
 
@@ -104,7 +105,9 @@ class Cluster:
 
     async def temporal(self) -> Client:
         """A client of its Temporal."""
-        return await Client.connect(self.temporal_address, data_converter=data_converter)
+        ring = ListedKeys.parse(self._env.get("RELAYLINE_PAYLOAD_KEYS", ""))
+        converter = converter_for(ring, NAMESPACE)
+        return await Client.connect(self.temporal_address, data_converter=converter)
 
     async def _start(self) -> None:
         self._temporal_port = free_port()

@@ -7,13 +7,17 @@ import asyncio
 import os
 import signal
 import time
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass
+from functools import partial
 from random import Random
 from typing import Any
 
+import httpx
+
 from tests.chaos.campaign import Load
+from tests.chaos.clients import eventually
 from tests.chaos.cluster import JournalServer
 from tests.chaos.stacks import Stack
 
@@ -40,6 +44,7 @@ MIXES: dict[str, Mix] = {
     "heavy": HEAVY,
     "crashes": HEAVY | {("kill", "journal"): 4},
     "kills": {("kill", "worker"): 1},
+    "stops": {("pause", "worker"): 3, ("kill", "worker"): 1},
     "drains": {("drain", "worker"): 1},
     "restarts": LIGHT | {("drain", "journal"): 20},
     "operators": LIGHT | {("reset", "run"): 100, ("hold", "run"): 60, ("terminate", "run"): 10},
@@ -91,6 +96,18 @@ class Faults:
         finally:
             for pid in [*self._stopped]:
                 self._wake(pid)
+
+    async def in_turn(self, what: str, targets: Sequence[str]) -> None:
+        """Do it to a process of each kind, one after the other; each time the API is ready before.
+
+        A busy machine takes many seconds to start what was killed.
+        """
+        async with httpx.AsyncClient() as http:
+            for target in targets:
+                await asyncio.sleep(self._every_s)
+                url = f"{self._stack.api_urls[0]}/readyz"
+                await eventually(partial(http.get, url))
+                self._signal(what, target)
 
     async def _operate(self, what: str) -> None:
         """Reset or terminate a run, or hold a call of it."""

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from typing import Any, NamedTuple
 
 from tests.chaos.attempts import texts
+from tests.chaos.attendance import Span, within
 from tests.chaos.faults import Fault
 from tests.chaos.observed import MESSAGES, Observed
 from tests.runs.laws import RESULTS
@@ -27,6 +28,11 @@ class Recovery(NamedTuple):
     seconds: float
     disturbed: bool
     """Something else was done meanwhile, or shortly before."""
+    run_id: str
+    cut_us: int
+    """When the kill was, in microseconds since 1970."""
+    back_us: int
+    """When the next attempt's first event was written."""
 
 
 def recoveries(runs: Iterable[Observed], faults: Sequence[Fault]) -> list[Recovery]:
@@ -42,19 +48,20 @@ def recoveries(runs: Iterable[Observed], faults: Sequence[Fault]) -> list[Recove
             if event.step is None or event.attempt is None:
                 continue
             if event.type == "attempt.superseded" and event.step in newest:
-                found += _recovery(faults, newest.pop(event.step), event.at_us)
+                found += _recovery(faults, run.run_id, newest.pop(event.step), event.at_us)
             if event.type == "message.delta":
                 newest[event.step] = event.at_us
     return sorted(found)
 
 
-def _recovery(faults: Sequence[Fault], cut_us: int, back_us: int) -> list[Recovery]:
+def _recovery(faults: Sequence[Fault], run_id: str, cut_us: int, back_us: int) -> list[Recovery]:
     """The recovery, if it was a kill of a worker that cut the attempt off."""
     about = [it for it in faults if cut_us - _BEFORE_US < it.at_us < back_us]
     for it in about:
         by_kill = (it.what, it.target) == ("kill", "worker")
         if by_kill and -_CLOCK_US < it.at_us - cut_us < _TOGETHER_US:
-            return [Recovery((back_us - it.at_us) / 1e6, disturbed=len(about) > 1)]
+            seconds = (back_us - it.at_us) / 1e6
+            return [Recovery(seconds, len(about) > 1, run_id, it.at_us, back_us)]
     return []
 
 
@@ -69,9 +76,18 @@ def percentile(values: Sequence[float], share: float) -> float | None:
     return values[min(int(len(values) * share), len(values) - 1)] if values else None
 
 
-def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]:
-    """All of them, as JSON."""
+def figures(
+    runs: Sequence[Observed], faults: Sequence[Fault], worked: Sequence[Span] = ()
+) -> dict[str, Any]:
+    """All of them, as JSON.
+
+    Args:
+        runs: What was seen.
+        faults: What was done.
+        worked: When any worker was at work: no call recovers while there is none.
+    """
     cut = recoveries(runs, faults)
+    attended = sorted(within(worked, it.cut_us, it.back_us) for it in cut)
     every = [it.seconds for it in cut]
     alone = [it.seconds for it in cut if not it.disturbed]
     types = Counter(event.type for run in runs for event in run.stored)
@@ -87,13 +103,19 @@ def figures(runs: Sequence[Observed], faults: Sequence[Fault]) -> dict[str, Any]
         "rewound": types["run.rewound"],
         "calls": sum(types[kind] for kind in ENDS_OF_CALLS),
         "superseded": types["attempt.superseded"],
+        "lost": types["attempt.lost"],
         "cut": sum(map(cut_answers, runs)),
         "effects": sum(len(run.effects) for run in runs),
+        "told": sum(it.taken for run in runs for it in run.told or ()),
+        "not_taken": sum(not it.taken for run in runs for it in run.told or ()),
         "faults": dict(Counter(f"{it.what} {it.target}" for it in faults)),
         "recoveries": len(every),
         "recovery_p50_s": percentile(every, 0.5),
         "recovery_p95_s": percentile(every, 0.95),
         "recovery_max_s": max(every, default=None),
+        "attended_p50_s": percentile(attended, 0.5),
+        "attended_p95_s": percentile(attended, 0.95),
+        "attended_max_s": max(attended, default=None),
         "undisturbed_recoveries": len(alone),
         "undisturbed_p50_s": percentile(alone, 0.5),
         "undisturbed_p95_s": percentile(alone, 0.95),

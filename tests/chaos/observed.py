@@ -75,6 +75,8 @@ class Observed:
     """How many executions Temporal knows of."""
     resets: int = 0
     """How often an operator has reset it, as far as that is known to have succeeded."""
+    told: Sequence[Any] | None = None
+    """What a receiver of webhooks got of it (`told.Told`), as it came; None if nobody looked."""
     drained_only: bool = False
     """True when nothing was done to it but that workers with time to drain were asked to stop."""
 

@@ -35,6 +35,12 @@ def plan(random: Random) -> Plan:
     return make(random)
 
 
+def brief(random: Random) -> Plan:
+    """A run of a moment; half of them wait for a person first."""
+    ask = {"call": "ask_user", "arguments": {"question": "which one?"}}
+    return Plan("brief", (*[ask] * random.randint(0, 1), {"say": "done"}))
+
+
 def _talk(random: Random, most: int = 150) -> Item:
     return {"tokens": random.randint(5, most), "every_ms": random.choice([5, 10, 20, 30])}
 

@@ -100,6 +100,16 @@ async def oversleep(stack: DevStack, load: Load) -> None:
     await run
 
 
+async def tell(stack: DevStack, load: Load) -> None:
+    """A receiver of webhooks is down until the run has ended, and workers are killed meanwhile."""
+    await load.open_receiver(down_s=10 * BOUND_S)
+    run = asyncio.create_task(_to_end(load, Plan("tell", ({"tokens": 40, "every_ms": 20},))))
+    await _event(stack, load, "message.delta")
+    _signal_workers(stack, signal.SIGKILL)
+    await run
+    await asyncio.sleep(1)
+
+
 async def drain(stack: DevStack, load: Load) -> None:
     """Workers are asked to stop in mid-answer."""
     run = asyncio.create_task(_to_end(load, Plan("drain", ({"tokens": 80, "every_ms": 20},))))

@@ -58,7 +58,14 @@ def settings(data_dir: Path) -> dict[str, str]:
     """The agent `chaos`, whose tools leave their lines in a folder that is made here."""
     effects = data_dir / "effects"
     effects.mkdir(parents=True)
-    return {FOLDER: str(effects), "RELAYLINE_CATALOG": MODULE, "RELAYLINE_HEARTBEAT_S": "5"}
+    return {
+        FOLDER: str(effects),
+        "RELAYLINE_CATALOG": MODULE,
+        "RELAYLINE_HEARTBEAT_S": "5",
+        "RELAYLINE_MAX_WORKER_LOSSES": "1000",  # each kill here is one from outside
+        "RELAYLINE_WEBHOOK_LOOPBACK": "1",
+        "RELAYLINE_WEBHOOK_RETRY_S": "0.3,1,2",
+    }
 
 
 def chaos_stack(data_dir: Path, **env: str) -> DevStack:

@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from tests.chaos.agents import FOLDER, MARKING
 from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
@@ -41,7 +42,7 @@ async def named(mutant: Mutant, folder: Path) -> set[str]:
     if mutant.scene == "judge":
         return {line.partition(":")[0] for line in said.splitlines()}
     journal = SqliteJournal(folder / "journal.db")
-    stored = await journal.read(RUN)
+    stored = await journal.read(EVERY, RUN)
     await journal.close()
     run = Observed(RUN, stored, effects=effects_of(folder / RUN), marking=MARKING)
     return {violation.check for violation in check([run])}
@@ -87,7 +88,7 @@ async def test_a_breakage_is_caught_by_the_check_that_is_for_it(
 @pytest.mark.stack
 @pytest.mark.timeout(150)
 @pytest.mark.parametrize("mutant", GUARDED, ids=[it.patch for it in GUARDED])
-async def test_a_breakage_of_the_watch_is_caught_by_the_test_that_is_for_it(
+async def test_a_breakage_that_no_promise_shows_is_caught_by_the_test_that_is_for_it(
     tmp_path: Path, mutant: Guarded
 ) -> None:
     tree = broken(tmp_path / "tree", mutant.patch, tests=True)

@@ -13,6 +13,7 @@ from relayline.client import (
     AsyncClient,
     Client,
     Conflict,
+    Denied,
     Expired,
     InvalidArgument,
     InvalidRequest,
@@ -54,6 +55,33 @@ async def test_a_submission_carries_its_fields_and_its_key(stand_in: StandIn, bo
     assert (headers["idempotency-key"], headers["x-team"]) == ("k", "a")
     assert stand_in.requests[1][3]["limits"] == {"max_tokens": 9}
     assert (run.id, run.accepted.status) == (RUN, RunStatus.QUEUED)
+
+
+async def test_a_submission_says_when_it_starts_and_what_place_it_has(
+    stand_in: StandIn, both: Caller
+) -> None:
+    at = datetime(2030, 1, 2, 3, 4, tzinfo=UTC)
+    async with both.open(stand_in.url) as client:
+        await both.call(
+            client.submit, "assistant", "hi", priority=1, fairness_key="team-7", start_at=at
+        )
+        stand_in.add("run.completed", 1)
+        await both.call(client.submit_and_stream, "assistant", "hi", priority=5, delay_s=0.5)
+        with pytest.raises(InvalidArgument, match=r"start_at: .* has no time zone"):
+            await both.call(client.submit, "assistant", "hi", start_at=at.replace(tzinfo=None))
+        with pytest.raises(TypeError, match="a run has no field 'prioritty'"):
+            await both.call(client.submit, "assistant", "hi", prioritty=1)
+    bodies = [body for _, _, _, body in stand_in.requests]
+    spoken = {"agent": "assistant", "input": "hi"}
+    assert bodies == [
+        {
+            **spoken,
+            "priority": 1,
+            "fairness_key": "team-7",
+            "start_at": "2030-01-02T03:04:00+00:00",
+        },
+        {**spoken, "priority": 5, "delay_s": 0.5},
+    ]
 
 
 async def test_runs_and_lists_are_read(stand_in: StandIn, both: Caller) -> None:
@@ -161,7 +189,8 @@ async def test_a_server_that_is_not_ready_is_no_error(stand_in: StandIn, both: C
     ("status", "kind", "retryable"),
     [
         (400, InvalidRequest, False),
-        (403, ApiError, False),
+        (401, Denied, False),
+        (403, Denied, False),
         (404, NotFound, False),
         (409, Conflict, False),
         (410, Expired, False),

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from relayline.client import Event, RelaylineError, Retry, Unreachable
 from relayline.client.backoff import MAX_WAIT_S, Backoff
-from relayline.client.follower import Follower, Reading
+from relayline.client.streams.follower import Follower, Reading
 from tests.client.stand_in import RUN, StandIn, frame
 
 BASE = "http://127.0.0.1:1"

@@ -46,6 +46,7 @@ async def test_waiting_ends_when_the_time_is_over(stand_in: StandIn, both: Calle
     assert stand_in.requests[-1][1] == f"/v1/runs/{RUN}"
 
 
+@pytest.mark.slow
 async def test_waiting_survives_a_server_that_is_away(stand_in: StandIn, both: Caller) -> None:
     port = free_port()
     async with both.open(f"http://127.0.0.1:{port}") as client:

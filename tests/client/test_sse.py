@@ -8,7 +8,7 @@ import json
 from hypothesis import given
 from hypothesis import strategies as st
 
-from relayline.client.sse import SseFrame, SseParser
+from relayline.client.streams.sse import SseFrame, SseParser
 
 ENDS = ("\n", "\r\n", "\r")
 text = st.text(st.characters(codec="utf-8", exclude_characters="\r\n"), max_size=12)

@@ -191,12 +191,13 @@ async def test_waits_double_with_each_failure_are_jittered_and_bounded(
     assert all(wait_s <= MAX_WAIT_S for wait_s in waits)
 
 
+@pytest.mark.slow
 async def test_it_waits_for_a_server_that_is_not_there_yet(stand_in: StandIn, both: Caller) -> None:
     speak(stand_in, words=1)
     port = free_port()
     stand_in.url = f"http://127.0.0.1:{port}"
     following = asyncio.create_task(both.follow(stand_in))
-    await asyncio.sleep(0.1)
+    await asyncio.sleep(3)  # a client's thread and its first try take their time
     async with stand_in.serving(port):
         got, retries = await following
     assert seqs(got) == [1, 2, 3]

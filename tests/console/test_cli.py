@@ -67,8 +67,21 @@ async def test_help_is_quick_and_names_every_command() -> None:
         )
     assert min(used_s) < 0.4, "seconds of CPU; a busy machine may slow some of them down"
     steering = ["pause", "resume", "redirect", "cancel", "approve", "deny", "answer"]
-    looking = ["watch", "export", "replay"]
-    for name in ["dev", "worker", "api", "migrate", "run", *steering, *looking, "deploy"]:
+    looking = ["watch", "batch", "schedule", "webhook", "listen", "export", "replay"]
+    for name in [
+        "dev",
+        "worker",
+        "api",
+        "migrate",
+        "run",
+        *steering,
+        "erase",
+        *looking,
+        "deploy",
+        "doctor",
+        "keyring",
+        "codec-server",
+    ]:
         assert f"\n  {name} " in ended.out
     assert ended.code == 0
 
@@ -96,8 +109,9 @@ async def test_run_prints_the_id_and_nothing_else_on_stdout(stand_in: StandIn) -
 async def test_run_sends_what_its_options_say(stand_in: StandIn) -> None:
     options = ["--agent", "clerk", "--model", "local", "--idempotency-key", "k1"]
     limits = ["--limits", "max_steps=3", "--limits", "max_wall_s=1.5", "--metadata", "a=b=c"]
+    place = ["--priority", "1", "--fairness-key", "team-7", "--delay-s", "1.5"]
     ended = await relayline(
-        "run", "-", *options, *limits, "--url", stand_in.url, stdin=b"h\xc3\xb6"
+        "run", "-", *options, *limits, *place, "--url", stand_in.url, stdin=b"h\xc3\xb6"
     )
     assert ended.code == 0, ended.err
     _, path, headers, body = stand_in.requests[0]
@@ -108,7 +122,17 @@ async def test_run_sends_what_its_options_say(stand_in: StandIn) -> None:
         "model": "local",
         "limits": {"max_steps": 3, "max_wall_s": 1.5},
         "metadata": {"a": "b=c"},
+        "priority": 1,
+        "fairness_key": "team-7",
+        "delay_s": 1.5,
     }
+
+
+async def test_run_starts_at_the_time_that_it_is_given(stand_in: StandIn) -> None:
+    at = "2030-01-02T03:04:05+01:00"
+    ended = await relayline("run", "hi", "--start-at", at, "--url", stand_in.url)
+    assert (ended.code, ended.out) == (0, RUN + "\n")
+    assert stand_in.requests[0][3] == {"agent": "assistant", "input": "hi", "start_at": at}
 
 
 async def test_run_watch_shows_the_run_and_succeeds(stand_in: StandIn) -> None:

@@ -18,6 +18,8 @@ from tests.console.test_cli import relayline
 from tests.histories.record import FOLDER
 from tests.workflows.mistaken import Mistaken
 
+pytestmark = pytest.mark.slow
+
 GOLDEN = json.loads((FOLDER / "happy_path.json").read_text())
 CODE = WorkflowCode(AgentRun, ModelActivities.call_model.__name__)
 ACTIVITY = "activityTaskScheduledEventAttributes"

@@ -13,6 +13,8 @@ from relayline.contracts.commands import MAX_BY_CHARS
 from tests.client.stand_in import RUN, Refuse, StandIn
 from tests.console.test_cli import Ended, relayline
 
+pytestmark = pytest.mark.slow
+
 APPROVALS = [
     {"kind": "approval", "id": "approval_1_0", "what": "write_file(path=a)"},
     {"kind": "approval", "id": "approval_1_1", "what": ""},
@@ -26,7 +28,6 @@ async def steered(stand_in: StandIn, *words: str) -> Ended:
     return await relayline(command, RUN, *rest, "--url", stand_in.url)
 
 
-@pytest.mark.slow
 async def test_each_command_sends_what_its_options_say(stand_in: StandIn) -> None:
     me = ("--by", "ann")
     sent: dict[tuple[str, ...], tuple[str, dict[str, Any]]] = {

@@ -11,7 +11,7 @@ from typing import Any
 import yaml  # type: ignore[import-untyped]
 
 ROOT = Path(__file__).parents[2]
-OURS = ("migrate", "api", "worker")
+OURS = ("migrate", "first-key", "api", "worker")
 _VARIABLE = re.compile(r"\$(?:(\$)|\{(\w+):-([^}]*)\})")
 _SECONDS = re.compile(r"(\d+)s")
 

@@ -1,8 +1,9 @@
 """Starts what docker-compose.yml describes outside Docker, by its exact command lines.
 
 What differs from inside Docker is this and nothing else: `postgres:5432` and `temporal:7233` are
-the addresses of servers on loopback, each API process has a free port there, `/files` and
-`/deploy` are folders of this machine, and programs are found in this environment first.
+the addresses of servers on loopback, each API process has a free port there, `/deploy` and what is
+mounted at `/files`, `/data`, `/secrets` and `/first-key` are folders of this machine, and programs
+are found in this environment first.
 """
 
 from __future__ import annotations
@@ -75,11 +76,27 @@ class Stand:
             given |= {"RELAYLINE_API_HOST": "127.0.0.1", "RELAYLINE_API_PORT": str(free_port())}
         return {**kept, "PATH": ":".join(programs), "PGPORT": str(self.postgres.port), **given}
 
+    def volume(self, name: str) -> Path:
+        """The folder that is mounted under that name."""
+        made = self.folder / f"volume-{name}"
+        made.mkdir(mode=0o700, exist_ok=True)
+        return made
+
+    async def first_key(self) -> str:
+        """Have the first start make it; returns its text."""
+        said = await self.one_shot("first-key")
+        text = (self.volume("first-key") / "key").read_text().strip()
+        assert text not in said
+        return text
+
     def _here(self, value: str) -> str:
         for there, here in {
             "postgres:5432": f"127.0.0.1:{self.postgres.port}",
             "temporal:7233": self.temporal,
             "/files": str(self.folder),
+            "/data": str(self.volume("data")),
+            "/secrets/": f"{self.volume('secrets')}/",
+            "/first-key/": f"{self.volume('first-key')}/",
             "/deploy/": f"{ROOT / 'deploy'}/",
         }.items():
             value = value.replace(there, here)

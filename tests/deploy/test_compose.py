@@ -16,7 +16,16 @@ from relayline.api.serving.server import GRACE_S
 from relayline.catalog.models import PROVIDERS
 from relayline.dev.temporal_server import server_flags
 from relayline.runtime.settings import Settings, load_settings
-from tests.deploy.files import OURS, ROOT, compose, defaults, environment, instruction, seconds
+from tests.deploy.files import (
+    OURS,
+    ROOT,
+    compose,
+    defaults,
+    dockerfile,
+    environment,
+    instruction,
+    seconds,
+)
 
 SERVICES: dict[str, dict[str, Any]] = compose()["services"]
 MOUNTS = [
@@ -87,7 +96,13 @@ def test_nothing_starts_before_what_it_needs() -> None:
         return direct.union(*map(before, direct))
 
     for name in ("api", "worker"):
-        assert before(name) >= {"postgres", "migrate", "temporal", "temporal-namespace"}
+        assert before(name) >= {
+            "postgres",
+            "migrate",
+            "temporal",
+            "temporal-namespace",
+            "first-key",
+        }
     assert before("temporal") == {"postgres", "temporal-schema"}
     assert "api" in before("proxy")
 
@@ -95,11 +110,13 @@ def test_nothing_starts_before_what_it_needs() -> None:
 def test_what_stays_up_tells_how_it_is() -> None:
     for name in LONG_LIVED:
         assert name == "temporal-ui" or SERVICES[name]["healthcheck"]["test"][0] != "NONE"
-    assert SERVICES["migrate"]["healthcheck"] == {"disable": True}, "the image's own is the API's"
+    for name in ("migrate", "first-key"):
+        assert SERVICES[name]["healthcheck"] == {"disable": True}, "the image's own is the API's"
 
 
 def test_published_ports_are_distinct_and_on_loopback_only() -> None:
-    published = [port.rsplit(":", 1)[0] for s in SERVICES.values() for port in s.get("ports", [])]
+    usual = [service for service in SERVICES.values() if "profiles" not in service]
+    published = [port.rsplit(":", 1)[0] for s in usual for port in s.get("ports", [])]
     assert len(published) == len(set(published)) == 3
     assert all(port.startswith("127.0.0.1:") for port in published)
 
@@ -188,9 +205,10 @@ def test_configurations_are_read_from_a_folder_where_another_file_of_the_name_is
     paths = {
         "temporal": environment(SERVICES["temporal"])["DYNAMIC_CONFIG_FILE_PATH"],
         "proxy": SERVICES["proxy"]["command"][2],
+        "tls": SERVICES["tls"]["command"][3],
     }
     for name, path in paths.items():
-        assert SERVICES[name]["volumes"] == ["./deploy:/deploy:ro"]
+        assert SERVICES[name]["volumes"][0] == "./deploy:/deploy:ro"
         assert (ROOT / path.lstrip("/")).is_file()
     files = [name for name, source, _ in MOUNTS if (ROOT / source).is_file()]
     assert files == ["postgres"], "read once, when the volume is made"
@@ -226,6 +244,30 @@ def test_the_example_of_an_env_file_names_every_variable_with_its_default() -> N
     passed_on = {line[1:-1] for line in lines if re.fullmatch(r"#\w+=", line)}
     worker = SERVICES["worker"]["environment"]
     assert passed_on == {name for name, value in worker.items() if value is None}
+
+
+def test_the_api_asks_for_keys_and_secrets_are_in_files_that_only_who_needs_them_sees() -> None:
+    mounted = {name: {t: v for n, v, t in MOUNTS if n == name} for name in SERVICES}
+    for name in OURS:
+        given = environment(SERVICES[name])
+        assert given["RELAYLINE_SECRET"] == ""
+        volume = str(PurePosixPath(given["RELAYLINE_SECRET_FILE"]).parent)
+        if name != "migrate":
+            assert mounted[name][volume] == "secrets"
+    assert environment(SERVICES["api"])["RELAYLINE_AUTH"] == "keys"
+    *command, file = SERVICES["first-key"]["command"]
+    assert command == ["key", "first", "--to"]
+    assert mounted["first-key"][str(PurePosixPath(file).parent)] == "first-key"
+    assert {name for name, source, _ in MOUNTS if source == "first-key"} == {"first-key"}
+    writing = {
+        name
+        for name, service in SERVICES.items()
+        for mount in service.get("volumes", [])
+        if mount.startswith("secrets:") and not mount.endswith(":ro")
+    }
+    assert writing == {"first-key"}
+    made = next(rest for word, rest in dockerfile() if "--mode=700" in rest)
+    assert {"/secrets", "/first-key"} <= {*made.split()}
 
 
 def test_passwords_are_variables_everywhere() -> None:

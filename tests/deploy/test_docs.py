@@ -13,6 +13,7 @@ from relayline.cli import app
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.runs import TASK_QUEUE
 from relayline.runtime.settings import BadSettings, Settings, load_settings
+from relayline.spending import Spending
 from tests.deploy.files import ROOT, compose, defaults
 
 TEXT = (ROOT / "docs" / "operate" / "deploy.md").read_text()
@@ -41,10 +42,10 @@ def test_a_setting_that_is_named_exists(name: str) -> None:
 
 
 def test_metrics_that_are_named_are_told() -> None:
-    text = Metrics().text().decode()
+    text = (Metrics().text() + Spending().text()).decode()
     told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
     named = set(re.findall(r"`(relayline_\w+)`", TEXT))
-    assert len(named) == 5
+    assert len(named) == 8
     assert named <= told
 
 

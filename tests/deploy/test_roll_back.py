@@ -5,12 +5,14 @@ from __future__ import annotations
 from uuid import uuid4
 
 import asyncpg
+import pytest
 
 from tests.console.test_cli import relayline
 from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer
 
 
+@pytest.mark.slow
 async def test_migrate_leaves_the_schema_of_a_later_version_as_it_is(
     postgres: PostgresServer,
 ) -> None:

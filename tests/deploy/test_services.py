@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import re
+import stat
 from collections.abc import AsyncIterator
 from pathlib import Path
 
@@ -73,15 +74,21 @@ async def test_a_run_goes_through_two_api_processes_and_two_workers_and_all_stop
     stand: Stand,
 ) -> None:
     await asyncio.gather(*(stand.one_shot("migrate") for _ in range(2)))
+    key = await stand.first_key()
+    assert await stand.first_key() == key, "the next start makes no other"
+    for file in (stand.volume("first-key") / "key", stand.volume("secrets") / "secret"):
+        assert stat.S_IMODE(file.stat().st_mode) == 0o600
     apis = [await stand.start("api") for _ in range(int(SERVICES["api"]["deploy"]["replicas"]))]
     workers = [
         await stand.start("worker") for _ in range(int(SERVICES["worker"]["deploy"]["replicas"]))
     ]
     for replica in (*apis, *workers):
         await stand.healthy(replica.service, replica.env)
-    runs = [await submitted(api) for api in apis]
+    async with httpx.AsyncClient(base_url=apis[0].url, timeout=30) as http:
+        assert (await http.post("/v1/runs", json=REQUEST)).status_code == 401
+    runs = [await submitted(api, key) for api in apis]
     for run_id in runs:
-        journals = [await ended(api, run_id) for api in apis]
+        journals = [await ended(api, run_id, key) for api in apis]
         assert journals[0] == journals[1]
         assert journals[0][-1]["type"] == "run.completed"
     assert [await replica.stop() for replica in (*workers, *apis)] == [0, 0, 0, 0]
@@ -106,18 +113,24 @@ async def test_no_worker_starts_before_the_runs_that_an_old_journal_lacks_have_e
     assert {one.status for one in found} == {WorkflowExecutionStatus.TERMINATED}
 
 
-async def submitted(api: Replica) -> str:
+def client(api: Replica, key: str) -> httpx.AsyncClient:
+    """Of this API process, with that key."""
+    headers = {"Authorization": f"Bearer {key}"}
+    return httpx.AsyncClient(base_url=api.url, timeout=40, headers=headers)
+
+
+async def submitted(api: Replica, key: str) -> str:
     """A run that this API process took in."""
-    async with httpx.AsyncClient(base_url=api.url, timeout=30) as http:
+    async with client(api, key) as http:
         answer = await http.post("/v1/runs", json=REQUEST)
         assert answer.status_code == 202, answer.text
         run_id: str = answer.json()["run_id"]
         return run_id
 
 
-async def ended(api: Replica, run_id: str) -> list[dict[str, object]]:
+async def ended(api: Replica, run_id: str, key: str) -> list[dict[str, object]]:
     """The run's events, from this API process, once it has ended."""
-    async with httpx.AsyncClient(base_url=api.url, timeout=40) as http:
+    async with client(api, key) as http:
         view = (await http.get(f"/v1/runs/{run_id}", params={"wait": 30})).json()
         assert view["status"] == "completed", view
         page = (await http.get(f"/v1/runs/{run_id}/events", params={"limit": 1000})).json()

@@ -22,3 +22,7 @@ def test_the_command_has_its_path_where_the_shell_does_not_find_it(
     assert f"Try: '{beside}' run " in STATE.greeting()
     monkeypatch.setenv("PATH", str(beside.parent))
     assert "Try: relayline run " in STATE.greeting()
+
+
+def test_the_page_is_the_first_address() -> None:
+    assert STATE.greeting().splitlines()[0].split() == ["Page", "http://127.0.0.1:1/"]

@@ -46,6 +46,7 @@ async def test_the_files_are_the_modules_and_what_they_read(
     assert await check_catalog(Commands().catalog) == {module, *files}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("source", "words"),
     [

@@ -84,7 +84,10 @@ async def test_dev_tells_where_everything_is(tmp_path: Path) -> None:
         file = told(tmp_path)
         pids = told_pids(tmp_path)
         assert file == json.loads(state.model_dump_json())
-        assert (list(file), list(file["api"])) == (["api", "temporal", "workers"], ["url", "pid"])
+        assert (list(file), list(file["api"])) == (
+            ["api", "temporal", "workers", "codec"],
+            ["url", "pid"],
+        )
         assert list(file["temporal"]) == ["address", "ui", "pid"]
         assert len(set(pids)) == 4
         assert all(map(alive, pids))

@@ -95,6 +95,7 @@ async def test_a_first_process_that_was_at_work_before_it_exits_is_no_refusal(
     assert not supervisor.refused.is_set()
 
 
+@pytest.mark.slow
 async def test_a_later_process_that_exits_is_reported_once_and_does_not_spin(
     supervisor: _Watched, tmp_path: Path
 ) -> None:
@@ -115,6 +116,7 @@ async def test_a_later_process_that_exits_is_reported_once_and_does_not_spin(
     assert not supervisor.refused.is_set()
 
 
+@pytest.mark.slow
 async def test_a_child_that_is_killed_again_and_again_is_reported_once(
     supervisor: _Watched, tmp_path: Path
 ) -> None:
@@ -126,6 +128,7 @@ async def test_a_child_that_is_killed_again_and_again_is_reported_once(
     ]
 
 
+@pytest.mark.slow
 async def test_children_are_stopped_newest_first_and_one_kind_together(
     supervisor: _Watched, tmp_path: Path
 ) -> None:

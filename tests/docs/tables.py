@@ -14,6 +14,7 @@ from typing import NamedTuple
 
 from tests.docs.event_types import events
 from tests.docs.pages import ROOT
+from tests.docs.scopes import scopes
 from tests.docs.variables import settings
 
 COMMAND = "make docs"
@@ -46,6 +47,7 @@ class Table(NamedTuple):
 TABLES = (
     Table(ROOT / "docs" / "clients.md", "events", events),
     Table(ROOT / "docs" / "operate" / "settings.md", "settings", settings),
+    Table(ROOT / "docs" / "operate" / "security.md", "scopes", scopes),
 )
 
 

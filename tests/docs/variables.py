@@ -29,7 +29,9 @@ def settings() -> Iterator[str]:
 def _shown(default: Any) -> str:
     if isinstance(default, bool):
         return f"`{str(default).lower()}`"
-    text = ",".join(default) if isinstance(default, tuple) else f"{default}"
+    if default is None:
+        return ""
+    text = ",".join(map(str, default)) if isinstance(default, tuple) else f"{default}"
     return f"`{text}`" if text else ""
 
 

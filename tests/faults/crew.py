@@ -20,6 +20,7 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, ToolSpec
 from relayline.dev.temporal_server import find_binary, server_flags
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 from relayline.runtime.children.child import leashed
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
@@ -146,7 +147,7 @@ class Crew:
         return self.temporal.get_workflow_handle_for(AgentRun.run, run_id)
 
     async def events(self, run_id: str) -> Sequence[StoredEvent]:
-        return await insist(lambda: self.journal.read(run_id, limit=100_000))
+        return await insist(lambda: self.journal.read(EVERY, run_id, limit=100_000))
 
     async def types(self, run_id: str) -> list[str]:
         return [event.type for event in await self.events(run_id)]
@@ -163,7 +164,10 @@ class Crew:
     async def ended(self, run_id: str) -> str:
         """Wait for the end; the type of the terminal fact."""
         async with asyncio.timeout(BOUND_S):
-            while not (head := await insist(lambda: self.journal.head(run_id))) or not head.ended:
+            while (
+                not (head := await insist(lambda: self.journal.head(EVERY, run_id)))
+                or not head.ended
+            ):
                 await asyncio.sleep(0.05)
         return (await self.types(run_id))[-1]
 

@@ -9,6 +9,7 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from relayline.api.streams.watchdog import NO_TEMPORAL, NO_WORKER
 from tests.dev_stack import DevStack
@@ -49,10 +50,19 @@ async def told(watchers: list[Watcher], reason: str) -> None:
             await asyncio.sleep(0.05)
 
 
+async def progress(stack: DevStack, run_id: str) -> dict[str, Any]:
+    """What the run's workflow says of itself."""
+    shown: dict[str, Any] = (await stack.client.get(f"/v1/runs/{run_id}/progress")).json()
+    return shown
+
+
 async def asking(stack: DevStack) -> tuple[str, str]:
-    """A run that waits for an approval; its id and the approval's."""
+    """A run that waits for an approval and has nothing else to do; its id and the approval's."""
     run_id = await stack.submit(*ASKS)
     asked = await stack.seen(run_id, "approval.requested")
+    async with asyncio.timeout(TOLD_S):
+        while (await progress(stack, run_id))["status"] != "waiting":
+            await asyncio.sleep(0.05)
     return run_id, asked["data"]["approval_id"]
 
 

@@ -18,10 +18,15 @@ from typing import Any
 from temporalio.client import Client, WorkflowHandle
 
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE, HousekeepingRequest
+from relayline.contracts.submissions.batches import START_PAGE, SUBMISSIONS_QUEUE
+from relayline.contracts.submissions.schedules import SubmitRequest
+from relayline.contracts.webhooks import deliver_workflow_id
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.housekeeping import Housekeeping
+from relayline.workflows.submissions.submit import Submit
 from tests.dev_stack import DevStack
-from tests.histories.scenarios import SCENARIOS, SHIFTS
+from tests.histories.scenarios import BATCHES, PRICES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
+from tests.webhooks.receiving import answers, receiving
 
 FOLDER = Path(__file__).parent
 log = logging.getLogger(__name__)
@@ -44,7 +49,7 @@ def without_traces(value: Any) -> Any:
 async def record(*names: str) -> None:
     """Play the scenarios on a fresh stack and keep each one's history as `{name}.json`."""
     with tempfile.TemporaryDirectory() as folder:
-        async with DevStack(Path(folder)) as stack:
+        async with DevStack(Path(folder), RELAYLINE_PRICES=PRICES) as stack:
             temporal = await Client.connect(
                 stack.state["temporal"]["address"], data_converter=data_converter
             )
@@ -54,9 +59,49 @@ async def record(*names: str) -> None:
                     await stack.ended(run_id)
                     await asyncio.sleep(0.5)
                     await keep(scenario.__name__, temporal.get_workflow_handle(run_id))
+            await record_submissions(stack, temporal, *names)
             for name, rounds in SHIFTS.items():
                 if not names or name in names:
                     await keep(name, await shift(temporal, rounds))
+            if not names or TELLING in names:
+                await keep(TELLING, await telling(stack, temporal))
+
+
+async def record_submissions(stack: DevStack, temporal: Client, *names: str) -> None:
+    """Keep the histories of batches and of a schedule's time."""
+    for name, cancelled in BATCHES.items():
+        if not names or name in names:
+            await keep(name, await batch(stack, temporal, cancelled=cancelled))
+    for name in SUBMISSIONS:
+        if not names or name in names:
+            await keep(name, await submit(temporal))
+
+
+async def batch(stack: DevStack, temporal: Client, *, cancelled: bool) -> WorkflowHandle[Any, Any]:
+    """A batch of several pages that is over."""
+    run = {"agent": "assistant", "input": json.dumps({"rehearse": [{"tokens": 50}]})}
+    answer = await stack.client.post("/v1/batches", json={"runs": [run] * (START_PAGE + 2)})
+    links = answer.json()["links"]
+    if cancelled:
+        (await stack.client.post(links["cancel"])).raise_for_status()
+    while not (await stack.client.get(links["self"])).json()["ended"]:
+        await asyncio.sleep(0.5)
+    return temporal.get_workflow_handle(answer.json()["batch_id"])
+
+
+async def submit(temporal: Client) -> WorkflowHandle[Any, Any]:
+    """A time of a schedule that is over."""
+    script = json.dumps({"rehearse": [{"say": "done"}]})
+    handle = await temporal.start_workflow(
+        Submit.run,
+        SubmitRequest(
+            schedule_id="hourly", run={"agent": "assistant", "input": script}, waits=True
+        ),
+        id="schedule-hourly-2026-11-30T12:00:00Z",
+        task_queue=SUBMISSIONS_QUEUE,
+    )
+    await handle.result()
+    return handle
 
 
 async def shift(temporal: Client, rounds: int) -> WorkflowHandle[Any, Any]:
@@ -68,6 +113,21 @@ async def shift(temporal: Client, rounds: int) -> WorkflowHandle[Any, Any]:
         task_queue=HOUSEKEEPING_QUEUE,
     )
     await handle.result()
+    return handle
+
+
+async def telling(stack: DevStack, temporal: Client) -> WorkflowHandle[Any, Any]:
+    """What tells a receiver that is down at first; it is over."""
+    async with receiving(answers("503 Later")) as receiver:
+        made = await stack.client.post(
+            "/v1/webhooks", json={"url": receiver.url, "events": ["run.completed"]}
+        )
+        await stack.submit({"say": "hello"})
+        await receiver.has(1)
+        receiver.answer = answers()
+        await receiver.has(2)
+        handle = temporal.get_workflow_handle(deliver_workflow_id(made.json()["webhook_id"]))
+        await handle.result()
     return handle
 
 

@@ -12,6 +12,8 @@ from tests.dev_stack import DevStack
 from tests.histories import steering_scenarios as steering
 from tests.resetting import reset
 
+PRICES = "rehearsal=1000/2000"
+"""US dollars for a million tokens, for those with a limit of cost."""
 Scenario = Callable[[DevStack], Awaitable[str]]
 """Plays one path to its end; gives the run's id."""
 
@@ -23,6 +25,22 @@ async def happy_path(stack: DevStack) -> str:
         {"call": "calculate", "arguments": {"expression": "6*7"}},
         {"say": "forty-two"},
     )
+
+
+async def scheduled(stack: DevStack) -> str:
+    """Submitted for later; paused, redirected and resumed before its time."""
+    run_id = await stack.submit({"say": "never"}, delay_s=6)
+    for command, body in (("pause", {}), ("redirect", {"message": "be brief"}), ("resume", {})):
+        command_id = await stack.send(run_id, command, **body)
+        await stack.outcome(run_id, command_id)
+    return run_id
+
+
+async def scheduled_cancelled(stack: DevStack) -> str:
+    """Submitted for later, and cancelled before its time."""
+    run_id = await stack.submit({"say": "never"}, delay_s=3600)
+    await stack.send(run_id, "cancel")
+    return run_id
 
 
 async def parallel_tools(stack: DevStack) -> str:
@@ -110,6 +128,19 @@ async def out_of_tool_calls(stack: DevStack) -> str:
     return await stack.submit({"calls": calls}, limits={"max_tool_calls": 2})
 
 
+async def out_of_money(stack: DevStack) -> str:
+    """The run has cost as much as it may: raised once, then denied."""
+    call = {"call": "sleep", "arguments": {"seconds": 0}}
+    limits = {"max_cost": 0.01, "on_limit": "ask"}
+    run_id = await stack.submit(*[call] * 20, limits=limits)
+    await stack.seen(run_id, "approval.requested")
+    more = {"decision": "approve", "arguments": {"raise_to": 0.2}}
+    await stack.send(run_id, "approvals/approval_budget_1", **more)
+    await stack.seen_text(run_id, "approval_budget_2")
+    await stack.send(run_id, "approvals/approval_budget_2", decision="deny")
+    return run_id
+
+
 async def out_of_time(stack: DevStack) -> str:
     """The wall clock runs out while a tool runs."""
     call = {"call": "sleep", "arguments": {"seconds": 30}}
@@ -138,8 +169,16 @@ async def _long(stack: DevStack, tool: ToolSpec) -> str:
     return run_id
 
 
-SHIFTS = {"housekeeping": 1, "housekeeping_shift": 3}
+SHIFTS = {"housekeeping": 1, "housekeeping_shift": 3, "housekeeping_erasures": 2}
 """The rounds of each recorded shift of housekeeping, which no scenario plays."""
+
+
+BATCHES = {"batch": False, "batch_cancelled": True}
+"""Recorded batches: whether they are cancelled while they start."""
+
+
+SUBMISSIONS = ("submit",)
+"""A time of a schedule that waits for the end of its run."""
 
 
 async def rewound(stack: DevStack) -> str:
@@ -154,6 +193,8 @@ async def rewound(stack: DevStack) -> str:
 
 SCENARIOS: tuple[Scenario, ...] = (
     happy_path,
+    scheduled,
+    scheduled_cancelled,
     parallel_tools,
     tool_failure,
     provider_429,
@@ -165,6 +206,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     worker_killed,
     out_of_steps,
     out_of_tool_calls,
+    out_of_money,
     out_of_time,
     continued,
     pinned,
@@ -191,3 +233,5 @@ KILLING = (
     steering.outcome_stop,
 )
 """Those in which the worker dies: each wants a stack for itself."""
+TELLING = "webhook"
+"""The recorded workflow of a receiver that takes a delivery at the second try."""

@@ -12,7 +12,10 @@ from temporalio.worker import Replayer
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
-from tests.histories.scenarios import SCENARIOS, SHIFTS
+from relayline.workflows.submissions.batch import Batch
+from relayline.workflows.submissions.submit import Submit
+from relayline.workflows.webhooks.deliver import DeliverWebhook
+from tests.histories.scenarios import BATCHES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
 from tests.workflows.mistaken import Mistaken
 
 FOLDER = Path(__file__).parent
@@ -24,11 +27,13 @@ def replayer(*workflows: type) -> Replayer:
     return Replayer(workflows=workflows, data_converter=data_converter)
 
 
-@pytest.mark.parametrize("name", [*(each.__name__ for each in SCENARIOS), *SHIFTS])
+@pytest.mark.parametrize(
+    "name", [*(each.__name__ for each in SCENARIOS), *SHIFTS, *BATCHES, *SUBMISSIONS, TELLING]
+)
 async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
     history = WorkflowHistory.from_json(f"run_{name}", text)
-    await replayer(AgentRun, Housekeeping).replay_workflow(history)
+    await replayer(AgentRun, Housekeeping, Batch, Submit, DeliverWebhook).replay_workflow(history)
 
 
 async def test_workflow_code_that_breaks_the_rules_of_the_sandbox_does_not_replay() -> None:

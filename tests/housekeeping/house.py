@@ -25,7 +25,7 @@ from relayline.contracts.housekeeping import (
 )
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, Limits, RunInput, RunResult, RunStatus
 from relayline.housekeeper import build_housekeeper
-from relayline.journal.table import Storage
+from relayline.journal.table import EVERY, Storage
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
 
@@ -117,7 +117,7 @@ class House:
 
     async def events(self, run_id: str) -> list[StoredEvent]:
         """The run's journal."""
-        return await self.journal.read(run_id)
+        return await self.journal.read(EVERY, run_id)
 
     def quieten(self, run_id: str, since: timedelta) -> None:
         """As if nothing had been appended to the run for so long."""

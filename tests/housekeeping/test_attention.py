@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from datetime import UTC, datetime
 
+import pytest
+
 from relayline.api.temporal.attention import QUIET
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events.run import run_queued
@@ -14,6 +16,7 @@ from relayline.journal.table import EVERY
 from tests.housekeeping.house import House
 
 
+@pytest.mark.slow
 async def test_a_round_notes_a_run_that_no_worker_takes_and_when_one_does(house: House) -> None:
     handle = await house.start("hang")
     agent = AgentSpec(name="assistant", model="rehearsal")

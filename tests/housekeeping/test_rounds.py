@@ -18,8 +18,8 @@ from temporalio.worker import Worker
 from relayline.activities.housekeeping import FORGOTTEN, SWEEP_FOR, HousekeepingActivities
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import ApprovalRequested, RunFailed, RunTerminated, ToolProgress
+from relayline.contracts.housekeeping import EVERY as PAUSE
 from relayline.contracts.housekeeping import (
-    EVERY,
     RUN_WORKFLOW,
     HousekeepingRequest,
     HousekeepingResult,
@@ -27,6 +27,7 @@ from relayline.contracts.housekeeping import (
 from relayline.contracts.keys import requested_key
 from relayline.journal.port import Fence, RunEnded
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
 from tests.api.flaky import FlakyJournal
@@ -125,8 +126,8 @@ async def test_workflows_of_others_are_no_runs_though_they_are_called_the_same(
         await handle.terminate()
         await house.visible(handle.id)
     await house.round()
-    assert await house.journal.head(ours.id)
-    assert await house.journal.head(theirs.id) is None
+    assert await house.journal.head(EVERY, ours.id)
+    assert await house.journal.head(EVERY, theirs.id) is None
 
 
 async def test_an_execution_that_was_replaced_does_not_end_its_run(house: House) -> None:
@@ -199,7 +200,7 @@ async def test_one_round_sweeps_batch_after_batch(house: House) -> None:
     assert (await house.round(timedelta(days=1))).swept == 0
     assert (await house.round(timedelta(0), batch=2)).swept >= 3
     assert (await house.round(timedelta(0), batch=200)).swept == 0
-    heads = [await house.journal.head(handle.id) for handle in handles]
+    heads = [await house.journal.head(EVERY, handle.id) for handle in handles]
     assert heads == [(2, 1, True)] * 3
 
 
@@ -218,7 +219,7 @@ async def test_a_round_has_an_end_although_more_is_to_be_swept(
 
 
 def test_a_round_that_sweeps_all_the_time_delays_no_other() -> None:
-    assert SWEEP_FOR < EVERY
+    assert SWEEP_FOR < PAUSE
 
 
 async def test_a_round_outlives_a_journal_that_is_down(
@@ -248,7 +249,12 @@ async def takes_a_while(_: HousekeepingRequest) -> HousekeepingResult:
     return HousekeepingResult(swept=1)
 
 
-async def test_trouble_with_one_part_of_a_round_does_not_hold_up_the_other(
+@activity.defn(name="finish_erasures")
+async def erases(_: HousekeepingRequest) -> HousekeepingResult:
+    return HousekeepingResult(erased=1)
+
+
+async def test_trouble_with_one_part_of_a_round_does_not_hold_up_the_others(
     temporal: Client,
 ) -> None:
     queue = f"round-{uuid4().hex}"
@@ -256,7 +262,7 @@ async def test_trouble_with_one_part_of_a_round_does_not_hold_up_the_other(
         temporal,
         task_queue=queue,
         workflows=[Housekeeping],
-        activities=[breaks, takes_a_while],
+        activities=[breaks, takes_a_while, erases],
     )
     async with worker:
         handle = await temporal.start_workflow(
@@ -266,7 +272,7 @@ async def test_trouble_with_one_part_of_a_round_does_not_hold_up_the_other(
             await handle.result()
     assert isinstance(raised.value.cause, ActivityError)
     events = [event.event_type async for event in handle.fetch_history_events()]
-    assert events.count(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) == 1
+    assert events.count(EventType.EVENT_TYPE_ACTIVITY_TASK_COMPLETED) == 2
     assert events.count(EventType.EVENT_TYPE_ACTIVITY_TASK_FAILED) == 1
 
 

@@ -68,6 +68,9 @@ def filters(count: int) -> dict[str, RunFilter]:
     }
 
 
+ONE_DAY = RunFilter(created_after=BEGAN, created_before=BEGAN + timedelta(days=1))
+
+
 async def fill(storage: str, count: int) -> None:
     """Write so many runs into an empty journal."""
     table = open_table(storage)
@@ -115,13 +118,13 @@ def _columns(number: int) -> Columns:
     ended = at if status.ended else None
     return Columns(
         (run, 1, len(bodies), at, ended),
-        (run, len(bodies), dump_row(row), entry.text, attention, *columns_of(row)),
+        (run, *[len(bodies)] * 2, dump_row(row), entry.text, attention, *columns_of(row)),
         *entries(row, entry),
     )
 
 
 _HEADER = ("run_id", "first_seq", "last_seq", "last_at_us", "ended_at_us")
-_ROW = ("run_id", "folded_seq", "state", "words", "attention", *RowColumns._fields)
+_ROW = ("run_id", "folded_seq", "summed_seq", "state", "words", "attention", *RowColumns._fields)
 _LABELS = ("tenant", "key", "value", "created_us", "run_id")
 _WORDS = ("tenant", "word", "created_us", "run_id")
 _TABLES = (("runs", _HEADER), ("run_rows", _ROW), ("run_labels", _LABELS), ("run_words", _WORDS))

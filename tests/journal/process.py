@@ -14,8 +14,9 @@ from collections.abc import Iterable
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunPaused, StepStarted
 from relayline.journal.port import Fence, Journal
-from tests.journal.samples import delta, fact, tailing, texts
-from tests.journal.storage import open_journal
+from relayline.journal.table import EVERY, Storage
+from tests.journal.samples import delta, end, fact, tailing, texts
+from tests.journal.storage import open_table
 
 APPENDS = 150
 
@@ -52,6 +53,15 @@ async def live(journal: Journal, run: str, name: str) -> None:
             _say((place.seq, run_id) for place in placed)
 
 
+async def erase(storage: Storage, run: str, name: str) -> None:
+    """Write runs that have ended and erase each, until killed; says so before it begins."""
+    for n in itertools.count():
+        own = f"{run}-{name}-{n}"
+        await storage.append(own, [fact("said", own), *(delta(own) for _ in range(500)), end()])
+        _say([(n, own)])
+        await storage.erase(EVERY, own)
+
+
 async def tail(journal: Journal, run: str, name: str) -> None:
     """Follow the run to its end."""
     async with tailing(journal, run) as batches:
@@ -65,8 +75,9 @@ def _say(lines: Iterable[tuple[int, str]]) -> None:
 
 
 async def main(task: str, storage: str, run: str, name: str) -> None:
-    journal = open_journal(storage)
-    await {"write": write, "stream": stream, "live": live, "tail": tail}[task](journal, run, name)
+    journal = open_table(storage)
+    tasks = {"write": write, "stream": stream, "live": live, "tail": tail, "erase": erase}
+    await tasks[task](journal, run, name)
     await journal.close()
 
 

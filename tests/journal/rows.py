@@ -24,6 +24,8 @@ from relayline.contracts.events import (
     RunStarted,
 )
 from relayline.contracts.keys import QUEUED_KEY
+from relayline.contracts.messages import Usage, UsageSum
+from relayline.contracts.money import Cost
 from relayline.contracts.runs import Limits, RunError, RunStatus
 from relayline.journal.port import Journal
 from relayline.journal.table import (
@@ -34,6 +36,7 @@ from relayline.journal.table import (
     RunFilter,
     RunTable,
     Storage,
+    Summed,
     Tenant,
 )
 from relayline.projections.row import RunRow, row_of
@@ -66,13 +69,22 @@ WORDS = (
 )
 STARTED = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
 ASKED = ApprovalRequested(approval_id="a", call_id="c", tool="look")
+PRICED = Usage(
+    input_tokens=1200,
+    output_tokens=30,
+    estimated=True,
+    cost=Cost(amount="0.000000000007", estimated=True),
+)
+UNPRICED = Usage(input_tokens=5, estimated=True)
+USED = {RunStatus.COMPLETED: PRICED, RunStatus.FAILED: UNPRICED}
+"""What the runs of a status have used, if anything."""
 FURTHER: Mapping[RunStatus, Sequence[EventBody]] = {
     RunStatus.QUEUED: (),
     RunStatus.RUNNING: (STARTED,),
     RunStatus.WAITING: (STARTED, ASKED),
     RunStatus.PAUSED: (STARTED, RunPaused()),
-    RunStatus.COMPLETED: (STARTED, RunCompleted()),
-    RunStatus.FAILED: (STARTED, RunFailed(error=RunError(type="x", message="no"))),
+    RunStatus.COMPLETED: (STARTED, RunCompleted(usage=PRICED)),
+    RunStatus.FAILED: (STARTED, RunFailed(error=RunError(type="x", message="no"), usage=UNPRICED)),
     RunStatus.CANCELLED: (RunCancelled(),),
 }
 
@@ -189,6 +201,15 @@ def counted(runs: Iterable[Made], tenant: Tenant, wanted: RunFilter) -> Counter[
     return Counter(run.status for run in runs if fits(run, tenant, wanted))
 
 
+def summed(runs: Iterable[Made], tenant: Tenant, wanted: RunFilter) -> dict[RunStatus, Summed]:
+    """The number of runs with what they have used, by status."""
+    found: dict[RunStatus, Summed] = {}
+    for status, count in counted(runs, tenant, wanted).items():
+        each = UsageSum.of(USED.get(status, Usage()))
+        found[status] = Summed(count, sum([each] * (count - 1), start=each))
+    return found
+
+
 async def pages(
     table: RunTable, tenant: Tenant, wanted: RunFilter, limit: int
 ) -> AsyncIterator[Sequence[Listed]]:
@@ -210,7 +231,7 @@ def position(row: RunRow) -> Position:
 
 async def fold_of(journal: Journal, run_id: str) -> RunRow:
     """What the row must be."""
-    return row_of(await journal.read(run_id, limit=10_000, facts=True))
+    return row_of(await journal.read(EVERY, run_id, limit=10_000, facts=True))
 
 
 async def row(table: RunTable, run_id: str) -> RunRow:

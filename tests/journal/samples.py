@@ -10,6 +10,7 @@ from uuid import uuid4
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta, RunCompleted, UserMessageEvent
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 
 
 def fresh_run() -> str:
@@ -41,7 +42,7 @@ def tailing(
     journal: Journal, run_id: str, after: int | StoredEvent = 0
 ) -> aclosing[AsyncGenerator[Sequence[StoredEvent], None]]:
     """A tail that is closed at the end of the block."""
-    return aclosing(journal.tail(run_id, after))
+    return aclosing(journal.tail(EVERY, run_id, after))
 
 
 async def follow(journal: Journal, run_id: str, after: int | StoredEvent = 0) -> list[StoredEvent]:

@@ -17,6 +17,7 @@ from relayline.journal.port import (
     StaleAttempt,
     Unstorable,
 )
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fact, fresh_run, seqs, texts
 
 
@@ -24,15 +25,15 @@ async def test_events_are_numbered_from_one_without_gaps(journal: Journal) -> No
     run = fresh_run()
     assert await journal.append(run, [delta("a"), delta("b")]) == [(1, True), (2, True)]
     assert await journal.append(run, [delta("c")]) == [Appended(3, new=True)]
-    assert texts(await journal.read(run)) == ["a", "b", "c"]
-    assert await journal.head(run) == Head(first_seq=1, last_seq=3, ended=False)
+    assert texts(await journal.read(EVERY, run)) == ["a", "b", "c"]
+    assert await journal.head(EVERY, run) == Head(first_seq=1, last_seq=3, ended=False)
 
 
 async def test_an_event_is_read_as_it_was_written(journal: Journal) -> None:
     run, before = fresh_run(), time.time_ns() // 1000
     event = fact("0/input", 'quote " newline \n snowman ☃ nul \0')
     await journal.append(run, [event.model_copy(update={"step": 3, "attempt": 2})])
-    [stored] = await journal.read(run)
+    [stored] = await journal.read(EVERY, run)
     assert stored.body() == event.body
     assert stored[:2] == (run, 1)
     assert stored[3:7] == ("message.user", 3, 2, "0/input")
@@ -49,13 +50,13 @@ async def test_a_known_key_changes_nothing_and_gives_the_first_seq(journal: Jour
     run = fresh_run()
     await journal.append(run, [delta(), fact("k", "first")])
     assert await journal.append(run, [fact("k", "second"), delta()]) == [(2, False), (3, True)]
-    assert texts(await journal.read(run)) == ["x", "first", "x"]
+    assert texts(await journal.read(EVERY, run)) == ["x", "first", "x"]
 
 
 async def test_a_key_twice_in_one_append_is_written_once(journal: Journal) -> None:
     run = fresh_run()
     assert await journal.append(run, [fact("k", "1"), fact("k", "2")]) == [(1, True), (1, False)]
-    assert texts(await journal.read(run)) == ["1"]
+    assert texts(await journal.read(EVERY, run)) == ["1"]
 
 
 async def test_a_lower_attempt_is_refused_whole(journal: Journal, other: Journal) -> None:
@@ -63,14 +64,14 @@ async def test_a_lower_attempt_is_refused_whole(journal: Journal, other: Journal
     await journal.append(run, [fact("k")], Fence("call", 2))
     with pytest.raises(StaleAttempt, match=r"'call'.*attempt 2"):
         await other.append(run, [fact("k"), fact("new"), delta()], Fence("call", 1))
-    assert seqs(await other.read(run)) == [1]
+    assert seqs(await other.read(EVERY, run)) == [1]
 
 
 async def test_the_same_and_higher_attempts_and_other_scopes_go_on(journal: Journal) -> None:
     run = fresh_run()
     for fence in (Fence("a", 2), Fence("a", 2), Fence("a", 3), Fence("b", 1), None):
         await journal.append(run, [delta()], fence)
-    assert seqs(await journal.read(run)) == [1, 2, 3, 4, 5]
+    assert seqs(await journal.read(EVERY, run)) == [1, 2, 3, 4, 5]
 
 
 async def test_the_highest_attempt_under_a_scope_is_known(journal: Journal, other: Journal) -> None:
@@ -87,8 +88,8 @@ async def test_the_highest_attempt_under_a_scope_is_known(journal: Journal, othe
 async def test_an_append_without_events_raises_the_fence_only(journal: Journal) -> None:
     run = fresh_run()
     assert await journal.append(run, [], Fence("call", SEALED)) == []
-    assert await journal.head(run) is None
-    assert await journal.read(run) == []
+    assert await journal.head(EVERY, run) is None
+    assert await journal.read(EVERY, run) == []
     with pytest.raises(StaleAttempt):
         await journal.append(run, [delta()], Fence("call", 7))
     assert await journal.append(run, []) == []
@@ -106,11 +107,11 @@ async def test_a_refused_append_does_not_raise_its_fence(journal: Journal) -> No
 async def test_nothing_new_comes_after_the_terminal_fact(journal: Journal) -> None:
     run = fresh_run()
     await journal.append(run, [fact("k"), end()])
-    assert await journal.head(run) == Head(first_seq=1, last_seq=2, ended=True)
+    assert await journal.head(EVERY, run) == Head(first_seq=1, last_seq=2, ended=True)
     with pytest.raises(RunEnded, match=run):
         await journal.append(run, [fact("k"), delta()])
     assert await journal.append(run, [fact("k"), end()]) == [(1, False), (2, False)]
-    assert seqs(await journal.read(run)) == [1, 2]
+    assert seqs(await journal.read(EVERY, run)) == [1, 2]
 
 
 async def test_an_append_with_more_after_its_terminal_fact_is_refused_whole(
@@ -119,7 +120,7 @@ async def test_an_append_with_more_after_its_terminal_fact_is_refused_whole(
     run = fresh_run()
     with pytest.raises(RunEnded):
         await journal.append(run, [delta(), end(), delta()])
-    assert await journal.head(run) is None
+    assert await journal.head(EVERY, run) is None
     assert await journal.append(run, [fact("k"), end(), fact("k")]) == [
         (1, True),
         (2, True),
@@ -131,43 +132,43 @@ async def test_pages_are_bounded_in_bytes_but_have_one_event_at_least(journal: J
     run = fresh_run()
     large, events = "é" * 100_000, [fact("a"), delta(), fact("b"), delta(), delta()]
     await journal.append(run, [*events, fact("large", large), fact("last")])
-    sizes = [len(event.data.encode()) for event in await journal.read(run)]
+    sizes = [len(event.data.encode()) for event in await journal.read(EVERY, run)]
     assert sizes[5] > 200_000
-    assert seqs(await journal.read(run, max_bytes=sum(sizes[:3]))) == [1, 2, 3]
-    assert seqs(await journal.read(run, max_bytes=sum(sizes[:3]) - 1)) == [1, 2]
-    assert seqs(await journal.read(run, 1, 2, max_bytes=1_000_000)) == [2, 3]
-    assert seqs(await journal.read(run, 3, max_bytes=sizes[5])) == [4, 5]
-    assert seqs(await journal.read(run, 5, max_bytes=1)) == [6]
-    assert seqs(await journal.read(run, 5, max_bytes=sum(sizes))) == [6, 7]
-    assert seqs(await journal.read(run, facts=True, max_bytes=2 * sizes[0])) == [1, 3]
-    assert await journal.read(run, 7, max_bytes=1) == []
+    assert seqs(await journal.read(EVERY, run, max_bytes=sum(sizes[:3]))) == [1, 2, 3]
+    assert seqs(await journal.read(EVERY, run, max_bytes=sum(sizes[:3]) - 1)) == [1, 2]
+    assert seqs(await journal.read(EVERY, run, 1, 2, max_bytes=1_000_000)) == [2, 3]
+    assert seqs(await journal.read(EVERY, run, 3, max_bytes=sizes[5])) == [4, 5]
+    assert seqs(await journal.read(EVERY, run, 5, max_bytes=1)) == [6]
+    assert seqs(await journal.read(EVERY, run, 5, max_bytes=sum(sizes))) == [6, 7]
+    assert seqs(await journal.read(EVERY, run, facts=True, max_bytes=2 * sizes[0])) == [1, 3]
+    assert await journal.read(EVERY, run, 7, max_bytes=1) == []
 
 
 async def test_pages_are_bounded_and_follow_on(journal: Journal) -> None:
     run = fresh_run()
     await journal.append(run, [fact("a"), delta(), delta(), fact("b"), delta()])
-    assert seqs(await journal.read(run, 0, 2)) == [1, 2]
-    assert seqs(await journal.read(run, 2, 2)) == [3, 4]
-    assert seqs(await journal.read(run, 4, 2)) == [5]
-    assert await journal.read(run, 5) == []
-    assert await journal.read(run, 0, 0) == []
-    assert seqs(await journal.read(run, facts=True)) == [1, 4]
-    assert seqs(await journal.read(run, 1, 1, facts=True)) == [4]
+    assert seqs(await journal.read(EVERY, run, 0, 2)) == [1, 2]
+    assert seqs(await journal.read(EVERY, run, 2, 2)) == [3, 4]
+    assert seqs(await journal.read(EVERY, run, 4, 2)) == [5]
+    assert await journal.read(EVERY, run, 5) == []
+    assert await journal.read(EVERY, run, 0, 0) == []
+    assert seqs(await journal.read(EVERY, run, facts=True)) == [1, 4]
+    assert seqs(await journal.read(EVERY, run, 1, 1, facts=True)) == [4]
 
 
 async def test_a_fact_is_found_by_its_key(journal: Journal) -> None:
     run = fresh_run()
     await journal.append(run, [delta(), fact("k", "it")])
-    found = await journal.get(run, "k")
+    found = await journal.get(EVERY, run, "k")
     assert found is not None
     assert (found.seq, texts([found])) == (2, ["it"])
-    assert await journal.get(run, "other") is None
-    assert await journal.get(fresh_run(), "k") is None
+    assert await journal.get(EVERY, run, "other") is None
+    assert await journal.get(EVERY, fresh_run(), "k") is None
 
 
 async def test_an_unknown_run_reads_as_empty(journal: Journal) -> None:
-    assert await journal.read(fresh_run(), 5) == []
-    assert await journal.head(fresh_run()) is None
+    assert await journal.read(EVERY, fresh_run(), 5) == []
+    assert await journal.head(EVERY, fresh_run()) is None
 
 
 async def test_concurrent_appends_are_each_whole(journal: Journal, other: Journal) -> None:
@@ -177,7 +178,7 @@ async def test_concurrent_appends_are_each_whole(journal: Journal, other: Journa
         for n in range(60)
     ]
     placed = await asyncio.gather(*appends)
-    stored = texts(await journal.read(run))
+    stored = texts(await journal.read(EVERY, run))
     assert len(stored) == 180
     for n, places in enumerate(placed):
         first = places[0].seq - 1
@@ -194,7 +195,7 @@ async def test_a_refused_append_does_not_hold_up_those_committed_with_it(journal
     )
     assert isinstance(results[-1], Unstorable)
     assert [isinstance(result, StaleAttempt) for result in results[:-1]] == [True, False] * 20
-    assert texts(await journal.read(run)) == [str(n) for n in range(40) if n % 2]
+    assert texts(await journal.read(EVERY, run)) == [str(n) for n in range(40) if n % 2]
 
 
 async def test_a_cancelled_append_leaves_the_journal_working(journal: Journal) -> None:
@@ -205,7 +206,7 @@ async def test_a_cancelled_append_leaves_the_journal_working(journal: Journal) -
         task.cancel()
     placed = await asyncio.gather(*tasks[1::2])
     [last] = await journal.append(run, [delta()])
-    read = seqs(await journal.read(run))
+    read = seqs(await journal.read(EVERY, run))
     assert read == list(range(1, last.seq + 1))
     assert {places[0].seq for places in placed} < set(read)
 
@@ -214,7 +215,7 @@ async def test_the_times_of_a_run_never_go_back(journal: Journal, other: Journal
     run = fresh_run()
     for n in range(50):
         await (journal, other)[n % 2].append(run, [delta(), delta()])
-    times = [event.at_us for event in await journal.read(run)]
+    times = [event.at_us for event in await journal.read(EVERY, run)]
     assert times == sorted(times)
 
 
@@ -224,7 +225,7 @@ async def test_what_was_appended_is_there_when_the_journal_is_opened_again(
     run = fresh_run()
     await journal.append(run, [delta("kept")], Fence("call", 2))
     await journal.close()
-    assert texts(await other.read(run)) == ["kept"]
+    assert texts(await other.read(EVERY, run)) == ["kept"]
     with pytest.raises(StaleAttempt):
         await other.append(run, [delta()], Fence("call", 1))
 

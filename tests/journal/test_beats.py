@@ -25,6 +25,7 @@ from relayline.journal.port import (
 )
 from relayline.journal.postgres.beats import PostgresBeats
 from relayline.journal.sqlite.beats import SqliteBeats
+from relayline.journal.table import EVERY
 from tests.journal.samples import end, fact
 
 WORKER = Holder("1@host/a", "5", b"\x00token\xff")
@@ -151,7 +152,7 @@ async def test_beats_wake_no_tail(journal: Journal, beats: Beats, storage: str, 
     await journal.append(run, [fact("k")])
     await beats.beat("a", 1)
     before = written(storage)
-    tail = journal.tail(run)
+    tail = journal.tail(EVERY, run)
     await anext(tail)
     waiting = asyncio.ensure_future(anext(tail))
     for number in range(20):

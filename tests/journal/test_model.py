@@ -18,11 +18,13 @@ from relayline.journal.port import (
     CursorExpired,
     Fence,
     Head,
+    Holder,
     Journal,
     JournalError,
     RunEnded,
     StaleAttempt,
 )
+from relayline.journal.table import EVERY
 from tests.examples import examples
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs
 
@@ -99,7 +101,8 @@ _events = st.one_of(
     st.sampled_from([fact(key) for key in ("k1", "k2", "k3")]),
     st.sampled_from([delta("y"), fact("k4"), end()]),
 )
-_fences = st.none() | st.builds(Fence, st.sampled_from(["a", "b"]), st.integers(1, 4))
+_holders = st.sampled_from([None, Holder("w", "7", b"t")])
+_fences = st.none() | st.builds(Fence, st.sampled_from(["a", "b"]), st.integers(1, 4), _holders)
 _programs = st.lists(
     st.one_of(
         st.builds(Append, _openers, st.lists(_events, max_size=4), _fences),
@@ -121,7 +124,7 @@ async def test_the_journal_does_what_the_model_does(
     run, model, journals = fresh_run(), Model(), (journal, other)
     for step in program:
         await _take(step, run, model, journals[step.opener])
-        assert await other.head(run) == model.head
+        assert await other.head(EVERY, run) == model.head
     await _compare_whole(run, model, other)
 
 
@@ -133,7 +136,7 @@ async def _take(step: Append | Read | Sweep, run: str, model: Model, journal: Jo
                 assert await journal.append(run, events, fence) == expected
         case Read(_, after, limit, facts):
             with _as_refused(lambda: model.read(after, limit, facts=facts)) as expected:
-                assert seqs(await journal.read(run, after, limit, facts=facts)) == expected
+                assert seqs(await journal.read(EVERY, run, after, limit, facts=facts)) == expected
         case Sweep():
             model.sweep()
             await journal.sweep(datetime.now(UTC) + timedelta(days=1))
@@ -158,11 +161,11 @@ def _as_refused(model: Callable[[], T]) -> Iterator[T | None]:
 
 async def _compare_whole(run: str, model: Model, journal: Journal) -> None:
     after = model.first_seq - 1
-    stored = await journal.read(run, after)
+    stored = await journal.read(EVERY, run, after)
     assert [event.key for event in stored] == model.keys[after:]
     assert seqs(stored) == list(range(model.first_seq, len(model.keys) + 1))
     for key in {event.key for event in stored if event.key}:
-        found = await journal.get(run, key)
+        found = await journal.get(EVERY, run, key)
         assert found is not None
         assert found.seq == model.keys.index(key) + 1
     if model.ended:

@@ -30,6 +30,8 @@ from tests.journal.samples import delta
 from tests.journal.storage import open_table, opened
 from tests.postgres_server import PostgresServer
 
+pytestmark = pytest.mark.slow
+
 BEGUN = keyed(STARTED, UserMessageEvent(text="Fix the bug"))
 OLD_APPEND = APPEND.replace("append_events", "append")
 
@@ -159,7 +161,7 @@ async def test_old_and_new_processes_that_write_to_one_run_leave_the_fold_of_its
         assert await row(other_table, run) == await fold_of(table, run)
 
 
-async def _old_append(connection: asyncpg.Connection, group: Sequence) -> list:  # type: ignore[type-arg]
+async def _old_append(connection: asyncpg.Connection, group: Sequence, _: object) -> list:  # type: ignore[type-arg]
     return await connection.fetchmany(OLD_APPEND, [it.arguments for it in group])
 
 

@@ -6,6 +6,7 @@ import asyncio
 from datetime import UTC, datetime, timedelta
 
 from relayline.journal.port import Fence, Journal
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fresh_run
 
 
@@ -59,7 +60,7 @@ async def test_a_bounded_sweep_takes_those_that_ended_first(journal: Journal) ->
         await journal.append(run, [end()])
         await asyncio.sleep(0.002)
     assert await journal.sweep(soon(), limit=2) == 2
-    heads = [await journal.head(run) for run in runs]
+    heads = [await journal.head(EVERY, run) for run in runs]
     assert [head.first_seq for head in heads if head] == [252, 252, 1, 1, 1]
     assert await journal.sweep(soon(), limit=2) == 2
     assert await journal.sweep(soon(), limit=2) == 1

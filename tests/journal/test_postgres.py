@@ -15,6 +15,7 @@ from relayline.journal.port import Fence, JournalUnavailable, StaleAttempt
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.postgres.sql import APPEND, append_arguments
 from relayline.journal.rows import new_row
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing, texts
 from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer
@@ -66,7 +67,7 @@ async def test_only_deltas_commit_without_waiting_for_the_disk(
     async with opened(dsn, relaxed_deltas=relaxed) as journal:
         await journal.append(run, [delta()])
         await journal.append(run, [delta(), fact("k")])
-        stored = texts(await journal.read(run))
+        stored = texts(await journal.read(EVERY, run))
     assert stored == ["off" if relaxed else "on", "on", "on"]
 
 

@@ -11,6 +11,7 @@ import pytest
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import EventsLost, Head, Journal
 from relayline.journal.postgres.migrate import migrate
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing
 from tests.journal.storage import insist, opened
 from tests.postgres_server import FORGETFUL, PostgresServer
@@ -55,7 +56,7 @@ async def test_tails_are_told_when_events_are_lost_that_they_were_given(
             await journal.append(run, [delta()])
             await given(got, count)
         await asyncio.to_thread(server.crash)
-        assert await insist(lambda: journal.head(run)) == Head(1, 3, ended=False)
+        assert await insist(lambda: journal.head(EVERY, run)) == Head(1, 3, ended=False)
         events = [*(fact(f"new/{n}") for n in range(more)), end()]
         await insist(lambda: journal.append(run, events))
         with pytest.raises(EventsLost, match=r"event 9 (is|was)"):

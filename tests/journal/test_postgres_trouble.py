@@ -17,9 +17,12 @@ from relayline.journal.port import JournalUnavailable
 from relayline.journal.postgres.database import CHECK_S, WAIT_S
 from relayline.journal.postgres.migrate import Migrated, migrate
 from relayline.journal.postgres.sql import REVISION
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, texts
 from tests.journal.storage import opened
 from tests.postgres_server import PASSWORD, QUOTED_PASSWORD, PostgresServer
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
@@ -88,7 +91,7 @@ async def test_what_was_acknowledged_outlives_the_kill_of_postgres(
         await asyncio.to_thread(server.start)
         killed.set()
         await writing
-        stored = texts(await journal.read(run, limit=10_000))
+        stored = texts(await journal.read(EVERY, run, limit=10_000))
     assert [text for text in stored if text not in unknown] == acknowledged
     assert len(stored) == len(set(stored))
 
@@ -106,7 +109,7 @@ async def test_while_postgres_is_down_all_is_refused_and_afterwards_served(
         refused = (
             journal.append(run, [fact("k2")]),
             journal.append(run, [delta()]),
-            journal.read(run),
+            journal.read(EVERY, run),
             journal.check(),
             tail,
         )
@@ -115,13 +118,12 @@ async def test_while_postgres_is_down_all_is_refused_and_afterwards_served(
             assert "is it running, and is RELAYLINE_JOURNAL right?" in str(answer)
             assert PASSWORD not in str(answer)
         await asyncio.to_thread(server.start)
-        assert texts(await journal.read(run)) == ["kept"]
+        assert texts(await journal.read(EVERY, run)) == ["kept"]
         again = asyncio.create_task(follow(journal, run, 1))
         await journal.append(run, [end()])
         assert seqs(await again) == [2]
 
 
-@pytest.mark.slow
 async def test_who_starts_waits_for_postgres_and_who_asks_again_is_told_soon(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -142,7 +144,6 @@ async def test_who_starts_waits_for_postgres_and_who_asks_again_is_told_soon(
         await journal.check()
 
 
-@pytest.mark.slow
 async def test_a_run_that_somebody_has_locked_holds_up_itself_only_for_a_while(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -179,7 +180,6 @@ async def test_a_read_only_database_is_told_apart(dsn: str) -> None:
     assert "name the primary" in await _refusal(dsn)
 
 
-@pytest.mark.slow
 async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
     with PostgresServer({"log_connections": "on"}) as standby:
         dsn = standby.create_database("ours")
@@ -195,7 +195,6 @@ async def test_on_a_standby_tails_are_told_so_and_it_is_not_stormed() -> None:
         assert standby.log.read_text().count("connection authorized") - before < 15
 
 
-@pytest.mark.slow
 async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -206,18 +205,17 @@ async def test_reads_that_wait_in_line_wait_no_longer_than_the_first(
         async with admin.transaction():
             await admin.execute("LOCK TABLE relayline.runs IN ACCESS EXCLUSIVE MODE")
             began = clock()
-            reads = (journal.head(fresh_run()) for _ in range(40))
+            reads = (journal.head(EVERY, fresh_run()) for _ in range(40))
             refused = await asyncio.gather(*reads, return_exceptions=True)
             assert clock() - began < 2 * WAIT_S
         assert {type(answer) for answer in refused} == {JournalUnavailable}
         began = clock()
-        reads = (journal.head(fresh_run()) for _ in range(40))
+        reads = (journal.head(EVERY, fresh_run()) for _ in range(40))
         assert await asyncio.gather(*reads) == [None] * 40
         assert clock() - began < WAIT_S
     await admin.close()
 
 
-@pytest.mark.slow
 async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
     server: PostgresServer, dsn: str
 ) -> None:
@@ -225,7 +223,7 @@ async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
     admin = await asyncpg.connect(dsn)
     clock = asyncio.get_running_loop().time
     async with opened(dsn) as journal:
-        await asyncio.gather(*(journal.head(fresh_run()) for _ in range(40)))
+        await asyncio.gather(*(journal.head(EVERY, fresh_run()) for _ in range(40)))
         backends = await admin.fetch("""
             SELECT pid FROM pg_stat_activity
             WHERE datname = current_database() AND application_name = 'relayline'
@@ -234,18 +232,17 @@ async def test_a_postgres_that_falls_silent_is_given_up_and_forgotten(
             os.kill(backend["pid"], signal.SIGSTOP)
         try:
             began = clock()
-            reads = (journal.head(fresh_run()) for _ in range(40))
+            reads = (journal.head(EVERY, fresh_run()) for _ in range(40))
             refused = await asyncio.gather(*reads, return_exceptions=True)
             assert clock() - began < 2 * WAIT_S
             assert {type(answer) for answer in refused} == {JournalUnavailable}
-            assert await journal.head(fresh_run()) is None
+            assert await journal.head(EVERY, fresh_run()) is None
         finally:
             for backend in backends:
                 os.kill(backend["pid"], signal.SIGCONT)
     await admin.close()
 
 
-@pytest.mark.slow
 async def test_a_postgres_that_accepts_and_never_answers_is_given_up_by_all_at_once() -> None:
     silent: list[asyncio.StreamWriter] = []
     server = await asyncio.start_server(lambda _, writer: silent.append(writer), "127.0.0.1", 0)
@@ -253,7 +250,7 @@ async def test_a_postgres_that_accepts_and_never_answers_is_given_up_by_all_at_o
     clock = asyncio.get_running_loop().time
     async with opened(f"postgresql://relayline@127.0.0.1:{port}/ours") as journal:
         began = clock()
-        reads = (journal.head(fresh_run()) for _ in range(40))
+        reads = (journal.head(EVERY, fresh_run()) for _ in range(40))
         refused = await asyncio.gather(*reads, return_exceptions=True)
         assert clock() - began < 2 * WAIT_S
     assert {type(answer) for answer in refused} == {JournalUnavailable}
@@ -269,7 +266,7 @@ async def test_migrating_again_and_from_several_places_changes_nothing(dsn: str)
         run = fresh_run()
         await journal.append(run, [fact("k", "kept")])
         assert await migrate(dsn) == Migrated(REVISION, REVISION)
-        assert texts(await journal.read(run)) == ["kept"]
+        assert texts(await journal.read(EVERY, run)) == ["kept"]
 
 
 async def test_a_schema_from_before_is_refused_and_a_later_one_is_not(dsn: str) -> None:

@@ -14,7 +14,7 @@ from relayline.journal import filters as filters_module
 from relayline.journal.table import EVERY, RunFilter, Storage, Tenant
 from tests.examples import examples
 from tests.journal import rows
-from tests.journal.rows import BEGAN, SAMPLE, counted, expected, pages
+from tests.journal.rows import BEGAN, SAMPLE, counted, expected, pages, summed
 
 
 @pytest.fixture
@@ -34,13 +34,14 @@ def bounds(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> N
 
 @pytest.mark.usefixtures("bounds")
 @given(tenant=rows.tenants, wanted=rows.filters, limit=st.integers(1, 9))
-@examples(60, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@examples(30, suppress_health_check=[HealthCheck.function_scoped_fixture])
 async def test_every_filter_finds_what_the_plainest_way_finds(
     sample: Storage, tenant: Tenant, wanted: RunFilter, limit: int
 ) -> None:
     found = [it async for page in pages(sample, tenant, wanted, limit) for it in page]
     assert [it.row.run_id for it in found] == expected(SAMPLE, tenant, wanted)
     assert await sample.count_runs(tenant, wanted) == counted(SAMPLE, tenant, wanted)
+    assert await sample.sum_runs(tenant, wanted) == summed(SAMPLE, tenant, wanted)
     attention = {it.run_id: it.attention for it in SAMPLE if not it.status.ended}
     assert all(it.attention == attention.get(it.row.run_id) for it in found)
 

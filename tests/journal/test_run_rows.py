@@ -20,9 +20,10 @@ from relayline.contracts.events import (
     StepStarted,
     UserMessageEvent,
 )
+from relayline.contracts.messages import UsageSum
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import Fence, RunEnded, StaleAttempt
-from relayline.journal.table import EVERY, RunFilter, Storage
+from relayline.journal.table import EVERY, RunFilter, Storage, Summed
 from tests.examples import examples
 from tests.journal.rows import (
     STARTED,
@@ -61,6 +62,10 @@ async def test_the_row_is_the_fold_of_the_facts_after_each_append(
         with suppress(RunEnded):
             await data.draw(st.sampled_from((table, other_table))).append(run, new)
         assert await row(other_table, run) == await fold_of(table, run)
+    fold = await fold_of(table, run)
+    mine = RunFilter(words=(run.removeprefix("run-"),))
+    expected = {fold.status: Summed(1, UsageSum.of(fold.usage))} if fold.seq else {}
+    assert await other_table.sum_runs(EVERY, mine) == expected
 
 
 async def test_a_run_that_has_only_deltas_or_other_facts_has_no_row(table: Storage) -> None:
@@ -126,7 +131,7 @@ async def test_a_sweep_keeps_the_row_and_a_reset_of_a_swept_run_goes_on_from_it(
     await table.append(run, keyed(queued(title="Keep me"), STARTED, RunCompleted()))
     kept = await row(table, run)
     await table.sweep(datetime.now(UTC) + timedelta(minutes=1))
-    assert await table.read(run, 3) == []
+    assert await table.read(EVERY, run, 3) == []
     assert await row(table, run) == kept
     await table.append(run, [NewEvent(body=RunRewound(to_seq=0, epoch=1), key="r")])
     again = await row(table, run)

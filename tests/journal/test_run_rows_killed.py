@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from uuid import uuid4
 
+import pytest
+
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import StepStarted
 from relayline.journal.postgres.migrate import migrate
@@ -14,6 +16,8 @@ from tests.journal.samples import delta, fresh_run
 from tests.journal.storage import insist, opened
 from tests.journal.test_processes import kill_after, start
 from tests.postgres_server import FORGETFUL, PostgresServer
+
+pytestmark = pytest.mark.slow
 
 
 async def test_rows_are_what_the_facts_tell_after_kill_9(storage: str, table: Storage) -> None:

@@ -19,6 +19,8 @@ from relayline.runtime.settings import BadSettings, Settings, load_settings
 from tests.console.test_cli import relayline
 from tests.postgres_server import QUOTED_PASSWORD, USER, PostgresServer
 
+pytestmark = pytest.mark.slow
+
 NAME = "RELAYLINE_JOURNAL"
 
 
@@ -32,26 +34,26 @@ def test_a_path_is_a_sqlite_file(journal: str) -> None:
 
 @pytest.mark.parametrize("scheme", ["postgresql", "postgres"])
 async def test_an_address_of_postgres_is_postgres(scheme: str) -> None:
-    settings = Settings(journal=f"{scheme}://u:secret@db:5432/relayline?sslmode=require")
+    settings = Settings(journal=f"{scheme}://u:hush-hush@db:5432/relayline?sslmode=require")
     assert settings.journal_dsn == settings.journal
-    assert "secret" not in repr(settings)
+    assert "hush-hush" not in repr(settings)
     assert isinstance(build_journal(settings), PostgresJournal)
 
 
 @pytest.mark.parametrize(
     ("journal", "why"),
     [
-        ("mysql://u:secret@db/relayline", "only Postgres, or the path of a SQLite file"),
-        ("postgresql://u:secret@db", "names no database"),
-        ("postgresql://u:secret@db:many/relayline", "can't be read"),
+        ("mysql://u:hush-hush@db/relayline", "only Postgres, or the path of a SQLite file"),
+        ("postgresql://u:hush-hush@db", "names no database"),
+        ("postgresql://u:hush-hush@db:many/relayline", "can't be read"),
         ("postgresql://u:12/secret@db:5432/relayline", "can't be read.*percent-encoded"),
         ("postgresql://u:p@ss/secret@db:5432/relayline", "can't be read.*percent-encoded"),
         ("postgresql://u:p@secret@db/relayline", "can't be read.*percent-encoded"),
         ("postgresql://u:12?secret=@db/relayline", "can't be read.*percent-encoded"),
         ("postgresql://u:p@ss/x#secret@db/relayline", "can't be read.*percent-encoded"),
         ("postgresql://u@db/relayline?password=p&secret", "can't be read.*percent-encoded"),
-        ("postgresql:/u:secret@db/relayline", "can't be read"),
-        (" Postgres:u:secret@db/relayline", "can't be read"),
+        ("postgresql:/u:hush-hush@db/relayline", "can't be read"),
+        (" Postgres:u:hush-hush@db/relayline", "can't be read"),
     ],
 )
 def test_another_address_is_refused_without_quoting_it(
@@ -66,7 +68,7 @@ def test_another_address_is_refused_without_quoting_it(
 @pytest.mark.parametrize(
     "dsn",
     [
-        "postgresql://u:secret@db:5432/ours?password=secret&sslpassword=secret&passfile=/secret",
+        "postgresql://u:hush-hush@db:5432/ours?password=secret&sslpassword=secret&passfile=/secret",
         "postgresql://u:12/secret@db:5432/ours",
         "postgresql://u:p@ss/secret@db:5432/ours",
     ],
@@ -97,6 +99,20 @@ async def test_migrate_with_a_role_that_may_create_nothing_says_what_it_lacks(
     assert "grant its user the missing privileges" in ended.err
     await admin.execute(f"DROP ROLE {role}")
     await admin.close()
+
+
+async def test_migrate_uses_the_owner_of_the_tables_if_it_is_named(
+    postgres: PostgresServer,
+) -> None:
+    owner = postgres.create_database(f"test_{uuid4().hex}")
+    env = {NAME: "postgresql://nobody:poor@127.0.0.1:1/x", "RELAYLINE_JOURNAL_OWNER": owner}
+    ended = await relayline("migrate", env=env)
+    assert (ended.code, "it was not there" in ended.out) == (0, True), ended.err
+    assert "hush-hush" not in repr(Settings(journal_owner="postgresql://u:hush-hush@db/x"))
+    ended = await relayline("migrate", env={"RELAYLINE_JOURNAL_OWNER": "mysql://u:hush-hush@db/x"})
+    assert ended.code != 0
+    assert "RELAYLINE_JOURNAL_OWNER" in ended.err
+    assert "hush-hush" not in ended.err
 
 
 async def test_migrate_leaves_a_sqlite_journal_alone() -> None:

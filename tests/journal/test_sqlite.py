@@ -16,6 +16,7 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.subscription import MAX_WAITING, Subscription
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 
@@ -93,7 +94,7 @@ async def test_times_do_not_go_back_when_the_clock_does(tmp_path: Path) -> None:
     with closing(sqlite3.connect(tmp_path / "journal.db")) as db, db:
         db.execute("UPDATE runs SET last_at_us = ?", (later,))
     await journal.append("run-1", [delta()])
-    assert (await journal.read("run-1"))[1].at_us == later
+    assert (await journal.read(EVERY, "run-1"))[1].at_us == later
     await journal.close()
 
 
@@ -126,7 +127,7 @@ def test_a_loop_that_was_closed_holds_up_nobody(tmp_path: Path) -> None:
         return seqs(await following)
 
     gone = asyncio.new_event_loop()
-    tail = journal.tail("run-1")
+    tail = journal.tail(EVERY, "run-1")
     gone.run_until_complete(journal.append("run-1", [delta()]))
     gone.run_until_complete(anext(tail))
     gone.close()

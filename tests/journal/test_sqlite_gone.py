@@ -13,6 +13,7 @@ import pytest
 
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, follow, fresh_run, seqs, tailing
 
 RUN = "run-1"
@@ -55,7 +56,7 @@ async def test_a_file_that_goes_away_is_unavailable_until_it_is_back(
     await asyncio.sleep(0.2)
     away = path.with_name("away.db")
     move(path, away)
-    for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
+    for call in (journal.append(RUN, [delta()]), journal.read(EVERY, RUN), journal.check()):
         with pytest.raises(JournalUnavailable, match=f"{path} is gone.*put it back"):
             await call
     await asyncio.sleep(0.1)
@@ -87,7 +88,7 @@ async def test_a_process_that_starts_while_the_file_is_away_makes_no_other(
     away = path.with_name("away.db")
     move(path, away)
     late = SqliteJournal(path)
-    for call in (late.append(RUN, [delta()]), late.read(RUN), late.check()):
+    for call in (late.append(RUN, [delta()]), late.read(EVERY, RUN), late.check()):
         with pytest.raises(JournalUnavailable, match=r"is gone, but not its journal\.db-wal; put"):
             await call
     assert not is_there(path)
@@ -103,7 +104,7 @@ async def test_an_empty_file_in_the_place_of_the_journal_is_no_new_journal(
     away = path.with_name("away.db")
     move(path, away)
     make_empty(path)
-    for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
+    for call in (journal.append(RUN, [delta()]), journal.read(EVERY, RUN), journal.check()):
         with pytest.raises(JournalUnavailable, match=r"is gone, but not its journal\.db-wal"):
             await call
     move(away, path)
@@ -116,7 +117,7 @@ async def test_an_empty_file_without_a_log_is_no_new_journal_either(
     await journal.append(RUN, [delta()])
     remove(path, Path(f"{path}-wal"), Path(f"{path}-shm"))
     make_empty(path)
-    for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
+    for call in (journal.append(RUN, [delta()]), journal.read(EVERY, RUN), journal.check()):
         with pytest.raises(JournalUnavailable, match="replaced by an empty file; put it back"):
             await call
 

@@ -19,6 +19,7 @@ from relayline.journal.port import JournalUnavailable
 from relayline.journal.sqlite.file import JournalFile
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.sqlite.writer import Writer
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, fact, follow, seqs
 
 ROOT = Path(__file__).parents[2]
@@ -105,9 +106,9 @@ async def test_storage_that_is_no_journal_is_named_with_what_to_do(
     calls = (
         journal.check(),
         journal.append(RUN, [delta()]),
-        journal.read(RUN),
-        journal.head(RUN),
-        journal.get(RUN, "k"),
+        journal.read(EVERY, RUN),
+        journal.head(EVERY, RUN),
+        journal.get(EVERY, RUN, "k"),
         journal.sweep(datetime.now(UTC)),
         follow(journal, RUN),
     )
@@ -172,7 +173,7 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
     results = await asyncio.gather(
         journal.append(RUN, [delta()]),
         journal.check(),
-        *(journal.read(RUN) for _ in range(20)),
+        *(journal.read(EVERY, RUN) for _ in range(20)),
         follow(journal, RUN),
         return_exceptions=True,
     )
@@ -183,7 +184,7 @@ async def test_a_lock_that_another_process_keeps_is_unavailable_not_a_hang(
     await asyncio.sleep(0.1)
     await holder.communicate(b"")
     assert await waiting == [(2, True)]
-    assert seqs(await journal.read(RUN)) == [1, 2]
+    assert seqs(await journal.read(EVERY, RUN)) == [1, 2]
 
 
 WRITE_UNTIL_FULL = """
@@ -191,6 +192,7 @@ import asyncio, resource, sys
 from pathlib import Path
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, fact
 
 async def main():
@@ -206,7 +208,7 @@ async def main():
     resource.setrlimit(resource.RLIMIT_FSIZE, (resource.RLIM_INFINITY, resource.RLIM_INFINITY))
     [placed] = await journal.append("run-1", [fact("k")])
     assert placed.seq == n + 1, (placed, n)
-    assert len(await journal.read("run-1")) == n + 1
+    assert len(await journal.read(EVERY, "run-1")) == n + 1
     await journal.close()
 
 asyncio.run(main())
@@ -224,7 +226,7 @@ async def test_storage_that_takes_no_more_is_unavailable_and_then_goes_on(path: 
 async def test_a_path_that_can_not_be_looked_at_is_unavailable_and_says_so(tmp_path: Path) -> None:
     journal = SqliteJournal(tmp_path / ("long" * 100))
     async with asyncio.timeout(10):
-        for call in (journal.append(RUN, [delta()]), journal.read(RUN), journal.check()):
+        for call in (journal.append(RUN, [delta()]), journal.read(EVERY, RUN), journal.check()):
             with pytest.raises(JournalUnavailable, match=r"can't be accessed .*File name too long"):
                 await call
         await journal.close()
@@ -247,7 +249,7 @@ async def test_a_folder_that_is_a_file_is_unavailable_and_says_so(tmp_path: Path
     (tmp_path / "file").touch()
     journal = SqliteJournal(tmp_path / "file" / "journal.db")
     async with asyncio.timeout(10):
-        for call in (journal.append(RUN, [delta()]), journal.read(RUN)):
+        for call in (journal.append(RUN, [delta()]), journal.read(EVERY, RUN)):
             with pytest.raises(JournalUnavailable, match=r"folder .*file can't be created"):
                 await call
         await journal.close()

@@ -8,6 +8,7 @@ from itertools import count
 from pathlib import Path
 from typing import NamedTuple
 
+import pytest
 from hypothesis import HealthCheck, given
 from hypothesis import strategies as st
 
@@ -15,6 +16,7 @@ from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageDelta, ReasoningDelta, RunCompleted, RunResumed
 from relayline.journal.port import Appended, Fence, JournalError
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from tests.examples import examples
 
 BODIES = (MessageDelta(text="text “é”"), ReasoningDelta(text="hm"))
@@ -53,6 +55,7 @@ async def outcome(journal: SqliteJournal, append: Append) -> list[Appended] | st
         return f"{type(error).__name__}: {error}"
 
 
+@pytest.mark.slow
 @examples(50, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(appends=APPENDS)
 async def test_together_or_one_by_one_is_the_same(tmp_path: Path, appends: list[Append]) -> None:
@@ -63,8 +66,8 @@ async def test_together_or_one_by_one_is_the_same(tmp_path: Path, appends: list[
     at_once = await asyncio.gather(*(outcome(together, append) for append in appends))
     assert at_once == [await outcome(each, append) for append in appends]
     for run_id in ("run_1", "run_2"):
-        stored = [event._replace(at_us=0) for event in await together.read(run_id)]
-        assert stored == [event._replace(at_us=0) for event in await each.read(run_id)]
+        stored = [event._replace(at_us=0) for event in await together.read(EVERY, run_id)]
+        assert stored == [event._replace(at_us=0) for event in await each.read(EVERY, run_id)]
         for scope in ("a", "b"):
             assert await together.fenced(run_id, scope) == await each.fenced(run_id, scope)
     for journal in (together, each):

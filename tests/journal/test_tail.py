@@ -11,6 +11,7 @@ import pytest
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, end, fact, follow, fresh_run, seqs, tailing, texts
 
 
@@ -69,7 +70,7 @@ async def test_a_tail_goes_on_from_an_event_only_while_that_stands(journal: Jour
     run = fresh_run()
     await journal.append(run, [delta(f"{n}") for n in range(450)])
     await journal.append(run, [end()])
-    stored = await journal.read(run)
+    stored = await journal.read(EVERY, run)
     for after in (stored[0], stored[249], stored[449]):
         assert seqs(await follow(journal, run, after)) == list(range(after.seq + 1, 452))
         with pytest.raises(EventsLost, match=f"event {after.seq} was replaced by another"):
@@ -127,7 +128,7 @@ async def test_a_tail_goes_on_after_nobody_watched_for_a_while(journal: Journal)
         async with asyncio.timeout(5), tailing(journal, run, n) as tail:
             assert seqs(await anext(tail)) == [n + 1]
         await asyncio.sleep(0.01)
-    assert seqs(await journal.read(run)) == [1, 2, 3, 4, 5]
+    assert seqs(await journal.read(EVERY, run)) == [1, 2, 3, 4, 5]
 
 
 async def test_a_tail_wakes_when_something_is_written(journal: Journal, other: Journal) -> None:
@@ -158,8 +159,8 @@ async def test_sweep_removes_the_events_of_runs_that_ended_before(
     await journal.append(live, [delta()])
     assert await other.sweep(line) == 1
     assert await other.sweep(line) == 0
-    assert await journal.head(old) == (452, 451, True)
-    assert seqs(await journal.read(young)) == seqs(await journal.read(live)) == [1]
+    assert await journal.head(EVERY, old) == (452, 451, True)
+    assert seqs(await journal.read(EVERY, young)) == seqs(await journal.read(EVERY, live)) == [1]
     assert await journal.sweep(line + timedelta(days=1)) == 1
 
 
@@ -167,16 +168,31 @@ async def test_a_cursor_into_a_swept_run_is_told_what_is_still_there(journal: Jo
     run = fresh_run()
     await journal.append(run, [delta(), delta(), end()])
     await journal.sweep(datetime.now(UTC) + timedelta(days=1))
-    for reading in (journal.read(run, 2), journal.read(run, facts=True), follow(journal, run, 1)):
+    readings = (
+        journal.read(EVERY, run, 2),
+        journal.read(EVERY, run, facts=True),
+        follow(journal, run, 1),
+    )
+    for reading in readings:
         with pytest.raises(CursorExpired, match="before 4") as caught:
             await reading
         assert caught.value.oldest == 4
-    assert await journal.read(run, 3) == []
+    assert await journal.read(EVERY, run, 3) == []
     assert await follow(journal, run, 3) == []
 
 
 async def test_writers_go_on_while_a_sweep_is_under_way(journal: Journal, other: Journal) -> None:
-    old, live, waits = fresh_run(), fresh_run(), []
+    for _ in range(5):  # a busy machine may be done with a sweep before it comes to an append
+        waits = await waits_beside_a_sweep(journal, other)
+        assert max(waits) < 2
+        if len(waits) > 5:
+            return
+    raise AssertionError(waits)
+
+
+async def waits_beside_a_sweep(journal: Journal, other: Journal) -> list[float]:
+    """Seconds of each append that began while a long run was swept."""
+    old, live, waits = fresh_run(), fresh_run(), list[float]()
     for _ in range(10):
         await journal.append(old, [delta("z" * 200) for _ in range(1000)])
     await journal.append(old, [end()])
@@ -186,8 +202,7 @@ async def test_writers_go_on_while_a_sweep_is_under_way(journal: Journal, other:
         await journal.append(live, [delta()])
         waits.append(time.perf_counter() - started)
     assert await sweeping == 1
-    assert len(waits) > 5
-    assert max(waits) < 2
+    return waits
 
 
 async def test_closing_fails_open_tails_and_is_safe_to_repeat(journal: Journal) -> None:
@@ -202,7 +217,8 @@ async def test_closing_fails_open_tails_and_is_safe_to_repeat(journal: Journal) 
     for task in following:
         with pytest.raises(JournalUnavailable, match="closed"):
             await task
-    late = (journal.append(run, []), journal.read(run), follow(journal, run), journal.check())
+    reads = (journal.read(EVERY, run), follow(journal, run))
+    late = (journal.append(run, []), *reads, journal.check())
     for call in late:
         with pytest.raises(JournalUnavailable, match="closed"):
             await call

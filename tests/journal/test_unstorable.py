@@ -10,6 +10,7 @@ import pytest
 
 from relayline.contracts.envelope import NewEvent
 from relayline.journal.port import Fence, Journal, Unstorable
+from relayline.journal.table import EVERY
 from tests.journal.samples import delta, fact, fresh_run, texts
 from tests.journal.storage import opened
 from tests.postgres_server import MIGRATED, PostgresServer
@@ -35,7 +36,7 @@ async def test_what_can_not_be_held_is_refused_whole_and_alone(
     )
     assert isinstance(results[0], Unstorable)
     assert results[1:] == [[(1, True)]] * len(others)
-    assert await journal.head(run) is None
+    assert await journal.head(EVERY, run) is None
     assert await journal.append(run, [delta()], Fence("call", 1)) == [(1, True)]
 
 
@@ -43,7 +44,7 @@ async def test_what_can_not_be_held_is_refused_whole_and_alone(
 async def test_no_fact_has_a_key_that_can_not_be_held(journal: Journal, key: str) -> None:
     run = fresh_run()
     await journal.append(run, [fact("k")])
-    assert await journal.get(run, key) is None
+    assert await journal.get(EVERY, run, key) is None
 
 
 async def test_what_postgres_itself_can_not_hold_is_refused_alone(
@@ -63,4 +64,4 @@ async def test_what_postgres_itself_can_not_hold_is_refused_alone(
         assert [result for result in others if isinstance(result, Exception)] == []
         for run in runs:
             again = [] if run == runs[7] else ["x"]
-            assert texts(await journal.read(run)) == ["kept", "x", *again]
+            assert texts(await journal.read(EVERY, run)) == ["kept", "x", *again]

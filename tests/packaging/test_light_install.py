@@ -14,6 +14,7 @@ from packaging.utils import canonicalize_name
 
 import relayline
 from relayline.__main__ import NEEDED
+from relayline.api.web.assets import page
 from tests.packaging.venvs import CLEAN, Venv, required
 
 pytestmark = pytest.mark.slow
@@ -56,6 +57,17 @@ def test_agents_tools_and_the_client_are_imported_alone(light: Venv, tmp_path: P
     loaded = light.says(code, tmp_path).split()
     assert "relayline.catalog.tools" in loaded
     assert not set(NEEDED) & {*loaded}
+
+
+def test_the_page_is_in_the_wheel(light: Venv, tmp_path: Path) -> None:
+    code = (
+        "from relayline.api.web.assets import page\n"
+        "print(page().digest, len(page().index))\n"
+        "for name in page().assets: print(name)\n"
+    )
+    (digest, _), *names = (line.split() for line in light.says(code, tmp_path).splitlines())
+    assert digest == page().digest
+    assert {name for [name] in names} == {*page().assets}
 
 
 def test_every_name_at_the_front_door_is_there(light: Venv, tmp_path: Path) -> None:

@@ -87,7 +87,7 @@ async def dev(venv: Venv, project: Path, data_dir: Path) -> AsyncIterator[httpx.
     try:
         async with asyncio.timeout(READY_S):
             told = await process.stdout.readline()  # it is told when all of it answers
-        assert told.startswith(b"API "), told
+        assert told.startswith(b"Page "), told
         url = json.loads((data_dir / "dev.json").read_text())["api"]["url"]
         async with httpx.AsyncClient(base_url=url, timeout=40) as client:
             yield client

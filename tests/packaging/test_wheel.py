@@ -42,6 +42,7 @@ def test_every_link_leads_to_what_it_is_named_after() -> None:
     assert links == {name: Path("..") / name for name in LINKED}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("way", ["from the checkout", "from the sdist"])
 def test_the_wheel_is_one_package_with_all_its_files(tmp_path: Path, way: str) -> None:
     source = ROOT

@@ -19,7 +19,7 @@ from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
 ROOT = Path(__file__).parents[2]
-LINKED = ("activities", "api", "workflows", "worker.py")
+LINKED = ("activities", "api", "web", "workflows", "worker.py")
 """What stands at the top of the checkout and is linked into `relayline/`."""
 CLEAN = {name: os.environ[name] for name in ("PATH", "HOME", "LANG") if name in os.environ}
 """The tester's own settings and PYTHONPATH reach no process."""

@@ -50,6 +50,7 @@ from relayline.contracts.events import (
     UserMessageEvent,
 )
 from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.money import Cost
 from relayline.contracts.runs import Limits, RunError, Waiting
 
 RUN = "run_0123456789abcdef"
@@ -91,7 +92,11 @@ def counted(events: Sequence[StoredEvent]) -> list[StoredEvent]:
 
 
 TEXTS = ("", "a", "bc")
-USAGES = (Usage(), Usage(input_tokens=3, output_tokens=4))
+USAGES = (
+    Usage(),
+    Usage(input_tokens=3, output_tokens=4),
+    Usage(input_tokens=5, cost=Cost(amount="0.000000000123", estimated=True), estimated=True),
+)
 CALL_IDS = ("call_1_0", "call_1_1", "call_2_0")
 ERROR = RunError(type="model-unavailable", message="down")
 CALLS = [ToolCall(call_id=id_, name="look", arguments={"path": "a"}) for id_ in CALL_IDS]

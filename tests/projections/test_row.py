@@ -24,15 +24,14 @@ from relayline.contracts.events import (
     StepStarted,
     UserMessageEvent,
 )
+from relayline.contracts.events.run import TITLE_CHARS, title_of
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import (
-    TITLE_CHARS,
     Limits,
     Phase,
     RunError,
     RunStatus,
     Waiting,
-    title_of,
 )
 from relayline.projections.row import RunRow, dump_row, row_of
 from relayline.projections.waits import OpenItem

@@ -18,9 +18,11 @@ ENDS: dict[Scenario, str] = {
     scenarios.cancel_in_model: "cancelled",
     scenarios.cancel_in_tools: "cancelled",
     scenarios.cancel_while_paused: "cancelled",
+    scenarios.scheduled_cancelled: "cancelled",
     scenarios.out_of_steps: "failed",
     scenarios.out_of_tool_calls: "failed",
     scenarios.out_of_time: "failed",
+    scenarios.out_of_money: "failed",
     steering.cancel_while_waiting: "cancelled",
     steering.budget_raised: "failed",
     steering.outcome_stop: "cancelled",
@@ -31,7 +33,8 @@ ENDS: dict[Scenario, str] = {
 async def uncached(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
     """A stack whose worker keeps no run in memory."""
     folder = tmp_path_factory.mktemp("uncached")
-    async with DevStack(folder, RELAYLINE_MAX_CACHED_WORKFLOWS="0") as stack:
+    prices = {"RELAYLINE_PRICES": scenarios.PRICES}
+    async with DevStack(folder, RELAYLINE_MAX_CACHED_WORKFLOWS="0", **prices) as stack:
         yield stack
 
 

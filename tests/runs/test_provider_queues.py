@@ -11,18 +11,24 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from temporalio.api.enums.v1 import PendingActivityState
 from temporalio.client import Client, WorkflowFailureError, WorkflowHandle
+from temporalio.common import Priority
 from temporalio.exceptions import ApplicationError
 
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, RunResult, RunStatus, ToolSpec
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 from relayline.worker import build_worker
 from relayline.workflows.agent_run import AgentRun
 from tests.activities.model.providers.stand_in import StandIn, serving
 
+pytestmark = pytest.mark.slow
+
 Handle = WorkflowHandle[AgentRun, RunResult]
+STARTED = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
 SLEEP = ToolSpec(name="sleep", parameters={"type": "object"})
 
 
@@ -43,12 +49,16 @@ class Shop:
         ):
             yield
 
-    async def start(self, model: str, said: str = "hi") -> Handle:
+    async def start(self, model: str, said: str = "hi", key: str = "") -> Handle:
         run_id = f"run_{uuid4().hex}"
         agent = AgentSpec(name="tested", model=model, tools=(SLEEP,))
         given = RunInput(run_id=run_id, agent=agent, input=said)
         return await self._temporal.start_workflow(
-            AgentRun.run, given, id=run_id, task_queue=TASK_QUEUE
+            AgentRun.run,
+            given,
+            id=run_id,
+            task_queue=TASK_QUEUE,
+            priority=Priority(fairness_key=key or None),
         )
 
     async def asked(self, times: int) -> None:
@@ -137,17 +147,18 @@ async def test_a_worker_that_stops_finishes_its_model_call_and_begins_nothing(sh
     async with shop.at_work(drain_s=10):
         speaks = await shop.start("rehearsal", script({"tokens": 40, "every_ms": 25}))
         async with asyncio.timeout(20):
-            while not await shop.journal.read(speaks.id, 2):
+            while not await shop.journal.read(EVERY, speaks.id, 2):
                 await asyncio.sleep(0.02)
     late = await shop.start("rehearsal")
-    types = [event.type for event in await shop.journal.read(speaks.id)]
+    types = [event.type for event in await shop.journal.read(EVERY, speaks.id)]
     assert types[-1] == "message.completed"
     assert "attempt.superseded" not in types
-    assert await shop.journal.head(late.id) is None
+    assert await shop.journal.head(EVERY, late.id) is None
     async with shop.at_work(drain_s=0.1):
         assert (await asyncio.wait_for(speaks.result(), 20)).status is RunStatus.COMPLETED
         assert (await asyncio.wait_for(late.result(), 20)).status is RunStatus.COMPLETED
-    completed = [it for it in await shop.journal.read(speaks.id) if it.type == "message.completed"]
+    stored = await shop.journal.read(EVERY, speaks.id)
+    completed = [it for it in stored if it.type == "message.completed"]
     assert [event.attempt for event in completed] == [1]
 
 
@@ -157,3 +168,34 @@ def test_limits_that_are_none_are_told_before_a_worker_starts(
     monkeypatch.setenv("RELAYLINE_PROVIDER_LIMITS", "openai=many")
     with pytest.raises(BadSettings, match=r"PROVIDER_LIMITS is 'openai=many': .* is not a limit"):
         load_settings()
+
+
+async def test_a_key_that_fills_a_provider_lets_another_one_begin_next(shop: Shop) -> None:
+    async with shop.at_work(provider_limits="compatible=2", drain_s=0.1):
+        flood = {
+            f"flood {it}": await shop.start("compatible:pings", f"flood {it}", "a")
+            for it in range(3)
+        }
+        await shop.asked(2)
+        other = await shop.start("compatible:pings", "other", "b")
+        await taken(other)
+        begun = stuck_in(shop)
+        await flood[begun[0]].signal(AgentRun.cancel)
+        await shop.asked(3)
+        assert stuck_in(shop) == [*begun, "other"]
+        for run in (*flood.values(), other):
+            await run.signal(AgentRun.cancel)
+        async with asyncio.timeout(20):
+            ended = [await run.result() for run in (*flood.values(), other)]
+        assert {run.status for run in ended} == {RunStatus.CANCELLED}
+        assert len(stuck_in(shop)) == 3, "the call that waited was cancelled before it began"
+
+
+async def taken(run: Handle) -> None:
+    """Wait until a worker has the run's model call."""
+    async with asyncio.timeout(20):
+        while True:
+            pending = (await run.describe()).raw_description.pending_activities
+            if any(it.state == STARTED for it in pending):
+                return
+            await asyncio.sleep(0.02)

@@ -82,6 +82,7 @@ async def test_the_steering_commands_work(stack: DevStack, tmp_path: Path) -> No
     assert "urn:relayline:problem" not in out
 
 
+@pytest.mark.slow
 async def test_the_commands_for_postgres_prepare_a_database(
     postgres: PostgresServer, tmp_path: Path
 ) -> None:

@@ -28,12 +28,16 @@ async def liveness() -> AsyncIterator[Liveness]:
         yield made
 
 
+def metrics() -> tuple[str, bytes]:
+    return "text/plain; version=1.0.0", b"tries 7\n"
+
+
 async def test_health_is_told_by_status_and_reason(liveness: Liveness) -> None:
     problem: list[str | None] = [None]
     liveness.watch(lambda: problem[0])
     port = free_port()
     async with (
-        health_served(liveness.problem, "127.0.0.1", port),
+        health_served(liveness.problem, metrics, "127.0.0.1", port),
         httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client,
     ):
         answer = await client.get("/healthz", headers={"Host": "10.0.0.7"})
@@ -42,11 +46,15 @@ async def test_health_is_told_by_status_and_reason(liveness: Liveness) -> None:
         assert (head.status_code, head.content) == (200, b"")
         assert (await client.get("/other")).status_code == 404
         assert (await client.post("/healthz")).status_code == 404
+        shown = await client.get("/metrics?x=1")
+        assert (shown.headers["content-type"], shown.content) == metrics()
+        assert (await client.post("/metrics")).status_code == 404
         problem[0] = "stuck"
         with pytest.raises(Wedged, match="stuck"):
             await liveness.until(asyncio.Event(), 1)
         answer = await client.get("/healthz")
         assert (answer.status_code, answer.json()["parts"]) == (503, {"worker": "stuck"})
+        assert (await client.get("/metrics")).status_code == 200
 
 
 async def test_a_process_that_stops_takes_no_work(liveness: Liveness) -> None:
@@ -68,7 +76,7 @@ async def test_health_is_told_while_the_loop_is_blocked(
         time.sleep(0.5)
         answers.append(httpx.get(f"http://127.0.0.1:{port}/healthz").status_code)
 
-    async with health_served(liveness.problem, "127.0.0.1", port):
+    async with health_served(liveness.problem, metrics, "127.0.0.1", port):
         thread = threading.Thread(target=probe)
         thread.start()
         thread.join(10)  # this blocks the loop
@@ -77,7 +85,7 @@ async def test_health_is_told_while_the_loop_is_blocked(
 
 async def test_clients_that_say_too_much_or_nothing_are_dropped(liveness: Liveness) -> None:
     port = free_port()
-    async with health_served(liveness.problem, "127.0.0.1", port):
+    async with health_served(liveness.problem, metrics, "127.0.0.1", port):
         reader, writer = await asyncio.open_connection("127.0.0.1", port)
         writer.write(b"x" * (MAX_HEAD_BYTES * 3))
         assert await _read_to_end(reader) == b""
@@ -102,7 +110,7 @@ async def test_a_port_that_is_taken_is_named() -> None:
         taken.listen()
         port = taken.getsockname()[1]
         with pytest.raises(BadSettings, match=f"RELAYLINE_WORKER_PORT is {port}"):
-            async with health_served(lambda: None, "127.0.0.1", port):
+            async with health_served(lambda: None, metrics, "127.0.0.1", port):
                 pass
 
 

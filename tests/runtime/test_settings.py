@@ -8,6 +8,11 @@ from itertools import pairwise
 
 import pytest
 
+from relayline.runtime.payloads.key_settings import PayloadKeySettings
+from relayline.runtime.setting_groups.access_settings import AccessSettings
+from relayline.runtime.setting_groups.oidc_settings import OidcSettings
+from relayline.runtime.setting_groups.quota_settings import QuotaSettings
+from relayline.runtime.setting_groups.webhook_settings import WebhookSettings
 from relayline.runtime.settings import Settings
 
 UNITS = {"_s": "Seconds", "_days": "Days", "_bytes": "bytes"}
@@ -15,10 +20,19 @@ UNITS = {"_s": "Seconds", "_days": "Days", "_bytes": "bytes"}
 
 def sentences() -> dict[str, str]:
     """What stands below each field."""
-    [cls] = ast.parse(inspect.getsource(Settings)).body
-    assert isinstance(cls, ast.ClassDef)
+    parts = (
+        AccessSettings,
+        OidcSettings,
+        PayloadKeySettings,
+        QuotaSettings,
+        WebhookSettings,
+        Settings,
+    )
+    classes = [cls for part in parts for cls in ast.parse(inspect.getsource(part)).body]
     return {
         field.target.id: below.value.value
+        for cls in classes
+        if isinstance(cls, ast.ClassDef)
         for field, below in pairwise(cls.body)
         if isinstance(field, ast.AnnAssign)
         and isinstance(field.target, ast.Name)

@@ -13,8 +13,10 @@ from tests.console.test_cli import start
 
 BOUND_S = 30
 ALL = (
-    "work=models,runs,tools task_queues=relayline,relayline-housekeeping,models-local,"
-    "models-openai,models-anthropic,models-google,models-ollama,models-compatible namespace=default"
+    "work=models,runs,tools "
+    "task_queues=relayline,relayline-housekeeping,relayline-submissions,webhooks,"
+    "models-local,models-openai,models-anthropic,models-google,models-ollama,models-compatible "
+    "namespace=default"
 )
 BUILD = {"RELAYLINE_BUILD_ID": "v7"}
 TOOLS_OF_BUILD = (
@@ -51,8 +53,11 @@ async def test_a_worker_says_that_it_is_at_work_and_on_what(
     assert re.fullmatch(rf"\S+\+00:00 INFO relayline.worker: at work {ALL}", line)
     line = await said(await start("worker", "--queues", "tools", env=env | BUILD), "at work")
     assert line.endswith(f" at work {TOOLS_OF_BUILD}")
+    line = await said(await start("worker", env=env), "fairness")
+    assert line.endswith("fairness of Temporal is unknown: `relayline doctor` tests it")
 
 
+@pytest.mark.slow
 async def test_an_api_process_says_where_it_listens(tmp_path: Path) -> None:
     env = {"TEMPORAL_ADDRESS": "127.0.0.1:1", "RELAYLINE_API_PORT": "0"}
     process = await start("api", env=env | {"RELAYLINE_DATA_DIR": str(tmp_path)})

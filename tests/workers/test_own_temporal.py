@@ -16,6 +16,7 @@ from temporalio.client import Client
 from relayline.dev.temporal_server import find_binary
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.namespace import NamespaceUnfit, check_namespace
+from relayline.runtime.payloads.ring import NO_KEYS
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import (
     TemporalUnreachable,
@@ -149,7 +150,7 @@ async def test_tls_of_temporals_own_settings_is_used_and_a_wrong_ca_is_told(
                 for name, value in env.items():
                     patch.setenv(f"TEMPORAL_{name}", value)
                 try:
-                    client = await connect()
+                    client = await connect(NO_KEYS)
                 except TemporalUnreachable as error:
                     return str(error)
                 await check_namespace(client, None)
@@ -183,7 +184,7 @@ async def test_a_profile_names_the_temporal_and_its_key_is_never_sent_in_the_cle
     monkeypatch.setenv("TEMPORAL_PROFILE", "cloud")
     assert configured_address() == plain
     with pytest.raises(TemporalUnreachable, match="does not speak TLS") as told:
-        await connect()
+        await connect(NO_KEYS)
     assert SECRET not in str(told.value)
 
 
@@ -242,7 +243,7 @@ async def test_a_variable_that_is_set_to_nothing_is_not_set(
     for name in ("ADDRESS", "NAMESPACE", "API_KEY", "TLS", "PROFILE"):
         monkeypatch.setenv(f"TEMPORAL_{name}", "")
     monkeypatch.setenv("TEMPORAL_CONFIG_FILE", str(profile))
-    assert await check_namespace(await connect(), None) == []
+    assert await check_namespace(await connect(NO_KEYS), None) == []
     for nothing in ("", os.devnull):
         monkeypatch.setenv("TEMPORAL_CONFIG_FILE", nothing)
         monkeypatch.setenv("HOME", str(tmp_path))
@@ -255,4 +256,4 @@ async def test_tls_can_be_refused(
 ) -> None:
     monkeypatch.setenv("TEMPORAL_ADDRESS", own_temporal.service_client.config.target_host)
     monkeypatch.setenv("TEMPORAL_TLS", no)
-    assert await check_namespace(await connect(), None) == []
+    assert await check_namespace(await connect(NO_KEYS), None) == []

@@ -106,6 +106,10 @@ class Fakes:
         """The resets that were recorded."""
         self.silent = False
         """True: tool calls send no heartbeats."""
+        self.tenant = "default"
+        """Whose run it is."""
+        self.tenants: set[str] = set()
+        """Those that the calls have named."""
         self.requests: list[ToolRequest] = []
         """The tool calls that have begun."""
         self.changed: list[str] = []
@@ -169,6 +173,7 @@ class Fakes:
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """The model of that step."""
         self._take(request.outbox)
+        self.tenants.add(request.tenant)
         self.begun.set()
         model = self._models[request.step - 1]
         async with heartbeats():
@@ -179,6 +184,7 @@ class Fakes:
         """The one tool."""
         self._take(request.outbox)
         self.requests.append(request)
+        self.tenants.add(request.tenant)
         self.begun.set()
         async with nullcontext() if self.silent else heartbeats():
             return await self._tool(request)
@@ -237,7 +243,13 @@ class Fakes:
         )
         handle = await temporal.start_workflow(
             AgentRun.run,
-            RunInput(run_id=run_id, agent=agent, input="hi", history_bound=self.history_bound),
+            RunInput(
+                run_id=run_id,
+                agent=agent,
+                input="hi",
+                tenant=self.tenant,
+                history_bound=self.history_bound,
+            ),
             id=run_id,
             task_queue=run_id,
         )

@@ -160,6 +160,7 @@ async def test_the_wall_clock_stops_tools_and_withdraws_approvals(temporal: Clie
     assert fakes.applied("r")
 
 
+@pytest.mark.slow
 async def test_a_tool_that_stops_answering_when_it_is_told_to_stop_is_abandoned(
     temporal: Client,
 ) -> None:

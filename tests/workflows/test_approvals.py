@@ -67,6 +67,7 @@ def failed(fakes: Fakes) -> ToolFailed:
 
 async def test_a_call_waits_for_its_approval_and_the_run_says_so(temporal: Client) -> None:
     fakes = payments()
+    fakes.tenant = "acme"
     waiting = Waiting(kind="approval", id="approval_1_0", what="pay(amount=5)")
     async with fakes.running(temporal) as handle:
         progress = await shows(handle, RunStatus.WAITING, Phase.WAITING)
@@ -83,6 +84,7 @@ async def test_a_call_waits_for_its_approval_and_the_run_says_so(temporal: Clien
     assert requested.expires_at
     assert fakes.fact("run.waiting").body == RunWaiting(waiting_for=(waiting,))
     assert fakes.applied("a") == "approve: pay(amount=5)"
+    assert fakes.tenants == {"acme"}, "of models and tools"
     assert [it.approval_id for it in fakes.requests] == ["approval_1_0"]
     assert [it.body.type for it in fakes.requests[0].outbox.facts][-2:] == [
         "approval.resolved",

@@ -40,6 +40,7 @@ async def executions(temporal: Client, handle: WorkflowHandle[AgentRun, RunResul
         await asyncio.sleep(0.1)
 
 
+@pytest.mark.slow
 async def test_every_step_is_taken_once_over_several_executions(temporal: Client) -> None:
     fakes = long_run()
     async with fakes.running(temporal, Limits(max_steps=STEPS)) as handle:

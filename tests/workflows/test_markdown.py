@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.api.temporal.execution import details
-from relayline.contracts.markdown import code_span
 from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus, Waiting
+from relayline.projections.markdown import code_span
 from relayline.workflows.state import RunState
 
 HOSTILE = "look ![x](http://evil.example/p.png) [click](http://evil.example) <b>`` ` \n\n# title"

@@ -26,6 +26,7 @@ class Steps:
         return CALL if len(self.requests) < len(self.models) else STOP
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("history_bound", [8000, 15])
 async def test_a_large_agent_goes_to_the_journal_once_and_steps_have_its_digest(
     temporal: Client, history_bound: int

@@ -63,7 +63,7 @@ async def test_a_redirect_interrupts_the_model_and_the_next_call_has_its_message
         "run.completed",
     ]
     assert carried[-3:] == ["command.applied", "message.user", "step.started"]
-    assert fakes.fact("message.user").body == UserMessageEvent(text="look")
+    assert fakes.fact("message.user").body == UserMessageEvent(text="look", by="ann")
     assert fakes.applied("x") == "the next model call has the message; cancelled: the model"
     assert fakes.seals == {"0/step/1"}
 

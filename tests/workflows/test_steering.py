@@ -115,7 +115,7 @@ def test_every_command_gets_one_receipt_and_in_the_end_one_outcome(
     wheel.steering.refuse_rest("run-ended")
     accepted = [it for it in wheel.pending.added if it.body.type == "command.accepted"]
     assert [it.body for it in accepted] == [
-        CommandAccepted(command_id=it.command_id, kind=it.kind) for it in sent.values()
+        CommandAccepted(command_id=it.command_id, kind=it.kind, by=it.by) for it in sent.values()
     ]
     keys = [fact.key for fact in wheel.pending.added]
     assert len(set(keys)) == len(keys)

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import ToolStarted, error_of
     from relayline.workflows.facts import Facts
-    from relayline.workflows.gates import Gate, Verdict, outcome
+    from relayline.workflows.gates import NOBODY, Gate, Origin, Verdict, outcome
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
     from relayline.workflows.run import Run
@@ -124,9 +124,9 @@ class ToolCallRun:
         self._stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
         steering.cancelled.append(name)
 
-    def withdraw(self, by: str) -> None:
+    def withdraw(self, by: str, origin: Origin = NOBODY) -> None:
         """End it if it has not started, because a command superseded it."""
-        verdict = Verdict("withdrawn", by, workflow.now())
+        verdict = Verdict("withdrawn", by, workflow.now(), origin=origin)
         if self._gate:
             self._run.steering.close(self._gate, verdict)
             self._after_gate(self._gate, verdict)
@@ -263,7 +263,7 @@ class ToolCallRun:
         else:
             self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
             why = f"the outcome of {self.call.name} is unknown"
-            self._run.steering.stop_run(verdict.by, why)
+            self._run.steering.stop_run(verdict.by, why, verdict.origin)
 
     def _fail(self, kind: ErrorType, why: str) -> None:
         error = RunError(type=kind, message=why, step=self._step)

@@ -90,7 +90,7 @@ class ToolStep:
             call.stop(level)
         if level >= Stop.REDIRECT:
             for call in self._calls:
-                call.withdraw(self._steering.stopped_by)
+                call.withdraw(self._steering.stopped_by, self._steering.stopped_from)
 
     def _ready(self) -> list[ToolCallRun]:
         """Calls that can start: none in a pause, before a reset is recorded or while calls stop."""

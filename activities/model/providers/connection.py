@@ -26,14 +26,15 @@ from relayline.activities.model.providers.wire.listening import listen
 from relayline.catalog.models import ModelRef
 from relayline.runtime.redaction import Redactor
 
-_Make = Callable[[httpx2.AsyncClient], Provider[Any]]
+_Make = Callable[[httpx2.AsyncClient, str | None], Provider[Any]]
 
 _PROVIDERS: dict[str, _Make] = {
-    "openai": lambda client: OpenAIProvider(http_client=client),
-    "anthropic": lambda client: AnthropicProvider(http_client=client),
-    "google": lambda client: GoogleProvider(http_client=client),
-    "ollama": lambda client: OllamaProvider(http_client=client),
+    "openai": lambda client, key: OpenAIProvider(api_key=key, http_client=client),
+    "anthropic": lambda client, key: AnthropicProvider(api_key=key, http_client=client),
+    "google": lambda client, key: GoogleProvider(api_key=key, http_client=client),
+    "ollama": lambda client, key: OllamaProvider(api_key=key, http_client=client),
 }
+"""Without a key, each takes that of the environment."""
 _PLAIN = OpenAIModelProfile(
     thinking_tags=("", ""),
     ignore_streamed_leading_whitespace=False,
@@ -44,18 +45,21 @@ _PLAIN = OpenAIModelProfile(
 
 
 class Server(NamedTuple):
-    """An OpenAI-compatible server."""
+    """Where to send what."""
 
-    base_url: str
+    base_url: str = ""
+    """Of an OpenAI-compatible server, for `compatible` and `local`; other providers have their own
+    address."""
     api_key: str = ""
+    """Empty: that of the environment, or none."""
 
 
-def connect(ref: ModelRef, server: Server | None, redactor: Redactor, idle_s: float) -> RemoteModel:
+def connect(ref: ModelRef, server: Server, redactor: Redactor, idle_s: float) -> RemoteModel:
     """Create the model, whose responses are limited; this sends nothing yet.
 
     Args:
         ref: Provider and name.
-        server: Required for `compatible` and `local`; other providers have their own address.
+        server: With the key to send.
         redactor: Cuts secrets out of error messages.
         idle_s: As in `RemoteModel`.
     """
@@ -64,9 +68,9 @@ def connect(ref: ModelRef, server: Server | None, redactor: Redactor, idle_s: fl
     )
     limit(client, f"{ref.provider}:{ref.name}" if ref.name else ref.provider)
     client.event_hooks["response"].append(listen)  # the limits come first
-    if server:
+    if server.base_url:
         return RemoteModel(_compatible(ref, server, client), redactor, client, idle_s)
-    provider = _PROVIDERS[ref.provider](client)
+    provider = _PROVIDERS[ref.provider](client, server.api_key or None)
     if ref.provider == "ollama":
         ollama = OllamaModel(ref.name, provider=provider, profile=_PLAIN)
         return RemoteModel(ollama, redactor, client, idle_s)

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 from pydantic import JsonValue
 from pydantic_ai.messages import ModelResponse, ToolCallPart
+from pydantic_ai.usage import RequestUsage
 from pydantic_core import from_json
 
 from relayline.activities.arguments import cut_off, malformed
@@ -119,13 +120,25 @@ def _read(given: object) -> Iterator[object]:
 
 def _usage(response: ModelResponse, heard: Heard, prompt: Prompt, size_bytes: int) -> Usage:
     """What the provider counted; a guess for what it left out, or can't be."""
+    counted = response.usage
     if not heard.listening:
-        counted = response.usage
-        return Usage(input_tokens=counted.input_tokens, output_tokens=counted.output_tokens)
+        usage = Usage(input_tokens=counted.input_tokens, output_tokens=counted.output_tokens)
+        return _with_parts(usage, counted)
     taken, made = heard.input_tokens, heard.output_tokens
     no_input, no_output = not taken, made is None or (made == 0 and size_bytes > 0)
-    return Usage(
+    usage = Usage(
         input_tokens=guessed_input(prompt) if no_input else taken or 0,
         output_tokens=guessed_output(size_bytes) if no_output else made or 0,
         estimated=no_input or no_output,
     )
+    return usage if usage.estimated else _with_parts(usage, counted)
+
+
+def _with_parts(usage: Usage, counted: RequestUsage) -> Usage:
+    """The usage with the parts of it that the provider names, never more than the whole."""
+    reasoning = counted.output_reasoning_tokens or counted.details.get("reasoning_tokens", 0)
+    parts = {
+        "cached_tokens": min(max(counted.cache_read_tokens, 0), usage.input_tokens),
+        "reasoning_tokens": min(max(reasoning, 0), usage.output_tokens),
+    }
+    return usage.model_copy(update=parts)

@@ -12,6 +12,7 @@ from urllib.parse import urlsplit
 from relayline.activities.model.port import ModelPart, ModelProvider, Prompt, UnknownModel
 from relayline.activities.model.providers.local import LocalModel
 from relayline.activities.model.providers.scripted import RehearsalModel
+from relayline.activities.model.providers.tenant_keys import NoKeys, TenantKeys
 from relayline.catalog.models import ModelRef, UnknownModelName, parse_model
 from relayline.runtime.redaction import MIN_ECHOED_BYTES, Redactor, credentials_in, own_secrets
 
@@ -38,6 +39,8 @@ class ProviderConfig(NamedTuple):
     """Base URL of the server of `local`."""
     idle_s: float = 60.0
     """The longest silence of a remote provider, in seconds."""
+    tenant_keys: TenantKeys = NoKeys()
+    """Keys that tenants have of their own; without one, the worker's is used."""
 
 
 class Providers:
@@ -81,52 +84,73 @@ class Providers:
                 how = "RELAYLINE_LOCAL_BASE_URL (`relayline dev --local-model` does)"
                 return LocalModel(self._on_demand(ref, _url(model, how, config.local_base_url)))
             case _:
-                names = _VARIABLES[ref.provider]
+                names, missing = _VARIABLES[ref.provider], ""
                 if not any(os.environ.get(name) for name in names):
-                    raise _missing(model, " or ".join(names))
-                return self._on_demand(ref)
+                    missing = _unset(model, " or ".join(names))
+                    if ref.provider == "ollama" or not config.tenant_keys.knows(ref.provider):
+                        raise UnknownModel(missing)
+                return self._on_demand(ref, missing=missing)
 
-    def _on_demand(self, ref: ModelRef, base_url: str = "", api_key: str = "") -> ModelProvider:
-        remote = _RemoteOnDemand(ref, base_url, api_key, self._config.idle_s)
+    def _on_demand(
+        self, ref: ModelRef, base_url: str = "", api_key: str = "", missing: str = ""
+    ) -> ModelProvider:
+        remote = _RemoteOnDemand(ref, _Own(base_url, api_key, missing), self._config)
         self._remote.append(remote)
         return remote
+
+
+class _Own(NamedTuple):
+    """What the worker itself has for a provider."""
+
+    base_url: str
+    api_key: str
+    missing: str
+    """What tenants without a key of their own are told; empty: the worker needs no other."""
 
 
 class _RemoteOnDemand:
     """A `ModelProvider` that imports its library with the first call, in a thread.
 
     The import takes a second or two, which must not delay the start of workers that never need it,
-    nor the heartbeats of other calls.
+    nor the heartbeats of other calls. Each key has connections of its own.
     """
 
-    def __init__(self, ref: ModelRef, base_url: str, api_key: str, idle_s: float) -> None:
+    def __init__(self, ref: ModelRef, own: _Own, config: ProviderConfig) -> None:
         self._ref = ref
-        self._base_url = base_url
-        self._api_key = api_key
-        self._idle_s = idle_s
+        self._own = own
+        self._keys = config.tenant_keys
+        self._idle_s = config.idle_s
         self._loading = asyncio.Lock()
-        self._loaded: RemoteModel | None = None
+        self._loaded: dict[str, RemoteModel] = {}
+        """By the tenant's key; empty: the worker's own."""
 
     async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
-        """As in `RemoteModel.stream`."""
+        """As in `RemoteModel.stream`.
+
+        Raises:
+            UnknownModel: neither the tenant nor the worker has a key.
+        """
+        key = self._keys.find(prompt.tenant, self._ref.provider)
+        if not key and self._own.missing:
+            raise UnknownModel(self._own.missing)
         async with self._loading:
-            if self._loaded is None:
-                self._loaded = await asyncio.to_thread(self._load)
-            remote = self._loaded
+            if key not in self._loaded:
+                self._loaded[key] = await asyncio.to_thread(self._load, key)
+            remote = self._loaded[key]
         async with aclosing(remote.stream(prompt)) as parts:
             async for part in parts:
                 yield part
 
     async def aclose(self) -> None:
         """Close the connections, if there are any."""
-        if self._loaded:
-            await self._loaded.aclose()
+        for remote in self._loaded.values():
+            await remote.aclose()
 
-    def _load(self) -> RemoteModel:
+    def _load(self, key: str) -> RemoteModel:
         from relayline.activities.model.providers.connection import Server, connect  # noqa: PLC0415  see above
 
-        server = Server(self._base_url, self._api_key) if self._base_url else None
-        sent = (self._api_key, *credentials_in(self._base_url))
+        server = Server(self._own.base_url, key or self._own.api_key)
+        sent = (key, self._own.api_key, *credentials_in(self._own.base_url))
         redactor = Redactor({*own_secrets(os.environ), *sent}, MIN_ECHOED_BYTES)
         return connect(self._ref, server, redactor, self._idle_s)
 
@@ -155,4 +179,8 @@ def _url(model: str, variable: str, value: str) -> str:
 
 
 def _missing(model: str, what: str) -> UnknownModel:
-    return UnknownModel(f"model {model!r} can't be reached: set {what}")
+    return UnknownModel(_unset(model, what))
+
+
+def _unset(model: str, what: str) -> str:
+    return f"model {model!r} can't be reached: set {what}"

@@ -21,6 +21,8 @@ class ToolboxConfig:
 
     files_root: Path
     """The only folder that the file tools can access; commands run in it."""
+    files_by_tenant: bool = False
+    """Each tenant but `default` has a folder of its own in it, and sees nothing else."""
     hidden: tuple[Path, ...] = ()
     """Files and folders that the file tools can't access, wherever they are."""
     allow_commands: bool = False
@@ -33,7 +35,7 @@ class ToolboxConfig:
 
 def build_toolbox(config: ToolboxConfig) -> tuple[Tool, ...]:
     """The built-in tools; nothing accesses disk or network before a call."""
-    folder = Folder(config.files_root, config.hidden)
+    folder = Folder(config.files_root, config.hidden, by_tenant=config.files_by_tenant)
     tools = (
         *file_tools(folder),
         search_files_in(folder),

@@ -11,7 +11,7 @@ from typing import Annotated
 from pydantic import Field
 
 from relayline.activities.tool.toolbox.folder import Folder, Parts, View
-from relayline.catalog.tools import Tool, ToolError, tool
+from relayline.catalog.tools import Tool, ToolContext, ToolError, tool
 
 READ_BYTES = 64 * 1024
 MAX_READ_BYTES = 192 * 1024
@@ -23,25 +23,31 @@ def file_tools(folder: Folder) -> tuple[Tool, ...]:
 
     @tool(timeout_s=20)
     def read_file(
+        context: ToolContext,
         path: str,
         offset: Annotated[int, Field(ge=0)] = 0,
         limit: Annotated[int, Field(ge=4, le=MAX_READ_BYTES)] = READ_BYTES,
     ) -> str:
         """Read a text file, from a byte offset, at most `limit` bytes of it."""
-        return _read(folder, path, offset, limit)
+        return _read(folder, context.tenant, path, (offset, limit))
 
     @tool(timeout_s=20, approval="always")
-    def write_file(path: str, content: Annotated[str, Field(max_length=MAX_WRITE_CHARS)]) -> str:
+    def write_file(
+        context: ToolContext,
+        path: str,
+        content: Annotated[str, Field(max_length=MAX_WRITE_CHARS)],
+    ) -> str:
         """Write a text file; replaces the file if it exists."""
-        return _write(folder, path, content)
+        return _write(folder, context.tenant, path, content)
 
     return read_file, write_file
 
 
-def _read(folder: Folder, path: str, offset: int, limit: int) -> str:
-    """The text, and how to read the rest if there is more."""
+def _read(folder: Folder, tenant: str, path: str, span: tuple[int, int]) -> str:
+    """The text, and how to read the rest if there is more; `span`: offset and limit."""
+    offset, limit = span
     try:
-        with folder.view() as view:
+        with folder.of(tenant).view() as view:
             data, size = _data(view, view.parts(path), path, offset, limit)
     except (FileNotFoundError, NotADirectoryError) as error:
         raise ToolError(f"there is no file {path!r}", retryable=False) from error
@@ -75,11 +81,11 @@ def _listing(view: View, parts: Parts) -> str:
     return ", ".join(names[:50]) + (" …" if len(names) > 50 else "")
 
 
-def _write(folder: Folder, path: str, content: str) -> str:
+def _write(folder: Folder, tenant: str, path: str, content: str) -> str:
     """Replace the file atomically."""
     data = content.encode("utf-8", "replace")
     try:
-        with folder.view() as view:
+        with folder.of(tenant).view() as view:
             view.replace(view.parts(path), data, f".writing-{secrets.token_hex(8)}")
     except OSError as error:
         raise ToolError(f"{path!r} can't be written: {error.strerror}", retryable=False) from error

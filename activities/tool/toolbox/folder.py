@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import errno
 import os
+import re
 import stat
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
@@ -13,12 +14,17 @@ from pathlib import Path
 from typing import NamedTuple
 
 from relayline.catalog.tools import ToolError
+from relayline.contracts.principals import TENANT_PATTERN
+from relayline.contracts.runs import DEFAULT_TENANT
 
+TENANTS = ".tenants"
+"""Folder of the tenants' own folders in the files root."""
 HIDDEN_NAMES = (
     *(".env*", "*.env", ".git", ".git-credentials", ".ssh", ".gnupg", ".aws", ".kube", ".docker"),
     *(".netrc", ".pgpass", ".npmrc", ".pypirc"),
     *("*.pem", "*.key", "*.ppk", "*.p12", "*.pfx", "*.jks"),
     *("id_rsa*", "id_ed25519*", "id_ecdsa*", "id_dsa*"),
+    TENANTS,
 )
 """Files and folders that file tools never see, in any case and at any depth."""
 _PASS = getattr(os, "O_PATH", os.O_RDONLY) | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -45,15 +51,34 @@ class Folder:
     Links inside the folder work as long as they lead to something visible inside it.
     """
 
-    def __init__(self, root: Path, hidden: Iterable[Path] = ()) -> None:
+    def __init__(self, root: Path, hidden: Iterable[Path] = (), *, by_tenant: bool = False) -> None:
         """Touch nothing yet.
 
         Args:
             root: The folder.
             hidden: Files and folders that are hidden, too, whatever they are called in it.
+            by_tenant: Each tenant has a folder of its own in it.
         """
         self._given = root
         self._hidden = tuple(hidden)
+        self._by_tenant = by_tenant
+
+    def of(self, tenant: str) -> Folder:
+        """The folder of that tenant, made if it is not there; the default one has this folder.
+
+        No tenant sees the folder of another.
+
+        Raises:
+            ToolError: it has none, because a folder can't have its name.
+            OSError: it can't be made.
+        """
+        if not self._by_tenant or tenant == DEFAULT_TENANT:
+            return self
+        if not re.fullmatch(TENANT_PATTERN, tenant):
+            raise ToolError(f"the tenant {tenant[:100]!r} has no files", retryable=False)
+        own = self.root / TENANTS / tenant
+        own.mkdir(mode=0o700, parents=True, exist_ok=True)
+        return Folder(own, self._hidden)
 
     @property
     def root(self) -> Path:

@@ -31,7 +31,7 @@ def search_files_in(folder: Folder) -> Tool:
         if not query.strip():
             raise ToolError("query is empty", retryable=False)
         try:
-            with folder.view() as view:
+            with folder.of(context.tenant).view() as view:
                 start = view.parts(path)
                 view.stat(start)
                 return _search(context, view, start, glob, query.lower())

@@ -48,7 +48,7 @@ def _run(context: ToolContext, folder: Folder, command: str, *, network: bool) -
     try:
         running = subprocess.Popen(  # noqa: S603  a person has approved this command
             isolated(("/bin/sh", "-c", command), network=network),
-            cwd=folder.root,
+            cwd=folder.of(context.tenant).root,
             env={name: os.environ[name] for name in _ENVIRONMENT if name in os.environ},
             stdin=subprocess.DEVNULL,
             stdout=subprocess.PIPE,

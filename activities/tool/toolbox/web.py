@@ -11,14 +11,16 @@ from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import TYPE_CHECKING, TypedDict
 
-from relayline.activities.tool.toolbox.addresses import reachable_addresses
 from relayline.catalog.foreign import name, words
 from relayline.catalog.tools import Tool, ToolError, tool
+from relayline.outbound.addresses import NoAddress, NotPublic, reachable_addresses
 
 if TYPE_CHECKING:
     import httpx
 
 MAX_BYTES = 1024 * 1024
+MAX_SENT_BYTES = 8 * MAX_BYTES
+"""The same with the lengths of chunks, which may be tiny."""
 MAX_REDIRECTS = 5
 TIMEOUT_S = 30
 CONNECT_S = 10.0
@@ -66,10 +68,15 @@ async def _fetch(url: str, allowed: Collection[str]) -> Page:
     """Fetch the page and follow redirects; each address is checked like the first."""
     import httpx  # noqa: PLC0415  slow, and not needed for the tool's spec
 
+    from relayline.outbound.bounded import BoundedTransport, TooLong  # noqa: PLC0415
+
     tls = await asyncio.to_thread(ssl.create_default_context)
     try:
         target = httpx.URL(url)
-        async with httpx.AsyncClient(trust_env=False, timeout=CONNECT_S, verify=tls) as client:
+        transport = BoundedTransport(tls, MAX_SENT_BYTES)
+        async with httpx.AsyncClient(
+            trust_env=False, timeout=CONNECT_S, transport=transport
+        ) as client:
             for _ in range(MAX_REDIRECTS + 1):
                 async with aclosing(await _get(client, target, allowed)) as reply:
                     if not reply.has_redirect_location:
@@ -77,6 +84,8 @@ async def _fetch(url: str, allowed: Collection[str]) -> Page:
                     target = target.join(reply.headers["location"])
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ToolError(f"{url[:200]!r} is not a URL: {error}", retryable=False) from error
+    except TooLong as error:
+        raise ToolError(f"{target.host!r} sent more than is read", retryable=False) from error
     except httpx.TransportError as error:
         raise ToolError(f"{target.host!r} did not answer: {_why(error)}") from error
     raise ToolError(f"{url[:200]!r} redirects more than {MAX_REDIRECTS} times", retryable=False)
@@ -95,7 +104,7 @@ async def _get(
     host = target.raw_host.decode("ascii").strip("[]")
     port = target.port or _PORTS[target.scheme]
     problem = ""
-    for address in await reachable_addresses(host, port, allowed):
+    for address in await _addresses(host, port, allowed):
         request = client.build_request(
             "GET",
             target.copy_with(host=address),
@@ -111,6 +120,16 @@ async def _get(
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             problem = _why(error)
     raise ToolError(f"{host!r} can't be reached: {problem}")
+
+
+async def _addresses(host: str, port: int, allowed: Collection[str]) -> list[str]:
+    try:
+        return await reachable_addresses(host, port, allowed)
+    except NoAddress as error:
+        raise ToolError(str(error)) from error
+    except NotPublic as error:
+        listed = "an operator can list the host in RELAYLINE_FETCH_ALLOW"
+        raise ToolError(f"{error}; {listed}", retryable=False) from error
 
 
 async def _page(reply: httpx.Response, target: httpx.URL) -> Page:

@@ -10,17 +10,19 @@ from typing import NamedTuple
 
 from starlette.requests import Request
 
+from relayline.api.auth.scopes import principal_of
 from relayline.api.errors import BadRequest, InvalidField, UnknownRun
 from relayline.api.runs.filters import ListRequest
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
-from relayline.api.serving.readiness import Readiness
+from relayline.api.serving.readiness import Readiness, known_to
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed, Viewer
 from relayline.api.streams.live.boards import Board, Boards, Changed, Items, Shown, ShownWhole
 from relayline.api.streams.live.page import FollowedRun, LivePage
 from relayline.api.streams.live.reader import InboxReader
 from relayline.api.streams.sse import SseResponse, Streams
+from relayline.contracts.principals import Principal, Scope
 from relayline.contracts.runs import RUN_ID_PATTERN
 from relayline.journal.table import RunTable, Tenant
 
@@ -107,11 +109,14 @@ class Live:
             run_id: await self._events.newest(tenant, run_id, cursor)
             for run_id, cursor in asked.cursors.items()
         }
-        slot = self._streams.reserve(request)
+        slot = await self._streams.reserve(request)
         page = LivePage(self._boards, asked.cursors)
-        page.shown = self._shown(page, tenant, wanted, asked)
+        page.shown = [
+            *self._shown(page, tenant, wanted, asked),
+            self._system_board(page, principal_of(request)),
+        ]
         page.runs = [
-            self._follow(page, run_id, asked.cursors[run_id], last)
+            self._follow(page, (tenant, run_id), asked.cursors[run_id], last)
             for run_id, last in newest.items()
             if last is not None
         ]
@@ -121,8 +126,10 @@ class Live:
         """Stop all reading."""
         await self._boards.close()
 
-    def _follow(self, page: LivePage, run_id: str, cursor: int, newest: int) -> Viewer:
-        viewer = self._feed.view(run_id, cursor, newest)
+    def _follow(
+        self, page: LivePage, whose: tuple[Tenant, str], cursor: int, newest: int
+    ) -> Viewer:
+        viewer = self._feed.view(*whose, cursor, newest)
         followed = FollowedRun(page, viewer.channel, cursor)
         viewer.leave()
         return followed
@@ -144,8 +151,13 @@ class Live:
             shown.append(ShownWhole(enter("counts", text, make=counts)))
         if asked.inbox:
             shown.append(Shown(enter("inbox", make=partial(self._inbox_board, tenant))))
-        system = partial(Board, "system", self._system, SYSTEM_S)
-        return [*shown, ShownWhole(self._boards.enter(("system",), page, system))]
+        return shown
+
+    def _system_board(self, page: LivePage, asker: Principal | None) -> Shown:
+        """As `/readyz` tells the asker."""
+        whole = asker is not None and Scope.SYSTEM_READ in asker.scopes
+        make = partial(Board, "system", partial(self._system, asker), SYSTEM_S)
+        return ShownWhole(self._boards.enter(("system", whole), page, make))
 
     def _inbox_board(self, tenant: Tenant) -> Board:
         return Board("inbox", InboxReader(self._inbox, tenant).read)
@@ -156,9 +168,9 @@ class Live:
 
     async def _counts(self, tenant: Tenant, wanted: ListRequest, _: Changed) -> Items:
         of_any_status = replace(wanted.wanted, statuses=frozenset())
-        counts = await self._listing.counts(tenant, of_any_status)
+        counts = await self._listing.totals(tenant, of_any_status)
         return {"counts": counts.model_dump_json().encode()}
 
-    async def _system(self, _: Changed) -> Items:
-        health = await self._readiness.check()
+    async def _system(self, asker: Principal | None, _: Changed) -> Items:
+        health = known_to(asker, await self._readiness.check())
         return {"system": health.model_dump_json().encode()}

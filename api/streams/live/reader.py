@@ -46,4 +46,4 @@ class InboxReader:
 
     async def _text(self, entry: Entry) -> bytes:
         known = self._texts.get((entry.item_id, entry.what))
-        return known or (await self._inbox.item(entry)).model_dump_json().encode()
+        return known or (await self._inbox.item(self._tenant, entry)).model_dump_json().encode()

@@ -101,10 +101,11 @@ class DeployCommands:
 
     def _asked(self, ask: Callable[[Deployment], Awaitable[_T]]) -> _T:
         from relayline.console.deployments import Deployment, DeployRefused
+        from relayline.runtime.payloads.ring import NO_KEYS
         from relayline.runtime.temporal import TemporalUnreachable, connect
 
         async def do() -> _T:
-            return await ask(Deployment(await connect(), name))
+            return await ask(Deployment(await connect(NO_KEYS), name))
 
         name = self._deployment()
         with expecting(DeployRefused, TemporalUnreachable):

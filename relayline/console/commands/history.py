@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from temporalio.client import WorkflowHistory
 
     from relayline.console.replay import WorkflowCode
+    from relayline.runtime.payloads.ring import KeyRing
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
@@ -26,16 +27,21 @@ class HistoryCommands:
     """The commands; they exit with 1 and one line if the history can't be had."""
 
     def __init__(
-        self, settle_address: Callable[[], None], code: Callable[[], WorkflowCode]
+        self,
+        settle_address: Callable[[], None],
+        code: Callable[[], WorkflowCode],
+        keyring: Callable[[], KeyRing],
     ) -> None:
         """Create the commands.
 
         Args:
             settle_address: Called before a request to Temporal; sets its address if none is set.
             code: Imports the code that `replay` runs.
+            keyring: Keys of encrypted histories.
         """
         self._settle_address = settle_address
         self._code = code
+        self._keyring = keyring
 
     def register(self, app: typer.Typer) -> None:
         """Add them to a command line."""
@@ -56,7 +62,7 @@ class HistoryCommands:
             ),
         ] = None,
     ) -> None:
-        """Save a run's Temporal history as JSON."""
+        """Save a run's Temporal history as JSON; what is encrypted stays so."""
         history = self._fetched(run_id)
         if output is None:
             typer.echo(history.to_json())
@@ -92,7 +98,8 @@ class HistoryCommands:
             history = self._fetched(target)
         else:
             raise typer.BadParameter(f"{target!r} is neither a file nor a run's id (`run_…`)")
-        outcome = asyncio.run(replay(history, self._code()))
+        with expecting(HistoryUnavailable):
+            outcome = asyncio.run(replay(history, self._code(), self._keyring()))
         if found := outcome.divergence:
             where = f"step {found.step}, event {found.event_id}, {found.event}"
             raise Failure(f"{target} diverges from this code at {where}: {found.message}")

@@ -68,6 +68,24 @@ class RunCommands:
         ] = None,
         limits: Limits = None,
         metadata: Metadata = None,
+        retention_days: Annotated[
+            float | None,
+            typer.Option(metavar="DAYS", help="Erase the run so many days after its end."),
+        ] = None,
+        priority: Annotated[
+            int | None, typer.Option(metavar="N", help="1 (first) to 5 (last); 3 by default.")
+        ] = None,
+        fairness_key: Annotated[
+            str | None,
+            typer.Option(metavar="KEY", help="Runs with this key share their part of the workers."),
+        ] = None,
+        start_at: Annotated[
+            str | None,
+            typer.Option(metavar="TIME", help="Start it then: RFC 3339, with a time zone."),
+        ] = None,
+        delay_s: Annotated[
+            float | None, typer.Option(metavar="SECONDS", help="In place of --start-at.")
+        ] = None,
         idempotency_key: Annotated[
             str | None,
             typer.Option(
@@ -96,6 +114,11 @@ class RunCommands:
                 model=model,
                 limits=limits_of(limits) if limits else None,
                 metadata=metadata_of(metadata) if metadata else None,
+                retention_days=retention_days,
+                priority=priority,
+                fairness_key=fairness_key,
+                start_at=start_at,
+                delay_s=delay_s,
                 idempotency_key=idempotency_key,
             ),
         )

@@ -1,4 +1,4 @@
-"""`relayline dev`, `worker`, `api` and `migrate`: the programs that an operator starts."""
+"""`relayline dev`, `worker`, `api`, `migrate`, `codec-server`: what an operator starts."""
 
 from __future__ import annotations
 
@@ -27,6 +27,7 @@ class DevRequest(NamedTuple):
     workers: int
     local_model: bool
     reload: bool
+    encrypt: bool
 
 
 class Schema(NamedTuple):
@@ -53,6 +54,8 @@ class EntryPoints(NamedTuple):
     """Reads its settings from the environment."""
     migrate: Callable[[], Schema | None]
     """Returns None if the journal is not in Postgres."""
+    codec_server: Callable[[int, tuple[str, ...]], None]
+    """Takes the port and the origins whose pages may use it; none means the Web UI's."""
 
 
 class ServeCommands:
@@ -63,7 +66,7 @@ class ServeCommands:
 
     def register(self, app: typer.Typer) -> None:
         """Add them to a command line."""
-        for command in (self.dev, self.worker, self.api, self.migrate):
+        for command in (self.dev, self.worker, self.api, self.migrate, self.codec_server):
             app.command()(command)
 
     def dev(  # noqa: PLR0913, PLR0917  one parameter per option
@@ -93,6 +96,13 @@ class ServeCommands:
                 help="Load your agents and tools again when their files change.",
             ),
         ] = True,
+        encrypt: Annotated[
+            bool,
+            typer.Option(
+                "--encrypt",
+                help="Encrypt what Temporal keeps, with a key made in the data folder.",
+            ),
+        ] = False,
     ) -> None:
         """Run Temporal, workers and the API on this machine until Ctrl-C.
 
@@ -100,7 +110,7 @@ class ServeCommands:
         is used instead.
         """
         ports = (api_port, temporal_port, ui_port)
-        request = DevRequest(data_dir, *ports, workers, local_model, reload)
+        request = DevRequest(data_dir, *ports, workers, local_model, reload, encrypt)
         raise typer.Exit(self._start.dev(request))
 
     def worker(
@@ -137,10 +147,31 @@ class ServeCommands:
             os.environ["RELAYLINE_API_WORKERS"] = str(workers)
         self._start.api()
 
+    def codec_server(
+        self,
+        port: Annotated[
+            int, typer.Option(min=0, max=65535, metavar="PORT", help="On 127.0.0.1.")
+        ] = 8234,
+        origin: Annotated[
+            list[str] | None,
+            typer.Option(
+                metavar="ORIGIN",
+                help="Whose pages may use it, such as https://temporal.example.com; repeatable.",
+                show_default="that of RELAYLINE_TEMPORAL_UI",
+            ),
+        ] = None,
+    ) -> None:
+        """Decrypt payloads for Temporal's Web UI and CLI until SIGTERM or Ctrl-C.
+
+        It asks nobody who they are, so it listens on this machine alone.
+        """
+        self._start.codec_server(port, tuple(origin or ()))
+
     def migrate(self) -> None:
         """Update the schema of the Postgres journal; safe to repeat.
 
-        RELAYLINE_JOURNAL names the journal. Run it before the processes of a new version.
+        RELAYLINE_JOURNAL_OWNER, or else RELAYLINE_JOURNAL, names the journal. Run it before the
+        processes of a new version.
         """
         done = self._start.migrate()
         if done is None:

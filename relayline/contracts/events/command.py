@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Literal
+
+from pydantic import Field
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.frozen import Frozen
@@ -16,6 +19,12 @@ class CommandAccepted(Frozen):
     """The id that the sender chose, or that the command was given."""
     kind: CommandKind
     """`decide` approves or denies."""
+    by: str = Field(default="", exclude_if=operator.not_)
+    """Who sent it; left out if nobody said so."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """false: it came past the API, and nothing proves who sent it; left out if it is true."""
 
 
 class CommandApplied(Frozen):
@@ -28,6 +37,12 @@ class CommandApplied(Frozen):
     """As in its `command.accepted`."""
     applied: str
     """What it did."""
+    by: str = Field(default="", exclude_if=operator.not_)
+    """Who sent it; left out if nobody said so."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """false: it came past the API, and nothing proves who sent it; left out if it is true."""
 
 
 class CommandRefused(Frozen):
@@ -40,3 +55,9 @@ class CommandRefused(Frozen):
     """As in its `command.accepted`."""
     reason: str
     """Why, in one line for people."""
+    by: str = Field(default="", exclude_if=operator.not_)
+    """Who sent it; left out if nobody said so."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """false: it came past the API, and nothing proves who sent it; left out if it is true."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from typing import Literal
 
@@ -16,6 +17,12 @@ class UserMessageEvent(Frozen):
     type: Literal["message.user"] = "message.user"
     text: str
     """The text, as it was submitted or sent."""
+    by: str = Field(default="", exclude_if=operator.not_)
+    """Who sent it, if it is a redirect; left out if nobody said so."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """As in `command.accepted`; left out if it is true."""
 
 
 class ApprovalRequested(Frozen):
@@ -47,11 +54,20 @@ class ApprovalResolved(Frozen):
     decision: Literal["approve", "deny", "expired", "withdrawn"]
     """`expired`: nobody decided in time; `withdrawn`: another command superseded it."""
     by: str = ""
-    """Who decided, in the sender's own words; may be empty."""
+    """Who decided: with authentication on, as the credentials say; else in the sender's own words,
+    and it may be empty."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """As in `command.accepted`; left out if it is true."""
     at: datetime
     """When the run took the decision."""
     arguments: dict[str, JsonValue] | None = None
     """Arguments that a person gave instead of the model's."""
+    arguments_sha256: str = Field(default="", exclude_if=operator.not_)
+    """Of the arguments that were approved, as in `approval.requested`; only with `approve`."""
+    key_id: str = Field(default="", exclude_if=operator.not_)
+    """The API key of who decided, where one was used."""
     note: str | None = None
     """The sender's remark; the model reads it, too."""
 
@@ -83,7 +99,11 @@ class InputReceived(Frozen):
     text: str
     """The answer."""
     by: str = ""
-    """Who answered, in the sender's own words; may be empty."""
+    """Who answered, as in `approval.resolved`."""
+    on_behalf_of: str = Field(default="", exclude_if=operator.not_)
+    """For whom, as the sender says, where `by` is who the credentials belong to."""
+    verified: bool = Field(default=True, exclude_if=bool)
+    """As in `command.accepted`; left out if it is true."""
 
 
 class InputClosed(Frozen):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from typing import Literal
 
@@ -9,10 +10,23 @@ from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
-from relayline.contracts.runs import DEFAULT_TENANT, Limits, RunError, RunInput, Waiting, title_of
+from relayline.contracts.runs import (
+    DEFAULT_TENANT,
+    MIDDLE_PRIORITY,
+    Limits,
+    RunError,
+    RunInput,
+    Waiting,
+)
 
-MIDDLE_PRIORITY = 3
-"""The priority of a run that was given none."""
+TITLE_CHARS = 120
+_LOOKED_AT = 16 * TITLE_CHARS
+"""As much of an input makes a title, so that a long one costs no more."""
+
+
+def title_of(text: str) -> str:
+    """The title of a run with this input: its first `TITLE_CHARS` characters, in one line."""
+    return " ".join(text.lstrip()[:_LOOKED_AT].split())[:TITLE_CHARS].rstrip()
 
 
 class RunQueued(Frozen):
@@ -34,6 +48,8 @@ class RunQueued(Frozen):
     """When the run was submitted."""
     tenant: str = DEFAULT_TENANT
     """To whom the run belongs."""
+    by: str = Field(default="", exclude_if=operator.not_)
+    """Who submitted it, as the credentials say; left out while authentication is off."""
     batch: str | None = None
     """The batch with which it was submitted."""
     parent: str | None = None
@@ -44,6 +60,10 @@ class RunQueued(Frozen):
     """When it may start, if that is later."""
     priority: int = MIDDLE_PRIORITY
     """1 is served first, 5 last."""
+    webhook: str | None = None
+    """The receiver that the run names, by its id; it is told of the run, whoever else is."""
+    retention_days: float | None = None
+    """The run is erased so many days after its end; null without a retention of its own."""
 
 
 def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
@@ -55,6 +75,12 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         metadata=run.metadata,
         submitted_at=submitted_at,
         tenant=run.tenant,
+        by=run.by,
+        webhook=run.webhook,
+        batch=run.batch,
+        start_at=run.start_at,
+        priority=run.priority,
+        retention_days=run.retention_days,
     )
 
 
@@ -173,12 +199,12 @@ class RunWaiting(Frozen):
 
 
 class BudgetExceeded(Frozen):
-    """A limit of the run was reached."""
+    """A limit of the run was reached, or a quota of its tenant."""
 
     type: Literal["budget.exceeded"] = "budget.exceeded"
     limit: str
-    """A field of `Limits`."""
+    """A field of `Limits`; or `tenant_tokens`, `tenant_cost`: what the tenant may use in a day."""
     used: float
-    """What the run has used, or would use with its next calls."""
+    """What the run has used, or would use with its next calls; or what the tenant has used."""
     allowed: float
     """The limit."""

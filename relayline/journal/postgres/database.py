@@ -9,7 +9,9 @@ from urllib.parse import urlsplit
 
 import asyncpg
 
+from relayline.journal.columns import indexed
 from relayline.journal.port import JournalUnavailable, Unstorable
+from relayline.journal.table import EveryTenant, Tenant
 
 if TYPE_CHECKING:
     Connection: TypeAlias = asyncpg.Connection[asyncpg.Record]
@@ -28,6 +30,8 @@ AT_START = {"application_name": "relayline"}
 """Start-up parameters of a connection; PgBouncer refuses others, so `_set_up` sets those."""
 _SETTINGS = {"jit": "off", "statement_timeout": f"{WAIT_S:g}s"}
 _RELAXED = {"synchronous_commit": "off"}
+_EVERY = {"relayline.every_tenant": "on"}
+_BIND = "SELECT set_config('relayline.tenant', $1, true)"
 _DOWN = (asyncpg.CannotConnectNowError, asyncpg.AdminShutdownError, asyncpg.CrashShutdownError)
 _LOST = (
     OSError,
@@ -67,7 +71,7 @@ class Database:
         """The address for people, without the password."""
 
     async def connect(self, *, relaxed: bool = False) -> Connection:
-        """Open a connection; with `relaxed`, its commits do not wait for the disk.
+        """Open a connection for every tenant; with `relaxed`, its commits do not wait for the disk.
 
         Raises:
             JournalUnavailable: there was no connection within `WAIT_S`.
@@ -78,7 +82,7 @@ class Database:
                 self._dsn, timeout=WAIT_S, command_timeout=_ANSWER_S, server_settings=AT_START
             )
             try:
-                await _set_up(connection, **_RELAXED if relaxed else {})
+                await _set_up(connection, **_EVERY | (_RELAXED if relaxed else {}))
             except BaseException:
                 connection.terminate()
                 raise
@@ -87,7 +91,10 @@ class Database:
         return await self.retry(connected)
 
     def pool(self, size: int) -> asyncpg.Pool[asyncpg.Record]:
-        """A pool of at most `size` connections for reading, opened when needed."""
+        """A pool of at most `size` connections for reading, opened when needed.
+
+        Where row-level security holds, each of their transactions must be bound to see anything.
+        """
         return asyncpg.create_pool(
             self._dsn,
             min_size=0,
@@ -179,6 +186,14 @@ async def _set_up(connection: Any, **further: str) -> None:
     if connection.get_server_version().major >= _HAS_TRANSACTION_TIMEOUT:
         settings["transaction_timeout"] = f"{2 * WAIT_S:g}s"
     await connection.execute("; ".join(f"SET {it} = '{to}'" for it, to in settings.items()))
+
+
+async def bind(connection: Connection, tenant: Tenant) -> None:
+    """Let the rest of this transaction see the rows of that tenant only."""
+    if isinstance(tenant, EveryTenant):
+        await connection.execute("SET LOCAL relayline.every_tenant = 'on'")
+    else:
+        await connection.fetchval(_BIND, indexed(tenant))
 
 
 async def _leave_as_it_is(_connection: Any) -> None:

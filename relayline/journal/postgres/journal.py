@@ -11,15 +11,25 @@ from typing import TYPE_CHECKING, TypeVar, cast
 from asyncpg import Record
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
+from relayline.journal.access.api_keys import ApiKeys
+from relayline.journal.access.audit import Audit, AuditRow
+from relayline.journal.access.quotas import QuotaTable, StoredQuotas
+from relayline.journal.access.stored_audit import StoredAudit
+from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.columns import changes_row
-from relayline.journal.port import Appended, Fence, Head, OpenRun
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.postgres import sql
-from relayline.journal.postgres.database import CHECK_S, WAIT_S, Database
+from relayline.journal.postgres.batches import PostgresBatches
+from relayline.journal.postgres.database import CHECK_S, WAIT_S, Database, bind
+from relayline.journal.postgres.erasures import PostgresErasures
 from relayline.journal.postgres.table import PostgresRunTable
 from relayline.journal.postgres.watcher import Watcher
+from relayline.journal.postgres.webhooks import PostgresWebhooks, run_statements, run_steps
 from relayline.journal.postgres.writer import Writer
 from relayline.journal.rows import new_row
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
+from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.webhooks import Webhooks
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -30,8 +40,8 @@ _LANES = 3
 """Concurrent groups of facts; deltas have one more lane."""
 
 
-class PostgresJournal(PostgresRunTable):
-    """`journal.port.Journal` and `journal.table.RunTable` in the schema `relayline` of a database.
+class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
+    """`journal.table.Storage` in the schema `relayline` of a database.
 
     Postgres must be 14 or newer.
 
@@ -53,8 +63,16 @@ class PostgresJournal(PostgresRunTable):
         self._facts = Writer(self._database, _LANES, relaxed=False)
         self._deltas = Writer(self._database, 1, relaxed=relaxed_deltas)
         super().__init__(Watcher(self._database))
+        self.webhooks: Webhooks = PostgresWebhooks(self._transact)
+        statements = partial(run_statements, self._transact)
+        self.api_keys: ApiKeys = StoredKeys(statements)
+        self.quotas: StoredQuotas = QuotaTable(statements)
+        steps = partial(run_steps, self._transact)
+        self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
+        self._is_bound: bool | None = None
+        """True if row-level security holds for this role; None: not known yet."""
         self._was_available = False
         self._closed = False
 
@@ -72,11 +90,23 @@ class PostgresJournal(PostgresRunTable):
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
         folds = any(changes_row(row.type, row.key) for row in rows)
         holder = sql.holder_arguments(fence)
-        answer = await writer.submit(run_id, arguments, holder=holder, folds=folds)
+        answer = await writer.submit(run_id, arguments, holder=holder, rows=rows if folds else ())
         return sql.appended(answer, run_id, rows, fence)
 
-    async def read(
+    async def append_audited(
+        self, run_id: str, events: Sequence[NewEvent], audit: Sequence[AuditRow]
+    ) -> list[Appended]:
+        """As in the port; concurrent appends share one commit."""
+        if self._closed:
+            raise self._database.closed()
+        rows = [new_row(event) for event in events]
+        arguments = sql.append_arguments(run_id, rows, None, notify=False)
+        answer = await self._facts.submit(run_id, arguments, rows=rows, audit=audit)
+        return sql.appended(answer, run_id, rows, None)
+
+    async def read(  # noqa: PLR0913  what to read, and how much of it
         self,
+        tenant: Tenant,
         run_id: str,
         after: int = 0,
         limit: int = 1000,
@@ -85,35 +115,46 @@ class PostgresJournal(PostgresRunTable):
         max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
+        if not await self._owners.has(tenant, run_id):
+            return []
         query = sql.FACTS if facts else sql.READ
-        found = await self._fetch(query, run_id, after, max(limit, 0), max_bytes)
+        found = await self._fetch(tenant, query, run_id, after, max(limit, 0), max_bytes)
         return sql.page(found, after).events
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
-        if not storable(key):
+        if not storable(key) or not await self._owners.has(tenant, run_id):
             return None
-        found = await self._fetch(sql.FACT, run_id, key)
+        found = await self._fetch(tenant, sql.FACT, run_id, key)
         return StoredEvent._make(found[0]) if found else None
 
     async def fenced(self, run_id: str, scope: str) -> int:
         """As in the port."""
-        found = await self._fetch(sql.FENCED, run_id, scope)
+        found = await self._fetch(EVERY, sql.FENCED, run_id, scope)
         return int(found[0][0]) if found else 0
 
-    async def head(self, run_id: str) -> Head | None:
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
         """As in the port."""
-        found = await self._fetch(sql.HEAD, run_id)
-        return Head._make(found[0]) if found else None
+        found = await self._fetch(tenant, sql.HEAD, run_id)
+        if not found:
+            return None
+        *bounds, erased = found[0]
+        if erased is None:
+            return Head._make(bounds) if await self._owners.has(tenant, run_id) else None
+        if may_see(tenant, erased):
+            raise RunErased(run_id, erased)
+        return None
 
     def tail(
-        self, run_id: str, after: int | StoredEvent = 0
+        self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        return follow(self._watcher, run_id, after, partial(self._page, run_id))
+        read = partial(self._page, tenant, run_id)
+        batches = follow(self._watcher, run_id, after, read)
+        return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
-    async def _page(self, run_id: str, after: int) -> Page:
-        page = sql.page(await self._fetch(sql.PAGE, run_id, after, TAIL_PAGE), after)
+    async def _page(self, tenant: Tenant, run_id: str, after: int) -> Page:
+        page = sql.page(await self._fetch(tenant, sql.PAGE, run_id, after, TAIL_PAGE), after)
         if len(page.events) < TAIL_PAGE:
             self._watcher.caught_up(run_id, page.last_seq)
         return page
@@ -122,7 +163,7 @@ class PostgresJournal(PostgresRunTable):
         self, quiet_since: datetime, after: str = "", limit: int = 100
     ) -> list[OpenRun]:
         """As in the port."""
-        found = await self._fetch(sql.OPEN, after, microseconds(quiet_since), limit)
+        found = await self._fetch(EVERY, sql.OPEN, after, microseconds(quiet_since), limit)
         return [OpenRun(run_id, moment(at_us)) for run_id, at_us in found]
 
     async def sweep(self, older_than: datetime, limit: int | None = None) -> int:
@@ -130,7 +171,7 @@ class PostgresJournal(PostgresRunTable):
         before_us = microseconds(older_than)
         runs = 0
         while limit is None or runs < limit:
-            swept = await self._fetch(sql.SWEEP, before_us, sql.SWEEP_BATCH)
+            swept = await self._fetch(EVERY, sql.SWEEP, before_us, sql.SWEEP_BATCH)
             if not swept:
                 break
             runs += swept[0][0]
@@ -142,10 +183,12 @@ class PostgresJournal(PostgresRunTable):
         After a first success, an unreachable Postgres fails the check after `CHECK_S`.
         """
         patience_s = CHECK_S if self._was_available else WAIT_S
-        revision = (await self._fetch(sql.CURRENT_REVISION, patience_s=patience_s))[0][0]
+        asked = partial(self._fetch, EVERY, patience_s=patience_s)
+        revision = (await asked(sql.CURRENT_REVISION))[0][0]
         if revision is None or revision < sql.REVISION:
             raise self._database.outdated(revision, sql.REVISION)
-        await self._fetch(sql.TOUCH, patience_s=patience_s)
+        await asked(sql.TOUCH)
+        self._is_bound = (await asked(sql.IS_BOUND))[0][0]
         self._was_available = True
 
     async def close(self) -> None:
@@ -161,44 +204,64 @@ class PostgresJournal(PostgresRunTable):
                 self._pool.terminate()
 
     async def _fetch(
-        self, query: str, *arguments: object, patience_s: float = WAIT_S
+        self, tenant: Tenant, query: str, *arguments: object, patience_s: float = WAIT_S
     ) -> list[Record]:
         """The rows of an idempotent statement, which is retried after transient errors.
 
+        Where row-level security holds, it sees those of that tenant only.
+
         Raises:
             JournalUnavailable: Postgres did not answer, or the journal is closed.
         """
         await self._opened()
-        return await self._database.retry(partial(self._ask, query, *arguments), patience_s)
+        ask = partial(self._ask, tenant, query, *arguments)
+        return await self._database.retry(ask, patience_s)
 
-    async def _transact(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _transact(
+        self, work: Callable[[Connection], Awaitable[T]], tenant: Tenant = EVERY
+    ) -> T:
         """Do idempotent work in a transaction, which is retried after transient errors.
 
+        Where row-level security holds, it sees the rows of that tenant only.
+
         Raises:
             JournalUnavailable: Postgres did not answer, or the journal is closed.
         """
         await self._opened()
-        return await self._database.retry(partial(self._try, work))
+        return await self._database.retry(partial(self._try, work, tenant))
 
-    async def _try(self, work: Callable[[Connection], Awaitable[T]]) -> T:
+    async def _try(self, work: Callable[[Connection], Awaitable[T]], tenant: Tenant) -> T:
         """Do the work once; after a time-out, drop the connection, which is still busy."""
         async with self._pool.acquire() as pooled:
             connection = cast("Connection", pooled)
             try:
                 async with connection.transaction():
+                    if await self._must_bind(connection):
+                        await bind(connection, tenant)
                     return await work(connection)
             except (TimeoutError, asyncio.CancelledError):
                 connection.terminate()
                 raise
 
-    async def _ask(self, query: str, *arguments: object) -> list[Record]:
+    async def _ask(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
         """Run the statement once; after a time-out, drop the connection, which is still busy."""
-        async with self._pool.acquire() as connection:
+        async with self._pool.acquire() as pooled:
+            connection = cast("Connection", pooled)
             try:
-                return await connection.fetch(query, *arguments)
+                if not await self._must_bind(connection):
+                    return await connection.fetch(query, *arguments)
+                async with connection.transaction():
+                    await bind(connection, tenant)
+                    return await connection.fetch(query, *arguments)
             except (TimeoutError, asyncio.CancelledError):
                 connection.terminate()
                 raise
+
+    async def _must_bind(self, connection: Connection) -> bool:
+        """True if row-level security holds, as the newest check said; the first call asks."""
+        if self._is_bound is None:
+            self._is_bound = bool(await connection.fetchval(sql.IS_BOUND))
+        return self._is_bound
 
     async def _opened(self) -> None:
         if self._closed:

@@ -6,18 +6,26 @@ from collections.abc import Sequence
 from itertools import groupby
 from typing import TYPE_CHECKING, NamedTuple
 
+from asyncpg import Record
+
 from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.runs import TERMINAL
 from relayline.journal.columns import (
     Folded,
-    RowColumns,
+    KnownRows,
+    changes_row,
     columns_of,
     entries,
     entry_of,
+    expires_us,
     folded,
     rewinds,
+    spent_of,
 )
-from relayline.projections.row import ROW_TYPES, RunRow, dump_row
+from relayline.journal.postgres.statements import UPDATE, WIDTH, WRITE
+from relayline.journal.rows import NewRow
+from relayline.projections.row import ROW_TYPES, RunRow, dump_row, load_row
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -39,27 +47,6 @@ CROSS JOIN LATERAL (
 ) e ORDER BY h.run_id, e.seq
 """  # noqa: S608  constants only
 """The facts that are not in the rows yet, or, with the second argument, all of them."""
-_COLUMNS = ", ".join(RowColumns._fields)
-_TAKEN_OVER = ", ".join(f"{name} = excluded.{name}" for name in RowColumns._fields)
-_WRITE = f"""
-WITH current AS (
-    DELETE FROM relayline.stale_rows WHERE run_id = ANY ($1)
-), labels AS (
-    INSERT INTO relayline.run_labels (tenant, key, value, created_us, run_id)
-    SELECT * FROM unnest($13::text[], $14::text[], $15::text[], $16::bigint[], $17::text[])
-    ON CONFLICT DO NOTHING
-), words AS (
-    INSERT INTO relayline.run_words (tenant, word, created_us, run_id)
-    SELECT * FROM unnest($18::text[], $19::text[], $20::bigint[], $21::text[])
-    ON CONFLICT DO NOTHING
-)
-INSERT INTO relayline.run_rows AS r (run_id, folded_seq, state, words, {_COLUMNS})
-SELECT * FROM unnest($1::text[], $2::bigint[], $3::text[], $4::text[], $5::bigint[], $6::text[],
-    $7::text[], $8::text[], $9::text[], $10::text[], $11::text[], $12::text[])
-ON CONFLICT (run_id) DO UPDATE SET folded_seq = excluded.folded_seq, state = excluded.state,
-    words = CASE excluded.words WHEN '' THEN r.words ELSE excluded.words END, {_TAKEN_OVER},
-    attention = CASE WHEN excluded.status IN ({_ENDED}) THEN NULL ELSE r.attention END
-"""  # noqa: S608  constants only
 _FORGET_LABELS = """
 DELETE FROM relayline.run_labels l
 USING unnest($1::text[], $2::text[], $3::text[], $4::bigint[], $5::text[])
@@ -73,11 +60,39 @@ USING unnest($1::text[], $2::text[], $3::bigint[], $4::text[])
     AS gone (tenant, word, created_us, run_id)
 WHERE (w.word, w.created_us, w.run_id) = (gone.word, gone.created_us, gone.run_id)
 """
+_FORGET_ROW = """
+WITH unsummed AS (
+    DELETE FROM relayline.unsummed_rows WHERE run_id = $1
+) DELETE FROM relayline.run_rows WHERE run_id = $1
+"""
+_TELL = "SELECT pg_notify($1, $2)"
+_EXPIRES = "UPDATE relayline.run_rows SET expires_us = $2 WHERE run_id = $1"
 _CURRENT = "DELETE FROM relayline.stale_rows WHERE run_id = ANY ($1)"
 LOCK = """
 SELECT run_id FROM relayline.runs WHERE run_id = ANY ($1) ORDER BY run_id FOR NO KEY UPDATE
 """
-STALE = "SELECT run_id FROM relayline.stale_rows ORDER BY run_id LIMIT $1"
+_UNBEGUN = """
+SELECT r.state FROM relayline.runs h JOIN relayline.run_rows r USING (run_id)
+WHERE run_id = $1 AND last_seq = 1
+AND EXISTS (SELECT 1 FROM relayline.events e WHERE e.run_id = h.run_id AND e.key = $2)
+"""
+_WITHDRAW = f"""
+WITH gone AS (
+    DELETE FROM relayline.events WHERE run_id = $1
+), listed AS (
+    DELETE FROM relayline.run_rows WHERE run_id = $1
+), current AS (
+    DELETE FROM relayline.stale_rows WHERE run_id = $1
+), summed AS (
+    DELETE FROM relayline.unsummed_rows WHERE run_id = $1
+), untold AS (
+    DELETE FROM relayline.untold WHERE run_id = $1
+), deliveries AS (
+    DELETE FROM relayline.deliveries WHERE run_id = $1
+), empty AS (
+    UPDATE relayline.runs SET last_seq = 0 WHERE run_id = $1
+) SELECT pg_notify('{ROWS_CHANNEL}', $1)
+"""  # noqa: S608  constants only
 NOTE = f"""
 WITH noted AS (
     UPDATE relayline.run_rows SET attention = $2, attention_at_us = $3
@@ -90,6 +105,10 @@ FROM noted
 """`RunTable.note_attention` of one run: one at a time, so that it can't deadlock with appends."""
 
 
+New = tuple[str, Sequence[NewRow], Record]
+"""An append that added events: its run, its events, and the answer."""
+
+
 class _Facts(NamedTuple):
     """Of one run."""
 
@@ -97,6 +116,43 @@ class _Facts(NamedTuple):
     last_seq: int
     state: str | None
     events: list[StoredEvent]
+
+
+async def fold_in(connection: Connection, known: KnownRows, appended: Sequence[New]) -> None:
+    """Fold what was appended into the rows of its runs, in the transaction of the append.
+
+    Args:
+        connection: Holds the locks on the headers.
+        known: What this process has written.
+        appended: Of each append that folds and added an event: its run, its events, and the answer
+            of `FOLDING`; those of one run in order.
+    """
+    behind: list[str] = []
+    changed: list[tuple[Folded, int]] = []
+    for run_id, of_run in groupby(appended, key=lambda new: new[0]):
+        appends = [*of_run]
+        first_seq, _, state, is_stale = tuple(appends[0][2])[4:]
+        events = [event for append in appends for event in _added(*append)]
+        fresh = [event for event in events if changes_row(event.type, event.key)]
+        if is_stale or rewinds(fresh):
+            behind.append(run_id)
+        elif fresh and (state is not None or first_seq == 1):
+            before = known.load(run_id, state) if state is not None else None
+            result = folded(before, fresh, None)
+            if result and result.changed:
+                changed.append((result, events[-1].seq))
+    if changed:
+        texts = await _write(connection, changed)
+        for (result, _), text in zip(changed, texts, strict=True):
+            known.keep(result.row, text)
+    if behind:
+        await bring_up_to_date(connection, behind)
+
+
+def _added(run_id: str, rows: Sequence[NewRow], answer: Record) -> list[StoredEvent]:
+    """The events that the append has added."""
+    placed = zip(rows, answer["placed"], answer["fresh"], strict=True)
+    return [StoredEvent(run_id, seq, answer["at_us"], *row) for row, seq, new in placed if new]
 
 
 async def bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> None:
@@ -108,7 +164,11 @@ async def bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> No
     again = [id_ for id_, it in fresh.items() if it.first_seq == 1 and rewinds(it.events)]
     whole = await _read(connection, again, whole=True) if again else {}
     results = {
-        run_id: folded(it.state, it.events, whole[run_id].events if run_id in whole else None)
+        run_id: folded(
+            load_row(it.state) if it.state is not None else None,
+            it.events,
+            whole[run_id].events if run_id in whole else None,
+        )
         for run_id, it in fresh.items()
         if it.state is not None or it.first_seq == 1  # else what it was given was swept
     }
@@ -117,6 +177,17 @@ async def bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> No
         await _write(connection, changed)
     if len(changed) < len(run_ids):
         await connection.execute(_CURRENT, run_ids)
+
+
+async def withdraw(connection: Connection, run_id: str) -> bool:
+    """`RunTable.withdraw`, in a transaction. The header stays, as that of a run with fences."""
+    await connection.execute(LOCK, [run_id])
+    state: str | None = await connection.fetchval(_UNBEGUN, run_id, QUEUED_KEY)
+    if state is None:
+        return False
+    await _forget([load_row(state)], connection)
+    await connection.execute(_WITHDRAW, run_id)
+    return True
 
 
 async def _read(
@@ -132,24 +203,62 @@ async def _read(
     return found
 
 
-async def _write(connection: Connection, changed: Sequence[tuple[Folded, int]]) -> None:
+async def _write(connection: Connection, changed: Sequence[tuple[Folded, int]]) -> list[str]:
+    """Write the rows; returns the texts that store them."""
+    texts = [dump_row(result.row) for result, _ in changed]
     moved = [result for result, _ in changed if result.moved]
+    if not moved:
+        rows = [
+            (
+                it.row.run_id,
+                last_seq,
+                text,
+                it.row.status.value,
+                *spent_of(it.row.usage, it.row.ended_at),
+            )
+            for (it, last_seq), text in zip(changed, texts, strict=True)
+        ]
+        await connection.execute(UPDATE, *_turned(rows, len(rows[0])))
+        await _write_expiry(connection, changed)
+        return texts
     if left := [result.before for result in moved if result.before]:
-        labels, words = _entries(left)
-        await connection.execute(_FORGET_LABELS, *_turned(labels, 5))
-        await connection.execute(_FORGET_WORDS, *_turned(words, 4))
+        await _forget(left, connection)
     labels, words = _entries([result.row for result in moved])
-    rows = [
+    whole = [
         (
             result.row.run_id,
             last_seq,
-            dump_row(result.row),
+            text,
             entry_of(result.row).text if result.moved else "",
             *columns_of(result.row),
         )
-        for result, last_seq in changed
+        for (result, last_seq), text in zip(changed, texts, strict=True)
     ]
-    await connection.execute(_WRITE, *_turned(rows, 12), *_turned(labels, 5), *_turned(words, 4))
+    await connection.execute(WRITE, *_turned(whole, WIDTH), *_turned(labels, 5), *_turned(words, 4))
+    await _write_expiry(connection, changed)
+    return texts
+
+
+async def _write_expiry(connection: Connection, changed: Sequence[tuple[Folded, int]]) -> None:
+    for result, _ in changed:
+        if result.expires:
+            row = result.row
+            await connection.execute(_EXPIRES, row.run_id, expires_us(row))
+
+
+async def forget(connection: Connection, row: RunRow) -> None:
+    """Delete the row, its labels and its words, and tell those who read lists."""
+    await _forget([row], connection)
+    await connection.execute(_CURRENT, [row.run_id])
+    await connection.execute(_FORGET_ROW, row.run_id)
+    await connection.execute(_TELL, ROWS_CHANNEL, row.run_id)
+
+
+async def _forget(rows: Sequence[RunRow], connection: Connection) -> None:
+    """Delete labels and words."""
+    labels, words = _entries(rows)
+    await connection.execute(_FORGET_LABELS, *_turned(labels, 5))
+    await connection.execute(_FORGET_WORDS, *_turned(words, 4))
 
 
 def _entries(rows: Sequence[RunRow]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:

@@ -15,6 +15,7 @@ from relayline.journal.port import (
     CursorExpired,
     Fence,
     RunEnded,
+    RunErased,
     StaleAttempt,
 )
 from relayline.journal.rows import NewRow
@@ -23,20 +24,30 @@ from relayline.projections.valid import REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
-REVISION = "0003"
+REVISION = "0012"
 """The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
 """Number of NOTIFY channels that all runs share."""
 SWEEP_BATCH = 1000
 NOBODY = (None, None, None)
+AUDIT_LOCK = ("SELECT pg_advisory_xact_lock(7165233109)", ())
+"""Until the transaction ends, nobody else seals or sweeps the audit log of this database."""
 
 _COLUMNS = "e.run_id, e.seq, e.at_us, e.type, e.step, e.attempt, e.key, e.data"
 APPEND = """
 SELECT refusal, detail, placed, fresh
 FROM relayline.append_events($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
 """
-APPEND_HELD = f"""
-WITH appended AS MATERIALIZED ({APPEND}), held AS (
+FOLDING = """
+SELECT refusal, detail, placed, fresh, first_seq, at_us, state, is_stale
+FROM relayline.append_folding($1, $2, $3, $4, $5, $6, $7, $8, $9, $10)
+"""
+"""Like `APPEND`, and returns what folding the facts into the run's row needs."""
+
+
+def _held(append: str) -> str:
+    return f"""
+WITH appended AS MATERIALIZED ({append}), held AS (
     INSERT INTO relayline.held (worker, run_id, scope, attempt, activity_id, task_token)
     SELECT $11, $1, $3, $4, $12, $13 FROM appended WHERE refusal IS NULL AND $11::text IS NOT NULL
     ON CONFLICT (worker, run_id, scope) DO UPDATE SET attempt = excluded.attempt,
@@ -46,7 +57,10 @@ WITH appended AS MATERIALIZED ({APPEND}), held AS (
     WHERE refusal IS NULL AND $4 = {SEALED} AND h.run_id = $1 AND h.scope = $3
 ) SELECT * FROM appended
 """  # noqa: S608  constants only
-"""Like `APPEND`, and keeps in the same transaction who holds the call."""
+
+
+HELD = {append: _held(append) for append in (APPEND, FOLDING)}
+"""The same, and they keep in the same transaction who holds the call."""
 NOTIFY_ALL = """
 SELECT set_config('synchronous_commit', 'off', true), pg_notify(channel, run_id)
 FROM unnest($1::text[], $2::text[]) AS appended (channel, run_id)
@@ -82,9 +96,11 @@ CROSS JOIN LATERAL (
 ) e ORDER BY e.run_id, e.seq
 """  # noqa: S608  constants only
 HEAD = """
-SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM relayline.runs
+SELECT first_seq, last_seq, ended_at_us IS NOT NULL, NULL AS erased FROM relayline.runs
 WHERE run_id = $1 AND last_seq > 0
+UNION ALL SELECT 0, 0, false, tenant FROM relayline.erased WHERE digest = relayline.digest_of($1)
 """
+"""The last column is the tenant of a run that was erased."""
 FENCED = "SELECT attempt FROM relayline.fences WHERE run_id = $1 AND scope = $2"
 OPEN = """
 SELECT run_id, last_at_us FROM relayline.runs
@@ -95,8 +111,12 @@ SWEEP = """
 WITH picked AS (
     SELECT run_id, least(first_seq + $2, last_seq + 1) AS kept_from,
         first_seq + $2 > last_seq AS whole
-    FROM relayline.runs WHERE ended_at_us < $1 AND NOT swept
-    ORDER BY ended_at_us LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+    FROM relayline.runs r WHERE ended_at_us < $1 AND NOT swept AND NOT (
+        EXISTS (SELECT 1 FROM relayline.untold u WHERE u.run_id = r.run_id) OR EXISTS (
+            SELECT 1 FROM relayline.deliveries d WHERE d.run_id = r.run_id AND d.state = 'pending')
+    ) ORDER BY ended_at_us LIMIT 1 FOR NO KEY UPDATE SKIP LOCKED
+), deliveries_gone AS (
+    DELETE FROM relayline.deliveries d USING picked p WHERE d.run_id = p.run_id AND p.whole
 ), events_gone AS (
     DELETE FROM relayline.events e USING picked p WHERE e.run_id = p.run_id AND e.seq < p.kept_from
 ), fences_gone AS (
@@ -107,12 +127,16 @@ WITH picked AS (
 UPDATE relayline.runs r SET first_seq = p.kept_from, swept = p.whole
 FROM picked p WHERE r.run_id = p.run_id RETURNING p.whole
 """
-"""Delete the oldest events of one run that ended before; returns whether they were its last."""
+"""Delete the oldest events of one run that ended before; returns whether they were its last.
+
+Runs of which receivers must still be told are left out."""
 TOUCH = """
 INSERT INTO relayline.health (checked_at) VALUES (now())
 ON CONFLICT (id) DO UPDATE SET checked_at = excluded.checked_at
 """
 CURRENT_REVISION = "SELECT max(version_num) FROM relayline.alembic_version"
+IS_BOUND = "SELECT coalesce(row_security_active(to_regclass('relayline.run_rows')::oid), false)"
+"""True if the policies of the tables hold for this role."""
 
 
 def channel_of(run_id: str) -> str:
@@ -123,7 +147,7 @@ def channel_of(run_id: str) -> str:
 def append_arguments(
     run_id: str, rows: Sequence[NewRow], fence: Fence | None, *, notify: bool = True
 ) -> tuple[object, ...]:
-    """The arguments of `APPEND`; with `notify`, its commit notifies the watchers."""
+    """The arguments of `APPEND` and `FOLDING`; with `notify`, its commit notifies the watchers."""
     types, steps, attempts, keys, data = (
         ([], [], [], [], []) if not rows else map(list, zip(*rows, strict=True))
     )
@@ -134,7 +158,7 @@ def append_arguments(
 
 
 def holder_arguments(fence: Fence | None) -> tuple[object, ...] | None:
-    """The further arguments of `APPEND_HELD`; None if nobody takes or loses a call."""
+    """The further arguments of those in `HELD`; None if nobody takes or loses a call."""
     if fence and fence.holder:
         return tuple(fence.holder)
     return NOBODY if fence and fence.attempt == SEALED else None
@@ -150,15 +174,17 @@ def _kind(event_type: str) -> str:
 def appended(
     answer: Record, run_id: str, rows: Sequence[NewRow], fence: Fence | None
 ) -> list[Appended]:
-    """Read the result of `APPEND`.
+    """Read the result of `APPEND` or `FOLDING`.
 
     Raises:
-        StaleAttempt, RunEnded: as in the port.
+        StaleAttempt, RunEnded, RunErased: as in the port.
     """
-    refusal, detail, placed, fresh = answer
+    refusal, detail, placed, fresh = tuple(answer)[:4]
     if refusal == "stale":
         assert fence is not None  # noqa: S101  an attempt is stale only under a fence
         raise StaleAttempt(run_id, fence, detail)
+    if refusal == "erased":
+        raise RunErased(run_id)
     if refusal == "ended":
         refused = rows[detail - 1].type
         raise RunEnded(f"run {run_id!r} has ended: {refused!r} was not written")

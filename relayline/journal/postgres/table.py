@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import time
 from abc import ABC, abstractmethod
 from collections.abc import AsyncGenerator, Awaitable, Callable, Mapping, Sequence
 from functools import partial
@@ -12,11 +11,22 @@ from typing import TYPE_CHECKING, TypeVar
 from asyncpg import Record
 
 from relayline.contracts.runs import RunStatus
+from relayline.journal.access.owners import Owners
 from relayline.journal.changes import follow_changes
+from relayline.journal.columns import summed
 from relayline.journal.filters import Dialect, Filters, Query, Rare
-from relayline.journal.postgres import run_rows
+from relayline.journal.postgres import run_rows, sums
 from relayline.journal.postgres.watcher import Watcher
-from relayline.journal.table import EveryTenant, Listed, Position, RunFilter, Tenant
+from relayline.journal.rows import now_us
+from relayline.journal.table import (
+    EVERY,
+    Listed,
+    Position,
+    RunFilter,
+    Summed,
+    Tenant,
+    may_see,
+)
 from relayline.projections.row import load_row
 
 if TYPE_CHECKING:
@@ -35,14 +45,15 @@ _STALE_BATCH = 50
 class PostgresRunTable(ABC):
     """`journal.table.RunTable` on the connections of the journal.
 
-    Rows that facts of older versions have left behind are brought up to date before an answer.
+    Rows and sums that older versions have left behind are brought up to date before an answer.
     """
 
     def __init__(self, watcher: Watcher) -> None:
         self._watcher = watcher
+        self._owners = Owners(self._tenant_of)
 
     @abstractmethod
-    async def _fetch(self, query: str, *arguments: object) -> list[Record]:
+    async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
         """The rows of an idempotent statement, which is retried after transient errors."""
 
     @abstractmethod
@@ -51,10 +62,17 @@ class PostgresRunTable(ABC):
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
-        found = await self._current(lambda: self._fetch(_ONE, run_id))
+        found = await self._current(lambda: self._fetch(tenant, _ONE, run_id))
         one = _listed(found[0]) if found else None
-        theirs = one and (isinstance(tenant, EveryTenant) or one.row.tenant == tenant)
-        return one if theirs else None
+        return one if one and may_see(tenant, one.row.tenant) else None
+
+    async def owner(self, run_id: str) -> str | None:
+        """As in the port."""
+        return await self._owners.of(run_id)
+
+    async def _tenant_of(self, run_id: str) -> str | None:
+        listed = await self.listed(EVERY, run_id)
+        return listed.row.tenant if listed else None
 
     async def list_runs(
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
@@ -64,7 +82,7 @@ class PostgresRunTable(ABC):
 
         async def read() -> list[Record]:
             rare = await self._rare(filters)
-            return await self._ask_for(filters.page(max(limit, 0), before, rare))
+            return await self._ask_for(tenant, filters.page(max(limit, 0), before, rare))
 
         return [_listed(record) for record in await self._current(read)]
 
@@ -73,15 +91,29 @@ class PostgresRunTable(ABC):
         filters = Filters(DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
-            return await self._ask_for(filters.counts(await self._rare(filters)))
+            return await self._ask_for(tenant, filters.counts(await self._rare(filters)))
 
         return {RunStatus(status): count for status, count, _ in await self._current(read)}
 
+    async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
+        """As in the port."""
+        filters = Filters(DIALECT, tenant, wanted)
+
+        async def read() -> list[Record]:
+            return await self._ask_for(tenant, filters.sums(await self._rare(filters)))
+
+        return dict(summed(tuple(record)) for record in await self._current(read))
+
+    async def withdraw(self, run_id: str) -> bool:
+        """As in the port."""
+        self._owners.forget(run_id)
+        return await self._transact(partial(run_rows.withdraw, run_id=run_id))
+
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
-        at_us = time.time_ns() // 1000
+        at_us = now_us()
         for run_id, attention in found.items():
-            await self._fetch(run_rows.NOTE, run_id, attention, at_us)
+            await self._fetch(EVERY, run_rows.NOTE, run_id, attention, at_us)
 
     def changed_runs(self) -> AsyncGenerator[frozenset[str] | None, None]:
         """As in the port."""
@@ -90,7 +122,7 @@ class PostgresRunTable(ABC):
     async def fill_rows(self) -> int:
         """As in the port."""
         filled = 0
-        while found := await self._fetch(run_rows.STALE, _STALE_BATCH):
+        while found := await self._fetch(EVERY, sums.STALE, _STALE_BATCH):
             run_ids = [run_id for (run_id,) in found]
             await self._transact(partial(_bring_up_to_date, run_ids=run_ids))
             filled += len(found)
@@ -110,17 +142,18 @@ class PostgresRunTable(ABC):
     async def _rare(self, filters: Filters) -> Rare | None:
         """What is under the longest prefix, None if there is none or much; ranks the labels."""
         if len(filters.labels) > 1:
-            counts = [await self._ask_for(query) for query in filters.label_entries()]
+            counts = [await self._ask_for(EVERY, query) for query in filters.label_entries()]
             filters.rank_labels([count for ((count,),) in counts])
         if not filters.prefixes:
             return None
-        ((entries,),) = await self._ask_for(filters.entries())
+        ((entries,),) = await self._ask_for(EVERY, filters.entries())
         if rare := filters.rare(entries):
             return rare
-        return filters.rare_words([word for (word,) in await self._ask_for(filters.words())])
+        words = await self._ask_for(EVERY, filters.words())
+        return filters.rare_words([word for (word,) in words])
 
-    async def _ask_for(self, query: Query) -> list[Record]:
-        return await self._fetch(numbered(query.sql), *query.arguments)
+    async def _ask_for(self, tenant: Tenant, query: Query) -> list[Record]:
+        return await self._fetch(tenant, numbered(query.sql), *query.arguments)
 
 
 def numbered(sql: str) -> str:
@@ -132,6 +165,7 @@ def numbered(sql: str) -> str:
 async def _bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> None:
     await connection.execute(run_rows.LOCK, run_ids)
     await run_rows.bring_up_to_date(connection, run_ids)
+    await sums.sum_up(connection, run_ids)
 
 
 def _listed(record: Record) -> Listed:

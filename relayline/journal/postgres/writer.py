@@ -3,21 +3,28 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from asyncpg import Record
 
+from relayline.journal.access.audit import AuditRow
+from relayline.journal.access.stored_audit import added
+from relayline.journal.columns import KnownRows
 from relayline.journal.postgres.database import Database, is_of_one, was_rolled_back
-from relayline.journal.postgres.run_rows import ROWS_CHANNEL, bring_up_to_date
+from relayline.journal.postgres.run_rows import ROWS_CHANNEL, fold_in
 from relayline.journal.postgres.sql import (
     APPEND,
-    APPEND_HELD,
+    FOLDING,
+    HELD,
     NOBODY,
     NOTIFY_ALL,
     channel_of,
     has_new_events,
 )
+from relayline.journal.postgres.webhooks import run_here
+from relayline.journal.rows import NewRow
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -31,8 +38,9 @@ class _Append:
     run_id: str
     arguments: tuple[object, ...]
     holder: tuple[object, ...] | None
-    folds: bool
-    """True if it has facts that change the run's row."""
+    rows: Sequence[NewRow]
+    """The events, if some are facts that change the run's row; else empty."""
+    audit: Sequence[AuditRow]
     future: asyncio.Future[Record]
 
 
@@ -56,6 +64,7 @@ class Writer:
         self._waiting: asyncio.Queue[_Append | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
+        self._known = KnownRows()
 
     async def submit(
         self,
@@ -63,11 +72,13 @@ class Writer:
         arguments: tuple[object, ...],
         *,
         holder: tuple[object, ...] | None = None,
-        folds: bool = False,
+        rows: Sequence[NewRow] = (),
+        audit: Sequence[AuditRow] = (),
     ) -> Record:
-        """Run `APPEND`, or with a holder `APPEND_HELD`; returns its result once it is committed.
+        """Run `APPEND`, also for a holder; returns its result once it is committed.
 
-        With `folds`, the same transaction brings the run's row up to date.
+        With `rows`, the same transaction folds these events into the run's row; unless the append
+        is refused, it also adds `audit` to the audit log.
 
         With `relaxed`, the append survives the death of any Relayline process and a restart of
         Postgres, but perhaps not a crash of Postgres or its machine.
@@ -81,7 +92,7 @@ class Writer:
         if not self._tasks:
             self._tasks = [asyncio.create_task(self._work()) for _ in range(self._lanes)]
         future: asyncio.Future[Record] = asyncio.get_running_loop().create_future()
-        self._waiting.put_nowait(_Append(run_id, arguments, holder, folds, future))
+        self._waiting.put_nowait(_Append(run_id, arguments, holder, rows, audit, future))
         return await future
 
     async def close(self) -> None:
@@ -122,7 +133,7 @@ class Writer:
             try:
                 if connection is None or connection.is_closed():
                     connection = await self._database.connect(relaxed=self.relaxed)
-                answers = await _append(connection, group)
+                answers = await _append(connection, group, self._known)
             except Exception as error:  # noqa: BLE001  the callers get it
                 if connection is not None:
                     connection.terminate()
@@ -157,30 +168,37 @@ class Writer:
         return connection
 
 
-def _statement(group: list[_Append]) -> tuple[str, list[tuple[object, ...]]]:
+def _statement(group: list[_Append], append: str) -> tuple[str, list[tuple[object, ...]]]:
     """One statement for the whole group, with the arguments of each append."""
-    if all(append.holder is None for append in group):
-        return APPEND, [append.arguments for append in group]
-    return APPEND_HELD, [(*it.arguments, *(it.holder or NOBODY)) for it in group]
+    if all(it.holder is None for it in group):
+        return append, [it.arguments for it in group]
+    return HELD[append], [(*it.arguments, *(it.holder or NOBODY)) for it in group]
 
 
-async def _append(connection: Connection, group: list[_Append]) -> list[Record]:
+async def _append(connection: Connection, group: list[_Append], known: KnownRows) -> list[Record]:
     """Commit the group.
 
-    Where facts change rows, this takes five round trips; else one.
+    Where facts change rows, this takes four round trips, and one more for rows of the audit log;
+    else one.
     """
-    statement = _statement(group)
-    if not any(append.folds for append in group):
-        return await connection.fetchmany(*statement)
+    if not any(append.rows or append.audit for append in group):
+        return await connection.fetchmany(*_statement(group, APPEND))
     async with connection.transaction():
-        answers = await connection.fetchmany(*statement)
-        runs = {
-            append.run_id
+        answers = await connection.fetchmany(*_statement(group, FOLDING))
+        new = [
+            (append.run_id, append.rows, answer)
             for append, answer in zip(group, answers, strict=True)
-            if append.folds and has_new_events(answer)
-        }
-        if runs:
-            await bring_up_to_date(connection, sorted(runs))
+            if append.rows and has_new_events(answer)
+        ]
+        await fold_in(connection, known, new)
+        audit = [
+            row
+            for append, answer in zip(group, answers, strict=True)
+            if answer["refusal"] is None
+            for row in append.audit
+        ]
+        for statement in added(audit):
+            await run_here(connection, statement)
     return answers
 
 
@@ -193,7 +211,7 @@ def _to_tell(group: list[_Append], answers: list[Record]) -> set[tuple[str, str]
     for append, answer in zip(group, answers, strict=True):
         if has_new_events(answer):
             told.add((channel_of(append.run_id), append.run_id))
-        if append.folds and answer["refusal"] is None:
+        if append.rows and answer["refusal"] is None:
             told.add((ROWS_CHANNEL, append.run_id))
     return told
 

@@ -7,7 +7,7 @@ import os
 import sqlite3
 import time
 from collections.abc import Callable, Collection, Mapping, Sequence
-from contextlib import suppress
+from contextlib import closing, suppress
 from pathlib import Path
 from typing import TypeVar
 
@@ -32,6 +32,25 @@ CREATE TABLE IF NOT EXISTS told (id INTEGER PRIMARY KEY AUTOINCREMENT, run_id TE
 """
 
 
+def forget_told(journal: Path, run_id: str) -> None:
+    """Forget that workers were told of the run.
+
+    Raises:
+        JournalUnavailable: the file of beats did not answer.
+    """
+    path = beats_path(journal.absolute())
+    if not path.exists():
+        return
+    try:
+        with closing(sqlite3.connect(path, timeout=ANSWER_S)) as db, db:
+            for statement in filter(str.strip, _SCHEMA.split(";")):
+                db.execute(statement).fetchall()
+            db.execute("DELETE FROM told WHERE run_id = ?", (run_id,))
+    except sqlite3.Error as error:
+        said = f"the beats in {path} are unavailable ({error})"
+        raise JournalUnavailable(said) from error
+
+
 class SqliteBeats:
     """`journal.beats.Beats`, for any number of processes on one host.
 
@@ -45,6 +64,8 @@ class SqliteBeats:
         self._inode: int | None = None
         self._told: int | None = None
         self._version = -1
+        self._others = True
+        """False while no other worker beats, which could tell."""
 
     async def beat(self, worker: str, counter: int) -> None:
         """As in the port."""
@@ -58,7 +79,9 @@ class SqliteBeats:
 
     async def counters(self) -> Mapping[str, int]:
         """As in the port."""
-        return dict(self._use(lambda db: db.execute("SELECT * FROM beats").fetchall()))
+        known = dict(self._use(lambda db: db.execute("SELECT * FROM beats").fetchall()))
+        self._others = len(known) > 1
+        return known
 
     async def leave(self, worker: str) -> None:
         """As in the port."""
@@ -84,15 +107,19 @@ class SqliteBeats:
         self._use(insert)
 
     async def told(self, within_s: float) -> Collection[str]:
-        """As in the port; looks every `_TELL_POLL_S`, and not at the end: the next call does."""
+        """As in the port; looks every `_TELL_POLL_S`, and not at the end: the next call does.
+
+        While no other worker is known, it looks once.
+        """
         deadline = time.monotonic() + within_s
+        poll_s = _TELL_POLL_S if self._others else within_s
         while True:
             found = self._use(self._newly_told)
             left_s = deadline - time.monotonic()
             if found or left_s <= 0:
                 return found
-            await asyncio.sleep(min(left_s, _TELL_POLL_S))
-            if left_s <= _TELL_POLL_S:
+            await asyncio.sleep(min(left_s, poll_s))
+            if left_s <= poll_s:
                 return frozenset()
 
     async def close(self) -> None:

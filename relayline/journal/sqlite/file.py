@@ -11,8 +11,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from relayline.journal.port import JournalUnavailable
-from relayline.journal.sqlite.held import HELD
-from relayline.journal.sqlite.run_rows import ensure_tables
+from relayline.journal.sqlite.additions import add_missing
 
 T = TypeVar("T")
 
@@ -56,11 +55,6 @@ CREATE TABLE fences (
     PRIMARY KEY (run_id, scope)
 ) WITHOUT ROWID;
 """
-
-_OPEN_INDEX = """
-CREATE INDEX IF NOT EXISTS runs_open ON runs (run_id) WHERE ended_at_us IS NULL
-"""
-"""Not part of `_SCHEMA`: older files get it on opening, and older versions ignore it."""
 
 _REMEDIES = {
     sqlite3.SQLITE_BUSY: "another process holds its lock; find and stop it",
@@ -165,7 +159,7 @@ class JournalFile:
             os.close(os.open(self.path, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600))
 
     def _prepare(self, connection: sqlite3.Connection) -> None:
-        if self._is_empty(connection):
+        if self._must_create(connection):
             self._create(connection)
         mode = connection.execute("PRAGMA journal_mode = WAL").fetchone()[0]
         if mode != "wal":
@@ -174,13 +168,20 @@ class JournalFile:
                 f"{mode!r}); keep it on a local disk"
             )
         connection.execute("PRAGMA synchronous = NORMAL")
-        connection.execute(_OPEN_INDEX)
-        connection.execute(HELD)
-        ensure_tables(connection)
+        connection.execute("PRAGMA temp_store = MEMORY")  # else each savepoint makes a file
+        add_missing(connection)
         connection.execute(f"PRAGMA journal_size_limit = {_MAX_IDLE_WAL_BYTES}").fetchall()
 
+    def _must_create(self, connection: sqlite3.Connection) -> bool:
+        """`_is_empty`, unless another process is creating the schema: it reads one snapshot."""
+        connection.execute("BEGIN")
+        try:
+            return self._is_empty(connection)
+        finally:
+            connection.execute("ROLLBACK")
+
     def _is_empty(self, connection: sqlite3.Connection) -> bool:
-        """True if the schema must be created, False if it exists."""
+        """True if the schema must be created, False if it exists; in the caller's transaction."""
         owner = connection.execute("PRAGMA application_id").fetchone()[0]
         version = connection.execute("PRAGMA user_version").fetchone()[0]
         tables = connection.execute("SELECT count(*) FROM sqlite_schema").fetchone()[0]

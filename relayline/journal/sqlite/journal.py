@@ -10,21 +10,36 @@ from functools import partial
 from pathlib import Path
 
 from relayline.contracts.envelope import NewEvent, StoredEvent, microseconds, moment, storable
-from relayline.journal.port import Appended, Fence, Head, OpenRun
+from relayline.journal.access.api_keys import ApiKeys
+from relayline.journal.access.audit import Audit, AuditRow
+from relayline.journal.access.quotas import QuotaTable, StoredQuotas
+from relayline.journal.access.stored_audit import StoredAudit, added
+from relayline.journal.access.stored_keys import StoredKeys
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
+from relayline.journal.sqlite.batches import SqliteBatches
+from relayline.journal.sqlite.erasures import SqliteErasures
 from relayline.journal.sqlite.file import JournalFile
 from relayline.journal.sqlite.reader import Reader
 from relayline.journal.sqlite.table import SqliteRunTable
 from relayline.journal.sqlite.together import DeltaAppend
-from relayline.journal.sqlite.watcher import Watcher
+from relayline.journal.sqlite.watch.watcher import Watcher
+from relayline.journal.sqlite.webhooks import (
+    SqliteWebhooks,
+    run_here,
+    run_statements,
+    run_steps,
+)
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
+from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.webhooks import Webhooks
 from relayline.projections.valid import DELTAS
 
 
-class SqliteJournal(SqliteRunTable):
-    """`journal.port.Journal` and `journal.table.RunTable` in one SQLite file in WAL mode.
+class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
+    """`journal.table.Storage` in one SQLite file in WAL mode.
 
     The first use creates the file and its folder. Facts and seals are on the disk when `append`
     returns. An append of deltas alone is then in the operating system's cache: it survives the
@@ -33,13 +48,19 @@ class SqliteJournal(SqliteRunTable):
     A run that has only fences does not exist yet: `head` returns None. After a sweep the keys of a
     run are unknown: a repeated one raises `RunEnded`. Later runs reuse the space of swept ones.
 
-    One thread writes, four read, and one polls for new events every 3 ms while a tail is open. Safe
-    to use from several event loops.
+    One thread writes, four read, and one looks for new events while a tail is open: when the kernel
+    tells of a write, or every millisecond where it can't. Safe to use from several event loops.
     """
 
     def __init__(self, path: Path) -> None:
         file = JournalFile(path)
+        self._path = file.path
         super().__init__(Reader(file), Writer(file), Watcher(file))
+        self.webhooks: Webhooks = SqliteWebhooks(self._reader, self._writer)
+        statements = partial(run_statements, self._reader, self._writer)
+        self.api_keys: ApiKeys = StoredKeys(statements)
+        self.audit: Audit = StoredAudit(statements, partial(run_steps, self._writer))
+        self.quotas: StoredQuotas = QuotaTable(statements)
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
@@ -48,7 +69,7 @@ class SqliteJournal(SqliteRunTable):
         rows = [new_row(event) for event in events]
 
         def work(db: sqlite3.Connection) -> list[Appended]:
-            return sql.append(db, run_id, rows, fence)
+            return sql.append(db, self._known, run_id, rows, fence)
 
         if not rows or any(row.key is not None for row in rows):
             return await self._writer.submit(work, synced=True)
@@ -56,8 +77,23 @@ class SqliteJournal(SqliteRunTable):
         deltas = DeltaAppend(run_id, rows, fence) if fence and plain else None
         return await self._writer.submit(work, synced=False, deltas=deltas)
 
-    async def read(
+    async def append_audited(
+        self, run_id: str, events: Sequence[NewEvent], audit: Sequence[AuditRow]
+    ) -> list[Appended]:
+        """As in the port; concurrent appends share one commit."""
+        rows = [new_row(event) for event in events]
+
+        def work(db: sqlite3.Connection) -> list[Appended]:
+            placed = sql.append(db, self._known, run_id, rows, None)
+            for statement in added(audit):
+                run_here(db, statement)
+            return placed
+
+        return await self._writer.submit(work, synced=True)
+
+    async def read(  # noqa: PLR0913  what to read, and how much of it
         self,
+        tenant: Tenant,
         run_id: str,
         after: int = 0,
         limit: int = 1000,
@@ -66,13 +102,15 @@ class SqliteJournal(SqliteRunTable):
         max_bytes: int | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
+        if not await self._owners.has(tenant, run_id):
+            return []
         bounds = (limit, max_bytes)
         page = await self._reader.run(lambda db: sql.page(db, run_id, after, bounds, facts=facts))
         return page.events
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
-        if not storable(key):
+        if not storable(key) or not await self._owners.has(tenant, run_id):
             return None
         return await self._reader.run(lambda db: sql.fact(db, run_id, key))
 
@@ -80,15 +118,22 @@ class SqliteJournal(SqliteRunTable):
         """As in the port."""
         return await self._reader.run(lambda db: sql.fenced(db, run_id, scope))
 
-    async def head(self, run_id: str) -> Head | None:
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
         """As in the port."""
-        return await self._reader.run(lambda db: sql.head(db, run_id))
+        try:
+            found = await self._reader.run(lambda db: sql.head(db, run_id))
+        except RunErased as error:
+            if may_see(tenant, error.tenant or ""):
+                raise
+            return None
+        return found if found and await self._owners.has(tenant, run_id) else None
 
     def tail(
-        self, run_id: str, after: int | StoredEvent = 0
+        self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        return follow(self._watcher, run_id, after, partial(self._page, run_id))
+        batches = follow(self._watcher, run_id, after, partial(self._page, run_id))
+        return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
     async def _page(self, run_id: str, after: int) -> Page:
         return await self._reader.run(

@@ -1,8 +1,9 @@
-"""The runs table of the SQLite journal: its schema, and how rows follow the facts.
+"""The runs table of the SQLite journal: how rows follow the facts.
 
-Everything here is additive, so that older versions continue to work with the file. A trigger notes
-the runs whose rows are behind, whichever version appends; the append of a newer one brings the row
-up to date in the same transaction, and a reader does so for what older ones have left.
+Its schema, in `additions`, only adds, so that older versions continue to work with the file. A
+trigger notes the runs whose rows are behind, whichever version appends; the append of a newer one
+brings the row up to date in the same transaction, and a reader does so for what older ones have
+left.
 """
 
 from __future__ import annotations
@@ -12,69 +13,26 @@ from collections.abc import Sequence
 from typing import NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.runs import TERMINAL
-from relayline.journal.columns import Folded, columns_of, entries, entry_of, folded, rewinds
-from relayline.projections.row import ROW_TYPES, RunRow, dump_row
+from relayline.journal.columns import (
+    SPENT,
+    Folded,
+    KnownRows,
+    RowColumns,
+    columns_of,
+    entries,
+    entry_of,
+    expires_us,
+    folded,
+    rewinds,
+    spent_in,
+    spent_of,
+)
+from relayline.projections.row import ROW_TYPES, RunRow, dump_row, load_row
 
 _TYPES = ", ".join(f"'{kind}'" for kind in sorted(ROW_TYPES))
 _ENDED = ", ".join(f"'{status}'" for status in sorted(TERMINAL))
-SCHEMA = """
-CREATE TABLE IF NOT EXISTS run_rows (
-    run_id TEXT PRIMARY KEY,
-    folded_seq INTEGER NOT NULL,
-    created_us INTEGER NOT NULL,
-    tenant TEXT NOT NULL,
-    status TEXT NOT NULL,
-    agent TEXT,
-    model TEXT,
-    batch TEXT,
-    parent TEXT,
-    forked_from TEXT,
-    words TEXT NOT NULL,
-    attention TEXT,
-    attention_at_us INTEGER,
-    state TEXT NOT NULL
-);
-CREATE INDEX IF NOT EXISTS rows_by_time ON run_rows (created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_tenant ON run_rows (tenant, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_status ON run_rows (status, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_tenant_status ON run_rows (tenant, status, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_agent ON run_rows (agent, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_model ON run_rows (model, created_us, run_id);
-CREATE INDEX IF NOT EXISTS rows_by_batch ON run_rows (batch, created_us, run_id)
-    WHERE batch IS NOT NULL;
-CREATE INDEX IF NOT EXISTS rows_by_parent ON run_rows (parent, created_us, run_id)
-    WHERE parent IS NOT NULL;
-CREATE INDEX IF NOT EXISTS rows_by_fork ON run_rows (forked_from, created_us, run_id)
-    WHERE forked_from IS NOT NULL;
-CREATE INDEX IF NOT EXISTS rows_by_attention ON run_rows (created_us, run_id)
-    WHERE attention IS NOT NULL;
-CREATE INDEX IF NOT EXISTS rows_by_note ON run_rows (attention_at_us)
-    WHERE attention_at_us IS NOT NULL;
-CREATE TABLE IF NOT EXISTS run_labels (
-    tenant TEXT NOT NULL,
-    key TEXT NOT NULL,
-    value TEXT NOT NULL,
-    created_us INTEGER NOT NULL,
-    run_id TEXT NOT NULL,
-    PRIMARY KEY (key, value, created_us, run_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS run_words (
-    tenant TEXT NOT NULL,
-    word TEXT NOT NULL,
-    created_us INTEGER NOT NULL,
-    run_id TEXT NOT NULL,
-    PRIMARY KEY (word, created_us, run_id)
-) WITHOUT ROWID;
-CREATE TABLE IF NOT EXISTS stale_rows (run_id TEXT PRIMARY KEY) WITHOUT ROWID;
-INSERT INTO stale_rows (run_id) SELECT run_id FROM runs
-"""
-_TRIGGER = f"""
-CREATE TRIGGER IF NOT EXISTS rows_go_stale AFTER INSERT ON events
-WHEN new.key IS NOT NULL AND new.type IN ({_TYPES}) AND NOT EXISTS (
-    SELECT 1 FROM run_rows WHERE run_id = new.run_id AND folded_seq >= new.seq
-) BEGIN INSERT OR IGNORE INTO stale_rows (run_id) VALUES (new.run_id); END
-"""  # noqa: S608  constants only
 _FACTS = f"""
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events INDEXED BY facts_by_seq
 WHERE run_id = ? AND seq > ? AND key IS NOT NULL AND type IN ({_TYPES}) ORDER BY seq
@@ -83,20 +41,34 @@ _STORED = """
 SELECT state, EXISTS (SELECT 1 FROM stale_rows WHERE run_id = ?1)
 FROM (SELECT ?1) LEFT JOIN run_rows ON run_id = ?1
 """
-_INSERT = """
-INSERT INTO run_rows (run_id, folded_seq, state, words, created_us, tenant, status, agent, model,
-    batch, parent, forked_from)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)
-"""
-_UPDATE = "UPDATE run_rows SET folded_seq = ?2, state = ?3 WHERE run_id = ?1"
-_SWITCH = "UPDATE run_rows SET folded_seq = ?2, state = ?3, status = ?4 WHERE run_id = ?1"
-"""Apart from `_UPDATE`, because SQLite rewrites the indexes of every column that is set."""
-_MOVE = """
-UPDATE run_rows SET folded_seq = ?2, state = ?3, words = ?4, created_us = ?5, tenant = ?6,
-    status = ?7, agent = ?8, model = ?9, batch = ?10, parent = ?11, forked_from = ?12
-WHERE run_id = ?1
-"""
+_COLUMNS = RowColumns._fields
+_INSERT = f"""
+INSERT INTO run_rows (run_id, folded_seq, summed_seq, state, words, {", ".join(_COLUMNS)})
+VALUES (?1, ?2, ?2, ?3, ?4, {", ".join(f"?{n}" for n, _ in enumerate(_COLUMNS, 5))})
+"""  # noqa: S608  constants only
+_SEEN = "UPDATE run_rows SET folded_seq = ?2 WHERE run_id = ?1"
+"""For facts that change nothing in the row; else the trigger would take it for stale."""
+
+
+def _update(*columns: str) -> str:
+    more = "".join(f", {name} = ?{n}" for n, name in enumerate(columns, 4))
+    return (
+        f"UPDATE run_rows SET folded_seq = ?2, summed_seq = ?2, state = ?3{more} WHERE run_id = ?1"  # noqa: S608
+    )
+
+
+_MOVE = _update("words", *_COLUMNS)
+_UPDATE = {
+    (False, False): _update(),
+    (True, False): _update("status"),
+    (False, True): _update(*SPENT),
+    (True, True): _update("status", *SPENT),
+}
+"""By whether the status and what the run has used are others: SQLite rewrites the indexes of every
+column that is set."""
+_SUM = f"UPDATE run_rows SET {', '.join(f'{name} = ?' for name in SPENT)} WHERE run_id = ?"  # noqa: S608
 _FORGET = "UPDATE run_rows SET attention = NULL WHERE run_id = ? AND attention IS NOT NULL"
+_EXPIRES = "UPDATE run_rows SET expires_us = ?2 WHERE run_id = ?1"
 _ATTENTION = f"""
 UPDATE run_rows SET attention = ?2, attention_at_us = max(?3, 1 + coalesce(
     (SELECT max(attention_at_us) FROM run_rows WHERE attention_at_us IS NOT NULL), 0))
@@ -104,12 +76,21 @@ WHERE run_id = ?1 AND attention IS NOT ?2 AND (?2 IS NULL OR status NOT IN ({_EN
 """  # noqa: S608  constants only
 _NEWEST = """
 SELECT (SELECT coalesce(max(id), 0) FROM events), (
-    SELECT coalesce(max(attention_at_us), 0) FROM run_rows WHERE attention_at_us IS NOT NULL)
+    SELECT coalesce(max(attention_at_us), 0) FROM run_rows WHERE attention_at_us IS NOT NULL), (
+    SELECT coalesce(max(id), 0) FROM erasures)
 """
 _CHANGED = f"""
 SELECT run_id FROM events WHERE id > ?1 AND key IS NOT NULL AND type IN ({_TYPES})
 UNION SELECT run_id FROM run_rows WHERE attention_at_us > ?2
+UNION SELECT run_id FROM erasures WHERE id > ?3
 """  # noqa: S608  constants only
+_STALE = """
+SELECT run_id FROM stale_rows UNION ALL SELECT run_id FROM unsummed_rows LIMIT ?
+"""
+_UNBEGUN = """
+SELECT state FROM runs JOIN events USING (run_id) JOIN run_rows USING (run_id)
+WHERE run_id = ? AND last_seq = 1 AND key = ?
+"""
 
 
 class Mark(NamedTuple):
@@ -118,52 +99,42 @@ class Mark(NamedTuple):
     event_id: int
     noted_us: int
     """The newest note of attention."""
-
-
-def ensure_tables(db: sqlite3.Connection) -> None:
-    """Add the runs table to a file that has none; the rows of its runs are filled when asked for.
-
-    Safe to repeat and to run concurrently.
-    """
-    known = "SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND name = 'rows_go_stale'"
-    if db.execute(known).fetchone():
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if not db.execute(known).fetchone():
-            for statement in SCHEMA.split(";"):
-                db.execute(statement)
-            db.execute(_TRIGGER)
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+    erasure_id: int = 0
 
 
 def fold_in(
-    db: sqlite3.Connection, fresh: Sequence[StoredEvent], first_seq: int, last_seq: int
+    db: sqlite3.Connection, known: KnownRows, fresh: Sequence[StoredEvent], bounds: tuple[int, int]
 ) -> bool:
     """Fold facts into the row of their run, before they are inserted.
 
     Args:
         db: In the transaction of the append.
+        known: What this process has written.
         fresh: The facts of `ROW_TYPES`.
-        first_seq: The oldest event of the run that is still there.
-        last_seq: The run's newest event after the append.
+        bounds: The run's oldest event that is still there, and its newest after the append.
 
     Returns:
         False if `bring_up_to_date` must be called after the append.
     """
-    state, is_stale = db.execute(_STORED, (fresh[0].run_id,)).fetchone()
+    run_id, (first_seq, last_seq) = fresh[0].run_id, bounds
+    state, is_stale = db.execute(_STORED, (run_id,)).fetchone()
     if is_stale or rewinds(fresh):
         return False
-    if (state is not None or first_seq == 1) and (result := folded(state, fresh, None)):
-        _write(db, result, last_seq)
+    if state is None and first_seq > 1:
+        return True  # the facts that tell what the run was given were swept
+    before = known.load(run_id, state) if state is not None else None
+    if result := folded(before, fresh, None):
+        _write(db, result, last_seq, known)
     return True
 
 
-def bring_up_to_date(db: sqlite3.Connection, run_id: str) -> None:
-    """Fold all facts of the run that are not yet in its row."""
+def bring_up_to_date(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
+    """Fold all facts of the run that are not yet in its row, and sum up what it has used."""
+    _fold(db, run_id, known)
+    _sum_up(db, run_id)
+
+
+def _fold(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
     bounds = db.execute(
         "SELECT first_seq, last_seq FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
@@ -171,31 +142,50 @@ def bring_up_to_date(db: sqlite3.Connection, run_id: str) -> None:
         "SELECT folded_seq, state FROM run_rows WHERE run_id = ?", (run_id,)
     ).fetchone()
     db.execute("DELETE FROM stale_rows WHERE run_id = ?", (run_id,))
-    first_seq, last_seq = bounds or (1, 0)
+    if bounds is None:
+        return  # it was erased meanwhile
+    first_seq, last_seq = bounds
     folded_seq, state = stored or (0, None)
     if state is None and first_seq > 1:
         return  # the facts that tell what the run was given were swept
     fresh = _facts(db, run_id, folded_seq)
     whole = _facts(db, run_id, 0) if rewinds(fresh) and first_seq == 1 else None
-    if fresh and (result := folded(state, fresh, whole)):
-        _write(db, result, last_seq)
+    before = load_row(state) if state is not None else None
+    if fresh and (result := folded(before, fresh, whole)):
+        _write(db, result, last_seq, known)
+
+
+def _sum_up(db: sqlite3.Connection, run_id: str) -> None:
+    """Write what sums are made of if an older version has not."""
+    if not db.execute("DELETE FROM unsummed_rows WHERE run_id = ?", (run_id,)).rowcount:
+        return
+    stored = db.execute("SELECT state FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
+    if stored:
+        db.execute(_SUM, (*spent_in(stored[0]), run_id))
 
 
 def _facts(db: sqlite3.Connection, run_id: str, after: int) -> Sequence[StoredEvent]:
     return [StoredEvent._make(row) for row in db.execute(_FACTS, (run_id, after))]
 
 
-def _write(db: sqlite3.Connection, result: Folded, last_seq: int) -> None:
+def _write(db: sqlite3.Connection, result: Folded, last_seq: int, known: KnownRows) -> None:
     row = result.row
-    state = (row.run_id, last_seq, dump_row(row))
+    if not result.changed:
+        db.execute(_SEEN, (row.run_id, last_seq))
+        return
+    text = dump_row(row)
+    state = (row.run_id, last_seq, text)
     if result.moved:
         _move(db, result, state)
-    elif result.switched:
-        db.execute(_SWITCH, (*state, row.status.value))
     else:
-        db.execute(_UPDATE, state)
+        status = (row.status.value,) if result.switched else ()
+        spent = spent_of(row.usage, row.ended_at) if result.spent else ()
+        db.execute(_UPDATE[result.switched, result.spent], (*state, *status, *spent))
     if row.status.ended and result.switched:
         db.execute(_FORGET, (row.run_id,))
+    if result.expires:
+        db.execute(_EXPIRES, (row.run_id, expires_us(row)))
+    known.keep(row, text)
 
 
 def _move(db: sqlite3.Connection, result: Folded, state: tuple[str, int, str]) -> None:
@@ -219,9 +209,27 @@ def _delete(db: sqlite3.Connection, row: RunRow) -> None:
     db.executemany("DELETE FROM run_words WHERE (word, created_us, run_id) = (?2, ?3, ?4)", words)
 
 
+def withdraw(db: sqlite3.Connection, run_id: str) -> bool:
+    """`RunTable.withdraw`."""
+    found = db.execute(_UNBEGUN, (run_id, QUEUED_KEY)).fetchone()
+    if found is None:
+        return False
+    forget(db, load_row(found[0]))
+    for table in ("events", "runs", "untold", "deliveries"):
+        db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608  as above
+    return True
+
+
+def forget(db: sqlite3.Connection, row: RunRow) -> None:
+    """Delete the row, its labels and its words."""
+    _delete(db, row)
+    for table in ("run_rows", "stale_rows", "unsummed_rows"):
+        db.execute(f"DELETE FROM {table} WHERE run_id = ?", (row.run_id,))  # noqa: S608  as above
+
+
 def stale(db: sqlite3.Connection, limit: int) -> list[str]:
-    """Some of the runs whose rows are behind: older versions have appended facts."""
-    return [row[0] for row in db.execute("SELECT run_id FROM stale_rows LIMIT ?", (limit,))]
+    """Some of the runs whose rows or sums are behind: older versions have appended facts."""
+    return [row[0] for row in db.execute(_STALE, (limit,))]
 
 
 def note(db: sqlite3.Connection, run_id: str, attention: str | None, at_us: int) -> None:
@@ -234,6 +242,11 @@ def newest_change(db: sqlite3.Connection) -> Mark:
     return Mark._make(db.execute(_NEWEST).fetchone())
 
 
-def changed(db: sqlite3.Connection, after: Mark) -> frozenset[str]:
-    """The runs whose rows have changed after that."""
-    return frozenset(row[0] for row in db.execute(_CHANGED, after))
+def changed(db: sqlite3.Connection, after: Mark) -> tuple[frozenset[str], Mark]:
+    """The runs whose rows have changed after that, and the newest change, in one snapshot."""
+    db.execute("BEGIN")
+    try:
+        newest = newest_change(db)
+        return frozenset(row[0] for row in db.execute(_CHANGED, after)), newest
+    finally:
+        db.execute("ROLLBACK")

@@ -3,18 +3,26 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import Sequence
 from contextlib import closing
 from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
-from relayline.journal.columns import changes_row
-from relayline.journal.port import Appended, CursorExpired, Fence, Head, RunEnded, StaleAttempt
-from relayline.journal.rows import NewRow
+from relayline.journal.columns import KnownRows, changes_row
+from relayline.journal.port import (
+    Appended,
+    CursorExpired,
+    Fence,
+    Head,
+    RunEnded,
+    RunErased,
+    StaleAttempt,
+)
+from relayline.journal.rows import NewRow, now_us
 from relayline.journal.sqlite import held
 from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
+from relayline.journal.sqlite.tombstones import erased_tenant
 from relayline.journal.subscription import Page
 from relayline.projections.valid import REWOUND
 
@@ -49,9 +57,12 @@ ON CONFLICT (run_id, scope) DO UPDATE SET attempt = excluded.attempt
 """
 _TO_SWEEP = """
 SELECT run_id, first_seq, last_seq FROM runs
-WHERE ended_at_us IS NOT NULL AND first_seq <= last_seq AND ended_at_us < ?
-ORDER BY ended_at_us LIMIT 1
+WHERE ended_at_us IS NOT NULL AND first_seq <= last_seq AND ended_at_us < ? AND NOT (
+    EXISTS (SELECT 1 FROM untold u WHERE u.run_id = runs.run_id) OR EXISTS (
+        SELECT 1 FROM deliveries d WHERE d.run_id = runs.run_id AND d.state = 'pending')
+) ORDER BY ended_at_us LIMIT 1
 """
+"""Runs of which receivers must still be told are left out."""
 _OPEN = """
 SELECT run_id, last_at_us FROM runs INDEXED BY runs_open
 WHERE ended_at_us IS NULL AND run_id > ? AND last_at_us < ? ORDER BY run_id LIMIT ?
@@ -60,13 +71,19 @@ _SWEEP_BATCH = 200
 
 
 def append(
-    db: sqlite3.Connection, run_id: str, rows: Sequence[NewRow], fence: Fence | None
+    db: sqlite3.Connection,
+    known: KnownRows,
+    run_id: str,
+    rows: Sequence[NewRow],
+    fence: Fence | None,
 ) -> list[Appended]:
     """`Journal.append`; checks everything before it writes anything."""
     raised = fence is not None and _is_raised(db, run_id, fence)
     header = db.execute(
         "SELECT first_seq, last_seq, last_at_us, ended_at_us FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
+    if header is None and erased_tenant(db, run_id) is not None:
+        raise RunErased(run_id)
     first_seq, last_seq, last_at_us, ended_at_us = header or (1, 0, 0, None)
     placed = _place(db, run_id, rows, last_seq, ended=ended_at_us is not None)
     new = [(row, place.seq) for row, place in zip(rows, placed, strict=True) if place.new]
@@ -75,20 +92,20 @@ def append(
     if fence is not None:
         held.hold(db, run_id, fence)
     if new:
-        at_us = max(time.time_ns() // 1000, last_at_us)
+        at_us = max(now_us(), last_at_us)
         last_row, seq = new[-1]
         facts = [
             StoredEvent(run_id, its_seq, at_us, *row)
             for row, its_seq in new
             if changes_row(row.type, row.key)
         ]
-        is_folded = not facts or fold_in(db, facts, first_seq, seq)
+        is_folded = not facts or fold_in(db, known, facts, (first_seq, seq))
         db.executemany(INSERT, [(run_id, seq, at_us, *row) for row, seq in new])
         db.execute(
             ADVANCE, (run_id, seq, at_us, at_us if last_row.type in TERMINAL_TYPES else None)
         )
         if not is_folded:
-            bring_up_to_date(db, run_id)
+            bring_up_to_date(db, run_id, known)
     return placed
 
 
@@ -154,19 +171,19 @@ def page(
     limit, max_bytes = bounds
     db.execute("BEGIN")
     try:
-        run = head(db, run_id)
+        run = _bounds(db, run_id)
         with closing(
             db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
         ) as found:
             rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
     finally:
         db.execute("ROLLBACK")
-    if run and after + 1 < run.first_seq:
+    if run is None:  # unknown, or events that an erasure will delete
+        return Page([], ended=False, last_seq=0)
+    if after + 1 < run.first_seq:
         raise CursorExpired(run.first_seq)
     events = [StoredEvent._make(row) for row in rows]
     reached = events[-1].seq if events else after
-    if run is None:
-        return Page(events, ended=False, last_seq=0)
     return Page(events, run.ended and reached >= run.last_seq, run.last_seq)
 
 
@@ -189,6 +206,13 @@ def fact(db: sqlite3.Connection, run_id: str, key: str) -> StoredEvent | None:
 
 def head(db: sqlite3.Connection, run_id: str) -> Head | None:
     """`Journal.head`."""
+    bounds = _bounds(db, run_id)
+    if bounds is None and (tenant := erased_tenant(db, run_id)) is not None:
+        raise RunErased(run_id, tenant)
+    return bounds
+
+
+def _bounds(db: sqlite3.Connection, run_id: str) -> Head | None:
     row = db.execute(
         "SELECT first_seq, last_seq, ended_at_us IS NOT NULL FROM runs WHERE run_id = ?", (run_id,)
     ).fetchone()
@@ -239,6 +263,7 @@ def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
     finished = kept_from > last_seq
     if finished:
         db.execute("DELETE FROM fences WHERE run_id = ?", (run_id,))
+        db.execute("DELETE FROM deliveries WHERE run_id = ?", (run_id,))
         held.forget(db, run_id)
     return Swept(more=True, finished=finished)
 

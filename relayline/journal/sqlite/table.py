@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import sqlite3
-import time
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from typing import TypeVar
+from typing import Any, TypeVar
 
 from relayline.contracts.runs import RunStatus
+from relayline.journal.access.owners import Owners
 from relayline.journal.changes import follow_changes
+from relayline.journal.columns import KnownRows, summed
 from relayline.journal.filters import Dialect, Filters, Rare
+from relayline.journal.rows import now_us
 from relayline.journal.sqlite import run_rows
 from relayline.journal.sqlite.reader import Reader
-from relayline.journal.sqlite.watcher import Watcher
+from relayline.journal.sqlite.watch.watcher import Watcher
 from relayline.journal.sqlite.writer import Writer
-from relayline.journal.table import EveryTenant, Listed, Position, RunFilter, Tenant
+from relayline.journal.table import (
+    EVERY,
+    Listed,
+    Position,
+    RunFilter,
+    Summed,
+    Tenant,
+    may_see,
+)
 from relayline.projections.row import load_row
 
 T = TypeVar("T")
@@ -31,21 +41,31 @@ _STALE_BATCH = 50
 class SqliteRunTable:
     """`journal.table.RunTable` on the threads of the journal.
 
-    Rows that facts of older versions have left behind are brought up to date before an answer; the
-    first one after an upgrade fills the rows of all runs that there are.
+    Rows and sums that older versions have left behind are brought up to date before an answer; the
+    first one after an upgrade fills those of all runs that there are.
     """
 
     def __init__(self, reader: Reader, writer: Writer, watcher: Watcher) -> None:
         self._reader = reader
         self._writer = writer
         self._watcher = watcher
+        self._owners = Owners(self._tenant_of)
+        self._known = KnownRows()
+        """For the writer's thread alone."""
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
         found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone())
         one = _listed(found) if found else None
-        theirs = one and (isinstance(tenant, EveryTenant) or one.row.tenant == tenant)
-        return one if theirs else None
+        return one if one and may_see(tenant, one.row.tenant) else None
+
+    async def owner(self, run_id: str) -> str | None:
+        """As in the port."""
+        return await self._owners.of(run_id)
+
+    async def _tenant_of(self, run_id: str) -> str | None:
+        listed = await self.listed(EVERY, run_id)
+        return listed.row.tenant if listed else None
 
     async def list_runs(
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
@@ -68,9 +88,23 @@ class SqliteRunTable:
 
         return {RunStatus(status): count for status, count, _ in await self._read(read)}
 
+    async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
+        """As in the port."""
+        filters = Filters(DIALECT, tenant, wanted)
+
+        def read(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
+            return db.execute(*filters.sums(_rare(db, filters))).fetchall()
+
+        return dict(map(summed, await self._read(read)))
+
+    async def withdraw(self, run_id: str) -> bool:
+        """As in the port."""
+        self._owners.forget(run_id)
+        return await self._writer.submit(lambda db: run_rows.withdraw(db, run_id), synced=False)
+
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
-        at_us = time.time_ns() // 1000
+        at_us = now_us()
 
         def work(db: sqlite3.Connection) -> None:
             for run_id, attention in found.items():
@@ -94,7 +128,7 @@ class SqliteRunTable:
 
             def work(db: sqlite3.Connection, run_ids: Sequence[str] = tuple(found)) -> None:
                 for run_id in run_ids:
-                    run_rows.bring_up_to_date(db, run_id)
+                    run_rows.bring_up_to_date(db, run_id, self._known)
 
             await self._writer.submit(work, synced=False)
             filled += len(found)

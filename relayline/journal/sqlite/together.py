@@ -4,13 +4,20 @@ from __future__ import annotations
 
 import json
 import sqlite3
-import time
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from relayline.journal.port import Appended, Fence, JournalError, RunEnded, StaleAttempt
-from relayline.journal.rows import NewRow
+from relayline.journal.port import (
+    Appended,
+    Fence,
+    JournalError,
+    RunEnded,
+    RunErased,
+    StaleAttempt,
+)
+from relayline.journal.rows import NewRow, now_us
 from relayline.journal.sqlite.sql import ADVANCE, INSERT, RAISE_FENCE
+from relayline.journal.sqlite.tombstones import erased_tenant
 
 _HEADERS = """
 SELECT run_id, last_seq, last_at_us, ended_at_us FROM runs
@@ -45,7 +52,7 @@ def append_together(
 ) -> list[list[Appended] | JournalError]:
     """The outcome of each append, in order: its places, or why nothing of it was written."""
     headers, fences = _headers(db, appends), _fences(db, appends)
-    now_us = time.time_ns() // 1000
+    this_us = now_us()
     events: list[tuple[object, ...]] = []
     moved: dict[str, _Header] = {}
     raised: dict[Scope, int] = {}
@@ -59,10 +66,12 @@ def append_together(
         elif header.ended_at_us is not None:
             said = f"run {run_id!r} has ended: {rows[0].type!r} was not written"
             outcomes.append(RunEnded(said))
+        elif run_id not in headers and erased_tenant(db, run_id) is not None:
+            outcomes.append(RunErased(run_id))
         else:
             if by < fence.attempt:
                 raised[scope] = fences[scope] = fence.attempt
-            first, at_us = header.last_seq + 1, max(now_us, header.last_at_us)
+            first, at_us = header.last_seq + 1, max(this_us, header.last_at_us)
             events += [(run_id, seq, at_us, *row) for seq, row in enumerate(rows, first)]
             last_seq = header.last_seq + len(rows)
             moved[run_id] = headers[run_id] = _Header(last_seq, at_us, None)

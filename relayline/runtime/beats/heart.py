@@ -20,6 +20,8 @@ from relayline.runtime.loop_thread import LoopThread
 T = TypeVar("T")
 STALL_S = 2.0
 """A worker whose event loop has not turned for so long does not beat."""
+TURN_S = STALL_S / 4
+"""How often that loop shows that it turns."""
 FIRST_BEAT_S = 5.0
 """How long a worker may take to write its first beat."""
 _log = logging.getLogger(__name__)
@@ -68,6 +70,8 @@ class Heart:
         self._counter = 0
         self._beaten_s = self._turned_s = self._due_s = clock()
         self._pulse = Pulse()
+        self._alone = False
+        """True while no other worker is known: then a look with each beat is enough."""
         self._ended: deque[Attempted] = deque()
         self._failure: BaseException | None = None
         self._beats: Beats | None = None
@@ -141,7 +145,7 @@ class Heart:
         """Show that this loop turns."""
         while True:
             self._turned_s = self._clock()
-            await asyncio.sleep(self.timing.read_s)
+            await asyncio.sleep(TURN_S)
 
     async def _first_beat(self) -> None:
         deadline = time.monotonic() + FIRST_BEAT_S
@@ -166,6 +170,7 @@ class Heart:
                 pulse = await self._look(beats)
             except JournalUnavailable as error:
                 self._window.forget()
+                self._alone = False
                 if self._pulse.able:
                     _log.warning("beats are not written", extra={"reason": str(error)})
                 pulse = Pulse(able=self._is_able())
@@ -193,6 +198,7 @@ class Heart:
             await self._beat(beats)
         began_s = self._clock()
         counters = await beats.counters()
+        self._alone = counters.keys() <= {self.worker}
         late_s = max(0.0, self._clock() - self._due_s)
         reading = Reading(began_s, self._beaten_s, self._counter, counters, late_s)
         return Pulse(self._is_able(), self._window.observe(reading), stood=stood)
@@ -216,7 +222,8 @@ class Heart:
     async def _pause(self, beats: Beats, listening: Callable[[], bool]) -> frozenset[str]:
         """Wait until the next look is due, or until runs are told of; those."""
         now_s = self._clock()
-        self._due_s = max(self._due_s + self.timing.read_s, now_s)
+        every_s = self.timing.beat_s if self._alone else self.timing.read_s
+        self._due_s = max(self._due_s + every_s, now_s)
         left_s = self._due_s - now_s
         if self._counter and listening():
             with suppress(JournalUnavailable):

@@ -4,62 +4,44 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import AsyncIterator, Iterable, Sequence
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import timedelta
-from typing import NamedTuple
 
-from temporalio.api.enums.v1 import PendingActivityState
-from temporalio.api.workflow.v1 import PendingActivityInfo
 from temporalio.client import AsyncActivityHandle, Client
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.housekeeping import RUN_WORKFLOW
-from relayline.contracts.runs import TASK_QUEUE
 from relayline.journal.beats import HeldCall
 from relayline.journal.port import JournalUnavailable
+from relayline.runtime.beats.given import ANSWER_S, AT_ONCE, RPC_TIMEOUT, GivenCalls
 from relayline.runtime.beats.heart import Heart, Pulse
 
 AGAIN_S = 2.0
 """How often the calls of a late worker are looked for: its open polls still take some."""
+SOON_S, SOON_TIMES = 0.5, 4
+"""So many times they are looked for sooner: what has just been failed may go to it again."""
 GIVE_UP_S = 150.0
 """After so long nobody looks any more: the last poll of a stopped process ends after 70 s."""
 STAGGER_S = 0.25
 """How long each further watcher waits, to find the work done."""
 MOST_STAGGERS = 8
-LOOK_S = 1.0
-"""How long one look at the open runs serves all late workers."""
-MOST_DESCRIBED = 500
-"""Open runs that one look describes, the newest; the rest have Temporal's heartbeat time-out."""
-_AT_ONCE = 16
-_RPC_TIMEOUT = timedelta(seconds=2)
+LOOK_BEHIND_S = 2.0
+"""How long a worker that leaves may take to look for calls that it was given too late."""
+NO_ANSWER = "Temporal did not answer in time"
 _AT_ONCE_AGAIN = timedelta(milliseconds=1)
-_OPEN = (
-    f"WorkflowType = '{RUN_WORKFLOW}' AND TaskQueue = '{TASK_QUEUE}'"
-    " AND ExecutionStatus = 'Running'"
-)
 _log = logging.getLogger(__name__)
 
 
-def worker_late(worker: str) -> ApplicationError:
+def worker_late(worker: str, what: str = "stands still") -> ApplicationError:
     """The error with which the calls of a late worker fail; Temporal retries them at once."""
     return ApplicationError(
-        f"worker {worker} stands still; the call goes to another",
+        f"worker {worker} {what}; the call goes to another",
         type=ErrorType.WORKER_LATE,
         next_retry_delay=_AT_ONCE_AGAIN,
         category=ApplicationErrorCategory.BENIGN,
     )
-
-
-class _Busy(NamedTuple):
-    """An open run."""
-
-    run_id: str
-    execution: str | None
-    workers: frozenset[str]
-    """Identities of those that have its calls, or had them last."""
 
 
 class Takeover:
@@ -74,9 +56,7 @@ class Takeover:
         self._client = client
         self._heart = heart
         self._tasks: dict[str, asyncio.Task[None]] = {}
-        self._looking = asyncio.Lock()
-        self._looked_at = float("-inf")
-        self._busy: list[_Busy] = []
+        self._given = GivenCalls(client)
 
     def heed(self, pulse: Pulse) -> None:
         """Take over from workers that have become late, and let those be that beat again."""
@@ -99,19 +79,34 @@ class Takeover:
         told = {"worker": worker, "patience_s": self._heart.timing.patience_s}
         _log.warning("a worker stands still: its calls go to others", extra=told)
         loop = asyncio.get_running_loop()
-        until = loop.time() + GIVE_UP_S
+        until, turn = loop.time() + GIVE_UP_S, 0
         while loop.time() < until:
             try:
-                rank = await self._rank()
-                await asyncio.sleep(rank * STAGGER_S)
+                rank, watchers = await self._rank()
+                await asyncio.sleep(min(rank, MOST_STAGGERS) * STAGGER_S)
                 await self._fail_held(worker)
-                if rank == 0:
-                    await self._fail_unbegun(worker)
-            except (RPCError, JournalUnavailable) as error:
-                why = {"worker": worker, "reason": str(error)}
+                if rank == turn % watchers:
+                    await self._fail_unbegun(worker, worker_late(worker))
+            except (RPCError, TimeoutError, JournalUnavailable) as error:
+                why = {"worker": worker, "reason": str(error) or NO_ANSWER}
                 _log.warning("the calls of a late worker are not taken over yet", extra=why)
-            await asyncio.sleep(AGAIN_S)
+            turn += 1
+            await asyncio.sleep(SOON_S if turn <= SOON_TIMES else AGAIN_S)
         await self._forget(worker)
+
+    async def look_behind(self) -> None:
+        """Fail what Temporal has given to this worker too late; it has stopped and runs nothing.
+
+        A poll that ends while a worker stops may have been given a task that nobody receives. The
+        worker leaves the table, so no watcher looks for it.
+        """
+        me = self._heart.worker
+        try:
+            async with asyncio.timeout(LOOK_BEHIND_S):
+                await self._fail_unbegun(me, worker_late(me, "has left"))
+        except (RPCError, TimeoutError) as error:
+            why = {"reason": str(error) or NO_ANSWER}
+            _log.warning("calls given to this worker too late were not looked for", extra=why)
 
     async def _forget(self, worker: str) -> None:
         """Remove the worker from the table; if it still lives, it is there again when it beats."""
@@ -121,84 +116,44 @@ class Takeover:
             why = {"worker": worker, "reason": str(error)}
             _log.warning("a dead worker is not forgotten yet", extra=why)
 
-    async def _rank(self) -> int:
-        """The place of this worker among those that beat."""
+    async def _rank(self) -> tuple[int, int]:
+        """The place of this worker among those that beat, and their number.
+
+        They look for what a late worker has not begun in turns: the first may beat, and not reach
+        Temporal.
+        """
         known = await self._heart.ask(lambda beats: beats.counters())
         alive = sorted(known.keys() - self._tasks.keys())
         me = self._heart.worker
-        return min(alive.index(me), MOST_STAGGERS) if me in alive else MOST_STAGGERS
+        return (alive.index(me) if me in alive else len(alive)), max(len(alive), 1)
 
     async def _fail_held(self, worker: str) -> None:
         """Fail what the worker has begun, by token."""
         held = await self._heart.ask(lambda beats: beats.held(worker))
         if not held:
             return
-        gate = asyncio.Semaphore(_AT_ONCE)
+        gate, why = asyncio.Semaphore(AT_ONCE), worker_late(worker)
 
         async def fail(call: HeldCall) -> bool:
             async with gate:
                 handle = self._client.get_async_activity_handle(task_token=call.task_token)
-                return await self._fail(handle, worker)
+                return await self._fail(handle, why)
 
         failed = sum(await asyncio.gather(*map(fail, held)))
         ended = [call.attempted for call in held]
         await self._heart.ask(lambda beats: beats.release(worker, ended))
         _log.info("calls of a late worker failed", extra={"worker": worker, "calls": failed})
 
-    async def _fail_unbegun(self, worker: str) -> None:
-        """Fail what Temporal says that worker has, but the journal does not know of, by id.
+    async def _fail_unbegun(self, worker: str, why: ApplicationError) -> None:
+        """Fail what Temporal says the worker has, but the journal may not know of, by id."""
+        for handle in await self._given.of(worker):
+            await self._fail(handle, why)
 
-        All late workers share one look at the open runs; a run that has a call of this one is
-        described again, right before that call is failed.
-        """
-        for run_id, execution, workers in await self._look():
-            if worker in workers:
-                for activity_id in await self._pending_at(worker, run_id, execution):
-                    handle = self._client.get_async_activity_handle(
-                        workflow_id=run_id, run_id=execution, activity_id=activity_id
-                    )
-                    await self._fail(handle, worker)
-
-    async def _look(self) -> list[_Busy]:
-        """The open runs with the workers that have calls of theirs; at most `LOOK_S` old."""
-        loop = asyncio.get_running_loop()
-        async with self._looking:
-            if loop.time() - self._looked_at > LOOK_S:
-                listed = self._client.list_workflows(
-                    _OPEN, limit=MOST_DESCRIBED, rpc_timeout=_RPC_TIMEOUT
-                )
-                runs = [(it.id, it.run_id) async for it in listed]
-                gate = asyncio.Semaphore(_AT_ONCE)
-
-                async def look(run_id: str, execution: str | None) -> _Busy:
-                    async with gate:
-                        pending = await self._pending(run_id, execution)
-                    workers = frozenset(it.last_worker_identity for it in pending)
-                    return _Busy(run_id, execution, workers)
-
-                self._busy = await asyncio.gather(*(look(*run) for run in runs))
-                self._looked_at = loop.time()
-        return self._busy
-
-    async def _pending_at(self, worker: str, run_id: str, execution: str | None) -> list[str]:
-        """Ids of the activities that this worker was given and has not ended."""
-        return list(_given_to(worker, await self._pending(run_id, execution)))
-
-    async def _pending(self, run_id: str, execution: str | None) -> Sequence[PendingActivityInfo]:
-        """The activities of a run that have not ended; none if it is gone."""
-        handle = self._client.get_workflow_handle(run_id, run_id=execution)
-        try:
-            described = await handle.describe(rpc_timeout=_RPC_TIMEOUT)
-        except RPCError as error:
-            if error.status is RPCStatusCode.NOT_FOUND:
-                return ()
-            raise
-        return described.raw_description.pending_activities
-
-    async def _fail(self, handle: AsyncActivityHandle, worker: str) -> bool:
+    async def _fail(self, handle: AsyncActivityHandle, why: ApplicationError) -> bool:
         """Fail one attempt; False if it is over already."""
         try:
-            await handle.fail(worker_late(worker), rpc_timeout=_RPC_TIMEOUT)
+            async with asyncio.timeout(ANSWER_S):
+                await handle.fail(why, rpc_timeout=RPC_TIMEOUT)
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 return False
@@ -209,12 +164,3 @@ class Takeover:
 def _log_failure(task: asyncio.Task[None]) -> None:
     if not task.cancelled() and (error := task.exception()):
         _log.error("a takeover has failed; Temporal's time-outs remain", exc_info=error)
-
-
-def _given_to(worker: str, pending: Iterable[PendingActivityInfo]) -> Iterable[str]:
-    started = PendingActivityState.PENDING_ACTIVITY_STATE_STARTED
-    return (
-        it.activity_id
-        for it in pending
-        if it.state == started and it.last_worker_identity == worker
-    )

@@ -21,6 +21,7 @@ from relayline.contracts.events import EventBody, MessageInterrupted, StepStarte
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import AgentSpec
 from relayline.journal.port import Appended, Fence, Head, Journal, OpenRun
+from relayline.journal.table import EVERY, Tenant
 
 USER_ASKED = ActivityCancellationDetails(cancel_requested=True)
 SHUTDOWN = ActivityCancellationDetails(worker_shutdown=True)
@@ -49,23 +50,23 @@ class GatedJournal:
         return await self._inner.append(run_id, events, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
+        self, tenant: Tenant, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
-        return await self._inner.read(run_id, after, limit, **more)
+        return await self._inner.read(tenant, run_id, after, limit, **more)
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
-        return await self._inner.get(run_id, key)
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
+        return await self._inner.get(tenant, run_id, key)
 
     async def fenced(self, run_id: str, scope: str) -> int:
         return await self._inner.fenced(run_id, scope)
 
-    async def head(self, run_id: str) -> Head | None:
-        return await self._inner.head(run_id)
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
+        return await self._inner.head(tenant, run_id)
 
     def tail(
-        self, run_id: str, after: int | StoredEvent = 0
+        self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
-        return self._inner.tail(run_id, after)
+        return self._inner.tail(tenant, run_id, after)
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100
@@ -154,7 +155,7 @@ class Run:
     async def _have_message(self, step: int) -> None:
         """That step has left a message, as every step does before the next."""
         key = f"0/step/{step}/message"
-        if step and await self.journal.get(self.id, key) is None:
+        if step and await self.journal.get(EVERY, self.id, key) is None:
             left = NewEvent(key=key, step=step, body=MessageInterrupted(text=""))
             await self.journal.append(self.id, [left])
 
@@ -169,7 +170,7 @@ class Run:
         return await self.start(provider, attempt=attempt, step=step)[1]
 
     async def events(self) -> list[StoredEvent]:
-        return await self.journal.read(self.id)
+        return await self.journal.read(EVERY, self.id)
 
     async def types(self) -> list[str]:
         return [event.type for event in await self.events()]

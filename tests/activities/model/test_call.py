@@ -2,18 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime
+from typing import Any
+
 import pytest
 from temporalio.exceptions import ApplicationError
 
 from relayline.activities.model.answer import call_preview
 from relayline.activities.model.port import CallPart, FinishPart, ReasoningPart, TextPart
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
-from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelResult, PlannedCall
+from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, PlannedCall
+from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import AttemptSuperseded, MessageCompleted
+from relayline.contracts.events import (
+    AttemptSuperseded,
+    MessageCompleted,
+    RunQueued,
+    UserMessageEvent,
+)
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.messages import AssistantMessage, ToolMessage, Usage, UserMessage
 from relayline.journal.port import Journal
-from tests.activities.model.model_calls import Canned, Run, finished, script
+from relayline.journal.table import Tenant
+from tests.activities.model.model_calls import Canned, GatedJournal, Run, finished, script
 
 USED = Usage(input_tokens=3, output_tokens=2)
 REHEARSAL = provider_for(ProviderConfig())
@@ -39,6 +50,61 @@ async def test_answer_is_streamed_and_kept_whole(journal: Journal) -> None:
     [prompt] = provider.prompts
     assert prompt.messages == (UserMessage(text="hi"),)
     assert (prompt.instructions, prompt.attempt) == ("Be brief.", 1)
+
+
+class Counted(GatedJournal):
+    """Counts the reads."""
+
+    reads = 0
+
+    async def read(self, *args: Any, **more: Any) -> list[StoredEvent]:
+        self.reads += 1
+        return await super().read(*args, **more)
+
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
+        self.reads += 1
+        return await super().get(tenant, run_id, key)
+
+
+class Queued(Run):
+    """A run whose first call carries `run.queued`."""
+
+    queued = NewEvent(
+        key=QUEUED_KEY, body=RunQueued(agent="a", model="m", submitted_at=datetime.now(UTC))
+    )
+
+    def request(self, step: int = 1) -> ModelRequest:
+        asked = super().request(step)
+        outbox = Outbox(facts=(self.queued, *asked.outbox.facts))
+        return asked.model_copy(update={"outbox": outbox})
+
+
+@pytest.mark.parametrize("known", [False, True], ids=["alone", "after the API"])
+async def test_the_first_call_of_a_run_reads_nothing_that_it_has_just_written(
+    journal: Journal, *, known: bool
+) -> None:
+    counted = Counted(journal)
+    run = Queued(counted)
+    if known:
+        await journal.append(run.id, [run.queued])
+    provider = finished(TextPart("Hello"))
+    await run.call(provider)
+    assert counted.reads == 0
+    assert provider.prompts[0].messages == (UserMessage(text="hi"),)
+
+
+async def test_a_call_reads_what_others_have_written(journal: Journal) -> None:
+    counted = Counted(journal)
+    run = Run(counted)
+    said = UserMessageEvent(text="said before")
+    await journal.append(run.id, [NewEvent(key="0/message/earlier", body=said)])
+    provider = finished(TextPart("Hello"))
+    await run.call(provider)
+    assert counted.reads == 1
+    assert provider.prompts[0].messages == (
+        UserMessage(text="said before"),
+        UserMessage(text="hi"),
+    )
 
 
 async def test_tool_calls_get_ids_and_a_preview(journal: Journal) -> None:

@@ -19,6 +19,7 @@ from relayline.activities.model.deltas import HOLD_S, MAX_WAITING_BYTES, DeltaWr
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import MessageCompleted
 from relayline.journal.port import Fence, Journal
+from relayline.journal.table import EVERY
 from tests.activities.model.model_calls import GatedJournal
 from tests.examples import examples
 
@@ -45,7 +46,7 @@ async def writing(
 
 
 async def texts(journal: Journal, run_id: str = RUN) -> list[tuple[str, str]]:
-    return [(event.type, event.body().text) for event in await journal.read(run_id)]  # type: ignore[union-attr]
+    return [(event.type, event.body().text) for event in await journal.read(EVERY, run_id)]  # type: ignore[union-attr]
 
 
 async def appended(gated: GatedJournal, count: int) -> float:

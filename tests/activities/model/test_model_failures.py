@@ -63,7 +63,7 @@ async def test_a_provider_that_says_nothing_of_it_is_given_longer_each_time(
     assert told == [0.25, 0.5, 1]
 
 
-async def test_six_failures_of_the_provider_are_final_and_only_its_own_count(
+async def test_eight_failures_of_the_provider_are_final_and_only_its_own_count(
     journal: Journal,
 ) -> None:
     run = Run(journal)
@@ -76,7 +76,7 @@ async def test_six_failures_of_the_provider_are_final_and_only_its_own_count(
         assert not (await failure(run, Canned(error=BUSY), attempt * 2)).non_retryable
     last = await failure(run, Canned(error=BUSY), 100)
     assert (last.type, last.non_retryable) == (ErrorType.MODEL_UNAVAILABLE, True)
-    assert "6 times" in last.message
+    assert f"{MAX_FAILURES} times" in last.message
     assert len(await run.bodies("attempt.failed")) == MAX_FAILURES - 1
 
 

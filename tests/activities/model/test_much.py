@@ -60,6 +60,7 @@ async def share(work: Awaitable[object]) -> float:
     return (time.thread_time() - loop) / (time.process_time() - everybody)
 
 
+@pytest.mark.slow
 async def test_bulky_arguments_do_not_hold_up_the_loop_of_a_worker(journal: Journal) -> None:
     run = Run(journal)
     run.agent = run.agent.model_copy(update={"tools": (remember.spec,)})

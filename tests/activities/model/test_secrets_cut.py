@@ -21,6 +21,7 @@ from relayline.activities.model.port import (
 )
 from relayline.contracts.messages import Usage
 from relayline.journal.port import Journal
+from relayline.journal.table import EVERY
 from relayline.runtime.redaction import HIDDEN, Redactor
 from tests.activities.model.model_calls import Run
 
@@ -52,7 +53,7 @@ async def journaled(journal: Journal, *parts: ModelPart | ProviderError) -> list
         with pytest.raises(ApplicationError) as failed:
             await run.call(provider)
         assert KEY not in failed.value.message
-    return [event.data for event in await journal.read(run.id)]
+    return [event.data for event in await journal.read(EVERY, run.id)]
 
 
 @pytest.mark.parametrize("split", [1, 5, len(KEY) - 1])

@@ -24,6 +24,7 @@ from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import ToolSpec
 from relayline.journal.port import Journal
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
 
 CALL = "call_1_0"
 NOTHING = Outbox()
@@ -91,7 +92,7 @@ class Bench:
         return await self.call(tool)
 
     async def events(self, prefix: str = "tool.") -> list[StoredEvent]:
-        events = await self.journal.read(self.run_id)
+        events = await self.journal.read(EVERY, self.run_id)
         return [event for event in events if event.type.startswith(prefix)]
 
     async def types(self) -> list[str]:
@@ -99,7 +100,7 @@ class Bench:
 
     async def result(self) -> Any:
         """The body of the fact that ends the call, None while there is none."""
-        stored = await self.journal.get(self.run_id, result_key(0, CALL))
+        stored = await self.journal.get(EVERY, self.run_id, result_key(0, CALL))
         return stored.body() if stored else None
 
     def _beat(self, *_: object) -> None:

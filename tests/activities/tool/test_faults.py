@@ -20,6 +20,7 @@ from relayline.contracts.calls import ToolOutcome, ToolRequest
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.journal.port import Appended, Fence, Head, Journal, JournalUnavailable, OpenRun
+from relayline.journal.table import Tenant
 from tests.activities.tool.conftest import Bench
 
 
@@ -40,23 +41,23 @@ class Faltering:
         return await self._journal.append(run_id, events, fence)
 
     async def read(
-        self, run_id: str, after: int = 0, limit: int = 1000, **more: Any
+        self, tenant: Tenant, run_id: str, after: int = 0, limit: int = 1000, **more: Any
     ) -> list[StoredEvent]:
-        return await self._journal.read(run_id, after, limit, **more)
+        return await self._journal.read(tenant, run_id, after, limit, **more)
 
-    async def get(self, run_id: str, key: str) -> StoredEvent | None:
-        return await self._journal.get(run_id, key)
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
+        return await self._journal.get(tenant, run_id, key)
 
     async def fenced(self, run_id: str, scope: str) -> int:
         return await self._journal.fenced(run_id, scope)
 
-    async def head(self, run_id: str) -> Head | None:
-        return await self._journal.head(run_id)
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
+        return await self._journal.head(tenant, run_id)
 
     def tail(
-        self, run_id: str, after: int | StoredEvent = 0
+        self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncIterator[Sequence[StoredEvent]]:
-        return self._journal.tail(run_id, after)
+        return self._journal.tail(tenant, run_id, after)
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100

@@ -46,10 +46,11 @@ async def test_a_sync_tool_runs_in_a_thread_and_its_text_is_the_output(bench: Be
         deadline = time.monotonic() + 10
         while not bench.heartbeats and time.monotonic() < deadline:
             time.sleep(0.01)
-        return f"{n} {context.call_id} {context.attempt} {context.run_id == bench.run_id}"
+        who = f"{context.tenant} {context.run_id == bench.run_id}"
+        return f"{n} {context.call_id} {context.attempt} {who}"
 
     outcome = await bench.run(where)
-    assert (outcome.status, outcome.preview) == ("completed", "7 call_1_0 1 True")
+    assert (outcome.status, outcome.preview) == ("completed", "7 call_1_0 1 default True")
     assert await bench.types() == ["tool.started", "tool.completed"]
     started, completed = await bench.events()
     assert (started.step, started.attempt, completed.step, completed.attempt) == (1, 1, 1, 1)

@@ -96,6 +96,7 @@ async def test_a_tool_that_does_not_stop_is_abandoned_after_the_bound(
     assert await bench.types() == ["tool.started", "tool.abandoned"]
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("made", [stubborn, deaf])
 async def test_a_tool_that_finishes_before_it_could_be_stopped_has_finished(
     bench: Bench, made: Any

@@ -109,6 +109,7 @@ def test_a_line_stays_with_the_one_it_was_begun_for() -> None:
     assert keys.type("\n", IDLE) == Answer(request_id="q1", text="yes", by="ann")
 
 
+@pytest.mark.slow
 @given(st.text(min_size=2))
 def test_what_is_pasted_where_no_line_is_typed_does_nothing(text: str) -> None:
     keys = Keys()

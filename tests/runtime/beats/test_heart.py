@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -81,6 +81,40 @@ async def test_who_stands_still_is_late_until_it_beats_again(tmp_path: Path) -> 
     await table.close()
 
 
+class Looks(SqliteBeats):
+    """Counts the looks at everybody's counters."""
+
+    looks = 0
+
+    async def counters(self) -> Mapping[str, int]:
+        self.looks += 1
+        return await super().counters()
+
+
+@pytest.mark.slow
+async def test_a_worker_looks_four_times_a_beat_only_while_there_are_others(tmp_path: Path) -> None:
+    table = Looks(tmp_path / "journal.db")
+    own = SqliteBeats(tmp_path / "journal.db")
+    heart = Heart(lambda: table, "a", Timing(beat_s=0.4, patience_s=0.8))
+
+    async def looks_per_beat() -> float:
+        began, looks = (await own.counters())["a"], table.looks
+        async with asyncio.timeout(BOUND_S):
+            while (beats := (await own.counters())["a"] - began) < 4:
+                await asyncio.sleep(0.005)
+        return (table.looks - looks) / beats
+
+    async with heart.beating(lambda _: None, lambda: True):
+        assert await looks_per_beat() <= 1.5
+        await own.beat("b", 1)
+        await looks_per_beat()
+        assert await looks_per_beat() > 1.5
+        await own.leave("b")
+        await looks_per_beat()
+        assert await looks_per_beat() <= 1.5
+    await own.close()
+
+
 async def test_a_watcher_goes_by_its_own_clock_alone(tmp_path: Path) -> None:
     """It stands still: no time passes for the watcher; it jumps: that is a gap, no evidence."""
     table, clock = SqliteBeats(tmp_path / "journal.db"), Clock()
@@ -109,6 +143,7 @@ async def test_while_nobody_can_write_a_worker_is_unable_and_judges_nobody(tmp_p
     await table.close()
 
 
+@pytest.mark.slow
 async def test_a_worker_that_can_t_write_its_first_beat_does_not_start(tmp_path: Path) -> None:
     beats_path(tmp_path / "journal.db").mkdir()
     with pytest.raises(JournalUnavailable, match="first beat"):
@@ -116,6 +151,7 @@ async def test_a_worker_that_can_t_write_its_first_beat_does_not_start(tmp_path:
             pass
 
 
+@pytest.mark.slow
 async def test_a_loop_that_does_not_turn_does_not_beat(tmp_path: Path) -> None:
     table = SqliteBeats(tmp_path / "journal.db")
     async with Body(tmp_path, "a").alive() as body:

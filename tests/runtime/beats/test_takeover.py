@@ -11,9 +11,14 @@ from uuid import uuid4
 
 from temporalio import activity, workflow
 from temporalio.api.enums.v1 import PendingActivityState
+from temporalio.api.taskqueue.v1 import TaskQueue
+from temporalio.api.workflowservice.v1 import PollActivityTaskQueueRequest
 from temporalio.client import Client, WorkflowHandle
 from temporalio.worker import UnsandboxedWorkflowRunner, Worker
 
+from relayline.contracts.errors import ErrorType
+from relayline.contracts.housekeeping import RUN_WORKFLOW
+from relayline.contracts.runs import TASK_QUEUE
 from relayline.journal.beats import HeldCall
 from relayline.journal.port import Fence, Holder
 from relayline.journal.sqlite.beats import SqliteBeats
@@ -133,3 +138,48 @@ async def test_a_second_watcher_that_is_slow_hits_nobody(temporal: Client, tmp_p
         [pending] = (await run.describe()).raw_description.pending_activities
         assert (pending.attempt, pending.state) == (2, STARTED)
         assert site.attempts == [1, 2]
+
+
+@workflow.defn(name=RUN_WORKFLOW)
+class Run(OneCall):
+    @workflow.run
+    async def run(self) -> None:
+        await super().run()
+
+
+async def given_to_the_dead(client: Client) -> WorkflowHandle[Run, None]:
+    """A run whose call a dead worker was given and has not begun."""
+    run = await client.start_workflow(Run.run, id=f"run-{uuid4().hex}", task_queue=TASK_QUEUE)
+    request = PollActivityTaskQueueRequest(
+        namespace=client.namespace, task_queue=TaskQueue(name=TASK_QUEUE), identity=DEAD
+    )
+    assert (await client.workflow_service.poll_activity_task_queue(request)).task_token
+    return run
+
+
+async def test_a_watcher_that_beats_and_does_nothing_does_not_keep_others_from_looking(
+    temporal: Client, tmp_path: Path
+) -> None:
+    """The first of the watchers may have lost Temporal: the next one looks a moment later."""
+    table = SqliteBeats(tmp_path / "journal.db")
+    await table.beat("0@host/first", 1)
+    site = Site(temporal, tmp_path)
+    runs = Worker(
+        temporal,
+        task_queue=TASK_QUEUE,
+        workflows=[Run],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+    )
+    async with runs, site.watching() as takeover:
+        run = await given_to_the_dead(temporal)
+        takeover.heed(Pulse(late=frozenset({DEAD})))
+        async with asyncio.timeout(BOUND_S):
+            while True:
+                [call] = (await run.describe()).raw_description.pending_activities
+                if call.attempt > 1:
+                    break
+                await asyncio.sleep(0.05)
+        assert call.last_failure.application_failure_info.type == ErrorType.WORKER_LATE
+        await run.terminate()
+    await site.journal.close()
+    await table.close()

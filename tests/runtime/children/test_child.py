@@ -85,6 +85,7 @@ async def test_a_killed_child_is_back_within_a_second_with_a_new_pid(kept: Kept)
         assert f"sleeper (pid {pid}) ended with SIGKILL" in kept.notes
 
 
+@pytest.mark.slow
 async def test_a_child_that_keeps_dying_does_not_spin(kept: Kept) -> None:
     child = await kept.start(python("broken", "import sys; sys.exit('no such thing')"))
     await until(lambda: child.quick_deaths > 3, 10)

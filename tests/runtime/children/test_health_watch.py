@@ -66,6 +66,7 @@ class Watched:
         await self._supervisor.kill()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("how", ["says so", "is stopped"])
 async def test_a_child_that_does_not_work_is_replaced(tmp_path: Path, how: str) -> None:
     async with Watched(tmp_path) as watched:

@@ -193,12 +193,13 @@ async def test_line_without_end_is_a_failure(raw: Raw, providers: Providers) -> 
     assert error.retryable
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("ping", [b": ping\r\n\r\n", b": ping\n", b"data: {}\n", b"{}\n", b"{}"])
-async def test_hundreds_of_thousands_of_pings_hold_nothing_up(
+async def test_a_hundred_thousand_pings_hold_nothing_up(
     raw: Raw, providers: Providers, ping: bytes
 ) -> None:
     await ready(raw, providers)
-    raw.body = [b"data: {}" + ping * 200_000, b"\n\n"]
+    raw.body = [b"data: {}" + ping * 100_000, b"\n\n"]
     raw.body += [frames(delta(content="here"), *finish("stop"))]
     over = asyncio.Event()
     watching = asyncio.create_task(longest_hold(over))

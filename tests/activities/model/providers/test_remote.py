@@ -35,6 +35,7 @@ from tests.activities.model.providers.stand_in import StandIn
 USED = Usage(input_tokens=11, output_tokens=7)
 
 
+@pytest.mark.slow
 async def test_text_comes_in_the_pieces_that_the_provider_sent(providers: Providers) -> None:
     parts = await ask(providers("compatible:text"), prompt("hi"))
     assert parts == [

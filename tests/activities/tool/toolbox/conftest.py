@@ -23,7 +23,8 @@ class FakeContext:
     attempt = 1
     idempotency_key = "key"
 
-    def __init__(self) -> None:
+    def __init__(self, tenant: str = "default") -> None:
+        self.tenant = tenant
         self._stop = threading.Event()
 
     @property

@@ -17,7 +17,7 @@ from tests.activities.tool.toolbox.conftest import FakeContext
 
 
 def read(tools: dict[str, Tool], **arguments: Any) -> str:
-    return str(tools["read_file"].function(**arguments))
+    return str(tools["read_file"].function(FakeContext(), **arguments))
 
 
 @pytest.fixture
@@ -42,11 +42,11 @@ def test_a_path_out_of_the_root_is_refused_by_every_file_tool(
     calls: list[tuple[str, dict[str, Any]]] = [
         ("read_file", {"path": path}),
         ("write_file", {"path": path, "content": "x"}),
-        ("search_files", {"path": path, "query": "hidden", "context": context}),
+        ("search_files", {"path": path, "query": "hidden"}),
     ]
     for name, arguments in calls:
         with pytest.raises(ToolError) as refusal:
-            tools[name].function(**arguments)
+            tools[name].function(context, **arguments)
         assert repr(path) in str(refusal.value)
         assert "outside" in str(refusal.value)
         assert not refusal.value.retryable
@@ -95,9 +95,10 @@ def test_a_binary_file_is_refused(tools: dict[str, Tool], root: Path) -> None:
 def test_a_file_that_can_not_be_read_says_why() -> None:
     read_file, _ = file_tools(Folder(Path("/proc/self")))
     with pytest.raises(ToolError, match="'mem' can't be read"):
-        read_file.function(path="mem")
+        read_file.function(FakeContext(), path="mem")
 
 
+@pytest.mark.slow
 @given(text=st.text(st.characters(codec="utf-8", exclude_characters="\0")), limit=st.integers(4, 9))
 def test_reading_on_at_each_cut_gives_the_whole_text(
     tmp_path_factory: pytest.TempPathFactory, text: str, limit: int
@@ -107,7 +108,7 @@ def test_reading_on_at_each_cut_gives_the_whole_text(
     read_file, _ = file_tools(Folder(root))
     parts, offset = [], 0
     while True:
-        part = str(read_file.function(path="f", offset=offset, limit=limit))
+        part = str(read_file.function(FakeContext(), path="f", offset=offset, limit=limit))
         head, cut, tail = part.rpartition("\n[cut at byte ")
         if not cut or not tail.endswith("]"):
             parts.append(part)
@@ -123,8 +124,8 @@ def test_a_written_file_is_whole_keeps_its_mode_and_leaves_no_draft(
     script = root / "run.sh"
     script.write_text("old")
     script.chmod(0o750)
-    tools["write_file"].function(path="run.sh", content="neu ü")
-    tools["write_file"].function(path="deep/er/new.txt", content="x")
+    tools["write_file"].function(FakeContext(), path="run.sh", content="neu ü")
+    tools["write_file"].function(FakeContext(), path="deep/er/new.txt", content="x")
     assert script.read_text(encoding="utf-8") == "neu ü"
     assert script.stat().st_mode & 0o777 == 0o750
     assert sorted(str(path.relative_to(root)) for path in root.rglob("*") if path.is_file()) == [
@@ -137,11 +138,11 @@ def test_what_can_not_be_written_is_named(tools: dict[str, Tool], root: Path) ->
     (root / "file").touch()
     for path in ("file/below", "."):
         with pytest.raises(ToolError, match=r"can't be written"):
-            tools["write_file"].function(path=path, content="x")
+            tools["write_file"].function(FakeContext(), path=path, content="x")
     assert [path.name for path in root.iterdir()] == ["file"]
 
 
 @pytest.mark.parametrize("offset", [5, 2**63, 10**30])
 def test_there_is_nothing_behind_the_end(root: Path, tools: dict[str, Tool], offset: int) -> None:
     (root / "short.txt").write_text("short")
-    assert tools["read_file"].function(path="short.txt", offset=offset) == ""
+    assert tools["read_file"].function(FakeContext(), path="short.txt", offset=offset) == ""

@@ -50,11 +50,11 @@ def test_another_name_of_the_journal_is_as_hidden(tools: dict[str, Tool], root: 
         for call in (["read_file"], ["write_file", "content"]):
             more = dict.fromkeys(call[1:], "x")
             with pytest.raises(ToolError, match=r"no file|can't be written|is hidden"):
-                tools[call[0]].function(path="innocent.txt", **more)
+                tools[call[0]].function(FakeContext(), path="innocent.txt", **more)
         assert (root / name).read_text() == "needle"
         os.unlink(root / "innocent.txt")
     os.link(root / "keys.md", root / "twin.md")
-    assert tools["read_file"].function(path="twin.md") == "needle"
+    assert tools["read_file"].function(FakeContext(), path="twin.md") == "needle"
 
 
 def every_tool(tools: dict[str, Tool], path: str) -> list[str]:
@@ -62,12 +62,12 @@ def every_tool(tools: dict[str, Tool], path: str) -> list[str]:
     calls: list[tuple[str, dict[str, Any]]] = [
         ("read_file", {"path": path}),
         ("write_file", {"path": path, "content": "x"}),
-        ("search_files", {"path": path, "query": "needle", "context": FakeContext()}),
+        ("search_files", {"path": path, "query": "needle"}),
     ]
     said = []
     for name, arguments in calls:
         with pytest.raises(ToolError) as refusal:
-            tools[name].function(**arguments)
+            tools[name].function(FakeContext(), **arguments)
         assert not refusal.value.retryable
         said.append(str(refusal.value))
     return said
@@ -95,7 +95,7 @@ def test_a_link_to_a_secret_is_as_hidden_as_the_secret(
 def test_a_secret_can_not_be_made_either(tools: dict[str, Tool], root: Path, path: str) -> None:
     (root / "sub" / ".git").unlink()
     with pytest.raises(ToolError, match="is hidden"):
-        tools["write_file"].function(path=path, content="x")
+        tools["write_file"].function(FakeContext(), path=path, content="x")
     assert not (root / path).exists()
 
 
@@ -103,7 +103,7 @@ def test_what_only_looks_like_a_secret_is_seen(
     tools: dict[str, Tool], context: FakeContext
 ) -> None:
     for path in VISIBLE:
-        assert tools["read_file"].function(path=path) == "needle"
+        assert tools["read_file"].function(FakeContext(), path=path) == "needle"
     found = str(tools["search_files"].function(context=context, query="needle"))
     seen = {path for path in VISIBLE if not path.startswith(".")}
     assert {line.partition(":")[0] for line in found.splitlines()} == seen
@@ -111,7 +111,7 @@ def test_what_only_looks_like_a_secret_is_seen(
 
 def test_the_listing_of_a_folder_leaves_out_what_is_hidden(tools: dict[str, Tool]) -> None:
     with pytest.raises(ToolError) as listing:
-        tools["read_file"].function(path=".")
+        tools["read_file"].function(FakeContext(), path=".")
     names = str(listing.value).partition("it contains: ")[2]
     assert names == ".github/, environment.md, id_card.txt, keys.md, monkey, sub/"
 
@@ -121,9 +121,9 @@ def test_a_root_that_is_the_data_folder_hides_only_relaylines_own_files(root: Pa
     (root / "note").write_text("x")
     hidden = Settings(data_dir=root, files_root=root).own_files
     tools = named(ToolboxConfig(files_root=root, hidden=hidden))
-    assert tools["read_file"].function(path="note") == "x"
+    assert tools["read_file"].function(FakeContext(), path="note") == "x"
     with pytest.raises(ToolError, match="is hidden"):
-        tools["read_file"].function(path="journal.db")
+        tools["read_file"].function(FakeContext(), path="journal.db")
 
 
 @pytest.mark.parametrize("path", ["f", "d/f"])
@@ -154,11 +154,11 @@ def test_only_regular_files_are_opened(tools: dict[str, Tool], root: Path, tool:
     os.mkfifo(root / "pipe")
     arguments = {"path": "pipe"} | ({"content": "x"} if tool == "write_file" else {})
     with pytest.raises(ToolError):
-        tools[tool].function(**arguments)
+        tools[tool].function(FakeContext(), **arguments)
     assert stat.S_ISFIFO((root / "pipe").stat().st_mode)
 
 
 def test_a_name_of_many_bytes_is_written(tools: dict[str, Tool], root: Path) -> None:
     name = "ü" * 120
-    tools["write_file"].function(path=name, content="x")
+    tools["write_file"].function(FakeContext(), path=name, content="x")
     assert (root / name).read_text() == "x"

@@ -34,6 +34,7 @@ from relayline.runtime.hiding import hide_memory
 
 class Context:
     cancelled = False
+    tenant = None
 
 hide_memory()
 tool = run_command_in(Folder(Path(sys.argv[1])))
@@ -88,6 +89,7 @@ def test_no_daemon_outlives_its_command(kind: str, root: Path, context: FakeCont
     assert not (root / "left").exists()
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(sys.platform != "linux", reason="a guard needs Linux")
 def test_a_command_and_its_daemons_end_with_a_killed_worker(kind: str, root: Path) -> None:
     beat = "while :; do date > beat; sleep 0.1; done"

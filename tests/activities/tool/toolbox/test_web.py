@@ -7,6 +7,7 @@ import ssl
 import subprocess
 import time
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
 from typing import Any
@@ -150,6 +151,21 @@ async def test_a_closed_port_and_a_broken_answer_are_worth_another_try(
     with pytest.raises(ToolError, match="did not answer") as refusal:
         await fetch(f"http://localhost:{site.port}/")
     assert refusal.value.retryable
+
+
+async def test_a_server_that_is_always_about_to_answer_is_given_up(root: Path) -> None:
+    async def flood(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        with suppress(OSError):
+            while True:
+                writer.write(b"HTTP/1.1 100 Continue\r\n\r\n" * 1000)
+                await writer.drain()
+        writer.close()
+
+    async with await asyncio.start_server(flood, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        with pytest.raises(ToolError, match="sent more than is read"):
+            await fetcher(root, f"localhost:{port}")(f"http://localhost:{port}/")
 
 
 async def test_cancelling_a_fetch_closes_its_connection(site: Site, fetch: Fetch) -> None:

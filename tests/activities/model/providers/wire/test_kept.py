@@ -24,6 +24,8 @@ from tests.activities.model.providers.asking import (
 )
 from tests.activities.model.providers.wire.odd import CALC, SUM, Body, call, chunk, end, event, say
 
+pytestmark = pytest.mark.slow
+
 CHAT, ROUTER, OTHER = "compatible:thinker", "compatible:routed", "compatible:other"
 CLAUDE = "anthropic:claude-sonnet-5-5"
 OPENAI, GEMINI = "openai:gpt-5", "google:gemini-2.5-pro"

@@ -28,6 +28,8 @@ from tests.activities.model.providers.wire.noise import NOISE
 from tests.activities.model.providers.wire.odd import Odd, raw
 from tests.activities.model.providers.wire.usages import USAGES
 
+pytestmark = pytest.mark.slow
+
 TABLE = [*ENDINGS, *ERRORS, *CALLS, *USAGES, *NOISE, *BROTHERS]
 
 

@@ -1,0 +1,54 @@
+"""What a receiver is told of an event. Pure."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from pydantic import JsonValue
+
+from relayline.contracts.envelope import StoredEvent, rfc3339
+from relayline.contracts.events import TERMINAL_TYPES
+from relayline.contracts.webhooks import MAX_OUTPUT_BYTES
+
+_STATUS = {
+    "run.queued": "queued",
+    "run.waiting": "waiting",
+    "turn.completed": "idle",
+    **{kind: status.value for kind, status in TERMINAL_TYPES.items()},
+}
+"""The status of the run that the event tells of."""
+_TAKEN = ("turn", "error", "waiting_for")
+
+
+def body_of(event: StoredEvent, given: str) -> bytes:
+    """The body `{type, timestamp, data}`: the same bytes at every try.
+
+    Args:
+        event: Of a type in `TOLD_TYPES`.
+        given: The data of `run.queued`, or of `run.started` where there is none.
+    """
+    said, run = json.loads(event.data), json.loads(given)
+    data: dict[str, JsonValue] = {
+        "run_id": event.run_id,
+        "seq": event.seq,
+        "status": _STATUS[event.type],
+        "agent": run["agent"],
+    }
+    data |= {name: said[name] for name in _TAKEN if said.get(name) is not None}
+    data |= _output(said)
+    data["metadata"] = run.get("metadata") or {}
+    body = {"type": event.type, "timestamp": rfc3339(event.at_us), "data": data}
+    return json.dumps(body, ensure_ascii=False, separators=(",", ":")).encode()
+
+
+def _output(said: dict[str, Any]) -> dict[str, JsonValue]:
+    """The output, cut at a character where it is too long."""
+    output = said.get("output")
+    if not isinstance(output, str):
+        return {}
+    whole = output.encode()
+    if len(whole) <= MAX_OUTPUT_BYTES:
+        return {"output": output}
+    cut = whole[:MAX_OUTPUT_BYTES].decode(errors="ignore")
+    return {"output": cut, "truncated": True}

@@ -1,0 +1,95 @@
+"""The deployment's secrets: from the setting, a file that it names, or one that is made here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+import tempfile
+from contextlib import suppress
+from pathlib import Path
+
+from relayline.journal.access.secret_ring import SecretRing
+from relayline.runtime.settings import BadSettings, Settings
+
+FILE = "secret"
+"""In the data folder, for this user alone."""
+
+
+def load_secrets(settings: Settings, *, make: bool) -> SecretRing:
+    """The secrets that the settings name; an empty ring if there are none and none is needed.
+
+    With a journal in SQLite all processes are on this host: there the data folder may have them.
+
+    Args:
+        settings: With `secret` and `secret_file`.
+        make: Make that file, if there is nothing else. The first process makes it, all use it.
+
+    Raises:
+        BadSettings: a file can't be read, or has something else; the message does not quote it.
+            Also if authentication is on and the processes have no secret in common.
+    """
+    if settings.secret:
+        return SecretRing.parse(settings.secret)
+    if settings.secret_file is not None:
+        return _read(settings.secret_file)
+    own = settings.data_dir / FILE
+    if settings.journal_dsn is not None:
+        if settings.auth_modes:
+            raise BadSettings(
+                f"RELAYLINE_AUTH is {settings.auth}: it needs RELAYLINE_SECRET (or "
+                "RELAYLINE_SECRET_FILE), the same for every API process and every worker; make one "
+                'with `echo "a:$(openssl rand -hex 32)"`'
+            )
+        return SecretRing()
+    if make and not own.exists():
+        _make(own)
+    return _read(own) if own.exists() else SecretRing()
+
+
+def secrets_in_files(settings: Settings) -> frozenset[str]:
+    """The secrets that this process reads from a file, which no environment variable has.
+
+    Raises:
+        BadSettings: as `load_secrets`.
+    """
+    own = settings.data_dir / FILE
+    if settings.secret or (settings.secret_file is None and not own.exists()):
+        return frozenset()
+    return _read(settings.secret_file or own).texts()
+
+
+def _read(path: Path) -> SecretRing:
+    try:
+        return SecretRing.parse(path.read_text().strip())
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "it is no text"
+        raise BadSettings(f"the file of RELAYLINE_SECRET, {path}, can't be read: {why}") from None
+    except ValueError as error:
+        raise BadSettings(f"the file of RELAYLINE_SECRET, {path}: {error}") from None
+
+
+def _make(path: Path) -> None:
+    """Make the file whole, or leave the one that another process has just made."""
+    try:
+        path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, prefix=".secret-") as file:
+            file.write(f"a:{secrets.token_hex(32)}\n")
+            file.flush()
+            os.fsync(file.fileno())
+            with suppress(FileExistsError):
+                os.link(file.name, path)
+    except OSError as error:
+        raise BadSettings(f"{path} can't be written: {error.strerror}") from error
+
+
+def ensure_secret_file(settings: Settings) -> None:
+    """Make the file that the settings name, with a secret of its own, unless it is there.
+
+    For the first start of a deployment whose processes share that file: elsewhere each host would
+    make another secret.
+
+    Raises:
+        BadSettings: it can't be written.
+    """
+    if settings.secret_file and not settings.secret and not settings.secret_file.exists():
+        _make(settings.secret_file)

@@ -1,0 +1,33 @@
+"""What every Temporal worker of a worker process is made with: its pollers and interceptors."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from temporalio.worker import Interceptor, PollerBehaviorAutoscaling
+
+from relayline.contracts.access.proofs import PURPOSE, CommandProofs
+from relayline.runtime.proofs.verification import Verification
+from relayline.runtime.secret import load_secrets
+from relayline.runtime.settings import Settings
+from relayline.workflows.runner import SignalHeaders
+
+FIRST_POLLERS = 5
+"""How many requests for the next task a worker begins with, per task queue."""
+
+
+def pollers_of(settings: Settings) -> PollerBehaviorAutoscaling:
+    """How many requests for the next task are open at a time, per task queue."""
+    least, most = settings.min_pollers, settings.max_pollers
+    first = min(max(least, FIRST_POLLERS), most)
+    return PollerBehaviorAutoscaling(minimum=least, maximum=most, initial=first)
+
+
+def interceptors_of(settings: Settings) -> Sequence[Interceptor]:
+    """Those that read and verify the proofs of commands.
+
+    Raises:
+        BadSettings: the secret can't be read, or authentication is on and there is none.
+    """
+    ring = load_secrets(settings, make=bool(settings.auth_modes))
+    return [SignalHeaders(), Verification(CommandProofs(ring.keys(PURPOSE)))]

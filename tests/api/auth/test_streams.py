@@ -1,0 +1,76 @@
+"""Open streams are looked at again: they end once their credentials have."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+
+import pytest
+from temporalio.client import Client
+
+from relayline.api.auth import api_keys
+from relayline.api.streams.access_check import AccessCheck
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY
+from tests.api.auth.keyed import bearer, issued, keyed
+from tests.api.serving import SSE, Api, serving, started
+
+
+@pytest.fixture
+async def strict(
+    api_temporal: Client, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Api]:
+    """An API that looks again at once, and believes its cache for a moment only."""
+    monkeypatch.setattr(api_keys, "FRESH_S", 0.05)
+    async with serving(keyed(), journal, api_temporal) as served:
+        served.services.streams.access_check.interval_s = 0.05
+        yield served
+
+
+def test_a_revoked_key_has_no_stream_after_a_minute() -> None:
+    assert AccessCheck([]).interval_s + api_keys.FRESH_S + api_keys.LOOK_UP_S < 60
+
+
+async def test_a_stream_ends_with_a_retry_when_its_key_is_revoked(
+    strict: Api, journal: SqliteJournal
+) -> None:
+    revoked, stays = [await issued(journal) for _ in range(2)]
+    body = {"agent": "assistant", "input": "hello"}
+    run = (await strict.http.post("/v1/runs", json=body, headers=bearer(stays))).json()["run_id"]
+    url = f"/v1/runs/{run}/events"
+    async with (
+        strict.http.stream("GET", url, headers=bearer(stays) | SSE) as other,
+        strict.http.stream("GET", url, headers=bearer(revoked) | SSE) as answer,
+    ):
+        await strict.opened(2)
+        assert await journal.api_keys.revoke(EVERY, revoked.stored.key_id, time.time_ns() // 1000)
+        async with asyncio.timeout(60):
+            lines = [line async for line in answer.aiter_lines()]
+        assert lines[0] == "retry: 1000"
+        assert [line for line in lines if line][-1].startswith("retry: ")
+        await strict.opened(1)
+        await journal.append(run, [started()])
+        told = other.aiter_lines()
+        async with asyncio.timeout(60):
+            while await anext(told) != "event: run.started":
+                pass
+    again = await strict.http.get(url, headers=bearer(revoked) | SSE)
+    assert again.status_code == 401
+    await strict.quiet()
+
+
+async def test_streams_whose_key_holds_go_on(strict: Api, journal: SqliteJournal) -> None:
+    key = await issued(journal)
+    body = {"agent": "assistant", "input": "hello"}
+    run = (await strict.http.post("/v1/runs", json=body, headers=bearer(key))).json()["run_id"]
+    live = strict.http.stream("GET", "/v1/live", headers=bearer(key))
+    async with (
+        live as page,
+        strict.http.stream("GET", f"/v1/runs/{run}/events", headers=bearer(key) | SSE) as answer,
+    ):
+        await strict.opened(2)
+        await asyncio.sleep(0.3)
+        assert strict.services.streams.open_count == 2
+        assert (page.status_code, answer.status_code) == (200, 200)
+    await strict.quiet()

@@ -1,0 +1,80 @@
+"""A real browser, and pages that notice whatever a page must not do."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from urllib.parse import urlsplit
+
+from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+
+from tests.web.page_files import program
+
+PATIENCE_MS = 30_000
+"""How long anything is waited for."""
+WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
+FLAGS = ("--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+_REFUSED = "Failed to load resource"
+"""What the browser itself says of an answer that is an error: tests ask for some."""
+
+
+@dataclass
+class Watch:
+    """What a page has done."""
+
+    own: str
+    """The host and port that it may speak to."""
+    said: list[str] = field(default_factory=list)
+    """Warnings, errors, and breaches of the policy."""
+    foreign: list[str] = field(default_factory=list)
+    """Requests to other hosts."""
+
+    def attach(self, page: Page) -> None:
+        """Listen to the page."""
+        page.on("console", self._console)
+        page.on("pageerror", lambda error: self.said.append(str(error)))
+        page.on("request", self._request)
+
+    def _console(self, message: ConsoleMessage) -> None:
+        if message.type in {"error", "warning"} and not message.text.startswith(_REFUSED):
+            self.said.append(message.text)
+
+    def _request(self, request: Request) -> None:
+        parts = urlsplit(request.url)
+        if parts.scheme not in {"data", "blob"} and parts.netloc != self.own:
+            self.foreign.append(request.url)
+
+
+@asynccontextmanager
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium, without a window."""
+    path = program("chromium")
+    async with async_playwright() as playwright:
+        started = await playwright.chromium.launch(executable_path=path, args=FLAGS)
+        try:
+            yield started
+        finally:
+            await started.close()
+
+
+@asynccontextmanager
+async def opened(
+    one: Browser, url: str, *, narrow: bool = False, dark: bool = False
+) -> AsyncIterator[Page]:
+    """A page of its own; it must break no rule until it is closed."""
+    context = await one.new_context(
+        base_url=url,
+        viewport=NARROW if narrow else WIDE,  # type: ignore[arg-type]
+        color_scheme="dark" if dark else "light",
+        reduced_motion="reduce",
+    )
+    context.set_default_timeout(PATIENCE_MS)
+    page, watch = await context.new_page(), Watch(urlsplit(url).netloc)
+    watch.attach(page)
+    try:
+        yield page
+        assert not watch.said
+        assert not watch.foreign
+    finally:
+        await context.close()

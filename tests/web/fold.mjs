@@ -1,0 +1,33 @@
+// Folds journals as the page does: a line of JSON in, a line out, until stdin ends.
+import { createInterface } from "node:readline";
+import { pathToFileURL } from "node:url";
+
+const { applyEvents, emptyRun, runStatus, usageOf } = await import(
+  pathToFileURL(`${process.argv[2]}/run.js`)
+);
+
+function told(run) {
+  const usage = usageOf(run);
+  return {
+    seq: run.seq,
+    status: runStatus(run),
+    open: [...run.waits.open.keys()],
+    steps: [...run.steps.values()].map((it) => [
+      it.step, it.attempt, it.text, it.reasoning, it.ended, it.interrupted, it.finish,
+      it.usage.input_tokens, it.usage.output_tokens,
+    ]),
+    tools: [...run.tools.values()].map((it) => [
+      it.callId, it.name, it.step, it.arguments, it.state, it.output, it.truncated, it.progress,
+    ]),
+    output: run.output,
+    error: run.error?.message ?? null,
+    usage: [usage.input_tokens, usage.output_tokens],
+  };
+}
+
+for await (const line of createInterface({ input: process.stdin })) {
+  const run = emptyRun();
+  const seen = JSON.parse(line).map((event) => told(applyEvents(run, [event])));
+  const asks = run.items.filter((it) => it.kind === "ask" && it.data.state === "open");
+  console.log(JSON.stringify({ seen, asks: asks.map((it) => it.id), items: run.items.length }));
+}

@@ -1,0 +1,141 @@
+// The page's pure modules, one by one: run by test_model.py with the folder of the model.
+import assert from "node:assert/strict";
+import { test } from "node:test";
+import { pathToFileURL } from "node:url";
+
+const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
+const { blocksOf, inline, parseBlock } = await from("markdown");
+const { argumentsOf, fieldsOf } = await from("schema");
+const { noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { axisOf, rowsOf, ticksOf } = await from("timeline");
+const { applyEvents, emptyRun } = await from("run");
+const { brief, duration, money, number, quoted, visible } = await from("words");
+
+const kinds = (text) => blocksOf(text).flatMap(parseBlock).map((it) => it.kind);
+const run = (id, at, status = "running") => ({
+  run_id: id, created_at: `2026-01-01T00:00:${String(at).padStart(2, "0")}Z`, status,
+});
+const ids = (listing) => listing.runs.map((it) => it.run_id);
+
+test("blocks that are settled keep their source while text is appended", () => {
+  const whole = "# A\n\ntext *b*\n\n```js\nx\n\ny\n```\n\n| a | b |\n|---|---|\n| 1 | 2 |\n\n- c\n- d\n\n1. e";
+  assert.deepEqual(kinds(whole), ["heading", "paragraph", "code", "table", "list", "numbers"]);
+  const last = blocksOf(whole);
+  for (let end = 1; end <= whole.length; end++) {
+    const now = blocksOf(whole.slice(0, end));
+    assert.deepEqual(now.slice(0, -1), last.slice(0, now.length - 1));
+  }
+});
+
+test("only links to the web are links, and the rest stays text", () => {
+  const [link] = inline("[a](https://x.example:8/y)");
+  assert.deepEqual([link.kind, link.href, link.text], ["link", "https://x.example:8/y", "x.example:8"]);
+  for (const href of ["javascript:alert(1)", "data:text/html,x", "//x.example", "/runs", "ftp://x"]) {
+    assert.deepEqual(inline(`[a](${href})`), [{ kind: "text", text: `[a](${href})` }]);
+  }
+  const [owned] = inline("[bank](https://bank.example@evil.example/)");
+  assert.equal(owned.text, "evil.example");
+  assert.deepEqual(kinds("<script>alert(1)</script>"), ["paragraph"]);
+});
+
+test("markdown of any length and depth is read at once", () => {
+  const began = performance.now();
+  for (const piece of ["*", "`", "[", "[a](", "**a", "> ", "- ", "|", "```\n", "\n"]) {
+    blocksOf(piece.repeat(20_000)).flatMap(parseBlock);
+  }
+  assert.ok(performance.now() - began < 8000, "it takes too long");
+});
+
+test("arguments keep their types, and what is unchanged is what the model gave", () => {
+  const schema = {
+    properties: {
+      text: { type: "string" }, count: { type: "integer" }, on: { type: "boolean" },
+      kind: { enum: ["a", "b"] }, list: { type: "array" }, extra: { type: "string" },
+    },
+    required: ["text"],
+  };
+  const given = { text: "x", count: 3, on: true, kind: "a", list: [1], odd: null };
+  const fields = fieldsOf(schema, given);
+  const controls = Object.fromEntries(fields.map((it) => [it.name, it.control]));
+  assert.deepEqual(controls, {
+    text: "line", count: "number", on: "switch", kind: "choice", list: "json", extra: "line",
+    odd: "json",
+  });
+  assert.deepEqual(argumentsOf(fields, {}, given), { values: given, changed: [], wrong: {} });
+  const texts = { count: "4", on: "false", list: "[2]", extra: "y" };
+  const read = argumentsOf(fields, texts, given);
+  assert.deepEqual(read.values, { ...given, count: 4, on: false, list: [2], extra: "y" });
+  assert.deepEqual(read.changed, ["count", "on", "list", "extra"]);
+  const wrong = argumentsOf(fields, { count: "1.5", list: "[" }, given).wrong;
+  assert.deepEqual(Object.keys(wrong), ["count", "list"]);
+});
+
+test("a list follows the stream: what came, what went, what was pushed down", () => {
+  let list = withPage(noListing(), [run("b", 2), run("a", 1)]);
+  list = withFrame(list, { upsert: [run("b", 2), run("a", 1)], gone: [] }, true, false);
+  list = withFrame(list, { upsert: [run("c", 3)], gone: ["a"] }, false, false);
+  assert.deepEqual(ids(list), ["c", "b"]);
+  const held = withFrame(list, { upsert: [run("d", 4)], gone: [] }, false, true);
+  assert.deepEqual([ids(held), held.held.length], [["c", "b"], 1]);
+  assert.deepEqual(ids(released(held)), ["d", "c", "b"]);
+  const again = withFrame(list, { upsert: [run("c", 3, "completed")], gone: [] }, true, false);
+  assert.deepEqual(again.runs.map((it) => it.status), ["completed"]);
+});
+
+test("runs below a full top stay when newer ones push them there", () => {
+  const many = Array.from({ length: PAGE }, (_, at) => run(`r${String(at).padStart(2, "0")}`, at));
+  const top = { upsert: many.slice(-PAGE), gone: [] };
+  let list = withFrame(withPage(noListing(), many), top, true, false);
+  list = withFrame(list, { upsert: [run("z", 59)], gone: ["r00"] }, false, false);
+  assert.equal(ids(list).length, PAGE + 1);
+  assert.equal(ids(list).at(-1), "r00");
+  list = withFrame(list, { upsert: [], gone: ["r30"] }, false, false);
+  assert.ok(!ids(list).includes("r30"));
+});
+
+test("words for people", () => {
+  assert.deepEqual(typed("team=docs  slow run"), { "metadata.team": "docs", q: "slow run" });
+  assert.equal(queryOf({ status: "failed", since: "no" }, 0), `status=failed&limit=${PAGE}`);
+  assert.equal(visible("a\u202eb\u0007\u200bc\nd"), "a⟨U+202E⟩b⟨U+0007⟩⟨U+200B⟩c\nd");
+  assert.equal(brief({ a: "x\u202ey", b: [1] }), "a=x⟨U+202E⟩y  b=[1]");
+  assert.deepEqual([960, 61_000, 7_260_000].map(duration), ["1.0 s", "1 m 01 s", "2 h 01 m"]);
+  assert.equal(number(1234567), "1\u2009234\u2009567");
+  assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.000420");
+  assert.equal(quoted("a'b"), "'a'\\''b'");
+});
+
+test("the timeline has a row for each step, call and wait, and folds what nobody worked in", () => {
+  let seq = 0;
+  const event = (seconds, type, data, step = null, attempt = null) => ({
+    seq: ++seq, at: new Date(seconds * 1000).toISOString(), type, step, attempt, data,
+  });
+  const call = { call_id: "c", name: "look", arguments: {} };
+  const error = { type: "x", message: "busy" };
+  const events = [
+    event(0, "run.queued", { agent: "a", title: "t" }),
+    event(1, "run.started", { agent: "a", limits: {} }),
+    event(1, "step.started", { model: "m" }, 1, 1),
+    event(2, "attempt.failed", { error, retry_in_s: 1 }, 1, 1),
+    event(3, "message.delta", { text: "hi" }, 1, 2),
+    event(4, "message.completed", { text: "hi", tool_calls: [call] }, 1, 2),
+    event(4, "approval.requested", { approval_id: "p", call_id: "c", tool: "look" }, 1),
+    event(604, "approval.resolved", { approval_id: "p", decision: "approve" }, 1),
+    event(604, "tool.started", call, 1, 1),
+    event(606, "tool.completed", { call_id: "c", name: "look", output: "y" }, 1, 1),
+  ];
+  const rows = rowsOf(applyEvents(emptyRun(), events));
+  assert.deepEqual(rows.map((it) => it.label), ["queued", "Step 1", "look", "approval"]);
+  assert.deepEqual(rows[1].segments.map((it) => [it.kind, it.from, it.to]), [
+    ["void", 1000, 2000], ["gap", 2000, 3000], ["model", 3000, 4000],
+  ]);
+  assert.deepEqual(rows[3].segments.map((it) => [it.from, it.to]), [[4000, 604_000]]);
+  const axis = axisOf(rows, 606_000);
+  assert.deepEqual(axis.folds, [[4600, 603_700]]);
+  const places = [0, 1000, 4000, 300_000, 604_000, 606_000].map(axis.x);
+  assert.deepEqual(places, places.toSorted((a, b) => a - b));
+  assert.ok(Math.abs(places.at(-1) - 100) < 1e-6);
+  assert.ok(ticksOf(axis, 606_000).length <= 8);
+  const idle = axisOf(rows.slice(0, 1), 3_600_000);
+  assert.equal(idle.folds.length, 1);
+  assert.ok(ticksOf(idle, 3_600_000).length <= 8);
+});

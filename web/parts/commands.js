@@ -1,0 +1,34 @@
+/* Sends commands, says what became of them, and keeps one from being sent twice. */
+import { useRef, useState } from "../vendor/hooks.js";
+import { Problem, command, freshId } from "../wire/api.js";
+import { say } from "./shared.js";
+
+/**
+ * A command that a person may send again: with the same id until the server has answered.
+ * @param {string} runId
+ * @param {string} word What it did, for people, such as `Paused`.
+ */
+export function useCommand(runId, word) {
+  const id = useRef(freshId());
+  const [busy, setBusy] = useState(false);
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  const send = async (/** @type {string} */ path, /** @type {any} */ body, said = word) => {
+    setBusy(true);
+    setProblem(null);
+    try {
+      const sent = { ...body, command_id: id.current };
+      const { state } = await command(runId, path, sent);
+      id.current = freshId();
+      say(state === "accepted" ? "Accepted: it takes effect before the next call" : said);
+      return true;
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      if (error.status) id.current = freshId();
+      setProblem(error);
+      return false;
+    } finally {
+      setBusy(false);
+    }
+  };
+  return { send, busy, problem };
+}

@@ -1,0 +1,82 @@
+/* Elements as functions, `div({class: "row"}, …)`: nothing is parsed as HTML. */
+import { Component, h } from "../vendor/preact.js";
+
+/** @param {string} name */
+const tag =
+  (name) =>
+  /** @param {any} props @param {...any} children */
+  (props, ...children) =>
+    h(name, props, ...children);
+
+export const a = tag("a");
+export const article = tag("article");
+export const b = tag("b");
+export const button = tag("button");
+export const code = tag("code");
+export const dd = tag("dd");
+export const del = tag("del");
+export const details = tag("details");
+export const div = tag("div");
+export const dl = tag("dl");
+export const dt = tag("dt");
+export const em = tag("em");
+export const footer = tag("footer");
+export const form = tag("form");
+export const h1 = tag("h1");
+export const h2 = tag("h2");
+export const h3 = tag("h3");
+export const header = tag("header");
+export const i = tag("i");
+export const input = tag("input");
+export const kbd = tag("kbd");
+export const label = tag("label");
+export const li = tag("li");
+export const main = tag("main");
+export const nav = tag("nav");
+export const option = tag("option");
+export const p = tag("p");
+export const pre = tag("pre");
+export const q = tag("q");
+export const s = tag("s");
+export const section = tag("section");
+export const select = tag("select");
+export const small = tag("small");
+export const span = tag("span");
+export const strong = tag("strong");
+export const summary = tag("summary");
+export const table = tag("table");
+export const tbody = tag("tbody");
+export const td = tag("td");
+export const textarea = tag("textarea");
+export const th = tag("th");
+export const thead = tag("thead");
+export const time = tag("time");
+export const tr = tag("tr");
+export const u = tag("u");
+export const ul = tag("ul");
+
+/**
+ * A component that is drawn again only when one of its props is another.
+ * @template P
+ * @param {(props: P) => any} draw
+ */
+export function memo(draw) {
+  return class Memo extends Component {
+    /** @param {any} next */
+    shouldComponentUpdate(next) {
+      const now = /** @type {any} */ (this.props);
+      const names = new Set([...Object.keys(now), ...Object.keys(next)]);
+      return [...names].some((name) => now[name] !== next[name]);
+    }
+    /** @param {any} props */
+    render(props) {
+      return draw(props);
+    }
+  };
+}
+
+/**
+ * Class names: those whose condition holds.
+ * @param {...(string | false | null | undefined)} names
+ */
+export const cx = (...names) => names.filter(Boolean).join(" ");

@@ -1,0 +1,92 @@
+/* A question of a run, and when a request closes by itself. */
+import { h } from "../../vendor/preact.js";
+import { useRef, useState } from "../../vendor/hooks.js";
+import { clock, duration } from "../../model/words.js";
+import {
+  button,
+  code,
+  div,
+  footer,
+  form,
+  h3,
+  header,
+  label,
+  p,
+  small,
+  span,
+  textarea,
+} from "../../parts/elements.js";
+import { icon } from "../../parts/icons.js";
+import { useCommand } from "../../parts/commands.js";
+import { now } from "../../parts/shared.js";
+import { may } from "../../wire/api.js";
+
+/** When it is closed by itself. @param {{at: string | null, word: string}} props */
+export function Left({ at, word }) {
+  if (!at) return null;
+  return span(
+    { class: "left", title: clock(at) },
+    icon("clock"),
+    `${word} in ${duration(Date.parse(at) - now.value)}`,
+  );
+}
+
+/** The moment at which a card appeared: keys leave it alone for a moment. */
+export function useSince() {
+  const since = useRef(performance.now());
+  return { "data-since": String(since.current) };
+}
+
+/** @param {any} props */
+export function Question({ ask, runId }) {
+  const [text, setText] = useState("");
+  const { send, busy, problem } = useCommand(runId, "Answered");
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    if (text.trim()) void send("answer", { request_id: ask.id, text });
+  };
+  const sends = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
+  };
+  return form(
+    { class: "ask", "aria-label": "Question", "data-ask": ask.id, ...useSince(), onSubmit: submit },
+    header(
+      null,
+      icon("warn"),
+      h3(null, ask.question),
+      h(Left, { at: ask.expires_at, word: "closed" }),
+    ),
+    ask.schema
+      ? p(
+          { class: "why" },
+          "The answer must fit ",
+          code(null, JSON.stringify(ask.schema).slice(0, 400)),
+        )
+      : null,
+    div(
+      { class: "field" },
+      label({ class: "vh", for: `answer-${ask.id}` }, "Answer"),
+      textarea({
+        id: `answer-${ask.id}`,
+        rows: 2,
+        value: text,
+        onKeyDown: sends,
+        placeholder: "Your answer becomes the tool's result",
+        onInput: (/** @type {any} */ event) => setText(event.target.value),
+      }),
+    ),
+    problem ? p({ class: "t-fail why", role: "alert" }, problem.message) : null,
+    may("runs:steer")
+      ? footer(
+          null,
+          button(
+            { class: "btn primary", "data-decide": "answer", disabled: busy || !text.trim() },
+            "Answer",
+          ),
+        )
+      : footer(
+          null,
+          small(null, "You may not answer: your key lacks ", code(null, "runs:steer"), "."),
+        ),
+  );
+}

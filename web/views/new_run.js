@@ -1,0 +1,223 @@
+/* The form that starts a run; what was typed outlives the dialog, and a double click is one run. */
+import { h } from "../vendor/preact.js";
+import { useEffect, useRef, useState } from "../vendor/hooks.js";
+import { quoted } from "../model/words.js";
+import { Dialog, close } from "../parts/dialog.js";
+import {
+  button,
+  details,
+  div,
+  em,
+  footer,
+  form,
+  input,
+  label,
+  option,
+  p,
+  select,
+  span,
+  summary,
+  textarea,
+} from "../parts/elements.js";
+import { icon } from "../parts/icons.js";
+import { go } from "../parts/navigation.js";
+import { copy, explain, say } from "../parts/shared.js";
+import { Problem, call, freshId } from "../wire/api.js";
+
+const DRAFT = "relayline.draft";
+/** @typedef {{agent: string, model: string, input: string, metadata: string, steps: string,
+ *   tokens: string, ask: boolean}} Draft */
+/** @type {Draft} */
+const BLANK = { agent: "", model: "", input: "", metadata: "", steps: "", tokens: "", ask: false };
+
+/** @param {any} given @returns {Draft} */
+function draftOf(given) {
+  const labels = Object.entries(given.metadata ?? {}).map(([name, value]) => `${name}=${value}`);
+  const start = { ...BLANK, ...given, metadata: labels.join(" "), model: given.model ?? "" };
+  if (Object.keys(given).length) return { ...start, input: given.input ?? "" };
+  try {
+    return { ...BLANK, ...JSON.parse(sessionStorage.getItem(DRAFT) ?? "{}") };
+  } catch {
+    return BLANK;
+  }
+}
+
+/** @param {Draft} draft */
+function keep(draft) {
+  try {
+    sessionStorage.setItem(DRAFT, JSON.stringify(draft));
+  } catch {
+    // without storage the draft is lost with the dialog
+  }
+}
+
+/** The body of `POST /v1/runs`. @param {Draft} draft */
+function bodyOf(draft) {
+  const pairs = draft.metadata
+    .split(/\s+/)
+    .filter(Boolean)
+    .map((pair) => {
+      const [name, ...value] = pair.split("=");
+      return [name, value.join("=")];
+    });
+  const limits = {
+    ...(draft.steps && { max_steps: Number(draft.steps) }),
+    ...(draft.tokens && { max_tokens: Number(draft.tokens) }),
+    ...(draft.ask && { on_limit: "ask" }),
+  };
+  return {
+    agent: draft.agent,
+    input: draft.input,
+    ...(draft.model && { model: draft.model.trim() }),
+    ...(pairs.length && { metadata: Object.fromEntries(pairs) }),
+    ...(Object.keys(limits).length && { limits }),
+  };
+}
+
+/** @param {any} body */
+const curl = (body) =>
+  `curl ${quoted(`${location.origin}/v1/runs`)} -H 'Content-Type: application/json' -d ` +
+  quoted(JSON.stringify(body));
+
+/** The draft, and the key that makes it one run however often it is sent. @param {any} given */
+function useDraft(given) {
+  const [draft, setDraft] = useState(() => draftOf(given));
+  const once = useRef(freshId());
+  const set = (/** @type {Partial<Draft>} */ some) => {
+    setDraft((before) => {
+      const next = { ...before, ...some };
+      keep(next);
+      return next;
+    });
+    once.current = freshId();
+  };
+  return { draft, set, once: once.current };
+}
+
+/** The agents of this server. @param {(name: string) => void} first Is told of the first. */
+function useAgents(first) {
+  const [agents, setAgents] = useState(/** @type {any[]} */ ([]));
+  useEffect(() => {
+    call("GET", "/v1/agents").then(
+      (answer) => {
+        setAgents(answer.agents);
+        first(answer.agents[0]?.name ?? "");
+      },
+      (error) => say(explain(error)),
+    );
+  }, []);
+  return agents;
+}
+
+/** @param {{given: any}} props */
+export function NewRun({ given }) {
+  const { draft, set, once } = useDraft(given);
+  const agents = useAgents((name) => draft.agent || set({ agent: name }));
+  const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
+  const [busy, setBusy] = useState(false);
+  const submit = async (/** @type {Event} */ event) => {
+    event.preventDefault();
+    setBusy(true);
+    setProblem(null);
+    try {
+      const headers = { "Idempotency-Key": once };
+      const { run_id: id } = await call("POST", "/v1/runs", bodyOf(draft), { headers });
+      keep({ ...draft, input: "" });
+      close();
+      go(`/runs/${id}`);
+    } catch (error) {
+      if (!(error instanceof Problem)) throw error;
+      setProblem(error);
+      setBusy(false);
+    }
+  };
+  return h(
+    Dialog,
+    { title: "New run" },
+    form(
+      { onSubmit: submit },
+      h(Form, { draft, set, agents, problem, submit }),
+      h(Buttons, { draft, busy }),
+    ),
+  );
+}
+
+/** @param {{draft: Draft, busy: boolean}} props */
+function Buttons({ draft, busy }) {
+  const copied = () => copy(curl(bodyOf(draft)), "cURL command");
+  return footer(
+    null,
+    button({ class: "btn text", type: "button", onClick: copied }, icon("copy"), "Copy as cURL"),
+    span({ class: "grow" }),
+    button({ class: "btn quiet", type: "button", onClick: close }, "Cancel"),
+    button({ class: "btn primary", disabled: busy || !draft.input || !draft.agent }, "Start"),
+  );
+}
+
+/**
+ * @param {object} props
+ * @param {Draft} props.draft
+ * @param {(some: Partial<Draft>) => void} props.set
+ * @param {any[]} props.agents
+ * @param {Problem | null} props.problem
+ * @param {(event: Event) => void} props.submit
+ */
+function Form({ draft, set, agents, problem, submit }) {
+  const own = agents.find((agent) => agent.name === draft.agent)?.model ?? "the agent's own";
+  const text = (/** @type {keyof Draft} */ field, /** @type {any} */ more = {}) => ({
+    id: `new-${field}`,
+    value: draft[field],
+    ...more,
+    "aria-invalid": problem?.field?.startsWith(field) ? "true" : undefined,
+    onInput: (/** @type {any} */ event) => set({ [field]: event.target.value }),
+  });
+  const sends = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
+  };
+  const field = (/** @type {string} */ id, /** @type {any} */ word, /** @type {any} */ control) =>
+    div({ class: "field" }, label({ for: `new-${id}` }, word), control);
+  return div(
+    { class: "form" },
+    div(
+      { class: "two" },
+      field(
+        "agent",
+        "Agent",
+        select(
+          text("agent"),
+          agents.map(({ name }) => option({ value: name, selected: name === draft.agent }, name)),
+        ),
+      ),
+      field("model", "Model", input(text("model", { placeholder: own, spellcheck: false }))),
+    ),
+    field(
+      "input",
+      "Input",
+      textarea(text("input", { rows: 5, autofocus: true, onKeyDown: sends })),
+    ),
+    field(
+      "metadata",
+      ["Metadata ", em(null, "key=value, up to 16")],
+      input(text("metadata", { placeholder: "team=docs ticket=4711", spellcheck: false })),
+    ),
+    details(
+      null,
+      summary(null, icon("chev"), "Limits"),
+      div(
+        { class: "two" },
+        field("steps", "Steps", input(text("steps", { inputmode: "numeric" }))),
+        field("tokens", "Tokens", input(text("tokens", { inputmode: "numeric" }))),
+      ),
+      label(
+        { class: "check" },
+        input({
+          type: "checkbox",
+          checked: draft.ask,
+          onChange: (/** @type {any} */ event) => set({ ask: event.target.checked }),
+        }),
+        "Ask at a limit, instead of failing",
+      ),
+    ),
+    problem ? p({ class: "t-fail", role: "alert" }, problem.message) : null,
+  );
+}

@@ -1,0 +1,71 @@
+/* One run in the list. */
+import { ago, duration, money, number, shortId } from "../model/words.js";
+import { isOpen } from "../model/listing.js";
+import { b, code, em, memo, small, span, time } from "../parts/elements.js";
+import { glyph } from "../parts/icons.js";
+import { link } from "../parts/navigation.js";
+
+/** @type {Record<string, string>} */
+const ASKS = { approval: "approve", limit: "limit", input: "asks", resume: "paused" };
+const PHASES = /** @type {Record<string, string>} */ ({ model: "writing", tools: "tools" });
+
+/** What a run is about, and what it needs. @param {any} run */
+function doing(run) {
+  if (run.attention) return [span({ class: "t-wait" }, "stuck"), " ", run.attention];
+  if (run.status === "paused")
+    return [span({ class: "t-pause" }, "paused"), " until somebody resumes it"];
+  const [first, ...others] = run.waiting_for;
+  if (first) {
+    const more = others.length ? ` and ${others.length} more` : "";
+    return [span({ class: "t-wait" }, ASKS[first.kind] ?? first.kind), " ", first.what, more];
+  }
+  if (run.error) return [span({ class: "t-fail" }, run.error.type), " ", run.error.message];
+  if (run.status === "scheduled") return [span({ class: "quiet" }, "starts later")];
+  if (!isOpen(run)) return null;
+  return [span({ class: "t-run" }, PHASES[run.phase] ?? run.phase ?? run.status)];
+}
+
+/** The metadata as labels. @param {any} metadata @param {number} [most] */
+export const tags = (metadata, most = 2) =>
+  Object.entries(metadata ?? {})
+    .slice(0, most)
+    .map(([name, value]) => span({ class: "tag", key: name }, em(null, name), value));
+
+/** @param {{run: any, now: number}} props */
+function draw({ run, now }) {
+  const from = Date.parse(run.start_at ?? run.created_at);
+  const until = run.ended_at ? Date.parse(run.ended_at) : now;
+  const tokens = run.usage.input_tokens + run.usage.output_tokens;
+  return link(
+    { class: `rr ${run.status}`, href: `/runs/${run.run_id}`, "data-id": run.run_id },
+    span({ class: "c-g" }, glyph(run.status)),
+    span(
+      { class: "c-t" },
+      b(null, run.title || run.run_id),
+      small(
+        null,
+        span({ class: "ag" }, run.agent ?? ""),
+        code(null, shortId(run.run_id)),
+        tags(run.metadata),
+      ),
+    ),
+    span({ class: "c-d" }, doing(run)),
+    span({ class: "c-n" }, run.step),
+    span({ class: "c-n" }, run.tool_calls || em(null, "0")),
+    span(
+      { class: "c-t2", title: money(run.usage.cost) },
+      number(tokens),
+      run.usage.cost ? em(null, money(run.usage.cost)) : null,
+    ),
+    span({ class: "c-u" }, duration(until - from)),
+    span(
+      { class: "c-a" },
+      time(
+        { datetime: run.created_at, title: run.created_at },
+        ago(now - Date.parse(run.created_at)),
+      ),
+    ),
+  );
+}
+
+export const Row = memo(draw);

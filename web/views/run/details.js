@@ -1,0 +1,168 @@
+/* Figures of a run: usage by step, limits, cost, ids, links. */
+import { usageOf } from "../../model/run.js";
+import { clock, duration, money, number, quoted } from "../../model/words.js";
+import {
+  a,
+  b,
+  button,
+  code,
+  dd,
+  div,
+  dl,
+  dt,
+  em,
+  h3,
+  i,
+  span,
+  table,
+  tbody,
+  td,
+  th,
+  thead,
+  tr,
+  u,
+} from "../../parts/elements.js";
+import { icon } from "../../parts/icons.js";
+import { copy } from "../../parts/shared.js";
+import { link } from "../../parts/navigation.js";
+import { shown, view } from "../../state/run.js";
+
+export function Details() {
+  const { run, id } = shown.value;
+  const limits = run.head.limits ?? view.value?.limits;
+  return div(
+    { class: "det" },
+    h3(null, "Usage"),
+    usage(run),
+    limits ? [h3({ key: "h" }, "Limits"), ...bars(run, limits)] : null,
+    h3(null, "Run"),
+    facts(run, id),
+    div(
+      { class: "rowacts" },
+      button(
+        { class: "btn quiet", onClick: () => copy(`relayline watch ${id}`, "Command") },
+        icon("copy"),
+        "Watch in a terminal",
+      ),
+      button(
+        { class: "btn quiet", onClick: () => copy(curl(id), "cURL command") },
+        icon("copy"),
+        "Events as cURL",
+      ),
+      view.value?.links.temporal_ui
+        ? a(
+            {
+              class: "btn quiet",
+              href: view.value.links.temporal_ui,
+              target: "_blank",
+              rel: "noopener noreferrer",
+            },
+            "Temporal",
+            icon("ext"),
+          )
+        : null,
+    ),
+  );
+}
+
+/** @param {string} id */
+const curl = (id) =>
+  `curl -N -H 'Accept: text/event-stream' ${quoted(`${location.origin}/v1/runs/${id}/events`)}`;
+
+/** @param {import("../../model/run.js").Run} run */
+function usage(run) {
+  const steps = [...run.steps.values()];
+  const most = Math.max(1, ...steps.map((it) => it.usage.input_tokens + it.usage.output_tokens));
+  const bar = (/** @type {string} */ kind, /** @type {number} */ tokens) =>
+    i({ class: kind, style: { width: `${(tokens / most) * 94}%` } });
+  const all = usageOf(run);
+  const cost = money(all.cost ?? view.value?.usage.cost);
+  return table(
+    { class: "use" },
+    thead(
+      null,
+      tr(
+        null,
+        ["Step", "Input", "Output", null, "Took"].map((word) =>
+          th(null, word ?? span({ class: "vh" }, "Share")),
+        ),
+      ),
+    ),
+    tbody(
+      null,
+      steps.map(({ step, usage: used, endedAt, at }) =>
+        tr(
+          { key: step },
+          td(null, step),
+          td(null, number(used.input_tokens)),
+          td(null, number(used.output_tokens)),
+          td(
+            { class: "bars" },
+            bar("k-model", used.input_tokens),
+            bar("k-tool", used.output_tokens),
+          ),
+          td(null, endedAt ? duration(endedAt - at) : "…"),
+        ),
+      ),
+      tr(
+        { class: "sum" },
+        td(null, "All"),
+        td(null, number(all.input_tokens)),
+        td(null, number(all.output_tokens)),
+        td({ class: "bars" }, cost),
+        td(null),
+      ),
+    ),
+  );
+}
+
+/** @param {import("../../model/run.js").Run} run @param {any} limits */
+function bars(run, limits) {
+  const used = usageOf(run);
+  /** @type {[string, number, number][]} */
+  const rows = [
+    ["steps", run.steps.size, limits.max_steps],
+    ["tool calls", run.tools.size, limits.max_tool_calls],
+    ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
+  ];
+  return rows.map(([word, amount, most]) =>
+    div(
+      { class: "lim", key: word },
+      span(null, word),
+      i(
+        { class: "meter wide" },
+        u({
+          style: { width: `${Math.max(1, Math.min(100, (amount / Math.max(1, most)) * 100))}%` },
+        }),
+      ),
+      b(null, number(amount)),
+      em(null, `of ${number(most)}`),
+    ),
+  );
+}
+
+/** @param {import("../../model/run.js").Run} run @param {string} id */
+function facts(run, id) {
+  const { head } = run;
+  const at = head.submitted_at ?? view.value?.created_at;
+  /** @type {[string, any][]} */
+  const rows = [
+    ["Run id", code(null, id)],
+    ["Agent", head.agent],
+    ["Model", head.model],
+    ["Submitted", at ? clock(at) : "…"],
+    ["Starts", head.start_at ? clock(head.start_at) : null],
+    ["Ended", run.endedAt ? clock(run.endedAt) : null],
+    ["Epoch", head.epoch || null],
+    ["Batch", head.batch],
+    [
+      "Fork of",
+      head.forked_from ? link({ href: `/runs/${head.forked_from}` }, head.forked_from) : null,
+    ],
+    ...Object.entries(head.metadata ?? {}),
+  ];
+  return dl(
+    { class: "kvs" },
+    rows.filter(([, value]) => value).flatMap(([word, value]) => [dt(null, word), dd(null, value)]),
+  );
+}

@@ -1,0 +1,96 @@
+/* One model call on the run's line. */
+import { h } from "../../vendor/preact.js";
+import { duration, number } from "../../model/words.js";
+import {
+  article,
+  cx,
+  del,
+  details,
+  div,
+  em,
+  h3,
+  i,
+  p,
+  span,
+  summary,
+  time,
+} from "../../parts/elements.js";
+import { icon } from "../../parts/icons.js";
+import { Markdown } from "../../parts/text.js";
+import { Call } from "./call.js";
+
+/** The line's node and the time since the start. @param {any} props */
+export const gut = ({ from, item }, /** @type {string} */ node) =>
+  div(
+    { class: "gut" },
+    i({ class: `node ${node}` }),
+    time({ datetime: new Date(item.at).toISOString() }, `+${duration(item.at - from)}`),
+  );
+
+/** @param {any} data */
+export const by = (data) => (data.by ? em(null, `by ${data.by}`) : null);
+
+/** @param {any} props */
+export function Step(props) {
+  const { step, live, item } = props;
+  if (!step) return null;
+  const streams = live && !step.failure;
+  return article(
+    { class: "it step", id: item.id },
+    gut(props, cx("model", streams && "live")),
+    div(
+      { class: "cell" },
+      h3(
+        null,
+        `Step ${step.step}`,
+        em(null, step.model),
+        step.endedAt ? em(null, duration(step.endedAt - step.at)) : null,
+        step.ended
+          ? em(
+              { title: "input → output tokens" },
+              `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`,
+            )
+          : null,
+        step.interrupted ? span({ class: "pill off" }, "interrupted") : null,
+      ),
+      step.voids.map((/** @type {any} */ gone) => h(Void, { key: gone.attempt, gone })),
+      step.reasoning ? h(Thought, { step, open: streams && !step.text }) : null,
+      step.failure
+        ? p({ class: "t-wait sm" }, `${step.failure.error.message}; it is tried again`)
+        : null,
+      step.text || streams ? h(Markdown, { text: step.text, live: streams }) : null,
+      step.calls.length
+        ? div(
+            { class: "calls" },
+            step.calls.map((/** @type {string} */ id) =>
+              h(Call, {
+                key: id,
+                tool: props.run.tools.get(id),
+                waits: props.waits.split(",").includes(id),
+              }),
+            ),
+          )
+        : null,
+    ),
+  );
+}
+
+/** @param {{gone: any}} props */
+const Void = ({ gone }) =>
+  details(
+    { class: "void" },
+    summary(null, icon("chev"), span(null, `Attempt ${gone.attempt} is void: ${gone.reason}`)),
+    gone.text ? del(null, gone.text) : p(null, "It had said nothing yet."),
+  );
+
+/** @param {{step: any, open: boolean}} props */
+const Thought = ({ step, open }) =>
+  details(
+    { class: "think", open },
+    summary(null, icon("chev"), span(null, open ? "Thinking" : thought(step))),
+    p(null, step.reasoning),
+  );
+
+/** @param {any} step */
+const thought = (step) =>
+  step.textAt ? `Thought for ${duration(step.textAt - step.at)}` : "Thought";

@@ -1,0 +1,148 @@
+/* The run's line as bars: a bar leads to its place in the transcript. */
+import { useMemo } from "../../vendor/hooks.js";
+import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
+import { duration } from "../../model/words.js";
+import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
+import { now } from "../../parts/shared.js";
+import { shown } from "../../state/run.js";
+
+const MAX_ROWS = 300;
+
+const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
+
+/** Show the part of the transcript. @param {string} key */
+function reveal(key) {
+  const found =
+    document.getElementById(key) ?? document.querySelector(`[data-call="${CSS.escape(key)}"]`);
+  if (found instanceof HTMLDetailsElement) found.open = true;
+  found?.scrollIntoView({ block: "center" });
+}
+
+export function Timeline() {
+  const { run, version } = shown.value;
+  const all = useMemo(() => rowsOf(run), [version]);
+  const rows = all.slice(-MAX_ROWS);
+  const start = run.firstAt ?? 0;
+  const last = Math.max(run.endedAt ?? 0, run.lastAt ?? 0, run.endedAt ? 0 : now.value) - start;
+  const end = Math.max(1, last);
+  const axis = axisOf(rows, end);
+  if (!rows.length) return null;
+  return div(
+    { class: "wf" },
+    head(axis, end),
+    div(
+      { class: "rows" },
+      grid(axis, end, run.endedAt === null),
+      rows.map((row) => bar(row, axis, end, run.endedAt !== null)),
+    ),
+    legend(),
+    all.length > rows.length
+      ? p({ class: "hint" }, `The newest ${rows.length} of ${all.length} rows.`)
+      : null,
+  );
+}
+
+/** @param {ReturnType<typeof axisOf>} axis @param {number} end */
+const head = (axis, end) =>
+  div(
+    { class: "axis", "aria-hidden": "true" },
+    span(null),
+    div(
+      null,
+      ticksOf(axis, end).map((at) =>
+        span({ style: { left: percent(axis.x(at)) } }, at ? short(at) : "0"),
+      ),
+      axis.folds.map(([from, to]) =>
+        b(
+          { style: { left: percent(axis.x(from)), width: percent(axis.x(to) - axis.x(from)) } },
+          duration(to - from),
+        ),
+      ),
+    ),
+  );
+
+/** @param {number} at */
+const short = (at) => duration(at).replace(".0 s", " s").replace(" 00 s", "");
+
+/** @param {ReturnType<typeof axisOf>} axis @param {number} end @param {boolean} open */
+const grid = (axis, end, open) =>
+  div(
+    { class: "grid", "aria-hidden": "true" },
+    span(null),
+    div(
+      null,
+      ticksOf(axis, end).map((at) => u({ style: { left: percent(axis.x(at)) } })),
+      open ? u({ class: "now", style: { left: "100%" } }) : null,
+      axis.folds.map(([from, to]) =>
+        s({ style: { left: percent(axis.x(from)), width: percent(axis.x(to) - axis.x(from)) } }),
+      ),
+    ),
+  );
+
+/** Where the words of a bar stand: behind it, before it, or in it. */
+function placeOf(/** @type {number} */ left, /** @type {number} */ right) {
+  if (right <= 84) return { style: { left: percent(right + 0.8) } };
+  if (left > 24) return { style: { right: percent(100 - left + 0.8) } };
+  return { class: "in", style: { left: percent((left + right) / 2) } };
+}
+
+/**
+ * @param {import("../../model/timeline.js").Row} row
+ * @param {ReturnType<typeof axisOf>} axis
+ * @param {number} end
+ * @param {boolean} ended
+ */
+function bar(row, axis, end, ended) {
+  const from = row.segments[0].from;
+  const to = row.segments.at(-1)?.to ?? null;
+  const open = to === null && !ended;
+  const long = duration((to ?? end) - from);
+  const place = placeOf(axis.x(from), axis.x(to ?? end));
+  return button(
+    { class: `wr d${row.depth}`, key: row.key, onClick: () => reveal(row.key) },
+    span(
+      { class: "wl" },
+      i({ class: `sw k-${row.kind}` }),
+      b(null, row.label),
+      " ",
+      em(null, row.sub),
+    ),
+    " ",
+    span(
+      { class: "wb" },
+      row.segments.map((one) => piece(one, axis, end, ended)),
+      em(place, open && row.kind === "wait" ? "waits " : "", long),
+    ),
+  );
+}
+
+/**
+ * @param {import("../../model/timeline.js").Segment} one
+ * @param {ReturnType<typeof axisOf>} axis
+ * @param {number} end
+ * @param {boolean} ended
+ */
+function piece(one, axis, end, ended) {
+  const left = axis.x(one.from);
+  const width = Math.max(0.5, axis.x(one.to ?? end) - left);
+  return i({
+    class: cx("bar", `k-${one.kind}`, one.to === null && !ended && "open"),
+    style: { left: percent(left), width: percent(width) },
+    title: `${one.note} · ${duration((one.to ?? end) - one.from)}`,
+  });
+}
+
+const KINDS = [
+  ["model", "model"],
+  ["tool", "tool"],
+  ["wait", "waits for you"],
+  ["fail", "failed"],
+  ["void", "void"],
+  ["gap", "back-off, lost worker"],
+];
+
+const legend = () =>
+  div(
+    { class: "legend" },
+    KINDS.map(([kind, word]) => span(null, i({ class: `k-${kind}` }), word)),
+  );

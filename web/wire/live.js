@@ -1,0 +1,169 @@
+/* The one stream of this tab, `GET /v1/live`, read by `fetch`: it can tell why it is refused. */
+import { signal } from "../vendor/signals.js";
+import { Problem, credentials, refusal, unreachable } from "./api.js";
+import { batches } from "./sse.js";
+import { withSlot } from "./slots.js";
+
+const HIDDEN_MS = 10_000;
+/** The server writes something every 10 s. */
+const SILENT_MS = 25_000;
+const MAX_WAIT_MS = 8000;
+/** A window that is one too many looks for so long, and so long later again. */
+const GLANCE_MS = 1000;
+const PAUSE_MS = 3000;
+/** States that the first frame does not end. */
+const CALM = new Set(["live", "crowded"]);
+/** States that last until there is news. */
+const GRADUAL = new Set(["lost", "crowded"]);
+
+/**
+ * @typedef {object} State
+ * @property {"connecting" | "live" | "crowded" | "lost" | "resting" | "refused"} at
+ * @property {number} since As ms.
+ * @property {Problem | null} problem Of a lost connection or a refused one.
+ */
+
+/** How the stream is. @type {import("../vendor/signals.js").Signal<State>} */
+export const state = signal({ at: "connecting", since: Date.now(), problem: null });
+
+/**
+ * @typedef {object} Follow
+ * @property {() => string} query What to follow, with the cursors of now.
+ * @property {(event: string, data: any, first: boolean) => void} take
+ *   Takes in a frame; `first` is true until the connection has given one of this event.
+ * @property {() => void} [settled] Called after each batch of frames.
+ */
+
+/** @type {Follow | null} */
+let wanted = null;
+/** @type {AbortController | null} */
+let current = null;
+/** @type {ReturnType<typeof setTimeout> | undefined} */
+let timer;
+let tries = 0;
+
+/** Follow something else from now on. @param {Follow} follow */
+export function follow(follow) {
+  wanted = follow;
+  tries = 0;
+  connect();
+}
+
+/** Follow nothing: nobody is signed in. */
+export function stop() {
+  wanted = null;
+  clearTimeout(timer);
+  current?.abort();
+  current = null;
+}
+
+/** Try to connect now. */
+export function retry() {
+  tries = 0;
+  connect();
+}
+
+/** @param {State["at"]} at @param {Problem | null} [problem] */
+function become(at, problem = null) {
+  const since = at === "lost" && state.value.at === "lost" ? state.value.since : Date.now();
+  state.value = { at, since, problem };
+}
+
+function connect() {
+  clearTimeout(timer);
+  current?.abort();
+  const follow = wanted;
+  if (!follow || (document.hidden && state.value.at === "resting")) return;
+  current = new AbortController();
+  if (!GRADUAL.has(state.value.at)) become("connecting");
+  void read(follow, current);
+}
+
+/** @param {Follow} follow @param {AbortController} controller */
+async function read(follow, controller) {
+  let problem = unreachable();
+  const held = await withSlot(async () => {
+    if (state.value.at === "crowded") become("connecting");
+    problem = await streamed(follow, controller);
+  });
+  if (controller !== current || document.hidden) return;
+  if (held) later(problem);
+  else await glance(follow, controller);
+}
+
+/** Too many windows are live: read what is new, and come back. */
+async function glance(/** @type {Follow} */ follow, /** @type {AbortController} */ controller) {
+  become("crowded");
+  const enough = setTimeout(() => controller.abort(), GLANCE_MS);
+  const problem = await streamed(follow, controller);
+  clearTimeout(enough);
+  if (controller !== current || document.hidden) return;
+  if (controller.signal.aborted) timer = setTimeout(connect, PAUSE_MS);
+  else later(problem);
+}
+
+/**
+ * Read the stream to its end; why it has one.
+ * @param {Follow} follow
+ * @param {AbortController} controller
+ */
+async function streamed(follow, controller) {
+  try {
+    const answer = await fetch(`/v1/live?${follow.query()}`, {
+      headers: { ...credentials(), Accept: "text/event-stream" },
+      signal: controller.signal,
+    });
+    if (!answer.ok || !answer.body) return await refusal(answer);
+    await frames(follow, answer.body, controller);
+  } catch (error) {
+    if (!(error instanceof TypeError) && !controller.signal.aborted) throw error;
+  }
+  return unreachable();
+}
+
+/** @param {Follow} follow @param {ReadableStream} body @param {AbortController} controller */
+async function frames(follow, body, controller) {
+  const seen = new Set();
+  let silent = setTimeout(() => controller.abort(), SILENT_MS);
+  for await (const batch of batches(body)) {
+    if (controller !== current) return;
+    clearTimeout(silent);
+    silent = setTimeout(() => controller.abort(), SILENT_MS);
+    tries = 0;
+    if (!CALM.has(state.value.at)) become("live");
+    for (const { event, data } of batch) {
+      follow.take(event, JSON.parse(data), !seen.has(event));
+      seen.add(event);
+    }
+    if (batch.length) follow.settled?.();
+  }
+  clearTimeout(silent);
+}
+
+/** Connect again later, unless the server has said that it is no use. @param {Problem} problem */
+function later(problem) {
+  const { status } = problem;
+  if (status >= 400 && status < 500 && status !== 429) {
+    become("refused", problem);
+    return;
+  }
+  become("lost", problem);
+  const wait = Math.min(MAX_WAIT_MS, 250 * 2 ** tries) * (0.75 + Math.random() / 2);
+  tries += 1;
+  timer = setTimeout(connect, Math.max(wait, problem.retryMs));
+}
+
+/** A hidden tab closes its stream and reads on from its cursor when it is shown. */
+document.addEventListener("visibilitychange", () => {
+  clearTimeout(timer);
+  if (document.hidden) {
+    timer = setTimeout(() => {
+      current?.abort();
+      current = null;
+      become("resting");
+    }, HIDDEN_MS);
+  } else if (state.value.at === "resting" || state.value.at === "lost") {
+    become("connecting");
+    retry();
+  }
+});

@@ -1,0 +1,57 @@
+"""How a run begins: at once, or at its time."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from temporalio import workflow
+
+with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.events import RunCancelled
+    from relayline.contracts.runs import MEMO_REQUEST, Phase, RunRequestMemo
+    from relayline.workflows.clock import Timer
+    from relayline.workflows.run import Run
+
+
+async def begin(run: Run) -> RunCancelled | None:
+    """Record the start and the input, once it is time; the ending if a cancel comes first.
+
+    Only the first execution of a run does so.
+    """
+    if run.input.carried is not None:
+        return None
+    asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
+    submitted_at = asked.created_at if asked else None
+    queued, started, given = run.facts.begin(run.input, submitted_at, workflow.now())
+    if not run.scheduled:
+        run.pending.add(queued, started, given)
+        return None
+    run.pending.add(queued, given)  # the input: a redirect must come after it
+    if ending := await _until_start(run):
+        return ending
+    _, started, _ = run.facts.begin(run.input, submitted_at, workflow.now())
+    run.pending.add(started)
+    return None
+
+
+async def _until_start(run: Run) -> RunCancelled | None:
+    """Wait until the run may start and is not paused; commands are handled meanwhile."""
+    now = workflow.now()
+    due = Timer((run.input.start_at or now) - now, "until the run starts")
+    ending: RunCancelled | None = None
+    while not ending and (run.steering.paused or not due.fired):
+        run.dispatcher.record_soon()
+        await run.wait(partial(_woken, run, due))
+        await run.catch_up()
+        run.acknowledge()
+        ending = run.steering.act()
+        if not due.fired:
+            run.show(Phase.STARTING, busy=False)
+    due.stop()
+    run.start_clock()
+    return ending
+
+
+def _woken(run: Run, due: Timer) -> bool:
+    starts = due.fired and not run.steering.paused
+    return starts or run.steering.inbox.unread or run.was_reset
