@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 POLL_S = 0.005
-WITHIN_S = 20.0
+WITHIN_S = 60.0
 
 
 def leave(name: str, what: str) -> None:

@@ -77,7 +77,7 @@ async def test_an_ended_run_is_read_from_its_terminal_fact_with_temporal_down(
 async def test_a_run_was_created_when_it_was_submitted_wherever_that_is_read(api: Api) -> None:
     run = await submitted(api, input='{"rehearse": [{"say": "x"}]}')
     listed = (await api.http.get("/v1/runs", params={"limit": 1})).json()["runs"]
-    ended = (await api.http.get(f"/v1/runs/{run}", params={"wait": 10})).json()
+    ended = (await api.http.get(f"/v1/runs/{run}", params={"wait": 60})).json()
     assert (ended["source"], ended["status"]) == ("journal", "completed")
     events = (await api.http.get(f"/v1/runs/{run}/events")).json()["events"]
     assert ended["created_at"] == events[0]["data"]["submitted_at"] < events[0]["at"]

@@ -43,7 +43,7 @@ async def spawn(data_dir: Path, port: int, **env: str) -> asyncio.subprocess.Pro
 
 
 async def answering(port: int, process: asyncio.subprocess.Process) -> None:
-    async with httpx.AsyncClient() as http, asyncio.timeout(15):
+    async with httpx.AsyncClient() as http, asyncio.timeout(60):
         while True:
             assert process.returncode is None
             try:
@@ -115,7 +115,7 @@ async def test_a_server_that_cannot_start_says_why_and_exits_1(
         data_dir = file / "below" if trouble == "data_dir" else tmp_path
         env = {"RELAYLINE_CATALOG": "no.such.module"} if trouble == "catalog" else {}
         process = await spawn(data_dir, port, **env)
-        async with asyncio.timeout(15):
+        async with asyncio.timeout(60):
             _, error = await process.communicate()
     assert process.returncode == 1
     line = error.decode().strip().splitlines()[-1]

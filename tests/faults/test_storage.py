@@ -12,7 +12,15 @@ from typing import Any
 
 from relayline.journal.sqlite.file import BUSY_WAIT_S
 from tests.dev_stack import DevStack
-from tests.faults.watching import check_whole, readiness, ready, refused, streaming, watching
+from tests.faults.watching import (
+    beating,
+    check_whole,
+    readiness,
+    ready,
+    refused,
+    streaming,
+    watching,
+)
 
 WATCHERS = 3
 TEXT = " ".join(f"word{number}" for number in range(100))
@@ -71,8 +79,7 @@ async def test_a_locked_journal_holds_runs_and_streams_until_it_is_free(stack: D
             assert page.status_code == 200, "reading goes on"
             late = await stack.submit(*SCRIPT)
             await asyncio.sleep(BUSY_WAIT_S + 1)
-            beats = [watcher.heartbeats for watcher in watchers]
-            assert min(beats) >= 3
+            await beating(watchers, 3)
         await ready(stack)
     assert (await stack.ended(late))["status"] == "completed"
     assert not any(watcher.notices or watcher.refusals for watcher in watchers)
@@ -90,7 +97,7 @@ async def test_a_full_disk_holds_runs_and_streams_until_there_is_room(stack: Dev
             before = len(await stack.events(run_id))
             await asyncio.sleep(2)
             assert len(await stack.events(run_id)) == before
-            assert min(watcher.heartbeats for watcher in watchers) >= 2
+            await beating(watchers, 2)
         assert (await readiness(stack))["journal"] == "ok"
     journal = await check_whole(stack, run_id, *watchers)
     assert "attempt.superseded" in [event["type"] for event in journal]
@@ -106,6 +113,6 @@ async def test_a_journal_that_is_gone_is_missed_and_never_made_anew(stack: DevSt
             killed = stack.kill_worker()
             await asyncio.sleep(2.5)
             assert stack.state["workers"][0]["pid"] != killed
-            assert min(watcher.heartbeats for watcher in watchers) >= 2
+            await beating(watchers, 2)
         await ready(stack)
     await check_whole(stack, run_id, *watchers)

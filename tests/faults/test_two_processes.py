@@ -176,7 +176,7 @@ async def task_at_work(both: DevStack, run: str) -> None:
 async def test_a_command_that_comes_while_a_task_is_at_work_is_known_to_the_other_process(
     both: DevStack,
 ) -> None:
-    run = await both.submit(SCRIPT[3])
+    run = await both.submit({"tokens": 6000, "every_ms": 20})
     await both.seen(run, "message.delta")
     [worker] = (worker["pid"] for worker in both.state["workers"])
     os.kill(worker, signal.SIGSTOP)

@@ -155,3 +155,10 @@ async def ready(stack: DevStack) -> None:
                 if set((await readiness(stack)).values()) == {"ok"}:
                     return
             await asyncio.sleep(0.05)
+
+
+async def beating(watchers: list[Watcher], times: int) -> None:
+    """Wait until the streams of all are kept alive by so many comments."""
+    async with asyncio.timeout(60):
+        while min(watcher.heartbeats for watcher in watchers) < times:
+            await asyncio.sleep(0.05)

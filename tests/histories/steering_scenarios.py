@@ -40,7 +40,7 @@ async def redirect_after_step(stack: DevStack) -> str:
 
 async def pause_now(stack: DevStack) -> str:
     """Paused in mid-word, then on."""
-    run_id = await stack.submit({"tokens": 150, "every_ms": 20})
+    run_id = await stack.submit({"tokens": 400, "every_ms": 20})
     await stack.seen(run_id, "message.delta")
     await stack.send(run_id, "pause", now=True)
     await stack.seen(run_id, "run.paused")

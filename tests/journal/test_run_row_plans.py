@@ -20,7 +20,7 @@ from tests.journal.rows import BEGAN
 from tests.journal.storage import new_storage, open_table
 from tests.postgres_server import PostgresServer
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(300)]  # the first test fills the tables
 
 COUNT = 20_000
 FILTERS = many.filters(COUNT)

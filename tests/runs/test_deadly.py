@@ -13,7 +13,7 @@ from tests.dev_stack import DevStack
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(120)
+@pytest.mark.timeout(240)
 async def test_a_tool_that_takes_its_worker_along_is_given_up_and_its_neighbour_is_not(
     tmp_path: Path,
 ) -> None:
@@ -39,7 +39,7 @@ async def test_a_tool_that_takes_its_worker_along_is_given_up_and_its_neighbour_
 async def looked_at(stack: DevStack, run_id: str) -> tuple[dict[str, str], set[str | None]]:
     """The run when it has ended, and what its `attention` has said until then."""
     said = set[str | None]()
-    async with asyncio.timeout(60):
+    async with asyncio.timeout(150):
         while True:
             run = (await stack.client.get(f"/v1/runs/{run_id}")).json()
             if run["ended_at"]:

@@ -12,8 +12,8 @@ from relayline.api.temporal.stuck import ACTIVITY_PAUSED
 from tests.dev_stack import DevStack
 from tests.holding import Operation, operate, pending
 
-SLOW = {"say": "word " * 60, "every_ms": 50}
-WHOLE = "word " * 60
+SLOW = {"say": "word " * 100, "every_ms": 50}
+WHOLE = "word " * 100
 HELD = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
 MODEL, TOOL = "1", "2"
 """The ids of the first two activities of a run."""
