@@ -2,12 +2,13 @@
 import { signal } from "../vendor/signals.js";
 import { Problem, credentials, refusal, unreachable } from "./api.js";
 import { batches } from "./sse.js";
-import { withSlot } from "./slots.js";
 
 const HIDDEN_MS = 10_000;
 /** The server writes something every 10 s. */
 const SILENT_MS = 25_000;
 const MAX_WAIT_MS = 8000;
+/** With HTTP/1.1 a browser has six connections to a host: two stay free for pages and commands. */
+const SLOTS = ["relayline.live-1", "relayline.live-2", "relayline.live-3", "relayline.live-4"];
 /** A window that is one too many looks for so long, and so long later again. */
 const GLANCE_MS = 1000;
 const PAUSE_MS = 3000;
@@ -89,6 +90,28 @@ async function read(follow, controller) {
   if (controller !== current || document.hidden) return;
   if (held) later(problem);
   else await glance(follow, controller);
+}
+
+/**
+ * Hold one of the slots while `use` runs. False if all are taken, so that it did not run.
+ *
+ * Without `navigator.locks`, which a page has on https and on localhost only, nothing is counted.
+ * @param {() => Promise<void>} use
+ * @returns {Promise<boolean>}
+ */
+async function withSlot(use) {
+  if (!navigator.locks) {
+    await use();
+    return true;
+  }
+  for (const slot of SLOTS) {
+    const held = await navigator.locks.request(slot, { ifAvailable: true }, async (lock) => {
+      if (lock) await use();
+      return lock !== null;
+    });
+    if (held) return true;
+  }
+  return false;
 }
 
 /** Too many windows are live: read what is new, and come back. */
