@@ -1,6 +1,6 @@
 /* The one stream of this tab, `GET /v1/live`, read by `fetch`: it can tell why it is refused. */
 import { signal } from "../vendor/signals.js";
-import { Problem, credentials, refusal, unreachable } from "./api.js";
+import { Problem, credentials, refusal, skew, unreachable } from "./api.js";
 import { batches } from "./sse.js";
 
 const HIDDEN_MS = 10_000;
@@ -20,7 +20,7 @@ const GRADUAL = new Set(["lost", "crowded"]);
 /**
  * @typedef {object} State
  * @property {"connecting" | "live" | "crowded" | "lost" | "resting" | "refused"} at
- * @property {number} since As ms.
+ * @property {number} since As ms, by the server's clock.
  * @property {Problem | null} problem Of a lost connection or a refused one.
  */
 
@@ -66,8 +66,8 @@ export function retry() {
 
 /** @param {State["at"]} at @param {Problem | null} [problem] */
 function become(at, problem = null) {
-  const since = at === "lost" && state.value.at === "lost" ? state.value.since : Date.now();
-  state.value = { at, since, problem };
+  const stays = at === "lost" && state.value.at === "lost";
+  state.value = { at, since: stays ? state.value.since : Date.now() + skew.value, problem };
 }
 
 function connect() {
