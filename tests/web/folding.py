@@ -13,6 +13,7 @@ from relayline.projections.rendered import Rendered
 from tests.web.page_files import copied_model, program
 
 _FOLD = Path(__file__).with_name("fold.mjs")
+_BATCH = 25
 
 
 class Reducer:
@@ -41,6 +42,11 @@ class Reducer:
         self._process.stdin.flush()
         answer: dict[str, Any] = json.loads(self._process.stdout.readline())
         return answer
+
+    def agrees(self, events: Sequence[StoredEvent]) -> bool:
+        """Whether both know the same of a run, after each of some batches and in the end."""
+        cuts = [*range(_BATCH, len(events), _BATCH), len(events)]
+        return bool(self.folded(events, cuts)["seen"] == expected(events, cuts))
 
     def close(self) -> None:
         """End the process."""
