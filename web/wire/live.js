@@ -14,6 +14,8 @@ const GLANCE_MS = 1000;
 const PAUSE_MS = 3000;
 /** States that the first frame does not end. */
 const CALM = new Set(["live", "crowded"]);
+/** States in which no stream is open: one is when the window is shown. */
+const ASLEEP = new Set(["lost", "crowded", "resting"]);
 /** States that last until there is news. */
 const GRADUAL = new Set(["lost", "crowded"]);
 
@@ -87,8 +89,9 @@ async function read(follow, controller) {
     if (state.value.at === "crowded") become("connecting");
     problem = await streamed(follow, controller);
   });
-  if (controller !== current || document.hidden) return;
-  if (held) later(problem);
+  if (controller !== current) return;
+  if (document.hidden) become("resting");
+  else if (held) later(problem);
   else await glance(follow, controller);
 }
 
@@ -185,7 +188,7 @@ document.addEventListener("visibilitychange", () => {
       current = null;
       become("resting");
     }, HIDDEN_MS);
-  } else if (state.value.at === "resting" || state.value.at === "lost") {
+  } else if (ASLEEP.has(state.value.at)) {
     become("connecting");
     retry();
   }

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import re
+import signal
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -138,6 +140,24 @@ async def test_a_hidden_window_holds_no_stream_and_misses_nothing(
         await page.evaluate(HIDE, False)
         await becomes(page, "Completed")
         await expect(page.locator(".say")).to_have_text("one two")
+
+
+async def test_a_window_whose_stream_ends_while_it_is_hidden_is_live_once_it_is_shown(
+    page: Page, stack: DevStack
+) -> None:
+    await page.goto("/runs")
+    await expect(page.locator(".connection")).to_contain_text("Live")
+    await page.evaluate(HIDE, True)
+    killed = stack.state["api"]["pid"]
+    os.kill(killed, signal.SIGKILL)
+    await expect(page.locator(".connection")).to_contain_text("Resting")
+    await page.evaluate(HIDE, False)
+    await expect(page.locator(".connection")).to_contain_text("Live")
+    async with asyncio.timeout(60):
+        while stack.state["api"]["pid"] == killed:
+            await asyncio.sleep(0.1)
+    run = await stack.submit({"say": "news"})
+    await expect(page.locator(f"[data-id={run}]")).to_be_visible()
 
 
 @pytest.mark.parametrize("ahead", [OFF, -OFF], ids=["fast", "slow"])
