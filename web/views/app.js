@@ -53,8 +53,8 @@ export function App() {
     if (location.pathname === "/") go(`/runs${location.search}`, true);
     void ask();
   }, []);
-  if (!auth.value) return problem.value ? h(Unreachable, null) : null;
-  if (!auth.value.principal) return h(SignIn, null);
+  if (!auth.value) return problem.value ? main({ class: "whole" }, h(Unreachable, null)) : null;
+  if (!auth.value.principal) return main({ class: "whole" }, h(SignIn, null));
   return h(Frame, null);
 }
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from urllib.parse import quote
 
 import pytest
@@ -17,6 +18,8 @@ from tests.web.test_browser import becomes, script
 
 pytestmark = pytest.mark.slow
 NARROWEST = {"width": 320, "height": 640}
+FRESH_S = 0.5
+"""For a moment, keys leave alone an approval that has just appeared."""
 MAX_TABS = 60
 """A person who presses the tab key more often than this has given up."""
 
@@ -46,7 +49,7 @@ async def test_every_page_is_for_everybody(
         await expect_theme(page, "dark" if dark else "light")
         for path in (*paths, f"/inbox?item={item}"):
             await page.goto(path)
-            await expect(page.locator("main h1").first).to_be_visible()
+            await expect(page.locator("main h1:visible").first).to_be_visible()
             await checked(page)
             if narrow:
                 await page.set_viewport_size(NARROWEST)  # type: ignore[arg-type]
@@ -115,6 +118,7 @@ async def submit(page: Page, text: str) -> str:
 
 
 async def approve_with_a_change(page: Page) -> None:
+    await asyncio.sleep(FRESH_S)
     await page.keyboard.press("e")
     await expect(page.locator("[data-field=text] input")).to_be_focused()
     await page.keyboard.press("Control+A")

@@ -86,7 +86,7 @@ async def test_a_page_loads_nothing_that_it_has_not_named(
         answer = await page.goto(path.replace("{run_id}", run))
         assert answer
         named = {*re.findall(rf'"({FOLDER}/[^"]+)"', await answer.text())}
-        await expect(page.locator("main h1").first).to_be_visible()
+        await expect(page.locator("main h1:visible").first).to_be_visible()
         await expect(page.locator(".connection")).to_contain_text("Live")
         loaded = {f"{FOLDER}/{it.partition(FOLDER + '/')[2]}" for it in await page.evaluate(LOADED)}
         assert {it for it in loaded - named if not it.endswith(".woff2")} == set()
