@@ -17,7 +17,7 @@ SEED ?= 1
 # Bytecode is cached whatever the shell says: tests start many processes, each would compile anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder --hypothesis-seed $(SEED)
 
-.PHONY: setup dev demo test test-all test-local-model soak chaos check fix bench bench-scale histories docs clean
+.PHONY: setup dev demo test test-all test-local-model soak chaos check fix bench bench-scale histories shots docs clean
 
 setup: $(STAMP)
 
@@ -77,6 +77,9 @@ bench-scale: setup  ## the same for a journal in Postgres, and what more than on
 
 histories: setup  ## record the golden histories anew; only for a deliberate change of workflow code
 	$(BIN)/python -m tests.histories.record
+
+shots: setup  ## pictures of the page for the docs, from real runs
+	$(BIN)/python -m tests.web.pictures
 
 docs: setup  ## write the tables that docs take from the code
 	$(BIN)/python -m tests.docs.tables

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Mapping
 from typing import Any
 
 from fastapi import APIRouter, HTTPException, Request
@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from relayline.api.auth.scopes import OPEN
 from relayline.api.depends import Route
-from relayline.api.web.assets import FOLDER, page
+from relayline.api.web.assets import FOLDER, VIEWS, Asset, page
 
 POLICY = "; ".join(
     (
@@ -49,14 +49,24 @@ class PageRoute(Route):
 router = APIRouter(include_in_schema=False, route_class=PageRoute)
 
 
-@router.get("/", openapi_extra=OPEN)
-@router.get("/runs", openapi_extra=OPEN)
-@router.get("/runs/{run_id}", openapi_extra=OPEN)
-@router.get("/inbox", openapi_extra=OPEN)
-@router.get("/agents", openapi_extra=OPEN)
-async def get_page() -> Response:
-    """The page; it shows what its path says."""
-    return Response(page().index, headers=_OF_THE_PAGE, media_type="text/html")
+def _answer(request: Request, asset: Asset, headers: Mapping[str, str]) -> Response:
+    """The file, with gzip for who takes it."""
+    headers = {**headers, "Content-Type": asset.media_type}
+    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
+        return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"})
+    return Response(asset.body, headers=headers)
+
+
+def _showing(view: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
+    async def get_page(request: Request) -> Response:
+        """The page; it shows what its path says."""
+        return _answer(request, page().indexes[view], _OF_THE_PAGE)
+
+    return get_page
+
+
+for _path, _view in VIEWS.items():
+    router.get(_path, openapi_extra=OPEN)(_showing(_view))
 
 
 @router.get(f"{FOLDER}/{{path:path}}", openapi_extra=OPEN)
@@ -69,7 +79,4 @@ async def get_asset(request: Request, path: str) -> Response:
     asset = page().assets.get(path)
     if asset is None:
         raise HTTPException(404)
-    headers = {**_OF_ASSETS, "Content-Type": asset.media_type}
-    if asset.packed is not None and "gzip" in request.headers.get("accept-encoding", ""):
-        return Response(asset.packed, headers=headers | {"Content-Encoding": "gzip"})
-    return Response(asset.body, headers=headers)
+    return _answer(request, asset, _OF_ASSETS)

@@ -4,13 +4,18 @@ operators meanwhile, and no promise broken."""
 from __future__ import annotations
 
 import argparse
+import shutil
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import EVERY, RunFilter
+from relayline.journal.terminal import read_all
 from tests.chaos.__main__ import campaign
 from tests.chaos.checks import Violation
+from tests.web.folding import Reducer
 
 pytestmark = pytest.mark.stack
 
@@ -36,6 +41,23 @@ async def test_nothing_is_lost_and_nothing_comes_twice_whatever_is_killed(tmp_pa
     assert told["faults"]["hold run"] >= 1
     assert told["rewound"] >= told["faults"]["reset run"] >= 1
     assert told["characters"] > 1000
+    assert await misread(tmp_path) == []
+
+
+async def misread(folder: Path) -> list[str]:
+    """Runs of which the page in the browser would know something else; without Node, none."""
+    if not shutil.which("node"):
+        return []
+    journal = SqliteJournal(folder / "data" / "journal.db")
+    reducer = Reducer(folder / "model")
+    try:
+        runs = [it.row.run_id for it in await journal.list_runs(EVERY, RunFilter(), 1000)]
+        assert runs
+        stored = {run: await read_all(journal, run, facts=False) for run in runs}
+        return [run for run, events in stored.items() if not reducer.agrees(events)]
+    finally:
+        reducer.close()
+        await journal.close()
 
 
 @pytest.mark.timeout(300)  # as above, with more processes

@@ -1,4 +1,4 @@
-"""An API without Temporal for the page's files; one browser for all tests of the page."""
+"""APIs without Temporal for the page; one browser for all tests of the page."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from playwright.async_api import Browser, Page
 from temporalio.client import Client
 
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import data_converter
 from tests.api.auth.keyed import keyed
 from tests.api.serving import Api, serving
@@ -24,10 +25,22 @@ async def page_journal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
 
 
 @pytest.fixture(scope="session")
-async def keyed_page(page_journal: SqliteJournal) -> AsyncIterator[Api]:
+async def nowhere() -> Client:
+    """A client of a Temporal that is not there."""
+    return await Client.connect("127.0.0.1:1", lazy=True, data_converter=data_converter)
+
+
+@pytest.fixture(scope="session")
+async def keyed_page(page_journal: SqliteJournal, nowhere: Client) -> AsyncIterator[Api]:
     """An API that asks for keys, with a journal and no Temporal."""
-    nowhere = await Client.connect("127.0.0.1:1", lazy=True, data_converter=data_converter)
     async with serving(keyed(), page_journal, nowhere) as served:
+        yield served
+
+
+@pytest.fixture(scope="session")
+async def plain_page(page_journal: SqliteJournal, nowhere: Client) -> AsyncIterator[Api]:
+    """The same for everybody."""
+    async with serving(Settings(), page_journal, nowhere) as served:
         yield served
 
 

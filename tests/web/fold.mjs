@@ -2,9 +2,9 @@
 import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
-const { applyEvents, emptyRun, runStatus, usageOf } = await import(
-  pathToFileURL(`${process.argv[2]}/run.js`)
-);
+const from = (name) => import(pathToFileURL(`${process.argv[2]}/${name}.js`));
+const { applyEvents, emptyRun, runStatus, usageOf } = await from("run");
+const { rowsOf } = await from("timeline");
 
 function told(run) {
   const usage = usageOf(run);
@@ -25,9 +25,19 @@ function told(run) {
   };
 }
 
+const plain = (_, value) => (value instanceof Map ? [...value] : value);
+
 for await (const line of createInterface({ input: process.stdin })) {
+  const { events, cuts } = JSON.parse(line);
   const run = emptyRun();
-  const seen = JSON.parse(line).map((event) => told(applyEvents(run, [event])));
+  const seen = [];
+  let at = 0;
+  for (const cut of cuts) {
+    applyEvents(run, events.slice(at, cut));
+    seen.push(told(run));
+    at = cut;
+  }
   const asks = run.items.filter((it) => it.kind === "ask" && it.data.state === "open");
-  console.log(JSON.stringify({ seen, asks: asks.map((it) => it.id), items: run.items.length }));
+  const model = JSON.stringify(run, plain);
+  console.log(JSON.stringify({ seen, asks: asks.map((it) => it.id), model, rows: rowsOf(run) }));
 }

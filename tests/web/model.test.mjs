@@ -46,6 +46,12 @@ test("markdown of any length and depth is read at once", () => {
   assert.ok(performance.now() - began < 8000, "it takes too long");
 });
 
+test("a large table stays as it is written", () => {
+  const table = (rows) => `|a|b|\n|-|-|\n${"|1|2|\n".repeat(rows)}`.trim();
+  assert.deepEqual(kinds(table(2000)), ["table"]);
+  assert.deepEqual(parseBlock(table(3000)), [{ kind: "code", text: table(3000) }]);
+});
+
 test("arguments keep their types, and what is unchanged is what the model gave", () => {
   const schema = {
     properties: {
@@ -68,6 +74,13 @@ test("arguments keep their types, and what is unchanged is what the model gave",
   assert.deepEqual(read.changed, ["count", "on", "list", "extra"]);
   const wrong = argumentsOf(fields, { count: "1.5", list: "[" }, given).wrong;
   assert.deepEqual(Object.keys(wrong), ["count", "list"]);
+  assert.deepEqual(Object.keys(argumentsOf(fields, { count: "9007199254740993" }, given).wrong), [
+    "count",
+  ]);
+  const large = { text: "x", deep: [{ id: 12345678901234567890 }] };
+  const some = fieldsOf({}, large);
+  assert.deepEqual(argumentsOf(some, {}, large).wrong, {});
+  assert.deepEqual(Object.keys(argumentsOf(some, { text: "y" }, large).wrong), ["deep"]);
 });
 
 test("a list follows the stream: what came, what went, what was pushed down", () => {
@@ -98,6 +111,7 @@ test("words for people", () => {
   assert.equal(queryOf({ status: "failed", since: "no" }, 0), `status=failed&limit=${PAGE}`);
   assert.equal(visible("a\u202eb\u0007\u200bc\nd"), "a⟨U+202E⟩b⟨U+0007⟩⟨U+200B⟩c\nd");
   assert.equal(brief({ a: "x\u202ey", b: [1] }), "a=x⟨U+202E⟩y  b=[1]");
+  assert.equal(brief({ id: 2 ** 53 }), "id=≈ 9007199254740992");
   assert.deepEqual([960, 61_000, 7_260_000].map(duration), ["1.0 s", "1 m 01 s", "2 h 01 m"]);
   assert.equal(number(1234567), "1\u2009234\u2009567");
   assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.000420");

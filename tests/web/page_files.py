@@ -15,14 +15,15 @@ WEB = ROOT / "web"
 SCRIPTS = sorted(path for path in WEB.rglob("*.js") if "vendor" not in path.parts)
 STYLES = sorted(WEB.rglob("*.css"))
 _IMPORT = re.compile(
-    r'^(?:import|export)\b[^;"]*?from\s*"([^"]+)"|^import\s*"([^"]+)"', re.MULTILINE
+    r'^(?:import|export)\b[^;"]*?from\s*"([^"]+)"|^import\s*"([^"]+)"|await import\("([^"]+)"\)',
+    re.MULTILINE,
 )
 
 
 def imports(path: Path) -> Iterator[Path]:
-    """The files that a module imports."""
+    """The files that a module imports, at once or when they are needed."""
     for found in _IMPORT.finditer(path.read_text()):
-        yield (path.parent / (found[1] or found[2])).resolve()
+        yield (path.parent / (found[1] or found[2] or found[3])).resolve()
 
 
 def program(*names: str) -> str:

@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from relayline.api.web.assets import FOLDER, TYPES, page
+from relayline.api.web.assets import FOLDER, STYLE, TYPES, page
 from tests.api.serving import Api
-from tests.web.page_files import SCRIPTS, WEB, imports
+from tests.web.page_files import STYLES, WEB
 
 LINK = re.compile(r'(?:src|href)="(/ui/[^"]*)"')
 PATHS = ["/", "/runs", "/runs/run_0123456789abcdef", "/inbox?item=a%2Fb", "/agents?any=thing"]
@@ -28,6 +28,23 @@ POLICY = {
     "trusted-types": "'none'",
 }
 AT = f"{FOLDER}/{page().digest}"
+FONTS = [f"{AT}/fonts/{path.name}" for path in sorted(WEB.glob("fonts/*.woff2"))]
+MAX_FONTS = 53_000
+START, LIST, OTHERS = (50_000, 22), (60_000, 25), (80_000, 45)
+"""Bytes and files of code until the frame is drawn, the list of runs is, any other page is."""
+
+
+async def linked(served: Api, path: str) -> set[str]:
+    """The files that a page names, each once."""
+    links = LINK.findall((await served.http.get(path)).text)
+    assert len(links) == len({*links}) + 1  # the start is a module that is also loaded early
+    return {*links}
+
+
+async def transferred(served: Api, path: str) -> int:
+    """The bytes of an answer's body, as a browser gets them."""
+    async with served.http.stream("GET", path, headers={"Accept-Encoding": "gzip"}) as answer:
+        return sum([len(piece) async for piece in answer.aiter_raw()])
 
 
 @pytest.mark.parametrize("path", PATHS)
@@ -44,22 +61,44 @@ async def test_the_page_is_open_and_bound_to_this_server(keyed_page: Api, path: 
     assert "%" not in answer.text
 
 
-async def test_everything_that_it_loads_is_there_for_good(keyed_page: Api) -> None:
-    links = LINK.findall((await keyed_page.http.get("/")).text)
-    assert len(links) == len({*links}) + 1  # the start is a module that is also loaded early
-    for link in {*links}:
+@pytest.mark.parametrize("path", PATHS)
+async def test_everything_that_it_loads_is_there_for_good(keyed_page: Api, path: str) -> None:
+    for link in await linked(keyed_page, path):
         answer = await keyed_page.http.get(link)
         assert answer.status_code == 200, link
         assert answer.headers["content-type"] == TYPES[Path(link).suffix]
         assert answer.headers["cache-control"] == "public, max-age=31536000, immutable"
         assert answer.headers["x-content-type-options"] == "nosniff"
-        assert answer.content == (WEB / link.removeprefix(f"{AT}/")).read_bytes()
+        if not link.endswith(STYLE):
+            assert answer.content == (WEB / link.removeprefix(f"{AT}/")).read_bytes()
 
 
-async def test_every_module_is_loaded_early(keyed_page: Api) -> None:
-    links = {*LINK.findall((await keyed_page.http.get("/")).text)}
-    wanted = {target for path in SCRIPTS for target in imports(path)}
-    assert {f"{AT}/{path.relative_to(WEB)}" for path in wanted} <= links
+async def test_the_stylesheets_come_as_one_in_the_order_of_the_page(keyed_page: Api) -> None:
+    named = re.findall(r'href="%ROOT%/(style/[^"]*)"', (WEB / "index.html").read_text())
+    served = (await keyed_page.http.get(f"{AT}/{STYLE}")).content
+    assert served == b"".join((WEB / name).read_bytes() for name in named)
+    assert len(named) == len(STYLES)
+
+
+async def test_the_first_paint_needs_little(keyed_page: Api) -> None:
+    """What every page loads is what draws the frame; the rest is of the view alone."""
+    start = set.intersection(*[await linked(keyed_page, path) for path in PATHS])
+    await within(START, keyed_page, {"/", *start})
+
+
+@pytest.mark.parametrize("path", PATHS)
+async def test_the_first_visit_is_small(keyed_page: Api, path: str) -> None:
+    most = LIST if path in {"/", "/runs"} else OTHERS
+    await within(most, keyed_page, {path, *await linked(keyed_page, path)})
+
+
+async def within(most: tuple[int, int], served: Api, paths: set[str]) -> None:
+    """That many bytes, and that many scripts and stylesheets, at most; fonts are counted apart."""
+    sizes = {path: await transferred(served, path) for path in {*paths, *FONTS}}
+    assert sum(sizes.pop(font) for font in FONTS) <= MAX_FONTS
+    assert sum(sizes.values()) <= most[0], sizes
+    code = [path for path in sizes if path.endswith((".js", ".css"))]
+    assert len(code) <= most[1], sorted(code)
 
 
 async def test_text_is_packed_for_those_who_take_it(keyed_page: Api) -> None:

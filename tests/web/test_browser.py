@@ -6,6 +6,7 @@ import json
 import os
 import re
 import signal
+from collections.abc import Mapping
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
@@ -27,7 +28,7 @@ HOSTILE = (
 )
 
 
-def script(*items: dict[str, object]) -> str:
+def script(*items: Mapping[str, object]) -> str:
     return json.dumps({"rehearse": [*items]})
 
 

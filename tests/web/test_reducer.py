@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import json
-import subprocess
 from collections.abc import Iterator, Sequence
 from itertools import product
-from pathlib import Path
-from typing import Any
 
 import pytest
 from hypothesis import given
@@ -30,82 +26,16 @@ from relayline.contracts.events import (
     RunRewound,
     StepStarted,
 )
-from relayline.projections.rendered import Rendered
 from tests.examples import examples
 from tests.projections.generated import CALLS, ENDS, NOW, STARTS, USAGES, runs, stored
-from tests.web.page_files import copied_model, program
-
-FOLD = Path(__file__).with_name("fold.mjs")
-
-
-class Page:
-    """The page's own reducer, in Node."""
-
-    def __init__(self, folder: Path) -> None:
-        self._process = subprocess.Popen(
-            [program("node"), str(FOLD), str(copied_model(folder))],
-            stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-        )  # fmt: skip
-
-    def folded(self, events: Sequence[StoredEvent]) -> dict[str, Any]:
-        """What the page knows after each event, and what it shows in the end."""
-        assert self._process.stdin
-        assert self._process.stdout
-        lines = ",".join(event.envelope_json() for event in events)
-        self._process.stdin.write(f"[{lines}]\n")
-        self._process.stdin.flush()
-        answer: dict[str, Any] = json.loads(self._process.stdout.readline())
-        return answer
-
-    def close(self) -> None:
-        """End the process."""
-        assert self._process.stdin
-        assert self._process.stdout
-        self._process.stdin.close()
-        self._process.wait(20)
-        self._process.stdout.close()
+from tests.web.folding import Reducer, expected
 
 
 @pytest.fixture(scope="module")
-def node_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Page]:
-    started = Page(tmp_path_factory.mktemp("model"))
+def node_page(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Reducer]:
+    started = Reducer(tmp_path_factory.mktemp("model"))
     yield started
     started.close()
-
-
-def told(run: Rendered) -> dict[str, Any]:
-    """The same of the projection."""
-    return {
-        "seq": run.seq,
-        "status": run.status.value,
-        "open": [*run.waits.open],
-        "steps": [
-            [
-                it.step, it.attempt, it.text, it.reasoning, it.ended, it.interrupted,
-                it.finish_reason, it.usage.input_tokens, it.usage.output_tokens,
-            ]
-            for it in run.steps.values()
-        ],
-        "tools": [
-            [
-                it.call_id, it.name, it.step, dict(it.arguments), it.state.value, it.output,
-                it.truncated, it.progress,
-            ]
-            for it in run.tools.values()
-        ],
-        "output": run.output,
-        "error": run.error.message if run.error else None,
-        "usage": [run.usage.input_tokens, run.usage.output_tokens],
-    }  # fmt: skip
-
-
-def expected(events: Sequence[StoredEvent]) -> list[dict[str, Any]]:
-    """What the projection knows after each event."""
-    run, found = Rendered(), []
-    for event in events:
-        run = run.apply(event)
-        found.append(told(run))
-    return found
 
 
 TALK: list[EventBody] = [
@@ -152,7 +82,7 @@ def dense_runs(draw: st.DrawFn) -> list[StoredEvent]:
 @examples(400)
 @given(events=st.one_of(dense_runs(), runs()))
 def test_after_each_event_the_page_knows_what_the_projection_knows(
-    node_page: Page, events: Sequence[StoredEvent]
+    node_page: Reducer, events: Sequence[StoredEvent]
 ) -> None:
     folded = node_page.folded(events)
     assert folded["seen"] == expected(events)
@@ -162,11 +92,31 @@ def test_after_each_event_the_page_knows_what_the_projection_knows(
 
 @given(events=runs(), data=st.data())
 def test_events_that_come_again_change_nothing(
-    node_page: Page, events: Sequence[StoredEvent], data: st.DataObject
+    node_page: Reducer, events: Sequence[StoredEvent], data: st.DataObject
 ) -> None:
     until = data.draw(st.integers(0, len(events)))
     back = data.draw(st.integers(0, until))
     again = [*events[:until], *events[back:until], *events[until:]]
-    once, twice = node_page.folded(events), node_page.folded(again)
-    assert once["items"] == twice["items"]
-    assert once["seen"][-1:] == twice["seen"][-1:]
+    assert node_page.folded(events)["model"] == node_page.folded(again)["model"]
+
+
+@examples(200)
+@given(events=st.one_of(dense_runs(), runs()), data=st.data())
+def test_any_split_into_batches_gives_the_same_run(
+    node_page: Reducer, events: Sequence[StoredEvent], data: st.DataObject
+) -> None:
+    some = data.draw(st.sets(st.integers(1, max(1, len(events)))))
+    cuts = sorted({*some, len(events)} & {*range(1, len(events) + 1)})
+    split, one_by_one = node_page.folded(events, cuts), node_page.folded(events)
+    assert split["seen"] == expected(events, cuts)
+    assert split["model"] == one_by_one["model"]
+
+
+@given(events=st.one_of(dense_runs(), runs()))
+def test_every_bar_of_the_timeline_begins_before_it_ends(
+    node_page: Reducer, events: Sequence[StoredEvent]
+) -> None:
+    for row in node_page.folded(events)["rows"]:
+        assert row["segments"]
+        ends = [(it["from"], it["to"]) for it in row["segments"]]
+        assert all(end is None or begin <= end for begin, end in ends), row

@@ -16,6 +16,8 @@ const QUOTE = /^>( |$)/;
 const ITEM = /^ {0,3}(?:[-*+]|\d{1,9}[.)]) +(.*)$/;
 const NUMBERED = /^ {0,3}\d/;
 const RULE = /^[ |:-]+$/;
+/** A larger table is shown as it is written. */
+const MAX_CELLS = 5000;
 // What stands between marks has a bound, so that many open marks cost no more than a long text.
 const CODE = /`([^`\n]{1,1000})`/;
 const STRONG = /\*\*(?=\S)([^*]{1,1000}?)\*\*/;
@@ -75,7 +77,10 @@ function taken(lines, at, found) {
   }
   if (line.includes("|") && isRule(lines[at + 1] ?? "")) {
     const end = until(lines, at + 2, (it) => !it.includes("|"));
-    found.push({ kind: "table", rows: [line, ...lines.slice(at + 2, end)].map(cells) });
+    const rows = [line, ...lines.slice(at + 2, end)].map(cells);
+    const many = rows.reduce((sum, row) => sum + row.length, 0) > MAX_CELLS;
+    const text = lines.slice(at, end).join("\n");
+    found.push(many ? { kind: "code", text } : { kind: "table", rows });
     return end;
   }
   if (QUOTE.test(line)) {

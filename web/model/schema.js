@@ -1,4 +1,7 @@
 /* A tool's JSON Schema as fields of a form, and the form as arguments. Pure. */
+import { isRounded } from "./words.js";
+
+export const ROUNDED = "has a number that a browser rounds: it can only be sent as it is";
 
 /**
  * @typedef {object} Field
@@ -72,11 +75,13 @@ export function argumentsOf(fields, texts, values) {
   const changed = [];
   /** @type {Record<string, string>} */
   const wrong = {};
+  const rounded = [];
   for (const field of fields) {
     const text = texts[field.name] ?? field.text;
     const was = values[field.name];
     if (text === field.text) {
       if (was !== undefined) found[field.name] = was;
+      if (rounds(was)) rounded.push(field.name);
       continue;
     }
     changed.push(field.name);
@@ -84,8 +89,15 @@ export function argumentsOf(fields, texts, values) {
     if (read.wrong) wrong[field.name] = read.wrong;
     else if (read.value !== undefined) found[field.name] = read.value;
   }
+  if (changed.length) for (const name of rounded) wrong[name] = ROUNDED;
   return { values: found, changed, wrong };
 }
+
+/** True if it has a number that a browser rounds. @param {any} value @returns {boolean} */
+export const rounds = (value) =>
+  typeof value === "object" && value !== null
+    ? Object.values(value).some(rounds)
+    : isRounded(value);
 
 /** @param {Field} field @param {string} text @returns {{value?: any, wrong?: string}} */
 function valueOf(field, text) {
@@ -96,6 +108,7 @@ function valueOf(field, text) {
   if (field.control === "number") {
     const value = Number(text);
     if (text.trim() === "" || !Number.isFinite(value)) return { wrong: "must be a number" };
+    if (isRounded(value)) return { wrong: ROUNDED };
     const whole = Number.isInteger(value) || !field.integer;
     return whole ? { value } : { wrong: "must be a whole number" };
   }

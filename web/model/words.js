@@ -44,8 +44,15 @@ export function brief(args) {
   return visible(parts.join("  ").slice(0, 400));
 }
 
+/**
+ * True for a whole number that JSON may have written with other digits.
+ * @param {unknown} value
+ */
+export const isRounded = (value) => Number.isInteger(value) && !Number.isSafeInteger(value);
+
 /** @param {any} value */
 function plain(value) {
+  if (isRounded(value)) return `≈ ${value}`;
   try {
     return typeof value === "string" ? value : JSON.stringify(value);
   } catch {

@@ -25,6 +25,8 @@ export function useCommand(runId, word) {
       if (!(error instanceof Problem)) throw error;
       if (error.status) id.current = freshId();
       setProblem(error);
+      // somebody else was first: what showed the problem may be gone by now
+      if (error.status === 409) say(error.message);
       return false;
     } finally {
       setBusy(false);

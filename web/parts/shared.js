@@ -1,12 +1,15 @@
 /* What several views share: the time of now, messages at the bottom, the inbox, what is pressed. */
 import { effect, signal } from "../vendor/signals.js";
-import { Problem, auth } from "../wire/api.js";
+import { Problem, auth, skew } from "../wire/api.js";
 
-/** The time of now, as ms; it moves once a second. */
+/** The time of now by the server's clock, as ms; it moves once a second. */
 export const now = signal(Date.now());
-setInterval(() => {
-  if (!document.hidden) now.value = Date.now();
-}, 1000);
+const tick = () => {
+  if (!document.hidden) now.value = Date.now() + skew.value;
+};
+setInterval(tick, 1000);
+effect(tick);
+document.addEventListener("visibilitychange", tick);
 
 /** A message at the bottom of the page; empty for none. */
 export const toast = signal("");

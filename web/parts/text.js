@@ -1,7 +1,7 @@
 /* Text of models and tools as elements: Markdown, JSON, plain text. Never HTML. */
 import { Fragment, h } from "../vendor/preact.js";
 import { blocksOf, parseBlock } from "../model/markdown.js";
-import { visible } from "../model/words.js";
+import { isRounded, visible } from "../model/words.js";
 import {
   a,
   code,
@@ -25,7 +25,10 @@ import {
 } from "./elements.js";
 
 const MAX_CHARS = 20_000;
-const MAX_DEPTH = 40;
+/** Longer text is shown as it is: to read so much as Markdown would hold the page up. */
+const MAX_MARKDOWN = 100_000;
+const MAX_INDENT = 20;
+const TOKEN = /"(?:[^"\\]|\\.)*"|[^\s"[\]{},:]+|[[\]{},:]/g;
 const FOLDED_LINES = 20;
 
 /** @param {import("../model/markdown.js").Node} node @returns {any} */
@@ -109,46 +112,63 @@ const Block = memo((/** @type {{source: string}} */ { source }) =>
 export const Markdown = memo((/** @type {{text: string, live?: boolean}} */ { text, live }) =>
   div(
     { class: live ? "say live" : "say" },
-    blocksOf(text).map((source, at) => h(Block, /** @type {any} */ ({ key: at, source }))),
+    text.length > MAX_MARKDOWN
+      ? h(Output, { text })
+      : blocksOf(text).map((source, at) => h(Block, /** @type {any} */ ({ key: at, source }))),
   ),
 );
 
-/** @param {any} value @param {number} depth @returns {any[]} */
-function coloured(value, depth) {
-  if (typeof value === "string") return [span({ class: "js-s" }, visible(JSON.stringify(value)))];
-  if (value === null || typeof value !== "object") {
-    return [span({ class: "js-n" }, String(value))];
-  }
-  const [open, close] = Array.isArray(value) ? "[]" : "{}";
-  const entries = Object.entries(value);
-  if (!entries.length) return [open + close];
-  if (depth >= MAX_DEPTH) return [`${open}…${close}`];
-  const pad = "  ".repeat(depth);
-  const lines = entries.flatMap(([name, inner], at) => [
-    `${at ? "," : ""}\n${pad}  `,
-    ...(Array.isArray(value) ? [] : [span({ class: "js-k" }, visible(name)), ": "]),
-    ...coloured(inner, depth + 1),
-  ]);
-  return [open, ...lines, `\n${pad}${close}`];
+/**
+ * A JSON document in colours, on lines of its own; nothing that it says is changed.
+ * @param {string} text
+ * @param {boolean} [parsed] It was parsed before, so that long whole numbers are rounded.
+ */
+function coloured(text, parsed = false) {
+  const tokens = text.match(TOKEN) ?? [];
+  let depth = 0;
+  const line = () => `\n${"  ".repeat(Math.min(depth, MAX_INDENT))}`;
+  return tokens.map((token, at) => {
+    const next = tokens[at + 1];
+    if (token === "[" || token === "{") {
+      depth += 1;
+      return next === "]" || next === "}" ? token : token + line();
+    }
+    if (token === "]" || token === "}") {
+      depth -= 1;
+      return tokens[at - 1] === "[" || tokens[at - 1] === "{" ? token : line() + token;
+    }
+    if (token === ",") return token + line();
+    if (token === ":") return ": ";
+    if (!token.startsWith('"')) {
+      return span({ class: "js-n" }, parsed ? number(Number(token), token) : token);
+    }
+    const said = JSON.parse(token);
+    const name = next === ":" && /^[\w.-]+$/.test(said);
+    const shown = name ? said : visible(JSON.stringify(said));
+    return span({ class: next === ":" ? "js-k" : "js-s" }, shown);
+  });
 }
 
-/** A value as coloured JSON. @param {any} value */
-export const json = (value) => pre({ class: "out" }, coloured(value, 0));
+/** @param {number} value @param {string} token */
+const number = (value, token) => (isRounded(value) ? `≈ ${token}` : token);
 
-/** @param {string} text @returns {any} An object or a list; undefined for anything else. */
-function parsed(text) {
-  if (!/^\s*[[{]/.test(text)) return undefined;
+/** A value as coloured JSON. @param {any} value */
+export const json = (value) => pre({ class: "out" }, coloured(JSON.stringify(value), true));
+
+/** True for an object or a list as JSON. @param {string} text */
+function isJson(text) {
+  if (!/^\s*[[{]/.test(text)) return false;
   try {
-    return JSON.parse(text);
+    JSON.parse(text);
+    return true;
   } catch {
-    return undefined;
+    return false;
   }
 }
 
 /** Output of a tool: JSON coloured, long text folded. */
 export const Output = memo((/** @type {{text: string}} */ { text }) => {
-  const value = text.length <= MAX_CHARS ? parsed(text) : undefined;
-  if (value !== undefined) return json(value);
+  if (text.length <= MAX_CHARS && isJson(text)) return pre({ class: "out" }, coloured(text));
   const lines = text.split("\n");
   const short = lines.slice(0, FOLDED_LINES).join("\n").slice(0, MAX_CHARS);
   if (short.length === text.length) return pre({ class: "out" }, visible(text));

@@ -1,7 +1,7 @@
 /* The list of runs that is shown: its pages, its counts, what is new. */
 import { signal } from "../vendor/signals.js";
 import { noListing, queryOf, released, withFrame, withPage } from "../model/listing.js";
-import { explain, say, system, takeInbox } from "../parts/shared.js";
+import { explain, now, say, system, takeInbox } from "../parts/shared.js";
 import { Problem, call } from "../wire/api.js";
 import { follow } from "../wire/live.js";
 
@@ -22,7 +22,7 @@ let generation = 0;
 /** Show the runs that match. @param {Record<string, string>} filter */
 export function showRuns(filter) {
   const mine = ++generation;
-  query = queryOf(filter, Date.now());
+  query = queryOf(filter, now.value);
   hold.on = false;
   listing.value = counts.value = problem.value = cursor.value = null;
   void firstPage(mine);

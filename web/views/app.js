@@ -3,18 +3,29 @@ import { Fragment, h } from "../vendor/preact.js";
 import { useEffect, useRef } from "../vendor/hooks.js";
 import { a, b, button, div, main, p } from "../parts/elements.js";
 import { logo } from "../parts/icons.js";
+import { lazy } from "../parts/lazy.js";
 import { go, place } from "../parts/navigation.js";
-import { heading, toast } from "../parts/shared.js";
+import { dialog, heading, toast } from "../parts/shared.js";
 import { shortId } from "../model/words.js";
 import { signal } from "../vendor/signals.js";
 import { Problem, auth, identify } from "../wire/api.js";
-import { Agents } from "./agents.js";
-import { Dialogs } from "./dialogs.js";
-import { Inbox } from "./inbox.js";
 import { LostBar, Rail } from "./rail.js";
-import { RunPage } from "./run/page.js";
-import { Runs } from "./runs.js";
-import { SignIn } from "./sign_in.js";
+
+const SignIn = lazy(async () => (await import("./sign_in.js")).SignIn);
+const Dialogs = lazy(
+  async () => (await import("./dialogs.js")).Dialogs,
+  () => null,
+);
+const RunPage = lazy(async () => (await import("./run/page.js")).RunPage);
+/**
+ * The pages, by the first part of their path: the component, and the heading.
+ * @type {Record<string, [any, string]>}
+ */
+const PAGES = {
+  runs: [lazy(async () => (await import("./runs.js")).Runs), "Runs"],
+  inbox: [lazy(async () => (await import("./inbox.js")).Inbox), "Inbox"],
+  agents: [lazy(async () => (await import("./agents.js")).Agents), "Agents"],
+};
 
 const problem = signal(/** @type {Problem | null} */ (null));
 
@@ -32,9 +43,9 @@ async function ask() {
 function viewOf(path) {
   const [, page, id] = path.split("/");
   if (page === "runs" && id) return ["runs sub", h(RunPage, { id, key: id }), shortId(id)];
-  if (page === "inbox") return ["inbox", h(Inbox, null), "Inbox"];
-  if (page === "agents") return ["agents", h(Agents, null), "Agents"];
-  return ["runs", h(Runs, null), "Runs"];
+  const kind = page in PAGES ? page : "runs";
+  const [view, word] = PAGES[kind];
+  return [kind, h(view, null), word];
 }
 
 export function App() {
@@ -42,8 +53,8 @@ export function App() {
     if (location.pathname === "/") go(`/runs${location.search}`, true);
     void ask();
   }, []);
-  if (!auth.value) return problem.value ? h(Unreachable, null) : null;
-  if (!auth.value.principal) return h(SignIn, null);
+  if (!auth.value) return problem.value ? main({ class: "whole" }, h(Unreachable, null)) : null;
+  if (!auth.value.principal) return main({ class: "whole" }, h(SignIn, null));
   return h(Frame, null);
 }
 
@@ -62,7 +73,7 @@ function Frame() {
     a({ class: "skip", href: "#main" }, "Skip to content"),
     h(Rail, null),
     main({ id: "main", tabIndex: -1, class: `p-${kind}` }, h(LostBar, null), view),
-    h(Dialogs, null),
+    dialog.value ? h(Dialogs, null) : null,
     div(
       { id: "toast", role: "status", "aria-live": "polite", class: toast.value ? "on" : "" },
       toast.value,

@@ -5,6 +5,8 @@ const KEY = "relayline.key";
 const NAME = "relayline.name";
 /** How long an outcome is waited for; a later one stands in the events. */
 const OUTCOME_S = 2;
+/** `Date` of an answer has whole seconds: a smaller difference of clocks is none. */
+const SKEW_MS = 2000;
 
 /** An answer that says no, or the server that could not be reached. */
 export class Problem extends Error {
@@ -100,6 +102,15 @@ export async function refusal(answer) {
   return new Problem(answer.status, body, after);
 }
 
+/** What the server's clock is ahead of this computer's, as ms. */
+export const skew = signal(0);
+
+/** @param {Response} answer */
+function compareClocks(answer) {
+  const ahead = Date.parse(answer.headers.get("Date") ?? "") - Date.now();
+  if (Math.abs(ahead - skew.value) > SKEW_MS) skew.value = Math.abs(ahead) > SKEW_MS ? ahead : 0;
+}
+
 /** A Problem for a request without an answer. */
 export const unreachable = () =>
   new Problem(0, { title: "The server can not be reached.", type: "unreachable" });
@@ -122,6 +133,7 @@ export async function call(method, path, body, more = {}) {
     if (more.signal?.aborted) throw error;
     throw unreachable();
   }
+  compareClocks(answer);
   if (!answer.ok) throw await refusal(answer);
   return answer.status === 204 ? null : answer.json();
 }

@@ -1,25 +1,28 @@
 /* The one stream of this tab, `GET /v1/live`, read by `fetch`: it can tell why it is refused. */
 import { signal } from "../vendor/signals.js";
-import { Problem, credentials, refusal, unreachable } from "./api.js";
+import { Problem, credentials, refusal, skew, unreachable } from "./api.js";
 import { batches } from "./sse.js";
-import { withSlot } from "./slots.js";
 
 const HIDDEN_MS = 10_000;
 /** The server writes something every 10 s. */
 const SILENT_MS = 25_000;
 const MAX_WAIT_MS = 8000;
+/** With HTTP/1.1 a browser has six connections to a host: two stay free for pages and commands. */
+const SLOTS = ["relayline.live-1", "relayline.live-2", "relayline.live-3", "relayline.live-4"];
 /** A window that is one too many looks for so long, and so long later again. */
 const GLANCE_MS = 1000;
 const PAUSE_MS = 3000;
 /** States that the first frame does not end. */
 const CALM = new Set(["live", "crowded"]);
+/** States in which no stream is open: one is when the window is shown. */
+const ASLEEP = new Set(["lost", "crowded", "resting"]);
 /** States that last until there is news. */
 const GRADUAL = new Set(["lost", "crowded"]);
 
 /**
  * @typedef {object} State
  * @property {"connecting" | "live" | "crowded" | "lost" | "resting" | "refused"} at
- * @property {number} since As ms.
+ * @property {number} since As ms, by the server's clock.
  * @property {Problem | null} problem Of a lost connection or a refused one.
  */
 
@@ -65,8 +68,8 @@ export function retry() {
 
 /** @param {State["at"]} at @param {Problem | null} [problem] */
 function become(at, problem = null) {
-  const since = at === "lost" && state.value.at === "lost" ? state.value.since : Date.now();
-  state.value = { at, since, problem };
+  const stays = at === "lost" && state.value.at === "lost";
+  state.value = { at, since: stays ? state.value.since : Date.now() + skew.value, problem };
 }
 
 function connect() {
@@ -86,9 +89,32 @@ async function read(follow, controller) {
     if (state.value.at === "crowded") become("connecting");
     problem = await streamed(follow, controller);
   });
-  if (controller !== current || document.hidden) return;
-  if (held) later(problem);
+  if (controller !== current) return;
+  if (document.hidden) become("resting");
+  else if (held) later(problem);
   else await glance(follow, controller);
+}
+
+/**
+ * Hold one of the slots while `use` runs. False if all are taken, so that it did not run.
+ *
+ * Without `navigator.locks`, which a page has on https and on localhost only, nothing is counted.
+ * @param {() => Promise<void>} use
+ * @returns {Promise<boolean>}
+ */
+async function withSlot(use) {
+  if (!navigator.locks) {
+    await use();
+    return true;
+  }
+  for (const slot of SLOTS) {
+    const held = await navigator.locks.request(slot, { ifAvailable: true }, async (lock) => {
+      if (lock) await use();
+      return lock !== null;
+    });
+    if (held) return true;
+  }
+  return false;
 }
 
 /** Too many windows are live: read what is new, and come back. */
@@ -162,7 +188,7 @@ document.addEventListener("visibilitychange", () => {
       current = null;
       become("resting");
     }, HIDDEN_MS);
-  } else if (state.value.at === "resting" || state.value.at === "lost") {
+  } else if (ASLEEP.has(state.value.at)) {
     become("connecting");
     retry();
   }

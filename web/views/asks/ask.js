@@ -1,7 +1,7 @@
 /* What waits for a person: an approval with its arguments as a form, or a question. */
 import { h } from "../../vendor/preact.js";
 import { useMemo, useState } from "../../vendor/hooks.js";
-import { argumentsOf, fieldsOf } from "../../model/schema.js";
+import { ROUNDED, argumentsOf, fieldsOf, rounds } from "../../model/schema.js";
 import { brief, duration, visible } from "../../model/words.js";
 import {
   b,
@@ -140,7 +140,7 @@ function Approval({ ask, runId, agent }) {
 function Arguments({ ask, edits, refused }) {
   const { was, fields, texts, read, raw, set, write } = edits;
   const whole = JSON.stringify(was);
-  const hides = visible(whole) !== whole;
+  const hides = visible(whole) !== whole || rounds(was);
   return [
     raw === null
       ? h(Fields, { of: ask.id, fields, texts, wrong: read.wrong, refused, set })
@@ -153,7 +153,9 @@ function Arguments({ ask, edits, refused }) {
           onInput: (/** @type {any} */ event) => write(event.target.value),
         }),
     read.wrong[""] ? p({ class: "t-fail why" }, read.wrong[""]) : null,
-    hides ? p({ class: "why t-wait" }, "With hidden characters: ", code(null, brief(was))) : null,
+    hides
+      ? p({ class: "why t-wait" }, "Hidden characters, rounded numbers: ", code(null, brief(was)))
+      : null,
   ];
 }
 
@@ -167,7 +169,7 @@ function fromJson(raw, was) {
     const changed = [...names].filter(
       (name) => JSON.stringify(values[name]) !== JSON.stringify(was[name]),
     );
-    return { values, changed, wrong: {} };
+    return { values, changed, wrong: changed.length && rounds(values) ? { "": ROUNDED } : {} };
   } catch (error) {
     return { values: {}, changed: [], wrong: { "": /** @type {Error} */ (error).message } };
   }

@@ -24,14 +24,13 @@ import {
   u,
 } from "../../parts/elements.js";
 import { TONE, WORD, glyph, icon, logo } from "../../parts/icons.js";
+import { lazy } from "../../parts/lazy.js";
 import { link } from "../../parts/navigation.js";
 import { copy, dialog, heading, keys, now } from "../../parts/shared.js";
 import { notice, showRun, shown, view, viewProblem } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { state } from "../../wire/live.js";
 import { useCommand } from "../../parts/commands.js";
-import { Details } from "./details.js";
-import { Events } from "./events.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 import { tags } from "../row.js";
@@ -40,7 +39,11 @@ const ENDED = new Set(["completed", "failed", "cancelled", "timed_out", "termina
 /** @type {("timeline" | "events" | "details")[]} */
 const PARTS = ["timeline", "events", "details"];
 /** @type {Record<string, any>} */
-const VIEWS = { timeline: Timeline, events: Events, details: Details };
+const VIEWS = {
+  timeline: Timeline,
+  events: lazy(async () => (await import("./events.js")).Events),
+  details: lazy(async () => (await import("./details.js")).Details),
+};
 /** Which part a narrow screen shows, and which tab a wide one. */
 const pane = signal("transcript");
 const tab = signal("timeline");

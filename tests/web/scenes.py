@@ -1,0 +1,177 @@
+"""Runs for the page to show, written to a journal as a worker would write them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from relayline.contracts.envelope import NewEvent
+from relayline.contracts.events import (
+    ApprovalRequested,
+    AttemptFailed,
+    AttemptSuperseded,
+    EventBody,
+    InputRequested,
+    MessageCompleted,
+    MessageDelta,
+    ReasoningDelta,
+    RunFailed,
+    RunPaused,
+    RunQueued,
+    RunStarted,
+    StepStarted,
+    ToolCompleted,
+    ToolFailed,
+    ToolProgress,
+    ToolStarted,
+    UserMessageEvent,
+)
+from relayline.contracts.keys import QUEUED_KEY, requested_key
+from relayline.contracts.messages import ToolCall, Usage
+from relayline.contracts.runs import Limits, RunError
+from relayline.journal.port import Journal
+from tests.api.serving import run_id
+
+ERROR = RunError(type="model-unavailable", message="the provider answered 503")
+MARKDOWN = """# Three things
+
+A **bold** word, *another*, `code`, and a [link](https://example.com/a).
+
+- one
+- two
+
+1. first
+2. second
+
+> said before
+
+| check | result |
+|-------|--------|
+| found | yes |
+
+```
+let it = "be";
+```"""
+PARAMETERS: dict[str, Any] = {
+    "type": "object",
+    "properties": {
+        "path": {"type": "string", "description": "Where to"},
+        "mode": {"enum": ["append", "replace"]},
+        "lines": {"type": "integer"},
+        "dry": {"type": "boolean"},
+        "labels": {"type": "array", "items": {"type": "string"}},
+    },
+    "required": ["path"],
+}
+
+
+def fact(
+    key: str, body: EventBody, step: int | None = None, attempt: int | None = None
+) -> NewEvent:
+    return NewEvent(key=key, body=body, step=step, attempt=attempt)
+
+
+def beginning(title: str, text: str = "", **metadata: str) -> list[NewEvent]:
+    """The events that every run begins with."""
+    at = datetime.now(UTC)
+    queued = RunQueued(
+        agent="assistant", model="rehearsal", title=title, metadata=metadata, submitted_at=at
+    )
+    started = RunStarted(agent="assistant", model="rehearsal", limits=Limits())
+    return [
+        fact(QUEUED_KEY, queued),
+        fact("0/run/started", started),
+        fact("0/message/0", UserMessageEvent(text=text or title)),
+    ]
+
+
+def begun(step: int) -> NewEvent:
+    return fact(f"0/step/{step}/started", StepStarted(model="rehearsal"), step, 1)
+
+
+def said(
+    step: int, text: str, calls: Iterable[ToolCall] = (), attempt: int | None = 1
+) -> list[NewEvent]:
+    """The end of a step, with the calls that it asks for."""
+    calls = tuple(calls)
+    body = MessageCompleted(
+        text=text,
+        tool_calls=calls,
+        finish_reason="tool_calls" if calls else "stop",
+        usage=Usage(input_tokens=1200, output_tokens=80),
+    )
+    return [fact(f"0/step/{step}/message", body, step, attempt)]
+
+
+def called(call: ToolCall, step: int, output: str) -> list[NewEvent]:
+    """A tool call from start to end."""
+    started = ToolStarted(call_id=call.call_id, name=call.name, arguments=call.arguments)
+    ended = ToolCompleted(call_id=call.call_id, name=call.name, output=output)
+    return [
+        NewEvent(body=started, step=step, attempt=1),
+        fact(f"0/call/{call.call_id}/result", ended, step, 1),
+    ]
+
+
+def approval(number: int, tool: str, arguments: dict[str, Any], **more: Any) -> NewEvent:
+    body = ApprovalRequested(
+        approval_id=f"approval_{number}_0",
+        call_id=f"call_{number}_0",
+        tool=tool,
+        arguments=arguments,
+        **more,
+    )
+    return fact(requested_key(body.approval_id), body, number)
+
+
+async def written(journal: Journal, events: Iterable[NewEvent]) -> str:
+    """A new run with these events; its id."""
+    new = run_id()
+    await journal.append(new, [*events])
+    return new
+
+
+async def everything(journal: Journal) -> str:
+    """A run that has something of each kind, and waits for an approval and an answer."""
+    look = ToolCall(call_id="call_1_0", name="look", arguments={"path": "a.txt", "deep": {"x": 1}})
+    write = ToolCall(call_id="call_2_0", name="write_file", arguments={"path": "b.txt", "lines": 3})
+    failed = ToolFailed(call_id="call_1_0", name="look", error="not found", retryable=True)
+    return await written(
+        journal,
+        [
+            *beginning("Look at three things", team="docs", ticket="4711"),
+            begun(1),
+            NewEvent(body=ReasoningDelta(text="First I look."), step=1, attempt=1),
+            NewEvent(body=MessageDelta(text="I will"), step=1, attempt=1),
+            fact("0/step/1/failed", AttemptFailed(error=ERROR, retry_in_s=1), 1, 1),
+            NewEvent(
+                body=AttemptSuperseded(attempt=1, from_seq=5, to_seq=6, reason=ERROR.type),
+                step=1, attempt=2,
+            ),
+            *said(1, MARKDOWN, [look], 2),
+            *called(look, 1, "")[:1],
+            NewEvent(body=ToolProgress(call_id="call_1_0", message="half"), step=1, attempt=1),
+            NewEvent(body=failed, step=1, attempt=1),
+            *called(look, 1, '{"found": true, "of": [1, 2]}'),
+            begun(2),
+            *said(2, "Now I write.", [write]),
+            approval(
+                2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"]},
+                parameters=PARAMETERS, expires_at=datetime.now(UTC) + timedelta(days=1),
+            ),
+            fact(
+                requested_key("input_2_1"),
+                InputRequested(request_id="input_2_1", question="Which colour?"), 2,
+            ),
+        ],
+    )  # fmt: skip
+
+
+async def every_kind(journal: Journal) -> str:
+    """Runs of other kinds, too, for the list; the id of the one with everything."""
+    await written(journal, [*beginning("It fails", team="docs"), begun(1), fact(
+        "0/run/ended", RunFailed(error=ERROR))])  # fmt: skip
+    await written(journal, [*beginning("It is paused"), fact("0/paused", RunPaused(by="ann"))])
+    await written(journal, [*beginning("It writes"), begun(1)])
+    return await everything(journal)
