@@ -9,9 +9,10 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import OPEN
-from relayline.api.depends import Route
+from relayline.api.depends import Route, UsesSignIn
 from relayline.api.web.assets import FOLDER, page
 
+_CONNECT = "connect-src 'self'"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -19,7 +20,7 @@ POLICY = "; ".join(
         "style-src 'self'",
         "font-src 'self'",
         "img-src 'self' data: blob:",
-        "connect-src 'self'",
+        _CONNECT,
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -54,9 +55,26 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/runs/{run_id}", openapi_extra=OPEN)
 @router.get("/inbox", openapi_extra=OPEN)
 @router.get("/agents", openapi_extra=OPEN)
+@router.get("/schedules", openapi_extra=OPEN)
+@router.get("/schedules/{schedule_id}", openapi_extra=OPEN)
+@router.get("/batches", openapi_extra=OPEN)
+@router.get("/batches/{batch_id}", openapi_extra=OPEN)
+@router.get("/webhooks", openapi_extra=OPEN)
+@router.get("/webhooks/{webhook_id}", openapi_extra=OPEN)
+@router.get("/keys", openapi_extra=OPEN)
+@router.get("/audit", openapi_extra=OPEN)
 async def get_page() -> Response:
     """The page; it shows what its path says."""
     return Response(page().index, headers=_OF_THE_PAGE, media_type="text/html")
+
+
+@router.get("/signed-in", openapi_extra=OPEN)
+async def get_signed_in(sign_in: UsesSignIn) -> Response:
+    """The page, where the OpenID provider sends people back; it may ask for their token there."""
+    origin = await sign_in.token_origin()
+    policy = POLICY.replace(_CONNECT, f"{_CONNECT} {origin}") if origin else POLICY
+    headers = _OF_THE_PAGE | {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+    return Response(page().index, headers=headers, media_type="text/html")
 
 
 @router.get(f"{FOLDER}/{{path:path}}", openapi_extra=OPEN)

@@ -7,21 +7,23 @@ import { go, place } from "../parts/navigation.js";
 import { heading, toast } from "../parts/shared.js";
 import { shortId } from "../model/words.js";
 import { signal } from "../vendor/signals.js";
-import { Problem, auth, identify } from "../wire/api.js";
+import { Problem, auth } from "../wire/api.js";
+import { PATH } from "../wire/returned.js";
+import { adminView } from "./admin/pages.js";
 import { Agents } from "./agents.js";
 import { Dialogs } from "./dialogs.js";
 import { Inbox } from "./inbox.js";
 import { LostBar, Rail } from "./rail.js";
 import { RunPage } from "./run/page.js";
 import { Runs } from "./runs.js";
-import { SignIn } from "./sign_in.js";
+import { SignIn, arrive } from "./sign_in.js";
 
 const problem = signal(/** @type {Problem | null} */ (null));
 
 async function ask() {
   problem.value = null;
   try {
-    await identify();
+    await arrive();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problem.value = error;
@@ -34,7 +36,7 @@ function viewOf(path) {
   if (page === "runs" && id) return ["runs sub", h(RunPage, { id, key: id }), shortId(id)];
   if (page === "inbox") return ["inbox", h(Inbox, null), "Inbox"];
   if (page === "agents") return ["agents", h(Agents, null), "Agents"];
-  return ["runs", h(Runs, null), "Runs"];
+  return adminView(page, id) ?? ["runs", h(Runs, null), "Runs"];
 }
 
 export function App() {
@@ -43,6 +45,7 @@ export function App() {
     void ask();
   }, []);
   if (!auth.value) return problem.value ? h(Unreachable, null) : null;
+  if (place.value.path === PATH) return null; // it is left once the provider's answer was taken
   if (!auth.value.principal) return h(SignIn, null);
   return h(Frame, null);
 }

@@ -17,6 +17,7 @@ import {
   span,
 } from "../parts/elements.js";
 import { off, switchOff } from "../parts/keyboard.js";
+import { openPlaces } from "../parts/places.js";
 import { dialog } from "../parts/shared.js";
 import { useCommand } from "../parts/commands.js";
 import { name, rename } from "../wire/api.js";
@@ -31,6 +32,7 @@ export function Dialogs() {
   if (open === "palette") return h(Palette, null);
   if (open?.again) return h(NewRun, { given: open.again });
   if (open?.cancel) return h(Cancel, { id: open.cancel });
+  if (open?.draw) return open.draw();
   return null;
 }
 
@@ -76,13 +78,19 @@ const KEYS = [
   ],
 ];
 
+/** The keys of pages that not everybody may see. @returns {[string, [string, string][]]} */
+const keysOfPlaces = () => [
+  "More pages",
+  openPlaces().map(({ letter, word }) => [`G ${letter.toUpperCase()}`, word.toLowerCase()]),
+];
+
 const Keys = () =>
   h(
     Dialog,
     { title: "Keyboard", class: "wide" },
     div(
       { class: "keys" },
-      KEYS.map(([group, rows]) =>
+      [...KEYS, keysOfPlaces()].map(([group, rows]) =>
         section(
           { key: group },
           h3(null, group),
