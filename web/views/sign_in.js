@@ -24,8 +24,17 @@ export async function arrive() {
   go(from, true);
 }
 
+/** `Back` may show this again as it was, after somebody has signed in. */
+function shownAgain(/** @type {PageTransitionEvent} */ event) {
+  if (event.persisted) location.reload();
+}
+
 export function SignIn() {
-  useEffect(stop, []);
+  useEffect(() => {
+    stop();
+    addEventListener("pageshow", shownAgain);
+    return () => removeEventListener("pageshow", shownAgain);
+  }, []);
   const { modes, oidc } = auth.value;
   const withToken = !oidc || modes.includes("keys") || !isPossible();
   return div(
