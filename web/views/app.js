@@ -4,19 +4,21 @@ import { useEffect, useRef } from "../vendor/hooks.js";
 import { a, b, button, div, main, p } from "../parts/elements.js";
 import { logo } from "../parts/icons.js";
 import { go, place } from "../parts/navigation.js";
+import { PLACES } from "../parts/places.js";
 import { heading, toast } from "../parts/shared.js";
 import { shortId } from "../model/words.js";
 import { signal } from "../vendor/signals.js";
+import { arrive } from "../state/arrival.js";
 import { Problem, auth } from "../wire/api.js";
 import { PATH } from "../wire/returned.js";
-import { adminView } from "./admin/pages.js";
+import { Admin } from "./admin/pages.js";
 import { Agents } from "./agents.js";
 import { Dialogs } from "./dialogs.js";
 import { Inbox } from "./inbox.js";
 import { LostBar, Rail } from "./rail.js";
 import { RunPage } from "./run/page.js";
 import { Runs } from "./runs.js";
-import { SignIn, arrive } from "./sign_in.js";
+import { SignIn } from "./sign_in.js";
 
 const problem = signal(/** @type {Problem | null} */ (null));
 
@@ -36,7 +38,9 @@ function viewOf(path) {
   if (page === "runs" && id) return ["runs sub", h(RunPage, { id, key: id }), shortId(id)];
   if (page === "inbox") return ["inbox", h(Inbox, null), "Inbox"];
   if (page === "agents") return ["agents", h(Agents, null), "Agents"];
-  return adminView(page, id) ?? ["runs", h(Runs, null), "Runs"];
+  const other = PLACES.find(({ path: of }) => of === `/${page}`);
+  if (other) return ["admin", h(Admin, { other, id, key: path }), id ? shortId(id) : other.word];
+  return ["runs", h(Runs, null), "Runs"];
 }
 
 export function App() {

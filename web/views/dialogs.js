@@ -21,6 +21,7 @@ import { openPlaces } from "../parts/places.js";
 import { dialog } from "../parts/shared.js";
 import { useCommand } from "../parts/commands.js";
 import { name, rename } from "../wire/api.js";
+import { More } from "./more.js";
 import { NewRun } from "./new_run.js";
 import { Palette } from "./palette.js";
 
@@ -29,6 +30,7 @@ export function Dialogs() {
   if (open === "keys") return h(Keys, null);
   if (open === "name") return h(Name, null);
   if (open === "new") return h(NewRun, { given: {} });
+  if (open === "more") return h(More, null);
   if (open === "palette") return h(Palette, null);
   if (open?.again) return h(NewRun, { given: open.again });
   if (open?.cancel) return h(Cancel, { id: open.cancel });

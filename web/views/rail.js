@@ -1,7 +1,5 @@
 /* The rail at the left: pages, the live stream, theme, keys, who this is. */
 import { h } from "../vendor/preact.js";
-import { useEffect, useState } from "../vendor/hooks.js";
-import { Dialog, close } from "../parts/dialog.js";
 import { b, button, cx, div, em, i, nav, span } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
 import { link, place } from "../parts/navigation.js";
@@ -49,7 +47,7 @@ function PageLink({ href, picture, word, keys }) {
 }
 
 /** The pages that not everybody may see. */
-const MoreLinks = () =>
+export const MoreLinks = () =>
   div(
     { class: "nav more" },
     openPlaces().map(({ path, picture, word, letter }) =>
@@ -60,27 +58,12 @@ const MoreLinks = () =>
 /** In a narrow window, where only the first pages have room at the bottom. */
 const MoreButton = () =>
   button(
-    { class: "open-more", onClick: () => (dialog.value = { draw: () => h(More, null) }) },
+    { class: "open-more", onClick: () => (dialog.value = "more") },
     icon("more"),
     span(null, "More"),
   );
 
-function More() {
-  const { path } = place.value;
-  const [before] = useState(path);
-  useEffect(() => {
-    if (path !== before) close();
-  }, [path]);
-  return h(
-    Dialog,
-    { title: "More", class: "more-pages" },
-    h(MoreLinks, null),
-    h(Connection, null),
-    h(Corner, null),
-  );
-}
-
-const Corner = () =>
+export const Corner = () =>
   div(
     { class: "row" },
     button({ class: "icon", onClick: toggleTheme, "aria-label": "Light or dark" }, icon("moon")),
@@ -106,7 +89,7 @@ const CONNECTION = {
   refused: ["wait", "Not live"],
 };
 
-function Connection() {
+export function Connection() {
   const [tone, word] = CONNECTION[state.value.at];
   const lacking = Object.entries(system.value?.lacking ?? {});
   const parts = Object.entries(system.value?.parts ?? {}).filter(([, how]) => how !== "ok");
@@ -125,7 +108,7 @@ function Connection() {
 }
 
 function leave() {
-  close();
+  dialog.value = null;
   signOut();
 }
 

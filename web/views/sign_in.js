@@ -1,28 +1,14 @@
 /* Where authentication is on and nobody has signed in: asks for a key, or leads to a provider. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
-import { signal } from "../vendor/signals.js";
 import { visible } from "../model/words.js";
 import { b, button, code, div, form, h1, input, label, p } from "../parts/elements.js";
 import { logo } from "../parts/icons.js";
-import { go } from "../parts/navigation.js";
 import { explain } from "../parts/shared.js";
+import { failure } from "../state/arrival.js";
 import { auth, hasEnded, identify, signIn } from "../wire/api.js";
 import { stop } from "../wire/live.js";
-import { begin, finish, isPossible } from "../wire/oidc.js";
-import { PATH } from "../wire/returned.js";
-
-/** Why the provider's answer has signed nobody in; empty if it has not failed. */
-const failure = signal("");
-
-/** Ask who this is; also with what a provider has just sent back. */
-export async function arrive() {
-  await identify();
-  if (location.pathname !== PATH) return;
-  const { from, why } = await finish(auth.value.oidc);
-  failure.value = why;
-  go(from, true);
-}
+import { begin, isPossible } from "../wire/oidc.js";
 
 /** `Back` may show this again as it was, after somebody has signed in. */
 function shownAgain(/** @type {PageTransitionEvent} */ event) {
