@@ -78,6 +78,7 @@ async def test_a_webhook_is_made_tested_and_told(page: Page, stack: DevStack) ->
         await page.get_by_role("button", name="New secret").click()
         await dialog(page).get_by_role("button", name="Make a new secret").click()
         assert await shown_secret(page) != secret
+        await stack.client.delete(f"/v1/webhooks/{page.url.rpartition('/')[2]}")
 
 
 async def test_a_disabled_webhook_is_enabled_and_deleted(page: Page, stack: DevStack) -> None:

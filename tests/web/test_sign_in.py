@@ -115,11 +115,11 @@ async def test_the_end_of_a_token_is_told_and_the_next_sign_in_leads_back(
         ended = page.get_by_text("Your sign-in has ended")
         while time.time() < until + LEEWAY_S + 1:
             await page.wait_for_timeout(500)
-        await page.get_by_role("link", name="Runs").click()
+        await page.reload()
         await expect(ended).to_be_visible()
         await sign_in(page)
         await expect(page.get_by_title(re.compile("ada: sign out"))).to_be_visible()
-        await expect(page).to_have_url(re.compile(r"/runs$"))
+        await expect(page).to_have_url(re.compile(r"/agents$"))
         await expect(ended).to_have_count(0)
 
 

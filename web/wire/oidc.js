@@ -1,7 +1,4 @@
-/*
- * Signing in at an OpenID provider: authorization code flow with PKCE (RFC 6749, 7636, 9207), by
- * redirects of this window. The access token is kept as a key is: in this tab, in no address.
- */
+/* Signing in at an OpenID provider, by redirects of this window (RFC 6749, 7636, 9207). */
 import { Problem, signIn } from "./api.js";
 import { PATH, takeAnswer } from "./returned.js";
 

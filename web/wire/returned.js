@@ -1,7 +1,4 @@
-/*
- * What an OpenID provider has sent back in the address, which loses it at once: imported first,
- * before anything reads the address or draws.
- */
+/* Takes what an OpenID provider sends back out of the address, before anything else is done. */
 
 /** Where people come back to. */
 export const PATH = "/signed-in";

@@ -29,7 +29,7 @@ import { useRead } from "../../state/read.js";
 import { call, may } from "../../wire/api.js";
 import { stale, standIn, top } from "./frame.js";
 
-const EVERY_MS = 10_000;
+const EVERY_MS = 5000;
 const PAGE = 100;
 /** What the log has rows of. */
 const ACTIONS = [

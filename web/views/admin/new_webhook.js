@@ -67,7 +67,7 @@ export function NewWebhook() {
             type: "url",
             required: true,
             autofocus: true,
-            placeholder: "https://hooks.example.com/runs",
+            placeholder: "https://…/hook",
             "aria-invalid": problem?.field === "url" ? "true" : undefined,
             onInput: typed(setUrl),
           }),
