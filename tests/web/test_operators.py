@@ -125,7 +125,7 @@ async def test_a_schedule_is_made_paused_triggered_and_deleted(page: Page) -> No
     name = f"daily-{uuid4().hex[:8]}"
     await page.goto("/runs")
     await page.keyboard.press("Control+k")
-    await page.get_by_role("combobox").fill("sched")
+    await page.get_by_role("combobox", name="Go to").fill("sched")
     await page.keyboard.press("Enter")
     await new_schedule(page, name)
     await expect(page.get_by_role("region", name="Next times").locator("li")).to_have_count(5)

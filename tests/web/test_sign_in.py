@@ -175,7 +175,9 @@ async def test_without_https_there_are_keys_only_and_the_page_says_so(
     chromium: Browser, signing: Signing
 ) -> None:
     key = await issued(signing.api.journal)
-    async with opened(chromium, f"http://{PLAIN_HOST}:{signing.api.port}") as page:
+    ignored = "Cross-Origin-Opener-Policy header has been ignored"
+    url = f"http://{PLAIN_HOST}:{signing.api.port}"
+    async with opened(chromium, url, expected=ignored) as page:
         await page.goto("/runs")
         await expect(page.get_by_text("needs https")).to_be_visible()
         await expect(page.get_by_role("button", name=re.compile("Sign in with"))).to_have_count(0)

@@ -17,7 +17,7 @@ MAX_LINES = 300
 MAX_COLUMNS = 100
 MAX_FOLDER_FILES = 15
 MAY_IMPORT = {
-    "": {"parts", "views", "vendor"},
+    "": {"parts", "views", "wire", "vendor"},
     "model": {"model"},
     "wire": {"wire", "vendor"},
     "parts": {"parts", "model", "wire", "vendor"},

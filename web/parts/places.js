@@ -34,7 +34,7 @@ export const PLACES = [
   },
 ];
 
-/** True unless authentication is off, or not of the kind that the page is about. @param {Place} it */
+/** False if authentication is off, or not of the kind that it is about. @param {Place} it */
 export const isUsed = ({ mode }) => {
   const modes = auth.value?.modes ?? [];
   return !mode || (mode === "any" ? modes.length > 0 : modes.includes(mode));
