@@ -49,7 +49,8 @@ export async function refresh() {
 function take(event, data, first) {
   if (event !== "run.event") takeBeside(event, data, first);
   else if (data.run_id !== shown.value.id) return;
-  else if (data.type === "events.lost") startAgain("The journal has lost events: they are read again.");
+  else if (data.type === "events.lost")
+    startAgain("The journal has lost events: they are read again.");
   else if (data.type === "worker.unavailable") notice.value = data.data?.message ?? "No worker.";
   else pending.push(data);
 }
