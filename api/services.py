@@ -98,7 +98,7 @@ def services_of(
     settings: Settings, storage: Storage, client: Client, catalog: Catalog, metrics: Metrics
 ) -> Services:
     """All parts of the API, on this storage and client."""
-    sources = sources_of(client, storage, settings.temporal_ui)
+    sources = sources_of(client, storage, settings.temporal_ui, settings.page_url)
     gateway, workers, probe, ends, stuck_runs, attention, _, views = sources
     watchdog = Watchdog(ends.ensure, probe.silent_s, stuck_runs.unserved)
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)

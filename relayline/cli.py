@@ -58,20 +58,29 @@ def _options(_version: Version = False, api_key_file: ApiKeyFile = None) -> None
 
 
 def _dev(request: DevRequest) -> int:
+    from relayline.dev.browser import open_page
     from relayline.dev.options import DevError, DevOptions
-    from relayline.dev.stack import run_dev
+    from relayline.dev.stack import report, run_dev
+    from relayline.dev.state_file import DevState
     from relayline.runtime.hiding import hide_memory
 
     settings = _settings()
     data_dir = request.data_dir or settings.data_dir
     given = request._asdict() | {"catalog": settings.catalog, "data_dir": data_dir}
+    opens = given.pop("opens")
     given["keys_configured"] = bool(settings.payload_keys or settings.payload_keys_file)
     if "keys" in settings.auth_modes:
         given["own_key"] = partial(_own_key, settings.model_copy(update={"data_dir": data_dir}))
     options = DevOptions(**given)
+
+    def ready(state: DevState) -> None:
+        typer.echo(state.greeting())
+        if opens:
+            open_page(state.page, report)
+
     hide_memory()
     with expecting(DevError):
-        return asyncio.run(run_dev(options, lambda state: typer.echo(state.greeting())))
+        return asyncio.run(run_dev(options, ready))
 
 
 async def _own_key(settings: Settings) -> None:

@@ -48,7 +48,7 @@ def submitter(
         catalog: Today's, which the runs of schedules are checked against.
         deployment: The build of the worker; None without versioning.
     """
-    sources = sources_of(client, storage)
+    sources = sources_of(client, storage, page_url=settings.page_url)
     gateway, views = sources.gateway, sources.views
     signing = Signing.of(load_secrets(settings, make=bool(settings.auth_modes)))
     batches = BatchActivities(storage, gateway, proofs=signing.proofs)

@@ -1,4 +1,5 @@
 /* Starts the page. */
+import "./wire/returned.js";
 import { h, render } from "./vendor/preact.js";
 import { App } from "./views/app.js";
 import { start } from "./parts/keyboard.js";

@@ -24,9 +24,14 @@ from relayline.contracts.principals import Principal
 ACCESS = "access"
 """Where `scope["state"]` has the `Access` of an authenticated request."""
 _PAGE = frozenset({"/", "/runs", "/inbox", "/agents"})
-OPEN_PATHS = frozenset({"/healthz", "/readyz", "/v1/auth", "/docs", "/openapi.json"}) | _PAGE
+_PAGE_OF_OPERATORS = frozenset({"/schedules", "/batches", "/webhooks", "/keys", "/audit"})
+OPEN_PATHS = (
+    frozenset({"/healthz", "/readyz", "/v1/auth", "/docs", "/openapi.json", "/signed-in"})
+    | _PAGE
+    | _PAGE_OF_OPERATORS
+)
 """Paths that need no credentials."""
-OPEN_FOLDERS = ("/docs/", "/ui/", "/runs/", "/signed-in")
+OPEN_FOLDERS = ("/docs/", "/ui/", "/runs/", "/schedules/", "/batches/", "/webhooks/")
 _STRICT_PATH = "/v1/auth"
 """The open path that tells whether a credential holds: elsewhere a bad one counts as none."""
 _ONE_RUN = re.compile(r"/v1/runs/([^/]+)/(?:events|socket)")

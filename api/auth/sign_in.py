@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from urllib.parse import urlsplit
 
-from relayline.api.auth.jwks import IssuerKeys
+from relayline.api.auth.jwks import IssuerKeys, may_fetch
 from relayline.contracts.access.credentials import AuthView, OidcView, PrincipalView
 from relayline.contracts.principals import Principal
+
+_PLAIN = re.compile(r"https?://[A-Za-z0-9.:\[\]-]+(?:[/?][\x21-\x7e]*)?")
+"""A URL whose host can't end a directive of a policy, nor name whom it connects to."""
 
 
 @dataclass(frozen=True)
@@ -36,16 +41,29 @@ class SignIn:
             principal=_view(principal) if principal else None,
         )
 
+    async def token_origin(self) -> str | None:
+        """The origin where a page of ours asks for tokens; None if people can't sign in there."""
+        found = await _oidc(self._client) if self._client else None
+        if found is None or found.token_endpoint is None:
+            return None
+        parts = urlsplit(found.token_endpoint)
+        return f"{parts.scheme}://{parts.netloc}"
+
 
 async def _oidc(client: WebClient) -> OidcView:
     found = await client.keys.discovery()
     return OidcView(
         issuer=client.issuer,
-        authorization_endpoint=found.authorization_endpoint if found else None,
-        token_endpoint=found.token_endpoint if found else None,
+        authorization_endpoint=_safe(found.authorization_endpoint) if found else None,
+        token_endpoint=_safe(found.token_endpoint) if found else None,
         client_id=client.client_id,
         scope=client.scope,
     )
+
+
+def _safe(url: str | None) -> str | None:
+    """The URL, if a code and a token may travel there, and it can stand in a policy."""
+    return url if url and may_fetch(url) and _PLAIN.fullmatch(url) else None
 
 
 def _view(principal: Principal) -> PrincipalView:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path
+from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
@@ -21,7 +21,7 @@ from relayline.api.depends import (
 from relayline.contracts.access.audit import Action
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.principals import Scope
-from relayline.contracts.submissions.batches import BatchAccepted, BatchView
+from relayline.contracts.submissions.batches import BatchAccepted, BatchList, BatchView
 
 router = APIRouter(prefix="/v1/batches", tags=["batches"], route_class=Route)
 BatchId = Annotated[str, Path(description="The batch's id from `POST /v1/batches`.")]
@@ -49,6 +49,17 @@ async def submit_batch(
     submitted = await batches.submit(body, idempotency_key, sender)
     location = {"Location": submitted.accepted.links.self}
     return json_response(submitted.accepted, 202 if submitted.new else 200, location)
+
+
+@router.get("", response_model=BatchList, openapi_extra=needs(Scope.RUNS_READ))
+async def list_batches(
+    batches: UsesBatches,
+    tenant: OfTenant,
+    limit: Annotated[int, Query(ge=1, le=100)] = 20,
+    cursor: str | None = None,
+) -> Response:
+    """Batches, newest first, each with its runs by status."""
+    return json_response(await batches.page(tenant, limit, cursor))
 
 
 @router.get("/{batch_id}", response_model=BatchView, openapi_extra=needs(Scope.RUNS_READ))

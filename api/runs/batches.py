@@ -6,7 +6,7 @@ import asyncio
 import hashlib
 import logging
 import secrets
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import NamedTuple
 
@@ -17,26 +17,32 @@ from relayline.api.runs.admission.batch_checks import BatchChecks, Submitting
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.owners import seen_by
 from relayline.api.serving.metrics import Metrics
+from relayline.api.signing.cursors import ListOf, pattern_of
 from relayline.api.signing.parts import Signing
 from relayline.api.temporal.submissions import BatchGateway
 from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.calls import agent_sha256
-from relayline.contracts.envelope import NewEvent
+from relayline.contracts.envelope import NewEvent, moment
 from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.principals import ANYBODY, Principal
-from relayline.contracts.runs import DEFAULT_TENANT, RunInput
+from relayline.contracts.runs import DEFAULT_TENANT, RunInput, RunStatus
 from relayline.contracts.submissions.batches import (
+    BATCH_ID_PATTERN,
     CHUNK,
     BatchAccepted,
     BatchCancel,
     BatchLinks,
+    BatchList,
+    BatchListItem,
     BatchView,
     StoredBatch,
 )
+from relayline.journal.batches import BatchPlace, BatchRow
 from relayline.journal.port import JournalError
 from relayline.journal.table import EVERY, RunFilter, Storage, Tenant
 
+_CURSOR = pattern_of(BATCH_ID_PATTERN)
 _log = logging.getLogger(__name__)
 
 
@@ -61,6 +67,7 @@ class RunBatches:
         signing: Signing,
     ) -> None:
         self._ids = signing.ids
+        self._cursors = signing.cursors
         self._proofs = signing.proofs
         self._checks = checks
         self._quotas = quotas
@@ -121,6 +128,26 @@ class RunBatches:
             await self._tell(runs, batch.created_at)
             return True
 
+    async def page(self, tenant: Tenant, limit: int, cursor: str | None) -> BatchList:
+        """At most `limit` batches after the cursor, newest first.
+
+        Raises:
+            BadRequest: it is not a cursor of this list.
+        """
+        of, before = ListOf("batches", tenant), None
+        if cursor is not None:
+            created_us, batch_id = self._cursors.decode(of, cursor, _CURSOR)
+            before = BatchPlace(int(created_us), batch_id)
+        found = await self._storage.batches(tenant, limit + 1, before)
+        rows = found[:limit]
+        counts = await asyncio.gather(*(self._counts(tenant, row.batch_id) for row in rows))
+        following = self._cursors.encode(of, *rows[-1].place) if len(found) > limit else None
+        return BatchList(batches=tuple(map(_item, rows, counts)), cursor=following)
+
+    async def _counts(self, tenant: Tenant, batch_id: str) -> dict[RunStatus, int]:
+        """How many runs of the batch there are, by status."""
+        return dict(await self._storage.count_runs(tenant, RunFilter(batch=batch_id)))
+
     async def find(self, tenant: Tenant, batch_id: str) -> BatchView:
         """How far the batch is.
 
@@ -128,7 +155,7 @@ class RunBatches:
             UnknownBatch: that tenant has none with that id.
         """
         batch = await self._batch(tenant, batch_id)
-        by_status = dict(await self._storage.count_runs(tenant, RunFilter(batch=batch_id)))
+        by_status = await self._counts(tenant, batch_id)
         return BatchView(
             batch_id=batch_id,
             created_at=batch.created_at,
@@ -208,6 +235,19 @@ def _queued(run: RunInput, submitted_at: datetime) -> NewEvent:
 def _links(batch_id: str) -> BatchLinks:
     path = f"/v1/batches/{batch_id}"
     return BatchLinks(self=path, runs=f"/v1/runs?batch={batch_id}", cancel=f"{path}/cancel")
+
+
+def _item(row: BatchRow, by_status: Mapping[RunStatus, int]) -> BatchListItem:
+    return BatchListItem(
+        batch_id=row.batch_id,
+        created_at=moment(row.created_us),
+        ended=all(status.ended for status in by_status),
+        accepted=row.accepted,
+        rejected=row.rejected,
+        total=sum(by_status.values()),
+        by_status=dict(by_status),
+        links=_links(row.batch_id),
+    )
 
 
 def _receipt(batch: StoredBatch) -> BatchAccepted:

@@ -28,15 +28,18 @@ class Sources(NamedTuple):
     views: Views
 
 
-def sources_of(client: Client, storage: Storage, temporal_ui: str = "") -> Sources:
+def sources_of(
+    client: Client, storage: Storage, temporal_ui: str = "", page_url: str = ""
+) -> Sources:
     """Compose them; nothing is asked yet.
 
     Args:
         client: Of the Temporal that has the runs.
         storage: The journal of the runs, and their rows.
         temporal_ui: Address of Temporal's own pages, for links; empty: no links to them.
+        page_url: Address of our page, for the link to it in Temporal's; empty: no link.
     """
-    gateway, workers = Gateway(client), Workers(client)
+    gateway, workers = Gateway(client, page_url), Workers(client)
     probe, ends = WorkerProbe(gateway), TerminalFacts(storage, gateway)
     stuck_runs = StuckRuns(gateway, probe, workers, storage)
     attention = Attention(storage, gateway, probe, stuck_runs)

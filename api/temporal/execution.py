@@ -189,9 +189,15 @@ def summary(run: RunInput) -> str:
     return encoded[: SUMMARY_BYTES - 3].decode(errors="ignore") + "…"
 
 
-def details(run: RunInput) -> str:
-    """Markdown for the Temporal Web UI; the prompt is quoted line by line."""
+def details(run: RunInput, page_url: str = "") -> str:
+    """Markdown for the Temporal Web UI; the prompt is quoted line by line.
+
+    Args:
+        run: The run.
+        page_url: Address of our page, which the last line links to; empty: no such line.
+    """
     text = run.input[:PREVIEW_CHARS] + ("…" if len(run.input) > PREVIEW_CHARS else "")
     quoted = "\n".join(f"> {code_span(line)}\\" for line in text.splitlines() if line.strip())
     model = code_span(run.agent.model)
-    return f"agent **{run.agent.name}** · model {model}\n\n{quoted.removesuffix(chr(92))}"
+    page = f"\n\n[watch and steer it]({page_url.rstrip('/')}/runs/{run.run_id})" if page_url else ""
+    return f"agent **{run.agent.name}** · model {model}\n\n{quoted.removesuffix(chr(92))}{page}"

@@ -74,8 +74,15 @@ class Gateway:
     Every method raises `TemporalUnavailable` when Temporal did not answer in time.
     """
 
-    def __init__(self, client: Client) -> None:
+    def __init__(self, client: Client, page_url: str = "") -> None:
+        """Talk to Temporal by this client.
+
+        Args:
+            client: Of the Temporal that has the runs.
+            page_url: Address of our page, for the link to it in Temporal's; empty: no link.
+        """
         self._client = with_proof_headers(client)
+        self._page_url = page_url
 
     async def start(
         self,
@@ -121,7 +128,7 @@ class Gateway:
                 ]
             ),
             static_summary=summary(run),
-            static_details=details(run),
+            static_details=details(run, self._page_url),
             rpc_timeout=timedelta(seconds=START_S),
         )
         try:

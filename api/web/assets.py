@@ -26,8 +26,23 @@ VIEWS = {
     "/runs/{run_id}": "views/run/page.js",
     "/inbox": "views/inbox.js",
     "/agents": "views/agents.js",
+    **dict.fromkeys(
+        (
+            "/schedules",
+            "/schedules/{schedule_id}",
+            "/batches",
+            "/batches/{batch_id}",
+            "/webhooks",
+            "/webhooks/{webhook_id}",
+            "/keys",
+            "/audit",
+        ),
+        "views/admin/pages.js",
+    ),
 }
 """The paths of the page, each with the module that shows it."""
+SIGN_IN = "views/sign_in.js"
+"""Shown in the place of all others to those who are not signed in, and where they come back to."""
 INDEX, START = "index.html", "main.js"
 STYLE = "style/all.css"
 """All stylesheets in one file, in the order in which `index.html` names them."""
@@ -80,7 +95,7 @@ def page() -> Page:
         view: _asset(
             _index(template, root, _loaded(found, START, view)), "text/html; charset=utf-8"
         )
-        for view in VIEWS.values()
+        for view in {*VIEWS.values(), SIGN_IN}
     }
     return Page(digest, indexes, assets)
 

@@ -9,9 +9,10 @@ from fastapi import APIRouter, HTTPException, Request
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import OPEN
-from relayline.api.depends import Route
-from relayline.api.web.assets import FOLDER, VIEWS, Asset, page
+from relayline.api.depends import Route, UsesSignIn
+from relayline.api.web.assets import FOLDER, SIGN_IN, VIEWS, Asset, page
 
+_CONNECT = "connect-src 'self'"
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -19,7 +20,7 @@ POLICY = "; ".join(
         "style-src 'self'",
         "font-src 'self'",
         "img-src 'self' data: blob:",
-        "connect-src 'self'",
+        _CONNECT,
         "form-action 'self'",
         "base-uri 'none'",
         "frame-ancestors 'none'",
@@ -67,6 +68,15 @@ def _showing(view: str) -> Callable[[Request], Coroutine[Any, Any, Response]]:
 
 for _path, _view in VIEWS.items():
     router.get(_path, openapi_extra=OPEN)(_showing(_view))
+
+
+@router.get("/signed-in", openapi_extra=OPEN)
+async def get_signed_in(request: Request, sign_in: UsesSignIn) -> Response:
+    """The page, where the OpenID provider sends people back; it may ask for their token there."""
+    origin = await sign_in.token_origin()
+    policy = POLICY.replace(_CONNECT, f"{_CONNECT} {origin}") if origin else POLICY
+    headers = _OF_THE_PAGE | {"Content-Security-Policy": policy, "Cache-Control": "no-store"}
+    return _answer(request, page().indexes[SIGN_IN], headers)
 
 
 @router.get(f"{FOLDER}/{{path:path}}", openapi_extra=OPEN)

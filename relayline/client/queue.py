@@ -12,7 +12,7 @@ from relayline.client.calls import Call, Nothing
 from relayline.client.listing import page_params
 from relayline.client.transport import AsyncTransport, Transport
 from relayline.contracts.answers import CommandReceipt
-from relayline.contracts.submissions.batches import BatchAccepted, BatchView
+from relayline.contracts.submissions.batches import BatchAccepted, BatchList, BatchView
 from relayline.contracts.submissions.schedules import (
     Overlap,
     ScheduleList,
@@ -68,6 +68,10 @@ class QueueCalls:
     def batch(self, batch_id: str) -> BatchView:
         """How far a batch is: its runs by status."""
         return self._transport.send(_view(batch_id))
+
+    def batches(self, *, limit: int = 20, cursor: str | None = None) -> BatchList:
+        """One page of batches, newest first; at most 100."""
+        return self._transport.send(_batches(limit, cursor))
 
     def cancel_batch(
         self, batch_id: str, *, reason: str = "", by: str = "", command_id: str | None = None
@@ -127,6 +131,10 @@ class AsyncQueueCalls:
         """As `Client.batch`."""
         return await self._transport.send(_view(batch_id))
 
+    async def batches(self, *, limit: int = 20, cursor: str | None = None) -> BatchList:
+        """One page of batches, newest first; at most 100."""
+        return await self._transport.send(_batches(limit, cursor))
+
     async def cancel_batch(
         self, batch_id: str, *, reason: str = "", by: str = "", command_id: str | None = None
     ) -> CommandReceipt:
@@ -175,6 +183,10 @@ def _submit(
 
 def _view(batch_id: str) -> Call[BatchView]:
     return Call("GET", _path(batch_id), BatchView)
+
+
+def _batches(limit: int, cursor: str | None) -> Call[BatchList]:
+    return Call("GET", "/v1/batches", BatchList, page_params(limit, cursor))
 
 
 def _cancel(batch_id: str, reason: str, by: str, command_id: str | None) -> Call[CommandReceipt]:

@@ -32,11 +32,12 @@ READY_BOUND_S = 30.0
 WORKER_STOP_S = 5.0
 """Seconds that a stopping worker gets; its running calls get one second less."""
 API_STOP_S = 7.0
+Ready = Callable[[DevState], None]
 START_DEATHS = 2
 """Quick deaths of one child after which the start gives up."""
 
 
-async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None = None) -> int:
+async def run_dev(options: DevOptions, ready: Ready | None = None) -> int:
     """Start everything, call `ready` when it answers, run until a signal, stop everything.
 
     SIGINT, SIGTERM and SIGHUP stop it; a second signal kills the children at once. Prints on
@@ -52,7 +53,7 @@ async def run_dev(options: DevOptions, ready: Callable[[DevState], None] | None 
         if options.own_key is not None:
             await options.own_key()
         stack = _Stack(await _plan(options, umask))
-        logs = asyncio.create_task(rotate_logs(options.data_dir / "logs", _report))
+        logs = asyncio.create_task(rotate_logs(options.data_dir / "logs", report))
         try:
             await unless(stop, stack.start())
             if not stop.is_set() and ready is not None:
@@ -106,7 +107,7 @@ async def _plan(options: DevOptions, umask: int) -> _Plan:
     ports = choose_ports(names)
     if address is not None:
         await check_temporal()
-        _report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
+        report(f"using the Temporal at {address}, from TEMPORAL_ADDRESS or a profile")
         return _Plan(options, umask, ports, files, address, (), keys)
     command = server_command(
         find_binary(),
@@ -131,7 +132,7 @@ class _Stack:
         options, self._umask, self._ports, files, self._address = plan[:5]
         self._temporal_command, self._keys = plan.temporal_command, plan.keys
         self._options = options
-        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, _report)
+        self.supervisor = Supervisor(options.data_dir / "logs", self._changed, report)
         self._ui = os.environ.get("RELAYLINE_TEMPORAL_UI", "")
         if self._temporal_command:
             self._ui = f"http://{HOST}:{self._ports['ui']}"
@@ -140,7 +141,7 @@ class _Stack:
         self._workers: list[Child] = []
         self._all_started = False
         self._reloader = Reloader(
-            files, partial(check_catalog, options.commands.catalog), self._restart, _report
+            files, partial(check_catalog, options.commands.catalog), self._restart, report
         )
 
     def state(self) -> DevState:
@@ -225,6 +226,7 @@ class _Stack:
             "RELAYLINE_API_HOST": HOST,
             "RELAYLINE_API_PORT": str(self._ports["api"]),
             "RELAYLINE_TEMPORAL_UI": self._ui,
+            "RELAYLINE_PAGE_URL": f"http://{HOST}:{self._ports['api']}",
             "RELAYLINE_WEBHOOK_LOOPBACK": "1",
             "RELAYLINE_DRAIN_S": f"{WORKER_STOP_S - 1:g}",
         }
@@ -270,7 +272,7 @@ class _Stack:
         try:
             self.state().write(self._options.data_dir)
         except OSError as error:
-            _report(f"{self._options.data_dir / DEV_FILE} can't be written: {error.strerror}")
+            report(f"{self._options.data_dir / DEV_FILE} can't be written: {error.strerror}")
 
 
 async def _is_ready(client: httpx.AsyncClient) -> bool:
@@ -282,7 +284,7 @@ async def _is_ready(client: httpx.AsyncClient) -> bool:
     return all(answer.status_code == httpx.codes.OK for answer in answers)
 
 
-def _report(text: str) -> None:
+def report(text: str) -> None:
     """Tell people on stderr."""
     with contextlib.suppress(OSError):  # the terminal may be gone
         sys.stderr.write(f"relayline dev: {text}\n")

@@ -46,13 +46,18 @@ class DevState(Frozen):
     codec: str = ""
     """URL of the codec server; empty where nothing is encrypted."""
 
+    @property
+    def page(self) -> str:
+        """The address for people."""
+        return f"{self.api.url}/"
+
     def greeting(self) -> str:
         """A few lines for people, once everything answers."""
         url, temporal = self.api.url, self.temporal
         ui = f", Web UI {temporal.ui}" if temporal.ui else " (as configured)"
         codec = f"Encrypted; {self.codec} decrypts for the Web UI\n" if self.codec else ""
         return (
-            f"Page      {url}/\n"
+            f"Page      {self.page}\n"
             f"API       {url} (documentation: {url}/docs)\n"
             f"Temporal  {temporal.address}{ui}\n"
             f"{codec}"

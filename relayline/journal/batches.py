@@ -31,6 +31,34 @@ class StartRow(NamedTuple):
     data: str
 
 
+class BatchPlace(NamedTuple):
+    """A place in the list of batches, newest first."""
+
+    created_us: int
+    batch_id: str
+
+
+class BatchRow(NamedTuple):
+    """A batch in a list."""
+
+    batch_id: str
+    created_us: int
+    accepted: int
+    rejected: int
+
+    @classmethod
+    def of(cls, batch_id: str, created_us: int, data: str) -> BatchRow:
+        """The row of a stored batch."""
+        stored = json.loads(data)
+        counts = (len(stored.get(name, ())) for name in ("accepted", "rejected"))
+        return cls(batch_id, created_us, *counts)
+
+    @property
+    def place(self) -> BatchPlace:
+        """Where it is in the list."""
+        return BatchPlace(self.created_us, self.batch_id)
+
+
 class Batches(Protocol):
     """Batches and pending starts.
 
@@ -47,6 +75,12 @@ class Batches(Protocol):
 
     async def find_batch(self, tenant: Tenant, batch_id: str) -> StoredBatch | None:
         """The batch, None if that tenant has none with that id."""
+        ...
+
+    async def batches(
+        self, tenant: Tenant, limit: int, before: BatchPlace | None = None
+    ) -> Sequence[BatchRow]:
+        """At most `limit` of that tenant's batches, newest first; after that place, if given."""
         ...
 
     async def pending_starts(

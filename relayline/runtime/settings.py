@@ -123,6 +123,9 @@ class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings)
     can resume a stream."""
     temporal_ui: str = ""
     """Base URL of the Temporal Web UI, for links to runs; empty gives none."""
+    page_url: str = Field(default="", pattern=r"^$|^https?://[A-Za-z0-9.:\[\]-]+/?$")
+    """Where people reach the page, such as `https://runs.example.com`, for the link to it in
+    Temporal's Web UI; empty gives none. Of API and workers."""
 
     retention_days: float = Field(default=7, ge=0, le=36_500, allow_inf_nan=False)
     """Days for which the events of an ended run are kept; 0 or empty keeps them forever."""

@@ -29,6 +29,7 @@ class FlakyJournal:
         self.quotas = inner.quotas
         self.store_batch = inner.store_batch
         self.find_batch = inner.find_batch
+        self.batches = inner.batches
         self.pending_starts = inner.pending_starts
         self.pending_start = inner.pending_start
         self.forget_starts = inner.forget_starts

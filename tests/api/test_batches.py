@@ -106,6 +106,24 @@ async def test_a_bad_run_is_named_and_stops_no_other(
     assert {it["run_id"] for it in listed} == {it["run_id"] for it in receipt["accepted"]}
 
 
+async def test_batches_are_listed_with_their_counts(lonely_api: Api) -> None:
+    mixed = await submit(lonely_api, GOOD, {"agent": "nobody", "input": "x"})
+    older = mixed.json()["batch_id"]
+    newer = (await submit(lonely_api, GOOD, GOOD)).json()["batch_id"]
+    found, cursor = list[dict[str, Any]](), ""
+    for _ in range(2):
+        asked = {"limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = (await lonely_api.http.get("/v1/batches", params=asked)).json()
+        found, cursor = [*found, *page["batches"]], page["cursor"]
+    assert [it["batch_id"] for it in found] == [newer, older]
+    assert [(it["accepted"], it["rejected"]) for it in found] == [(2, 0), (1, 1)]
+    for it in found:
+        whole = await view(lonely_api, it["batch_id"])
+        assert it == whole | {"rejected": it["rejected"]}
+    bad = await lonely_api.http.get("/v1/batches", params={"cursor": "x"})
+    assert (bad.status_code, bad.json()["field"]) == (400, "cursor")
+
+
 async def test_a_batch_whose_runs_are_all_bad_has_ended(lonely_api: Api) -> None:
     answer = await submit(lonely_api, {"agent": "nobody", "input": "x"})
     assert (answer.status_code, answer.json()["accepted"]) == (202, [])

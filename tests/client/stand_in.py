@@ -85,6 +85,8 @@ class StandIn:
         """Every other request: method, path with query, headers, body."""
         self.outcome: dict[str, Any] = {"state": "applied", "step": 2, "applied": "did it"}
         self.run: dict[str, Any] = {"status": "completed"}
+        self.page: str | None = None
+        """`links.page` of the run."""
         self.progress: dict[str, Any] = {"source": "query", "status": "running"}
         self.react: Callable[[str, Any], None] | None = None
         """Told of each command that is accepted: the end of its path, and its body."""
@@ -153,7 +155,7 @@ class StandIn:
         return answer
 
     def _answer(self, method: str, path: str) -> Response:
-        links = {"self": f"/v1/runs/{RUN}", "events": "e", "progress": "p"}
+        links = {"self": f"/v1/runs/{RUN}", "events": "e", "progress": "p", "page": self.page}
         run = {"run_id": RUN, "agent": "assistant", "links": links, **self.run}
         known: dict[str, Any] = {**run}
         status = 200

@@ -147,6 +147,8 @@ async def test_a_batch_is_submitted_looked_at_and_cancelled(api: Api, both: Call
         assert [(it.index, it.problem["field"]) for it in first.rejected] == [(1, "agent")]
         view = await both.call(client.batch, first.batch_id)
         assert (view.total, view.ended, view.by_status) == (1, False, {RunStatus.QUEUED: 1})
+        page = await both.call(client.batches, limit=1)
+        assert [it.batch_id for it in page.batches] == [first.batch_id]
         receipt = await both.call(client.cancel_batch, first.batch_id, command_id="mine", by="ann")
         assert receipt.command_id == "mine"
         with pytest.raises(NotFound):

@@ -106,6 +106,15 @@ async def test_run_prints_the_id_and_nothing_else_on_stdout(stand_in: StandIn) -
     assert f"relayline watch {RUN}" in ended.err
 
 
+@pytest.mark.parametrize("words", [("run", "hi"), ("run", "hi", "--watch"), ("watch", RUN)])
+async def test_the_terminal_leads_to_the_page(stand_in: StandIn, words: tuple[str, ...]) -> None:
+    whole(stand_in)
+    stand_in.page = f"/runs/{RUN}"
+    ended = await relayline(*words, "--url", f"{stand_in.url}/")
+    assert f"in a browser: {stand_in.url}/runs/{RUN}\n" in ended.err
+    assert "in a browser" not in (await relayline(*words, "--json", "--url", stand_in.url)).err
+
+
 async def test_run_sends_what_its_options_say(stand_in: StandIn) -> None:
     options = ["--agent", "clerk", "--model", "local", "--idempotency-key", "k1"]
     limits = ["--limits", "max_steps=3", "--limits", "max_wall_s=1.5", "--metadata", "a=b=c"]

@@ -14,7 +14,9 @@ from relayline.journal.access.issuing import KeyIssuer
 from relayline.journal.access.secret_ring import SecretRing
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
+from tests.api.serving import eventually
 from tests.console.test_cli import relayline
+from tests.dev.test_browser import a_browser
 from tests.dev_stack import DevStack
 
 SECRET = "a:" + "s" * 40
@@ -46,7 +48,12 @@ async def test_a_key_that_holds_is_kept_and_any_other_replaced(tmp_path: Path) -
 
 @pytest.mark.stack
 async def test_dev_with_keys_lets_in_its_own_commands_and_nobody_else(tmp_path: Path) -> None:
-    async with DevStack(tmp_path, RELAYLINE_AUTH="keys") as stack:
+    browser, seen = a_browser(tmp_path)
+    started = DevStack(tmp_path / "dev", "--open", RELAYLINE_AUTH="keys", BROWSER=str(browser))
+    tmp_path = started.data_dir
+    async with started as stack:
+        await eventually(lambda: seen.exists() and bool(seen.read_text()))
+        assert seen.read_text().strip() == f"{stack.api_urls[0]}/"
         assert (await stack.client.get("/v1/agents")).status_code == 401
         env = {"RELAYLINE_DATA_DIR": str(tmp_path)}
         ran = await relayline("run", "What is 6*7?", "--watch", env=env)

@@ -110,6 +110,7 @@ async def test_children_are_told_where_everything_is(
         assert env["TEMPORAL_NAMESPACE"] == "default"
         assert env["TEMPORAL_ADDRESS"] == state.temporal.address
         assert env["RELAYLINE_TEMPORAL_UI"] == state.temporal.ui
+        assert env["RELAYLINE_PAGE_URL"] == state.api.url
         assert env["RELAYLINE_DATA_DIR"] == str(tmp_path)
         assert f"http://{env['RELAYLINE_API_HOST']}:{env['RELAYLINE_API_PORT']}" == state.api.url
 

@@ -85,6 +85,24 @@ async def test_a_batch_is_its_tenants_alone(table: Storage) -> None:
     assert await table.find_batch(EVERY, f"batch_{uuid4().hex}") is None
 
 
+async def test_batches_are_listed_newest_first_to_their_tenant(table: Storage) -> None:
+    tenant, stored = f"of-{uuid4().hex}", list[str]()
+    for number, at_s in enumerate((0, 5, 5, 9)):
+        batch, runs = batch_of(number, tenant)
+        made = batch.model_copy(update={"created_at": AT + timedelta(seconds=at_s)})
+        await table.store_batch(made, runs)
+        stored.append(made.batch_id)
+    await table.store_batch(*batch_of(1, f"not-{tenant}"))
+    newest = [stored[3], *sorted(stored[1:3], reverse=True), stored[0]]
+    first = await table.batches(tenant, 2)
+    assert [it.batch_id for it in first] == newest[:2]
+    rest = await table.batches(tenant, 9, first[-1].place)
+    assert [it.batch_id for it in rest] == newest[2:]
+    counts = {it.batch_id: (it.accepted, it.rejected) for it in [*first, *rest]}
+    assert counts == {batch_id: (number, 1) for number, batch_id in enumerate(stored)}
+    assert {*newest} < {it.batch_id for it in await table.batches(EVERY, 1000)}
+
+
 async def test_batches_with_pending_starts_are_found_until_all_are_forgotten(
     table: Storage,
 ) -> None:

@@ -14,6 +14,7 @@ from tests.web.page_files import STYLES, WEB
 
 LINK = re.compile(r'(?:src|href)="(/ui/[^"]*)"')
 PATHS = ["/", "/runs", "/runs/run_0123456789abcdef", "/inbox?item=a%2Fb", "/agents?any=thing"]
+PATHS += ["/schedules", "/schedules/daily", "/batches/batch_1", "/webhooks/wh_1", "/keys", "/audit"]
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

@@ -8,13 +8,16 @@ from pathlib import Path
 
 import pytest
 
+from relayline.contracts.access.audit import Action
+from relayline.contracts.runs import RunStatus
+from relayline.contracts.webhooks import TOLD_TYPES
 from tests.web.page_files import ROOT, SCRIPTS, STYLES, WEB, imports
 
 MAX_LINES = 300
 MAX_COLUMNS = 100
 MAX_FOLDER_FILES = 15
 MAY_IMPORT = {
-    "": {"parts", "views", "vendor"},
+    "": {"parts", "views", "wire", "vendor"},
     "model": {"model"},
     "wire": {"wire", "vendor"},
     "parts": {"parts", "model", "wire", "vendor"},
@@ -83,3 +86,16 @@ def test_every_stylesheet_is_loaded() -> None:
     assert loaded == {str(path.relative_to(WEB)) for path in STYLES}
     assert "<style" not in page
     assert not re.search(r"<script(?![^>]*\bsrc=)", page)
+
+
+def listed(path: str, name: str) -> set[str]:
+    """The texts of a list in a module."""
+    found = re.search(rf"const {name} = [\[{{](.*?)[\]}}];", (WEB / path).read_text(), re.DOTALL)
+    assert found
+    return set(re.findall(r'"([^"]+)"', found[1]))
+
+
+def test_what_one_may_choose_is_what_the_api_knows() -> None:
+    assert listed("views/admin/new_webhook.js", "EVENTS") == {*TOLD_TYPES}
+    assert listed("views/admin/audit.js", "ACTIONS") == {*Action}
+    assert listed("views/admin/batches.js", "ORDER") == {*RunStatus}

@@ -47,7 +47,10 @@ def test_what_a_run_waits_for_and_its_prompt_are_code() -> None:
         running_tools=(HOSTILE,),
     )
     agent = AgentSpec(name="assistant", model="rehearsal")
-    prompt = details(RunInput(run_id="run_0123456789abcdef", agent=agent, input=HOSTILE))
+    run = RunInput(run_id="run_0123456789abcdef", agent=agent, input=HOSTILE)
+    prompt = details(run)
+    link = "[watch and steer it](https://runs.example/runs/run_0123456789abcdef)"
+    assert details(run, "https://runs.example/") == f"{prompt}\n\n{link}"
     for markdown in (state.details("--workflow-id run_1"), prompt):
         assert "evil.example" in markdown
         left = outside_code(markdown)

@@ -85,7 +85,7 @@ export function groups(runs) {
 
 /** How far back a list looks, in hours. @type {Record<string, number>} */
 export const SPANS = { "1h": 1, "24h": 24, "7d": 168 };
-const KEPT = ["status", "agent", "since", "q"];
+const KEPT = ["status", "agent", "batch", "since", "q"];
 
 /** What the page's own query string says. @param {URLSearchParams} query */
 export function filterOf(query) {

@@ -7,8 +7,14 @@ import { dialog } from "./shared.js";
 
 export const close = () => (dialog.value = null);
 
-/** @param {{title: string, children?: any, class?: string}} props */
-export function Dialog({ title, children, class: more = "" }) {
+/**
+ * @param {object} props
+ * @param {string} props.title
+ * @param {any} [props.children]
+ * @param {string} [props.class]
+ * @param {boolean} [props.stays] A click beside it does not close it.
+ */
+export function Dialog({ title, children, class: more = "", stays = false }) {
   const box = useRef(/** @type {HTMLDialogElement | null} */ (null));
   useEffect(() => {
     const before = document.activeElement;
@@ -18,7 +24,7 @@ export function Dialog({ title, children, class: more = "" }) {
     };
   }, []);
   const outside = (/** @type {MouseEvent} */ event) => {
-    if (event.target === box.current) close();
+    if (event.target === box.current && !stays) close();
   };
   return h(
     "dialog",

@@ -2,6 +2,7 @@
 import { signal } from "../vendor/signals.js";
 import { may } from "../wire/api.js";
 import { go } from "./navigation.js";
+import { openPlaces } from "./places.js";
 import { dialog, keys } from "./shared.js";
 
 const PAGES = /** @type {Record<string, string>} */ ({ r: "/runs", i: "/inbox", a: "/agents" });
@@ -82,6 +83,9 @@ const EVERYWHERE = {
 
 let prefixAt = -Infinity;
 
+/** Where G and this key lead. @param {string} key */
+const pageOf = (key) => PAGES[key] ?? openPlaces().find(({ letter }) => letter === key)?.path;
+
 /** @param {KeyboardEvent} event */
 function pressed(event) {
   const target = /** @type {HTMLElement} */ (event.target);
@@ -93,7 +97,7 @@ function pressed(event) {
   const types = target.matches("input, textarea, select, [contenteditable]");
   if (types || event.metaKey || event.ctrlKey || event.altKey || dialog.value || off.value) return;
   const key = event.shiftKey && event.key.length === 1 ? event.key : event.key.toLowerCase();
-  const page = performance.now() - prefixAt < PREFIX_MS ? PAGES[key] : undefined;
+  const page = performance.now() - prefixAt < PREFIX_MS ? pageOf(key) : undefined;
   prefixAt = key === "g" ? performance.now() : -Infinity;
   const act = page ? () => go(page) : (keys.get(key) ?? EVERYWHERE[key]);
   if (!act || (key === "Enter" && target.matches("a, button, summary"))) return;

@@ -5,10 +5,13 @@ import { a, b, button, div, main, p } from "../parts/elements.js";
 import { logo } from "../parts/icons.js";
 import { lazy } from "../parts/lazy.js";
 import { go, place } from "../parts/navigation.js";
+import { PLACES } from "../parts/places.js";
 import { dialog, heading, toast } from "../parts/shared.js";
 import { shortId } from "../model/words.js";
 import { signal } from "../vendor/signals.js";
-import { Problem, auth, identify } from "../wire/api.js";
+import { arrive } from "../state/arrival.js";
+import { Problem, auth } from "../wire/api.js";
+import { PATH } from "../wire/returned.js";
 import { LostBar, Rail } from "./rail.js";
 
 const SignIn = lazy(async () => (await import("./sign_in.js")).SignIn);
@@ -16,6 +19,7 @@ const Dialogs = lazy(
   async () => (await import("./dialogs.js")).Dialogs,
   () => null,
 );
+const Admin = lazy(async () => (await import("./admin/pages.js")).Admin);
 const RunPage = lazy(async () => (await import("./run/page.js")).RunPage);
 /**
  * The pages, by the first part of their path: the component, and the heading.
@@ -32,7 +36,7 @@ const problem = signal(/** @type {Problem | null} */ (null));
 async function ask() {
   problem.value = null;
   try {
-    await identify();
+    await arrive();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problem.value = error;
@@ -43,6 +47,8 @@ async function ask() {
 function viewOf(path) {
   const [, page, id] = path.split("/");
   if (page === "runs" && id) return ["runs sub", h(RunPage, { id, key: id }), shortId(id)];
+  const other = PLACES.find(({ path: of }) => of === `/${page}`);
+  if (other) return ["admin", h(Admin, { other, id, key: path }), id ? shortId(id) : other.word];
   const kind = page in PAGES ? page : "runs";
   const [view, word] = PAGES[kind];
   return [kind, h(view, null), word];
@@ -54,6 +60,7 @@ export function App() {
     void ask();
   }, []);
   if (!auth.value) return problem.value ? main({ class: "whole" }, h(Unreachable, null)) : null;
+  if (place.value.path === PATH) return null; // it is left once the provider's answer was taken
   if (!auth.value.principal) return main({ class: "whole" }, h(SignIn, null));
   return h(Frame, null);
 }

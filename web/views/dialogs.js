@@ -17,9 +17,11 @@ import {
   span,
 } from "../parts/elements.js";
 import { off, switchOff } from "../parts/keyboard.js";
+import { openPlaces } from "../parts/places.js";
 import { dialog } from "../parts/shared.js";
 import { useCommand } from "../parts/commands.js";
 import { name, rename } from "../wire/api.js";
+import { More } from "./more.js";
 import { NewRun } from "./new_run.js";
 import { Palette } from "./palette.js";
 
@@ -28,9 +30,11 @@ export function Dialogs() {
   if (open === "keys") return h(Keys, null);
   if (open === "name") return h(Name, null);
   if (open === "new") return h(NewRun, { given: {} });
+  if (open === "more") return h(More, null);
   if (open === "palette") return h(Palette, null);
   if (open?.again) return h(NewRun, { given: open.again });
   if (open?.cancel) return h(Cancel, { id: open.cancel });
+  if (open?.draw) return open.draw();
   return null;
 }
 
@@ -76,13 +80,19 @@ const KEYS = [
   ],
 ];
 
+/** The keys of pages that not everybody may see. @returns {[string, [string, string][]]} */
+const keysOfPlaces = () => [
+  "More pages",
+  openPlaces().map(({ letter, word }) => [`G ${letter.toUpperCase()}`, word.toLowerCase()]),
+];
+
 const Keys = () =>
   h(
     Dialog,
     { title: "Keyboard", class: "wide" },
     div(
       { class: "keys" },
-      KEYS.map(([group, rows]) =>
+      [...KEYS, keysOfPlaces()].map(([group, rows]) =>
         section(
           { key: group },
           h3(null, group),

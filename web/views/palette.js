@@ -6,6 +6,7 @@ import { b, button, div, input, small, span } from "../parts/elements.js";
 import { glyph, icon } from "../parts/icons.js";
 import { toggleTheme } from "../parts/keyboard.js";
 import { go } from "../parts/navigation.js";
+import { openPlaces } from "../parts/places.js";
 import { dialog } from "../parts/shared.js";
 import { call, may } from "../wire/api.js";
 
@@ -19,6 +20,12 @@ const commands = () => [
   { word: "Runs", more: "G R", picture: icon("runs"), act: () => go("/runs") },
   { word: "Inbox", more: "G I", picture: icon("inbox"), act: () => go("/inbox") },
   { word: "Agents", more: "G A", picture: icon("agents"), act: () => go("/agents") },
+  ...openPlaces().map(({ path, picture, word, letter }) => ({
+    word,
+    more: `G ${letter.toUpperCase()}`,
+    picture: icon(picture),
+    act: () => go(path),
+  })),
   ...(may("runs:write")
     ? [{ word: "New run", more: "N", picture: icon("plus"), act: () => (dialog.value = "new") }]
     : []),

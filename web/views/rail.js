@@ -3,6 +3,7 @@ import { h } from "../vendor/preact.js";
 import { b, button, cx, div, em, i, nav, span } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
 import { link, place } from "../parts/navigation.js";
+import { openPlaces } from "../parts/places.js";
 import { toggleTheme } from "../parts/keyboard.js";
 import { dialog, inbox, now, system } from "../parts/shared.js";
 import { duration } from "../model/words.js";
@@ -19,48 +20,59 @@ const PAGES = [
 ];
 
 export function Rail() {
-  const at = `/${place.value.path.split("/")[1] || "runs"}`;
   return nav(
     { class: "rail", "aria-label": "Main" },
     link({ class: "brand", href: "/runs" }, logo(), b(null, "Relayline")),
     div(
       { class: "nav" },
       PAGES.map(([href, picture, word, keys]) =>
-        link(
-          {
-            href,
-            class: at === href ? "on" : "",
-            title: keys,
-            "aria-current": at === href ? "page" : undefined,
-          },
-          icon(picture),
-          span(null, word),
-          href === "/inbox" ? h(Badge, null) : null,
-        ),
+        h(PageLink, { key: href, href, picture, word, keys }),
       ),
+      h(MoreButton, null),
     ),
-    div(
-      { class: "foot" },
-      h(Connection, null),
-      div(
-        { class: "row" },
-        button(
-          { class: "icon", onClick: toggleTheme, "aria-label": "Light or dark" },
-          icon("moon"),
-        ),
-        button(
-          {
-            class: "icon",
-            onClick: () => (dialog.value = "keys"),
-            "aria-label": "Keyboard shortcuts",
-          },
-          "?",
-        ),
-        h(Who, null),
-      ),
-    ),
+    h(MoreLinks, null),
+    div({ class: "foot" }, h(Connection, null), h(Corner, null)),
   );
 }
+
+/** @param {{href: string, picture: any, word: string, keys: string}} props */
+function PageLink({ href, picture, word, keys }) {
+  const on = `/${place.value.path.split("/")[1] || "runs"}` === href;
+  return link(
+    { href, class: on ? "on" : "", title: keys, "aria-current": on ? "page" : undefined },
+    icon(picture),
+    span(null, word),
+    href === "/inbox" ? h(Badge, null) : null,
+  );
+}
+
+/** The pages that not everybody may see. */
+export const MoreLinks = () =>
+  div(
+    { class: "nav more" },
+    openPlaces().map(({ path, picture, word, letter }) =>
+      h(PageLink, { key: path, href: path, picture, word, keys: `G ${letter.toUpperCase()}` }),
+    ),
+  );
+
+/** In a narrow window, where only the first pages have room at the bottom. */
+const MoreButton = () =>
+  button(
+    { class: "open-more", onClick: () => (dialog.value = "more") },
+    icon("more"),
+    span(null, "More"),
+  );
+
+export const Corner = () =>
+  div(
+    { class: "row" },
+    button({ class: "icon", onClick: toggleTheme, "aria-label": "Light or dark" }, icon("moon")),
+    button(
+      { class: "icon", onClick: () => (dialog.value = "keys"), "aria-label": "Keyboard shortcuts" },
+      "?",
+    ),
+    h(Who, null),
+  );
 
 function Badge() {
   const waiting = inbox.value.items.size;
@@ -77,7 +89,7 @@ const CONNECTION = {
   refused: ["wait", "Not live"],
 };
 
-function Connection() {
+export function Connection() {
   const [tone, word] = CONNECTION[state.value.at];
   const lacking = Object.entries(system.value?.lacking ?? {});
   const parts = Object.entries(system.value?.parts ?? {}).filter(([, how]) => how !== "ok");
@@ -95,11 +107,16 @@ function Connection() {
   );
 }
 
+function leave() {
+  dialog.value = null;
+  signOut();
+}
+
 function Who() {
   const { modes, principal } = auth.value;
   if (modes.length) {
     return button(
-      { class: "who", onClick: signOut, title: `${principal.subject}: sign out` },
+      { class: "who", onClick: leave, title: `${principal.subject}: sign out` },
       i(null, principal.subject.slice(0, 1).toUpperCase()),
       span(null, principal.subject),
     );

@@ -1,8 +1,8 @@
 /* One run in the list. */
 import { ago, duration, money, number, shortId } from "../model/words.js";
 import { isOpen } from "../model/listing.js";
-import { b, code, em, memo, small, span, time } from "../parts/elements.js";
-import { glyph } from "../parts/icons.js";
+import { b, button, code, em, memo, small, span, time } from "../parts/elements.js";
+import { glyph, icon } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 
 /** @type {Record<string, string>} */
@@ -30,6 +30,12 @@ export const tags = (metadata, most = 2) =>
   Object.entries(metadata ?? {})
     .slice(0, most)
     .map(([name, value]) => span({ class: "tag", key: name }, em(null, name), value));
+
+/** Says that only the runs of a batch are shown. @param {string} batch @param {() => void} clear */
+export const batchChip = (batch, clear) =>
+  batch
+    ? button({ class: "chip on", onClick: clear }, "of batch ", shortId(batch), icon("stop"))
+    : null;
 
 /** @param {{run: any, now: number}} props */
 function draw({ run, now }) {

@@ -40,7 +40,7 @@ import {
   showRuns,
 } from "../state/list.js";
 import { call, may } from "../wire/api.js";
-import { Row } from "./row.js";
+import { Row, batchChip } from "./row.js";
 
 const CHIPS = ["waiting", "running", "paused", "failed", "completed", "cancelled"];
 /** Shown only if there are any. */
@@ -142,6 +142,7 @@ function Filters({ filter }) {
   return div(
     { class: "filters", role: "toolbar", "aria-label": "Filters" },
     ["", ...some].map(chip),
+    batchChip(filter.batch, () => goTo(without(filter, "batch"))),
     i({ class: "sep" }),
     h(AgentChoice, { filter }),
     choice(

@@ -64,10 +64,12 @@ export async function identify() {
     auth.value = await call("GET", "/v1/auth");
   } catch (error) {
     if (!(error instanceof Problem) || error.status !== 401) throw error;
-    signOut();
     auth.value = await call("GET", "/v1/auth");
   }
 }
+
+/** True once what one had signed in with was refused: it has expired or was revoked. */
+export const hasEnded = signal(false);
 
 /** Sign in with a key or token; a Problem if the server does not know it. @param {string} text */
 export async function signIn(text) {
@@ -76,8 +78,10 @@ export async function signIn(text) {
   try {
     auth.value = await call("GET", "/v1/auth");
     write(sessionStorage, KEY, key.value);
+    hasEnded.value = false;
   } catch (error) {
     key.value = before;
+    hasEnded.value = false;
     throw error;
   }
 }
@@ -85,7 +89,15 @@ export async function signIn(text) {
 export function signOut() {
   key.value = "";
   write(sessionStorage, KEY, "");
+  hasEnded.value = false;
   if (auth.value) auth.value = { ...auth.value, principal: null };
+}
+
+/** The server does not take the credentials any more. */
+function end() {
+  const had = Boolean(key.value);
+  signOut();
+  hasEnded.value = had;
 }
 
 /** True if who is signed in has the scope. @param {string} scope */
@@ -98,7 +110,7 @@ export const credentials = () => (key.value ? { Authorization: `Bearer ${key.val
 export async function refusal(answer) {
   const body = await answer.json().catch(() => ({ title: answer.statusText }));
   const after = Number(answer.headers.get("Retry-After") ?? 0) * 1000;
-  if (answer.status === 401) signOut();
+  if (answer.status === 401) end();
   return new Problem(answer.status, body, after);
 }
 

@@ -13,6 +13,7 @@ from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
     from relayline.client import AsyncClient
+    from relayline.contracts.answers import Links
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
@@ -122,13 +123,16 @@ class RunCommands:
                 idempotency_key=idempotency_key,
             ),
         )
+        links = submitted.accepted.links if submitted.accepted else None
         if watch_it:
+            _tell_page(base_url, None if as_json else links)
             _follow(base_url, submitted.id, as_json=as_json)
         elif as_json and submitted.accepted:
             typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
         else:
             typer.echo(submitted.id)
             typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
+            _tell_page(base_url, links)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.
@@ -136,8 +140,15 @@ class RunCommands:
         Exits with 0 if the run completed and with 1 if it ended otherwise.
         """
         base_url = self._address(url)
-        asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
+        view = asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
+        _tell_page(base_url, None if as_json else view.links)
         _follow(base_url, run_id, as_json=as_json)
+
+
+def _tell_page(base_url: str, links: Links | None) -> None:
+    """Say where the run is shown in a browser, if the server has such a page."""
+    if links and links.page:
+        typer.echo(f"in a browser: {base_url.rstrip('/')}{links.page}", err=True)
 
 
 def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:

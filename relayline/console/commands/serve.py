@@ -28,6 +28,8 @@ class DevRequest(NamedTuple):
     local_model: bool
     reload: bool
     encrypt: bool
+    opens: bool
+    """Whether to open the page once everything answers."""
 
 
 class Schema(NamedTuple):
@@ -103,6 +105,10 @@ class ServeCommands:
                 help="Encrypt what Temporal keeps, with a key made in the data folder.",
             ),
         ] = False,
+        opens: Annotated[
+            bool,
+            typer.Option("--open/--no-open", help="Open the page in a browser when it is there."),
+        ] = False,
     ) -> None:
         """Run Temporal, workers and the API on this machine until Ctrl-C.
 
@@ -110,7 +116,7 @@ class ServeCommands:
         is used instead.
         """
         ports = (api_port, temporal_port, ui_port)
-        request = DevRequest(data_dir, *ports, workers, local_model, reload, encrypt)
+        request = DevRequest(data_dir, *ports, workers, local_model, reload, encrypt, opens)
         raise typer.Exit(self._start.dev(request))
 
     def worker(

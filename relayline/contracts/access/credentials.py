@@ -18,7 +18,7 @@ class OidcView(_Answer):
 
     issuer: str
     authorization_endpoint: str | None
-    """null while the issuer does not answer and has not yet."""
+    """null until the issuer has answered once, and if it is neither https nor on this machine."""
     token_endpoint: str | None
     """As `authorization_endpoint`."""
     client_id: str

@@ -100,6 +100,36 @@ class BatchView(Frozen):
     links: BatchLinks
 
 
+class BatchListItem(Frozen):
+    """A batch in a list."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    batch_id: str
+    created_at: datetime
+    ended: bool
+    """True once every accepted run has ended."""
+    accepted: int
+    """Runs that were accepted."""
+    rejected: int
+    """Runs that were not."""
+    total: int
+    """Runs that there are now: accepted ones that have not been erased."""
+    by_status: dict[RunStatus, int]
+    """Statuses without a run are left out."""
+    links: BatchLinks
+
+
+class BatchList(Frozen):
+    """One page of batches, newest first."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    batches: tuple[BatchListItem, ...]
+    cursor: str | None
+    """Pass it as `cursor` to get the next page; null on the last page."""
+
+
 class BatchRequested(Frozen):
     """The argument of the workflow of a batch, and of the activity that starts some of its runs."""
 

@@ -13,7 +13,14 @@ from asyncpg import Record
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
-from relayline.journal.batches import PendingStart, StartRow, load_start, start_rows
+from relayline.journal.batches import (
+    BatchPlace,
+    BatchRow,
+    PendingStart,
+    StartRow,
+    load_start,
+    start_rows,
+)
 from relayline.journal.table import EVERY, Tenant, may_see
 
 if TYPE_CHECKING:
@@ -38,6 +45,11 @@ SELECT s.data, b.data FROM relayline.run_starts s
 JOIN relayline.batches b ON b.batch_id = s.batch_id WHERE s.run_id = $1
 """
 _FORGET = "DELETE FROM relayline.run_starts WHERE run_id = ANY ($1)"
+_LIST = """
+SELECT batch_id, created_us, data FROM relayline.batches WHERE ($1::text IS NULL OR tenant = $1)
+AND ($2::bigint IS NULL OR (created_us, batch_id) < ($2, $3::text))
+ORDER BY created_us DESC, batch_id DESC LIMIT $4
+"""
 _TO_START = """
 SELECT batch_id FROM relayline.batches WHERE created_us < $1
 AND batch_id IN (SELECT batch_id FROM relayline.run_starts) ORDER BY created_us LIMIT $2
@@ -71,6 +83,14 @@ class PostgresBatches(ABC):
         found = await self._fetch(tenant, _BATCH, batch_id)
         batch = StoredBatch.model_validate_json(found[0][0]) if found else None
         return batch if batch and may_see(tenant, batch.tenant) else None
+
+    async def batches(
+        self, tenant: Tenant, limit: int, before: BatchPlace | None = None
+    ) -> Sequence[BatchRow]:
+        """As in the port."""
+        owner = None if tenant is EVERY else tenant
+        found = await self._fetch(tenant, _LIST, owner, *(before or (None, None)), limit)
+        return [BatchRow.of(*row) for row in found]
 
     async def pending_starts(
         self, tenant: Tenant, batch_id: str, limit: int

@@ -10,8 +10,15 @@ from typing import TYPE_CHECKING
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
-from relayline.journal.batches import PendingStart, StartRow, load_start, start_rows
-from relayline.journal.table import Tenant, may_see
+from relayline.journal.batches import (
+    BatchPlace,
+    BatchRow,
+    PendingStart,
+    StartRow,
+    load_start,
+    start_rows,
+)
+from relayline.journal.table import EVERY, Tenant, may_see
 
 if TYPE_CHECKING:
     from relayline.journal.sqlite.reader import Reader
@@ -41,6 +48,11 @@ to start, so whatever scans it is quick."""
 _STORE = "INSERT OR IGNORE INTO batches (batch_id, tenant, created_us, data) VALUES (?, ?, ?, ?)"
 _STORE_START = "INSERT INTO run_starts (run_id, batch_id, position, data) VALUES (?, ?, ?, ?)"
 _PENDING = "SELECT data FROM run_starts WHERE batch_id = ? ORDER BY position LIMIT ?"
+_LIST = """
+SELECT batch_id, created_us, data FROM batches WHERE (?1 IS NULL OR tenant = ?1)
+AND (?2 IS NULL OR (created_us, batch_id) < (?2, ?3))
+ORDER BY created_us DESC, batch_id DESC LIMIT ?4
+"""
 _TO_START = """
 SELECT batch_id FROM batches WHERE created_us < ?
 AND batch_id IN (SELECT batch_id FROM run_starts) ORDER BY created_us LIMIT ?
@@ -64,6 +76,15 @@ class SqliteBatches:
         """As in the port."""
         found = await self._reader.run(lambda db: _batch(db, batch_id))
         return found if found and may_see(tenant, found.tenant) else None
+
+    async def batches(
+        self, tenant: Tenant, limit: int, before: BatchPlace | None = None
+    ) -> Sequence[BatchRow]:
+        """As in the port."""
+        arguments = (None if tenant is EVERY else tenant, *(before or (None, None)), limit)
+        return await self._reader.run(
+            lambda db: [BatchRow.of(*row) for row in db.execute(_LIST, arguments)]
+        )
 
     async def pending_starts(
         self, tenant: Tenant, batch_id: str, limit: int

@@ -14,7 +14,7 @@ from tests.api.asking import asks
 from tests.api.auth.keyed import bearer, issued, refused, submitted
 from tests.api.serving import Api, completed, started
 
-LISTS = ["/v1/runs", "/v1/inbox", "/v1/keys", "/v1/webhooks", "deliveries"]
+LISTS = ["/v1/runs", "/v1/inbox", "/v1/keys", "/v1/webhooks", "/v1/batches", "deliveries"]
 FILTERED: dict[str, dict[str, str]] = {
     "/v1/runs": {"status": "waiting"},
     "/v1/inbox": {"kind": "approval"},
@@ -35,6 +35,8 @@ async def belongings(api: Api, tenant: str) -> tuple[dict[str, str], str]:
     for receiver in receivers:
         await storage.webhooks.add(receiver, "whsec_" + "A" * 32)
     for _ in range(2):
+        batch = {"runs": [{"agent": "assistant", "input": "hello"}]}
+        await api.http.post("/v1/batches", json=batch, headers=bearer(key))
         run = await submitted(api, key.text)
         await storage.append(run, [started(), *asks()])
         await storage.append(await submitted(api, key.text), [started(), completed()])

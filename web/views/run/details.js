@@ -154,7 +154,7 @@ function facts(run, id) {
     ["Starts", head.start_at ? clock(head.start_at) : null],
     ["Ended", run.endedAt ? clock(run.endedAt) : null],
     ["Epoch", head.epoch || null],
-    ["Batch", head.batch],
+    ["Batch", head.batch ? link({ href: `/batches/${head.batch}` }, head.batch) : null],
     [
       "Fork of",
       head.forked_from ? link({ href: `/runs/${head.forked_from}` }, head.forked_from) : null,

@@ -7,11 +7,13 @@ import json
 import threading
 import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from typing import Any
+from types import MappingProxyType
+from typing import Any, NamedTuple, TypeVar
+from urllib.parse import parse_qsl, urlsplit
 
 import jwt
 from cryptography.hazmat.primitives.asymmetric import ec, rsa
@@ -39,6 +41,24 @@ def jwk_of(key: Key, **members: Any) -> dict[str, Any]:
     if isinstance(key, rsa.RSAPrivateKey):
         return {**RSAAlgorithm.to_jwk(key.public_key(), as_dict=True), **members}
     return {**ECAlgorithm.to_jwk(key.public_key(), as_dict=True), **members}
+
+
+class Request(NamedTuple):
+    """What was asked."""
+
+    method: str
+    path: str
+    query: dict[str, str]
+    form: dict[str, str]
+    origin: str
+
+
+class Answer(NamedTuple):
+    """What is answered."""
+
+    status: int
+    body: bytes = b""
+    headers: Mapping[str, str] = MappingProxyType({})
 
 
 class Issuer:
@@ -87,6 +107,11 @@ class Issuer:
             self.claims(**changes), self.signer, head.pop("alg", algorithm), headers=head
         )
 
+    def answer(self, asked: Request) -> Answer:
+        """What it answers."""
+        body = self.body(asked.path)
+        return Answer(503 if body is None else 200, body or b"")
+
     def body(self, path: str) -> bytes | None:
         """What it answers; None for an error."""
         self.asked[path] += 1
@@ -98,24 +123,42 @@ class Issuer:
         return json.dumps(documents[path]).encode() if path in documents else None
 
 
+Kind = TypeVar("Kind", bound=Issuer)
+
+
 @contextmanager
 def running_issuer() -> Iterator[Issuer]:
     """An issuer that serves until the block ends."""
+    with serving(Issuer) as issuer:
+        yield issuer
+
+
+@contextmanager
+def serving(kind: type[Kind]) -> Iterator[Kind]:
+    """An issuer of that kind, which serves until the block ends."""
 
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            body = issuer.body(self.path)
-            self.send_response(200 if body is not None else 503)
-            self.send_header("Content-Type", "application/json")
-            self.send_header("Content-Length", str(len(body or b"")))
+            parts = urlsplit(self.path)
+            length = int(self.headers.get("Content-Length") or 0)
+            form = dict(parse_qsl(self.rfile.read(length).decode()))
+            origin, query = self.headers.get("Origin", ""), dict(parse_qsl(parts.query))
+            answer = issuer.answer(Request(self.command, parts.path, query, form, origin))
+            self.send_response(answer.status)
+            headers = {"Content-Type": "application/json", **answer.headers}
+            for name, value in {**headers, "Content-Length": str(len(answer.body))}.items():
+                self.send_header(name, value)
             self.end_headers()
-            self.wfile.write(body or b"")
+            self.wfile.write(answer.body)
+
+        def do_POST(self) -> None:
+            self.do_GET()
 
         def log_message(self, *_: Any) -> None:
             return
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    issuer = Issuer(f"http://127.0.0.1:{server.server_address[1]}")
+    issuer = kind(f"http://127.0.0.1:{server.server_address[1]}")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
     thread.start()
     try:
