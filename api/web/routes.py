@@ -54,6 +54,7 @@ router = APIRouter(include_in_schema=False, route_class=PageRoute)
 @router.get("/runs/{run_id}", openapi_extra=OPEN)
 @router.get("/inbox", openapi_extra=OPEN)
 @router.get("/agents", openapi_extra=OPEN)
+@router.get("/system", openapi_extra=OPEN)
 async def get_page() -> Response:
     """The page; it shows what its path says."""
     return Response(page().index, headers=_OF_THE_PAGE, media_type="text/html")

@@ -13,7 +13,10 @@ from tests.api.serving import Api
 from tests.web.page_files import SCRIPTS, WEB, imports
 
 LINK = re.compile(r'(?:src|href)="(/ui/[^"]*)"')
-PATHS = ["/", "/runs", "/runs/run_0123456789abcdef", "/inbox?item=a%2Fb", "/agents?any=thing"]
+PATHS = [
+    *("/", "/runs", "/runs/run_0123456789abcdef", "/inbox?item=a%2Fb", "/agents?any=thing"),
+    "/system",
+]
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

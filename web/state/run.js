@@ -83,7 +83,7 @@ export async function refresh() {
 function take(event, data, first) {
   if (event !== "run.event") takeBeside(event, data, first);
   else if (data.run_id !== shown.value.id) return;
-  else if (data.type === "events.lost") startAgain("The journal has lost events: they are read again.");
+  else if (data.type === "events.lost") startAgain("Events are lost: all are read again.");
   else if (data.type === "worker.unavailable") notice.value = data.data?.reason ?? "No worker.";
   else pending.push(data);
 }

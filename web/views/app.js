@@ -15,6 +15,7 @@ import { LostBar, Rail } from "./rail.js";
 import { RunPage } from "./run/page.js";
 import { Runs } from "./runs.js";
 import { SignIn } from "./sign_in.js";
+import { System } from "./system.js";
 
 const problem = signal(/** @type {Problem | null} */ (null));
 
@@ -34,6 +35,7 @@ function viewOf(path) {
   if (page === "runs" && id) return ["runs sub", h(RunPage, { id, key: id }), shortId(id)];
   if (page === "inbox") return ["inbox", h(Inbox, null), "Inbox"];
   if (page === "agents") return ["agents", h(Agents, null), "Agents"];
+  if (page === "system") return ["system", h(System, null), "System"];
   return ["runs", h(Runs, null), "Runs"];
 }
 

@@ -43,6 +43,7 @@ const KEYS = [
       ["G R", "runs"],
       ["G I", "inbox"],
       ["G A", "agents"],
+      ["G S", "system"],
       ["N", "new run"],
       ["/", "search"],
       ["T", "light or dark"],

@@ -19,6 +19,7 @@ const commands = () => [
   { word: "Runs", more: "G R", picture: icon("runs"), act: () => go("/runs") },
   { word: "Inbox", more: "G I", picture: icon("inbox"), act: () => go("/inbox") },
   { word: "Agents", more: "G A", picture: icon("agents"), act: () => go("/agents") },
+  { word: "System", more: "G S", picture: icon("system"), act: () => go("/system") },
   ...(may("runs:write")
     ? [{ word: "New run", more: "N", picture: icon("plus"), act: () => (dialog.value = "new") }]
     : []),

@@ -69,7 +69,12 @@ export function RunPage({ id }) {
   return [
     h(Head, { id }),
     notice.value
-      ? div({ class: "bar-note wait", role: "status" }, icon("warn"), span(null, notice.value))
+      ? div(
+          { class: "bar-note wait", role: "status" },
+          icon("warn"),
+          span(null, notice.value),
+          link({ class: "btn text", href: "/system" }, "System"),
+        )
       : null,
     nav(
       { class: "panes", "aria-label": "Parts of the run" },
@@ -172,7 +177,7 @@ function Head({ id }) {
           )
         : null,
       view.value?.attention && !ENDED.has(status)
-        ? span({ class: "t-wait" }, view.value.attention)
+        ? link({ class: "t-wait", href: "/system" }, view.value.attention)
         : null,
     ),
   );
