@@ -216,6 +216,7 @@ function Table({ filter }) {
       span(null),
       span(null, "Run"),
       span(null, "Now"),
+      span({ class: "c-l" }, "Line"),
       span({ class: "c-n" }, "Steps"),
       span({ class: "c-n" }, "Tools"),
       span({ class: "c-t2" }, "Tokens"),
