@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.messages import Usage, UsageSum
-from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, ToolSpec, Waiting
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
@@ -246,6 +246,8 @@ class AgentView(_Answer):
     name: str
     model: str
     tools: tuple[str, ...]
+    tool_details: tuple[ToolSpec, ...] = ()
+    """Of each tool what the model is told, its effects, and which calls a person must approve."""
     limits: Limits
 
 

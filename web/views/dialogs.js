@@ -64,6 +64,7 @@ const KEYS = [
       ["P", "pause, resume"],
       ["R", "redirect"],
       ["⇧ C", "cancel, after a question"],
+      ["L", "follow the end"],
       ["1 2 3", "timeline, events, details"],
     ],
   ],

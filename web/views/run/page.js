@@ -10,6 +10,7 @@ import { keys } from "../../parts/shared.js";
 import { notice, showRun, shown, view, viewProblem } from "../../state/run.js";
 import { state } from "../../wire/live.js";
 import { Details } from "./details.js";
+import { Divider } from "./divider.js";
 import { Events } from "./events.js";
 import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
@@ -74,6 +75,7 @@ export function RunPage({ id }) {
         h2({ class: "vh" }, "Transcript"),
         h(Transcript, { id }),
       ),
+      h(Divider, null),
       section(
         { class: "right", "aria-label": "More of the run" },
         h(Tabs, null),
