@@ -1,4 +1,6 @@
 /* Figures of a run: usage by step, limits, cost, ids, links. */
+import { h } from "../../vendor/preact.js";
+import { useState } from "../../vendor/hooks.js";
 import { usageOf } from "../../model/run.js";
 import { clock, duration, money, number, quoted } from "../../model/words.js";
 import {
@@ -23,9 +25,10 @@ import {
   u,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
-import { copy } from "../../parts/shared.js";
+import { copy, explain, say } from "../../parts/shared.js";
 import { link } from "../../parts/navigation.js";
-import { shown, view } from "../../state/run.js";
+import { allEvents, shown, view } from "../../state/run.js";
+import { curlKey } from "../../wire/api.js";
 
 export function Details() {
   const { run, id } = shown.value;
@@ -49,6 +52,7 @@ export function Details() {
         icon("copy"),
         "Events as cURL",
       ),
+      h(Save, { id }),
       view.value?.links.temporal_ui
         ? a(
             {
@@ -65,9 +69,29 @@ export function Details() {
   );
 }
 
+/** Saves every event in a file, one in a line. @param {{id: string}} props */
+function Save({ id }) {
+  const [busy, setBusy] = useState(false);
+  const save = async () => {
+    setBusy(true);
+    try {
+      const file = new Blob(await allEvents(), { type: "application/x-ndjson" });
+      const url = URL.createObjectURL(file);
+      const anchor = document.createElement("a");
+      Object.assign(anchor, { href: url, download: `${id}.ndjson` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    } catch (error) {
+      say(explain(error));
+    }
+    setBusy(false);
+  };
+  return button({ class: "btn quiet", disabled: busy, onClick: save }, icon("down"), "Save events");
+}
+
 /** @param {string} id */
 const curl = (id) =>
-  `curl -N -H 'Accept: text/event-stream' ${quoted(`${location.origin}/v1/runs/${id}/events`)}`;
+  `curl -N ${curlKey()}-H 'Accept: text/event-stream' ` +
+  quoted(`${location.origin}/v1/runs/${id}/events`);
 
 /** @param {import("../../model/run.js").Run} run */
 function usage(run) {

@@ -49,6 +49,7 @@ export function Head({ id }) {
     div(
       { class: "facts" },
       span({ class: `pill ${TONE[status]}`, "data-status": status }, WORD[status]),
+      span({ class: "vh", role: "status" }, `The run: ${WORD[status]}`),
       span(null, head.agent),
       span(null, head.model),
       span(null, duration(took)),

@@ -24,6 +24,7 @@ import { icon } from "../../parts/icons.js";
 import { copy } from "../../parts/shared.js";
 import { Output, json } from "../../parts/text.js";
 import { shown } from "../../state/run.js";
+import { curlKey } from "../../wire/api.js";
 
 /** Segments that are attempts. */
 const TRIES = new Set(["model", "tool", "fail", "void"]);
@@ -166,7 +167,7 @@ function commandsOf(id, { step, tool, item }) {
   const from = step?.from ?? tool?.from;
   if (!from) return [];
   const url = `${location.origin}/v1/runs/${id}/events?after=${from - 1}&deltas=none`;
-  return [`curl ${quoted(url)}`];
+  return [`curl ${curlKey()}${quoted(url)}`];
 }
 
 /** @param {{commands: string[]}} props */
