@@ -105,7 +105,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         """As in the port."""
         if not await self._owners.has(tenant, run_id):
             return []
-        wanted = sql.Wanted(after, limit, max_bytes, facts, selection)
+        wanted = sql.Wanted(after, max(limit, 0), max_bytes, facts, selection)
         page = await self._reader.run(lambda db: sql.page(db, run_id, wanted))
         return page.events
 

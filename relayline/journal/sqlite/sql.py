@@ -185,13 +185,12 @@ class Wanted(NamedTuple):
 
     def statement(self, run_id: str) -> tuple[str, tuple[object, ...]]:
         """The query and its arguments."""
-        limit = max(self.limit, 0)
         if self.selection is None:
-            return (_FACTS if self.facts else _PAGE), (run_id, self.after, limit)
+            return (_FACTS if self.facts else _PAGE), (run_id, self.after, self.limit)
         types, deltas_after, before = self.selection
         query = _SELECTED if before == MAX_SEQ else _NEWEST_SELECTED
         listed = json.dumps(sorted(types))
-        return query, (run_id, self.after, before, deltas_after, not types, listed, limit)
+        return query, (run_id, self.after, before, deltas_after, not types, listed, self.limit)
 
 
 def page(db: sqlite3.Connection, run_id: str, wanted: Wanted) -> Page:
@@ -208,7 +207,8 @@ def page(db: sqlite3.Connection, run_id: str, wanted: Wanted) -> Page:
         return Page([], ended=False, last_seq=0)
     if oldest_wanted(after, wanted.selection) < run.first_seq:
         raise CursorExpired(run.first_seq)
-    events = sorted(map(StoredEvent._make, rows), key=lambda event: event.seq)
+    step = -1 if rows and rows[-1][1] < rows[0][1] else 1  # the newest may come first
+    events = [StoredEvent._make(row) for row in rows[::step]]
     reached = events[-1].seq if events else after
     return Page(events, run.ended and reached >= run.last_seq, run.last_seq)
 
