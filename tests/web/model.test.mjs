@@ -166,3 +166,20 @@ test("an attempt whose text was left out is void all the same, and says where it
   const kinds = rowsOf(run).find((row) => row.key === "step-1").segments.map((it) => it.kind);
   assert.deepEqual(kinds, ["void", "model"]);
 });
+
+test("a lean run keeps no deltas of a step that has ended, and knows the same", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const event = (seq, type, step, data = {}) => ({ seq, run_id: "r", at, type, step, data });
+  const events = [event(1, "step.started", 1, { model: "m" })];
+  for (let seq = 2; seq < 500; seq++) events.push(event(seq, "message.delta", 1, { text: "w" }));
+  events.push(event(500, "message.completed", 1, { text: "whole" }));
+  events.push(event(501, "step.started", 2, { model: "m" }), event(502, "message.delta", 2, { text: "n" }));
+  const lean = applyEvents(emptyRun(true), events);
+  const all = applyEvents(emptyRun(), events);
+  assert.deepEqual(lean.events.map((it) => it.seq), [1, 500, 501, 502]);
+  assert.deepEqual(lean.counted, lean.events);
+  assert.deepEqual([...lean.steps], [...all.steps]);
+  assert.equal(all.events.length, 502);
+  applyEvents(lean, [{ seq: 503, run_id: "r", at, type: "run.rewound", data: { to_seq: 500, epoch: 1 } }]);
+  assert.equal(lean.steps.get(1).text, "whole");
+});

@@ -11,7 +11,7 @@ import { takeBeside } from "./list.js";
  * @type {import("../vendor/signals.js").Signal<{
  *   id: string, run: import("../model/run.js").Run, version: number, loaded: boolean}>}
  */
-export const shown = signal({ id: "", run: emptyRun(), version: 0, loaded: false });
+export const shown = signal({ id: "", run: emptyRun(true), version: 0, loaded: false });
 /** What `GET /v1/runs/{id}` says; null until it has. */
 export const view = signal(/** @type {any} */ (null));
 /** Why it says nothing. */
@@ -29,10 +29,10 @@ let drawing = false;
 /** Show a run: all of its facts, and the deltas of the open step. @param {string} id */
 export function showRun(id) {
   pending = [];
-  shown.value = { id, run: emptyRun(), version: 0, loaded: false };
+  whole.value = false;
+  shown.value = { id, run: emptyRun(true), version: 0, loaded: false };
   view.value = viewProblem.value = null;
   notice.value = "";
-  whole.value = false;
   void refresh();
   follow({ query: () => queryOf(id), take, settled });
 }
@@ -105,7 +105,8 @@ function take(event, data, first) {
 /** Forget everything and read from the start. @param {string} why */
 export function startAgain(why) {
   pending = [];
-  shown.value = { ...shown.value, run: emptyRun(), version: shown.value.version + 1 };
+  const run = emptyRun(!whole.value);
+  shown.value = { ...shown.value, run, version: shown.value.version + 1 };
   say(why);
   queueMicrotask(retry);
 }
