@@ -1,4 +1,4 @@
-/* The form that starts a run; what was typed outlives the dialog, and a double click is one run. */
+/* The form that starts a run: what was typed outlives it, and a double click is one run. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { quoted } from "../model/words.js";
