@@ -35,6 +35,7 @@ from relayline.api.runs.submission import Submission
 from relayline.api.services import Services
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
+from relayline.api.serving.system import System
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.grants import StreamGrants
 from relayline.api.streams.live.live import Live
@@ -63,6 +64,7 @@ def _part(pick: Callable[[Services], object]) -> Any:
 UsesAgents = Annotated[Mapping[str, AgentSpec], _part(lambda services: services.agents)]
 UsesMetrics = Annotated[Metrics, _part(lambda services: services.metrics)]
 UsesReadiness = Annotated[Readiness, _part(lambda services: services.readiness)]
+UsesSystem = Annotated[System, _part(lambda services: services.system)]
 UsesSubmission = Annotated[Submission, _part(lambda services: services.submission)]
 UsesBatches = Annotated[RunBatches, _part(lambda services: services.batches)]
 UsesSchedules = Annotated[RunSchedules, _part(lambda services: services.schedules)]

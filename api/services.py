@@ -25,6 +25,7 @@ from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.submission import Submission
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
+from relayline.api.serving.system import Configured, System
 from relayline.api.signing.cursors import Cursors
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
@@ -41,11 +42,12 @@ from relayline.api.webhooks.deliveries import Deliveries
 from relayline.api.webhooks.registry import Registry
 from relayline.catalog.agents import Catalog
 from relayline.contracts.access.quotas import parse_quotas
+from relayline.contracts.operation.system import SystemLimits
 from relayline.contracts.runs import AgentSpec
 from relayline.journal.table import Storage
 from relayline.outbound.sender import Sender
 from relayline.runtime.settings import Settings
-from relayline.wiring import build_validator, receiver_rules
+from relayline.wiring import build_validator, provider_names, receiver_rules
 
 
 @dataclass(frozen=True)
@@ -59,6 +61,7 @@ class Services:
     metrics: Metrics
     namespace: NamespaceCheck
     readiness: Readiness
+    system: System
     submission: Submission
     batches: RunBatches
     schedules: RunSchedules
@@ -118,6 +121,7 @@ def services_of(
         metrics=metrics,
         namespace=(namespace := NamespaceCheck(client, settings.retention)),
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
+        system=System(_configured(settings), client, readiness, workers, streams),
         submission=submission,
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
@@ -136,6 +140,26 @@ def services_of(
         outcomes=Outcomes(views, storage, gateway, sent, poll),
         registry=registry,
         deliveries=deliveries,
+    )
+
+
+def _configured(settings: Settings) -> Configured:
+    limits = SystemLimits(
+        streams_per_client=settings.max_streams_per_client,
+        connections_per_client=settings.max_connections_per_client,
+        heartbeat_s=settings.heartbeat_s,
+        body_bytes=settings.max_body_bytes,
+        input_bytes=settings.max_input_bytes,
+        metadata_keys=settings.max_metadata_keys,
+    )
+    return Configured(
+        build=settings.build_id,
+        journal="postgres" if settings.journal_dsn else "sqlite",
+        temporal_ui=settings.temporal_ui,
+        auth=tuple(sorted(settings.auth_modes)),
+        retention_days=settings.retention_days or None,
+        limits=limits,
+        providers=provider_names(settings),
     )
 
 

@@ -11,6 +11,7 @@ import sys
 import sysconfig
 from pathlib import Path
 
+from relayline.activities.model.providers.factory import ProviderConfig, usable_providers
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.catalog.agents import Catalog, CatalogError
@@ -50,6 +51,16 @@ def build_validator(settings: Settings, catalog: Catalog) -> RunValidator:
         settings.max_input_bytes, settings.max_metadata_keys, settings.retention_days
     )
     return RunValidator(catalog.agents, limits, Prices(parse_prices(settings.prices)).knows)
+
+
+def provider_names(settings: Settings) -> tuple[str, ...]:
+    """The providers of models that this process has a key or an address for."""
+    return usable_providers(
+        ProviderConfig(
+            compatible_base_url=settings.compatible_base_url,
+            local_base_url=settings.local_base_url,
+        )
+    )
 
 
 def receiver_rules(settings: Settings) -> Rules:

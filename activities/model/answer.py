@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Mapping
 from contextlib import aclosing
@@ -10,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import partial
 from typing import Protocol, assert_never
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
 from relayline.activities.arguments import bounded, unusable
 from relayline.activities.model.deltas import Kind, utf8_size
@@ -42,9 +41,9 @@ from relayline.contracts.events import MessageCompleted, MessageInterrupted
 from relayline.contracts.keys import call_id
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import AgentSpec, ToolSpec
+from relayline.projections.words import CALL_PREVIEW_CHARS, call_preview
 
 NAME_CHARS = 64
-CALL_PREVIEW_CHARS = 120
 MAX_ANSWER_BYTES = 1024 * 1024
 """Limit for the text of one answer, and for its reasoning; UTF-8."""
 MAX_QUESTIONS_BYTES = 6 * 1024
@@ -238,18 +237,6 @@ def _bounded_questions(calls: Iterable[PlannedCall]) -> Iterable[PlannedCall]:
         fits = size <= room
         room -= size if fits else 0
         yield call if fits else call.model_copy(update={"question": None})
-
-
-def call_preview(arguments: dict[str, JsonValue]) -> str:
-    """`path=README.md, limit=5`: one line for people, at most 120 characters."""
-    shown = (f"{name}={_shown(value)}" for name, value in arguments.items())
-    line = preview(" ".join(", ".join(shown).split()), CALL_PREVIEW_CHARS)
-    return "".join(char if char.isprintable() else "?" for char in line)
-
-
-def _shown(value: JsonValue) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False)
-    return text[: CALL_PREVIEW_CHARS + 1]
 
 
 def _tool_name(name: str) -> str:

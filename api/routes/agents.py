@@ -21,6 +21,7 @@ async def list_agents(agents: UsesAgents) -> Response:
             name=agent.name,
             model=agent.model,
             tools=tuple(tool.name for tool in agent.tools),
+            tool_details=agent.tools,
             limits=agent.limits,
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)

@@ -19,6 +19,7 @@ from relayline.api.depends import (
 )
 from relayline.api.errors import BadRequest, CursorAhead
 from relayline.api.event_schemas import stream_of
+from relayline.api.streams.event_filter import Deltas, EventFilter
 from relayline.contracts.answers import ProgressView
 from relayline.contracts.envelope import EventPage
 from relayline.contracts.principals import Scope
@@ -56,6 +57,44 @@ async def cursor_of(
 Cursor = Annotated[int, Depends(cursor_of)]
 
 
+async def event_filter_of(
+    request: Request,
+    deltas: Annotated[
+        Deltas,
+        Query(
+            description="`none`: without `message.delta` and `reasoning.delta`. `open`: without "
+            "those of steps that have ended by now; the fact that ended each has its whole text."
+        ),
+    ] = "all",
+    types: Annotated[
+        list[str],
+        Query(
+            max_length=100,
+            description="Only events of this type; more than once: any of these. Notices that are "
+            "not in the journal (`worker.unavailable`, `events.lost`) always come.",
+        ),
+    ] = [],  # noqa: B006  FastAPI's own way
+    before: Annotated[
+        int | None,
+        Query(
+            ge=1,
+            lt=10**_MAX_DIGITS,
+            description="Pages only, in place of `after`: the newest events with a lower `seq`, in "
+            "order. To read backwards, pass `previous` of the page.",
+        ),
+    ] = None,
+) -> EventFilter:
+    """Which of the events are wanted.
+
+    Raises:
+        InvalidField: as `EventFilter.check`.
+    """
+    wanted = EventFilter(deltas, frozenset(types), before)
+    has_cursor = "after" in request.query_params or "last-event-id" in request.headers
+    wanted.check(streams=wants_stream(request), has_cursor=has_cursor)
+    return wanted
+
+
 async def stream_token_of(
     access_token: Annotated[
         str | None,
@@ -73,7 +112,10 @@ async def stream_token_of(
             "description": "A page of the journal, or with `Accept: text/event-stream` a stream",
             "content": stream_of("StreamedEvent"),
         },
-        204: {"description": "The run has ended and the cursor is at its end (streams only)"},
+        204: {
+            "description": "The run has ended, and nothing selected comes after the cursor "
+            "(streams only)"
+        },
     },
     openapi_extra=needs(Scope.RUNS_READ),
 )
@@ -83,6 +125,7 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
     tenant: OfTenant,
     run_id: RunId,
     cursor: Cursor,
+    wanted: Annotated[EventFilter, Depends(event_filter_of)],
     limit: Annotated[
         int, Query(ge=1, le=1000, description="Events on a page; fewer if they are large.")
     ] = 100,
@@ -92,10 +135,15 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
 
     A stream that ends with `events.lost` (its id is empty) has shown events that a crash of the
     journal's storage lost: drop what you have and read again from the start.
+
+    With `deltas` or `types` some events are left out, so that `seq` has gaps. A cursor is exact all
+    the same: whoever resumes with the same parameters misses and repeats nothing of what they
+    select.
     """
     if wants_stream(request):
-        return await events.stream(request, tenant, run_id, cursor) or Response(status_code=204)
-    page = await events.page(tenant, run_id, cursor, limit)
+        answer = await events.stream(request, tenant, run_id, cursor, wanted)
+        return answer or Response(status_code=204)
+    page = await events.page(tenant, run_id, cursor, limit, wanted)
     return Response(page, media_type="application/json")
 
 

@@ -11,6 +11,7 @@ from relayline.api.auth.scopes import needs
 from relayline.api.depends import OfTenant, Route, UsesInbox, UsesLive, json_response
 from relayline.api.event_schemas import live_stream
 from relayline.api.runs.inbox import InboxFilter
+from relayline.api.streams.event_filter import Deltas, EventFilter
 from relayline.api.streams.live.live import LiveRequest, cursors_of
 from relayline.contracts.answers import InboxKind, InboxView
 from relayline.contracts.principals import Scope
@@ -54,6 +55,9 @@ async def get_live(  # noqa: PLR0913, PLR0917  one parameter per thing to follow
     run: Annotated[
         list[str], Query(description="`ID:AFTER`: follow this run; for up to 4 runs.")
     ] = [],  # noqa: B006  FastAPI's own way
+    deltas: Annotated[
+        Deltas, Query(description="Of the runs, as in `GET /v1/runs/{run_id}/events`.")
+    ] = "all",
     last_event_id: Annotated[
         str | None,
         Header(alias="Last-Event-ID", description="Its cursors take precedence over `run`."),
@@ -70,5 +74,5 @@ async def get_live(  # noqa: PLR0913, PLR0917  one parameter per thing to follow
     - `run.event`: an event of one of the runs, as in its own stream; the `id` joins the cursors of
       all runs, so that a reconnect with `Last-Event-ID` misses and repeats nothing.
     """
-    asked = LiveRequest(list_, inbox, cursors_of(run, last_event_id))
+    asked = LiveRequest(list_, inbox, cursors_of(run, last_event_id), EventFilter(deltas))
     return await live.stream(request, tenant, asked)

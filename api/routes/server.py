@@ -7,9 +7,10 @@ from prometheus_client import CONTENT_TYPE_LATEST
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import OPEN, needs, principal_of
-from relayline.api.depends import Route, UsesMetrics, UsesReadiness, json_response
+from relayline.api.depends import Route, UsesMetrics, UsesReadiness, UsesSystem, json_response
 from relayline.api.serving.readiness import known_to
 from relayline.contracts.answers import Health
+from relayline.contracts.operation.system import SystemView
 from relayline.contracts.principals import Scope
 
 router = APIRouter(tags=["server"], route_class=Route)
@@ -30,6 +31,12 @@ async def readyz(request: Request, readiness: UsesReadiness) -> Response:
     if health.status == "ok":
         return json_response(health)
     return json_response(health, 503, {"Retry-After": "1"})
+
+
+@router.get("/v1/system", response_model=SystemView, openapi_extra=needs(Scope.SYSTEM_READ))
+async def get_system(system: UsesSystem) -> Response:
+    """The server for those who operate it: parts, workers, limits, version; always 200."""
+    return json_response(await system.view())
 
 
 @router.get("/metrics", include_in_schema=False, openapi_extra=needs(Scope.METRICS_READ))

@@ -7,7 +7,7 @@ import re
 from relayline.api.runs.views import LinkMaker
 from relayline.api.signing.cursors import Cursors, ListOf
 from relayline.api.temporal.attention import Attention
-from relayline.contracts.answers import RunCounts, RunList, RunListItem, RunTotals
+from relayline.contracts.answers import Now, RunCounts, RunList, RunListItem, RunTotals
 from relayline.contracts.envelope import moment
 from relayline.contracts.messages import UsageSum
 from relayline.contracts.runs import RUN_ID_PATTERN
@@ -100,5 +100,7 @@ class Listing:
             start_at=row.start_at,
             updated_at=row.updated_at,
             ended_at=row.ended_at,
+            now=Now(kind=row.now[0], what=row.now[1]) if row.now else None,
+            line=row.line.whole,
             links=self._links(row.run_id),
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from relayline.api.streams.frames import frame
 from relayline.contracts.envelope import StoredEvent
+from relayline.journal.port import Selection
 
 MAX_FRAMES = 2048
 """Frames that a channel keeps for its viewers; a viewer further behind reads the journal."""
@@ -21,6 +22,7 @@ class Frames:
         self.last = after
         """`seq` of the newest frame."""
         self._frames: list[bytes] = []
+        self._types: list[str] = []
         self._bytes = 0
         self._asked = (-1, -1)
         self._answered = (b"", 0)
@@ -29,6 +31,7 @@ class Frames:
         """Add the next event."""
         encoded = frame(event)
         self._frames.append(encoded)
+        self._types.append(event.type)
         self._bytes += len(encoded)
         self.last = event.seq
 
@@ -45,10 +48,21 @@ class Frames:
         self._answered = (b"".join(self._frames[start:end]), self.first + end - 1)
         return self._answered
 
+    def take_selected(self, position: int, selection: Selection) -> tuple[bytes, int]:
+        """As `take`, without what is not selected; the `seq` is that of the last one looked at."""
+        at, size = position + 1 - self.first, 0
+        chunk: list[bytes] = []
+        while at < len(self._frames) and size < CHUNK_BYTES:
+            if selection.has(self._types[at], self.first + at):
+                chunk.append(self._frames[at])
+                size += len(chunk[-1])
+            at += 1
+        return b"".join(chunk), self.first + at - 1
+
     def trim(self) -> None:
         """Drop the older half when the buffer is full: rare, so it costs little."""
         while len(self._frames) > MAX_FRAMES or (self._bytes > MAX_BYTES and len(self._frames) > 1):
             half = len(self._frames) // 2
             self._bytes -= sum(map(len, self._frames[:half]))
-            del self._frames[:half]
+            del self._frames[:half], self._types[:half]
             self.first += half

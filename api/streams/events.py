@@ -9,9 +9,10 @@ from starlette.requests import Request
 from relayline.api.errors import CursorAhead
 from relayline.api.runs.submission import PreparedRun
 from relayline.api.runs.views import Views
+from relayline.api.streams.event_filter import ALL_EVENTS, EventFilter
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import SseResponse, Streams
-from relayline.journal.port import CursorExpired, Head, Journal
+from relayline.journal.port import CursorExpired, Head, Journal, Selection
 from relayline.journal.table import Tenant
 
 PAGE_BYTES = 1024 * 1024
@@ -33,38 +34,65 @@ class RunEvents:
         self._feed = feed
         self._streams = streams
 
-    async def page(self, tenant: Tenant, run_id: str, cursor: int, limit: int) -> str:
+    async def page(
+        self,
+        tenant: Tenant,
+        run_id: str,
+        cursor: int,
+        limit: int,
+        wanted: EventFilter = ALL_EVENTS,
+    ) -> str:
         """At most `limit` events after the cursor, as JSON text of an `EventPage`."""
         head = await self._head(tenant, run_id)
         _check(cursor, head)
-        events = await self._journal.read(tenant, run_id, cursor, limit, max_bytes=PAGE_BYTES)
-        newest = events[-1].seq if events else cursor
+        selection = await wanted.selection(self._journal, tenant, run_id)
+        events = await self._journal.read(
+            tenant, run_id, cursor, limit, max_bytes=PAGE_BYTES, selection=selection
+        )
+        newest = events[-1].seq if events else wanted.looked_at(cursor, head.last_seq)
         newest_ends = events[-1].ends_run if events else head.ended
         ended = newest_ends and newest >= head.last_seq
+        has_more = events and events[0].seq > head.first_seq
         listed = ",".join(event.envelope_json() for event in events)
-        return f'{{"events":[{listed}],"next":{newest},"ended":{"true" if ended else "false"}}}'
+        return (
+            f'{{"events":[{listed}],"next":{newest},'
+            f'"previous":{events[0].seq if has_more else "null"},'
+            f'"ended":{"true" if ended else "false"}}}'
+        )
 
     async def stream(
-        self, request: Request, tenant: Tenant, run_id: str, cursor: int
+        self,
+        request: Request,
+        tenant: Tenant,
+        run_id: str,
+        cursor: int,
+        wanted: EventFilter = ALL_EVENTS,
     ) -> SseResponse | None:
-        """A stream of the events after the cursor; None at the end of an ended run.
+        """A stream of the events after the cursor; None if nothing wanted comes any more.
 
         Raises:
             TooManyStreams: the client's address has as many as allowed.
         """
-        newest = await self.newest(tenant, run_id, cursor)
+        head = await self._head(tenant, run_id)
+        newest = _newest(cursor, head)
         if newest is None:
             return None
+        selection = await wanted.selection(self._journal, tenant, run_id)
+        if head.ended and selection is not None:
+            left = await self._journal.read(tenant, run_id, cursor, 1, selection=selection)
+            if not left:
+                return None
         slot = await self._streams.reserve(request)
-        return self._streams.respond(self._feed.view(tenant, run_id, cursor, newest), slot)
+        viewer = self._feed.view(tenant, run_id, cursor, newest, selection)
+        return self._streams.respond(viewer, slot)
 
     async def newest(self, tenant: Tenant, run_id: str, cursor: int) -> int | None:
         """The newest `seq`; None if the run has ended and nothing comes after the cursor."""
-        head = await self._head(tenant, run_id)
-        if head.ended and cursor >= head.last_seq:
-            return None
-        _check(cursor, head)
-        return head.last_seq
+        return _newest(cursor, await self._head(tenant, run_id))
+
+    async def selection(self, tenant: Tenant, run_id: str, wanted: EventFilter) -> Selection | None:
+        """What a stream of these reads; None: all events."""
+        return await wanted.selection(self._journal, tenant, run_id)
 
     async def stream_new(
         self,
@@ -92,6 +120,14 @@ class RunEvents:
 
     async def _head(self, tenant: Tenant, run_id: str) -> Head:
         return await self._views.head(tenant, run_id) or _EMPTY
+
+
+def _newest(cursor: int, head: Head) -> int | None:
+    """As `RunEvents.newest`."""
+    if head.ended and cursor >= head.last_seq:
+        return None
+    _check(cursor, head)
+    return head.last_seq
 
 
 def _check(cursor: int, head: Head) -> None:

@@ -5,126 +5,27 @@ from __future__ import annotations
 import asyncio
 import logging
 import time
-from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from contextlib import aclosing
 
 from relayline.api.serving.metrics import Metrics
-from relayline.api.streams.buffer import CHUNK_BYTES, MAX_FRAMES, Frames
-from relayline.api.streams.frames import LOST, UNAVAILABLE, frame, notice
-from relayline.api.streams.subscriber import Subscriber
+from relayline.api.streams.buffer import MAX_FRAMES, Frames
+from relayline.api.streams.frames import LOST, UNAVAILABLE, notice
+from relayline.api.streams.viewer import RETRY_S, Viewer, Watch
 from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
+from relayline.journal.port import (
+    CursorExpired,
+    EventsLost,
+    Journal,
+    JournalUnavailable,
+    Selection,
+)
 from relayline.journal.table import Tenant
 
-PAGE = 64
-"""Events that a viewer behind the buffer reads at once."""
-PAGE_BYTES = 256 * 1024
-"""Their data, held until they are sent; one event may be larger."""
 LINGER_S = 0.5
 """How long a run is followed after its last viewer has left."""
-_RETRY_S = 0.5
 _log = logging.getLogger(__name__)
-
-
-class Watch(Subscriber):
-    """Wakes whenever something happens in a run's journal, until it leaves."""
-
-    def __init__(self, channel: Channel) -> None:
-        super().__init__()
-        self.channel = channel
-        self.left = False
-        channel.watches.add(self)
-
-    def leave(self) -> None:
-        """Stop watching and wake for the last time; safe to call twice."""
-        self.left = True
-        self.channel.leave(self)
-        self.wake()
-
-    async def sleep_until(self, deadline: float) -> None:
-        """Sleep until woken, or until `deadline` on the loop's clock."""
-        try:
-            async with asyncio.timeout_at(deadline):
-                await self.sleep()
-        except TimeoutError:
-            return
-
-
-class Viewer(Watch):
-    """A watch with a position: yields every event after it once, in order."""
-
-    def __init__(self, channel: Channel, position: int) -> None:
-        super().__init__(channel)
-        self.position = position
-        self._noticed = 0
-        self._loss_sent = False
-        self._page: deque[StoredEvent] = deque()
-
-    async def next_chunk(self) -> bytes | None:
-        """Everything pending as whole frames (at most about `CHUNK_BYTES`); None at the end."""
-        channel = self.channel
-        if channel.loss:
-            sent, self._loss_sent = self._loss_sent, True
-            return None if sent else channel.loss
-        if self._page or channel.frames.first - 1 > self.position:
-            return await self._from_journal()
-        if channel.frames.last > self.position:
-            chunk, newest = channel.frames.take(self.position)
-            self._moved(newest)
-            return chunk
-        return None if channel.over else self._notice()
-
-    def push_to(self, write: Callable[[bytes], bool]) -> bool:
-        """Write what is new if it is in the buffer, fits into a chunk, and the run continues."""
-        channel = self.channel
-        behind = bool(self._page) or channel.frames.first - 1 > self.position
-        if behind or channel.over or channel.loss or channel.frames.last <= self.position:
-            return False
-        chunk, newest = channel.frames.take(self.position)
-        if newest < channel.frames.last or not write(chunk):
-            return False
-        self._moved(newest)
-        return True
-
-    def _notice(self) -> bytes:
-        """The notice of what the run is missing, once."""
-        channel = self.channel
-        if self._noticed == channel.notices:
-            return b""
-        self._noticed = channel.notices
-        return channel.notice
-
-    async def _from_journal(self) -> bytes | None:
-        """For a viewer behind the buffer: from the current page of the journal, or the next."""
-        if not self._page:
-            try:
-                await self._turn_page()
-            except CursorExpired:
-                return None
-        chunk, newest, size = [], self.position, 0
-        while self._page and size < CHUNK_BYTES:
-            event = self._page.popleft()
-            newest = event.seq
-            chunk.append(frame(event))
-            size += len(chunk[-1])
-        self._moved(newest)
-        return b"".join(chunk)
-
-    async def _turn_page(self) -> None:
-        """Read the next page; it stays empty while the journal does not answer."""
-        channel = self.channel
-        try:
-            read, whose = channel.journal.read, (channel.tenant, channel.run_id)
-            self._page.extend(await read(*whose, self.position, PAGE, max_bytes=PAGE_BYTES))
-        except JournalUnavailable as error:
-            _log.warning("journal unavailable, stream held", extra={"reason": str(error)})
-            asyncio.get_running_loop().call_later(_RETRY_S, self.wake)
-
-    def _moved(self, position: int) -> None:
-        self.channel.delivered += position - self.position
-        self.position = position
 
 
 class Channel:
@@ -196,7 +97,7 @@ class Channel:
                     return await self._tail()
                 except JournalUnavailable as error:
                     _log.warning("journal unavailable, retrying", extra={"reason": str(error)})
-                    await asyncio.sleep(_RETRY_S)
+                    await asyncio.sleep(RETRY_S)
         except CursorExpired:
             _log.info("events were swept while watched", extra={"run_id": self.run_id})
         except EventsLost as error:
@@ -252,9 +153,17 @@ class Feed:
         """Runs that are being followed."""
         return len(self._channels)
 
-    def view(self, tenant: Tenant, run_id: str, after: int, newest: int) -> Viewer:
+    def view(
+        self,
+        tenant: Tenant,
+        run_id: str,
+        after: int,
+        newest: int,
+        selection: Selection | None = None,
+    ) -> Viewer:
         """A viewer at `after`; `newest` is the journal's newest `seq` now, 0 if none."""
-        return Viewer(self._channel(tenant, run_id, max(after, newest - MAX_FRAMES // 2)), after)
+        channel = self._channel(tenant, run_id, max(after, newest - MAX_FRAMES // 2))
+        return Viewer(channel, after, selection)
 
     def watch(self, tenant: Tenant, run_id: str, newest: int) -> Watch:
         """A watch of what comes after `newest`."""

@@ -209,11 +209,16 @@ class OpenStream:
         if not self._idle:
             return False
         more = self._gone or self._beat or self._must_end
-        if not more and self.source.push_to(self._write):
-            self._sent_at = asyncio.get_running_loop().time()
-        else:
+        if more or not self.source.push_to(self._push):
             self._idle = False
             self._task = asyncio.create_task(self._go_on(), name="stream")
+        return True
+
+    def _push(self, chunk: bytes) -> bool:
+        """Write it now, if that is possible, and note the time."""
+        if not self._write(chunk):
+            return False
+        self._sent_at = asyncio.get_running_loop().time()
         return True
 
     async def _go_on(self) -> None:

@@ -7,8 +7,8 @@ one is.
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Iterable
-from datetime import timedelta
+from collections.abc import Iterable, Sequence
+from datetime import UTC, timedelta
 
 from temporalio.api.enums.v1 import TaskQueueType, WorkerVersioningMode
 from temporalio.api.taskqueue.v1 import PollerInfo, TaskQueue
@@ -20,6 +20,7 @@ from temporalio.client import Client
 
 from relayline.api.temporal.deadline import with_deadline
 from relayline.catalog.models import WORK_QUEUES
+from relayline.contracts.operation.system import WorkerSeen
 from relayline.contracts.queues import Work
 from relayline.contracts.runs import TASK_QUEUE
 
@@ -37,17 +38,28 @@ class Workers:
 
     async def missing(self) -> dict[str, str]:
         """What new runs are missing, by kind of work; empty when each kind has workers."""
-        answers = await asyncio.gather(
-            *(
-                self._describe(queue.name, _WORKFLOWS if queue.of_workflows else _CALLS)
-                for queue in WORK_QUEUES
-            )
-        )
+        answers = await self._of_each_kind()
         found = {
             queue.work.value: _missing(answer)
             for queue, answer in zip(WORK_QUEUES, answers, strict=True)
         }
         return {work: trouble for work, trouble in found.items() if trouble}
+
+    async def seen(self) -> Sequence[WorkerSeen]:
+        """The workers that have asked for work within about five minutes, newest first."""
+        found: dict[str, WorkerSeen] = {}
+        for queue, answer in zip(WORK_QUEUES, await self._of_each_kind(), strict=True):
+            for poller in answer.pollers:
+                known = found.get(poller.identity)
+                at = poller.last_access_time.ToDatetime(UTC)
+                work = {*(known.work if known else ()), queue.work.value}
+                found[poller.identity] = WorkerSeen(
+                    identity=poller.identity,
+                    build=_named_build(poller) or (known.build if known else None),
+                    work=tuple(it.value for it in Work if it.value in work),
+                    seen_at=max(at, known.seen_at) if known else at,
+                )
+        return sorted(found.values(), key=lambda worker: worker.seen_at, reverse=True)
 
     async def unserved(self, queues: Iterable[str], build_id: str) -> str | None:
         """One of these task queues of calls that no worker serves, named; None if there is none.
@@ -62,6 +74,15 @@ class Workers:
                 work = Work.TOOLS.value if name == TASK_QUEUE else name
                 return f"{work} of build {build_id}" if build_id else work
         return None
+
+    async def _of_each_kind(self) -> Sequence[DescribeTaskQueueResponse]:
+        """The answer for each of `WORK_QUEUES`."""
+        return await asyncio.gather(
+            *(
+                self._describe(queue.name, _WORKFLOWS if queue.of_workflows else _CALLS)
+                for queue in WORK_QUEUES
+            )
+        )
 
     async def _describe(
         self, name: str, kind: TaskQueueType.ValueType
@@ -96,6 +117,12 @@ def _takes(poller: PollerInfo, build_id: str) -> bool:
     A worker without a build does if the build never had workers for that queue.
     """
     return not build_id or _build(poller) in {build_id, ""}
+
+
+def _named_build(poller: PollerInfo) -> str:
+    """What the worker tells of its code, whether Temporal chooses by it or not."""
+    told = poller.deployment_options.build_id or poller.worker_version_capabilities.build_id
+    return str(told)
 
 
 def _build(poller: PollerInfo) -> str:

@@ -26,6 +26,7 @@ VIEWS = {
     "/runs/{run_id}": "views/run/page.js",
     "/inbox": "views/inbox.js",
     "/agents": "views/agents.js",
+    "/system": "views/system.js",
     **dict.fromkeys(
         (
             "/schedules",

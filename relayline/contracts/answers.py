@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.commands import CommandKind
 from relayline.contracts.messages import Usage, UsageSum
-from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
+from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, ToolSpec, Waiting
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
@@ -68,6 +68,16 @@ class RunView(_Answer):
     links: Links
 
 
+class Now(_Answer):
+    """What a run does, or what came of it."""
+
+    kind: Literal["queue", "model", "tool", "wait", "pause", "error", "said"]
+    """`error` and `said`: the run has ended."""
+    what: str = ""
+    """One line: the tool calls that the model asked for, what it waits for, the error, the
+    beginning of the output."""
+
+
 class RunListItem(_Answer):
     """A run in a list, as its facts tell."""
 
@@ -100,6 +110,14 @@ class RunListItem(_Answer):
     updated_at: datetime | None = None
     """When a fact last changed the run."""
     ended_at: datetime | None = None
+    now: Now | None = None
+    """null: nothing to tell."""
+    line: tuple[
+        tuple[Literal["queue", "model", "tool", "wait", "pause"], int, int | None], ...
+    ] = ()
+    """Where the time went: at most 24 stretches of `[kind, from_ms, to_ms]`, in milliseconds since
+    `created_at`; the last of an open run has no end. While a run waits for a person, what else it
+    does is not shown."""
     links: Links
 
 
@@ -228,6 +246,8 @@ class AgentView(_Answer):
     name: str
     model: str
     tools: tuple[str, ...]
+    tool_details: tuple[ToolSpec, ...] = ()
+    """Of each tool what the model is told, its effects, and which calls a person must approve."""
     limits: Limits
 
 

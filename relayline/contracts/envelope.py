@@ -138,5 +138,7 @@ class EventPage(Frozen):
     events: tuple[Envelope, ...]
     next: int
     """Cursor of the next page: pass it as `after`."""
+    previous: int | None = None
+    """Pass it as `before` to get the page before this one; null when nothing is before it."""
     ended: bool
     """True when the run has ended and this page is the last."""

@@ -18,6 +18,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.projections.valid import DELTAS
 
 if TYPE_CHECKING:
     from relayline.journal.table import Tenant
@@ -95,6 +96,8 @@ class JournalUnavailable(JournalError):
     """The storage did not answer (locked, full, gone): events may or may not be written."""
 
 
+MAX_SEQ = 2**62
+"""Above every `seq`."""
 SEALED = 2**31 - 1
 """The attempt number that closes a scope for good."""
 
@@ -136,6 +139,22 @@ class Head(NamedTuple):
     last_seq: int
     ended: bool
     """True if the run has its terminal fact."""
+
+
+class Selection(NamedTuple):
+    """Which events of a run to read."""
+
+    types: frozenset[str] = frozenset()
+    """Only these; empty: all."""
+    deltas_after: int = 0
+    """Deltas up to this `seq` are left out."""
+    before: int = MAX_SEQ
+    """Only events with a lower `seq`; below `MAX_SEQ`, a limit keeps the newest of them."""
+
+    def has(self, event_type: str, seq: int) -> bool:
+        """True for an event that is read."""
+        is_left_out = seq <= self.deltas_after and event_type in DELTAS
+        return not is_left_out and (not self.types or event_type in self.types)
 
 
 class OpenRun(NamedTuple):
@@ -188,15 +207,18 @@ class Journal(Protocol):
         *,
         facts: bool = False,
         max_bytes: int | None = None,
+        selection: Selection | None = None,
     ) -> list[StoredEvent]:
         """At most `limit` events with `seq > after`, in order; with `facts`, only keyed ones.
 
+        `selection`, which excludes `facts`, leaves out others; the limits then hold for the rest.
         With `max_bytes`, only the first events whose data fit into so many UTF-8 bytes together,
         but at least one if there is any; the storage reads at most one more. An unknown run is
         empty.
 
         Raises:
-            CursorExpired: `after + 1` is older than the oldest event kept.
+            CursorExpired: `after + 1`, or the event before `selection.before`, is older than the
+                oldest event kept.
             JournalUnavailable: the storage did not answer.
         """
         ...

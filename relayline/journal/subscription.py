@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import EventsLost, JournalError
+from relayline.journal.port import MAX_SEQ, EventsLost, JournalError, Selection
 
 MAX_WAITING = 1024 * 1024
 """The buffer of one tail, in characters; when it overflows, the tail reads the journal."""
@@ -25,6 +25,13 @@ class Page(NamedTuple):
     """True if the run has ended and this page is the last."""
     last_seq: int
     """The run's newest `seq` at the time of the read; 0 if it has no event."""
+
+
+def oldest_wanted(after: int, selection: Selection | None) -> int:
+    """The `seq` of an event that a read needs, unless it was never there."""
+    if selection is None or selection.before == MAX_SEQ:
+        return after + 1
+    return max(selection.before - 1, 1)
 
 
 ReadPage = Callable[[int], Awaitable[Page]]

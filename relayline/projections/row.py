@@ -2,27 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
-    MessageCompleted,
-    RunCancelled,
-    RunCompleted,
-    RunFailed,
-    RunQueued,
     RunRewound,
-    RunStarted,
-    RunTerminated,
-    RunTimedOut,
-    UserMessageEvent,
 )
-from relayline.contracts.events.run import title_of
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     DEFAULT_TENANT,
@@ -32,40 +21,22 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
+from relayline.projections.line import Line, NowKind, StretchKind
 from relayline.projections.projection import Event, as_of, body_of, fold
+from relayline.projections.row_changes import CHANGES, GIVEN, MESSAGE, at_of
 from relayline.projections.valid import QUEUED, REWOUND
 from relayline.projections.waits import WAIT_TYPES, OpenItem, Waits, shortened
 
-_Terminal = RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut
-_TERMINAL: Mapping[str, type[_Terminal]] = {
-    "run.completed": RunCompleted,
-    "run.failed": RunFailed,
-    "run.cancelled": RunCancelled,
-    "run.terminated": RunTerminated,
-    "run.timed_out": RunTimedOut,
-}
-_STARTED = "run.started"
-_STEP = "step.started"
-_ANSWER = "message.completed"
-_MESSAGE = "message.user"
-ROW_TYPES = frozenset({QUEUED, _STARTED, _STEP, _ANSWER, _MESSAGE, *WAIT_TYPES})
+ROW_TYPES = frozenset({*CHANGES, *WAIT_TYPES})
 """The types of facts that change a row."""
-_GIVEN = (
-    "tenant",
-    "agent",
-    "model",
-    "title",
-    "metadata",
-    "batch",
-    "parent",
-    "forked_from",
-    "start_at",
-    "priority",
-    "retention_days",
-    "created_at",
-    "queued",
-)
-"""What `run.queued` tells; no reset makes it void."""
+_KINDS: Mapping[Phase, StretchKind] = {
+    Phase.STARTING: "queue",
+    Phase.MODEL: "model",
+    Phase.TOOLS: "tool",
+    Phase.WAITING: "wait",
+    Phase.PAUSED: "pause",
+}
+"""What the line shows of each phase."""
 _PAUSE = "pause"
 """In `since`, beside the ids of requests."""
 
@@ -106,6 +77,11 @@ class RunRow:
     """Tool calls that the model has asked for."""
     in_tools: bool = False
     """True from an answer with tool calls to the next step."""
+    called: str = ""
+    """The calls that the newest answer has asked for, in one line."""
+    said: str = ""
+    """The beginning of what a completed run gave, in one line."""
+    line: Line = field(default_factory=Line)
     usage: Usage = field(default_factory=Usage)
     """Of all messages; of an ended run, as its terminal fact gives it."""
     error: RunError | None = None
@@ -128,6 +104,18 @@ class RunRow:
     def waiting_for(self) -> tuple[Waiting, ...]:
         """As in `Waits`."""
         return self.waits.waiting_for
+
+    @property
+    def now(self) -> tuple[NowKind, str] | None:
+        """What the run does, or what came of it, and one line about that; None: nothing to tell."""
+        if self.error:
+            return "error", self.error.message
+        if self.status.ended:
+            return ("said", self.said) if self.said else None
+        kind = _KINDS.get(self.phase, "queue")
+        if kind == "wait":
+            return kind, self.waiting_for[0].what
+        return kind, {"tool": self.called, "model": f"step {self.step}"}.get(kind, "")
 
     @property
     def open_items(self) -> tuple[OpenItem, ...]:
@@ -154,19 +142,20 @@ class RunRow:
             return self
         if event.type == REWOUND:
             return self._rewound(body_of(RunRewound, event), event)
-        at = _at(event)
+        at = at_of(event)
         changes: dict[str, Any] = {"created_at": self.created_at or at}
         if event.type in WAIT_TYPES:
             changes |= self._waits(event, at)
-        if change := _CHANGES.get(event.type):
+        if change := CHANGES.get(event.type):
             changes |= change(self, event)
         changes |= {"seq": event.seq, "run_id": event.run_id, "updated_at": at, "before": self}
         changes["step"] = max(self.step, event.step or 0)
-        return RunRow(**{**vars(self), **changes})  # as `replace` does, in half the time
+        row = RunRow(**{**vars(self), **changes})  # as `replace` does, in half the time
+        return row if event.type == QUEUED and self.seq else row.turned(at)
 
     def _has_title(self, event: Event) -> bool:
         """True for a message after the input, which changes nothing."""
-        return event.type == _MESSAGE and (self.queued or bool(self.title))
+        return event.type == MESSAGE and (self.queued or bool(self.title))
 
     def _waits(self, event: Event, at: datetime) -> dict[str, Any]:
         """Status and requests after the event, and since when."""
@@ -183,8 +172,8 @@ class RunRow:
     def _rewound(self, body: RunRewound, event: Event) -> RunRow:
         """As it was at `to_seq`, in a new epoch and with nothing open."""
         earlier = as_of(self, body.to_seq) or RunRow()
-        given = {name: getattr(self, name) for name in _GIVEN} if self.queued else {}
-        at = _at(event)
+        given = {name: getattr(self, name) for name in GIVEN} if self.queued else {}
+        at = at_of(event)
         row = replace(
             earlier,
             seq=event.seq,
@@ -193,12 +182,22 @@ class RunRow:
             since={},
             epoch=body.epoch,
             error=None,
+            said="",
             created_at=earlier.created_at or at,
             updated_at=at,
             ended_at=None,
             before=earlier,
         )
-        return replace(row, **given)
+        return replace(row, **given).turned(at)
+
+    def turned(self, at: datetime) -> RunRow:
+        """This with what it does now in its line."""
+        kind = _KINDS.get(self.phase) if self.status is not RunStatus.SCHEDULED else None
+        if kind == self.line.kind:
+            return self
+        since = at - (self.created_at or at)
+        line = self.line.turned(kind, since // timedelta(milliseconds=1))
+        return RunRow(**{**vars(self), "line": line})
 
     def _item(self, waiting: Waiting) -> OpenItem:
         asked = self.waits.open.get(waiting.id or "")
@@ -230,60 +229,3 @@ def load_row(text: str) -> RunRow:
         ValidationError: the text is not of a row.
     """
     return _ROW.validate_json(text)
-
-
-def _queued(_row: RunRow, event: Event) -> dict[str, Any]:
-    body = body_of(RunQueued, event)
-    given = {name: getattr(body, name) for name in _GIVEN if name in RunQueued.model_fields}
-    return given | {"queued": True, "created_at": body.submitted_at}
-
-
-def _started(row: RunRow, event: Event) -> dict[str, Any]:
-    body = body_of(RunStarted, event)
-    changes: dict[str, Any] = {"epoch": body.epoch, "limits": body.limits}
-    if row.queued:
-        return changes
-    return changes | {
-        "tenant": (body.metadata or {}).get("tenant") or DEFAULT_TENANT,
-        "agent": body.agent,
-        "model": body.model,
-        "metadata": body.metadata,
-        "created_at": body.submitted_at or _at(event),
-    }
-
-
-def _titled(_row: RunRow, event: Event) -> dict[str, Any]:
-    """The first message is the input."""
-    return {"title": title_of(body_of(UserMessageEvent, event).text)}
-
-
-def _answered(row: RunRow, event: Event) -> dict[str, Any]:
-    """The usage includes the tokens of interrupted answers before it."""
-    body = body_of(MessageCompleted, event)
-    calls = len(body.tool_calls)
-    return {
-        "usage": row.usage + body.usage,
-        "tool_calls": row.tool_calls + calls,
-        "in_tools": calls > 0,
-    }
-
-
-def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
-    body = body_of(_TERMINAL[event.type], event)
-    error = body.error if isinstance(body, RunFailed) else None
-    return {"usage": body.usage, "error": error, "ended_at": _at(event)}
-
-
-_CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
-    QUEUED: _queued,
-    _STARTED: _started,
-    _MESSAGE: _titled,
-    _STEP: lambda _row, _event: {"in_tools": False},
-    _ANSWER: _answered,
-    **dict.fromkeys(_TERMINAL, _ended),
-}
-
-
-def _at(event: Event) -> datetime:
-    """When the event was appended."""
-    return moment(event.at_us) if isinstance(event, StoredEvent) else event.at

@@ -84,7 +84,7 @@ async def test_a_stream_at_or_past_the_end_is_204_and_a_page_is_empty(api: Api) 
         answer = await api.http.get(path, headers={**SSE, "Last-Event-ID": after})
         assert (answer.status_code, answer.content) == (204, b"")
     page = await api.http.get(path, params={"after": "7"})
-    assert page.json() == {"events": [], "next": 7, "ended": True}
+    assert page.json() == {"events": [], "next": 7, "previous": None, "ended": True}
 
 
 @pytest.fixture

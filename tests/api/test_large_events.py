@@ -6,7 +6,7 @@ from typing import Any
 
 from temporalio.client import Client
 
-from relayline.api.streams import buffer, events, feed
+from relayline.api.streams import buffer, events, viewer
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta
 from relayline.journal.sqlite.journal import SqliteJournal
@@ -61,4 +61,4 @@ async def test_a_stream_far_behind_holds_few_large_events_at_a_time(
     async with serving(Settings(), weighing, no_temporal) as api:
         assert await follow(api, run, 0) == await envelopes(journal, run)
     assert len(weighing.weights) > len(LARGE)
-    assert max(weighing.weights) <= feed.PAGE_BYTES
+    assert max(weighing.weights) <= viewer.PAGE_BYTES

@@ -70,6 +70,22 @@ async def test_the_request_after_the_202_has_the_run(api: Api) -> None:
     assert newest["created_at"] == view["created_at"]
 
 
+async def test_a_run_is_listed_with_its_line_and_what_it_does_now(api: Api) -> None:
+    run = await queued(api, metadata={"line": run_id()})
+    label = {"metadata.line": (await listed(api, {"limit": 1}))["runs"][0]["metadata"]["line"]}
+    [item] = (await listed(api, label))["runs"]
+    assert item["now"] == {"kind": "queue", "what": ""}
+    assert [(kind, end) for kind, _, end in item["line"]] == [("queue", None)]
+    await api.journal.append(run, [started(), *asks()])
+    [item] = (await listed(api, label))["runs"]
+    assert item["now"] == {"kind": "wait", "what": "approve `write_file`"}
+    assert (item["line"][-1][0], item["line"][-1][2]) == ("wait", None)
+    await api.journal.append(run, [completed()])
+    [item] = (await listed(api, label))["runs"]
+    assert (item["now"] or {}).get("kind") in {None, "said"}
+    assert all(end is not None and begin < end for _, begin, end in item["line"])
+
+
 async def test_the_first_frame_waits_for_no_worker(api: Api) -> None:
     run = await submitted(api, input="hello", metadata={"tenant": "acme"})
     page = (await api.http.get(f"/v1/runs/{run}/events")).json()

@@ -60,6 +60,7 @@ PATHS = {
     "/v1/agents",
     "/healthz",
     "/readyz",
+    "/v1/system",
 }
 
 

@@ -6,8 +6,8 @@ import asyncio
 
 from temporalio.client import Client
 
-from relayline.api.streams.feed import Viewer
 from relayline.api.streams.frames import frame
+from relayline.api.streams.viewer import Viewer
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
 from relayline.runtime.settings import Settings

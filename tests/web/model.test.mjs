@@ -7,7 +7,7 @@ const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
 const { noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
-const { axisOf, rowsOf, ticksOf } = await from("timeline");
+const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
 const { brief, duration, money, number, quoted, visible } = await from("words");
 
@@ -152,4 +152,48 @@ test("the timeline has a row for each step, call and wait, and folds what nobody
   const idle = axisOf(rows.slice(0, 1), 3_600_000);
   assert.equal(idle.folds.length, 1);
   assert.ok(ticksOf(idle, 3_600_000).length <= 8);
+});
+
+test("a strip has each stretch in its place, and long waits are folded", () => {
+  const line = [["queue", 0, 100], ["model", 100, 1100], ["wait", 1100, 3_601_100], ["tool", 3_601_100, null]];
+  const strip = stripOf(line, 3_602_100);
+  assert.deepEqual(strip.map((it) => it.kind), ["queue", "model", "wait", "tool"]);
+  const wide = Object.fromEntries(strip.map((it) => [it.kind, it.width]));
+  assert.ok(wide.model > 20 && wide.tool > 20 && wide.wait < 50, JSON.stringify(wide));
+  assert.ok(Math.abs(strip.at(-1).left + strip.at(-1).width - 100) < 0.01);
+  assert.equal(strip.at(-1).open, true);
+  assert.deepEqual(stripOf([], 10), []);
+});
+
+test("an attempt whose text was left out is void all the same, and says where its text is", () => {
+  const at = (second) => `2026-01-01T00:00:0${second}Z`;
+  const event = (seq, type, data, more = {}) => ({ seq, run_id: "r", at: at(seq % 10), type, step: 1, data, ...more });
+  const events = [
+    event(1, "step.started", { model: "m" }),
+    event(5, "attempt.superseded", { attempt: 1, from_seq: 2, to_seq: 4, reason: "lost" }),
+    event(9, "message.completed", { text: "whole", usage: { input_tokens: 1, output_tokens: 1 } }),
+  ];
+  const run = applyEvents(emptyRun(), events);
+  const [gone] = run.steps.get(1).voids;
+  assert.deepEqual([gone.attempt, gone.text, gone.seqs], [1, "", [2, 4]]);
+  assert.deepEqual([run.steps.get(1).from, run.steps.get(1).text], [1, "whole"]);
+  const kinds = rowsOf(run).find((row) => row.key === "step-1").segments.map((it) => it.kind);
+  assert.deepEqual(kinds, ["void", "model"]);
+});
+
+test("a lean run keeps no deltas of a step that has ended, and knows the same", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const event = (seq, type, step, data = {}) => ({ seq, run_id: "r", at, type, step, data });
+  const events = [event(1, "step.started", 1, { model: "m" })];
+  for (let seq = 2; seq < 500; seq++) events.push(event(seq, "message.delta", 1, { text: "w" }));
+  events.push(event(500, "message.completed", 1, { text: "whole" }));
+  events.push(event(501, "step.started", 2, { model: "m" }), event(502, "message.delta", 2, { text: "n" }));
+  const lean = applyEvents(emptyRun(true), events);
+  const all = applyEvents(emptyRun(), events);
+  assert.deepEqual(lean.events.map((it) => it.seq), [1, 500, 501, 502]);
+  assert.deepEqual(lean.counted, lean.events);
+  assert.deepEqual([...lean.steps], [...all.steps]);
+  assert.equal(all.events.length, 502);
+  applyEvents(lean, [{ seq: 503, run_id: "r", at, type: "run.rewound", data: { to_seq: 500, epoch: 1 } }]);
+  assert.equal(lean.steps.get(1).text, "whole");
 });

@@ -14,7 +14,15 @@ from tests.web.page_files import STYLES, WEB
 
 LINK = re.compile(r'(?:src|href)="(/ui/[^"]*)"')
 PATHS = ["/", "/runs", "/runs/run_0123456789abcdef", "/inbox?item=a%2Fb", "/agents?any=thing"]
-PATHS += ["/schedules", "/schedules/daily", "/batches/batch_1", "/webhooks/wh_1", "/keys", "/audit"]
+PATHS += [
+    "/schedules",
+    "/schedules/daily",
+    "/batches/batch_1",
+    "/webhooks/wh_1",
+    "/keys",
+    "/audit",
+    "/system",
+]
 POLICY = {
     "default-src": "'none'",
     "script-src": "'self'",

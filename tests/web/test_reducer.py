@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import product
+from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from relayline.api.streams.event_filter import SETTLING
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import (
     ApprovalRequested,
@@ -26,6 +28,7 @@ from relayline.contracts.events import (
     RunRewound,
     StepStarted,
 )
+from relayline.journal.port import Selection
 from tests.examples import examples
 from tests.projections.generated import CALLS, ENDS, NOW, STARTS, USAGES, runs, stored
 from tests.web.folding import Reducer, expected
@@ -88,6 +91,25 @@ def test_after_each_event_the_page_knows_what_the_projection_knows(
     assert folded["seen"] == expected(events)
     run_open = folded["seen"][-1]["open"] if events else []
     assert sorted(folded["asks"]) == sorted(run_open)
+
+
+def known(seen: dict[str, Any]) -> dict[str, Any]:
+    """What is known of a run but for the steps that have not ended, and reasoning."""
+    steps = {number: text for number, _, text, _, ended, *_ in seen["steps"] if ended}
+    return {**seen, "steps": steps}
+
+
+@examples(200)
+@given(events=st.one_of(dense_runs(), runs()))
+def test_without_the_deltas_of_settled_steps_it_knows_the_same(
+    node_page: Reducer, events: Sequence[StoredEvent]
+) -> None:
+    settled = max([0, *(event.seq for event in events if event.type in SETTLING)])
+    wanted = Selection(deltas_after=settled)
+    fewer = [event for event in events if wanted.has(event.type, event.seq)]
+    if not fewer or fewer[-1] != events[-1]:
+        return  # its cursor is an earlier one
+    assert known(node_page.folded(fewer)["seen"][-1]) == known(expected(events)[-1])
 
 
 @given(events=runs(), data=st.data())

@@ -10,6 +10,9 @@ import {
 } from "./steps.js";
 import { CLOSING, TERMINAL, applyWaits, noWaits, rewindWaits, statusOf } from "./waits.js";
 
+/** Facts that end a step. */
+const SETTLING = new Set(["message.completed", "message.interrupted"]);
+
 /**
  * @typedef {object} Item A part of the transcript, in order.
  * @property {string} kind `user`, `step`, `ask`, `pause`, `command`, `note` or `end`.
@@ -18,9 +21,13 @@ import { CLOSING, TERMINAL, applyWaits, noWaits, rewindWaits, statusOf } from ".
  * @property {any} [data]
  */
 
-/** A run of which nothing is known yet. */
-export const emptyRun = () => ({
+/**
+ * A run of which nothing is known yet.
+ * @param {boolean} [lean] Keep no deltas of a step that has ended: its fact has the text.
+ */
+export const emptyRun = (lean = false) => ({
   seq: 0,
+  lean,
   /** @type {any[]} Every event, also those that a reset has made void. */
   events: [],
   /** @type {any[]} Those that count. */
@@ -87,9 +94,17 @@ export function applyEvents(/** @type {Run} */ run, /** @type {any[]} */ events)
     else {
       run.counted.push(event);
       take(run, event);
+      if (run.lean && SETTLING.has(event.type)) forgetDeltas(run, event.step);
     }
   }
   return run;
+}
+
+/** @param {Run} run @param {number} step */
+function forgetDeltas(run, step) {
+  const stays = (/** @type {any} */ it) => it.step !== step || !it.type.endsWith(".delta");
+  run.events = run.events.filter(stays);
+  run.counted = run.counted.filter(stays);
 }
 
 /** As it was at the event that the reset returns to, without what had not ended. */

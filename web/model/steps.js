@@ -23,13 +23,15 @@ const NO_USAGE = { input_tokens: 0, output_tokens: 0 };
  * @property {string | null} finish
  * @property {any} usage
  * @property {number} seq Of the event that made this version.
+ * @property {number} from `seq` of its first event.
  * @property {string} model
  * @property {number} at When it began, as ms.
  * @property {number | null} endedAt
  * @property {number} attemptAt When the attempt whose text this is began.
  * @property {number | null} textAt When its first text came.
  * @property {string[]} calls Ids of the tool calls that it asked for.
- * @property {any[]} voids Attempts that are void: `{attempt, text, reason, from, failedAt, at}`.
+ * @property {any[]} voids Attempts that are void: `{attempt, text, reason, from, failedAt, at}`,
+ *   and `seqs` from and to, where only these are known of their text.
  * @property {any} failure The newest failed attempt, until something else happens.
  */
 
@@ -44,6 +46,7 @@ export const newStep = (number, event) => ({
   finish: null,
   usage: NO_USAGE,
   seq: event.seq,
+  from: event.seq,
   model: event.data.model ?? "",
   at: Date.parse(event.at),
   endedAt: null,
@@ -102,17 +105,24 @@ function message(step, event) {
 function superseded(step, event) {
   const gone = event.data.attempt;
   if (!Number.isInteger(gone) || gone < step.attempt) return undefined;
-  const left = dropped(step, event.data.reason ?? "", event.at);
+  const { reason, from_seq: from, to_seq: to } = event.data;
+  const left = dropped(step, reason ?? "", event.at, to >= from && from > 0 ? [from, to] : null);
   return { ...left, attempt: gone + 1, seq: event.seq };
 }
 
-/** The step without its text, which is kept as void. @param {Step} step */
-function dropped(step, /** @type {string} */ reason, /** @type {string} */ at) {
+/**
+ * The step without its text, which is kept as void.
+ * @param {Step} step
+ * @param {string} reason
+ * @param {string} at
+ * @param {number[] | null} [seqs] Where the text is, if it may have been left out.
+ */
+function dropped(step, reason, at, seqs = null) {
   const { attempt, text, failure, attemptAt: from } = step;
   const why = failure ? `${failure.error.message}` : reason;
   const failedAt = failure ? Date.parse(failure.at) : null;
-  const gone = { attempt, text, reason: why, from, failedAt, at: Date.parse(at) };
-  const voids = text || failure ? [...step.voids, gone] : step.voids;
+  const gone = { attempt, text, reason: why, from, failedAt, at: Date.parse(at), seqs };
+  const voids = text || failure || seqs ? [...step.voids, gone] : step.voids;
   const blank = { text: "", reasoning: "", textAt: null, failure: null };
   return { ...step, ...blank, voids, attemptAt: gone.at };
 }
@@ -150,6 +160,7 @@ export const restarted = (step, event) =>
  * @property {number | null} fraction
  * @property {any[]} attempts `{attempt, at, endedAt, error}`.
  * @property {number} seq
+ * @property {number} from `seq` of its first event; 0 before one.
  */
 
 /** @param {string} callId @param {string} name @param {number} step @returns {Tool} */
@@ -166,6 +177,7 @@ const newTool = (callId, name, step) => ({
   fraction: null,
   attempts: [],
   seq: 0,
+  from: 0,
 });
 
 /** The call that a message asks for. @param {any} call @param {any} event */
@@ -199,6 +211,7 @@ export function toolEvent(old, event) {
     fraction: data.fraction ?? null,
     attempts: attemptsAfter(tool.attempts, event),
     seq: event.seq,
+    from: tool.from || event.seq,
   };
 }
 

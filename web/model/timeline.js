@@ -141,6 +141,22 @@ export function axisOf(rows, end, fold = 20_000) {
   return { x, folds, shown };
 }
 
+/**
+ * The line of a run as a list tells it, placed: in percent, with long waits folded.
+ * @param {[Segment["kind"], number, number | null][]} line
+ * @param {number} end As ms since the start.
+ */
+export function stripOf(line, end) {
+  const last = Math.max(1, end, ...line.map(([, from, to]) => to ?? from));
+  const segments = line.map(([kind, from, to]) => segment(kind, from, to, kind));
+  const row = { key: "", label: "", sub: "", kind: "", depth: 0, segments };
+  const axis = axisOf([row], last);
+  return segments.map(({ kind, from, to }) => {
+    const left = axis.x(from);
+    return { kind, left, width: axis.x(to ?? last) - left, open: to === null };
+  });
+}
+
 const UNITS = [100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 600_000];
 
 /** Round times for the axis, at most about six. @param {ReturnType<typeof axisOf>} axis */

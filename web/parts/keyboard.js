@@ -5,7 +5,12 @@ import { go } from "./navigation.js";
 import { openPlaces } from "./places.js";
 import { dialog, keys } from "./shared.js";
 
-const PAGES = /** @type {Record<string, string>} */ ({ r: "/runs", i: "/inbox", a: "/agents" });
+const PAGES = /** @type {Record<string, string>} */ ({
+  r: "/runs",
+  i: "/inbox",
+  a: "/agents",
+  s: "/system",
+});
 const PREFIX_MS = 900;
 /** An approval that has just appeared is not decided by a key that was meant for something else. */
 const FRESH_MS = 400;

@@ -11,7 +11,7 @@ import { takeBeside } from "./list.js";
  * @type {import("../vendor/signals.js").Signal<{
  *   id: string, run: import("../model/run.js").Run, version: number, loaded: boolean}>}
  */
-export const shown = signal({ id: "", run: emptyRun(), version: 0, loaded: false });
+export const shown = signal({ id: "", run: emptyRun(true), version: 0, loaded: false });
 /** What `GET /v1/runs/{id}` says; null until it has. */
 export const view = signal(/** @type {any} */ (null));
 /** Why it says nothing. */
@@ -19,18 +19,66 @@ export const viewProblem = signal(/** @type {Problem | null} */ (null));
 /** What the server says of workers that do not answer; empty when nothing is known. */
 export const notice = signal("");
 
+/** Whether deltas of steps that have ended are read, too. */
+export const whole = signal(false);
+const MAX_PAGES = 20;
 /** @type {any[]} */
 let pending = [];
 let drawing = false;
 
-/** Show a run from its first event on. @param {string} id */
+/** Show a run: all of its facts, and the deltas of the open step. @param {string} id */
 export function showRun(id) {
   pending = [];
-  shown.value = { id, run: emptyRun(), version: 0, loaded: false };
+  whole.value = false;
+  shown.value = { id, run: emptyRun(true), version: 0, loaded: false };
   view.value = viewProblem.value = null;
   notice.value = "";
   void refresh();
-  follow({ query: () => `inbox=true&run=${id}:${shown.value.run.seq}`, take, settled });
+  follow({ query: () => queryOf(id), take, settled });
+}
+
+/** @param {string} id */
+const queryOf = (id) =>
+  `inbox=true&run=${id}:${shown.value.run.seq}&deltas=${whole.value ? "all" : "open"}`;
+
+/** Read the deltas of steps that have ended, too. */
+export function readAll() {
+  whole.value = true;
+  startAgain("Every event is read again.");
+}
+
+/** Every event of the run, one in a line. */
+export async function allEvents() {
+  const { id } = shown.value;
+  /** @type {string[]} */
+  const lines = [];
+  for (let after = 0, more = true; more; ) {
+    const page = await call("GET", `/v1/runs/${id}/events?limit=1000&after=${after}`);
+    for (const event of page.events) lines.push(`${JSON.stringify(event)}\n`);
+    more = page.events.length > 0;
+    after = page.next;
+  }
+  return lines;
+}
+
+/**
+ * The text that deltas between two events make.
+ * @param {"message.delta" | "reasoning.delta"} type
+ * @param {number} from
+ * @param {number} to Inclusive.
+ */
+export async function textOf(type, from, to) {
+  const { id } = shown.value;
+  let text = "";
+  let after = from - 1;
+  for (let pages = 0; pages < MAX_PAGES && after < to; pages += 1) {
+    const query = `types=${type}&limit=1000&after=${after}`;
+    const page = await call("GET", `/v1/runs/${id}/events?${query}`);
+    for (const event of page.events) if (event.seq <= to) text += event.data.text;
+    if (!page.events.length) break;
+    after = page.next;
+  }
+  return text;
 }
 
 /** Ask the server about the run as a whole. */
@@ -49,15 +97,16 @@ export async function refresh() {
 function take(event, data, first) {
   if (event !== "run.event") takeBeside(event, data, first);
   else if (data.run_id !== shown.value.id) return;
-  else if (data.type === "events.lost") startAgain("Events were lost: they are read again.");
-  else if (data.type === "worker.unavailable") notice.value = data.data?.message ?? "No worker.";
+  else if (data.type === "events.lost") startAgain("Events are lost: all are read again.");
+  else if (data.type === "worker.unavailable") notice.value = data.data?.reason ?? "No worker.";
   else pending.push(data);
 }
 
 /** Forget everything and read from the start. @param {string} why */
 export function startAgain(why) {
   pending = [];
-  shown.value = { ...shown.value, run: emptyRun(), version: shown.value.version + 1 };
+  const run = emptyRun(!whole.value);
+  shown.value = { ...shown.value, run, version: shown.value.version + 1 };
   say(why);
   queueMicrotask(retry);
 }

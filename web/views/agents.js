@@ -7,6 +7,7 @@ import {
   b,
   button,
   code,
+  details,
   div,
   footer,
   h1,
@@ -17,13 +18,18 @@ import {
   li,
   p,
   span,
+  summary,
   ul,
 } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 import { dialog, explain } from "../parts/shared.js";
+import { json } from "../parts/text.js";
 import { followBeside } from "../state/list.js";
 import { call, may } from "../wire/api.js";
+
+const DAY_MS = 86_400_000;
+const MINUTE_MS = 60_000;
 
 export function Agents() {
   const [agents, setAgents] = useState(/** @type {any[] | null} */ (null));
@@ -63,7 +69,9 @@ function Agent({ agent }) {
   const [counts, setCounts] = useState(/** @type {any} */ (null));
   useEffect(() => {
     if (!may("runs:read")) return;
-    call("GET", `/v1/runs/counts?agent=${encodeURIComponent(agent.name)}`).then(
+    const from = new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - DAY_MS).toISOString();
+    const query = new URLSearchParams({ agent: agent.name, created_after: from });
+    call("GET", `/v1/runs/counts?${query}`).then(
       setCounts,
       () => undefined,
     );
@@ -87,16 +95,57 @@ function Agent({ agent }) {
     counts ? h(Numbers, { counts, name: agent.name }) : null,
     ul(
       { class: "tools" },
-      agent.tools.map((/** @type {string} */ tool) => li({ key: tool }, code(null, tool))),
+      agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
     ),
     footer(
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
       `${number(limits.max_tokens)} tokens · ${duration(limits.max_wall_s * 1000)} of work`,
+      limits.max_cost ? ` · ${money({ amount: String(limits.max_cost) })}` : "",
       limits.on_limit === "ask" ? " · asks at a limit" : "",
     ),
   );
 }
+
+/** Which calls a person must approve. @param {any} tool */
+function asking(tool) {
+  if (tool.asks) return "asks you";
+  if (tool.approval === "always") return "always asks";
+  return tool.approval === "never" ? "" : "asks for some calls";
+}
+
+/** A tool: one line that unfolds to its schema. @param {{tool: any}} props */
+const Tool = ({ tool }) =>
+  li(
+    null,
+    details(
+      { class: "tool" },
+      summary(
+        null,
+        icon("chev"),
+        code(null, tool.name),
+        span({ class: "what" }, tool.description.split("\n")[0]),
+        tool.effects === "unsafe"
+          ? span({ class: "tagw" }, icon("bolt"), "changes the world")
+          : null,
+        asking(tool) ? span({ class: "quiet" }, asking(tool)) : null,
+      ),
+      div(
+        { class: "body" },
+        tool.description.includes("\n") ? p({ class: "said" }, tool.description) : null,
+        typeof tool.approval === "object"
+          ? [b({ key: "b" }, "Asks when the arguments match"), json(tool.approval.when)]
+          : null,
+        b(null, "Arguments"),
+        json(tool.parameters),
+        p(
+          { class: "quiet" },
+          `at most ${duration(tool.timeout_s * 1000)} · `,
+          tool.effects === "unsafe" ? "runs once at most" : `tried again ${tool.retries} times`,
+        ),
+      ),
+    ),
+  );
 
 /** @param {{counts: any, name: string}} props */
 function Numbers({ counts, name }) {
@@ -105,10 +154,10 @@ function Numbers({ counts, name }) {
   const open = counts.total - ended.reduce((sum, status) => sum + (by[status] ?? 0), 0);
   const cost = money(counts.usage.cost);
   const failed = by.failed ?? 0;
-  const at = `/runs?agent=${encodeURIComponent(name)}`;
+  const at = `/runs?since=24h&agent=${encodeURIComponent(name)}`;
   return div(
     { class: "nums" },
-    link({ href: at }, b(null, number(counts.total)), " runs"),
+    link({ href: at }, b(null, number(counts.total)), " runs in 24 h"),
     span(null, b(null, number(open)), " open"),
     failed
       ? link({ class: "t-fail", href: `${at}&status=failed` }, b(null, number(failed)), " failed")

@@ -29,6 +29,7 @@ const PAGES = {
   runs: [lazy(async () => (await import("./runs.js")).Runs), "Runs"],
   inbox: [lazy(async () => (await import("./inbox.js")).Inbox), "Inbox"],
   agents: [lazy(async () => (await import("./agents.js")).Agents), "Agents"],
+  system: [lazy(async () => (await import("./system.js")).System), "System"],
 };
 
 const problem = signal(/** @type {Problem | null} */ (null));

@@ -212,6 +212,7 @@ function Card({ item }) {
       { class: "verdict" },
       icon("warn"),
       span(null, b(null, "No progress"), `: ${item.what}`),
+      link({ class: "btn quiet", href: "/system" }, "System"),
     );
   }
   const kind = item.kind === "input" ? "input" : "approval";

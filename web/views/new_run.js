@@ -1,4 +1,4 @@
-/* The form that starts a run; what was typed outlives the dialog, and a double click is one run. */
+/* The form that starts a run: what was typed outlives it, and a double click is one run. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { quoted } from "../model/words.js";
@@ -22,13 +22,24 @@ import {
 import { icon } from "../parts/icons.js";
 import { go } from "../parts/navigation.js";
 import { copy, explain, say } from "../parts/shared.js";
-import { Problem, call, freshId } from "../wire/api.js";
+import { Problem, call, curlKey, freshId } from "../wire/api.js";
 
 const DRAFT = "relayline.draft";
 /** @typedef {{agent: string, model: string, input: string, metadata: string, steps: string,
- *   tokens: string, ask: boolean}} Draft */
+ *   tokens: string, cost: string, ask: boolean}} Draft */
 /** @type {Draft} */
-const BLANK = { agent: "", model: "", input: "", metadata: "", steps: "", tokens: "", ask: false };
+const BLANK = {
+  agent: "",
+  model: "",
+  input: "",
+  metadata: "",
+  steps: "",
+  tokens: "",
+  cost: "",
+  ask: false,
+};
+/** Fields whose name in the request is another. @type {Record<string, string>} */
+const NAMES = { steps: "limits.max_steps", tokens: "limits.max_tokens", cost: "limits.max_cost" };
 
 /** @param {any} given @returns {Draft} */
 function draftOf(given) {
@@ -63,6 +74,7 @@ function bodyOf(draft) {
   const limits = {
     ...(draft.steps && { max_steps: Number(draft.steps) }),
     ...(draft.tokens && { max_tokens: Number(draft.tokens) }),
+    ...(draft.cost && { max_cost: Number(draft.cost) }),
     ...(draft.ask && { on_limit: "ask" }),
   };
   return {
@@ -76,8 +88,8 @@ function bodyOf(draft) {
 
 /** @param {any} body */
 const curl = (body) =>
-  `curl ${quoted(`${location.origin}/v1/runs`)} -H 'Content-Type: application/json' -d ` +
-  quoted(JSON.stringify(body));
+  `curl ${curlKey()}${quoted(`${location.origin}/v1/runs`)} ` +
+  `-H 'Content-Type: application/json' -d ${quoted(JSON.stringify(body))}`;
 
 /** The draft, and the key that makes it one run however often it is sent. @param {any} given */
 function useDraft(given) {
@@ -164,18 +176,29 @@ function Buttons({ draft, busy }) {
  */
 function Form({ draft, set, agents, problem, submit }) {
   const own = agents.find((agent) => agent.name === draft.agent)?.model ?? "the agent's own";
+  const isWrong = (/** @type {string} */ field) =>
+    Boolean(problem?.field?.startsWith(NAMES[field] ?? field));
   const text = (/** @type {keyof Draft} */ field, /** @type {any} */ more = {}) => ({
     id: `new-${field}`,
     value: draft[field],
     ...more,
-    "aria-invalid": problem?.field?.startsWith(field) ? "true" : undefined,
+    "aria-invalid": isWrong(field) ? "true" : undefined,
+    "aria-describedby": isWrong(field) ? "new-problem" : undefined,
     onInput: (/** @type {any} */ event) => set({ [field]: event.target.value }),
   });
   const sends = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
   };
+  const wrong = problem
+    ? p({ class: "t-fail sm", role: "alert", id: "new-problem" }, problem.message)
+    : null;
   const field = (/** @type {string} */ id, /** @type {any} */ word, /** @type {any} */ control) =>
-    div({ class: "field" }, label({ for: `new-${id}` }, word), control);
+    div(
+      { class: "field" },
+      label({ for: `new-${id}` }, word),
+      control,
+      isWrong(id) ? wrong : null,
+    );
   return div(
     { class: "form" },
     div(
@@ -201,12 +224,13 @@ function Form({ draft, set, agents, problem, submit }) {
       input(text("metadata", { placeholder: "team=docs ticket=4711", spellcheck: false })),
     ),
     details(
-      null,
+      { open: Object.keys(NAMES).some(isWrong) || undefined },
       summary(null, icon("chev"), "Limits"),
       div(
         { class: "two" },
         field("steps", "Steps", input(text("steps", { inputmode: "numeric" }))),
         field("tokens", "Tokens", input(text("tokens", { inputmode: "numeric" }))),
+        field("cost", "US dollars", input(text("cost", { inputmode: "decimal" }))),
       ),
       label(
         { class: "check" },
@@ -218,6 +242,6 @@ function Form({ draft, set, agents, problem, submit }) {
         "Ask at a limit, instead of failing",
       ),
     ),
-    problem ? p({ class: "t-fail", role: "alert" }, problem.message) : null,
+    Object.keys(BLANK).some(isWrong) ? null : wrong,
   );
 }

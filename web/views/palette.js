@@ -20,6 +20,7 @@ const commands = () => [
   { word: "Runs", more: "G R", picture: icon("runs"), act: () => go("/runs") },
   { word: "Inbox", more: "G I", picture: icon("inbox"), act: () => go("/inbox") },
   { word: "Agents", more: "G A", picture: icon("agents"), act: () => go("/agents") },
+  { word: "System", more: "G S", picture: icon("system"), act: () => go("/system") },
   ...openPlaces().map(({ path, picture, word, letter }) => ({
     word,
     more: `G ${letter.toUpperCase()}`,

@@ -17,6 +17,7 @@ const PAGES = [
   ["/runs", "runs", "Runs", "G R"],
   ["/inbox", "inbox", "Inbox", "G I"],
   ["/agents", "agents", "Agents", "G A"],
+  ["/system", "system", "System", "G S"],
 ];
 
 export function Rail() {
@@ -98,8 +99,8 @@ export function Connection() {
     { class: "connection", role: "status" },
     div(null, i({ class: `dot ${tone}` }), span(null, word)),
     troubles.map(([part, why]) =>
-      div(
-        { class: "t-wait", title: String(why) },
+      link(
+        { class: "t-wait", title: String(why), href: "/system" },
         i({ class: "dot wait" }),
         span(null, `${part}: ${why}`),
       ),

@@ -1,13 +1,14 @@
 /* One run in the list. */
-import { ago, duration, money, number, shortId } from "../model/words.js";
+import { ago, duration, money, number, shortId, visible } from "../model/words.js";
 import { isOpen } from "../model/listing.js";
-import { b, button, code, em, memo, small, span, time } from "../parts/elements.js";
+import { stripOf } from "../model/timeline.js";
+import { b, button, code, cx, em, i, memo, small, span, time } from "../parts/elements.js";
 import { glyph, icon } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 
 /** @type {Record<string, string>} */
 const ASKS = { approval: "approve", limit: "limit", input: "asks", resume: "paused" };
-const PHASES = /** @type {Record<string, string>} */ ({ model: "writing", tools: "tools" });
+const DOES = /** @type {Record<string, string>} */ ({ model: "writing", tool: "tool" });
 
 /** What a run is about, and what it needs. @param {any} run */
 function doing(run) {
@@ -21,9 +22,19 @@ function doing(run) {
   }
   if (run.error) return [span({ class: "t-fail" }, run.error.type), " ", run.error.message];
   if (run.status === "scheduled") return [span({ class: "quiet" }, "starts later")];
-  if (!isOpen(run)) return null;
-  return [span({ class: "t-run" }, PHASES[run.phase] ?? run.phase ?? run.status)];
+  const what = visible(run.now?.what ?? "");
+  if (!isOpen(run)) return what || null;
+  return [span({ class: "t-run" }, DOES[run.now?.kind] ?? run.phase ?? run.status), " ", what];
 }
+
+/** Where its time went. @param {any} run @param {number} took */
+const strip = (run, took) =>
+  stripOf(run.line ?? [], took).map(({ kind, left, width, open }) =>
+    i({
+      class: cx("bar", `k-${kind}`, open && "open"),
+      style: { left: `${left.toFixed(2)}%`, width: `${Math.max(0.6, width).toFixed(2)}%` },
+    }),
+  );
 
 /** The metadata as labels. @param {any} metadata @param {number} [most] */
 export const tags = (metadata, most = 2) =>
@@ -56,6 +67,7 @@ function draw({ run, now }) {
       ),
     ),
     span({ class: "c-d" }, doing(run)),
+    span({ class: "c-l", "aria-hidden": "true" }, strip(run, until - Date.parse(run.created_at))),
     span({ class: "c-n" }, run.step),
     span({ class: "c-n" }, run.tool_calls || em(null, "0")),
     span(

@@ -3,7 +3,6 @@ import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
 import { filterOf, groups, typed } from "../model/listing.js";
 import {
-  b,
   button,
   code,
   cx,
@@ -41,6 +40,7 @@ import {
 } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 import { Row, batchChip } from "./row.js";
+import { Starts } from "./starts.js";
 
 const CHIPS = ["waiting", "running", "paused", "failed", "completed", "cancelled"];
 /** Shown only if there are any. */
@@ -217,6 +217,7 @@ function Table({ filter }) {
       span(null),
       span(null, "Run"),
       span(null, "Now"),
+      span({ class: "c-l" }, "Line"),
       span({ class: "c-n" }, "Steps"),
       span({ class: "c-n" }, "Tools"),
       span({ class: "c-t2" }, "Tokens"),
@@ -285,12 +286,6 @@ const NoRuns = () =>
       code(null, "rehearsal"),
       " needs no key.",
     ),
-    may("runs:write")
-      ? button(
-          { class: "btn primary", onClick: () => (dialog.value = "new") },
-          icon("plus"),
-          b(null, "New run"),
-        )
-      : null,
+    may("runs:write") ? h(Starts, null) : null,
     pre({ class: "out" }, 'relayline run "What is 6*7? See README.md" --watch'),
   );

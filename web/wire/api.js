@@ -106,6 +106,10 @@ export const may = (scope) => Boolean(auth.value?.principal?.scopes.includes(sco
 /** @returns {Record<string, string>} */
 export const credentials = () => (key.value ? { Authorization: `Bearer ${key.value}` } : {});
 
+/** How `curl` says who asks, with a key that stays in the shell's environment. */
+export const curlKey = () =>
+  auth.value?.modes.length ? '-H "Authorization: Bearer $RELAYLINE_API_KEY" ' : "";
+
 /** A Problem for an answer that is not 2xx. @param {Response} answer */
 export async function refusal(answer) {
   const body = await answer.json().catch(() => ({ title: answer.statusText }));

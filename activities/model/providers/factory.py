@@ -43,6 +43,14 @@ class ProviderConfig(NamedTuple):
     """Keys that tenants have of their own; without one, the worker's is used."""
 
 
+def usable_providers(config: ProviderConfig) -> tuple[str, ...]:
+    """Names of the providers that this process has a key or an address for."""
+    own = {"compatible": config.compatible_base_url, "local": config.local_base_url}
+    found = {name for name, given in own.items() if given}
+    found |= {name for name, needed in _VARIABLES.items() if any(map(os.environ.get, needed))}
+    return ("rehearsal", *sorted(found))
+
+
 class Providers:
     """The provider of each model, created once: `providers(model)`.
 

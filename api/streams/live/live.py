@@ -16,14 +16,17 @@ from relayline.api.runs.filters import ListRequest
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
 from relayline.api.serving.readiness import Readiness, known_to
+from relayline.api.streams.event_filter import ALL_EVENTS, EventFilter
 from relayline.api.streams.events import RunEvents
-from relayline.api.streams.feed import Feed, Viewer
+from relayline.api.streams.feed import Feed
 from relayline.api.streams.live.boards import Board, Boards, Changed, Items, Shown, ShownWhole
 from relayline.api.streams.live.page import FollowedRun, LivePage
 from relayline.api.streams.live.reader import InboxReader
 from relayline.api.streams.sse import SseResponse, Streams
+from relayline.api.streams.viewer import Viewer
 from relayline.contracts.principals import Principal, Scope
 from relayline.contracts.runs import RUN_ID_PATTERN
+from relayline.journal.port import Selection
 from relayline.journal.table import RunTable, Tenant
 
 MAX_RUNS = 4
@@ -41,6 +44,8 @@ class LiveRequest(NamedTuple):
     inbox: bool
     cursors: Mapping[str, int]
     """The runs to follow, with the newest event that the page has of each."""
+    events: EventFilter = ALL_EVENTS
+    """Which of their events."""
 
 
 def cursors_of(runs: Sequence[str], last_event_id: str | None) -> Mapping[str, int]:
@@ -109,6 +114,10 @@ class Live:
             run_id: await self._events.newest(tenant, run_id, cursor)
             for run_id, cursor in asked.cursors.items()
         }
+        selected = {
+            run_id: await self._events.selection(tenant, run_id, asked.events)
+            for run_id in asked.cursors
+        }
         slot = await self._streams.reserve(request)
         page = LivePage(self._boards, asked.cursors)
         page.shown = [
@@ -116,7 +125,7 @@ class Live:
             self._system_board(page, principal_of(request)),
         ]
         page.runs = [
-            self._follow(page, (tenant, run_id), asked.cursors[run_id], last)
+            self._follow(page, (tenant, run_id), (asked.cursors[run_id], last), selected[run_id])
             for run_id, last in newest.items()
             if last is not None
         ]
@@ -127,10 +136,15 @@ class Live:
         await self._boards.close()
 
     def _follow(
-        self, page: LivePage, whose: tuple[Tenant, str], cursor: int, newest: int
+        self,
+        page: LivePage,
+        whose: tuple[Tenant, str],
+        place: tuple[int, int],
+        selection: Selection | None,
     ) -> Viewer:
-        viewer = self._feed.view(*whose, cursor, newest)
-        followed = FollowedRun(page, viewer.channel, cursor)
+        """Follow the run from a cursor; the place is that and the newest `seq`."""
+        viewer = self._feed.view(*whose, *place)
+        followed = FollowedRun(page, viewer.channel, place[0], selection)
         viewer.leave()
         return followed
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
-from relayline.api.streams.feed import Channel, Viewer
+from relayline.api.streams.feed import Channel
 from relayline.api.streams.live.boards import Boards, Shown
 from relayline.api.streams.subscriber import Subscriber
+from relayline.api.streams.viewer import Viewer
+from relayline.journal.port import Selection
 
 _NO_ID, _LOST_ID, _DATA = b"event: ", b"id:\n", b"data: "
 
@@ -65,9 +67,11 @@ class LivePage(Subscriber):
 class FollowedRun(Viewer):
     """A run on a page: wakes the page in its own place."""
 
-    def __init__(self, page: LivePage, channel: Channel, position: int) -> None:
+    def __init__(
+        self, page: LivePage, channel: Channel, position: int, selection: Selection | None
+    ) -> None:
         self._live = page
-        super().__init__(channel, position)
+        super().__init__(channel, position, selection)
 
     def wake(self) -> None:
         """Wake the page."""

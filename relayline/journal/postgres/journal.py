@@ -17,7 +17,7 @@ from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit
 from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.columns import changes_row
-from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased, Selection
 from relayline.journal.postgres import sql
 from relayline.journal.postgres.batches import PostgresBatches
 from relayline.journal.postgres.database import CHECK_S, WAIT_S, Database, bind
@@ -27,7 +27,7 @@ from relayline.journal.postgres.watcher import Watcher
 from relayline.journal.postgres.webhooks import PostgresWebhooks, run_statements, run_steps
 from relayline.journal.postgres.writer import Writer
 from relayline.journal.rows import new_row
-from relayline.journal.subscription import TAIL_PAGE, Page, follow
+from relayline.journal.subscription import TAIL_PAGE, Page, follow, oldest_wanted
 from relayline.journal.table import EVERY, Tenant, may_see
 from relayline.journal.webhooks import Webhooks
 
@@ -113,13 +113,14 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         *,
         facts: bool = False,
         max_bytes: int | None = None,
+        selection: Selection | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
         if not await self._owners.has(tenant, run_id):
             return []
-        query = sql.FACTS if facts else sql.READ
-        found = await self._fetch(tenant, query, run_id, after, max(limit, 0), max_bytes)
-        return sql.page(found, after).events
+        query, more = sql.reading(selection, facts=facts)
+        found = await self._fetch(tenant, query, run_id, after, max(limit, 0), max_bytes, *more)
+        return sql.page(found, oldest_wanted(after, selection)).events
 
     async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
@@ -154,7 +155,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
     async def _page(self, tenant: Tenant, run_id: str, after: int) -> Page:
-        page = sql.page(await self._fetch(tenant, sql.PAGE, run_id, after, TAIL_PAGE), after)
+        page = sql.page(await self._fetch(tenant, sql.PAGE, run_id, after, TAIL_PAGE), after + 1)
         if len(page.events) < TAIL_PAGE:
             self._watcher.caught_up(run_id, page.last_seq)
         return page

@@ -10,17 +10,19 @@ from asyncpg import Record
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.port import (
+    MAX_SEQ,
     SEALED,
     Appended,
     CursorExpired,
     Fence,
     RunEnded,
     RunErased,
+    Selection,
     StaleAttempt,
 )
 from relayline.journal.rows import NewRow
 from relayline.journal.subscription import Page
-from relayline.projections.valid import REWOUND
+from relayline.projections.valid import DELTAS, REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
@@ -87,6 +89,12 @@ WHERE r.run_id = $1 ORDER BY e.seq
 """  # noqa: S608  constants only
 """Like `PAGE`, with a bound in bytes; Postgres knows the length of data without reading it."""
 FACTS = READ.replace("seq > $2", "seq > $2 AND key IS NOT NULL")
+SELECTED = READ.replace(
+    "seq > $2",
+    "seq > $2 AND seq < $5::bigint AND (seq > $6::bigint OR type <> ALL ($7::text[])) "
+    "AND (cardinality($8::text[]) = 0 OR type = ANY ($8::text[]))",
+)
+_NEWEST_SELECTED = SELECTED.replace("ORDER BY seq", "ORDER BY seq DESC")
 FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
 NEWER = f"""
 SELECT {_COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS woken (run_id, after)
@@ -196,8 +204,17 @@ def has_new_events(answer: Record) -> bool:
     return answer["refusal"] is None and any(answer["fresh"] or ())
 
 
-def page(records: Sequence[Record], after: int) -> Page:
-    """Read the result of `PAGE`, `READ` or `FACTS`.
+def reading(selection: Selection | None, *, facts: bool) -> tuple[str, tuple[object, ...]]:
+    """The query of `Journal.read`, and its arguments after those of `READ`."""
+    if selection is None:
+        return (FACTS if facts else READ), ()
+    types, deltas_after, before = selection
+    query = SELECTED if before == MAX_SEQ else _NEWEST_SELECTED
+    return query, (before, deltas_after, sorted(DELTAS), sorted(types))
+
+
+def page(records: Sequence[Record], oldest: int) -> Page:
+    """Read the result of a query of events, which must still have the one with `seq` oldest.
 
     Raises:
         CursorExpired: as in the port.
@@ -205,9 +222,9 @@ def page(records: Sequence[Record], after: int) -> Page:
     if not records:
         return Page([], ended=False, last_seq=0)
     first_seq, last_seq, ended = tuple(records[0])[:3]
-    if after + 1 < first_seq:
+    if oldest < first_seq:
         raise CursorExpired(first_seq)
     rows = (tuple(record)[3:] for record in records)
     events = [StoredEvent._make(row) for row in rows if row[0] is not None]
-    reached = events[-1].seq if events else after
+    reached = events[-1].seq if events else oldest - 1
     return Page(events, ended and reached >= last_seq, last_seq)

@@ -15,7 +15,7 @@ from relayline.journal.access.audit import Audit, AuditRow
 from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit, added
 from relayline.journal.access.stored_keys import StoredKeys
-from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased, Selection
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
 from relayline.journal.sqlite.batches import SqliteBatches
@@ -100,12 +100,13 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         *,
         facts: bool = False,
         max_bytes: int | None = None,
+        selection: Selection | None = None,
     ) -> list[StoredEvent]:
         """As in the port."""
         if not await self._owners.has(tenant, run_id):
             return []
-        bounds = (limit, max_bytes)
-        page = await self._reader.run(lambda db: sql.page(db, run_id, after, bounds, facts=facts))
+        wanted = sql.Wanted(after, max(limit, 0), max_bytes, facts, selection)
+        page = await self._reader.run(lambda db: sql.page(db, run_id, wanted))
         return page.events
 
     async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
@@ -136,9 +137,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
     async def _page(self, run_id: str, after: int) -> Page:
-        return await self._reader.run(
-            lambda db: sql.page(db, run_id, after, (TAIL_PAGE, None), facts=False)
-        )
+        return await self._reader.run(lambda db: sql.page(db, run_id, sql.Wanted(after, TAIL_PAGE)))
 
     async def open_runs(
         self, quiet_since: datetime, after: str = "", limit: int = 100

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import sqlite3
 from collections.abc import Sequence
 from contextlib import closing
@@ -11,20 +12,22 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.columns import KnownRows, changes_row
 from relayline.journal.port import (
+    MAX_SEQ,
     Appended,
     CursorExpired,
     Fence,
     Head,
     RunEnded,
     RunErased,
+    Selection,
     StaleAttempt,
 )
 from relayline.journal.rows import NewRow, now_us
 from relayline.journal.sqlite import held
 from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
 from relayline.journal.sqlite.tombstones import erased_tenant
-from relayline.journal.subscription import Page
-from relayline.projections.valid import REWOUND
+from relayline.journal.subscription import Page, oldest_wanted
+from relayline.projections.valid import DELTAS, REWOUND
 
 _PAGE = """
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
@@ -34,6 +37,13 @@ _FACTS = """
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events INDEXED BY facts_by_seq
 WHERE run_id = ? AND seq > ? AND key IS NOT NULL ORDER BY seq LIMIT ?
 """
+_SELECTED = f"""
+SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
+WHERE run_id = ? AND seq > ? AND seq < ?
+AND (seq > ? OR type NOT IN ({", ".join(f"'{it}'" for it in sorted(DELTAS))}))
+AND (? OR type IN (SELECT value FROM json_each(?))) ORDER BY seq LIMIT ?
+"""  # noqa: S608  constants only
+_NEWEST_SELECTED = _SELECTED.replace("ORDER BY seq", "ORDER BY seq DESC")
 _FACT = """
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
 WHERE run_id = ? AND key = ?
@@ -164,25 +174,41 @@ def _seq_of(
     return int(found[0]) if found else None
 
 
-def page(
-    db: sqlite3.Connection, run_id: str, after: int, bounds: tuple[int, int | None], *, facts: bool
-) -> Page:
-    """`Journal.read` in one snapshot with the run's head; `bounds` are events and bytes."""
-    limit, max_bytes = bounds
+class Wanted(NamedTuple):
+    """What `page` reads; the fields are those of `Journal.read`."""
+
+    after: int
+    limit: int
+    max_bytes: int | None = None
+    facts: bool = False
+    selection: Selection | None = None
+
+    def statement(self, run_id: str) -> tuple[str, tuple[object, ...]]:
+        """The query and its arguments."""
+        if self.selection is None:
+            return (_FACTS if self.facts else _PAGE), (run_id, self.after, self.limit)
+        types, deltas_after, before = self.selection
+        query = _SELECTED if before == MAX_SEQ else _NEWEST_SELECTED
+        listed = json.dumps(sorted(types))
+        return query, (run_id, self.after, before, deltas_after, not types, listed, self.limit)
+
+
+def page(db: sqlite3.Connection, run_id: str, wanted: Wanted) -> Page:
+    """`Journal.read` in one snapshot with the run's head."""
+    after, max_bytes = wanted.after, wanted.max_bytes
     db.execute("BEGIN")
     try:
         run = _bounds(db, run_id)
-        with closing(
-            db.execute(_FACTS if facts else _PAGE, (run_id, after, max(limit, 0)))
-        ) as found:
+        with closing(db.execute(*wanted.statement(run_id))) as found:
             rows = found.fetchall() if max_bytes is None else _fitting(found, max_bytes)
     finally:
         db.execute("ROLLBACK")
     if run is None:  # unknown, or events that an erasure will delete
         return Page([], ended=False, last_seq=0)
-    if after + 1 < run.first_seq:
+    if oldest_wanted(after, wanted.selection) < run.first_seq:
         raise CursorExpired(run.first_seq)
-    events = [StoredEvent._make(row) for row in rows]
+    step = -1 if rows and rows[-1][1] < rows[0][1] else 1  # the newest may come first
+    events = [StoredEvent._make(row) for row in rows[::step]]
     reached = events[-1].seq if events else after
     return Page(events, run.ended and reached >= run.last_seq, run.last_seq)
 

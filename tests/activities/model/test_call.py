@@ -8,7 +8,6 @@ from typing import Any
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from relayline.activities.model.answer import call_preview
 from relayline.activities.model.port import CallPart, FinishPart, ReasoningPart, TextPart
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, PlannedCall
@@ -24,6 +23,7 @@ from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.messages import AssistantMessage, ToolMessage, Usage, UserMessage
 from relayline.journal.port import Journal
 from relayline.journal.table import Tenant
+from relayline.projections.words import call_preview
 from tests.activities.model.model_calls import Canned, GatedJournal, Run, finished, script
 
 USED = Usage(input_tokens=3, output_tokens=2)

@@ -1,4 +1,6 @@
 /* Figures of a run: usage by step, limits, cost, ids, links. */
+import { h } from "../../vendor/preact.js";
+import { useState } from "../../vendor/hooks.js";
 import { usageOf } from "../../model/run.js";
 import { clock, duration, money, number, quoted } from "../../model/words.js";
 import {
@@ -23,9 +25,10 @@ import {
   u,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
-import { copy } from "../../parts/shared.js";
+import { copy, explain, say } from "../../parts/shared.js";
 import { link } from "../../parts/navigation.js";
-import { shown, view } from "../../state/run.js";
+import { allEvents, shown, view } from "../../state/run.js";
+import { curlKey } from "../../wire/api.js";
 
 export function Details() {
   const { run, id } = shown.value;
@@ -49,6 +52,7 @@ export function Details() {
         icon("copy"),
         "Events as cURL",
       ),
+      h(Save, { id }),
       view.value?.links.temporal_ui
         ? a(
             {
@@ -65,9 +69,29 @@ export function Details() {
   );
 }
 
+/** Saves every event in a file, one in a line. @param {{id: string}} props */
+function Save({ id }) {
+  const [busy, setBusy] = useState(false);
+  const save = async () => {
+    setBusy(true);
+    try {
+      const file = new Blob(await allEvents(), { type: "application/x-ndjson" });
+      const url = URL.createObjectURL(file);
+      const anchor = document.createElement("a");
+      Object.assign(anchor, { href: url, download: `${id}.ndjson` }).click();
+      setTimeout(() => URL.revokeObjectURL(url), 10_000);
+    } catch (error) {
+      say(explain(error));
+    }
+    setBusy(false);
+  };
+  return button({ class: "btn quiet", disabled: busy, onClick: save }, icon("down"), "Save events");
+}
+
 /** @param {string} id */
 const curl = (id) =>
-  `curl -N -H 'Accept: text/event-stream' ${quoted(`${location.origin}/v1/runs/${id}/events`)}`;
+  `curl -N ${curlKey()}-H 'Accept: text/event-stream' ` +
+  quoted(`${location.origin}/v1/runs/${id}/events`);
 
 /** @param {import("../../model/run.js").Run} run */
 function usage(run) {
@@ -77,13 +101,14 @@ function usage(run) {
     i({ class: kind, style: { width: `${(tokens / most) * 94}%` } });
   const all = usageOf(run);
   const cost = money(all.cost ?? view.value?.usage.cost);
+  const costs = cost || steps.some((it) => it.usage.cost);
   return table(
     { class: "use" },
     thead(
       null,
       tr(
         null,
-        ["Step", "Input", "Output", null, "Took"].map((word) =>
+        ["Step", "Input", "Output", null, ...(costs ? ["Cost"] : []), "Took"].map((word) =>
           th(null, word ?? span({ class: "vh" }, "Share")),
         ),
       ),
@@ -101,6 +126,7 @@ function usage(run) {
             bar("k-model", used.input_tokens),
             bar("k-tool", used.output_tokens),
           ),
+          costs ? td(null, money(used.cost)) : null,
           td(null, endedAt ? duration(endedAt - at) : "…"),
         ),
       ),
@@ -109,7 +135,8 @@ function usage(run) {
         td(null, "All"),
         td(null, number(all.input_tokens)),
         td(null, number(all.output_tokens)),
-        td({ class: "bars" }, cost),
+        td({ class: "bars" }),
+        costs ? td(null, cost) : null,
         td(null),
       ),
     ),
@@ -119,24 +146,29 @@ function usage(run) {
 /** @param {import("../../model/run.js").Run} run @param {any} limits */
 function bars(run, limits) {
   const used = usageOf(run);
-  /** @type {[string, number, number][]} */
+  const spent = used.cost ?? view.value?.usage.cost;
+  /** @type {[string, number, number, string?, string?][]} */
   const rows = [
     ["steps", run.steps.size, limits.max_steps],
     ["tool calls", run.tools.size, limits.max_tool_calls],
     ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
   ];
-  return rows.map(([word, amount, most]) =>
+  if (limits.max_cost) {
+    const most = money({ amount: String(limits.max_cost) });
+    rows.push(["cost", Number(spent?.amount ?? 0), limits.max_cost, money(spent) || "$0.00", most]);
+  }
+  return rows.map(([word, amount, most, shown, limit]) =>
     div(
       { class: "lim", key: word },
       span(null, word),
       i(
         { class: "meter wide" },
         u({
-          style: { width: `${Math.max(1, Math.min(100, (amount / Math.max(1, most)) * 100))}%` },
+          style: { width: `${Math.max(1, Math.min(100, (amount / (most || 1)) * 100))}%` },
         }),
       ),
-      b(null, number(amount)),
-      em(null, `of ${number(most)}`),
+      b(null, shown ?? number(amount)),
+      em(null, `of ${limit ?? number(most)}`),
     ),
   );
 }

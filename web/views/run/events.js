@@ -5,7 +5,7 @@ import { brief, number } from "../../model/words.js";
 import { button, code, div, i, input, label, span } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { json } from "../../parts/text.js";
-import { shown } from "../../state/run.js";
+import { readAll, shown, whole } from "../../state/run.js";
 
 const ROW_PX = 24;
 const MARGIN = 20;
@@ -90,9 +90,21 @@ export function Events() {
     div(
       { class: "evfoot" },
       `seq 1 to ${number(run.seq)} · `,
-      hidden ? `${number(hidden)} hidden` : "everything, exactly once",
+      hidden ? `${number(hidden)} hidden` : "",
+      run.seq > run.events.length ? h(LeftOut, null) : hidden ? "" : "everything, exactly once",
     ),
   ];
+}
+
+/** Deltas of steps that have ended are not read unless somebody asks. */
+function LeftOut() {
+  const { run } = shown.value;
+  const left = run.seq - run.events.length;
+  return span(
+    null,
+    ` ${number(left)} deltas of ended steps are not read `,
+    whole.value ? null : button({ class: "btn text sm", onClick: readAll }, "Read all"),
+  );
 }
 
 /** @param {{events: any[], from: number, picked: any, pick: (event: any) => void}} props */

@@ -1,6 +1,7 @@
 /* One model call on the run's line. */
 import { h } from "../../vendor/preact.js";
-import { duration, number } from "../../model/words.js";
+import { useState } from "../../vendor/hooks.js";
+import { duration, money, number } from "../../model/words.js";
 import {
   article,
   cx,
@@ -16,7 +17,9 @@ import {
   time,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
+import { explain } from "../../parts/shared.js";
 import { Markdown } from "../../parts/text.js";
+import { textOf } from "../../state/run.js";
 import { Call } from "./call.js";
 
 /** The line's node and the time since the start. @param {any} props */
@@ -51,10 +54,13 @@ export function Step(props) {
               `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`,
             )
           : null,
+        step.usage.cost ? em({ title: "cost" }, money(step.usage.cost)) : null,
         step.interrupted ? span({ class: "pill off" }, "interrupted") : null,
       ),
       step.voids.map((/** @type {any} */ gone) => h(Void, { key: gone.attempt, gone })),
-      step.reasoning ? h(Thought, { step, open: streams && !step.text }) : null,
+      step.reasoning || (step.ended && step.usage.reasoning_tokens)
+        ? h(Thought, { step, open: Boolean(streams && !step.text) })
+        : null,
       step.failure
         ? p({ class: "t-wait sm" }, `${step.failure.error.message}; it is tried again`)
         : null,
@@ -76,20 +82,43 @@ export function Step(props) {
 }
 
 /** @param {{gone: any}} props */
-const Void = ({ gone }) =>
-  details(
-    { class: "void" },
+function Void({ gone }) {
+  const said = useText(gone.text, "message.delta", gone.seqs);
+  return details(
+    { class: "void", onToggle: said.read },
     summary(null, icon("chev"), span(null, `Attempt ${gone.attempt} is void: ${gone.reason}`)),
-    gone.text ? del(null, gone.text) : p(null, "It had said nothing yet."),
+    said.text ? del(null, said.text) : p(null, said.why || "It had said nothing yet."),
   );
+}
 
 /** @param {{step: any, open: boolean}} props */
-const Thought = ({ step, open }) =>
-  details(
-    { class: "think", open },
+function Thought({ step, open }) {
+  const said = useText(step.reasoning, "reasoning.delta", [step.from, step.seq]);
+  return details(
+    { class: "think", open, onToggle: said.read },
     summary(null, icon("chev"), span(null, open ? "Thinking" : thought(step))),
-    p(null, step.reasoning),
+    p(null, said.text || said.why),
   );
+}
+
+/**
+ * A text that is there, or that is read when somebody unfolds it.
+ * @param {string} known
+ * @param {"message.delta" | "reasoning.delta"} type
+ * @param {number[] | null} seqs
+ */
+function useText(known, type, seqs) {
+  const [found, setFound] = useState({ text: "", why: "" });
+  const read = (/** @type {any} */ event) => {
+    if (!event.currentTarget.open || known || found.text || !seqs) return;
+    setFound({ text: "", why: "…" });
+    textOf(type, seqs[0], seqs[1]).then(
+      (text) => setFound({ text, why: "" }),
+      (error) => setFound({ text: "", why: explain(error) }),
+    );
+  };
+  return { text: known || found.text, why: found.why, read };
+}
 
 /** @param {any} step */
 const thought = (step) =>

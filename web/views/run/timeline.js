@@ -1,12 +1,17 @@
 /* The run's line as bars: a bar leads to its place in the transcript. */
+import { h } from "../../vendor/preact.js";
 import { useMemo } from "../../vendor/hooks.js";
+import { signal } from "../../vendor/signals.js";
 import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
 import { duration } from "../../model/words.js";
 import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
 import { now } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
+import { Inspector } from "./inspector.js";
 
 const MAX_ROWS = 300;
+/** The key of the row that is picked; empty for none. */
+const picked = signal("");
 
 const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
 
@@ -18,6 +23,25 @@ function reveal(key) {
   found?.scrollIntoView({ block: "center" });
 }
 
+/** Pick a row and show its part of the transcript; twice: pick none. @param {string} key */
+function pick(key) {
+  picked.value = picked.value === key ? "" : key;
+  if (picked.value) reveal(key);
+}
+
+/** Arrow keys move from row to row, and what is picked with them. @param {KeyboardEvent} event */
+function moved(event) {
+  const by = { ArrowDown: 1, ArrowUp: -1 }[event.key];
+  const at = /** @type {Element} */ (event.target).closest(".wr");
+  if (!by || !at?.parentElement) return;
+  const rows = /** @type {HTMLElement[]} */ ([...at.parentElement.querySelectorAll(".wr")]);
+  const next = rows[rows.indexOf(/** @type {any} */ (at)) + by];
+  event.preventDefault();
+  if (!next) return;
+  next.focus();
+  if (picked.value) picked.value = next.dataset.row ?? "";
+}
+
 export function Timeline() {
   const { run, version } = shown.value;
   const all = useMemo(() => rowsOf(run), [version]);
@@ -27,11 +51,12 @@ export function Timeline() {
   const end = Math.max(1, last);
   const axis = axisOf(rows, end);
   if (!rows.length) return null;
-  return div(
+  const on = rows.find((row) => row.key === picked.value);
+  const chart = div(
     { class: "wf" },
     head(axis, end),
     div(
-      { class: "rows" },
+      { class: "rows", onKeyDown: moved },
       grid(axis, end, run.endedAt === null),
       rows.map((row) => bar(row, axis, end, run.endedAt !== null)),
     ),
@@ -40,6 +65,11 @@ export function Timeline() {
       ? p({ class: "hint" }, `The newest ${rows.length} of ${all.length} rows.`)
       : null,
   );
+  const close = () => (picked.value = "");
+  const inspector = on
+    ? h(Inspector, { row: on, end, close })
+    : p({ class: "hint" }, "Pick a bar to see its attempts, arguments and result.");
+  return [chart, inspector];
 }
 
 /** @param {ReturnType<typeof axisOf>} axis @param {number} end */
@@ -99,7 +129,13 @@ function bar(row, axis, end, ended) {
   const long = duration((to ?? end) - from);
   const place = placeOf(axis.x(from), axis.x(to ?? end));
   return button(
-    { class: `wr d${row.depth}`, key: row.key, onClick: () => reveal(row.key) },
+    {
+      class: cx("wr", `d${row.depth}`, picked.value === row.key && "on"),
+      key: row.key,
+      "data-row": row.key,
+      "aria-pressed": picked.value === row.key,
+      onClick: () => pick(row.key),
+    },
     span(
       { class: "wl" },
       i({ class: `sw k-${row.kind}` }),

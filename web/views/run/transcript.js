@@ -1,6 +1,6 @@
 /* What was said and done, in order, on the run's line. */
 import { h } from "../../vendor/preact.js";
-import { useLayoutEffect, useRef, useState } from "../../vendor/hooks.js";
+import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/hooks.js";
 import { runStatus } from "../../model/run.js";
 import { duration } from "../../model/words.js";
 import {
@@ -19,6 +19,7 @@ import {
 } from "../../parts/elements.js";
 import { WORD, glyph, icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
+import { keys } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { Ask } from "../asks/ask.js";
@@ -34,6 +35,10 @@ export function Transcript({ id }) {
   useLayoutEffect(() => {
     if (follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
   }, [version, follows]);
+  useEffect(() => {
+    keys.set("l", () => setFollows(true));
+    return () => keys.delete("l");
+  }, []);
   const scrolled = (/** @type {any} */ event) => {
     const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
     setFollows(scrollHeight - scrollTop - clientHeight < NEAR_PX);

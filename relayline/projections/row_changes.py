@@ -1,0 +1,116 @@
+"""What each fact changes in a run's row, by the fact's type. Pure."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+from relayline.contracts.envelope import StoredEvent, moment
+from relayline.contracts.events import (
+    MessageCompleted,
+    RunCancelled,
+    RunCompleted,
+    RunFailed,
+    RunQueued,
+    RunStarted,
+    RunTerminated,
+    RunTimedOut,
+    UserMessageEvent,
+)
+from relayline.contracts.events.run import title_of
+from relayline.contracts.runs import DEFAULT_TENANT
+from relayline.projections.projection import Event, body_of
+from relayline.projections.valid import QUEUED
+from relayline.projections.words import shown_calls
+
+if TYPE_CHECKING:
+    from relayline.projections.row import RunRow
+
+_Terminal = RunCompleted | RunFailed | RunCancelled | RunTerminated | RunTimedOut
+_TERMINAL: Mapping[str, type[_Terminal]] = {
+    "run.completed": RunCompleted,
+    "run.failed": RunFailed,
+    "run.cancelled": RunCancelled,
+    "run.terminated": RunTerminated,
+    "run.timed_out": RunTimedOut,
+}
+_STARTED = "run.started"
+_STEP = "step.started"
+_ANSWER = "message.completed"
+MESSAGE = "message.user"
+GIVEN = (
+    "tenant",
+    "agent",
+    "model",
+    "title",
+    "metadata",
+    "batch",
+    "parent",
+    "forked_from",
+    "start_at",
+    "priority",
+    "retention_days",
+    "created_at",
+    "queued",
+)
+"""What `run.queued` tells; no reset makes it void."""
+
+
+def at_of(event: Event) -> datetime:
+    """When the event was appended."""
+    return moment(event.at_us) if isinstance(event, StoredEvent) else event.at
+
+
+def _queued(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(RunQueued, event)
+    given = {name: getattr(body, name) for name in GIVEN if name in RunQueued.model_fields}
+    return given | {"queued": True, "created_at": body.submitted_at}
+
+
+def _started(row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(RunStarted, event)
+    changes: dict[str, Any] = {"epoch": body.epoch, "limits": body.limits}
+    if row.queued:
+        return changes
+    return changes | {
+        "tenant": (body.metadata or {}).get("tenant") or DEFAULT_TENANT,
+        "agent": body.agent,
+        "model": body.model,
+        "metadata": body.metadata,
+        "created_at": body.submitted_at or at_of(event),
+    }
+
+
+def _titled(_row: RunRow, event: Event) -> dict[str, Any]:
+    """The first message is the input."""
+    return {"title": title_of(body_of(UserMessageEvent, event).text)}
+
+
+def _answered(row: RunRow, event: Event) -> dict[str, Any]:
+    """The usage includes the tokens of interrupted answers before it."""
+    body = body_of(MessageCompleted, event)
+    calls = len(body.tool_calls)
+    return {
+        "usage": row.usage + body.usage,
+        "tool_calls": row.tool_calls + calls,
+        "in_tools": calls > 0,
+        "called": shown_calls(body.tool_calls),
+    }
+
+
+def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(_TERMINAL[event.type], event)
+    error = body.error if isinstance(body, RunFailed) else None
+    said = title_of(body.output) if isinstance(body, RunCompleted) else ""
+    return {"usage": body.usage, "error": error, "said": said, "ended_at": at_of(event)}
+
+
+CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
+    QUEUED: _queued,
+    _STARTED: _started,
+    MESSAGE: _titled,
+    _STEP: lambda _row, _event: {"in_tools": False},
+    _ANSWER: _answered,
+    **dict.fromkeys(_TERMINAL, _ended),
+}

@@ -1,0 +1,172 @@
+/* The head of a run: title, status, figures against their limits, and the commands. */
+import { h } from "../../vendor/preact.js";
+import { useEffect } from "../../vendor/hooks.js";
+import { runStatus, usageOf } from "../../model/run.js";
+import { duration, money, number, shortId } from "../../model/words.js";
+import { a, b, button, code, cx, div, h1, header, i, span, u } from "../../parts/elements.js";
+import { TONE, WORD, glyph, icon } from "../../parts/icons.js";
+import { link } from "../../parts/navigation.js";
+import { copy, dialog, heading, keys, now } from "../../parts/shared.js";
+import { shown, view } from "../../state/run.js";
+import { may } from "../../wire/api.js";
+import { useCommand } from "../../parts/commands.js";
+import { tags } from "../row.js";
+
+const ENDED = new Set(["completed", "failed", "cancelled", "timed_out", "terminated"]);
+
+/** @param {{id: string}} props */
+export function Head({ id }) {
+  const { run } = shown.value;
+  const status = runStatus(run);
+  const head = run.head;
+  const title = head.title || firstWords(run) || id;
+  useEffect(() => {
+    heading.value = title.slice(0, 60);
+  }, [title]);
+  const started = run.firstAt ?? now.value;
+  const took = (run.endedAt ?? Math.max(now.value, run.lastAt ?? 0)) - started;
+  return header(
+    { class: "head" },
+    div(
+      { class: "crumb" },
+      link({ href: "/runs" }, "Runs"),
+      i(null, "/"),
+      code(null, shortId(id)),
+      button(
+        { class: "icon sm", "aria-label": "Copy the run's id", onClick: () => copy(id, "Run id") },
+        icon("copy"),
+      ),
+    ),
+    div(
+      { class: "ttl" },
+      glyph(status),
+      h1({ title }, title),
+      div(
+        { class: "acts" },
+        h(Actions, { id, status, pausing: isPausing(run), input: inputOf(run) }),
+      ),
+    ),
+    div(
+      { class: "facts" },
+      span({ class: `pill ${TONE[status]}`, "data-status": status }, WORD[status]),
+      span({ class: "vh", role: "status" }, `The run: ${WORD[status]}`),
+      span(null, head.agent),
+      span(null, head.model),
+      span(null, duration(took)),
+      h(Used, null),
+      tags(head.metadata, 8),
+      view.value?.links.temporal_ui
+        ? a(
+            { href: view.value.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" },
+            "Temporal ",
+            icon("ext"),
+          )
+        : null,
+      view.value?.attention && !ENDED.has(status)
+        ? link({ class: "t-wait", href: "/system" }, view.value.attention)
+        : null,
+    ),
+  );
+}
+
+/** @param {import("../../model/run.js").Run} run */
+const inputOf = (run) => run.items.find((item) => item.kind === "user")?.data.text ?? "";
+
+/** @param {import("../../model/run.js").Run} run */
+const firstWords = (run) => inputOf(run).slice(0, 120);
+
+/** Steps and tokens against the limits, and the cost. */
+function Used() {
+  const { run } = shown.value;
+  const limits = run.head.limits ?? view.value?.limits;
+  const usage = usageOf(run);
+  const tokens = usage.input_tokens + usage.output_tokens;
+  const meter = (/** @type {number} */ used, /** @type {number} */ most) =>
+    i(
+      { class: "meter" },
+      u({ style: { width: `${Math.max(3, Math.min(100, (used / most) * 100))}%` } }),
+    );
+  const steps = run.steps.size;
+  const spent = usage.cost ?? view.value?.usage.cost;
+  const cost = money(spent);
+  return [
+    span(
+      { key: "steps" },
+      "step ",
+      b(null, steps),
+      limits ? ` of ${number(limits.max_steps)}` : "",
+      limits ? meter(steps, limits.max_steps) : null,
+    ),
+    span(
+      { key: "tokens" },
+      b(null, number(tokens)),
+      " tokens",
+      limits ? meter(tokens, limits.max_tokens) : null,
+    ),
+    cost || limits?.max_cost
+      ? span(
+          { key: "cost" },
+          b(null, cost || "$0.00"),
+          limits?.max_cost ? ` of ${money({ amount: String(limits.max_cost) })}` : "",
+          limits?.max_cost ? meter(Number(spent?.amount ?? 0), limits.max_cost) : null,
+        )
+      : null,
+  ];
+}
+
+/**
+ * True while a pause waits for the running calls to end.
+ * @param {import("../../model/run.js").Run} run
+ */
+const isPausing = (run) =>
+  run.items.some(
+    ({ kind, data }) => kind === "command" && data.kind === "pause" && data.state === "accepted",
+  );
+
+/** @param {{id: string, status: string, pausing: boolean, input: string}} props */
+function Actions({ id, status, pausing, input }) {
+  const { send, busy, problem } = useCommand(id, "");
+  const paused = status === "paused";
+  const pause = () => {
+    if (paused) return send("resume", {}, "Resumed");
+    return send("pause", pausing ? { now: true } : {}, "Paused");
+  };
+  const redirect = () => document.getElementById("say")?.focus();
+  const cancel = () => (dialog.value = { cancel: id });
+  const again = () => {
+    const { agent, model, metadata } = shown.value.run.head;
+    dialog.value = { again: { agent, model, metadata, input } };
+  };
+  const open = !ENDED.has(status);
+  useEffect(() => {
+    if (!open) return undefined;
+    if (may("runs:steer")) keys.set("p", pause).set("r", redirect);
+    if (may("runs:cancel")) keys.set("C", cancel);
+    return () => ["p", "r", "C"].forEach((key) => keys.delete(key));
+  }, [open, paused, pausing, id]);
+  const act = (
+    /** @type {any} */ name,
+    /** @type {string} */ word,
+    /** @type {any} */ onClick,
+    key = "",
+  ) =>
+    button(
+      {
+        class: cx("btn", word === "Cancel" && "danger"),
+        onClick,
+        disabled: busy,
+        title: key,
+        "aria-label": word,
+      },
+      icon(name),
+      span(null, word),
+    );
+  const word = paused ? "Resume" : pausing ? "Pause now" : "Pause";
+  if (!open) return may("runs:write") ? act("turn", "Run again", again) : null;
+  return [
+    problem ? span({ class: "t-fail why-not", role: "alert" }, problem.message) : null,
+    may("runs:steer") ? act(paused ? "play" : "pause", word, pause, "P") : null,
+    may("runs:steer") ? act("turn", "Redirect", redirect, "R") : null,
+    may("runs:cancel") ? act("stop", "Cancel", cancel, "Shift C") : null,
+  ];
+}
