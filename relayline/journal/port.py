@@ -4,11 +4,13 @@ JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
 ├── RunErased           the run was erased; nothing of it comes back
+│   └── TenantErased    the key of its tenant was erased, and with it whatever the tenant had
 ├── RunOpen             only an ended run can be erased
 ├── CursorExpired       the requested events are past retention
 ├── EventsLost          the event to continue after is missing, or was replaced by another
 ├── Unstorable          no journal can store this event; a retry cannot help
 └── JournalUnavailable  the storage did not answer; a retry may help
+    └── Unreadable      it has, but this process can't read what a tenant's key has sealed
 """
 
 from __future__ import annotations
@@ -52,6 +54,14 @@ class RunErased(JournalError):
         """Whose run it was, where `head` tells of it."""
 
 
+class TenantErased(RunErased):
+    """The key of the run's tenant was erased, or is being erased: nothing was written."""
+
+    def __init__(self, tenant: str, run_id: str = "") -> None:
+        super().__init__(run_id, tenant)
+        self.args = (f"the key of tenant {tenant!r} was erased: nothing is accepted for it",)
+
+
 class RunOpen(JournalError):
     """The run has no terminal fact: it was not erased."""
 
@@ -93,6 +103,13 @@ class Unstorable(JournalError):
 
 class JournalUnavailable(JournalError):
     """The storage did not answer (locked, full, gone): events may or may not be written."""
+
+
+class Unreadable(JournalUnavailable):
+    """A sealed text can't be opened; the message names the key that is missing.
+
+    Or the text was changed, or is another run's.
+    """
 
 
 SEALED = 2**31 - 1
@@ -173,7 +190,7 @@ class Journal(Protocol):
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
             RunEnded: the run has its terminal fact and at least one event is new.
-            RunErased: the run was erased.
+            RunErased: the run was erased, or all that its tenant had.
             Unstorable: an event can't be stored; concurrent appends are not affected.
             JournalUnavailable: the storage did not answer.
         """
