@@ -19,7 +19,8 @@ from relayline.console.commands.erase import EraseCommands
 from relayline.console.commands.first_key import FirstKeyCommand
 from relayline.console.commands.history import HistoryCommands
 from relayline.console.commands.key import KeyCommands
-from relayline.console.commands.keyring import KeyringCommands
+from relayline.console.commands.keyring.payload_keys import KeyringCommands
+from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
 from relayline.console.commands.run import RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
     from relayline.console.commands.key import KeyStore
     from relayline.console.replay import WorkflowCode
     from relayline.journal.access.audit import Audit
+    from relayline.journal.table import Storage
     from relayline.runtime.payloads.ring import KeyRing
     from relayline.runtime.settings import Settings
 
@@ -130,6 +132,15 @@ async def _audit() -> AsyncIterator[Audit]:
         yield journal.audit
 
 
+@asynccontextmanager
+async def _storage() -> AsyncIterator[Storage]:
+    """The journal itself, with the keys that wrap those of tenants."""
+    from relayline.runtime.process import opened_journal
+
+    async with opened_journal(_settings(), _keyring()) as journal:
+        yield journal
+
+
 def _worker() -> None:
     from relayline.worker import main
 
@@ -152,7 +163,7 @@ def _migrate() -> Schema | None:
     if dsn is None:
         return None
     with expecting(JournalUnavailable):
-        done = asyncio.run(migrate(dsn))
+        done = asyncio.run(migrate(dsn, _keyring()))
     return Schema(done.before, done.after, REVISION)
 
 
@@ -240,7 +251,9 @@ DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
-KeyringCommands(_settle_address, _keyring).register(app)
+TenantKeyCommands(_storage).register(
+    KeyringCommands(_settle_address, _keyring, _storage).register(app)
+)
 
 
 def main() -> None:

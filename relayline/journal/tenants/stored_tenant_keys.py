@@ -86,8 +86,8 @@ class StoredTenantKeys:
 
 def _noted(audit: AuditRow) -> Steps[None]:
     """Adds the row to the audit log."""
-    for statement in added([audit]):
-        yield statement  # noqa: UP028  a list can't be sent what the statement has found
+    for statement in added([audit]):  # noqa: UP028  a list can't be sent what a statement finds
+        yield statement
 
 
 def _key(row: Row) -> TenantKey:
