@@ -1,7 +1,7 @@
 """What encryption adds to the processor time of a run.
 
-Three stacks side by side: in plain, with encrypted payloads, and with a key of the tenant, too. They
-take turns of a second or two, so that whatever else the machine does falls on all.
+Three stacks side by side: in plain, with encrypted payloads, and with a key of the tenant, too.
+They take turns of a second or two, so that whatever else the machine does falls on all.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -58,9 +58,7 @@ async def campaign(
 ) -> tuple[list[Violation], dict[str, Any]]:
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began, logs = time.monotonic(), folder / "data" / "logs"
-    async with _stack(folder / "data", given) as stack:
-        if getattr(given, "encrypt", False):
-            await give_key(stack)
+    async with _prepared(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         await load.open_receiver()
         faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
@@ -113,6 +111,15 @@ def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager
     if drained or given.api > 1 or given.workers != _DEV_WORKERS:
         return chaos_cluster(data, given.api, given.workers, **env)
     return chaos_stack(data, **env)
+
+
+@asynccontextmanager
+async def _prepared(data: Path, given: argparse.Namespace) -> AsyncIterator[Stack]:
+    """The same; its one tenant has a key if everything must be encrypted."""
+    async with _stack(data, given) as stack:
+        if getattr(given, "encrypt", False):
+            await give_key(stack)
+        yield stack
 
 
 def _arguments() -> argparse.Namespace:
