@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -38,6 +38,7 @@ if TYPE_CHECKING:
     from relayline.console.replay import WorkflowCode
     from relayline.journal.access.audit import Audit
     from relayline.journal.table import Storage
+    from relayline.journal.tenants.tenant_keys import TenantKey
     from relayline.runtime.payloads.ring import KeyRing
     from relayline.runtime.settings import Settings
 
@@ -139,6 +140,15 @@ async def _storage() -> AsyncIterator[Storage]:
 
     async with opened_journal(_settings(), _keyring()) as journal:
         yield journal
+
+
+async def _tenant_keys() -> Sequence[TenantKey]:
+    """The keys of tenants; none where there is no journal yet."""
+    settings = _settings()
+    if settings.journal_dsn is None and not settings.journal_path.exists():
+        return ()
+    async with _storage() as journal:
+        return await journal.tenant_keys.keys()
 
 
 def _worker() -> None:
@@ -252,7 +262,7 @@ FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
 TenantKeyCommands(_storage).register(
-    KeyringCommands(_settle_address, _keyring, _storage).register(app)
+    KeyringCommands(_settle_address, _keyring, _tenant_keys).register(app)
 )
 
 

@@ -12,7 +12,7 @@ from asyncpg import Record
 from relayline.contracts.envelope import moment
 from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
-from relayline.journal.port import RunOpen, TenantErased, Unreadable
+from relayline.journal.port import RunOpen
 from relayline.journal.postgres.run_rows import bring_up_to_date, forget
 from relayline.journal.rows import now_us
 from relayline.journal.table import EVERY, Tenant, may_see
@@ -104,20 +104,13 @@ class PostgresErasures(ABC):
         """As in the port."""
         found = await self._fetch(EVERY, _OF_TENANT, indexed(tenant), limit)
         for run_id, state in found:
-            row = self._row_to_forget(tenant, run_id, state)
+            row = self._known.row_to_forget(tenant, run_id, state)
             await self._transact(partial(_bury_one, row=row, known=self._known))
             await self._delete_events(run_id)
         if len(found) < limit:
             for statement in _REST:
                 await self._fetch(EVERY, statement, indexed(tenant))
         return len(found)
-
-    def _row_to_forget(self, tenant: str, run_id: str, state: str) -> RunRow:
-        """The row; without labels if it can't be opened: `_REST` deletes these."""
-        try:
-            return self._known.row(run_id, state)
-        except (Unreadable, TenantErased):
-            return RunRow(run_id=run_id, tenant=tenant)
 
     async def expired(self, limit: int) -> Sequence[str]:
         """As in the port."""

@@ -28,6 +28,7 @@ from relayline.journal.table import (
     may_see,
 )
 from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.lists import filters_of, listed_of
 from relayline.journal.tenants.vault import Vault
 
 if TYPE_CHECKING:
@@ -66,7 +67,7 @@ class PostgresRunTable(ABC):
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
         found = await self._current(lambda: self._fetch(tenant, _ONE, run_id))
-        [one] = await self._listed(found) if found else [None]
+        [one] = await listed_of(self._vault, self._known, found) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
     async def owner(self, run_id: str) -> str | None:
@@ -81,17 +82,17 @@ class PostgresRunTable(ABC):
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
     ) -> Sequence[Listed]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             rare = await self._rare(filters)
             return await self._ask_for(tenant, filters.page(max(limit, 0), before, rare))
 
-        return await self._listed(await self._current(read))
+        return await listed_of(self._vault, self._known, await self._current(read))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.counts(await self._rare(filters)))
@@ -100,7 +101,7 @@ class PostgresRunTable(ABC):
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.sums(await self._rare(filters)))
@@ -133,22 +134,6 @@ class PostgresRunTable(ABC):
             await self._vault.retry(partial(self._transact, work))
             filled += len(found)
         return filled
-
-    async def _filters(self, tenant: Tenant, wanted: RunFilter) -> Filters:
-        """What the filter means for labels as they are stored."""
-        if not wanted.metadata:
-            return Filters(DIALECT, tenant, wanted)
-        await self._vault.fresh()
-        return Filters(DIALECT, tenant, wanted, self._vault.that_apply(tenant))
-
-    async def _listed(self, found: Sequence[Record]) -> list[Listed]:
-        async def opened() -> list[Listed]:
-            return [
-                Listed(self._known.row(run_id, state), last_seq, attention)
-                for run_id, state, last_seq, attention, _ in found
-            ]
-
-        return await self._vault.retry(opened)
 
     async def _current(self, read: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
         """Read rows that have all facts that were appended before this call.

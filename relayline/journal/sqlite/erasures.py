@@ -11,7 +11,7 @@ from pathlib import Path
 from relayline.contracts.envelope import moment
 from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
-from relayline.journal.port import RunOpen, TenantErased, Unreadable
+from relayline.journal.port import RunOpen
 from relayline.journal.rows import now_us
 from relayline.journal.sqlite import held
 from relayline.journal.sqlite.beats import forget_told
@@ -86,7 +86,7 @@ class SqliteErasures:
         asked = (indexed(tenant), limit)
         found = await self._reader.run(lambda db: db.execute(_OF_TENANT, asked).fetchall())
         for run_id, state in found:
-            row = self._row_to_forget(tenant, run_id, state)
+            row = self._known.row_to_forget(tenant, run_id, state)
             await self._writer.submit(partial(_bury, row=row, known=self._known), synced=True)
             await self._delete_rest(run_id)
         if len(found) < limit:
@@ -95,13 +95,6 @@ class SqliteErasures:
                 while await self._writer.submit(delete, synced=False):
                     pass
         return len(found)
-
-    def _row_to_forget(self, tenant: str, run_id: str, state: str) -> RunRow:
-        """The row; without labels if it can't be opened: `_REST` deletes these."""
-        try:
-            return self._known.row(run_id, state)
-        except (Unreadable, TenantErased):
-            return RunRow(run_id=run_id, tenant=tenant)
 
     async def expired(self, limit: int) -> Sequence[str]:
         """As in the port."""

@@ -27,6 +27,7 @@ from relayline.journal.table import (
     may_see,
 )
 from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.lists import filters_of, listed_of
 from relayline.journal.tenants.vault import Vault
 
 T = TypeVar("T")
@@ -59,7 +60,7 @@ class SqliteRunTable:
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
         found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone())
-        [one] = await self._listed([found]) if found else [None]
+        [one] = await listed_of(self._vault, self._known, [found]) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
     async def owner(self, run_id: str) -> str | None:
@@ -74,17 +75,17 @@ class SqliteRunTable:
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
     ) -> Sequence[Listed]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[_Found]:
             sql, arguments = filters.page(max(limit, 0), before, _rare(db, filters))
             return db.execute(sql, arguments).fetchall()
 
-        return await self._listed(await self._read(read))
+        return await listed_of(self._vault, self._known, await self._read(read))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
             return db.execute(*filters.counts(_rare(db, filters))).fetchall()
@@ -93,7 +94,7 @@ class SqliteRunTable:
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
-        filters = await self._filters(tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return db.execute(*filters.sums(_rare(db, filters))).fetchall()
@@ -141,22 +142,6 @@ class SqliteRunTable:
             await self._vault.retry(partial(self._writer.submit, work, synced=False))
             filled += len(found)
         return filled
-
-    async def _filters(self, tenant: Tenant, wanted: RunFilter) -> Filters:
-        """What the filter means for labels as they are stored."""
-        if not wanted.metadata:
-            return Filters(DIALECT, tenant, wanted)
-        await self._vault.fresh()
-        return Filters(DIALECT, tenant, wanted, self._vault.that_apply(tenant))
-
-    async def _listed(self, found: Sequence[_Found]) -> list[Listed]:
-        async def opened() -> list[Listed]:
-            return [
-                Listed(self._known.row(run_id, state), last_seq, attention)
-                for run_id, state, last_seq, attention, _ in found
-            ]
-
-        return await self._vault.retry(opened)
 
     async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
         """Run a query on rows that have all facts that were appended before this call."""

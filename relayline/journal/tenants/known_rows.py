@@ -8,6 +8,7 @@ from dataclasses import replace
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.journal.columns import Entry, Folded, entry_of, words_of
+from relayline.journal.port import TenantErased, Unreadable
 from relayline.journal.tenants.data_key import is_sealed, key_id_of
 from relayline.journal.tenants.vault import Vault
 from relayline.projections.row import RunRow, dump_row, load_row
@@ -56,6 +57,13 @@ class KnownRows:
         """
         return load_row(self.opened_state(run_id, state))
 
+    def row_to_forget(self, tenant: str, run_id: str, state: str) -> RunRow:
+        """The row of a tenant that is being erased; without labels if it can't be opened."""
+        try:
+            return self.row(run_id, state)
+        except (Unreadable, TenantErased):
+            return RunRow(run_id=run_id, tenant=tenant)
+
     def opened_state(self, run_id: str, state: str) -> str:
         """The text as `dump_row` gives it."""
         if not is_sealed(state):
@@ -85,7 +93,11 @@ class KnownRows:
     def entries_to_delete(self, row: RunRow) -> list[Entry]:
         """What may be stored of the row: it may be older than its tenant's key."""
         plain = entry_of(row)
-        return [plain] if self._vault.of(row.tenant) is None else [plain, self.entry(row)]
+        try:
+            key = self._vault.of(row.tenant)
+        except (Unreadable, TenantErased):
+            return [plain]  # what such a row was read from is plain, and its entries are
+        return [plain] if key is None else [plain, self.entry(row)]
 
     def opened(self, events: Iterable[StoredEvent]) -> list[StoredEvent]:
         """The events as they were appended."""

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager
+from collections.abc import Awaitable, Callable, Sequence
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -13,7 +12,7 @@ from relayline.console.exit import Failure, expecting
 
 if TYPE_CHECKING:
     from relayline.console.key_use import KeyUse
-    from relayline.journal.table import Storage
+    from relayline.journal.tenants.tenant_keys import TenantKey
     from relayline.runtime.payloads.ring import KeyRing
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
@@ -26,18 +25,18 @@ class KeyringCommands:
         self,
         settle_address: Callable[[], None],
         keyring: Callable[[], KeyRing],
-        opened: Callable[[], AbstractAsyncContextManager[Storage]],
+        tenant_keys: Callable[[], Awaitable[Sequence[TenantKey]]],
     ) -> None:
         """Create the commands.
 
         Args:
             settle_address: Called before a request to Temporal; sets its address if none is set.
             keyring: The keys that are set.
-            opened: The journal, which has the keys of tenants, with these keys.
+            tenant_keys: Gives the keys of tenants; none where there is no journal yet.
         """
         self._settle_address = settle_address
         self._keyring = keyring
-        self._opened = opened
+        self._tenant_keys = tenant_keys
 
     def register(self, app: typer.Typer) -> typer.Typer:
         """Add them to a command line; returns their group."""
@@ -76,9 +75,7 @@ class KeyringCommands:
         self._settle_address()
 
         async def use() -> dict[str, KeyUse]:
-            used = await key_use()
-            async with self._opened() as storage:
-                return wrapped_by(await storage.tenant_keys.keys(), used)
+            return wrapped_by(await self._tenant_keys(), await key_use())
 
         with expecting(TemporalUnreachable, JournalUnavailable):
             try:
