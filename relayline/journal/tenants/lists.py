@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 from typing import Any
 
 from relayline.journal.filters import Dialect, Filters
@@ -24,14 +24,14 @@ async def filters_of(vault: Vault, dialect: Dialect, tenant: Tenant, wanted: Run
     return Filters(dialect, tenant, wanted, vault.that_apply(tenant))
 
 
-async def listed_of(vault: Vault, known: KnownRows, found: Iterable[Sequence[Any]]) -> list[Listed]:
-    """The rows; each is found as id, state, newest event, attention, and more.
+async def listed_of(vault: Vault, known: KnownRows, found: Iterable[Any]) -> list[Listed]:
+    """The rows; each is found as a tuple of id, state, newest event, attention, and more.
 
     Raises:
         Unreadable: this process can't open one of them.
         JournalUnavailable: the keys must be read, and the storage did not answer.
     """
-    rows = [tuple(it) for it in found]
+    rows = list(map(tuple, found))
 
     async def opened() -> list[Listed]:
         return [
