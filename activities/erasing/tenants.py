@@ -26,6 +26,7 @@ from relayline.journal.access.audit import row_without_request
 from relayline.journal.port import RunErased, Unreadable
 from relayline.journal.table import EVERY, Storage
 from relayline.journal.tenants.tenant_keys import KeyState, TenantKey
+from relayline.runtime.payloads.ring import PayloadUnreadable
 
 SETTLED = timedelta(minutes=1)
 """An erasure is not finished earlier: Temporal's visibility may not have listed an execution yet.
@@ -102,8 +103,8 @@ class TenantErasing:
                 return False
         try:
             gone = [await eraser(key.tenant) for eraser in self._erasers]
-        except RPCError as error:
-            why = {"tenant": key.tenant, "reason": f"{error.status.name}: {error.message}"}
+        except (RPCError, PayloadUnreadable) as error:
+            why = {"tenant": key.tenant, "reason": str(error)}
             activity.logger.warning("the erasure of a tenant has to wait", extra=why)
             return False
         return all(gone) and not erased
