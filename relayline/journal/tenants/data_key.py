@@ -6,10 +6,9 @@ derived from the secret by HKDF (RFC 5869, expand): one for AES-256-GCM, one for
 
 from __future__ import annotations
 
-import binascii
 import hmac
 import os
-from base64 import b64decode, b64encode
+from binascii import a2b_base64, b2a_base64
 from typing import TYPE_CHECKING
 
 from relayline.journal.port import Unreadable
@@ -40,6 +39,9 @@ class DataKey:
     def __init__(self, tenant: str, key_id: str, secret: bytes) -> None:
         self.tenant = tenant
         self.key_id = key_id
+        from cryptography.exceptions import InvalidTag  # noqa: PLC0415  only with keys
+
+        self._refusals = (InvalidTag, ValueError)
         self._cipher = _cipher(_expanded(secret, b"content"))
         self._labels = _expanded(secret, b"labels")
         self._begin = f"{_HEAD}{key_id}{_BETWEEN}"
@@ -48,7 +50,7 @@ class DataKey:
         """The text, sealed."""
         nonce = os.urandom(NONCE_BYTES)
         sealed = nonce + self._cipher.encrypt(nonce, text.encode(), self._bound(bound))
-        return f"{self._begin}{b64encode(sealed).decode()}{_END}"
+        return f"{self._begin}{b2a_base64(sealed, newline=False).decode()}{_END}"
 
     def open(self, sealed: str, *bound: str) -> str:
         """The text that was sealed.
@@ -56,13 +58,11 @@ class DataKey:
         Raises:
             Unreadable: it was changed, or something else is bound to it.
         """
-        from cryptography.exceptions import InvalidTag  # noqa: PLC0415  only with keys
-
         try:
-            data = b64decode(sealed[len(self._begin) : -len(_END)], validate=True)
+            data = a2b_base64(sealed[len(self._begin) : -len(_END)], strict_mode=True)
             nonce, rest = data[:NONCE_BYTES], data[NONCE_BYTES:]
             return self._cipher.decrypt(nonce, rest, self._bound(bound)).decode()
-        except (InvalidTag, binascii.Error, ValueError):
+        except self._refusals:
             where = " ".join(part for part in bound if part)
             raise Unreadable(
                 f"what the key {self.key_id!r} has sealed can't be opened: it was changed, or "
@@ -84,7 +84,8 @@ def wrap(secret: bytes, by: bytes, tenant: str, key_id: str) -> str:
     """The secret of a data key, encrypted by a key of the ring."""
     nonce = os.urandom(NONCE_BYTES)
     bound = f"{key_id}\0{tenant}".encode("utf-8", "replace")
-    return b64encode(nonce + _cipher(by).encrypt(nonce, secret, bound)).decode()
+    sealed = nonce + _cipher(by).encrypt(nonce, secret, bound)
+    return b2a_base64(sealed, newline=False).decode()
 
 
 def unwrap(wrapped: str, by: bytes, tenant: str, key_id: str) -> bytes:
@@ -97,9 +98,9 @@ def unwrap(wrapped: str, by: bytes, tenant: str, key_id: str) -> bytes:
 
     bound = f"{key_id}\0{tenant}".encode("utf-8", "replace")
     try:
-        data = b64decode(wrapped, validate=True)
+        data = a2b_base64(wrapped, strict_mode=True)
         return _cipher(by).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
-    except (InvalidTag, binascii.Error, ValueError):
+    except (InvalidTag, ValueError):  # a `binascii.Error` is one
         raise Unreadable(f"the key {key_id!r} of tenant {tenant!r} can't be unwrapped") from None
 
 
