@@ -33,6 +33,9 @@ SETTLED = timedelta(minutes=1)
 """
 AT_A_TIME = 100
 """Runs that are erased before the time is looked at."""
+LATE = timedelta(days=1)
+"""After its erasure a tenant is looked at for so long: a process that was suspended may still write
+what it had been allowed to."""
 LOOKED_AT = 2000
 """Unfinished erasures of runs among which those of a tenant are looked for."""
 _TENANT = re.compile(TENANT_PATTERN)
@@ -62,6 +65,9 @@ class TenantErasing:
             JournalUnavailable: the storage did not answer.
         """
         await self._rewrap()
+        for key in await self._storage.tenant_keys.keys():
+            if key.erased_us and datetime.now(UTC) - moment(key.erased_us) < LATE:
+                await self._storage.erase_runs(key.tenant, AT_A_TIME)
         keys = await self._erasing()
         return {key.tenant for key in keys if await self._is_gone(key, deadline)}
 

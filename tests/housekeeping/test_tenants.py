@@ -34,6 +34,7 @@ from relayline.contracts.submissions.schedules import (
     SCHEDULE_PREFIX,
     ScheduleMemo,
 )
+from relayline.journal.port import RunErased
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY, RunFilter, Storage
 from relayline.journal.tenants.tenant_keys import KeyState
@@ -159,6 +160,23 @@ async def test_the_key_stays_while_temporal_may_have_a_run(journal: SqliteJourna
         assert await finish(journal, [eraser]) is KeyState.ERASING
     has_it = False
     assert await finish(journal, [eraser]) is KeyState.ERASED
+
+
+async def test_what_a_suspended_process_writes_after_the_erasure_is_erased_in_the_next_round(
+    tmp_path: Path,
+) -> None:
+    storage = f"sqlite:{tmp_path / 'journal.db'}"
+    async with holding(storage) as table, holding(storage) as suspended:
+        await with_key(table)
+        await suspended.tenant_keys.keys()
+        await table.tenant_keys.begin_erasing("acme", row())
+        assert await finish(table) is KeyState.ERASED
+        run = await said(suspended)  # what it knows of the key is from before
+        assert await table.head("acme", run)
+        assert await finish(table) is KeyState.ERASED
+        with pytest.raises(RunErased):
+            await table.head("acme", run)
+        assert await table.list_runs(EVERY, RunFilter(), 10) == []
 
 
 async def test_keys_are_wrapped_again_after_the_ring_was_rotated(tmp_path: Path) -> None:
