@@ -46,13 +46,13 @@ async def with_key(table: Storage, tenant: str = "acme") -> TenantKey:
     return await table.tenant_keys.create(tenant, row())
 
 
-async def said(table: Storage, tenant: str = "acme", **fields: Any) -> str:
-    """A run that has said the mark wherever one can, and waits."""
+async def said(table: Storage, tenant: str = "acme", what: str = MARK, **fields: Any) -> str:
+    """A run that has said something wherever one can, and waits."""
     run = fresh_id()
-    told = queued(tenant=tenant, **({"title": MARK, "metadata": {"user": MARK}} | fields))
-    asked = InputRequested(request_id="r", call_id="c", question=MARK)
+    told = queued(tenant=tenant, **({"title": what, "metadata": {"user": what}} | fields))
+    asked = InputRequested(request_id="r", call_id="c", question=what)
     await table.append(run, keyed(told, STARTED, asked))
-    await table.append(run, [fact("said", MARK), delta(MARK), delta(MARK)])
+    await table.append(run, [fact("said", what), delta(what), delta(what)])
     return run
 
 
