@@ -33,6 +33,7 @@ from relayline.journal.port import (
     RunEnded,
     RunErased,
     StaleAttempt,
+    TenantErased,
     Unstorable,
 )
 from relayline.journal.rows import now_us
@@ -48,6 +49,7 @@ _FINAL: dict[type[JournalError], ErrorType] = {
     StaleAttempt: ErrorType.STALE_ATTEMPT,
     RunEnded: ErrorType.RUN_ENDED,
     RunErased: ErrorType.RUN_ERASED,
+    TenantErased: ErrorType.RUN_ERASED,
     CursorExpired: ErrorType.JOURNAL_INCOMPLETE,
     Unstorable: ErrorType.UNSTORABLE,
 }

@@ -18,7 +18,7 @@ from relayline.activities.presence import heartbeats
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.housekeeping import RUN_WORKFLOW, HousekeepingRequest, HousekeepingResult
 from relayline.contracts.runs import RUN_ID_PATTERN, TASK_QUEUE, RunStatus
-from relayline.journal.port import JournalUnavailable, OpenRun, RunErased
+from relayline.journal.port import JournalUnavailable, OpenRun, RunErased, Unreadable
 from relayline.journal.table import EVERY, Storage
 from relayline.journal.terminal import end_run
 from relayline.projections.terminal import Closing
@@ -192,7 +192,11 @@ class HousekeepingActivities:
         except PayloadUnreadable as error:
             activity.logger.warning("%s can't be ended: %s", run_id, error)
             return False
-        return closing is not None and await end_run(self._storage, run_id, closing)
+        try:
+            return closing is not None and await end_run(self._storage, run_id, closing)
+        except Unreadable as error:
+            activity.logger.warning("%s can't be ended: %s", run_id, error)
+            return False
 
     async def _is_right(self) -> bool:
         """False if this Temporal knows no run at all."""

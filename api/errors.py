@@ -6,6 +6,7 @@ ApiError                   each becomes an RFC 9457 document of its own type
 ├── UnknownRun             neither Temporal nor the journal knows the run
 │   └── ErasedRun          it was erased; what is not a read gets `RunGone`
 ├── RunGone                the run was erased, and its id is not given again
+├── TenantGone             the tenant's key was erased: nothing is accepted for it
 ├── UnknownCommand         the run has had no command with that id
 ├── UnknownApproval        the run has no approval with that id
 ├── UnknownBatch           there is no batch with that id
@@ -105,6 +106,17 @@ class RunGone(ApiError):
 
     def __init__(self, run_id: str) -> None:
         super().__init__(f"{run_id} was erased", run_id=run_id)
+
+
+class TenantGone(ApiError):
+    """The key of the tenant was erased, or is being erased: nothing is accepted for it."""
+
+    status = 410
+    slug = "tenant-erased"
+    title = "The tenant was erased"
+
+    def __init__(self, tenant: str) -> None:
+        super().__init__(f"the key of tenant {tenant!r} was erased: use another", tenant=tenant)
 
 
 class UnknownCommand(ApiError):

@@ -22,10 +22,17 @@ from relayline.api.errors import (
     BadRequest,
     ErasedRun,
     RunGone,
+    TenantGone,
     UnsupportedMediaType,
 )
 from relayline.contracts.answers import Problem
-from relayline.journal.port import CursorExpired, JournalUnavailable, RunErased
+from relayline.journal.port import (
+    CursorExpired,
+    JournalUnavailable,
+    RunErased,
+    TenantErased,
+    Unreadable,
+)
 
 PROBLEM_JSON = "application/problem+json"
 PROBLEMS: dict[int | str, dict[str, Any]] = {"422": {"description": ""}}
@@ -42,6 +49,8 @@ _CONFLICTS = frozenset(
     }
 )
 """Operations that may come too late, or find something else there."""
+_FOR_A_TENANT = {"POST /v1/runs", "POST /v1/batches", "POST /v1/schedules"}
+"""Operations that nobody may use for a tenant whose key was erased."""
 _OF_ONE_RUN = ("/v1/runs/{run_id}", "/v1/live", "/v1/tokens/stream")
 """Paths that name a run, which may have been erased, or be past retention."""
 _PROBLEM = "#/components/responses/Problem"
@@ -80,7 +89,9 @@ def install(app: FastAPI) -> None:
     app.exception_handler(ApiError)(_api_error)
     app.exception_handler(CursorExpired)(_cursor_expired)
     app.exception_handler(RunErased)(_run_erased)
+    app.exception_handler(TenantErased)(_tenant_erased)
     app.exception_handler(JournalUnavailable)(_journal_unavailable)
+    app.exception_handler(Unreadable)(_unreadable)
     app.exception_handler(RequestValidationError)(_invalid)
     app.exception_handler(HTTPException)(_http)
     app.exception_handler(Exception)(_unhandled)
@@ -112,7 +123,7 @@ def _statuses(operation: str, path: str) -> list[int]:
         found.append(404)
     if operation in _CONFLICTS:
         found.append(409)
-    if of_run or operation == "POST /v1/runs":
+    if of_run or operation in _FOR_A_TENANT:
         found.append(410)
     return sorted(found)
 
@@ -136,6 +147,10 @@ async def _run_erased(request: Request, error: RunErased) -> Response:
     return await _api_error(request, ErasedRun(error.run_id))
 
 
+async def _tenant_erased(_: Request, error: TenantErased) -> Response:
+    return answer_to(TenantGone(error.tenant or ""))
+
+
 async def _cursor_expired(_: Request, error: CursorExpired) -> Response:
     what = (
         "cursor-expired",
@@ -152,6 +167,12 @@ async def _journal_unavailable(_: Request, error: JournalUnavailable) -> Respons
         "The journal does not answer",
         "the journal's storage did not answer; try again",
     )
+    return problem(503, what, headers=RETRY_AFTER)
+
+
+async def _unreadable(_: Request, error: Unreadable) -> Response:
+    _log.warning("the journal can't be read", extra={"reason": str(error)})
+    what = ("payload-unreadable", "What the journal stores can't be decrypted", str(error))
     return problem(503, what, headers=RETRY_AFTER)
 
 

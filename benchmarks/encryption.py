@@ -1,11 +1,12 @@
-"""What encryption of Temporal's payloads adds to the processor time of a run.
+"""What encryption adds to the processor time of a run.
 
-Two stacks side by side, one with a key. They take turns of a second or two, so that whatever else
-the machine does falls on both.
+Three stacks side by side: in plain, with encrypted payloads, and with a key of the tenant, too.
+They take turns of a second or two, so that whatever else the machine does falls on all.
 """
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections import Counter
 from collections.abc import Mapping
@@ -20,7 +21,12 @@ from benchmarks.processor import AT_ONCE, OURS, Cost, again, used
 from benchmarks.sse import fetch
 from benchmarks.stack import Stack
 from benchmarks.submit import BODY
-from relayline.runtime.payloads.ring import new_key
+from relayline.contracts.runs import DEFAULT_TENANT
+from relayline.journal.access.audit import row_without_request
+from relayline.journal.postgres.journal import PostgresJournal
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.tenants.tenant_keys import EFFECTIVE_S
+from relayline.runtime.payloads.ring import ListedKeys, new_key
 
 BENCH = "encryption"
 ROUNDS, QUICK_ROUNDS = 12, 2
@@ -38,36 +44,50 @@ RUNS: Mapping[str, dict[str, Any]] = {
 }
 
 
-class Pair(NamedTuple):
-    """What runs of one kind took."""
+class Kinds(NamedTuple):
+    """What runs took, or where they are at work."""
 
-    plain: Cost
-    encrypted: Cost
+    plain: Any
+    encrypted: Any
+    sealed: Any
+    """With encrypted payloads, and a key of the tenant in the journal."""
 
 
 async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
     """Runs of each kind, in turns."""
     rounds, seconds = (QUICK_ROUNDS, QUICK_TURN_S) if quick else (ROUNDS, TURN_S)
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
-        async with AsyncExitStack() as stacks:
-            plain, encrypted = [
-                await stacks.enter_async_context(
+        async with AsyncExitStack() as entered:
+            key = new_key()
+            with_key = {"RELAYLINE_PAYLOAD_KEYS": key.entry()}
+            stacks: list[Stack] = [
+                await entered.enter_async_context(
                     stack_of(Path(folder) / name, env=env, postgres=postgres)
                 )
-                for name, env in (
-                    ("plain", {}),
-                    ("encrypted", {"RELAYLINE_PAYLOAD_KEYS": new_key().entry()}),
-                )
+                for name, env in zip(Kinds._fields, ({}, with_key, with_key), strict=True)
             ]
+            await _seal(stacks[-1], ListedKeys([key]))
             figures: list[Figure] = []
             for name, body in RUNS.items():
-                taken: dict[bool, list[Cost]] = {False: [], True: []}
+                taken: list[list[Cost]] = [[] for _ in stacks]
                 for turn in range(rounds):
-                    for second in (bool(turn % 2), not turn % 2):  # neither is always the first
-                        stack = encrypted if second else plain
-                        taken[second].append(await _turn(stack, body, seconds))
-                figures += figures_of(name, Pair(_sum(taken[False]), _sum(taken[True])))
+                    for place in range(len(stacks)):  # none is always the first
+                        which = (place + turn) % len(stacks)
+                        taken[which].append(await _turn(stacks[which], body, seconds))
+                figures += figures_of(name, Kinds(*map(_sum, taken)))
     return figures
+
+
+async def _seal(stack: Stack, ring: ListedKeys) -> None:
+    """Give the tenant of the runs a key, and wait until all processes use it."""
+    path = stack.data_dir / "journal.db"
+    opened = PostgresJournal(stack.dsn, ring=ring) if stack.dsn else SqliteJournal(path, ring)
+    row = row_without_request("benchmark", "", DEFAULT_TENANT, "tenant-key.create", "")
+    try:
+        await opened.tenant_keys.create(DEFAULT_TENANT, row)
+    finally:
+        await opened.close()
+    await asyncio.sleep(EFFECTIVE_S)
 
 
 async def _turn(stack: Stack, body: dict[str, Any], seconds: float) -> Cost:
@@ -85,19 +105,20 @@ def _sum(costs: list[Cost]) -> Cost:
     return Cost(sum(cost.times for cost in costs), cpu_s)
 
 
-def figures_of(name: str, pair: Pair) -> list[Figure]:
+def figures_of(name: str, took: Kinds) -> list[Figure]:
     """With encryption, against the same without."""
-    against = "the same without encryption"
 
-    def row(what: str, *kinds: str) -> Figure:
-        ours, floor = pair.encrypted.per(*kinds) * 1e3, pair.plain.per(*kinds) * 1e3
-        return Figure(
-            BENCH, f"{name}, {AT_ONCE} at a time: CPU of {what}", "ms", ours, floor, against
-        )
+    def row(costs: tuple[Cost, Cost], against: str, what: str, *kinds: str) -> Figure:
+        ours, floor = (cost.per(*kinds) * 1e3 for cost in costs)
+        text = f"{name}, {AT_ONCE} at a time: CPU of {what}"
+        return Figure(BENCH, text, "ms", ours, floor, against)
 
-    whole = row("worker + API", *OURS)
+    payloads = (took.encrypted, took.plain), "the same without encryption"
+    tenants = (took.sealed, took.encrypted), "the same with encrypted payloads alone"
+    whole = row(*payloads, "worker + API", *OURS)
     limit = (whole.floor or 0) * SHARE
     return [
         whole._replace(limit=limit, rule=f"floor + {SHARE - 1:.0%}"),
-        *(row(kind, kind) for kind in pair.plain.cpu_s),
+        *(row(*payloads, kind, kind) for kind in took.plain.cpu_s),
+        row(*tenants, "worker + API, with a tenant's key", *OURS),
     ]

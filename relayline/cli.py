@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -19,7 +19,8 @@ from relayline.console.commands.erase import EraseCommands
 from relayline.console.commands.first_key import FirstKeyCommand
 from relayline.console.commands.history import HistoryCommands
 from relayline.console.commands.key import KeyCommands
-from relayline.console.commands.keyring import KeyringCommands
+from relayline.console.commands.keyring.payload_keys import KeyringCommands
+from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
 from relayline.console.commands.run import RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
@@ -36,6 +37,8 @@ if TYPE_CHECKING:
     from relayline.console.commands.key import KeyStore
     from relayline.console.replay import WorkflowCode
     from relayline.journal.access.audit import Audit
+    from relayline.journal.table import Storage
+    from relayline.journal.tenants.tenant_keys import TenantKey
     from relayline.runtime.payloads.ring import KeyRing
     from relayline.runtime.settings import Settings
 
@@ -139,6 +142,24 @@ async def _audit() -> AsyncIterator[Audit]:
         yield journal.audit
 
 
+@asynccontextmanager
+async def _storage() -> AsyncIterator[Storage]:
+    """The journal itself, with the keys that wrap those of tenants."""
+    from relayline.runtime.process import opened_journal
+
+    async with opened_journal(_settings(), _keyring()) as journal:
+        yield journal
+
+
+async def _tenant_keys() -> Sequence[TenantKey]:
+    """The keys of tenants; none where there is no journal yet."""
+    settings = _settings()
+    if settings.journal_dsn is None and not settings.journal_path.exists():
+        return ()
+    async with _storage() as journal:
+        return await journal.tenant_keys.keys()
+
+
 def _worker() -> None:
     from relayline.worker import main
 
@@ -161,7 +182,7 @@ def _migrate() -> Schema | None:
     if dsn is None:
         return None
     with expecting(JournalUnavailable):
-        done = asyncio.run(migrate(dsn))
+        done = asyncio.run(migrate(dsn, _keyring()))
     return Schema(done.before, done.after, REVISION)
 
 
@@ -249,7 +270,9 @@ DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
-KeyringCommands(_settle_address, _keyring).register(app)
+TenantKeyCommands(_storage).register(
+    KeyringCommands(_settle_address, _keyring, _tenant_keys).register(app)
+)
 
 
 def main() -> None:

@@ -23,7 +23,12 @@ from temporalio.client import (
 from temporalio.service import RPCError
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
-from relayline.activities.erasing import ErasingActivities, erase_executions
+from relayline.activities.erasing.executions import erase_executions
+from relayline.activities.erasing.finishing import ErasingActivities
+from relayline.activities.erasing.tenants import (
+    erase_tenant_executions,
+    erase_tenant_schedules,
+)
 from relayline.activities.housekeeping import HousekeepingActivities
 from relayline.api.runs.sources import sources_of
 from relayline.api.temporal.submissions import BatchGateway
@@ -70,7 +75,8 @@ def build_housekeeper(
     activities = HousekeepingActivities(
         storage, client, note, retention, restart=restart, keep_audit=audit.keep
     )
-    erasing = ErasingActivities(storage, [erase_executions(client)])
+    of_tenants = [erase_tenant_executions(client), erase_tenant_schedules(client)]
+    erasing = ErasingActivities(storage, [erase_executions(client)], of_tenants)
     parts = [
         activities.end_closed_runs,
         activities.sweep_expired_runs,

@@ -10,7 +10,7 @@ from typing import Any
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.activities.erasing import ErasingActivities
+    from relayline.activities.erasing.finishing import ErasingActivities
     from relayline.activities.housekeeping import HousekeepingActivities
     from relayline.contracts.housekeeping import HousekeepingRequest, HousekeepingResult
     from relayline.workflows import policy

@@ -14,6 +14,7 @@ from relayline.api.bodies import BatchRequest
 from relayline.api.command_bodies import CancelRequest
 from relayline.api.errors import KeyReused, TemporalUnavailable, UnknownBatch
 from relayline.api.runs.admission.batch_checks import BatchChecks, Submitting
+from relayline.api.runs.admission.erased import check_tenant
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.owners import seen_by
 from relayline.api.serving.metrics import Metrics
@@ -86,12 +87,15 @@ class RunBatches:
         Raises:
             KeyReused: the key was used with another request.
             JournalUnavailable: it is stored wholly or not at all; retry with the same key.
+            TenantGone: the key of a tenant was erased.
             QuotaExceeded: all its runs together are more than the tenant may have.
         """
         batch_id, created_at = await self._batch_id(key, sender), datetime.now(UTC)
         submitting = Submitting(batch_id, created_at, sender)
         checked = await self._checks.check(request, submitting)
         tenants = {run.tenant for run in checked.runs}
+        for tenant in tenants:
+            await check_tenant(self._storage, tenant)
         batch = StoredBatch(
             batch_id=batch_id,
             tenant=tenants.pop() if len(tenants) == 1 else sender.tenant or DEFAULT_TENANT,

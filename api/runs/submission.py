@@ -12,6 +12,7 @@ from temporalio.exceptions import WorkflowAlreadyStartedError
 from relayline.api.bodies import RunRequest
 from relayline.api.errors import KeyReused, RunGone, TemporalUnavailable
 from relayline.api.runs.admission.earlier import EarlierRuns
+from relayline.api.runs.admission.erased import check_tenant
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.validation import RunValidator
@@ -123,11 +124,13 @@ class Submission:
 
         Raises:
             Forbidden, InvalidField, TooLarge: as `RunValidator.check`.
+            TenantGone: the key of the tenant was erased.
             JournalUnavailable, TemporalUnavailable: it can't be said whether the key has started
                 one under an older id.
         """
         now = datetime.now(UTC)
         run = self._validator.check(request, self._ids.run(key, sender), now, sender)
+        await check_tenant(self._storage, run.tenant)
         if key is not None and (earlier := await self._earlier.find(key, sender)):
             run = run.model_copy(update={"run_id": earlier})
         return PreparedRun(request, run, key, now, self._views.links(run.run_id), trail)

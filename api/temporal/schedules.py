@@ -32,6 +32,7 @@ from relayline.api.temporal.deadline import decrypting, with_deadline
 from relayline.contracts.submissions.batches import SUBMISSIONS_QUEUE
 from relayline.contracts.submissions.schedules import (
     MEMO_SCHEDULE,
+    SCHEDULE_PREFIX,
     Overlap,
     ScheduleMemo,
     SubmitRequest,
@@ -40,8 +41,6 @@ from relayline.contracts.submissions.schedules import (
 from relayline.workflows.submissions.submit import Submit
 
 T = TypeVar("T")
-PREFIX = "schedule-"
-"""Of the ids of our schedules in Temporal, which has others."""
 CALL_S = 5.0
 TASK_TIMEOUT = timedelta(seconds=5)
 CATCH_UP = timedelta(minutes=10)
@@ -99,7 +98,7 @@ class ScheduleGateway:
             action=ScheduleActionStartWorkflow(
                 Submit.run,
                 request,
-                id=f"{PREFIX}{schedule_id}",
+                id=f"{SCHEDULE_PREFIX}{schedule_id}",
                 task_queue=SUBMISSIONS_QUEUE,
                 task_timeout=TASK_TIMEOUT,
             ),
@@ -111,7 +110,7 @@ class ScheduleGateway:
             policy=SchedulePolicy(overlap=_OVERLAP[memo.overlap], catchup_window=CATCH_UP),
         )
         creating = self._client.create_schedule(
-            f"{PREFIX}{schedule_id}",
+            f"{SCHEDULE_PREFIX}{schedule_id}",
             schedule,
             memo={MEMO_SCHEDULE: memo},
             rpc_timeout=timedelta(seconds=CALL_S),
@@ -195,7 +194,7 @@ class ScheduleGateway:
             return None
 
     def _handle(self, schedule_id: str) -> ScheduleHandle:
-        return self._client.get_schedule_handle(f"{PREFIX}{schedule_id}")
+        return self._client.get_schedule_handle(f"{SCHEDULE_PREFIX}{schedule_id}")
 
     async def _of(self, schedule_id: str, call: Awaitable[T]) -> T:
         try:
@@ -208,14 +207,14 @@ class ScheduleGateway:
 
 async def _listed(found: ScheduleListDescription) -> Scheduled | None:
     """None for a schedule that is none of ours, such as that of housekeeping."""
-    if not found.id.startswith(PREFIX) or found.schedule is None or found.info is None:
+    if not found.id.startswith(SCHEDULE_PREFIX) or found.schedule is None or found.info is None:
         return None
     with decrypting():
         memo = await found.memo_value(MEMO_SCHEDULE, None, type_hint=ScheduleMemo)
     if memo is None:
         return None
     paused, times = found.schedule.state.paused, found.info.next_action_times
-    return Scheduled(found.id.removeprefix(PREFIX), memo, paused, times)
+    return Scheduled(found.id.removeprefix(SCHEDULE_PREFIX), memo, paused, times)
 
 
 def _invalid() -> BadRequest:

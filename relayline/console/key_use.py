@@ -7,10 +7,12 @@ the oldest that the run needs, but for keys that were in use in between.
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable
 from datetime import timedelta
 
 from temporalio.client import Client, WorkflowExecution
 
+from relayline.journal.tenants.tenant_keys import TenantKey
 from relayline.runtime.payloads.found import key_ids_in
 from relayline.runtime.payloads.ring import NO_KEYS
 from relayline.runtime.temporal import connect
@@ -21,7 +23,7 @@ _PAGE = 1000
 
 
 class KeyUse(Counter[str]):
-    """How many open workflows and schedules need a key."""
+    """How many open workflows, schedules and keys of tenants need a key."""
 
     def __str__(self) -> str:
         """`12 open workflows, 3 schedules`."""
@@ -44,6 +46,14 @@ async def key_use() -> dict[str, KeyUse]:
         described = await client.get_schedule_handle(schedule.id).describe(rpc_timeout=_CALL)
         for key_id in key_ids_in(described.raw_description) or {""}:
             used.setdefault(key_id, KeyUse())["schedules"] += 1
+    return used
+
+
+def wrapped_by(keys: Iterable[TenantKey], used: dict[str, KeyUse]) -> dict[str, KeyUse]:
+    """The same with the keys of tenants, which need the key that has wrapped them."""
+    for key in keys:
+        if key.wrapped:
+            used.setdefault(key.ring_id, KeyUse())["tenants"] += 1
     return used
 
 

@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections import OrderedDict
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, NamedTuple
 
@@ -16,7 +14,7 @@ from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.money import Cost
 from relayline.contracts.runs import TERMINAL, RunStatus
 from relayline.journal.table import Summed
-from relayline.projections.row import ROW_TYPES, RunRow, load_row, row_of
+from relayline.projections.row import ROW_TYPES, RunRow, row_of
 from relayline.projections.valid import REWOUND
 
 MAX_KEY_BYTES = 512
@@ -99,6 +97,8 @@ class Folded(NamedTuple):
     before: RunRow | None
     """None: the run had no row."""
     row: RunRow
+    resealed: bool = False
+    """True if the stored row is plain and its tenant has a key now."""
 
     @property
     def changed(self) -> bool:
@@ -108,7 +108,8 @@ class Folded(NamedTuple):
     @property
     def moved(self) -> bool:
         """True if all columns, labels and words must be written again; rare but for a new row."""
-        return self.before is None or _given(self.before) != _given(self.row)
+        before = self.before
+        return before is None or self.resealed or _given(before) != _given(self.row)
 
     @property
     def spent(self) -> bool:
@@ -264,36 +265,3 @@ def summed(found: Sequence[Any]) -> tuple[RunStatus, Summed]:
         estimated=estimated > 0,
     )
     return RunStatus(found[0]), Summed(runs, usage)
-
-
-KEPT = 1024
-"""Rows of a process; a busy one has fewer runs at a time."""
-
-
-class KnownRows:
-    """Rows by the text that stores them: another text is another row, whoever wrote it.
-
-    For one thread.
-    """
-
-    def __init__(self) -> None:
-        self._rows: OrderedDict[str, tuple[str, RunRow]] = OrderedDict()
-
-    def load(self, run_id: str, state: str) -> RunRow:
-        """The row of that text.
-
-        Raises:
-            ValidationError: the text is not of a row.
-        """
-        known = self._rows.get(run_id)
-        return known[1] if known and known[0] == state else load_row(state)
-
-    def keep(self, row: RunRow, state: str) -> None:
-        """This row is stored as that text."""
-        if row.status.ended:
-            self._rows.pop(row.run_id, None)
-            return
-        self._rows[row.run_id] = state, replace(row, before=None)
-        self._rows.move_to_end(row.run_id)
-        if len(self._rows) > KEPT:
-            self._rows.popitem(last=False)

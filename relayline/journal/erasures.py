@@ -43,6 +43,14 @@ class Erasures(Protocol):
         """
         ...
 
+    async def erase_runs(self, tenant: str, limit: int) -> int:
+        """Erase at most `limit` runs of the tenant, open ones, too; returns how many.
+
+        After the last one, and if there is none, its labels, words and batches are deleted. For a
+        tenant for which nothing is accepted any more. Needs no key.
+        """
+        ...
+
     async def expired(self, limit: int) -> Sequence[str]:
         """At most `limit` ended runs whose own retention is over; the first to expire go first."""
         ...

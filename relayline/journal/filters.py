@@ -13,6 +13,8 @@ from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import TERMINAL, RunStatus
 from relayline.journal.columns import OPEN, SUMS, TOTALS, indexed, words_of
 from relayline.journal.table import EveryTenant, Position, RunFilter, Tenant
+from relayline.journal.tenants.data_key import DataKey
+from relayline.journal.tenants.labels import Label, label_of
 
 FEW_ENTRIES = 2000
 """The matches of a prefix that are sorted; where there are more, its words are followed."""
@@ -66,13 +68,15 @@ def wanted_statuses(wanted: RunFilter) -> frozenset[RunStatus] | None:
 class Filters:
     """Builds the queries of one filter."""
 
-    def __init__(self, dialect: Dialect, tenant: Tenant, wanted: RunFilter) -> None:
+    def __init__(
+        self, dialect: Dialect, tenant: Tenant, wanted: RunFilter, keys: Sequence[DataKey] = ()
+    ) -> None:
         self._dialect = dialect
         self._tenant = None if isinstance(tenant, EveryTenant) else indexed(tenant)
         self._wanted = wanted
         self.prefixes = wanted_words(wanted)
         self._statuses = wanted_statuses(wanted)
-        self.labels = [*wanted.metadata.items()]
+        self.labels = [label_of(*it, keys) for it in wanted.metadata.items()]
         """The first is followed, the others are checked; see `rank_labels`."""
 
     def label_entries(self) -> list[Query]:
@@ -80,10 +84,10 @@ class Filters:
         return [
             Query(
                 f"SELECT count(*) FROM (SELECT 1 FROM {self._table('run_labels')}"  # noqa: S608
-                f" WHERE key = ? AND value = ? LIMIT {FEW_ENTRIES + 1}) AS few",
-                [indexed(key), indexed(value)],
+                f" WHERE {where} LIMIT {FEW_ENTRIES + 1}) AS few",
+                arguments,
             )
-            for key, value in self.labels
+            for where, arguments in (label.where() for label in self.labels)
         ]
 
     def rank_labels(self, entries: Sequence[int]) -> None:
@@ -182,10 +186,9 @@ class Filters:
                 for word in rare.words
             ]
         if labels:
-            (key, value), *others = labels
-            equal: list[object] = [indexed(key), indexed(value)]
-            where = "d.key = ? AND d.value = ?"
-            return [_Driver("run_labels", where, equal, statuses, others)]
+            first, *others = labels
+            parts = first.followed("d.")
+            return [_Driver("run_labels", *part, statuses, others) for part in parts]
         if not statuses or self._is_narrow:
             return [_Driver(None, "", [], statuses, [])]
         return [_Driver(None, "", [], frozenset({it}), []) for it in sorted(statuses)]
@@ -228,7 +231,7 @@ class Filters:
         on: str,
         statuses: frozenset[RunStatus] | None,
         prefixes: Sequence[str],
-        labels: Sequence[tuple[str, str]],
+        labels: Sequence[Label],
     ) -> tuple[list[str], list[object]]:
         """What each row must fulfil besides what its driver does."""
         found = [*self._given(on)]
@@ -236,12 +239,12 @@ class Filters:
             places = ", ".join("?" * len(statuses))
             found.append((f"r.status IN ({places})" if statuses else "false", sorted(statuses)))
         found += [(f"{self._dialect.find}(r.words, ?) > 0", [f" {it}"]) for it in prefixes]
-        label = (
-            f"EXISTS (SELECT 1 FROM {self._table('run_labels')} l"  # noqa: S608  constants only
-            " WHERE l.key = ? AND l.value = ?"
-            f" AND l.created_us = {on}.created_us AND l.run_id = {on}.run_id)"
-        )
-        found += [(label, [indexed(key), indexed(value)]) for key, value in labels]
+        for where, arguments in (label.where("l.") for label in labels):
+            exists = (
+                f"EXISTS (SELECT 1 FROM {self._table('run_labels')} l WHERE {where}"  # noqa: S608
+                f" AND l.created_us = {on}.created_us AND l.run_id = {on}.run_id)"
+            )
+            found.append((exists, arguments))
         return [where for where, _ in found], [it for _, values in found for it in values]
 
     def _given(self, on: str) -> Iterator[tuple[str, Sequence[object]]]:
@@ -289,7 +292,7 @@ class _Driver(NamedTuple):
     where: str
     arguments: list[object]
     statuses: frozenset[RunStatus] | None
-    labels: Sequence[tuple[str, str]]
+    labels: Sequence[Label]
     """What is left to check."""
     is_rare: bool = False
     """True if it stands for the longest prefix."""

@@ -14,7 +14,8 @@ from pydantic import TypeAdapter
 
 from relayline.contracts.webhooks import TOLD_TYPES, DeliveryState, DeliveryTry
 from relayline.journal import outbox_sql as sql
-from relayline.journal.planning import Note, delivery_id, note_of, told_of
+from relayline.journal.planning import Note, delivery_id, note_in, told_of
+from relayline.journal.subscription import OpenEvents
 from relayline.journal.table import EveryTenant, Tenant
 from relayline.journal.webhooks import (
     LEASE,
@@ -35,6 +36,9 @@ _LEASE_US = round(LEASE.total_seconds() * 1_000_000)
 
 class Outbox(ABC):
     """`journal.webhooks.Webhooks` on whatever runs statements in a transaction."""
+
+    _opened: OpenEvents
+    """Opens sealed events."""
 
     @abstractmethod
     async def _run(self, *statements: Statement) -> list[list[Row]]:
@@ -130,7 +134,7 @@ class Outbox(ABC):
         [found] = await self._run((sql.NOTES, (limit,)))
         if not found:
             return 0
-        notes = [_note(row) for row in found]
+        notes = [await note_in(row, self._opened) for row in found]
         receivers = await self._receivers_for([note for note in notes if note])
         told = [
             (note, receiver)
@@ -279,11 +283,6 @@ def _delivery(row: Row) -> Delivery:
     judged = (DeliveryState(state), loaded, failures)
     times = (next_us, until_us, created_us)
     return Delivery(id_, webhook_id, tenant, run_id, seq, kind, *judged, *times)
-
-
-def _note(row: Row) -> Note | None:
-    run_id, seq, kind, at_us, given = row
-    return note_of(run_id, seq, None if kind is None else (kind, at_us), given)
 
 
 def _planned(note: Note, webhook_id: str) -> tuple[object, ...]:

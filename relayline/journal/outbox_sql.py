@@ -67,7 +67,8 @@ WHERE webhook_id = ? AND state = 'pending' AND next_us IS NULL AND NOT EXISTS (
 )
 """
 NOTES = """
-SELECT u.run_id, u.seq, e.type, e.at_us, coalesce(q.data, b.data)
+SELECT u.run_id, u.seq, e.type, e.at_us, coalesce(q.type, b.type), coalesce(q.key, b.key),
+    coalesce(q.data, b.data)
 FROM {s}untold u
 LEFT JOIN {s}events e ON e.run_id = u.run_id AND e.seq = u.seq
 LEFT JOIN {s}events q ON q.run_id = u.run_id AND q.key = 'run/queued'

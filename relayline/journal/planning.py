@@ -1,13 +1,16 @@
-"""Who is told of a fact: receivers of its tenant that want it, and the one its run names. Pure."""
+"""Who is told of a fact: receivers of its tenant that want it, and the one its run names."""
 
 from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from typing import NamedTuple
+from collections.abc import Iterable, Iterator, Sequence
+from typing import Any, NamedTuple
 
+from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.runs import DEFAULT_TENANT
+from relayline.journal.port import TenantErased
+from relayline.journal.subscription import OpenEvents
 from relayline.journal.webhooks import Receiver
 
 
@@ -24,20 +27,25 @@ class Note(NamedTuple):
     """The receiver that the run names."""
 
 
-def note_of(run_id: str, seq: int, told: tuple[str, int] | None, given: str | None) -> Note | None:
+async def note_in(row: Sequence[Any], opened: OpenEvents) -> Note | None:
     """The note with what the journal has of it; None if the events are gone.
 
     Args:
-        run_id: Of the fact.
-        seq: Of the fact.
-        told: Type and time of the fact.
-        given: The data of `run.queued`, or of `run.started` where there is none.
+        row: Run and `seq` of the fact, its type and time; type, key and data of `run.queued`, or of
+            `run.started` where there is none.
+        opened: Opens sealed events.
     """
-    if told is None or given is None:
+    run_id, seq, kind, at_us, first_kind, key, data = row
+    if kind is None or data is None:
         return None
-    data = json.loads(given)
-    tenant = data.get("tenant") or (data.get("metadata") or {}).get("tenant") or DEFAULT_TENANT
-    return Note(run_id, seq, *told, tenant, data["agent"], data.get("webhook"))
+    first = StoredEvent(run_id, 1, at_us, first_kind, None, None, key, data)
+    try:
+        [given] = await opened([first])
+    except TenantErased:
+        return None
+    told = json.loads(given.data)
+    tenant = told.get("tenant") or (told.get("metadata") or {}).get("tenant") or DEFAULT_TENANT
+    return Note(run_id, seq, kind, at_us, tenant, told["agent"], told.get("webhook"))
 
 
 def told_of(note: Note, receivers: Iterable[Receiver]) -> Iterator[Receiver]:

@@ -4,11 +4,13 @@ JournalError
 ├── StaleAttempt        a later attempt has appended under this scope
 ├── RunEnded            the run has its terminal fact
 ├── RunErased           the run was erased; nothing of it comes back
+│   └── TenantErased    the key of its tenant was erased, and with it whatever the tenant had
 ├── RunOpen             only an ended run can be erased
 ├── CursorExpired       the requested events are past retention
 ├── EventsLost          the event to continue after is missing, or was replaced by another
 ├── Unstorable          no journal can store this event; a retry cannot help
 └── JournalUnavailable  the storage did not answer; a retry may help
+    └── Unreadable      it has, but this process can't read what a tenant's key has sealed
 """
 
 from __future__ import annotations
@@ -51,6 +53,14 @@ class RunErased(JournalError):
         self.run_id = run_id
         self.tenant = tenant
         """Whose run it was, where `head` tells of it."""
+
+
+class TenantErased(RunErased):
+    """The key of the run's tenant was erased, or is being erased: nothing was written."""
+
+    def __init__(self, tenant: str, run_id: str = "") -> None:
+        super().__init__(run_id, tenant)
+        self.args = (f"the key of tenant {tenant!r} was erased: nothing is accepted for it",)
 
 
 class RunOpen(JournalError):
@@ -96,8 +106,16 @@ class JournalUnavailable(JournalError):
     """The storage did not answer (locked, full, gone): events may or may not be written."""
 
 
+class Unreadable(JournalUnavailable):
+    """A sealed text can't be opened; the message names the key that is missing.
+
+    Or the text was changed, or is another run's.
+    """
+
+
 MAX_SEQ = 2**62
 """Above every `seq`."""
+
 SEALED = 2**31 - 1
 """The attempt number that closes a scope for good."""
 
@@ -192,7 +210,7 @@ class Journal(Protocol):
         Raises:
             StaleAttempt: a higher attempt has appended under `fence.scope`.
             RunEnded: the run has its terminal fact and at least one event is new.
-            RunErased: the run was erased.
+            RunErased: the run was erased, or all that its tenant had.
             Unstorable: an event can't be stored; concurrent appends are not affected.
             JournalUnavailable: the storage did not answer.
         """

@@ -36,6 +36,8 @@ def oldest_wanted(after: int, selection: Selection | None) -> int:
 
 ReadPage = Callable[[int], Awaitable[Page]]
 """Reads the next `TAIL_PAGE` events after a `seq`."""
+OpenEvents = Callable[[list[StoredEvent]], Awaitable[list[StoredEvent]]]
+"""Gives stored events as they were appended."""
 
 
 class Subscription:
@@ -114,7 +116,11 @@ class Watcher(Protocol):
 
 
 async def follow(
-    watcher: Watcher, run_id: str, after: int | StoredEvent, read_page: ReadPage
+    watcher: Watcher,
+    run_id: str,
+    after: int | StoredEvent,
+    read_page: ReadPage,
+    opened: OpenEvents,
 ) -> AsyncGenerator[Sequence[StoredEvent], None]:
     """`Journal.tail`: events after `after` as they are appended, each exactly once.
 
@@ -124,7 +130,7 @@ async def follow(
 
     Raises:
         EventsLost: the event to continue after is missing.
-        JournalError: raised by `read_page`, or passed to the subscription.
+        JournalError: raised by `read_page` or `opened`, or passed to the subscription.
     """
     newest, after = (None, after) if isinstance(after, int) else (after, after.seq)
     subscription, behind = watcher.subscribe(run_id), False
@@ -133,10 +139,11 @@ async def follow(
             batch = None if behind else await subscription.take()
             if batch is None:
                 page = await read_page(after if newest is None else after - 1)
+                page = page._replace(events=await opened(page.events))
                 events, ended = _events_after(page, after, newest), page.ended
                 behind = len(page.events) == TAIL_PAGE
             else:
-                events = [event for event in batch if event.seq > after]
+                events = await opened([event for event in batch if event.seq > after])
                 ended = bool(batch) and batch[-1].ends_run
                 behind = bool(events) and events[0].seq != after + 1
                 if behind:

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relayline.journal.access.audit import Audit, AuditRow
     from relayline.journal.access.quotas import StoredQuotas
     from relayline.journal.port import Appended
+    from relayline.journal.tenants.tenant_keys import TenantKeys
     from relayline.journal.webhooks import Webhooks
 
 
@@ -182,6 +183,8 @@ class Storage(Journal, RunTable, Batches, Erasures, Protocol):
 
     quotas: StoredQuotas
     """The quotas of tenants."""
+    tenant_keys: TenantKeys
+    """Whose content is sealed, and what was erased."""
 
     async def fill_rows(self) -> int:
         """Write the rows that are missing or behind; returns how many there were.

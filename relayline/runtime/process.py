@@ -20,7 +20,7 @@ from relayline.journal.table import Storage
 from relayline.runtime.hiding import hide_memory
 from relayline.runtime.liveness import Wedged
 from relayline.runtime.log_lines import LogLine
-from relayline.runtime.payloads.ring import BadKeys, ListedKeys
+from relayline.runtime.payloads.ring import BadKeys, KeyRing, ListedKeys
 from relayline.runtime.redaction import Redactor, own_secrets
 from relayline.runtime.secret import secrets_in_files
 from relayline.runtime.settings import BadSettings, Settings, load_settings
@@ -33,13 +33,23 @@ _NEW_OBJECTS = 10_000
 its time on them; what has no cycles, as nearly everything here, is freed without them."""
 
 
-def build_journal(settings: Settings) -> Storage:
-    """The journal that the settings name; it opens nothing before its first use."""
+def build_journal(settings: Settings, ring: KeyRing | None = None) -> Storage:
+    """The journal that the settings name; it opens nothing before its first use.
+
+    Args:
+        settings: Of the process.
+        ring: Wraps the keys of tenants; None: the keys in the settings.
+
+    Raises:
+        BadSettings: the keys can't be read or used.
+    """
+    ring = ring or build_keyring(settings)
     if settings.journal_dsn is None:
-        return SqliteJournal(settings.journal_path)
+        return SqliteJournal(settings.journal_path, ring)
     from relayline.journal.postgres.journal import PostgresJournal  # noqa: PLC0415  only Postgres needs the driver
 
-    return PostgresJournal(settings.journal_dsn, relaxed_deltas=settings.relaxed_deltas)
+    relaxed = settings.relaxed_deltas
+    return PostgresJournal(settings.journal_dsn, relaxed_deltas=relaxed, ring=ring)
 
 
 def build_beats(settings: Settings) -> Beats:
@@ -64,13 +74,18 @@ def build_keyring(settings: Settings) -> ListedKeys:
 
 
 @asynccontextmanager
-async def opened_journal(settings: Settings) -> AsyncIterator[Storage]:
+async def opened_journal(settings: Settings, ring: KeyRing | None = None) -> AsyncIterator[Storage]:
     """The journal, checked to take writes; closed at the end.
 
+    Args:
+        settings: As for `build_journal`.
+        ring: As for `build_journal`.
+
     Raises:
+        BadSettings: the keys can't be read or used.
         JournalUnavailable: it does not take writes; the message says what to do.
     """
-    journal = build_journal(settings)
+    journal = build_journal(settings, ring)
     try:
         await journal.check()
         yield journal

@@ -27,6 +27,7 @@ class FlakyJournal:
         self.api_keys = inner.api_keys
         self.audit: Audit = FlakyAudit(self, inner.audit)
         self.quotas = inner.quotas
+        self.tenant_keys = inner.tenant_keys
         self.store_batch = inner.store_batch
         self.find_batch = inner.find_batch
         self.batches = inner.batches
@@ -35,6 +36,7 @@ class FlakyJournal:
         self.forget_starts = inner.forget_starts
         self.batches_to_start = inner.batches_to_start
         self.erase = inner.erase
+        self.erase_runs = inner.erase_runs
         self.expired = inner.expired
         self.unfinished = inner.unfinished
         self.settle = inner.settle

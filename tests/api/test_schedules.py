@@ -14,9 +14,9 @@ import httpx
 import pytest
 from temporalio.client import Client, ScheduleBackfill, ScheduleOverlapPolicy
 
-from relayline.api.temporal.schedules import PREFIX, Action
+from relayline.api.temporal.schedules import Action
 from relayline.contracts.submissions.batches import SUBMISSIONS_QUEUE
-from relayline.contracts.submissions.schedules import SubmitRequest
+from relayline.contracts.submissions.schedules import SCHEDULE_PREFIX, SubmitRequest
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
 from relayline.workflows.submissions.submit import Submit
@@ -153,7 +153,7 @@ async def test_a_time_that_the_clocks_skip_has_no_run_and_one_that_they_repeat_h
     assert told == [moment for it in midnights for moment in due({"02:30", "04:30"}, it, 1)][:5]
     assert [f"{moment:%H:%M}" for moment in told if moment.date() == days[0]] == times
     sunday = {3: datetime(2026, 3, 29, tzinfo=UTC), 10: datetime(2026, 10, 25, tzinfo=UTC)}[month]
-    handle = api_temporal.get_schedule_handle(f"{PREFIX}{name}")
+    handle = api_temporal.get_schedule_handle(f"{SCHEDULE_PREFIX}{name}")
     await handle.backfill(
         ScheduleBackfill(
             sunday, sunday + timedelta(days=1), overlap=ScheduleOverlapPolicy.ALLOW_ALL

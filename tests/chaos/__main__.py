@@ -11,8 +11,8 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import Iterable
-from contextlib import AbstractAsyncContextManager, suppress
+from collections.abc import AsyncIterator, Iterable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -24,7 +24,7 @@ from tests.chaos.checks import Violation
 from tests.chaos.delays import Lookout, explained
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
-from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, postgres_cluster
+from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, give_key, postgres_cluster
 
 _log = logging.getLogger(__name__)
 _MAX_SHOWN = 50
@@ -58,7 +58,7 @@ async def campaign(
 ) -> tuple[list[Violation], dict[str, Any]]:
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began, logs = time.monotonic(), folder / "data" / "logs"
-    async with _stack(folder / "data", given) as stack:
+    async with _prepared(folder / "data", given) as stack:
         load = Load(stack, given.seed, at_once=given.at_once)
         await load.open_receiver()
         faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
@@ -105,11 +105,21 @@ def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager
         env["RELAYLINE_RELAXED_DELTAS"] = "false"
     if getattr(given, "encrypt", False):
         env["RELAYLINE_PAYLOAD_KEYS"] = f"{new_key('new').entry()},{new_key('old').entry()}"
+        os.environ |= env  # for whoever here reads the journal
     if given.postgres:
         return postgres_cluster(data, given.api, given.workers, **env)
     if drained or given.api > 1 or given.workers != _DEV_WORKERS:
         return chaos_cluster(data, given.api, given.workers, **env)
     return chaos_stack(data, **env)
+
+
+@asynccontextmanager
+async def _prepared(data: Path, given: argparse.Namespace) -> AsyncIterator[Stack]:
+    """The same; its one tenant has a key if everything must be encrypted."""
+    async with _stack(data, given) as stack:
+        if getattr(given, "encrypt", False):
+            await give_key(stack)
+        yield stack
 
 
 def _arguments() -> argparse.Namespace:
@@ -121,7 +131,9 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--api", type=int, default=1, help="API processes; one: `relayline dev`")
     parser.add_argument("--workers", type=int, default=_DEV_WORKERS, help="workers")
     parser.add_argument("--postgres", action="store_true", help="the journal is in Postgres")
-    parser.add_argument("--encrypt", action="store_true", help="Temporal's payloads")
+    parser.add_argument(
+        "--encrypt", action="store_true", help="payloads, and the journal by a key of the tenant"
+    )
     parser.add_argument("--fault-every-s", type=float, default=3.0, help="seconds, on average")
     parser.add_argument("--explain-s", type=float, help="tell of each recovery longer than this")
     parser.add_argument("--mix", choices=MIXES, default="heavy", help="which faults")

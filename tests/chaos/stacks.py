@@ -10,6 +10,8 @@ from typing import Protocol
 
 from temporalio.client import Client
 
+from relayline.contracts.runs import DEFAULT_TENANT
+from relayline.journal.access.audit import row_without_request
 from relayline.journal.port import Journal
 from relayline.journal.postgres.migrate import migrate
 from relayline.runtime.process import build_journal
@@ -52,6 +54,16 @@ class Stack(Protocol):
 def opened(stack: Stack) -> Journal:
     """The journal of the stack, to read from; close it."""
     return build_journal(Settings(journal=stack.journal))
+
+
+async def give_key(stack: Stack) -> None:
+    """Give the tenant of all runs a key; the first of them may still be stored in plain."""
+    journal = build_journal(Settings(journal=stack.journal))
+    row = row_without_request("chaos", "", DEFAULT_TENANT, "tenant-key.create", DEFAULT_TENANT)
+    try:
+        await journal.tenant_keys.create(DEFAULT_TENANT, row)
+    finally:
+        await journal.close()
 
 
 def settings(data_dir: Path) -> dict[str, str]:

@@ -11,7 +11,8 @@ from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 from temporalio.testing import ActivityEnvironment
 
-from relayline.activities.erasing import Eraser, ErasingActivities, erase_executions
+from relayline.activities.erasing.executions import Eraser, erase_executions
+from relayline.activities.erasing.finishing import ErasingActivities
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunCompleted, RunQueued
 from relayline.contracts.events.person import UserMessageEvent

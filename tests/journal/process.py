@@ -62,6 +62,14 @@ async def erase(storage: Storage, run: str, name: str) -> None:
         await storage.erase(EVERY, own)
 
 
+async def erase_tenant(storage: Storage, tenant: str, _name: str) -> None:
+    """Erase the runs of a tenant, one by one; says so after each."""
+    n = 0
+    while await storage.erase_runs(tenant, 1):
+        n += 1
+        _say([(n, tenant)])
+
+
 async def tail(journal: Journal, run: str, name: str) -> None:
     """Follow the run to its end."""
     async with tailing(journal, run) as batches:
@@ -77,7 +85,7 @@ def _say(lines: Iterable[tuple[int, str]]) -> None:
 async def main(task: str, storage: str, run: str, name: str) -> None:
     journal = open_table(storage)
     tasks = {"write": write, "stream": stream, "live": live, "tail": tail, "erase": erase}
-    await tasks[task](journal, run, name)
+    await (tasks | {"erase_tenant": erase_tenant})[task](journal, run, name)
     await journal.close()
 
 

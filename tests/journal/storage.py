@@ -14,6 +14,7 @@ from relayline.journal.port import Journal, JournalUnavailable
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import Storage
+from relayline.journal.tenants.tenant_keys import Ring
 from tests.postgres_server import MIGRATED, PostgresServer
 
 T = TypeVar("T")
@@ -33,10 +34,12 @@ def open_journal(storage: str) -> Journal:
     return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
 
 
-def open_table(storage: str) -> Storage:
-    """The same with the runs table."""
+def open_table(storage: str, ring: Ring | None = None) -> Storage:
+    """The same with the runs table, and with keys that wrap those of tenants."""
     adapter, _, where = storage.partition(":")
-    return SqliteJournal(Path(where)) if adapter == "sqlite" else PostgresJournal(where)
+    if adapter == "sqlite":
+        return SqliteJournal(Path(where), ring)
+    return PostgresJournal(where, ring=ring)
 
 
 def lose(file: Path, run_id: str, kept: int) -> None:

@@ -5,14 +5,24 @@ from __future__ import annotations
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunPaused, RunResumed, UserMessageEvent
 from relayline.contracts.messages import Usage
-from relayline.journal.columns import KEPT, KnownRows
 from relayline.journal.table import EVERY, Storage
+from relayline.journal.tenants.known_rows import KEPT, KnownRows
+from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
+from relayline.journal.tenants.tenant_keys import NoRing
+from relayline.journal.tenants.vault import Vault
 from relayline.projections.row import RunRow, dump_row
 from tests.journal.rows import STARTED, fold_of, fresh_id, keyed, queued, row
 
 
+class NoTable(StoredTenantKeys):
+    """A table that nobody asks."""
+
+    def __init__(self) -> None:
+        pass
+
+
 def test_a_row_is_known_by_the_text_that_stores_it_and_any_other_text_is_read() -> None:
-    known = KnownRows()
+    known = KnownRows(Vault(NoTable(), NoRing()))
     mine = RunRow(seq=3, run_id="run-1", title="mine", before=RunRow(seq=2))
     known.keep(mine, "stored")
     assert known.load("run-1", "stored") == mine
@@ -22,7 +32,7 @@ def test_a_row_is_known_by_the_text_that_stores_it_and_any_other_text_is_read() 
 
 
 def test_of_many_rows_the_newest_are_kept() -> None:
-    known = KnownRows()
+    known = KnownRows(Vault(NoTable(), NoRing()))
     for number in range(KEPT + 1):
         row = RunRow(seq=1, run_id=f"run-{number}", title="kept")
         known.keep(row, dump_row(RunRow(seq=1, run_id=row.run_id, title="read")))

@@ -42,8 +42,13 @@ async def encrypted(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[D
         yield started
 
 
-async def play(stack: DevStack) -> str:
-    """Runs with a marker at every place where somebody writes; the first one's id."""
+async def play(stack: DevStack, **tenant: str) -> str:
+    """Runs with a marker at every place where somebody writes; the first one's id.
+
+    Args:
+        stack: Where they run.
+        tenant: More metadata of all runs: `tenant`, or nothing.
+    """
     first = await stack.submit(
         {"call": "stumble", "arguments": {"text": mark("error")}},
         {"call": "echo", "arguments": {"text": mark("argument")}},
@@ -55,7 +60,7 @@ async def play(stack: DevStack) -> str:
         {"call": "calculate", "arguments": {"expression": "6*7"}},
         {"say": "all said"},
         agent="frail",
-        metadata={"of": mark("metadata")},
+        metadata={"of": mark("metadata"), **tenant},
     )
     asked = (await stack.seen(first, "approval.requested"))["data"]["approval_id"]
     await stack.send(
@@ -63,11 +68,11 @@ async def play(stack: DevStack) -> str:
     )
     question = (await stack.seen(first, "input.requested"))["data"]["request_id"]
     await stack.send(first, "answer", request_id=question, text=mark("answer"))
-    second = await stack.submit({"tokens": 2000, "every_ms": 20})
+    second = await stack.submit({"tokens": 2000, "every_ms": 20}, metadata=tenant)
     await stack.seen(second, "message.delta")
     await stack.send(second, "redirect", message=mark("redirect"))
     await stack.send(second, "cancel", reason=mark("reason"))
-    run = {"agent": "assistant", "input": mark("schedule")}
+    run = {"agent": "assistant", "input": mark("schedule"), "metadata": tenant}
     answer = await stack.client.post("/v1/schedules", json={"run": run, "cron": "0 0 1 1 *"})
     assert answer.status_code == 201, answer.text
     schedule = answer.json()["schedule_id"]

@@ -16,8 +16,8 @@ import pytest
 
 from relayline.api.runs.schedules import schedule_key
 from relayline.api.signing.ids import new_run_id
-from relayline.api.temporal.schedules import PREFIX
 from relayline.contracts.events import TERMINAL_TYPES
+from relayline.contracts.submissions.schedules import SCHEDULE_PREFIX
 from tests.dev_stack import DevStack
 
 EVERY_S = 2
@@ -57,7 +57,7 @@ def due(first: datetime, last: datetime) -> list[datetime]:
 
 def run_of(name: str, moment: datetime) -> str:
     """The id of the run of that time."""
-    return new_run_id(schedule_key(f"{PREFIX}{name}-{moment:%Y-%m-%dT%H:%M:%SZ}"))
+    return new_run_id(schedule_key(f"{SCHEDULE_PREFIX}{name}-{moment:%Y-%m-%dT%H:%M:%SZ}"))
 
 
 @pytest.mark.soak

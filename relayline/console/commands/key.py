@@ -3,16 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-import json
 import os
 import re
-import time
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import AbstractAsyncContextManager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple, TypeVar
-from uuid import uuid4
 
 import typer
 
@@ -68,22 +65,9 @@ class KeyStore(NamedTuple):
 
     async def note(self, action: str, key: StoredKey, **detail: JsonValue) -> None:
         """Write a row of the audit log: whoever reaches the journal leaves one, too."""
-        from relayline.journal.access.audit import AuditRow
+        from relayline.journal.access.audit import row_without_request
 
-        row = AuditRow(
-            uuid4().hex,
-            time.time_ns() // 1000,
-            key.tenant,
-            _BY,
-            "",
-            "cli",
-            "",
-            action,
-            key.key_id,
-            "accepted",
-            "",
-            json.dumps(detail, separators=(",", ":")),
-        )
+        row = row_without_request(_BY, "cli", key.tenant, action, key.key_id, **detail)
         await self.audit.add([row])
         await self.audit.seal(100)
 

@@ -13,6 +13,8 @@ from relayline.contracts.runs import DEFAULT_TENANT, RunStatus
 Overlap = Literal["skip", "queue", "all"]
 MEMO_SCHEDULE = "schedule"
 """Memo key of `ScheduleMemo`."""
+SCHEDULE_PREFIX = "schedule-"
+"""Of the ids of our schedules in Temporal, which has others, and of what they start."""
 
 
 class ScheduleMemo(Frozen):

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
+from uuid import uuid4
 
+from pydantic import JsonValue
+
+from relayline.contracts.envelope import microseconds
 from relayline.journal.access.chain import Anchor
 
 UNKNOWN_TENANT = "-"
@@ -32,6 +38,15 @@ class AuditRow(NamedTuple):
     request_id: str
     detail: str
     """A JSON object."""
+
+
+def row_without_request(
+    by: str, via: str, tenant: str, action: str, target: str, **detail: JsonValue
+) -> AuditRow:
+    """The row of what nobody asked the API for: a command on the journal, or housekeeping."""
+    at_us, told = microseconds(datetime.now(UTC)), json.dumps(detail, separators=(",", ":"))
+    what = (action, target, "accepted", "", told)
+    return AuditRow(uuid4().hex, at_us, tenant, by, "", via, "", *what)
 
 
 class SealedRow(NamedTuple):

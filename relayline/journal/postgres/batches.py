@@ -13,18 +13,13 @@ from asyncpg import Record
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
-from relayline.journal.batches import (
-    BatchPlace,
-    BatchRow,
-    PendingStart,
-    StartRow,
-    load_start,
-    start_rows,
-)
+from relayline.journal.batches import BatchPlace, BatchRow, PendingStart, StartRow
 from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.tenants.sealed_batches import SealedBatches
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
+    from relayline.journal.tenants.sealing import Sealing
 
 T = TypeVar("T")
 _STORE = """
@@ -37,11 +32,12 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[])
 """
 _BATCH = "SELECT data FROM relayline.batches WHERE batch_id = $1"
 _PENDING = """
-SELECT s.data, b.data FROM relayline.run_starts s, relayline.batches b
+SELECT s.run_id, s.data, b.batch_id, b.data AS batch FROM relayline.run_starts s,
+    relayline.batches b
 WHERE s.batch_id = $1 AND b.batch_id = $1 ORDER BY s.position LIMIT $2
 """
 _ONE = """
-SELECT s.data, b.data FROM relayline.run_starts s
+SELECT s.run_id, s.data, b.batch_id, b.data AS batch FROM relayline.run_starts s
 JOIN relayline.batches b ON b.batch_id = s.batch_id WHERE s.run_id = $1
 """
 _FORGET = "DELETE FROM relayline.run_starts WHERE run_id = ANY ($1)"
@@ -59,6 +55,8 @@ AND batch_id IN (SELECT batch_id FROM relayline.run_starts) ORDER BY created_us 
 class PostgresBatches(ABC):
     """`journal.batches.Batches` on the connections of the journal."""
 
+    _sealing: Sealing
+
     @abstractmethod
     async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
         """The rows of an idempotent statement, which is retried after transient errors."""
@@ -73,15 +71,17 @@ class PostgresBatches(ABC):
         If the connection breaks as Postgres commits, the retry finds the batch: then this very
         batch counts as new.
         """
-        rows = start_rows(batch.batch_id, runs)
-        if await self._transact(partial(_store, batch=batch, rows=rows)):
+        sealed = SealedBatches(self._sealing)
+        stored, rows = await sealed.stored(batch), await sealed.starts(batch.batch_id, runs)
+        if await self._transact(partial(_store, batch=batch, stored=stored, rows=rows)):
             return True
         return await self.find_batch(EVERY, batch.batch_id) == batch
 
     async def find_batch(self, tenant: Tenant, batch_id: str) -> StoredBatch | None:
         """As in the port."""
         found = await self._fetch(tenant, _BATCH, batch_id)
-        batch = StoredBatch.model_validate_json(found[0][0]) if found else None
+        sealed = SealedBatches(self._sealing)
+        batch = await sealed.batch(batch_id, found[0][0]) if found else None
         return batch if batch and may_see(tenant, batch.tenant) else None
 
     async def batches(
@@ -90,18 +90,28 @@ class PostgresBatches(ABC):
         """As in the port."""
         owner = None if tenant is EVERY else tenant
         found = await self._fetch(tenant, _LIST, owner, *(before or (None, None)), limit)
-        return [BatchRow.of(*row) for row in found]
+        return await SealedBatches(self._sealing).rows((row[0], row[1], row[2]) for row in found)
 
     async def pending_starts(
         self, tenant: Tenant, batch_id: str, limit: int
     ) -> Sequence[PendingStart]:
         """As in the port."""
-        return _loaded(tenant, await self._fetch(tenant, _PENDING, batch_id, limit))
+        return await self._loaded(tenant, await self._fetch(tenant, _PENDING, batch_id, limit))
 
     async def pending_start(self, tenant: Tenant, run_id: str) -> PendingStart | None:
         """As in the port."""
-        found = _loaded(tenant, await self._fetch(tenant, _ONE, run_id))
+        found = await self._loaded(tenant, await self._fetch(tenant, _ONE, run_id))
         return found[0] if found else None
+
+    async def _loaded(self, tenant: Tenant, records: Sequence[Record]) -> list[PendingStart]:
+        """The starts with their batch, the same for all; none if it is another tenant's."""
+        if not records:
+            return []
+        sealed = SealedBatches(self._sealing)
+        batch = await sealed.batch(records[0]["batch_id"], records[0]["batch"])
+        if not may_see(tenant, batch.tenant):
+            return []
+        return await sealed.pending([(it["run_id"], it["data"]) for it in records], batch)
 
     async def forget_starts(self, run_ids: Collection[str]) -> None:
         """As in the port."""
@@ -113,19 +123,12 @@ class PostgresBatches(ABC):
         return [batch_id for (batch_id,) in found]
 
 
-async def _store(connection: Connection, batch: StoredBatch, rows: Sequence[StartRow]) -> bool:
-    stored = batch.model_dump_json(exclude_defaults=True)
+async def _store(
+    connection: Connection, batch: StoredBatch, stored: str, rows: Sequence[StartRow]
+) -> bool:
     at_us = microseconds(batch.created_at)
     if not await connection.fetch(_STORE, batch.batch_id, batch.tenant, at_us, stored):
         return False
     if rows:
         await connection.execute(_STORE_STARTS, *map(list, zip(*rows, strict=True)))
     return True
-
-
-def _loaded(tenant: Tenant, records: Sequence[Record]) -> list[PendingStart]:
-    """The starts with their batch, which is the same for all; none if it is another tenant's."""
-    batch = StoredBatch.model_validate_json(records[0][1]) if records else None
-    if batch is None or not may_see(tenant, batch.tenant):
-        return []
-    return [load_start(data, batch) for data, _ in records]

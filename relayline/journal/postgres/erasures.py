@@ -10,12 +10,15 @@ from typing import TYPE_CHECKING, TypeVar
 from asyncpg import Record
 
 from relayline.contracts.envelope import moment
+from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
 from relayline.journal.port import RunOpen
 from relayline.journal.postgres.run_rows import bring_up_to_date, forget
 from relayline.journal.rows import now_us
 from relayline.journal.table import EVERY, Tenant, may_see
-from relayline.projections.row import RunRow, load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.vault import Vault
+from relayline.projections.row import RunRow
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -42,6 +45,17 @@ _DELETE = (
     "DELETE FROM relayline.runs WHERE run_id = $1",
 )
 """What a run has besides its row and its events."""
+_OF_TENANT = "SELECT run_id, state FROM relayline.run_rows WHERE tenant = $1 LIMIT $2"
+_REST = (
+    "DELETE FROM relayline.run_labels WHERE tenant = $1",
+    "DELETE FROM relayline.run_words WHERE tenant = $1",
+    """
+    DELETE FROM relayline.run_starts s USING relayline.batches b
+    WHERE b.batch_id = s.batch_id AND b.tenant = $1
+    """,
+    "DELETE FROM relayline.batches WHERE tenant = $1",
+)
+"""What a tenant has besides its runs."""
 _EVENTS = """
 WITH gone AS (
     DELETE FROM relayline.events WHERE run_id = $1 AND seq < $2 + (
@@ -62,6 +76,9 @@ _LOOKED_AT = "UPDATE relayline.erasures SET checked_us = $2 WHERE run_id = ANY (
 class PostgresErasures(ABC):
     """`journal.erasures.Erasures` on the connections of the journal."""
 
+    _vault: Vault
+    _known: KnownRows
+
     @abstractmethod
     async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
         """The rows of an idempotent statement, which is retried after transient errors."""
@@ -72,12 +89,28 @@ class PostgresErasures(ABC):
 
     async def erase(self, tenant: Tenant, run_id: str) -> str | None:
         """As in the port."""
-        of = await self._transact(partial(_begin, tenant=tenant, run_id=run_id))
+        begin = partial(_begin, tenant=tenant, run_id=run_id, known=self._known)
+        of = await self._vault.retry(partial(self._transact, begin))
         if of is None:
             return None
+        await self._delete_events(run_id)
+        return of
+
+    async def _delete_events(self, run_id: str) -> None:
         while (await self._fetch(EVERY, _EVENTS, run_id, _BATCH))[0][0]:
             pass
-        return of
+
+    async def erase_runs(self, tenant: str, limit: int) -> int:
+        """As in the port."""
+        found = await self._fetch(EVERY, _OF_TENANT, indexed(tenant), limit)
+        for run_id, state in found:
+            row = self._known.row_to_forget(tenant, run_id, state)
+            await self._transact(partial(_bury_one, row=row, known=self._known))
+            await self._delete_events(run_id)
+        if len(found) < limit:
+            for statement in _REST:
+                await self._fetch(EVERY, statement, indexed(tenant))
+        return len(found)
 
     async def expired(self, limit: int) -> Sequence[str]:
         """As in the port."""
@@ -94,7 +127,9 @@ class PostgresErasures(ABC):
         await self._fetch(EVERY, _LOOKED_AT, [*others], now_us())
 
 
-async def _begin(connection: Connection, *, tenant: Tenant, run_id: str) -> str | None:
+async def _begin(
+    connection: Connection, *, tenant: Tenant, run_id: str, known: KnownRows
+) -> str | None:
     """Write the tombstone and delete all but the events, which nobody can reach any more.
 
     Returns the tenant of the run; None if nothing of it may be deleted.
@@ -106,16 +141,26 @@ async def _begin(connection: Connection, *, tenant: Tenant, run_id: str) -> str 
             return None
         await connection.execute(_BEGIN, run_id, now_us())
         return of
-    await bring_up_to_date(connection, [run_id])
+    await bring_up_to_date(connection, [run_id], known)
     state = await connection.fetchval(_STATE, run_id)
-    row = load_row(state) if state is not None else RunRow(run_id=run_id)
+    row = known.row(run_id, state) if state is not None else RunRow(run_id=run_id)
     if not may_see(tenant, row.tenant):
         return None
     if header["ended_at_us"] is None:
         raise RunOpen(run_id)
-    await connection.execute(_BURY, run_id, row.tenant, now_us())
-    await connection.execute(_BEGIN, run_id, now_us())
-    await forget(connection, row)
-    for statement in _DELETE:
-        await connection.execute(statement, run_id)
+    await _bury(connection, row, known)
     return row.tenant
+
+
+async def _bury_one(connection: Connection, *, row: RunRow, known: KnownRows) -> None:
+    """Erase a run whatever its status; only its events are left."""
+    await connection.fetchrow(_LOCK, row.run_id)
+    await _bury(connection, row, known)
+
+
+async def _bury(connection: Connection, row: RunRow, known: KnownRows) -> None:
+    await connection.execute(_BURY, row.run_id, row.tenant, now_us())
+    await connection.execute(_BEGIN, row.run_id, now_us())
+    await forget(connection, row, known)
+    for statement in _DELETE:
+        await connection.execute(statement, row.run_id)

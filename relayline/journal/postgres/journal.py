@@ -29,6 +29,11 @@ from relayline.journal.postgres.writer import Writer
 from relayline.journal.rows import new_row
 from relayline.journal.subscription import TAIL_PAGE, Page, follow, oldest_wanted
 from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.sealing import Sealing
+from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
+from relayline.journal.tenants.tenant_keys import NoRing, Ring, TenantKeys
+from relayline.journal.tenants.vault import Vault
 from relayline.journal.webhooks import Webhooks
 
 if TYPE_CHECKING:
@@ -58,16 +63,26 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
     a tail is open, so a pooler in between must keep sessions. For one event loop.
     """
 
-    def __init__(self, dsn: str, *, relaxed_deltas: bool = True) -> None:
+    def __init__(self, dsn: str, *, relaxed_deltas: bool = True, ring: Ring | None = None) -> None:
+        """Connect to nothing yet.
+
+        Args:
+            dsn: Address of the database.
+            relaxed_deltas: As above.
+            ring: Wraps the keys of tenants.
+        """
         self._database = Database(dsn)
-        self._facts = Writer(self._database, _LANES, relaxed=False)
-        self._deltas = Writer(self._database, 1, relaxed=relaxed_deltas)
-        super().__init__(Watcher(self._database))
-        self.webhooks: Webhooks = PostgresWebhooks(self._transact)
         statements = partial(run_statements, self._transact)
+        steps = partial(run_steps, self._transact)
+        vault = Vault(StoredTenantKeys(statements, steps), ring or NoRing())
+        super().__init__(Watcher(self._database), vault, KnownRows(vault))
+        self._sealing = Sealing(vault, self._owners.of)
+        self._facts = Writer(self._database, self._known, _LANES, relaxed=False)
+        self._deltas = Writer(self._database, self._known, 1, relaxed=relaxed_deltas)
+        self.tenant_keys: TenantKeys = vault
+        self.webhooks: Webhooks = PostgresWebhooks(self._transact, self._sealing.opened)
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.quotas: StoredQuotas = QuotaTable(statements)
-        steps = partial(run_steps, self._transact)
         self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
@@ -84,13 +99,15 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
             raise self._database.closed()
         if not events and fence is None:
             return []
-        rows = [new_row(event) for event in events]
+        rows = await self._sealing.sealed(run_id, [new_row(event) for event in events])
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
         folds = any(changes_row(row.type, row.key) for row in rows)
         holder = sql.holder_arguments(fence)
-        answer = await writer.submit(run_id, arguments, holder=holder, rows=rows if folds else ())
+        answer = await self._vault.retry(
+            lambda: writer.submit(run_id, arguments, holder=holder, rows=rows if folds else ())
+        )
         return sql.appended(answer, run_id, rows, fence)
 
     async def append_audited(
@@ -99,9 +116,11 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         """As in the port; concurrent appends share one commit."""
         if self._closed:
             raise self._database.closed()
-        rows = [new_row(event) for event in events]
+        rows = await self._sealing.sealed(run_id, [new_row(event) for event in events])
         arguments = sql.append_arguments(run_id, rows, None, notify=False)
-        answer = await self._facts.submit(run_id, arguments, rows=rows, audit=audit)
+        answer = await self._vault.retry(
+            lambda: self._facts.submit(run_id, arguments, rows=rows, audit=audit)
+        )
         return sql.appended(answer, run_id, rows, None)
 
     async def read(  # noqa: PLR0913  what to read, and how much of it
@@ -120,14 +139,16 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
             return []
         query, more = sql.reading(selection, facts=facts)
         found = await self._fetch(tenant, query, run_id, after, max(limit, 0), max_bytes, *more)
-        return sql.page(found, oldest_wanted(after, selection)).events
+        page = sql.page(found, oldest_wanted(after, selection))
+        return await self._sealing.opened(page.events)
 
     async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
         if not storable(key) or not await self._owners.has(tenant, run_id):
             return None
         found = await self._fetch(tenant, sql.FACT, run_id, key)
-        return StoredEvent._make(found[0]) if found else None
+        facts = await self._sealing.opened([StoredEvent._make(it) for it in found])
+        return facts[0] if facts else None
 
     async def fenced(self, run_id: str, scope: str) -> int:
         """As in the port."""
@@ -150,8 +171,8 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        read = partial(self._page, tenant, run_id)
-        batches = follow(self._watcher, run_id, after, read)
+        how = (partial(self._page, tenant, run_id), self._sealing.opened)
+        batches = follow(self._watcher, run_id, after, *how)
         return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
     async def _page(self, tenant: Tenant, run_id: str, after: int) -> Page:

@@ -25,6 +25,7 @@ from relayline.journal.postgres.database import (
 )
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.postgres.sql import REVISION, SCHEMA
+from relayline.journal.tenants.tenant_keys import Ring
 
 _HAS_ROWS = "0002"
 """The first revision with the runs table."""
@@ -50,13 +51,17 @@ class Migrated(NamedTuple):
     """The current revision."""
 
 
-async def migrate(dsn: str) -> Migrated:
+async def migrate(dsn: str, ring: Ring | None = None) -> Migrated:
     """Create the schema or migrate it to the newest revision, in one transaction; then fill rows.
 
     The rows of runs that there are already are written some at a time; a migration that is stopped
     meanwhile continues where it was. Safe to repeat and to run concurrently. Processes of the
     previous version keep working during and after a migration. The schema of a later version stays
     unchanged: this version works with it.
+
+    Args:
+        dsn: Address of the database.
+        ring: Wraps the keys of tenants, whose rows may have to be filled.
 
     Raises:
         JournalUnavailable: Postgres did not answer or refused; the schema was changed wholly or not
@@ -67,7 +72,7 @@ async def migrate(dsn: str) -> Migrated:
     done = await _migrate(dsn, database)
     if done.before is not None and done.before < _HAS_ROWS <= done.after:
         await _note_late_ones(database, time.monotonic() - began)
-    journal = PostgresJournal(dsn)
+    journal = PostgresJournal(dsn, ring=ring)
     try:
         await journal.fill_rows()
     finally:

@@ -12,12 +12,11 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.runs import TERMINAL
 from relayline.journal.columns import (
+    Entry,
     Folded,
-    KnownRows,
     changes_row,
     columns_of,
     entries,
-    entry_of,
     expires_us,
     folded,
     rewinds,
@@ -25,7 +24,8 @@ from relayline.journal.columns import (
 )
 from relayline.journal.postgres.statements import UPDATE, WIDTH, WRITE
 from relayline.journal.rows import NewRow
-from relayline.projections.row import ROW_TYPES, RunRow, dump_row, load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.projections.row import ROW_TYPES, RunRow
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -138,15 +138,15 @@ async def fold_in(connection: Connection, known: KnownRows, appended: Sequence[N
             behind.append(run_id)
         elif fresh and (state is not None or first_seq == 1):
             before = known.load(run_id, state) if state is not None else None
-            result = folded(before, fresh, None)
+            result = folded(before, known.opened(fresh), None)
             if result and result.changed:
-                changed.append((result, events[-1].seq))
+                changed.append((known.marked(result, state), events[-1].seq))
     if changed:
-        texts = await _write(connection, changed)
+        texts = await _write(connection, changed, known)
         for (result, _), text in zip(changed, texts, strict=True):
             known.keep(result.row, text)
     if behind:
-        await bring_up_to_date(connection, behind)
+        await bring_up_to_date(connection, behind, known)
 
 
 def _added(run_id: str, rows: Sequence[NewRow], answer: Record) -> list[StoredEvent]:
@@ -155,57 +155,65 @@ def _added(run_id: str, rows: Sequence[NewRow], answer: Record) -> list[StoredEv
     return [StoredEvent(run_id, seq, answer["at_us"], *row) for row, seq, new in placed if new]
 
 
-async def bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> None:
+async def bring_up_to_date(
+    connection: Connection, run_ids: Sequence[str], known: KnownRows
+) -> None:
     """Fold new facts into the rows of these runs.
 
     Must be called in a transaction that holds the locks on their headers.
     """
-    fresh = await _read(connection, run_ids, whole=False)
+    fresh = await _read(connection, run_ids, known, whole=False)
     again = [id_ for id_, it in fresh.items() if it.first_seq == 1 and rewinds(it.events)]
-    whole = await _read(connection, again, whole=True) if again else {}
+    whole = await _read(connection, again, known, whole=True) if again else {}
     results = {
         run_id: folded(
-            load_row(it.state) if it.state is not None else None,
+            known.row(run_id, it.state) if it.state is not None else None,
             it.events,
             whole[run_id].events if run_id in whole else None,
         )
         for run_id, it in fresh.items()
         if it.state is not None or it.first_seq == 1  # else what it was given was swept
     }
-    changed = [(it, fresh[run_id].last_seq) for run_id, it in results.items() if it]
+    changed = [
+        (known.marked(it, fresh[run_id].state), fresh[run_id].last_seq)
+        for run_id, it in results.items()
+        if it
+    ]
     if changed:
-        await _write(connection, changed)
+        await _write(connection, changed, known)
     if len(changed) < len(run_ids):
         await connection.execute(_CURRENT, run_ids)
 
 
-async def withdraw(connection: Connection, run_id: str) -> bool:
+async def withdraw(connection: Connection, run_id: str, known: KnownRows) -> bool:
     """`RunTable.withdraw`, in a transaction. The header stays, as that of a run with fences."""
     await connection.execute(LOCK, [run_id])
     state: str | None = await connection.fetchval(_UNBEGUN, run_id, QUEUED_KEY)
     if state is None:
         return False
-    await _forget([load_row(state)], connection)
+    await _forget([known.row(run_id, state)], connection, known)
     await connection.execute(_WITHDRAW, run_id)
     return True
 
 
 async def _read(
-    connection: Connection, run_ids: Sequence[str], *, whole: bool
+    connection: Connection, run_ids: Sequence[str], known: KnownRows, *, whole: bool
 ) -> dict[str, _Facts]:
     records = await connection.fetch(_FACTS, run_ids, whole)
     found: dict[str, _Facts] = {}
     for run_id, of_run in groupby(map(tuple, records), key=lambda record: record[0]):
         rows = [*of_run]
         _, first_seq, last_seq, state = rows[0][:4]
-        events = [StoredEvent._make(row[4:]) for row in rows]
+        events = known.opened(StoredEvent._make(row[4:]) for row in rows)
         found[run_id] = _Facts(first_seq, last_seq, state, events)
     return found
 
 
-async def _write(connection: Connection, changed: Sequence[tuple[Folded, int]]) -> list[str]:
+async def _write(
+    connection: Connection, changed: Sequence[tuple[Folded, int]], known: KnownRows
+) -> list[str]:
     """Write the rows; returns the texts that store them."""
-    texts = [dump_row(result.row) for result, _ in changed]
+    texts = [known.dump(result.row) for result, _ in changed]
     moved = [result for result, _ in changed if result.moved]
     if not moved:
         rows = [
@@ -222,14 +230,15 @@ async def _write(connection: Connection, changed: Sequence[tuple[Folded, int]]) 
         await _write_expiry(connection, changed)
         return texts
     if left := [result.before for result in moved if result.before]:
-        await _forget(left, connection)
-    labels, words = _entries([result.row for result in moved])
+        await _forget(left, connection, known)
+    entered = [(result.row, known.entry(result.row)) for result in moved]
+    labels, words = _entries(entered)
     whole = [
         (
             result.row.run_id,
             last_seq,
             text,
-            entry_of(result.row).text if result.moved else "",
+            known.entry(result.row).text if result.moved else "",
             *columns_of(result.row),
         )
         for (result, last_seq), text in zip(changed, texts, strict=True)
@@ -246,24 +255,26 @@ async def _write_expiry(connection: Connection, changed: Sequence[tuple[Folded, 
             await connection.execute(_EXPIRES, row.run_id, expires_us(row))
 
 
-async def forget(connection: Connection, row: RunRow) -> None:
+async def forget(connection: Connection, row: RunRow, known: KnownRows) -> None:
     """Delete the row, its labels and its words, and tell those who read lists."""
-    await _forget([row], connection)
+    await _forget([row], connection, known)
     await connection.execute(_CURRENT, [row.run_id])
     await connection.execute(_FORGET_ROW, row.run_id)
     await connection.execute(_TELL, ROWS_CHANNEL, row.run_id)
 
 
-async def _forget(rows: Sequence[RunRow], connection: Connection) -> None:
+async def _forget(rows: Sequence[RunRow], connection: Connection, known: KnownRows) -> None:
     """Delete labels and words."""
-    labels, words = _entries(rows)
+    labels, words = _entries([(row, it) for row in rows for it in known.entries_to_delete(row)])
     await connection.execute(_FORGET_LABELS, *_turned(labels, 5))
     await connection.execute(_FORGET_WORDS, *_turned(words, 4))
 
 
-def _entries(rows: Sequence[RunRow]) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
+def _entries(
+    entered: Sequence[tuple[RunRow, Entry]],
+) -> tuple[list[tuple[object, ...]], list[tuple[object, ...]]]:
     """Labels and words of all these rows."""
-    found = [entries(row, entry_of(row)) for row in rows]
+    found = [entries(row, entry) for row, entry in entered]
     labels: list[tuple[object, ...]] = [it for of_row, _ in found for it in of_row]
     return labels, [it for _, of_row in found for it in of_row]
 

@@ -26,7 +26,7 @@ from relayline.projections.valid import DELTAS, REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
-REVISION = "0012"
+REVISION = "0013"
 """The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
 """Number of NOTIFY channels that all runs share."""

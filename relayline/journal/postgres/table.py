@@ -27,7 +27,9 @@ from relayline.journal.table import (
     Tenant,
     may_see,
 )
-from relayline.projections.row import load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.lists import filters_of, listed_of
+from relayline.journal.tenants.vault import Vault
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -48,8 +50,10 @@ class PostgresRunTable(ABC):
     Rows and sums that older versions have left behind are brought up to date before an answer.
     """
 
-    def __init__(self, watcher: Watcher) -> None:
+    def __init__(self, watcher: Watcher, vault: Vault, known: KnownRows) -> None:
         self._watcher = watcher
+        self._vault = vault
+        self._known = known
         self._owners = Owners(self._tenant_of)
 
     @abstractmethod
@@ -63,7 +67,7 @@ class PostgresRunTable(ABC):
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
         found = await self._current(lambda: self._fetch(tenant, _ONE, run_id))
-        one = _listed(found[0]) if found else None
+        [one] = await listed_of(self._vault, self._known, found) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
     async def owner(self, run_id: str) -> str | None:
@@ -78,17 +82,17 @@ class PostgresRunTable(ABC):
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
     ) -> Sequence[Listed]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             rare = await self._rare(filters)
             return await self._ask_for(tenant, filters.page(max(limit, 0), before, rare))
 
-        return [_listed(record) for record in await self._current(read)]
+        return await listed_of(self._vault, self._known, await self._current(read))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.counts(await self._rare(filters)))
@@ -97,7 +101,7 @@ class PostgresRunTable(ABC):
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.sums(await self._rare(filters)))
@@ -107,7 +111,8 @@ class PostgresRunTable(ABC):
     async def withdraw(self, run_id: str) -> bool:
         """As in the port."""
         self._owners.forget(run_id)
-        return await self._transact(partial(run_rows.withdraw, run_id=run_id))
+        withdraw = partial(run_rows.withdraw, run_id=run_id, known=self._known)
+        return await self._vault.retry(partial(self._transact, withdraw))
 
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
@@ -122,9 +127,11 @@ class PostgresRunTable(ABC):
     async def fill_rows(self) -> int:
         """As in the port."""
         filled = 0
+        await self._vault.fresh()
         while found := await self._fetch(EVERY, sums.STALE, _STALE_BATCH):
             run_ids = [run_id for (run_id,) in found]
-            await self._transact(partial(_bring_up_to_date, run_ids=run_ids))
+            work = partial(_bring_up_to_date, run_ids=run_ids, known=self._known)
+            await self._vault.retry(partial(self._transact, work))
             filled += len(found)
         return filled
 
@@ -162,12 +169,9 @@ def numbered(sql: str) -> str:
     return re.sub(r"\?", lambda _: f"${next(numbers)}", sql)
 
 
-async def _bring_up_to_date(connection: Connection, run_ids: Sequence[str]) -> None:
+async def _bring_up_to_date(
+    connection: Connection, run_ids: Sequence[str], known: KnownRows
+) -> None:
     await connection.execute(run_rows.LOCK, run_ids)
-    await run_rows.bring_up_to_date(connection, run_ids)
-    await sums.sum_up(connection, run_ids)
-
-
-def _listed(record: Record) -> Listed:
-    _, state, last_seq, attention, _ = record
-    return Listed(load_row(state), last_seq, attention)
+    await run_rows.bring_up_to_date(connection, run_ids, known)
+    await sums.sum_up(connection, run_ids, known)

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
 from relayline.journal.outbox import Outbox, Row, Statement
 from relayline.journal.postgres.table import numbered
+from relayline.journal.subscription import OpenEvents
 from relayline.journal.table import EVERY, Tenant
 
 if TYPE_CHECKING:
@@ -33,13 +34,15 @@ class PostgresWebhooks(Outbox):
     What it writes is idempotent: a transaction whose commit was not confirmed is repeated.
     """
 
-    def __init__(self, transact: Transact) -> None:
+    def __init__(self, transact: Transact, opened: OpenEvents) -> None:
         """Use these connections.
 
         Args:
             transact: Does work in a transaction, and repeats it after transient errors.
+            opened: Opens sealed events.
         """
         self._transact = transact
+        self._opened = opened
 
     async def _run(self, *statements: Statement) -> Rows:
         return await run_statements(self._transact, *statements)

@@ -11,7 +11,6 @@ from asyncpg import Record
 
 from relayline.journal.access.audit import AuditRow
 from relayline.journal.access.stored_audit import added
-from relayline.journal.columns import KnownRows
 from relayline.journal.postgres.database import Database, is_of_one, was_rolled_back
 from relayline.journal.postgres.run_rows import ROWS_CHANNEL, fold_in
 from relayline.journal.postgres.sql import (
@@ -25,6 +24,7 @@ from relayline.journal.postgres.sql import (
 )
 from relayline.journal.postgres.webhooks import run_here
 from relayline.journal.rows import NewRow
+from relayline.journal.tenants.known_rows import KnownRows
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -56,7 +56,7 @@ class Writer:
     missing if the writer dies in between.
     """
 
-    def __init__(self, database: Database, lanes: int, *, relaxed: bool) -> None:
+    def __init__(self, database: Database, known: KnownRows, lanes: int, *, relaxed: bool) -> None:
         self._database = database
         self._lanes = lanes
         self.relaxed = relaxed
@@ -64,7 +64,7 @@ class Writer:
         self._waiting: asyncio.Queue[_Append | None] = asyncio.Queue()
         self._tasks: list[asyncio.Task[None]] = []
         self._closed = False
-        self._known = KnownRows()
+        self._known = known
 
     async def submit(
         self,

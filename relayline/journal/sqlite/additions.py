@@ -215,12 +215,25 @@ CREATE TABLE IF NOT EXISTS tenant_quotas (
 )
 """
 
+_TENANT_KEYS = """
+CREATE TABLE IF NOT EXISTS tenant_keys (
+    tenant TEXT PRIMARY KEY,
+    key_id TEXT NOT NULL UNIQUE,
+    state TEXT NOT NULL,
+    ring_id TEXT NOT NULL,
+    wrapped TEXT NOT NULL,
+    created_us INTEGER NOT NULL,
+    erasing_us INTEGER,
+    erased_us INTEGER
+)
+"""
+
 
 def add_missing(db: sqlite3.Connection) -> None:
     """Add what the file does not have yet. Safe to repeat and to run concurrently."""
     db.execute(_OPEN_INDEX)
     db.execute(HELD)
-    for statement in (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS):
+    for statement in (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS, _TENANT_KEYS):
         db.execute(statement)
     # the rows of runs that there are already are filled when they are asked for
     _ensure(db, ("trigger", "rows_go_stale"), *_ROWS.split(";"), _TRIGGER)

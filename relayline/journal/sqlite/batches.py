@@ -10,19 +10,14 @@ from typing import TYPE_CHECKING
 from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
-from relayline.journal.batches import (
-    BatchPlace,
-    BatchRow,
-    PendingStart,
-    StartRow,
-    load_start,
-    start_rows,
-)
+from relayline.journal.batches import BatchPlace, BatchRow, PendingStart, StartRow
 from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.tenants.sealed_batches import SealedBatches
 
 if TYPE_CHECKING:
     from relayline.journal.sqlite.reader import Reader
     from relayline.journal.sqlite.writer import Writer
+    from relayline.journal.tenants.sealing import Sealing
 
 BATCHES = (
     """
@@ -47,7 +42,7 @@ BATCHES = (
 to start, so whatever scans it is quick."""
 _STORE = "INSERT OR IGNORE INTO batches (batch_id, tenant, created_us, data) VALUES (?, ?, ?, ?)"
 _STORE_START = "INSERT INTO run_starts (run_id, batch_id, position, data) VALUES (?, ?, ?, ?)"
-_PENDING = "SELECT data FROM run_starts WHERE batch_id = ? ORDER BY position LIMIT ?"
+_PENDING = "SELECT run_id, data FROM run_starts WHERE batch_id = ? ORDER BY position LIMIT ?"
 _LIST = """
 SELECT batch_id, created_us, data FROM batches WHERE (?1 IS NULL OR tenant = ?1)
 AND (?2 IS NULL OR (created_us, batch_id) < (?2, ?3))
@@ -64,17 +59,20 @@ class SqliteBatches:
 
     _reader: Reader
     _writer: Writer
+    _sealing: Sealing
 
     async def store_batch(self, batch: StoredBatch, runs: Sequence[RunInput]) -> bool:
         """As in the port; on the disk when it returns."""
-        stored = batch.model_dump_json(exclude_defaults=True)
-        columns = (batch.batch_id, batch.tenant, microseconds(batch.created_at), stored)
-        rows = start_rows(batch.batch_id, runs)
+        sealed = SealedBatches(self._sealing)
+        at_us, stored = microseconds(batch.created_at), await sealed.stored(batch)
+        columns = (batch.batch_id, batch.tenant, at_us, stored)
+        rows = await sealed.starts(batch.batch_id, runs)
         return await self._writer.submit(lambda db: _store(db, columns, rows), synced=True)
 
     async def find_batch(self, tenant: Tenant, batch_id: str) -> StoredBatch | None:
         """As in the port."""
-        found = await self._reader.run(lambda db: _batch(db, batch_id))
+        text = await self._reader.run(lambda db: _batch(db, batch_id))
+        found = await SealedBatches(self._sealing).batch(batch_id, text) if text else None
         return found if found and may_see(tenant, found.tenant) else None
 
     async def batches(
@@ -82,36 +80,45 @@ class SqliteBatches:
     ) -> Sequence[BatchRow]:
         """As in the port."""
         arguments = (None if tenant is EVERY else tenant, *(before or (None, None)), limit)
-        return await self._reader.run(
-            lambda db: [BatchRow.of(*row) for row in db.execute(_LIST, arguments)]
-        )
+        found = await self._reader.run(lambda db: db.execute(_LIST, arguments).fetchall())
+        return await SealedBatches(self._sealing).rows(found)
 
     async def pending_starts(
         self, tenant: Tenant, batch_id: str, limit: int
     ) -> Sequence[PendingStart]:
         """As in the port."""
 
-        def read(db: sqlite3.Connection) -> list[PendingStart]:
+        def read(db: sqlite3.Connection) -> tuple[list[tuple[str, str]], str | None]:
             rows = db.execute(_PENDING, (batch_id, limit)).fetchall()
-            batch = _batch(db, batch_id) if rows else None
-            if batch is None or not may_see(tenant, batch.tenant):
-                return []
-            return [load_start(data, batch) for (data,) in rows]
+            return rows, _batch(db, batch_id) if rows else None
 
-        return await self._reader.run(read)
+        rows, text = await self._reader.run(read)
+        return await self._pending(tenant, batch_id, rows, text)
 
     async def pending_start(self, tenant: Tenant, run_id: str) -> PendingStart | None:
         """As in the port."""
 
-        def read(db: sqlite3.Connection) -> PendingStart | None:
+        def read(db: sqlite3.Connection) -> tuple[str, str, str | None] | None:
             found = db.execute(
                 "SELECT batch_id, data FROM run_starts WHERE run_id = ?", (run_id,)
             ).fetchone()
-            batch = _batch(db, found[0]) if found else None
-            theirs = batch and may_see(tenant, batch.tenant)
-            return load_start(found[1], batch) if batch and theirs else None
+            return (*found, _batch(db, found[0])) if found else None
 
-        return await self._reader.run(read)
+        if (found := await self._reader.run(read)) is None:
+            return None
+        batch_id, data, text = found
+        pending = await self._pending(tenant, batch_id, [(run_id, data)], text)
+        return pending[0] if pending else None
+
+    async def _pending(
+        self, tenant: Tenant, batch_id: str, rows: Sequence[tuple[str, str]], text: str | None
+    ) -> list[PendingStart]:
+        """The starts of a batch with that text; none if it is another tenant's."""
+        sealed = SealedBatches(self._sealing)
+        batch = await sealed.batch(batch_id, text) if text else None
+        if batch is None or not may_see(tenant, batch.tenant):
+            return []
+        return await sealed.pending(rows, batch)
 
     async def forget_starts(self, run_ids: Collection[str]) -> None:
         """As in the port."""
@@ -139,6 +146,7 @@ def _store(
     return True
 
 
-def _batch(db: sqlite3.Connection, batch_id: str) -> StoredBatch | None:
+def _batch(db: sqlite3.Connection, batch_id: str) -> str | None:
+    """The text that stores the batch."""
     found = db.execute("SELECT data FROM batches WHERE batch_id = ?", (batch_id,)).fetchone()
-    return StoredBatch.model_validate_json(found[0]) if found else None
+    return found[0] if found else None

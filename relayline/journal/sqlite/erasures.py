@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import sqlite3
 from collections.abc import Collection, Sequence
+from functools import partial
 from pathlib import Path
 
 from relayline.contracts.envelope import moment
-from relayline.journal.columns import KnownRows
+from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
 from relayline.journal.port import RunOpen
 from relayline.journal.rows import now_us
@@ -19,7 +20,9 @@ from relayline.journal.sqlite.run_rows import bring_up_to_date, forget
 from relayline.journal.sqlite.tombstones import digest_of, erased_tenant
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.table import Tenant, may_see
-from relayline.projections.row import RunRow, load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.vault import Vault
+from relayline.projections.row import RunRow
 
 _BATCH = 200
 """Events deleted in one transaction, so that others can write in between."""
@@ -35,6 +38,19 @@ _UNFINISHED = "SELECT run_id, begun_us FROM erasures ORDER BY checked_us, id LIM
 _BEGIN = "INSERT OR IGNORE INTO erasures (run_id, begun_us) VALUES (?, ?)"
 
 
+_OF_TENANT = "SELECT run_id, state FROM run_rows WHERE tenant = ? LIMIT ?"
+_REST = (
+    """DELETE FROM run_labels WHERE (key, value, created_us, run_id) IN (
+    SELECT key, value, created_us, run_id FROM run_labels WHERE tenant = ? LIMIT 200)""",
+    """DELETE FROM run_words WHERE (word, created_us, run_id) IN (
+    SELECT word, created_us, run_id FROM run_words WHERE tenant = ? LIMIT 200)""",
+    """DELETE FROM run_starts WHERE run_id IN (
+    SELECT s.run_id FROM run_starts s JOIN batches b USING (batch_id)
+    WHERE b.tenant = ? LIMIT 200)""",
+    """DELETE FROM batches WHERE batch_id IN (
+    SELECT batch_id FROM batches WHERE tenant = ? LIMIT 20)""",
+)
+"""What a tenant has besides its runs, a few at a time."""
 _OF_RUN = ("fences", "untold", "deliveries", "run_starts", "runs")
 """Tables that have something of a run, besides its events and its row."""
 
@@ -45,16 +61,40 @@ class SqliteErasures:
     _path: Path
     _reader: Reader
     _writer: Writer
+    _vault: Vault
+    _known: KnownRows
 
     async def erase(self, tenant: Tenant, run_id: str) -> str | None:
         """As in the port."""
-        of = await self._writer.submit(lambda db: _begin(db, tenant, run_id), synced=True)
+        of = await self._vault.retry(
+            lambda: self._writer.submit(
+                lambda db: _begin(db, tenant, run_id, self._known), synced=True
+            )
+        )
         if of is None:
             return None
+        await self._delete_rest(run_id)
+        return of
+
+    async def _delete_rest(self, run_id: str) -> None:
         while await self._writer.submit(lambda db: _delete_events(db, run_id), synced=False):
             pass
         await asyncio.to_thread(forget_told, self._path, run_id)
-        return of
+
+    async def erase_runs(self, tenant: str, limit: int) -> int:
+        """As in the port."""
+        asked = (indexed(tenant), limit)
+        found = await self._reader.run(lambda db: db.execute(_OF_TENANT, asked).fetchall())
+        for run_id, state in found:
+            row = self._known.row_to_forget(tenant, run_id, state)
+            await self._writer.submit(partial(_bury, row=row, known=self._known), synced=True)
+            await self._delete_rest(run_id)
+        if len(found) < limit:
+            for statement in _REST:
+                delete = partial(_delete_some, statement=statement, tenant=asked[0])
+                while await self._writer.submit(delete, synced=False):
+                    pass
+        return len(found)
 
     async def expired(self, limit: int) -> Sequence[str]:
         """As in the port."""
@@ -78,7 +118,7 @@ class SqliteErasures:
         await self._writer.submit(work, synced=True)
 
 
-def _begin(db: sqlite3.Connection, tenant: Tenant, run_id: str) -> str | None:
+def _begin(db: sqlite3.Connection, tenant: Tenant, run_id: str, known: KnownRows) -> str | None:
     """Write the tombstone and delete all but the events, which nobody can reach any more.
 
     Returns the tenant of the run; None if nothing of it may be deleted.
@@ -90,21 +130,31 @@ def _begin(db: sqlite3.Connection, tenant: Tenant, run_id: str) -> str | None:
             return None
         db.execute(_BEGIN, (run_id, now_us()))
         return of
-    bring_up_to_date(db, run_id, KnownRows())
+    bring_up_to_date(db, run_id, known)
     stored = db.execute("SELECT state FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
-    row = load_row(stored[0]) if stored else RunRow(run_id=run_id)
+    row = known.row(run_id, stored[0]) if stored else RunRow(run_id=run_id)
     if not may_see(tenant, row.tenant):
         return None
     if header[0] is None:
         raise RunOpen(run_id)
+    _bury(db, row, known)
+    return row.tenant
+
+
+def _bury(db: sqlite3.Connection, row: RunRow, known: KnownRows) -> None:
+    run_id = row.run_id
     tombstone = (digest_of(db, run_id), row.tenant, now_us())
     db.execute("INSERT OR IGNORE INTO erased (digest, tenant, at_us) VALUES (?, ?, ?)", tombstone)
     db.execute(_BEGIN, (run_id, now_us()))
-    forget(db, row)
+    forget(db, row, known)
     held.forget(db, run_id)
     for table in _OF_RUN:
         db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608  as above
-    return row.tenant
+
+
+def _delete_some(db: sqlite3.Connection, statement: str, tenant: str) -> bool:
+    """Delete a few rows of the tenant; True if there were any."""
+    return db.execute(statement, (tenant,)).rowcount > 0
 
 
 def _delete_events(db: sqlite3.Connection, run_id: str) -> bool:

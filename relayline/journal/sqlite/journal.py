@@ -34,6 +34,10 @@ from relayline.journal.sqlite.webhooks import (
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import TAIL_PAGE, Page, follow
 from relayline.journal.table import EVERY, Tenant, may_see
+from relayline.journal.tenants.sealing import Sealing
+from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
+from relayline.journal.tenants.tenant_keys import NoRing, Ring, TenantKeys
+from relayline.journal.tenants.vault import Vault
 from relayline.journal.webhooks import Webhooks
 from relayline.projections.valid import DELTAS
 
@@ -52,27 +56,37 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
     tells of a write, or every millisecond where it can't. Safe to use from several event loops.
     """
 
-    def __init__(self, path: Path) -> None:
+    def __init__(self, path: Path, ring: Ring | None = None) -> None:
+        """Open nothing yet.
+
+        Args:
+            path: The file.
+            ring: Wraps the keys of tenants.
+        """
         file = JournalFile(path)
         self._path = file.path
-        super().__init__(Reader(file), Writer(file), Watcher(file))
-        self.webhooks: Webhooks = SqliteWebhooks(self._reader, self._writer)
-        statements = partial(run_statements, self._reader, self._writer)
+        reader, writer = Reader(file), Writer(file)
+        statements, steps = partial(run_statements, reader, writer), partial(run_steps, writer)
+        vault = Vault(StoredTenantKeys(statements, steps), ring or NoRing())
+        super().__init__(reader, writer, Watcher(file), vault)
+        self._sealing = Sealing(vault, self._owners.of)
+        self.tenant_keys: TenantKeys = vault
+        self.webhooks: Webhooks = SqliteWebhooks(reader, writer, self._sealing.opened)
         self.api_keys: ApiKeys = StoredKeys(statements)
-        self.audit: Audit = StoredAudit(statements, partial(run_steps, self._writer))
+        self.audit: Audit = StoredAudit(statements, steps)
         self.quotas: StoredQuotas = QuotaTable(statements)
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
     ) -> list[Appended]:
         """As in the port; concurrent appends share one commit."""
-        rows = [new_row(event) for event in events]
+        rows = await self._sealing.sealed(run_id, [new_row(event) for event in events])
 
         def work(db: sqlite3.Connection) -> list[Appended]:
             return sql.append(db, self._known, run_id, rows, fence)
 
         if not rows or any(row.key is not None for row in rows):
-            return await self._writer.submit(work, synced=True)
+            return await self._vault.retry(partial(self._writer.submit, work, synced=True))
         plain = fence is not None and fence.holder is None and _plain(rows)
         deltas = DeltaAppend(run_id, rows, fence) if fence and plain else None
         return await self._writer.submit(work, synced=False, deltas=deltas)
@@ -81,7 +95,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         self, run_id: str, events: Sequence[NewEvent], audit: Sequence[AuditRow]
     ) -> list[Appended]:
         """As in the port; concurrent appends share one commit."""
-        rows = [new_row(event) for event in events]
+        rows = await self._sealing.sealed(run_id, [new_row(event) for event in events])
 
         def work(db: sqlite3.Connection) -> list[Appended]:
             placed = sql.append(db, self._known, run_id, rows, None)
@@ -89,7 +103,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
                 run_here(db, statement)
             return placed
 
-        return await self._writer.submit(work, synced=True)
+        return await self._vault.retry(partial(self._writer.submit, work, synced=True))
 
     async def read(  # noqa: PLR0913  what to read, and how much of it
         self,
@@ -107,13 +121,14 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
             return []
         wanted = sql.Wanted(after, max(limit, 0), max_bytes, facts, selection)
         page = await self._reader.run(lambda db: sql.page(db, run_id, wanted))
-        return page.events
+        return await self._sealing.opened(page.events)
 
     async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
         """As in the port."""
         if not storable(key) or not await self._owners.has(tenant, run_id):
             return None
-        return await self._reader.run(lambda db: sql.fact(db, run_id, key))
+        found = await self._reader.run(lambda db: sql.fact(db, run_id, key))
+        return (await self._sealing.opened([found]))[0] if found else None
 
     async def fenced(self, run_id: str, scope: str) -> int:
         """As in the port."""
@@ -133,7 +148,8 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         self, tenant: Tenant, run_id: str, after: int | StoredEvent = 0
     ) -> AsyncGenerator[Sequence[StoredEvent], None]:
         """As in the port; also raises `JournalUnavailable` when the journal is closed."""
-        batches = follow(self._watcher, run_id, after, partial(self._page, run_id))
+        how = (partial(self._page, run_id), self._sealing.opened)
+        batches = follow(self._watcher, run_id, after, *how)
         return batches if tenant is EVERY else self._owners.only_theirs(tenant, run_id, batches)
 
     async def _page(self, run_id: str, after: int) -> Page:

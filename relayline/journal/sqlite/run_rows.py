@@ -18,18 +18,17 @@ from relayline.contracts.runs import TERMINAL
 from relayline.journal.columns import (
     SPENT,
     Folded,
-    KnownRows,
     RowColumns,
     columns_of,
     entries,
-    entry_of,
     expires_us,
     folded,
     rewinds,
     spent_in,
     spent_of,
 )
-from relayline.projections.row import ROW_TYPES, RunRow, dump_row, load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.projections.row import ROW_TYPES, RunRow
 
 _TYPES = ", ".join(f"'{kind}'" for kind in sorted(ROW_TYPES))
 _ENDED = ", ".join(f"'{status}'" for status in sorted(TERMINAL))
@@ -123,15 +122,15 @@ def fold_in(
     if state is None and first_seq > 1:
         return True  # the facts that tell what the run was given were swept
     before = known.load(run_id, state) if state is not None else None
-    if result := folded(before, fresh, None):
-        _write(db, result, last_seq, known)
+    if result := folded(before, known.opened(fresh), None):
+        _write(db, known.marked(result, state), last_seq, known)
     return True
 
 
 def bring_up_to_date(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
     """Fold all facts of the run that are not yet in its row, and sum up what it has used."""
     _fold(db, run_id, known)
-    _sum_up(db, run_id)
+    _sum_up(db, run_id, known)
 
 
 def _fold(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
@@ -148,24 +147,26 @@ def _fold(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
     folded_seq, state = stored or (0, None)
     if state is None and first_seq > 1:
         return  # the facts that tell what the run was given were swept
-    fresh = _facts(db, run_id, folded_seq)
-    whole = _facts(db, run_id, 0) if rewinds(fresh) and first_seq == 1 else None
-    before = load_row(state) if state is not None else None
+    fresh = _facts(db, run_id, folded_seq, known)
+    whole = _facts(db, run_id, 0, known) if rewinds(fresh) and first_seq == 1 else None
+    before = known.row(run_id, state) if state is not None else None
     if fresh and (result := folded(before, fresh, whole)):
-        _write(db, result, last_seq, known)
+        _write(db, known.marked(result, state), last_seq, known)
 
 
-def _sum_up(db: sqlite3.Connection, run_id: str) -> None:
+def _sum_up(db: sqlite3.Connection, run_id: str, known: KnownRows) -> None:
     """Write what sums are made of if an older version has not."""
     if not db.execute("DELETE FROM unsummed_rows WHERE run_id = ?", (run_id,)).rowcount:
         return
     stored = db.execute("SELECT state FROM run_rows WHERE run_id = ?", (run_id,)).fetchone()
     if stored:
-        db.execute(_SUM, (*spent_in(stored[0]), run_id))
+        db.execute(_SUM, (*spent_in(known.opened_state(run_id, stored[0])), run_id))
 
 
-def _facts(db: sqlite3.Connection, run_id: str, after: int) -> Sequence[StoredEvent]:
-    return [StoredEvent._make(row) for row in db.execute(_FACTS, (run_id, after))]
+def _facts(
+    db: sqlite3.Connection, run_id: str, after: int, known: KnownRows
+) -> Sequence[StoredEvent]:
+    return known.opened(map(StoredEvent._make, db.execute(_FACTS, (run_id, after))))
 
 
 def _write(db: sqlite3.Connection, result: Folded, last_seq: int, known: KnownRows) -> None:
@@ -173,10 +174,10 @@ def _write(db: sqlite3.Connection, result: Folded, last_seq: int, known: KnownRo
     if not result.changed:
         db.execute(_SEEN, (row.run_id, last_seq))
         return
-    text = dump_row(row)
+    text = known.dump(row)
     state = (row.run_id, last_seq, text)
     if result.moved:
-        _move(db, result, state)
+        _move(db, result, state, known)
     else:
         status = (row.status.value,) if result.switched else ()
         spent = spent_of(row.usage, row.ended_at) if result.spent else ()
@@ -188,11 +189,13 @@ def _write(db: sqlite3.Connection, result: Folded, last_seq: int, known: KnownRo
     known.keep(row, text)
 
 
-def _move(db: sqlite3.Connection, result: Folded, state: tuple[str, int, str]) -> None:
+def _move(
+    db: sqlite3.Connection, result: Folded, state: tuple[str, int, str], known: KnownRows
+) -> None:
     """Write all columns, labels and words."""
     if result.before is not None:
-        _delete(db, result.before)
-    entry = entry_of(result.row)
+        _delete(db, result.before, known)
+    entry = known.entry(result.row)
     written = (*state, entry.text, *columns_of(result.row))
     db.execute(_INSERT if result.before is None else _MOVE, written)
     labels, words = entries(result.row, entry)
@@ -200,29 +203,32 @@ def _move(db: sqlite3.Connection, result: Folded, state: tuple[str, int, str]) -
     db.executemany("INSERT OR IGNORE INTO run_words VALUES (?, ?, ?, ?)", words)
 
 
-def _delete(db: sqlite3.Connection, row: RunRow) -> None:
-    labels, words = entries(row, entry_of(row))
-    db.executemany(
-        "DELETE FROM run_labels WHERE (key, value, created_us, run_id) = (?2, ?3, ?4, ?5)",
-        labels,
-    )
-    db.executemany("DELETE FROM run_words WHERE (word, created_us, run_id) = (?2, ?3, ?4)", words)
+def _delete(db: sqlite3.Connection, row: RunRow, known: KnownRows) -> None:
+    for entry in known.entries_to_delete(row):
+        labels, words = entries(row, entry)
+        db.executemany(
+            "DELETE FROM run_labels WHERE (key, value, created_us, run_id) = (?2, ?3, ?4, ?5)",
+            labels,
+        )
+        db.executemany(
+            "DELETE FROM run_words WHERE (word, created_us, run_id) = (?2, ?3, ?4)", words
+        )
 
 
-def withdraw(db: sqlite3.Connection, run_id: str) -> bool:
+def withdraw(db: sqlite3.Connection, run_id: str, known: KnownRows) -> bool:
     """`RunTable.withdraw`."""
     found = db.execute(_UNBEGUN, (run_id, QUEUED_KEY)).fetchone()
     if found is None:
         return False
-    forget(db, load_row(found[0]))
+    forget(db, known.row(run_id, found[0]), known)
     for table in ("events", "runs", "untold", "deliveries"):
         db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608  as above
     return True
 
 
-def forget(db: sqlite3.Connection, row: RunRow) -> None:
+def forget(db: sqlite3.Connection, row: RunRow, known: KnownRows) -> None:
     """Delete the row, its labels and its words."""
-    _delete(db, row)
+    _delete(db, row, known)
     for table in ("run_rows", "stale_rows", "unsummed_rows"):
         db.execute(f"DELETE FROM {table} WHERE run_id = ?", (row.run_id,))  # noqa: S608  as above
 

@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
-from relayline.journal.columns import KnownRows, changes_row
+from relayline.journal.columns import changes_row
 from relayline.journal.port import (
     MAX_SEQ,
     Appended,
@@ -27,6 +27,7 @@ from relayline.journal.sqlite import held
 from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
 from relayline.journal.sqlite.tombstones import erased_tenant
 from relayline.journal.subscription import Page, oldest_wanted
+from relayline.journal.tenants.known_rows import KnownRows
 from relayline.projections.valid import DELTAS, REWOUND
 
 _PAGE = """

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, TypeVar
 
 from relayline.contracts.runs import RunStatus
 from relayline.journal.access.owners import Owners
 from relayline.journal.changes import follow_changes
-from relayline.journal.columns import KnownRows, summed
+from relayline.journal.columns import summed
 from relayline.journal.filters import Dialect, Filters, Rare
 from relayline.journal.rows import now_us
 from relayline.journal.sqlite import run_rows
@@ -25,7 +26,9 @@ from relayline.journal.table import (
     Tenant,
     may_see,
 )
-from relayline.projections.row import load_row
+from relayline.journal.tenants.known_rows import KnownRows
+from relayline.journal.tenants.lists import filters_of, listed_of
+from relayline.journal.tenants.vault import Vault
 
 T = TypeVar("T")
 DIALECT = Dialect(schema="", find="instr")
@@ -45,18 +48,19 @@ class SqliteRunTable:
     first one after an upgrade fills those of all runs that there are.
     """
 
-    def __init__(self, reader: Reader, writer: Writer, watcher: Watcher) -> None:
+    def __init__(self, reader: Reader, writer: Writer, watcher: Watcher, vault: Vault) -> None:
         self._reader = reader
         self._writer = writer
         self._watcher = watcher
+        self._vault = vault
         self._owners = Owners(self._tenant_of)
-        self._known = KnownRows()
-        """For the writer's thread alone."""
+        self._known = KnownRows(vault)
+        """What it remembers is for the writer's thread alone."""
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
         found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone())
-        one = _listed(found) if found else None
+        [one] = await listed_of(self._vault, self._known, [found]) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
     async def owner(self, run_id: str) -> str | None:
@@ -71,17 +75,17 @@ class SqliteRunTable:
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None
     ) -> Sequence[Listed]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[_Found]:
             sql, arguments = filters.page(max(limit, 0), before, _rare(db, filters))
             return db.execute(sql, arguments).fetchall()
 
-        return [_listed(found) for found in await self._read(read)]
+        return await listed_of(self._vault, self._known, await self._read(read))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
             return db.execute(*filters.counts(_rare(db, filters))).fetchall()
@@ -90,7 +94,7 @@ class SqliteRunTable:
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
-        filters = Filters(DIALECT, tenant, wanted)
+        filters = await filters_of(self._vault, DIALECT, tenant, wanted)
 
         def read(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return db.execute(*filters.sums(_rare(db, filters))).fetchall()
@@ -100,7 +104,11 @@ class SqliteRunTable:
     async def withdraw(self, run_id: str) -> bool:
         """As in the port."""
         self._owners.forget(run_id)
-        return await self._writer.submit(lambda db: run_rows.withdraw(db, run_id), synced=False)
+        return await self._vault.retry(
+            lambda: self._writer.submit(
+                lambda db: run_rows.withdraw(db, run_id, self._known), synced=False
+            )
+        )
 
     async def note_attention(self, found: Mapping[str, str | None]) -> None:
         """As in the port."""
@@ -124,13 +132,14 @@ class SqliteRunTable:
             JournalUnavailable: the storage did not answer; the rest is filled the next time.
         """
         filled = 0
+        await self._vault.fresh()
         while found := await self._reader.run(lambda db: run_rows.stale(db, _STALE_BATCH)):
 
             def work(db: sqlite3.Connection, run_ids: Sequence[str] = tuple(found)) -> None:
                 for run_id in run_ids:
                     run_rows.bring_up_to_date(db, run_id, self._known)
 
-            await self._writer.submit(work, synced=False)
+            await self._vault.retry(partial(self._writer.submit, work, synced=False))
             filled += len(found)
         return filled
 
@@ -158,8 +167,3 @@ def _rare(db: sqlite3.Connection, filters: Filters) -> Rare | None:
     if rare := filters.rare(entries):
         return rare
     return filters.rare_words([word for (word,) in db.execute(*filters.words())])
-
-
-def _listed(found: _Found) -> Listed:
-    _, state, last_seq, attention, _ = found
-    return Listed(load_row(state), last_seq, attention)

@@ -10,6 +10,7 @@ from relayline.journal.outbox import Outbox, Row, Statement
 from relayline.journal.outbox_sql import TYPES
 from relayline.journal.sqlite.reader import Reader
 from relayline.journal.sqlite.writer import Writer
+from relayline.journal.subscription import OpenEvents
 from relayline.journal.table import Tenant
 from relayline.journal.webhooks import Receiver
 
@@ -27,9 +28,10 @@ delta two microseconds."""
 class SqliteWebhooks(Outbox):
     """`journal.webhooks.Webhooks` in the file of the journal; what it writes is on the disk."""
 
-    def __init__(self, reader: Reader, writer: Writer) -> None:
+    def __init__(self, reader: Reader, writer: Writer, opened: OpenEvents) -> None:
         self._reader = reader
         self._writer = writer
+        self._opened = opened
 
     async def add(self, receiver: Receiver, secret: str) -> Receiver:
         """As in the port."""

@@ -11,12 +11,12 @@ from relayline.runtime.payloads.ring import BadKeys, ListedKeys
 
 
 class PayloadKeySettings(BaseSettings):
-    """Which keys encrypt what Temporal stores."""
+    """Which keys encrypt what Temporal stores, and wrap the keys of tenants."""
 
     payload_keys: str = Field(default="", repr=False)
-    """Keys that encrypt what Temporal stores, `ID:KEY` each, separated by commas: the first one
-    encrypts, all decrypt; empty encrypts nothing. `relayline keyring new` makes one. All processes
-    of a deployment need the same keys."""
+    """Keys that encrypt what Temporal stores, and the keys of tenants in the journal, `ID:KEY`
+    each, separated by commas: the first one encrypts, all decrypt; empty encrypts nothing.
+    `relayline keyring new` makes one. All processes of a deployment need the same keys."""
     payload_keys_file: str = ""
     """File with these keys instead, one a line."""
 

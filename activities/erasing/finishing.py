@@ -7,39 +7,27 @@ store that has something of a run is one `Eraser` in the list of the composition
 from __future__ import annotations
 
 import asyncio
-import re
 import time
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Sequence
 from contextlib import suppress
 from datetime import UTC, datetime, timedelta
 
 from temporalio import activity
-from temporalio.api.common.v1 import WorkflowExecution
-from temporalio.api.workflowservice.v1 import DeleteWorkflowExecutionRequest
-from temporalio.client import Client
-from temporalio.service import RPCError, RPCStatusCode
+from temporalio.service import RPCError
 
-from relayline.activities.housekeeping import RPC_TIMEOUT, SWEEP_FOR, translated
+from relayline.activities.erasing.executions import Eraser
+from relayline.activities.erasing.tenants import SETTLED, TenantErasing
+from relayline.activities.housekeeping import SWEEP_FOR, translated
 from relayline.activities.presence import heartbeats
 from relayline.contracts.housekeeping import HousekeepingRequest, HousekeepingResult
-from relayline.contracts.runs import RUN_ID_PATTERN
 from relayline.journal.erasures import Erasure
 from relayline.journal.port import RunOpen
 from relayline.journal.table import EVERY, Storage
 
-Eraser = Callable[[str], Awaitable[bool]]
-"""Erases what one store has of a run; True once nothing is left there. Safe to repeat.
-
-Raises `RPCError` or `JournalUnavailable` if the store did not answer; it is asked again.
-"""
-SETTLED = timedelta(minutes=1)
-"""An erasure is not finished earlier: Temporal's visibility may not have listed an execution yet.
-"""
 AT_ONCE = 8
 """Erasures that are finished concurrently."""
 IN_A_ROUND = 2000
 """Erasures that one round looks at, at most."""
-_RUN_ID = re.compile(RUN_ID_PATTERN)
 
 
 class ErasingActivities:
@@ -48,6 +36,7 @@ class ErasingActivities:
     Args:
         storage: Which runs were erased, and which have expired.
         erasers: One for each store beside the journal that has something of a run.
+        tenant_erasers: One for each such store that has something of a tenant.
         work_for: How long one round works.
         settled: How old an erasure must be to be finished.
     """
@@ -56,10 +45,12 @@ class ErasingActivities:
         self,
         storage: Storage,
         erasers: Sequence[Eraser],
+        tenant_erasers: Sequence[Eraser] = (),
         work_for: timedelta = SWEEP_FOR,
         settled: timedelta = SETTLED,
     ) -> None:
         self._storage = storage
+        self._tenants = TenantErasing(storage, tenant_erasers, settled)
         self._erasers = erasers
         self._work_for = work_for
         self._settled = settled
@@ -68,8 +59,9 @@ class ErasingActivities:
     async def finish_erasures(self, request: HousekeepingRequest) -> HousekeepingResult:
         """Erase runs whose own retention is over, then finish what erasures have left.
 
-        That is: events of an erasure that was interrupted, and what each eraser has. An eraser that
-        fails is asked again in the next round; the others continue.
+        First it erases what tenants have whose keys are being erased. What erasures have left is
+        events of one that was interrupted, and what each eraser has. An eraser that fails is asked
+        again in the next round; the others continue.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
@@ -77,10 +69,13 @@ class ErasingActivities:
         deadline = time.monotonic() + self._work_for.total_seconds()
         async with heartbeats():
             with translated():
+                empty = await self._tenants.work(deadline)
                 for run_id in await self._storage.expired(request.batch):
                     if time.monotonic() < deadline:
                         await self._expire(run_id)
-                return HousekeepingResult(erased=await self._finish(deadline))
+                erased = await self._finish(deadline)
+                await self._tenants.finish(empty)
+                return HousekeepingResult(erased=erased)
 
     async def _expire(self, run_id: str) -> None:
         with suppress(RunOpen):  # an operator has just reset it
@@ -113,43 +108,3 @@ class ErasingActivities:
             return False
         activity.logger.info("erasure finished", extra={"run_id": run_id})
         return True
-
-
-def erase_executions(client: Client) -> Eraser:
-    """Deletes all executions of a run from Temporal: history, memo, search attributes."""
-
-    async def erase(run_id: str) -> bool:
-        if not _RUN_ID.fullmatch(run_id):
-            return True  # no execution has such an id, which the query could not quote
-        left = await _describes(client, run_id)
-        listed = client.list_workflows(f"WorkflowId = '{run_id}'", rpc_timeout=RPC_TIMEOUT)
-        executions = {it.run_id async for it in listed}
-        executions |= {left} if left else set()
-        for execution in executions:
-            await _delete(client, WorkflowExecution(workflow_id=run_id, run_id=execution))
-        return not executions
-
-    return erase
-
-
-async def _describes(client: Client, run_id: str) -> str | None:
-    """The newest execution of the run; None if Temporal has none."""
-    try:
-        found = await client.get_workflow_handle(run_id).describe(rpc_timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
-        return None
-    return found.run_id
-
-
-async def _delete(client: Client, execution: WorkflowExecution) -> None:
-    """Ask Temporal to delete the execution, which it does in the background."""
-    request = DeleteWorkflowExecutionRequest(
-        namespace=client.namespace, workflow_execution=execution
-    )
-    try:
-        await client.workflow_service.delete_workflow_execution(request, timeout=RPC_TIMEOUT)
-    except RPCError as error:
-        if error.status is not RPCStatusCode.NOT_FOUND:
-            raise
