@@ -215,6 +215,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
 
     async def close(self) -> None:
         """As in the port; open tails raise `JournalUnavailable`."""
+        await self._sealing.finished()
         self._closed = True
         await self._watcher.close()
         await asyncio.gather(self._facts.close(), self._deltas.close())
@@ -290,7 +291,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
             raise self._database.closed()
         if self._opening is None:
             self._opening = asyncio.ensure_future(self._open())
-        await self._opening
+        await asyncio.shield(self._opening)  # who is cancelled must not cancel it for others
 
     async def _open(self) -> None:
         await self._pool

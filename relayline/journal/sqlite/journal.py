@@ -182,6 +182,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
 
     async def close(self) -> None:
         """As in the port; open tails raise `JournalUnavailable`."""
+        await self._sealing.finished()
         self._reader.refuse()
         await asyncio.to_thread(self._close)
 

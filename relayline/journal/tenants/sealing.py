@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from collections.abc import Awaitable, Callable, Sequence
 
@@ -32,6 +33,8 @@ class Sealing:
         """
         self._vault = vault
         self._owner = owner
+        self._waiting: set[asyncio.Future[None]] = set()
+        """One for each call of `sealed` that waits for the storage."""
 
     async def sealed(self, run_id: str, rows: Sequence[NewRow]) -> Sequence[NewRow]:
         """The rows as they must be stored.
@@ -39,6 +42,22 @@ class Sealing:
         Raises:
             TenantErased: nothing may be stored for the run's tenant.
         """
+        if self._vault.is_fresh and not self._vault.in_use:
+            return rows
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self._waiting.add(done)
+        try:
+            return await self._sealed(run_id, rows)
+        finally:
+            self._waiting.discard(done)
+            done.set_result(None)
+
+    async def finished(self) -> None:
+        """Return once the calls of `sealed` that wait in this event loop have returned."""
+        loop = asyncio.get_running_loop()
+        await asyncio.gather(*(it for it in self._waiting if it.get_loop() is loop))
+
+    async def _sealed(self, run_id: str, rows: Sequence[NewRow]) -> Sequence[NewRow]:
         await self._vault.fresh()
         if not (rows and self._vault.in_use):
             return rows

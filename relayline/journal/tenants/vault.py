@@ -63,14 +63,19 @@ class Vault:
         """True if a tenant has a key, or had one."""
         return bool(self._by_tenant)
 
+    @property
+    def is_fresh(self) -> bool:
+        """True if what is in memory may be used: it is new, or somebody is at reading it again."""
+        age = self._clock() - self._read_at
+        return age < FRESH_S or (self._asking and age < LONGEST_S)
+
     async def fresh(self) -> None:
         """Read the keys again if they may be out of date.
 
         Raises:
             JournalUnavailable: the storage did not answer.
         """
-        age = self._clock() - self._read_at
-        if age < FRESH_S or (self._asking and age < LONGEST_S):
+        if self.is_fresh:
             return
         self._asking = True
         try:
