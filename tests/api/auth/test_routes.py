@@ -19,7 +19,7 @@ from tests.api.auth.keyed import bearer, headers_of, issued, refused
 from tests.api.serving import Api
 from tests.docs.scopes import routes
 
-PAGE = {"/", "/runs", "/runs/{run_id}", "/inbox", "/agents", "/ui/{path:path}"}
+PAGE = {"/", "/runs", "/runs/{run_id}", "/inbox", "/agents", "/system", "/ui/{path:path}"}
 OPEN = {"/healthz", "/readyz", "/docs", "/docs/start.js", "/docs/{name}", "/openapi.json"} | PAGE
 WITHOUT_SCOPES: frozenset[Scope] = frozenset()
 
