@@ -23,7 +23,7 @@ from relayline.contracts.principals import Principal
 
 ACCESS = "access"
 """Where `scope["state"]` has the `Access` of an authenticated request."""
-_PAGE = frozenset({"/", "/runs", "/inbox", "/agents"})
+_PAGE = frozenset({"/", "/runs", "/inbox", "/agents", "/system"})
 _PAGE_OF_OPERATORS = frozenset({"/schedules", "/batches", "/webhooks", "/keys", "/audit"})
 OPEN_PATHS = (
     frozenset({"/healthz", "/readyz", "/v1/auth", "/docs", "/openapi.json", "/signed-in"})

@@ -162,7 +162,7 @@ async def test_no_view_scrolls_sideways(chromium: Browser, stack: DevStack, narr
     run = await stack.submit({"say": "word " * 300 + "x" * 900})
     await stack.ended(run)
     async with opened(chromium, stack.api_urls[0], narrow=narrow, dark=narrow) as page:
-        for path in ("/runs", f"/runs/{run}", "/inbox", "/agents"):
+        for path in ("/runs", f"/runs/{run}", "/inbox", "/agents", "/system"):
             await page.goto(path)
             await expect(page.locator("main h1").first).to_be_visible()
             await expect(page.locator(".loading")).to_have_count(0)

@@ -19,7 +19,7 @@ from tests.api.auth.keyed import bearer, headers_of, issued, refused
 from tests.api.serving import Api
 from tests.docs.scopes import routes
 
-PAGE = {"/", "/runs", "/runs/{run_id}", "/inbox", "/agents", "/ui/{path:path}"}
+PAGE = {"/", "/runs", "/runs/{run_id}", "/inbox", "/agents", "/system", "/ui/{path:path}"}
 PAGE |= {"/schedules", "/schedules/{schedule_id}", "/batches", "/batches/{batch_id}"}
 PAGE |= {"/webhooks", "/webhooks/{webhook_id}", "/keys", "/audit", "/signed-in"}
 OPEN = {"/healthz", "/readyz", "/docs", "/docs/start.js", "/docs/{name}", "/openapi.json"} | PAGE
