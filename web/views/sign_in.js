@@ -24,7 +24,7 @@ export function SignIn() {
   const { modes, oidc } = auth.value;
   const withToken = !oidc || modes.includes("keys") || !isPossible();
   return div(
-    { class: "alone" },
+    { class: "alone", role: "main" },
     div(
       { class: "sign-in" },
       logo(),

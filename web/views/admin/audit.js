@@ -170,7 +170,7 @@ function Filters({ filter }) {
   };
   const text = (/** @type {"subject" | "run_id" | "tenant"} */ name, /** @type {string} */ word) =>
     label(
-      { class: "chip ghost" },
+      { class: "chip ghost typed" },
       span({ class: "vh" }, word),
       input({
         value: typed[name],

@@ -1,6 +1,6 @@
 /* Batches: many runs that were submitted together, and how far they are. */
 import { h } from "../../vendor/preact.js";
-import { b, button, code, div, h2, h3, i, li, p, section, span, ul } from "../../parts/elements.js";
+import { b, button, code, div, h2, i, li, p, section, span, ul } from "../../parts/elements.js";
 import { TONE, WORD, glyph, icon } from "../../parts/icons.js";
 import { link } from "../../parts/navigation.js";
 import { number, shortId } from "../../model/words.js";
@@ -67,7 +67,7 @@ export function Batches() {
 }
 
 const None = () => [
-  h3({ key: "a" }, "No batches yet"),
+  h2({ key: "a" }, "No batches yet"),
   p({ key: "b" }, code(null, "relayline batch FILE.jsonl"), " submits up to 1,000 runs at once."),
 ];
 

@@ -1,6 +1,6 @@
 /* Which of these pages a path shows. */
 import { h } from "../../vendor/preact.js";
-import { code, div, h3, p } from "../../parts/elements.js";
+import { code, div, h2, p } from "../../parts/elements.js";
 import { logo } from "../../parts/icons.js";
 import { isUsed } from "../../parts/places.js";
 import { useEffect } from "../../vendor/hooks.js";
@@ -58,11 +58,11 @@ const Closed = ({ other }) => [
     logo(),
     isUsed(other)
       ? [
-          h3(null, "Your credentials do not open this page"),
+          h2(null, "Your credentials do not open this page"),
           p(null, "It needs the scope ", code(null, other.scope), "."),
         ]
       : [
-          h3(null, "Nothing to see here"),
+          h2(null, "Nothing to see here"),
           p(null, UNUSED[other.mode ?? ""], code(null, "RELAYLINE_AUTH"), "."),
         ],
   ),

@@ -1,20 +1,7 @@
 /* Schedules: runs that are submitted again and again. */
 import { h } from "../../vendor/preact.js";
 import { useQuickAct } from "../../parts/acting.js";
-import {
-  b,
-  button,
-  code,
-  div,
-  em,
-  h2,
-  h3,
-  li,
-  p,
-  section,
-  span,
-  ul,
-} from "../../parts/elements.js";
+import { b, button, code, div, em, h2, li, p, section, span, ul } from "../../parts/elements.js";
 import { glyph, icon } from "../../parts/icons.js";
 import { go, link } from "../../parts/navigation.js";
 import { say } from "../../parts/shared.js";
@@ -75,7 +62,7 @@ export function Schedules() {
 }
 
 const None = () => [
-  h3({ key: "a" }, "No schedules yet"),
+  h2({ key: "a" }, "No schedules yet"),
   p({ key: "b" }, "A schedule submits a run at the times of a calendar or an interval."),
 ];
 

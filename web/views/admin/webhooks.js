@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { useQuickAct } from "../../parts/acting.js";
 import { Dialog, close } from "../../parts/dialog.js";
-import { b, button, code, div, footer, h3, li, p, span, ul } from "../../parts/elements.js";
+import { b, button, code, div, footer, h2, li, p, span, ul } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { go, link } from "../../parts/navigation.js";
 import { say } from "../../parts/shared.js";
@@ -46,7 +46,7 @@ export function Webhooks() {
 }
 
 const None = () => [
-  h3({ key: "a" }, "No webhooks yet"),
+  h2({ key: "a" }, "No webhooks yet"),
   p(
     { key: "b" },
     "A receiver is told when a run waits for somebody, completes or fails; what it gets is signed.",
