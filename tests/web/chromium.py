@@ -7,12 +7,20 @@ from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
 
-from playwright.async_api import Browser, ConsoleMessage, Page, Request, async_playwright
+from playwright.async_api import (
+    Browser,
+    ConsoleMessage,
+    Page,
+    Request,
+    async_playwright,
+    expect,
+)
 
 from tests.web.page_files import program
 
 PATIENCE_MS = 30_000
 """How long anything is waited for."""
+expect.set_options(timeout=PATIENCE_MS)
 WIDE, NARROW = {"width": 1440, "height": 900}, {"width": 390, "height": 844}
 PLAIN_HOST = "plain.example"
 """Another name of this machine, which browsers do not trust without https."""

@@ -19,9 +19,8 @@ from tests.api.auth.keyed import issued
 from tests.api.serving import Api, run_id
 from tests.dev_stack import DevStack
 from tests.projections.generated import NOW
-from tests.web.chromium import PATIENCE_MS, opened
+from tests.web.chromium import opened
 
-expect.set_options(timeout=PATIENCE_MS)
 HOSTILE = (
     "<img src=x onerror='document.title=\"broken\"'><script>document.title='broken'</script> "
     "[click](javascript:alert(1)) [web](https://e.example/a?b) **bold** \u202egnp.exe"

@@ -10,7 +10,7 @@ from pathlib import Path
 from playwright.async_api import Browser, Page, expect
 
 from tests.dev_stack import DevStack
-from tests.web.chromium import PATIENCE_MS, browser, opened
+from tests.web.chromium import browser, opened
 from tests.web.page_files import ROOT
 from tests.web.pictures.agents import MODULE
 from tests.web.pictures.model import serving
@@ -22,7 +22,6 @@ PHONE = {"width": 390, "height": 780}
 MAX_BYTES = 300_000
 """Of all pictures together."""
 NAME = "relayline.name"
-expect.set_options(timeout=PATIENCE_MS)
 
 
 async def main() -> None:
