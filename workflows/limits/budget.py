@@ -16,10 +16,10 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.clock import Timer
     from relayline.workflows.facts import Ending
     from relayline.workflows.gates import Gate, Verdict
+    from relayline.workflows.limits.excess import Excess, exceeded, overdue
     from relayline.workflows.policy import RAISE_TIMEOUT
     from relayline.workflows.run import Run
-    from relayline.workflows.state import Excess, exceeded, overdue
-    from relayline.workflows.visibility import summary
+        from relayline.workflows.visibility import summary
 
 
 class Steer(Protocol):
@@ -34,18 +34,15 @@ class Budget:
     """Enforces the limits of one run."""
 
     def __init__(self, run: Run, steer: Steer) -> None:
-        carried = run.input.carried
-        self.times = carried.budgets if carried else 0
-        """How many times a limit was reached."""
         self._run = run
         self._steer = steer
 
     async def afford(self, *, calls: int = 0) -> Ending | None:
         """Wait until the budget allows the next calls; the ending if it never does."""
         run, state = self._run, self._run.state
-        while excess := overdue(state.limits) if run.overdue else exceeded(state, calls=calls):
-            self.times += 1
-            run.pending.add(run.facts.budget(self.times, state.step, excess))
+        while excess := overdue(state.limits) if run.clock.overdue else exceeded(state, calls=calls):
+            state.budgets += 1
+            run.pending.add(run.facts.budget(state.budgets, state.step, excess))
             if state.limits.on_limit == "fail":
                 return self._exceeded(excess)
             ending = await self._ask_for(excess, in_step=bool(calls))
@@ -66,10 +63,9 @@ class Budget:
         ending = None
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
-            run.dispatcher.record_soon()
-            await run.wait(partial(self._woken, expiry))
-            if run.was_reset:
-                await run.catch_up()
+            epoch = run.epoch
+            await run.until(partial(_fired, expiry))
+            if run.epoch != epoch:
                 run.steering.gates.forget(gate)
                 expiry.stop()
                 gate, expiry = self._open(excess)
@@ -83,7 +79,7 @@ class Budget:
                 run.steering.close(gate, how if superseded else expired)
         expiry.stop()
         if gate.verdict.how == "approve":
-            run.overdue = False
+            run.clock.overdue = False
         elif gate.verdict.how != "withdrawn" and not ending:
             return self._exceeded(excess)
         return ending
@@ -92,7 +88,7 @@ class Budget:
         """Ask a person to raise the limit within `RAISE_TIMEOUT`."""
         run = self._run
         gate = Gate(
-            budget_id(run.epoch, self.times),
+            budget_id(run.epoch, run.state.budgets),
             "budget",
             f"{excess.message}; approve to continue",
             expires_at=workflow.now() + RAISE_TIMEOUT,
@@ -102,9 +98,6 @@ class Budget:
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
         return gate, Timer(RAISE_TIMEOUT, summary(f"{gate.id} expires:", gate.what))
 
-    def _woken(self, expiry: Timer) -> bool:
-        return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset
-
     def _exceeded(self, excess: Excess) -> RunFailed:
         """The ending of a run that has used up its budget."""
         state = self._run.state
@@ -112,3 +105,7 @@ class Budget:
             type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=state.step
         )
         return RunFailed(error=state.last_error, usage=state.usage)
+
+
+def _fired(expiry: Timer) -> bool:
+    return expiry.fired
