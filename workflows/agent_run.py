@@ -29,9 +29,10 @@ with workflow.unsafe.imports_passed_through():
         RunResult,
         RunStatus,
     )
-    from relayline.workflows.budget import Budget
     from relayline.workflows.facts import Ending
     from relayline.workflows.inbox import Stop
+    from relayline.workflows.limits.budget import Budget
+    from relayline.workflows.model_step import ModelStep
     from relayline.workflows.run import Run
     from relayline.workflows.state import count_misfits
     from relayline.workflows.submissions.start import begin

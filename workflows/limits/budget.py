@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.limits.excess import Excess, exceeded, overdue
     from relayline.workflows.policy import RAISE_TIMEOUT
     from relayline.workflows.run import Run
-        from relayline.workflows.visibility import summary
+    from relayline.workflows.visibility import summary
 
 
 class Steer(Protocol):
@@ -40,7 +40,7 @@ class Budget:
     async def afford(self, *, calls: int = 0) -> Ending | None:
         """Wait until the budget allows the next calls; the ending if it never does."""
         run, state = self._run, self._run.state
-        while excess := overdue(state.limits) if run.clock.overdue else exceeded(state, calls=calls):
+        while excess := self._excess(calls):
             state.budgets += 1
             run.pending.add(run.facts.budget(state.budgets, state.step, excess))
             if state.limits.on_limit == "fail":
@@ -50,6 +50,12 @@ class Budget:
             if ending or (run.steering.redirected and calls):
                 return ending
         return None
+
+    def _excess(self, calls: int) -> Excess | None:
+        """The first limit that does not allow the next calls."""
+        if self._run.clock.overdue:
+            return overdue(self._run.state.limits)
+        return exceeded(self._run.state, calls=calls)
 
     async def _ask_for(self, excess: Excess, *, in_step: bool) -> Ending | None:
         """Wait until a person raises a limit; the ending if nobody does.
