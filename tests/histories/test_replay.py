@@ -79,7 +79,7 @@ def patches() -> Iterator[str]:
 def pattern(given: ast.expr) -> str:
     """A pattern for the patch id that this expression makes."""
     parts = given.values if isinstance(given, ast.JoinedStr) else [given]
-    texts = (re.escape(it.value) if isinstance(it, ast.Constant) else r"\d+" for it in parts)
+    texts = (re.escape(str(it.value)) if isinstance(it, ast.Constant) else r"\d+" for it in parts)
     return "".join(texts)
 
 
