@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
-    from relayline.workflows.clock import WorkClock
+    from relayline.workflows.clock import Timer, WorkClock
     from relayline.workflows.dispatch import Dispatcher, error_of, had_ended, is_stale
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
@@ -247,7 +247,13 @@ class Run:
         """Note when the run has worked for `max_wall_s`."""
         await self.clock.watch(lambda: self.state.limits.max_wall_s)
 
-    async def until(self, woken: Callable[[], bool] = _nothing, *, busy: bool = False) -> None:
+    async def until(
+        self,
+        woken: Callable[[], bool] = _nothing,
+        *,
+        timer: Timer | None = None,
+        busy: bool = False,
+    ) -> None:
         """Wait for a command, or for `woken`; whatever a run waits for, it waits here.
 
         Facts that no activity carries yet are recorded meanwhile. While nothing runs, an operator's
@@ -255,12 +261,17 @@ class Run:
 
         Args:
             woken: What else to wait for.
+            timer: The same, where it is a timer that fires.
             busy: True while a call runs, whose end must come before a reset is recorded.
         """
+
+        def over() -> bool:
+            reset = self.was_reset and not busy
+            fired = timer is not None and timer.fired
+            return self.steering.inbox.unread or reset or fired or woken()
+
         self.dispatcher.record_soon()
-        await self._wait(
-            lambda: self.steering.inbox.unread or (self.was_reset and not busy) or woken()
-        )
+        await self._wait(over)
         if not busy:
             await self.catch_up()
 

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import partial
 from typing import Protocol
 
 from temporalio import workflow
@@ -70,7 +69,7 @@ class Budget:
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
             epoch = run.epoch
-            await run.until(partial(_fired, expiry))
+            await run.until(timer=expiry)
             if run.epoch != epoch:
                 run.steering.gates.forget(gate)
                 expiry.stop()
@@ -111,7 +110,3 @@ class Budget:
             type=ErrorType.BUDGET_EXCEEDED, message=excess.message, step=state.step
         )
         return RunFailed(error=state.last_error, usage=state.usage)
-
-
-def _fired(expiry: Timer) -> bool:
-    return expiry.fired
