@@ -13,11 +13,15 @@ from relayline.runtime.temporal import data_converter
 
 
 @asynccontextmanager
-async def own_temporal_server() -> AsyncIterator[Client]:
-    """A client of a server that nobody else knows, tuned as every embedded one is."""
+async def own_temporal_server(*flags: str) -> AsyncIterator[Client]:
+    """A client of a server that nobody else knows, tuned as every embedded one is.
+
+    Args:
+        flags: More of them for the server.
+    """
     env = await WorkflowEnvironment.start_local(
         dev_server_existing_path=str(find_binary()),
-        dev_server_extra_args=list(server_flags()),
+        dev_server_extra_args=[*server_flags(), *flags],
         data_converter=data_converter,
     )
     try:

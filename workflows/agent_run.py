@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import asyncio
-from functools import partial
 
 from temporalio import workflow
 from temporalio.common import RawValue
-from temporalio.exceptions import ActivityError, ApplicationError
+from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import ModelResult, PlannedCall, whole
+    from relayline.contracts.calls import PlannedCall, whole
     from relayline.contracts.commands import (
         Answer,
         AnyCommand,
@@ -21,9 +20,7 @@ with workflow.unsafe.imports_passed_through():
         Resume,
         read_command,
     )
-    from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunCancelled, RunCompleted, RunFailed
-    from relayline.contracts.keys import step_scope
     from relayline.contracts.runs import (
         Phase,
         RunError,
@@ -32,12 +29,10 @@ with workflow.unsafe.imports_passed_through():
         RunResult,
         RunStatus,
     )
-    from relayline.workflows.budget import Budget
-    from relayline.workflows.clock import Timer
-    from relayline.workflows.dispatch import error_of
     from relayline.workflows.facts import Ending
     from relayline.workflows.inbox import Stop
-    from relayline.workflows.policy import CANCEL_BOUND
+    from relayline.workflows.limits.budget import Budget
+    from relayline.workflows.model_step import ModelStep
     from relayline.workflows.run import Run
     from relayline.workflows.state import count_misfits
     from relayline.workflows.submissions.start import begin
@@ -129,7 +124,7 @@ class AgentRun:
             ending = await self._between_steps()
             if ending:
                 return ending
-            answer = await self._model_step()
+            answer = await ModelStep(run).run()
             if isinstance(answer, RunFailed):
                 return answer
             if answer is None:
@@ -142,67 +137,6 @@ class AgentRun:
                 return ending
             if not calls and not run.steering.redirected:
                 return RunCompleted(output=whole(answer.preview), usage=run.state.usage)
-
-    async def _model_step(self) -> ModelResult | RunFailed | None:
-        """Call the model; None if a command interrupted it."""
-        run, state = self._run, self._run.state
-        run.steering.redirected = False
-        await run.catch_up()
-        state.step += 1
-        run.pending.add(run.facts.step(state.step, run.input.agent.model))
-        await run.make_room()
-        if run.stop is not Stop.NOTHING:
-            self._cut_step()
-            return None
-        run.show(Phase.MODEL, busy=True)
-        started = run.dispatcher.start_model(state.step)
-        cancelled = await self._await_model(started.handle)
-        if not started.handle.done():
-            self._cut_step()
-            return None
-        try:
-            result = await started.handle
-        except ActivityError as error:
-            if cancelled or run.is_stale(error):
-                self._cut_step()
-                return None
-            state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
-            return RunFailed(error=state.last_error, usage=state.usage)
-        run.pending.delivered(started.cargo)
-        state.usage += result.usage
-        state.preview = result.preview
-        return None if result.interrupted else result
-
-    def _cut_step(self) -> None:
-        """Close the step: no attempt may write to it, and it ends with the text so far."""
-        run, step = self._run, self._run.state.step
-        run.pending.seal(step_scope(run.epoch, step))
-        run.pending.add(run.facts.interrupted(step))
-
-    async def _await_model(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
-        """Wait for the model call, and at most `CANCEL_BOUND` after cancelling it.
-
-        Returns:
-            Whether it was cancelled.
-        """
-        run = self._run
-        stop_bound: Timer | None = None
-        while not handle.done() and not (stop_bound and stop_bound.fired):
-            run.acknowledge()
-            if run.stop is not Stop.NOTHING and not stop_bound:
-                run.dispatcher.stop(handle)
-                stop_bound = Timer(CANCEL_BOUND, "bound for the model to stop")
-                run.steering.cancelled.append("the model")
-            run.dispatcher.record_soon()
-            await run.wait(partial(self._woken, handle, stop_bound))
-        if stop_bound:
-            stop_bound.stop()
-        return stop_bound is not None
-
-    def _woken(self, handle: workflow.ActivityHandle[ModelResult], bound: Timer | None) -> bool:
-        run = self._run
-        stops = bound.fired if bound else run.stop is not Stop.NOTHING
-        return handle.done() or stops or run.steering.inbox.unread
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
         """Run the tool calls of one answer if the budget allows; superseded ones end unrun."""
@@ -244,9 +178,7 @@ class AgentRun:
             run.show(Phase.PAUSED, busy=False)
             if not in_step:
                 await self._continue_as_new()
-            run.dispatcher.record_soon()
-            await run.wait(lambda: run.steering.inbox.unread or run.was_reset)
-            await run.catch_up()
+            await run.until()
 
     async def _between_steps(self) -> Ending | None:
         """Act on commands and check the budget; the ending, if the run ends."""
@@ -269,9 +201,8 @@ class AgentRun:
         while not run.pending.empty:
             await run.record("journal")
         if run.steering.inbox.empty and not run.was_reset:
-            carried = run.carried(self._budget.times)
             workflow.continue_as_new(
-                run.input.model_copy(update={"carried": carried}),
+                run.input.model_copy(update={"carried": run.carried()}),
                 initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 from temporalio import workflow
@@ -28,6 +29,8 @@ class WorkClock:
     """How long a run has worked; pauses and waits for a person do not count."""
 
     def __init__(self, started_at: datetime, worked_s: float = 0) -> None:
+        self.overdue = False
+        """True once all the time that the run may work is used up."""
         self._since: datetime | None = started_at
         self._worked = timedelta(seconds=worked_s)
 
@@ -48,3 +51,17 @@ class WorkClock:
         """Seconds at work so far."""
         running = now - self._since if self._since else timedelta()
         return (self._worked + running).total_seconds()
+
+    async def watch(self, allowed_s: Callable[[], float]) -> None:
+        """Set `overdue` when the run has worked for that many seconds.
+
+        It may be set to False again, once the run may work longer.
+        """
+        while True:
+            left_s = allowed_s() - self.worked_s(workflow.now())
+            if left_s > 0:
+                await workflow.sleep(left_s, summary="wall clock limit")
+                await workflow.wait_condition(lambda: not self.idle)
+            else:
+                self.overdue = True
+                await workflow.wait_condition(lambda: not self.overdue)

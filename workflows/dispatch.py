@@ -233,6 +233,18 @@ def had_ended(error: exceptions.ActivityError) -> bool:
     return _type(error) == ErrorType.RUN_ENDED
 
 
+def is_gone(cause: BaseException | None) -> bool:
+    """True if the call's worker is gone, by Temporal's time-out or because it stood still."""
+    late = isinstance(cause, exceptions.ApplicationError) and cause.type == ErrorType.WORKER_LATE
+    return late or isinstance(cause, exceptions.TimeoutError)
+
+
+def is_unknown(cause: BaseException | None) -> bool:
+    """True if nobody knows whether the call has run."""
+    unknown = ErrorType.OUTCOME_UNKNOWN
+    return isinstance(cause, exceptions.ApplicationError) and cause.type == unknown
+
+
 def _type(error: exceptions.ActivityError) -> str | None:
     cause = error.cause
     return cause.type if isinstance(cause, exceptions.ApplicationError) else None

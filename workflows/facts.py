@@ -58,7 +58,7 @@ from relayline.contracts.keys import (
 )
 from relayline.contracts.runs import AgentSpec, RunError, RunInput, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
-from relayline.workflows.state import Excess, suggested_limit
+from relayline.workflows.limits.excess import Excess, suggested_limit
 
 Ending = RunCompleted | RunFailed | RunCancelled
 """The terminal facts that a run records itself."""

@@ -12,7 +12,7 @@ from pydantic import JsonValue
 from relayline.contracts.commands import Answer, AnyCommand, Decide, Decision
 from relayline.contracts.runs import Waiting
 from relayline.projections.words import How, closed
-from relayline.workflows.state import Excess
+from relayline.workflows.limits.excess import Excess
 
 _OUTCOME = re.compile(
     r"\s*(?:(happened)\b:?\s*(.*)|((?:did not happen, )?run it)|(stop))\s*", re.DOTALL

@@ -28,7 +28,7 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
-    from relayline.workflows.clock import WorkClock
+    from relayline.workflows.clock import Timer, WorkClock
     from relayline.workflows.dispatch import Dispatcher, error_of, had_ended, is_stale
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
@@ -45,6 +45,10 @@ _REASON_CHARS = 1000
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
 
 
+def _nothing() -> bool:
+    return False
+
+
 class Run:
     """One run, as its steps see it."""
 
@@ -57,14 +61,11 @@ class Run:
         self.facts = Facts(carried.epoch if carried else 0)
         self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
         self.steering = Steering(self.state, self.pending, self.facts)
-        self.overdue = False
-        """True once `max_wall_s` is used up."""
-        self._clock = WorkClock(now, carried.worked_s if carried else 0)
+        self.clock = WorkClock(now, carried.worked_s if carried else 0)
         self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
         """True until a run starts that was submitted for later."""
-        self._clock.switch(now, idle=self.scheduled)
+        self.clock.switch(now, idle=self.scheduled)
         self._visibility = Visibility(self.state, untouched=carried is None)
-        self._waits = carried.waits if carried else 0
         self._announced: tuple[Waiting, ...] = ()
         self._resets = self._caught_up = 0
         self._length_checks = 0
@@ -78,7 +79,7 @@ class Run:
         """Start a run that was submitted for later: its time at work counts from now."""
         now = workflow.now()
         self.scheduled, self.state.started_at = False, now
-        self._clock.switch(now, idle=False)
+        self.clock.switch(now, idle=False)
 
     def pin_agent(self) -> None:
         """Have a large agent journaled once; model calls then have its digest instead of it.
@@ -119,7 +120,7 @@ class Run:
             resets = self._resets
             key = rewound_key(workflow.info().run_id, resets)
             rewinding = asyncio.create_task(self.dispatcher.rewind(key))
-            await self.wait(rewinding.done)
+            await self._wait(rewinding.done)
             epoch = self._rewound(rewinding)
             self.pending.rename(epoch_prefix(self.epoch), epoch_prefix(epoch))
             self.facts.epoch = epoch
@@ -140,7 +141,7 @@ class Run:
     @property
     def stop(self) -> Stop:
         """How much of the running work must stop now."""
-        out_of_time = self.overdue and self.state.limits.on_limit == "fail"
+        out_of_time = self.clock.overdue and self.state.limits.on_limit == "fail"
         return Stop.CANCEL if out_of_time else self.steering.stop
 
     def should_continue_as_new(self) -> bool:
@@ -156,25 +157,17 @@ class Run:
         suggested = info.is_continue_as_new_suggested()
         return suggested and workflow.patched(f"suggested-{self._length_checks}")
 
-    def carried(self, budgets: int) -> Carried:
+    def carried(self) -> Carried:
         """What the run keeps when it continues as new."""
-        state = self.state
-        return Carried(
-            started_at=state.started_at,
-            limits=state.limits,
-            step=state.step,
-            tool_calls=state.tool_calls,
-            usage=state.usage,
-            preview=state.preview,
-            last_error=state.last_error,
-            misfit_steps=state.misfit_steps,
-            epoch=self.epoch,
-            known=tuple(self.pending.known),
-            worked_s=self._clock.worked_s(workflow.now()),
-            paused=self.steering.paused,
-            budgets=budgets,
-            waits=self._waits,
-            seen=self.steering.inbox.seen,
+        return Carried.model_validate(
+            {
+                **dict(self.state),
+                "epoch": self.epoch,
+                "known": tuple(self.pending.known),
+                "worked_s": self.clock.worked_s(workflow.now()),
+                "paused": self.steering.paused,
+                "seen": self.steering.inbox.seen,
+            }
         )
 
     def receive(self, command: AnyCommand, payloads: tuple[object, ...] = ()) -> None:
@@ -215,32 +208,20 @@ class Run:
         """
         waiting = self.steering.gates.waiting
         if waiting and not any(item in self._announced for item in waiting):
-            self._waits += 1
-            self.pending.add(self.facts.waiting(self._waits, self.state.step, waiting))
+            self.state.waits += 1
+            self.pending.add(self.facts.waiting(self.state.waits, self.state.step, waiting))
         self._announced = waiting
         paused = self.steering.paused and not busy
         status = RunStatus.SCHEDULED if self.scheduled else RunStatus.RUNNING
         status = RunStatus.WAITING if waiting else status
         if paused:
             status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
-        self._clock.switch(workflow.now(), idle=self.scheduled or (bool(waiting) and not busy))
+        self.clock.switch(workflow.now(), idle=self.scheduled or (bool(waiting) and not busy))
         self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:
         """Show that the run has ended."""
         self._visibility.update(status, Phase.ENDED)
-
-    async def watch_clock(self) -> None:
-        """Set `overdue` when the run has worked for `max_wall_s`."""
-        while True:
-            now = workflow.now()
-            left_s = self.state.limits.max_wall_s - self._clock.worked_s(now)
-            if left_s > 0:
-                await workflow.sleep(left_s, summary="wall clock limit")
-                await workflow.wait_condition(lambda: not self._clock.idle)
-            else:
-                self.overdue = True
-                await workflow.wait_condition(lambda: not self.overdue)
 
     async def make_room(self, carriers: int = 1) -> None:
         """Record facts until each of `carriers` activities can carry the rest together."""
@@ -254,7 +235,7 @@ class Run:
         pending.
         """
         recording = asyncio.create_task(self.dispatcher.record(summary))
-        await self.wait(recording.done)
+        await self._wait(recording.done)
         try:
             await recording
         except ActivityError as error:
@@ -262,7 +243,39 @@ class Run:
                 raise
             await self.catch_up()
 
-    async def wait(self, condition: Callable[[], bool]) -> None:
+    async def watch_clock(self) -> None:
+        """Note when the run has worked for `max_wall_s`."""
+        await self.clock.watch(lambda: self.state.limits.max_wall_s)
+
+    async def until(
+        self,
+        woken: Callable[[], bool] = _nothing,
+        *,
+        timer: Timer | None = None,
+        busy: bool = False,
+    ) -> None:
+        """Wait for a command, or for `woken`; whatever a run waits for, it waits here.
+
+        Facts that no activity carries yet are recorded meanwhile. While nothing runs, an operator's
+        reset wakes the run, too, and is recorded on return.
+
+        Args:
+            woken: What else to wait for.
+            timer: The same, where it is a timer that fires.
+            busy: True while a call runs, whose end must come before a reset is recorded.
+        """
+
+        def over() -> bool:
+            reset = self.was_reset and not busy
+            fired = timer is not None and timer.fired
+            return self.steering.inbox.unread or reset or fired or woken()
+
+        self.dispatcher.record_soon()
+        await self._wait(over)
+        if not busy:
+            await self.catch_up()
+
+    async def _wait(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition; a cancel request from Temporal becomes a command.
 
         After such a request the condition is checked again, once everything that arrived with the

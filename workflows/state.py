@@ -1,27 +1,23 @@
-"""The state of a run, for the `progress` query, the memo and the limits. Pure."""
+"""The state of a run, for the `progress` query, the memo and the Web UI. Pure."""
 
 from __future__ import annotations
 
 import json
 import shlex
-from collections.abc import Mapping
-from dataclasses import dataclass, field
 from datetime import datetime
-from decimal import Decimal
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ConfigDict
 
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.messages import Usage
-from relayline.contracts.money import Cost
 from relayline.contracts.runs import (
-    Limits,
+    KeptFigures,
     Phase,
     RunError,
     RunInput,
     RunMemo,
     RunProgress,
     RunStatus,
+    Standing,
     Waiting,
 )
 from relayline.projections.markdown import code_span
@@ -33,56 +29,31 @@ MISFITS = frozenset({ErrorType.BAD_ARGUMENTS, ErrorType.UNKNOWN_TOOL})
 """Errors of calls that could not run because the model asked for them wrongly."""
 
 
-@dataclass
-class RunState:
-    """The live state of one run."""
+class RunState(KeptFigures, Standing):
+    """The live state of one run; the one form of its figures that changes."""
 
-    started_at: datetime
-    limits: Limits
-    """The current limits: an approval may have raised them."""
-    status: RunStatus = RunStatus.QUEUED
+    model_config = ConfigDict(frozen=False)
+
     phase: Phase = Phase.STARTING
-    step: int = 0
-    tool_calls: int = 0
-    usage: Usage = field(default_factory=Usage)
-    waiting_for: tuple[Waiting, ...] = ()
     running_tools: tuple[str, ...] = ()
-    last_error: RunError | None = None
-    preview: str = ""
-    """The beginning of the newest answer."""
     misfits: int = 0
     """Calls of this step that failed with one of `MISFITS`."""
-    misfit_steps: int = 0
-    """The latest steps in a row in which every call was a misfit."""
 
     def progress(self, run_input: RunInput) -> RunProgress:
         """The answer to the `progress` query."""
-        agent = run_input.agent
-        return RunProgress(
-            run_id=run_input.run_id,
-            agent=agent.name,
-            model=agent.model,
-            status=self.status,
-            step=self.step,
-            phase=self.phase,
-            waiting_for=self.waiting_for,
-            tool_calls=self.tool_calls,
-            running_tools=self.running_tools[:MAX_SHOWN_TOOLS],
-            usage=self.usage,
-            limits=self.limits,
-            started_at=self.started_at,
-            last_error=self.last_error,
+        return RunProgress.model_validate(
+            {
+                **dict(self),
+                "run_id": run_input.run_id,
+                "agent": run_input.agent.name,
+                "model": run_input.agent.model,
+                "running_tools": self.running_tools[:MAX_SHOWN_TOOLS],
+            }
         )
 
     def memo(self) -> RunMemo:
         """The memo, which readers see when no worker is up."""
-        return RunMemo(
-            status=self.status,
-            step=self.step,
-            usage=self.usage,
-            waiting_for=self.waiting_for,
-            last_error=self.last_error,
-        )
+        return RunMemo.model_validate(dict(self))
 
     def details(self, execution: str) -> str:
         """Markdown for the Temporal Web UI.
@@ -111,16 +82,7 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
         later = run_input.start_at is not None and run_input.start_at > now
         status = RunStatus.SCHEDULED if later else RunStatus.QUEUED
         return RunState(started_at=now, limits=run_input.agent.limits, status=status)
-    return RunState(
-        started_at=carried.started_at,
-        limits=carried.limits,
-        step=carried.step,
-        tool_calls=carried.tool_calls,
-        usage=carried.usage,
-        preview=carried.preview,
-        last_error=carried.last_error,
-        misfit_steps=carried.misfit_steps,
-    )
+    return RunState.model_validate(dict(carried))
 
 
 def signal_line(execution: str, waiting: Waiting) -> str:
@@ -133,50 +95,6 @@ def signal_line(execution: str, waiting: Waiting) -> str:
     name, given = signals[waiting.kind]
     payload = shlex.quote(json.dumps({**given, "by": "me"}, ensure_ascii=False))
     return f"temporal workflow signal {execution} --name {name} --input {payload}"
-
-
-@dataclass(frozen=True)
-class Excess:
-    """A limit that the run has reached."""
-
-    limit: str
-    used: float
-    allowed: float
-
-    @property
-    def message(self) -> str:
-        """For people: `max_steps=1 is used up: the run would need 2`."""
-        reached = f"{self.limit}={self.allowed:g} is used up"
-        if self.used <= self.allowed:
-            return reached
-        how = "has used" if self.limit in {"max_tokens", "max_cost"} else "would need"
-        return f"{reached}: the run {how} {self.used:g}"
-
-
-def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
-    """The first limit that does not allow the next calls, None if all do.
-
-    Args:
-        state: The state of the run, with its limits.
-        calls: Number of tool calls about to start; 0 for a model call.
-    """
-    limits = state.limits
-    if calls:
-        used = state.tool_calls + calls
-        over = used > limits.max_tool_calls
-        return Excess("max_tool_calls", used, limits.max_tool_calls) if over else None
-    if state.step >= limits.max_steps:
-        return Excess("max_steps", state.step + 1, limits.max_steps)
-    if state.usage.total_tokens >= limits.max_tokens:
-        return Excess("max_tokens", state.usage.total_tokens, limits.max_tokens)
-    return _overspent(state.usage.cost, limits.max_cost)
-
-
-def _overspent(cost: Cost | None, allowed: float | None) -> Excess | None:
-    """The excess of a run that has cost as much as it may; compared as decimal numbers."""
-    if cost is None or allowed is None or cost.dollars < Decimal(str(allowed)):
-        return None
-    return Excess("max_cost", float(cost.dollars), allowed)
 
 
 def count_misfits(state: RunState, calls: int) -> RunError | None:
@@ -198,29 +116,3 @@ def count_misfits(state: RunState, calls: int) -> RunError | None:
         "unknown tools or invalid arguments"
     )
     return RunError(type=ErrorType.MALFORMED_CALLS, message=message, step=state.step)
-
-
-def overdue(limits: Limits) -> Excess:
-    """The excess of a run that has worked for `max_wall_s`."""
-    return Excess("max_wall_s", limits.max_wall_s, limits.max_wall_s)
-
-
-def suggested_limit(excess: Excess) -> float:
-    """The limit to offer to a person: twice the old one, or more if the run already used more."""
-    double = 2 * excess.allowed
-    return double if double > excess.used else excess.used + max(excess.allowed, 1)
-
-
-def raised(limits: Limits, excess: Excess, arguments: Mapping[str, JsonValue]) -> Limits | str:
-    """The limits, with the reached one raised to `arguments["raise_to"]`.
-
-    Returns:
-        The new limits, or what is wrong with the arguments.
-    """
-    wanted = arguments.get("raise_to")
-    if isinstance(wanted, bool) or not isinstance(wanted, int | float) or wanted <= excess.allowed:
-        return f"arguments.raise_to: must be a number above {excess.allowed:g}"
-    try:
-        return Limits.model_validate({**limits.model_dump(), excess.limit: wanted})
-    except ValidationError as error:
-        return f"arguments.raise_to: {error.errors(include_url=False)[0]['msg']}"

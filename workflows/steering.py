@@ -28,8 +28,9 @@ from relayline.workflows.gates import (
     origin_of,
 )
 from relayline.workflows.inbox import Inbox, Stop
+from relayline.workflows.limits.excess import Excess, raised, suggested_limit
 from relayline.workflows.outbox import PendingFacts
-from relayline.workflows.state import Excess, RunState, raised, suggested_limit
+from relayline.workflows.state import RunState
 
 
 class Steering:

@@ -184,7 +184,7 @@ class ScheduleGateway:
 
     async def result(self, action_id: str) -> SubmitResult | None:
         """What became of an action; None while it is at work, or if nobody knows."""
-        handle = self._client.get_workflow_handle_for(Submit.run, action_id)
+        handle = self._client.get_workflow_handle(action_id, result_type=SubmitResult)
         try:
             described = await with_deadline(CALL_S, handle.describe())
             if described.status is not WorkflowExecutionStatus.COMPLETED:

@@ -25,6 +25,7 @@ from relayline.runtime.temporal import data_converter
 from relayline.workflows.housekeeping import Housekeeping
 from relayline.workflows.submissions.submit import Submit
 from tests.dev_stack import DevStack
+from tests.histories.patched_scenarios import SUGGESTED, suggested
 from tests.histories.scenarios import BATCHES, PRICES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
 from tests.webhooks.receiving import answers, receiving
 
@@ -65,6 +66,9 @@ async def record(*names: str) -> None:
                     await keep(name, await shift(temporal, rounds))
             if not names or TELLING in names:
                 await keep(TELLING, await telling(stack, temporal))
+    if not names or SUGGESTED in names:
+        async with suggested() as handle:
+            await keep(SUGGESTED, handle)
 
 
 async def record_submissions(stack: DevStack, temporal: Client, *names: str) -> None:

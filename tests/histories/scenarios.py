@@ -9,6 +9,7 @@ from uuid import uuid4
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
+from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.resetting import reset
 
@@ -225,6 +226,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     steering.outcome_happened,
     steering.outcome_run_again,
     steering.outcome_stop,
+    patched.stop_told,
+    patched.rewound_alone,
+    patched.undecoded_signal,
 )
 KILLING = (
     worker_killed,

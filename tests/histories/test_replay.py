@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import base64
 import json
+import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -15,10 +19,12 @@ from relayline.workflows.housekeeping import Housekeeping
 from relayline.workflows.submissions.batch import Batch
 from relayline.workflows.submissions.submit import Submit
 from relayline.workflows.webhooks.deliver import DeliverWebhook
+from tests.histories.patched_scenarios import SUGGESTED
 from tests.histories.scenarios import BATCHES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
 from tests.workflows.mistaken import Mistaken
 
 FOLDER = Path(__file__).parent
+WORKFLOWS = FOLDER.parents[1] / "workflows"
 TASK_STARTED = "EVENT_TYPE_WORKFLOW_TASK_STARTED"
 
 
@@ -28,7 +34,8 @@ def replayer(*workflows: type) -> Replayer:
 
 
 @pytest.mark.parametrize(
-    "name", [*(each.__name__ for each in SCENARIOS), *SHIFTS, *BATCHES, *SUBMISSIONS, TELLING]
+    "name",
+    [*(each.__name__ for each in SCENARIOS), *SHIFTS, *BATCHES, *SUBMISSIONS, TELLING, SUGGESTED],
 )
 async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
@@ -50,3 +57,44 @@ async def test_a_suggestion_that_nobody_was_given_changes_nothing() -> None:
         task["workflowTaskStartedEventAttributes"]["suggestContinueAsNew"] = True
     assert len(tasks) > 2
     await replayer(AgentRun).replay_workflow(WorkflowHistory.from_json("run_happy_path", history))
+
+
+def patches() -> Iterator[str]:
+    """A pattern for each patch id in `workflows/`; a value in it that varies is a number."""
+    for path in WORKFLOWS.rglob("*.py"):
+        tree = ast.parse(path.read_text())
+        constants = {
+            target.id: node.value
+            for node in tree.body
+            if isinstance(node, ast.Assign)
+            for target in node.targets
+            if isinstance(target, ast.Name)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) == "workflow.patched":
+                [given] = node.args
+                yield pattern(constants[given.id] if isinstance(given, ast.Name) else given)
+
+
+def pattern(given: ast.expr) -> str:
+    """A pattern for the patch id that this expression makes."""
+    parts = given.values if isinstance(given, ast.JoinedStr) else [given]
+    texts = (re.escape(str(it.value)) if isinstance(it, ast.Constant) else r"\d+" for it in parts)
+    return "".join(texts)
+
+
+def recorded_patches(path: Path) -> Iterator[str]:
+    """The patch ids in a recorded history."""
+    for event in json.loads(path.read_text())["events"]:
+        marker = event.get("markerRecordedEventAttributes", {})
+        if marker.get("markerName") == "core_patch":
+            [data] = marker["details"]["patch-data"]["payloads"]
+            yield json.loads(base64.b64decode(data["data"]))["id"]
+
+
+def test_each_patch_is_in_a_recorded_history() -> None:
+    recorded = {patch for path in FOLDER.glob("*.json") for patch in recorded_patches(path)}
+    wanted = set(patches())
+    assert len(wanted) >= 6
+    missing = {it for it in wanted if not any(re.fullmatch(it, found) for found in recorded)}
+    assert not missing, "record a history that meets each: docs/develop/how-to.md"

@@ -13,7 +13,7 @@ from relayline.contracts.commands import Answer, Decide
 from relayline.contracts.events import ApprovalResolved, InputClosed, InputReceived
 from relayline.contracts.runs import Limits, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, Gate, Outcome, Verdict, outcome
-from relayline.workflows.state import Excess
+from relayline.workflows.limits.excess import Excess
 from tests.workflows.wheel import LATER, NOW, Wheel
 
 EXCESS = Excess("max_steps", 3, 2)

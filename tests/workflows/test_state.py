@@ -16,16 +16,14 @@ from relayline.contracts.keys import approval_id, budget_id, call_id, outcome_id
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, Waiting
 from relayline.workflows.clock import WorkClock
-from relayline.workflows.state import (
-    MAX_SHOWN_TOOLS,
+from relayline.workflows.limits.excess import (
     Excess,
-    RunState,
     exceeded,
     overdue,
     raised,
-    signal_line,
     suggested_limit,
 )
+from relayline.workflows.state import MAX_SHOWN_TOOLS, RunState, signal_line
 from tests.workflows.wheel import NOW
 
 EXECUTION = "--namespace default --workflow-id run_1"

@@ -40,9 +40,7 @@ async def _until_start(run: Run) -> RunCancelled | None:
     due = Timer((run.input.start_at or now) - now, "until the run starts")
     ending: RunCancelled | None = None
     while not ending and (run.steering.paused or not due.fired):
-        run.dispatcher.record_soon()
-        await run.wait(partial(_woken, run, due))
-        await run.catch_up()
+        await run.until(partial(_starts, run, due))
         run.acknowledge()
         ending = run.steering.act()
         if not due.fired:
@@ -52,6 +50,5 @@ async def _until_start(run: Run) -> RunCancelled | None:
     return ending
 
 
-def _woken(run: Run, due: Timer) -> bool:
-    starts = due.fired and not run.steering.paused
-    return starts or run.steering.inbox.unread or run.was_reset
+def _starts(run: Run, due: Timer) -> bool:
+    return due.fired and not run.steering.paused

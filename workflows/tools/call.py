@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from temporalio import exceptions, workflow
-from temporalio.exceptions import ActivityError, ApplicationError, CancelledError
+from temporalio import workflow
+from temporalio.exceptions import ActivityError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import CheckResult, PlannedCall
@@ -15,13 +15,14 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.keys import approval_id, call_scope, outcome_id, request_id
     from relayline.contracts.runs import RunError
     from relayline.workflows.clock import Timer
-    from relayline.workflows.dispatch import ToolStarted, error_of
+    from relayline.workflows.dispatch import error_of, is_gone, is_unknown
     from relayline.workflows.facts import Facts
     from relayline.workflows.gates import NOBODY, Gate, Origin, Verdict, outcome
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
     from relayline.workflows.run import Run
     from relayline.workflows.state import MISFITS
+    from relayline.workflows.tools.states import Asked, Ended, Ready, Running, State, Unknown
     from relayline.workflows.visibility import summary
 
 _OUTCOME_UNKNOWN = "it was started and may or may not have run"
@@ -32,45 +33,38 @@ class ToolCallRun:
 
     def __init__(self, run: Run, call: PlannedCall) -> None:
         self.call = call
-        self.ended = False
+        self.state: State = Ready()
         self._run = run
         self._step = run.state.step
         self._epoch = run.epoch
         self._facts = Facts(run.epoch)
         self._tool = run.input.agent.tool(call.name)
-        self._gate: Gate | None = None
-        self._expiry: Timer | None = None
-        self._check: workflow.ActivityHandle[CheckResult] | None = None
         self._approval_id: str | None = None
         self._runs = 0
-        self._started: ToolStarted | None = None
-        self._stop_bound: Timer | None = None
-        self._unknown = False
-        """True when a person must be asked for the outcome, once a reset is recorded."""
+
+    @property
+    def ended(self) -> bool:
+        """True once it has ended."""
+        return isinstance(self.state, Ended)
 
     @property
     def running(self) -> bool:
         """True while its activity runs."""
-        return self._started is not None and not self.ended
-
-    @property
-    def _unsafe(self) -> bool:
-        return self.call.unsafe or (self._tool is not None and self._tool.effects == "unsafe")
+        return isinstance(self.state, Running)
 
     @property
     def ready(self) -> bool:
         """True when it can start, unless the run is paused."""
-        return not (self.ended or self.running or self._gate or self._unknown)
+        return isinstance(self.state, Ready)
 
     @property
     def woken(self) -> bool:
         """True when a timer has fired or an activity has ended."""
-        timers = (self._stop_bound, self._expiry)
-        handles = (self._started and self._started.handle, self._check)
-        return not self.ended and (
-            any(timer.fired for timer in timers if timer)
-            or any(handle.done() for handle in handles if handle)
-        )
+        return isinstance(self.state, Asked | Running) and self.state.woken
+
+    @property
+    def _unsafe(self) -> bool:
+        return self.call.unsafe or (self._tool is not None and self._tool.effects == "unsafe")
 
     def ask_first(self) -> None:
         """Open the gate if a person must approve the call or answer its question."""
@@ -80,92 +74,93 @@ class ToolCallRun:
         if question := call.question:
             id_ = request_id(epoch, call.call_id)
             gate = Gate(id_, "question", call.preview, choices=question.choices)
-            self._open(gate, question.within_s)
+            self._ask(gate, question.within_s)
         elif call.approval:
             id_ = approval_id(epoch, call.call_id)
             gate = Gate(id_, "approval", f"{call.name}({call.preview})")
-            self._open(gate, self._tool.approval_timeout_s)
+            self._ask(gate, self._tool.approval_timeout_s)
 
     def enter_epoch(self, epoch: int) -> None:
         """After a reset, open its gate again under the new epoch; old decisions are void."""
-        if self.ended or self.running or epoch == self._epoch:
+        if isinstance(self.state, Running | Ended) or epoch == self._epoch:
             return
         self._epoch, self._facts = epoch, Facts(epoch)
-        if self._unknown:
-            self._ask_outcome()
-            return
-        gate = self._gate
-        if gate is None or gate.verdict:
-            return
-        self._run.steering.gates.forget(gate)
-        if self._expiry:
-            self._expiry.stop()
-        self._gate = self._expiry = self._check = None
-        if gate.kind == "outcome":
-            self._ask_outcome()
-        else:
-            self.ask_first()
+        match self.state:
+            case Unknown():
+                self._ask_outcome()
+            case Asked(gate=gate) as asked if not gate.verdict:
+                self._run.steering.gates.forget(gate)
+                asked.leave()
+                if gate.kind == "outcome":
+                    self._ask_outcome()
+                else:
+                    self.ask_first()
 
     def start(self) -> None:
         """Start its activity."""
-        self._started = self._run.dispatcher.start_tool(
-            self._step, self.call, self._epoch, self._approval_id, self._runs
+        self.state = Running(
+            self._run.dispatcher.start_tool(
+                self._step, self.call, self._epoch, self._approval_id, self._runs
+            )
         )
 
     def stop(self, level: Stop) -> None:
         """Cancel its activity, which then has `CANCEL_BOUND` to end; an unsafe one may finish."""
-        if self._started is None or self.ended or self._stop_bound:
+        running = self.state
+        if not isinstance(running, Running) or running.stop_bound:
             return
         steering, name = self._run.steering, self.call.name
         if self._unsafe and level < Stop.CANCEL:
             steering.let_finish(name)
             return
-        self._run.dispatcher.stop(self._started.handle)
-        self._stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
+        self._run.dispatcher.stop(running.started.handle)
+        running.stop_bound = Timer(CANCEL_BOUND, f"bound for {name} to stop")
         steering.cancelled.append(name)
 
     def withdraw(self, by: str, origin: Origin = NOBODY) -> None:
         """End it if it has not started, because a command superseded it."""
         verdict = Verdict("withdrawn", by, workflow.now(), origin=origin)
-        if self._gate:
-            self._run.steering.close(self._gate, verdict)
-            self._after_gate(self._gate, verdict)
-        elif self.ready:
-            self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
+        match self.state:
+            case Asked() as asked:
+                self._run.steering.close(asked.gate, verdict)
+                self._answered(asked, verdict)
+            case Ready():
+                self._end(self._facts.tool_stopped(self.call, self._step, verdict.at))
 
     async def collect(self) -> None:
         """Process the end of its activities."""
-        gate, check = self._gate, self._check
-        if gate and gate.checking and check and check.done():
-            self._check = None
-            await self._checked(gate, gate.checking, check)
-        if self.ended or self._started is None:
-            return
-        if self._started.handle.done():
-            await self._returned(self._started)
-        elif self._stop_bound and self._stop_bound.fired:
-            self._seal()
-            self._end(self._facts.tool_stopped(self.call, self._step, None))
+        match self.state:
+            case Asked(gate=gate, check=check) as asked if gate.checking and check and check.done():
+                asked.check = None
+                await self._checked(gate, gate.checking, check)
+            case Running() as running if running.started.handle.done():
+                await self._returned(running)
+            case Running(stopped_late=True):
+                self._seal()
+                self._end(self._facts.tool_stopped(self.call, self._step, None))
 
     def settle(self) -> None:
         """Continue if its gate was decided or has expired."""
-        gate = self._gate
-        if gate is None:
+        asked = self.state
+        if not isinstance(asked, Asked):
             return
-        if gate.verdict is None and self._expiry and self._expiry.fired:
+        gate = asked.gate
+        if gate.verdict is None and asked.expiry and asked.expiry.fired:
             self._run.steering.close(gate, Verdict("expired", "", workflow.now()))
         if gate.verdict:
-            self._after_gate(gate, gate.verdict)
+            self._answered(asked, gate.verdict)
         elif gate.checking and gate.checking.arguments is not None and self._tool:
             arguments = gate.checking.arguments
-            self._check = self._check or self._run.dispatcher.start_check(self._tool, arguments)
+            asked.check = asked.check or self._run.dispatcher.start_check(self._tool, arguments)
 
-    def _open(self, gate: Gate, within_s: float | None) -> None:
+    def _ask(self, gate: Gate, within_s: float | None) -> None:
+        """Open the gate."""
+        expiry = None
         if within_s is not None:
             within = timedelta(seconds=within_s)
             gate.expires_at = workflow.now() + within
-            self._expiry = Timer(within, summary(f"{gate.id} expires:", gate.what))
-        self._gate = self._run.steering.gates.open(gate)
+            expiry = Timer(within, summary(f"{gate.id} expires:", gate.what))
+        self.state = Asked(self._run.steering.gates.open(gate), expiry)
         parameters = self._tool.parameters if self._tool else {}
         fact = self._facts.requested(gate, self._step, self.call, parameters)
         self._run.pending.add(fact)
@@ -184,43 +179,43 @@ class ToolCallRun:
             gate.checking = None
             self._run.steering.refuse(command, f"arguments: {problem}")
 
-    async def _returned(self, started: ToolStarted) -> None:
+    async def _returned(self, running: Running) -> None:
         """Record how the activity ended, if it has not done so itself."""
-        facts = self._facts
         try:
-            await started.handle
+            await running.started.handle
         except ActivityError as error:
             self._seal()
-            cause = error.cause
-            if isinstance(cause, CancelledError):
-                self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
-            elif self._stop_bound and _is_gone(cause):
-                self._end(facts.tool_stopped(self.call, self._step, None))
-            elif self._run.is_stale(error) and not (self._unsafe or self._stop_bound):
-                self._restart()
-            elif self._run.is_stale(error) or _is_unknown(cause):
-                self._ask_outcome()
-            else:
-                reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
-                self._run.state.last_error = reason
-                self._run.state.misfits += reason.type in MISFITS
-                self._end(facts.tool_failed(self.call, self._step, reason))
+            self._after_failure(running, error)
         else:
-            self._run.pending.delivered(started.cargo)
+            self._run.pending.delivered(running.started.cargo)
             self._end()
 
-    def _restart(self) -> None:
-        """Run it again after a reset, under a scope that the old attempt can't write to."""
-        self._started = None
+    def _after_failure(self, running: Running, error: ActivityError) -> None:
+        """End the call, run it again, or ask a person, depending on why its activity failed."""
+        facts, cause, cancelled = self._facts, error.cause, running.stop_bound is not None
+        if isinstance(cause, CancelledError):
+            self._end(facts.tool_stopped(self.call, self._step, workflow.now()))
+        elif cancelled and is_gone(cause):
+            self._end(facts.tool_stopped(self.call, self._step, None))
+        elif self._run.is_stale(error) and not (self._unsafe or cancelled):
+            self._run_again()  # under a scope that the old attempt can't write to
+        elif self._run.is_stale(error) or is_unknown(cause):
+            running.leave()
+            self._ask_outcome()
+        else:
+            reason = error_of(error, self._step, ErrorType.TOOL_TIMED_OUT)
+            self._run.state.last_error = reason
+            self._run.state.misfits += reason.type in MISFITS
+            self._end(facts.tool_failed(self.call, self._step, reason))
+
+    def _run_again(self) -> None:
+        self.state = Ready()
         self._runs += 1
 
     def _ask_outcome(self) -> None:
-        """Ask a person whether an unsafe tool has run."""
-        if self._stop_bound:
-            self._stop_bound.stop()
-        self._started = self._stop_bound = None
-        self._unknown = self._run.was_reset
-        if self._unknown:
+        """Ask a person whether an unsafe tool has run, but first record a reset."""
+        if self._run.was_reset:
+            self.state = Unknown()
             return
         call = self.call
         what = (
@@ -228,14 +223,13 @@ class ToolCallRun:
             "run. Answer `happened: <result>`, `run it` (it did not happen) or `stop`."
         )
         id_ = outcome_id(self._epoch, call.call_id, self._runs + 1)
-        self._open(Gate(id_, "outcome", what), None)
+        self._ask(Gate(id_, "outcome", what), None)
 
-    def _after_gate(self, gate: Gate, verdict: Verdict) -> None:
+    def _answered(self, asked: Asked, verdict: Verdict) -> None:
         """Continue or end the call after its gate was closed."""
-        if self._expiry:
-            self._expiry.stop()
-        self._gate = self._expiry = self._check = None
-        facts, call, step = self._facts, self.call, self._step
+        asked.leave()
+        self.state = Ready()
+        gate, facts, call, step = asked.gate, self._facts, self.call, self._step
         match gate.kind, verdict.how:
             case "approval", "approve":
                 self._approval_id = gate.id
@@ -259,7 +253,7 @@ class ToolCallRun:
             output = result or "A person confirmed that it happened."
             self._end(self._facts.tool_answered(self.call, self._step, output))
         elif what == "run":
-            self._runs += 1
+            self._run_again()
         else:
             self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
             why = f"the outcome of {self.call.name} is unknown"
@@ -274,20 +268,10 @@ class ToolCallRun:
 
     def _end(self, *facts: NewEvent) -> None:
         """End the call with these facts, none if its activity has recorded the end."""
-        self.ended = True
-        if self._stop_bound:
-            self._stop_bound.stop()
+        if isinstance(self.state, Running):
+            self.state.leave()
+        self.state = Ended()
         self._run.pending.add(*facts)
-
-
-def _is_gone(cause: BaseException | None) -> bool:
-    """True if the call's worker is gone, by Temporal's time-out or because it stood still."""
-    late = isinstance(cause, ApplicationError) and cause.type == ErrorType.WORKER_LATE
-    return late or isinstance(cause, exceptions.TimeoutError)
-
-
-def _is_unknown(cause: BaseException | None) -> bool:
-    return isinstance(cause, ApplicationError) and cause.type == ErrorType.OUTCOME_UNKNOWN
 
 
 def _denial(verdict: Verdict) -> str:

@@ -38,8 +38,7 @@ class ToolStep:
                 await self._run.make_room(len(ready))
                 continue
             self._start(ready)
-            self._run.dispatcher.record_soon()
-            await self._run.wait(self._woken)
+            await self._run.until(self._woken, busy=any(call.running for call in self._calls))
         self._run.state.running_tools = ()
 
     async def _update(self) -> None:
@@ -74,12 +73,7 @@ class ToolStep:
         return self._run.was_reset and not any(call.running for call in self._calls)
 
     def _woken(self) -> bool:
-        return (
-            self._reset_due
-            or self._steering.inbox.unread
-            or self._run.stop > self._stop_level
-            or any(call.woken for call in self._calls)
-        )
+        return self._run.stop > self._stop_level or any(call.woken for call in self._calls)
 
     def _stop(self) -> None:
         """Cancel running calls, and withdraw others, as the waiting commands require."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from functools import partial
 from typing import Protocol
 
 from temporalio import workflow
@@ -16,9 +15,9 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.clock import Timer
     from relayline.workflows.facts import Ending
     from relayline.workflows.gates import Gate, Verdict
+    from relayline.workflows.limits.excess import Excess, exceeded, overdue
     from relayline.workflows.policy import RAISE_TIMEOUT
     from relayline.workflows.run import Run
-    from relayline.workflows.state import Excess, exceeded, overdue
     from relayline.workflows.visibility import summary
 
 
@@ -34,18 +33,15 @@ class Budget:
     """Enforces the limits of one run."""
 
     def __init__(self, run: Run, steer: Steer) -> None:
-        carried = run.input.carried
-        self.times = carried.budgets if carried else 0
-        """How many times a limit was reached."""
         self._run = run
         self._steer = steer
 
     async def afford(self, *, calls: int = 0) -> Ending | None:
         """Wait until the budget allows the next calls; the ending if it never does."""
         run, state = self._run, self._run.state
-        while excess := overdue(state.limits) if run.overdue else exceeded(state, calls=calls):
-            self.times += 1
-            run.pending.add(run.facts.budget(self.times, state.step, excess))
+        while excess := self._excess(calls):
+            state.budgets += 1
+            run.pending.add(run.facts.budget(state.budgets, state.step, excess))
             if state.limits.on_limit == "fail":
                 return self._exceeded(excess)
             ending = await self._ask_for(excess, in_step=bool(calls))
@@ -53,6 +49,12 @@ class Budget:
             if ending or (run.steering.redirected and calls):
                 return ending
         return None
+
+    def _excess(self, calls: int) -> Excess | None:
+        """The first limit that does not allow the next calls."""
+        if self._run.clock.overdue:
+            return overdue(self._run.state.limits)
+        return exceeded(self._run.state, calls=calls)
 
     async def _ask_for(self, excess: Excess, *, in_step: bool) -> Ending | None:
         """Wait until a person raises a limit; the ending if nobody does.
@@ -66,10 +68,9 @@ class Budget:
         ending = None
         while gate.verdict is None:
             run.show(Phase.WAITING, busy=False)
-            run.dispatcher.record_soon()
-            await run.wait(partial(self._woken, expiry))
-            if run.was_reset:
-                await run.catch_up()
+            epoch = run.epoch
+            await run.until(timer=expiry)
+            if run.epoch != epoch:
                 run.steering.gates.forget(gate)
                 expiry.stop()
                 gate, expiry = self._open(excess)
@@ -83,7 +84,7 @@ class Budget:
                 run.steering.close(gate, how if superseded else expired)
         expiry.stop()
         if gate.verdict.how == "approve":
-            run.overdue = False
+            run.clock.overdue = False
         elif gate.verdict.how != "withdrawn" and not ending:
             return self._exceeded(excess)
         return ending
@@ -92,7 +93,7 @@ class Budget:
         """Ask a person to raise the limit within `RAISE_TIMEOUT`."""
         run = self._run
         gate = Gate(
-            budget_id(run.epoch, self.times),
+            budget_id(run.epoch, run.state.budgets),
             "budget",
             f"{excess.message}; approve to continue",
             expires_at=workflow.now() + RAISE_TIMEOUT,
@@ -101,9 +102,6 @@ class Budget:
         run.steering.gates.open(gate)
         run.pending.add(run.facts.raise_requested(gate, run.state.step, excess))
         return gate, Timer(RAISE_TIMEOUT, summary(f"{gate.id} expires:", gate.what))
-
-    def _woken(self, expiry: Timer) -> bool:
-        return self._run.steering.inbox.unread or expiry.fired or self._run.was_reset
 
     def _exceeded(self, excess: Excess) -> RunFailed:
         """The ending of a run that has used up its budget."""

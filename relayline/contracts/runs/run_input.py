@@ -1,0 +1,81 @@
+"""What the workflow of a run is given, and what it returns."""
+
+from __future__ import annotations
+
+from datetime import datetime
+
+from pydantic import Field
+
+from relayline.contracts.frozen import Frozen
+from relayline.contracts.messages import Usage
+from relayline.contracts.runs.figures import Carried
+from relayline.contracts.runs.spec import AgentSpec, Limits
+from relayline.contracts.runs.status import RunStatus
+
+TASK_QUEUE = "relayline"
+"""The task queue of workflows, tools and records."""
+MODELS_QUEUE = "models"
+"""Model calls use the task queues `models-{provider}`, so that problems of one provider do not
+delay calls to the others."""
+RUN_ID_PATTERN = r"^run_[0-9a-z]{16,64}$"
+"""A run's id is also its Temporal workflow id."""
+DEFAULT_TENANT = "default"
+MIDDLE_PRIORITY = 3
+"""The priority of a run that was given none."""
+
+
+class RunInput(Frozen):
+    """The argument of the workflow."""
+
+    run_id: str = Field(pattern=RUN_ID_PATTERN)
+    agent: AgentSpec
+    """With the model and limits of the request merged in."""
+    input: str
+    metadata: dict[str, str] = Field(default_factory=dict)
+    tenant: str = DEFAULT_TENANT
+    by: str = ""
+    """Who submitted it, as the credentials say; then its commands need proofs of their senders."""
+    webhook: str | None = None
+    """The receiver that the request names, by its id."""
+    request_sha256: str = ""
+    """Digest of the submitted request: distinguishes a repeated `Idempotency-Key` from a reused
+    one."""
+    batch: str | None = None
+    """The batch with which it was submitted."""
+    start_at: datetime | None = None
+    """When it starts, if that is later than its submission."""
+    priority: int = Field(default=MIDDLE_PRIORITY, ge=1, le=5)
+    """1 is served first, 5 last."""
+    fairness_key: str | None = None
+    """Runs with the same key share their part of the workers; None: those of the tenant do."""
+    retention_days: float | None = None
+    """The run is erased so many days after its end; None: without a retention of its own."""
+    history_bound: int = 8000
+    """Length of the history, in events, at which the run continues as new; earlier if Temporal
+    suggests it."""
+    carried: Carried | None = None
+    """Set when the run has continued as new."""
+
+
+class RunRequestMemo(Frozen):
+    """The request, in the memo from the start."""
+
+    agent: str
+    model: str
+    limits: Limits = Limits()
+    request_sha256: str = ""
+    metadata: dict[str, str] = Field(default_factory=dict)
+    created_at: datetime | None = None
+    """When the run was submitted; its execution may have started later."""
+    start_at: datetime | None = None
+    """When it starts, if that is later than its submission."""
+
+
+class RunResult(Frozen):
+    """What the workflow returns; the whole output is in the journal."""
+
+    status: RunStatus
+    preview: str = ""
+    """The first 500 characters of the output."""
+    usage: Usage = Usage()
+    steps: int = 0

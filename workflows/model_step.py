@@ -1,0 +1,87 @@
+"""One step of the model: its call, and what interrupts it."""
+
+from __future__ import annotations
+
+from functools import partial
+
+from temporalio import workflow
+from temporalio.exceptions import ActivityError
+
+with workflow.unsafe.imports_passed_through():
+    from relayline.contracts.calls import ModelResult
+    from relayline.contracts.errors import ErrorType
+    from relayline.contracts.events import RunFailed
+    from relayline.contracts.keys import step_scope
+    from relayline.contracts.runs import Phase
+    from relayline.workflows.clock import Timer
+    from relayline.workflows.dispatch import error_of
+    from relayline.workflows.inbox import Stop
+    from relayline.workflows.policy import CANCEL_BOUND
+    from relayline.workflows.run import Run
+
+
+class ModelStep:
+    """Calls the model once."""
+
+    def __init__(self, run: Run) -> None:
+        self._run = run
+
+    async def run(self) -> ModelResult | RunFailed | None:
+        """Call the model; None if a command interrupted it."""
+        run, state = self._run, self._run.state
+        run.steering.redirected = False
+        await run.catch_up()
+        state.step += 1
+        run.pending.add(run.facts.step(state.step, run.input.agent.model))
+        await run.make_room()
+        if run.stop is not Stop.NOTHING:
+            self._cut()
+            return None
+        run.show(Phase.MODEL, busy=True)
+        started = run.dispatcher.start_model(state.step)
+        cancelled = await self._wait(started.handle)
+        if not started.handle.done():
+            self._cut()
+            return None
+        try:
+            result = await started.handle
+        except ActivityError as error:
+            if cancelled or run.is_stale(error):
+                self._cut()
+                return None
+            state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
+            return RunFailed(error=state.last_error, usage=state.usage)
+        run.pending.delivered(started.cargo)
+        state.usage += result.usage
+        state.preview = result.preview
+        return None if result.interrupted else result
+
+    def _cut(self) -> None:
+        """Close the step: no attempt may write to it, and it ends with the text so far."""
+        run, step = self._run, self._run.state.step
+        run.pending.seal(step_scope(run.epoch, step))
+        run.pending.add(run.facts.interrupted(step))
+
+    async def _wait(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:
+        """Wait for the model call, and at most `CANCEL_BOUND` after cancelling it.
+
+        Returns:
+            Whether it was cancelled.
+        """
+        run = self._run
+        stop_bound: Timer | None = None
+        while not handle.done() and not (stop_bound and stop_bound.fired):
+            run.acknowledge()
+            if run.stop is not Stop.NOTHING and not stop_bound:
+                run.dispatcher.stop(handle)
+                stop_bound = Timer(CANCEL_BOUND, "bound for the model to stop")
+                run.steering.cancelled.append("the model")
+            await run.until(partial(self._woken, handle, stop_bound), busy=True)
+        if stop_bound:
+            stop_bound.stop()
+        return stop_bound is not None
+
+    def _woken(self, handle: workflow.ActivityHandle[ModelResult], bound: Timer | None) -> bool:
+        run = self._run
+        stops = bound.fired if bound else run.stop is not Stop.NOTHING
+        return handle.done() or stops
