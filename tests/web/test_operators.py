@@ -194,7 +194,7 @@ async def test_in_a_narrow_window_each_page_is_two_taps_away(
         await page.goto("/runs")
         await page.get_by_role("button", name="More").click()
         await dialog(page).get_by_role("link", name="Webhooks").click()
-        await expect(page.get_by_role("heading", name="Webhooks")).to_be_visible()
+        await expect(page.get_by_role("heading", name="Webhooks", exact=True)).to_be_visible()
         await expect(dialog(page)).to_have_count(0)
         await page.get_by_role("button", name="More").click()
         links = dialog(page).get_by_role("link")
