@@ -27,7 +27,7 @@ from relayline.runtime.payloads.ring import ListedKeys
 from tests.selection import starting
 from tests.stack_agents import MODULE
 
-READY_S = 60
+READY_S = 120
 SEEN_S = 60
 """How long an event is waited for."""
 ENDED_S = 60

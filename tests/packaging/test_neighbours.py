@@ -30,7 +30,7 @@ from tests.packaging.venvs import (
 )
 
 LLAMA_INDEX = "llama-index-workflows"
-READY_S = 60
+READY_S = 120
 OWN = ("activities", "api", "cli", "settings", "worker", "workflows")
 CATALOG = f'''\
 import {", ".join(OWN)}
