@@ -96,6 +96,7 @@ export function RunPage({ id }) {
       ),
       section(
         { class: "right", "aria-label": "More of the run" },
+        h2({ class: "vh" }, "More of the run"),
         h(Tabs, null),
         div({ class: "tabbody" }, h(VIEWS[tab.value], null)),
       ),
