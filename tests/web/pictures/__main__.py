@@ -63,22 +63,19 @@ async def taken(chromium: Browser, stack: DevStack) -> None:
     espresso = await submitted(stack, ESPRESSO)
     await stack.seen(espresso, "approval.requested")
     await asyncio.sleep(20)  # so that bars of waiting have a length
-    for dark in (False, True):
-        suffix = "dark" if dark else "light"
-        async with opened(chromium, stack.api_urls[0], dark=dark) as page:
-            await named(page)
-            await page.goto(f"/runs/{espresso}")
-            await expect(page.locator(".ask")).to_be_visible()
-            await shot(page, f"run-{suffix}")
-            if not dark:
-                await page.goto("/runs")
-                await expect(page.locator("a.rr")).to_have_count(1 + len(OTHERS))
-                await shot(page, "runs-light")
-            else:
-                await page.set_viewport_size(PHONE)  # type: ignore[arg-type]
-                await page.goto(f"/runs/{espresso}")
-                await page.locator(".ask").scroll_into_view_if_needed()
-                await shot(page, "phone-dark", PHONE)
+    async with opened(chromium, stack.api_urls[0]) as page:
+        await named(page)
+        await page.goto(f"/runs/{espresso}")
+        await expect(page.locator(".ask")).to_be_visible()
+        await shot(page, "run-light")
+        await page.goto("/runs")
+        await expect(page.locator("a.rr")).to_have_count(1 + len(OTHERS))
+        await shot(page, "runs-light")
+    async with opened(chromium, stack.api_urls[0], narrow=True, dark=True) as page:
+        await named(page)
+        await page.goto(f"/runs/{espresso}")
+        await page.locator(".ask").scroll_into_view_if_needed()
+        await shot(page, "phone-dark", PHONE)
 
 
 async def named(page: Page) -> None:

@@ -81,6 +81,7 @@ export function RunPage({ id }) {
       h(Divider, null),
       section(
         { class: "right", "aria-label": "More of the run" },
+        h2({ class: "vh" }, "More of the run"),
         h(Tabs, null),
         div({ class: "tabbody" }, h(VIEWS[tab.value], null)),
       ),
