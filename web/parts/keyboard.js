@@ -1,8 +1,7 @@
 /* Keys: one table for the page, another for the view that is shown. Off while one types. */
 import { signal } from "../vendor/signals.js";
 import { may } from "../wire/api.js";
-import { go } from "./navigation.js";
-import { openPlaces } from "./places.js";
+import { go, openPlaces } from "./navigation.js";
 import { dialog, keys } from "./shared.js";
 
 const PAGES = /** @type {Record<string, string>} */ ({

@@ -4,13 +4,11 @@ import { useEffect, useRef } from "../vendor/hooks.js";
 import { a, b, button, div, main, p } from "../parts/elements.js";
 import { logo } from "../parts/icons.js";
 import { lazy } from "../parts/lazy.js";
-import { go, place } from "../parts/navigation.js";
-import { PLACES } from "../parts/places.js";
+import { go, place, PLACES } from "../parts/navigation.js";
 import { dialog, heading, toast } from "../parts/shared.js";
 import { shortId } from "../model/words.js";
 import { signal } from "../vendor/signals.js";
-import { arrive } from "../state/arrival.js";
-import { Problem, auth } from "../wire/api.js";
+import { Problem, auth, identify } from "../wire/api.js";
 import { PATH } from "../wire/returned.js";
 import { LostBar, Rail } from "./rail.js";
 
@@ -37,7 +35,8 @@ const problem = signal(/** @type {Problem | null} */ (null));
 async function ask() {
   problem.value = null;
   try {
-    await arrive();
+    await identify();
+    if (location.pathname === PATH) await (await import("../state/arrival.js")).arrive();
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     problem.value = error;

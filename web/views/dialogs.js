@@ -17,7 +17,7 @@ import {
   span,
 } from "../parts/elements.js";
 import { off, switchOff } from "../parts/keyboard.js";
-import { openPlaces } from "../parts/places.js";
+import { openPlaces } from "../parts/navigation.js";
 import { dialog } from "../parts/shared.js";
 import { useCommand } from "../parts/commands.js";
 import { name, rename } from "../wire/api.js";

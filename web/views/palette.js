@@ -5,8 +5,7 @@ import { Dialog, close } from "../parts/dialog.js";
 import { b, button, div, input, small, span } from "../parts/elements.js";
 import { glyph, icon } from "../parts/icons.js";
 import { toggleTheme } from "../parts/keyboard.js";
-import { go } from "../parts/navigation.js";
-import { openPlaces } from "../parts/places.js";
+import { go, openPlaces } from "../parts/navigation.js";
 import { dialog } from "../parts/shared.js";
 import { call, may } from "../wire/api.js";
 

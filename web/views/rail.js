@@ -2,8 +2,7 @@
 import { h } from "../vendor/preact.js";
 import { b, button, cx, div, em, i, nav, span } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
-import { link, place } from "../parts/navigation.js";
-import { openPlaces } from "../parts/places.js";
+import { link, openPlaces, place } from "../parts/navigation.js";
 import { toggleTheme } from "../parts/keyboard.js";
 import { dialog, inbox, now, system } from "../parts/shared.js";
 import { duration } from "../model/words.js";

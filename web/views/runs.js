@@ -25,6 +25,7 @@ import {
   span,
 } from "../parts/elements.js";
 import { WORD, glyph, icon, logo } from "../parts/icons.js";
+import { lazy } from "../parts/lazy.js";
 import { go, place } from "../parts/navigation.js";
 import { dialog, keys, now } from "../parts/shared.js";
 import {
@@ -40,7 +41,11 @@ import {
 } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 import { Row, batchChip } from "./row.js";
-import { Starts } from "./starts.js";
+
+const Starts = lazy(
+  async () => (await import("./starts.js")).Starts,
+  () => null,
+);
 
 const CHIPS = ["waiting", "running", "paused", "failed", "completed", "cancelled"];
 /** Shown only if there are any. */

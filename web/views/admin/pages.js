@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { code, div, h2, p } from "../../parts/elements.js";
 import { logo } from "../../parts/icons.js";
-import { isUsed } from "../../parts/places.js";
+import { isUsed } from "../../parts/navigation.js";
 import { useEffect } from "../../vendor/hooks.js";
 import { followBeside } from "../../state/list.js";
 import { may } from "../../wire/api.js";
@@ -25,7 +25,7 @@ const VIEWS = {
 /**
  * One of these pages, or why there is nothing to see.
  * @param {object} props
- * @param {import("../../parts/places.js").Place} props.other
+ * @param {import("../../parts/navigation.js").Place} props.other
  * @param {string} [props.id] Of one thing in its list.
  */
 export function Admin({ other, id }) {
@@ -50,7 +50,7 @@ const UNUSED = {
   any: "While authentication is off there is no audit log: see ",
 };
 
-/** @param {{other: import("../../parts/places.js").Place}} props */
+/** @param {{other: import("../../parts/navigation.js").Place}} props */
 const Closed = ({ other }) => [
   top(other.word),
   div(
