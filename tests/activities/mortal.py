@@ -37,9 +37,15 @@ class Mortal(SqliteJournal):
 class Process:
     """A worker that can be killed; all share one file."""
 
-    def __init__(self, path: Path, allowed: int = 3, most_stops: int = MOST_STOPS) -> None:
+    def __init__(
+        self,
+        path: Path,
+        allowed: int = 3,
+        most_stops: int = MOST_STOPS,
+        turn_wait_s: float = 60,
+    ) -> None:
         self.journal = Mortal(path / "journal.db")
-        self._suspects = Suspects(allowed, most_stops=most_stops, turn_wait_s=0.5)
+        self._suspects = Suspects(allowed, most_stops=most_stops, turn_wait_s=turn_wait_s)
         self._tasks: dict[tuple[str, int], asyncio.Task[None]] = {}
         self._verdicts: dict[str, str | None] = {}
 

@@ -52,7 +52,7 @@ async def test_deaths_with_several_suspects_at_work_count_against_none(
 ) -> None:
     for number in (1, 2, 3):
         await killed(tmp_path, number, "a", "b")
-    process = Process(tmp_path)
+    process = Process(tmp_path, turn_wait_s=0.5)
     await process.begin("a", 4)
     thrice = [(1, 1, 0), (2, 2, 0), (3, 3, 0)]
     assert await losses(journal, "a") == thrice
@@ -93,7 +93,7 @@ async def test_beside_a_few_that_were_lost_twice_no_other_suspect_begins(tmp_pat
     for number in (1, 2):
         await killed(tmp_path, number, *calls)
     await killed(tmp_path, 1, "once")
-    process = Process(tmp_path)
+    process = Process(tmp_path, turn_wait_s=0.5)
     for call in calls:
         await process.begin(call, 3)
     with pytest.raises(ApplicationError, match="another such call is at work"):

@@ -58,6 +58,9 @@ const ACTIONS = [
   "key.revoke",
   "quotas.set",
   "quotas.remove",
+  "tenant-key.create",
+  "tenant-key.erase",
+  "tenant-key.erased",
   "request.denied",
 ];
 /** How far back, in hours. @type {Record<string, number>} */
