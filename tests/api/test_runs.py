@@ -225,7 +225,7 @@ async def test_another_server_knows_a_run_before_a_worker_has_begun_it(
         assert (await other.http.get(path)).json()["status"] == "queued"
         page = (await other.http.get(f"{path}/events")).json()
         assert [event["type"] for event in page.pop("events")] == ["run.queued"]
-        assert page == {"next": 1, "ended": False}
+        assert page == {"next": 1, "previous": None, "ended": False}
         following = asyncio.create_task(follow(other, run))
         ending = asyncio.create_task(other.http.get(path, params={"wait": 30}))
         await other.opened(1)
