@@ -14,6 +14,7 @@ from benchmarks.lists import PAGE, cases, figures
 from benchmarks.measure import verdict
 from benchmarks.population import APART, SINCE, STUCK_EVERY, facts, note_stuck, queued, run_id
 from relayline.journal.table import EVERY, RunFilter
+from relayline.projections.line import Line
 from tests.journal.storage import ADAPTERS, new_storage, open_table
 
 MANY = 5_000
@@ -79,7 +80,7 @@ async def test_what_is_filled_in_at_once_is_what_appends_would_have_written(
     for wanted in FILTERS:
         found, expected = [
             [
-                (replace(it.row, updated_at=None, ended_at=None), it.last_seq, it.attention)
+                (replace(it.row, updated_at=None, ended_at=None, line=Line()), it.last_seq, it.attention)
                 for it in await storage.list_runs(EVERY, wanted, PAGE)
             ]
             for storage in (one, other)
