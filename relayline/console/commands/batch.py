@@ -176,7 +176,7 @@ def _submitted(base_url: str, lines: Sequence[_Line], given: _Given) -> Sequence
 async def _submit(
     client: AsyncClient, lines: Sequence[_Line], given: _Given, submitted: list[_Submitted]
 ) -> None:
-    """Submit all lines and print what becomes of them; `submitted` grows by each batch."""
+    """Submit all lines and print how each went; `submitted` grows by each batch."""
     priority, metadata, key = given
     for part in _parts(lines):
         batch = await client.submit_batch(

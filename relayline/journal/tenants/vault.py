@@ -100,7 +100,7 @@ class Vault:
         self._open = {id_: key for id_, key in self._open.items() if id_ in there}
 
     async def retry(self, ask: Callable[[], Awaitable[T]]) -> T:
-        """What `ask` returns; once more after a look for the key that it could not find.
+        """What `ask` returns; asked again after a look for the key that it could not find.
 
         Raises:
             Unreadable: it can't find it still.

@@ -160,7 +160,7 @@ async def test_a_newcomer_gets_a_slot_that_was_kept_and_the_flood_waits() -> Non
             async with asyncio.timeout(BOUND_S):
                 await newcomer.begun.wait()
             assert not calls[4].begun.is_set()
-        assert not calls[4].begun.is_set(), "kept anew"
+        assert not calls[4].begun.is_set(), "kept a second time"
         calls[0].over.set()
         calls[1].over.set()
         async with asyncio.timeout(BOUND_S):
