@@ -80,7 +80,11 @@ async def test_what_is_filled_in_at_once_is_what_appends_would_have_written(
     for wanted in FILTERS:
         found, expected = [
             [
-                (replace(it.row, updated_at=None, ended_at=None, line=Line()), it.last_seq, it.attention)
+                (
+                    replace(it.row, updated_at=None, ended_at=None, line=Line()),
+                    it.last_seq,
+                    it.attention,
+                )
                 for it in await storage.list_runs(EVERY, wanted, PAGE)
             ]
             for storage in (one, other)
