@@ -25,7 +25,7 @@ from tests.faults.watching import (
 WATCHERS = 3
 TEXT = " ".join(f"word{number}" for number in range(100))
 SCRIPT: tuple[dict[str, Any], ...] = (
-    {"say": TEXT, "every_ms": 10},
+    {"say": TEXT, "every_ms": 50},
     {"call": "calculate", "arguments": {"expression": "6*7"}},
     {"say": TEXT, "every_ms": 5},
 )
