@@ -20,6 +20,7 @@ from relayline.contracts.events import (
     MessageInterrupted,
     RunCompleted,
     ToolCancelled,
+    TurnCompleted,
 )
 from relayline.contracts.keys import message_key, requested_key, result_key, started_key
 from relayline.contracts.messages import ToolCall
@@ -35,9 +36,10 @@ _TEXT = "message.delta"
 async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
     """The fact, completed with its content from the journal.
 
-    `run.completed` gets its output unless the run knows it whole, `message.interrupted` the
-    streamed text, `approval.requested` the model's arguments, `input.requested` the model's
-    question. A fact belongs to the epoch in its key, if there is one, and otherwise to `epoch`.
+    `run.completed` and `turn.completed` get their output unless the run knows it whole,
+    `message.interrupted` the streamed text, `approval.requested` the model's arguments,
+    `input.requested` the model's question. A fact belongs to the epoch in its key, if there is
+    one, and otherwise to `epoch`.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -48,7 +50,7 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
     epoch = _epoch_of(fact, epoch)
     body: EventBody = fact.body
     match body:
-        case RunCompleted(output=""):
+        case RunCompleted(output="") | TurnCompleted(output=""):
             message = await step_message(journal, run_id, epoch, step)
             body = body.model_copy(update={"output": message.text if message else ""})
         case MessageInterrupted(text=""):

@@ -25,11 +25,10 @@ from relayline.api.routes import (
     agents,
     batches,
     commands,
-    credentials,
+    conversations,
     decisions,
     docs,
     events,
-    keys,
     outcomes,
     pages,
     quotas,
@@ -38,7 +37,7 @@ from relayline.api.routes import (
     webhooks,
 )
 from relayline.api.routes import server as server_routes
-from relayline.api.routes.access import audit
+from relayline.api.routes.access import audit, credentials, keys
 from relayline.api.services import Services, services_of
 from relayline.api.serving import processes
 from relayline.api.serving.closed import IgnoreClosed
@@ -68,9 +67,12 @@ FORESEEN = (JournalUnavailable, CatalogError, TemporalUnreachable, BadSettings)
 """Errors that keep a process from serving; the message says what to do."""
 LARGER_BODIES = {batches.router.prefix: MAX_BATCH_BYTES}
 """Paths that take more than `max_body_bytes`."""
-_EXPOSED = ("Location", "RateLimit", "RateLimit-Policy", "Retry-After", "X-Run-Id")
+_EXPOSED = (
+    *("Location", "RateLimit", "RateLimit-Policy", "Retry-After"),
+    *("X-Command-Id", "X-Run-Id"),
+)
 """Headers of an answer that pages of the listed origins may read."""
-_OF_RUNS = (runs, pages, events, commands, decisions, outcomes, batches, schedules)
+_OF_RUNS = (runs, pages, events, commands, conversations, decisions, outcomes, batches, schedules)
 _OF_ACCESS = (keys, credentials, quotas, audit)
 _OPEN = (server_routes, docs, web_routes)
 ROUTERS = tuple(module.router for module in (*_OF_RUNS, agents, webhooks, *_OF_ACCESS, *_OPEN))

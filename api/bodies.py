@@ -21,6 +21,8 @@ from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
 from relayline.contracts.submissions.schedules import Overlap
 from relayline.contracts.webhooks import MAX_AGENTS, MAX_URL_CHARS, WEBHOOK_ID_PATTERN, ToldType
 
+IDLE_S = 7 * 86_400
+"""Seconds for which a conversation may be idle."""
 _Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -168,6 +170,13 @@ class WebhookRequest(Body):
     """Tell of the runs of this tenant; `default` if absent."""
 
 
+class OpenRequest(Body):
+    """How long a conversation stays open."""
+
+    idle_s: float = Field(default=IDLE_S, gt=0, le=366 * 86_400, allow_inf_nan=False)
+    """Seconds after the end of a turn at which the run ends by itself; default: 7 days."""
+
+
 class RunRequest(Body):
     """A run to start."""
 
@@ -182,6 +191,8 @@ class RunRequest(Body):
     metadata: dict[_Key, _Value] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""
+    open: bool | OpenRequest = False
+    """true: a conversation, which is idle after each turn and takes messages until it is closed."""
     retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)
     """Days after its end after which the run is erased, as by `DELETE`; at most
     `RELAYLINE_RETENTION_DAYS`. Replaces the agent's."""

@@ -62,6 +62,18 @@ class CancelRequest(CommandRequest):
 
     reason: _Text = ""
     """At most 32 KiB of UTF-8."""
+    scope: Literal["turn", "run"] = "run"
+    """`turn`: a conversation is idle then; any other run ends."""
+
+
+class MessageRequest(CommandRequest):
+    """A message to a conversation."""
+
+    content: _Text
+    """The message; at most 32 KiB of UTF-8."""
+    if_busy: Literal["queue", "redirect", "reject"] = "queue"
+    """While a turn runs: `queue` the message for a turn of its own, `redirect` the running turn, or
+    `reject` it; then its outcome is `refused` with `busy`."""
 
 
 class DecisionRequest(CommandRequest):

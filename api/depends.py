@@ -44,6 +44,7 @@ from relayline.api.streams.progress import ProgressFeed
 from relayline.api.webhooks.deliveries import Deliveries
 from relayline.api.webhooks.registry import Registry
 from relayline.contracts.access.audit import Action
+from relayline.contracts.commands import MAX_ID_CHARS
 from relayline.contracts.principals import Principal
 from relayline.contracts.runs import RUN_ID_PATTERN, AgentSpec
 from relayline.journal.table import RunFilter, Tenant
@@ -227,6 +228,30 @@ IdempotencyKey = Annotated[
         description="Makes the request idempotent: a repeated key is the same request.",
     ),
 ]
+
+
+async def command_asked(
+    request: Request,
+    run_id: RunId,
+    command: Annotated[
+        str | None,
+        Query(max_length=MAX_ID_CHARS, description="The id of a message to the run."),
+    ] = None,
+) -> str | None:
+    """The command that a query parameter names.
+
+    Raises:
+        UnknownCommand: the run has had none with that id.
+        TemporalUnavailable: only Temporal may know it, and can't be asked.
+    """
+    if command is not None:
+        services: Services = request.app.state.services
+        tenant = _tenant(request)
+        await services.outcomes.find(request.receive, tenant, run_id, command, 0)
+    return command
+
+
+CommandAsked = Annotated[str | None, Depends(command_asked)]
 
 
 def json_response(

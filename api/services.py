@@ -14,6 +14,7 @@ from relayline.api.commands.sending import CommandSender, SentCommands
 from relayline.api.runs.admission.batch_checks import BatchChecks
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
+from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.erasing import Erasing
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
@@ -107,7 +108,7 @@ def services_of(
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
     feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
-    starts, sent = PendingStarts(storage, gateway), SentCommands()
+    starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
     sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs)
     validator, ids = build_validator(settings, catalog), access.signing.ids
     submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
@@ -125,13 +126,13 @@ def services_of(
         submission=submission,
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
-        events=(events := RunEvents(views, storage, feed, streams)),
+        events=(events := RunEvents(views, storage, feed, streams, turns)),
         schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
         listing=listing,
         inbox=inbox,
         attention=attention,
         live=Live(storage, (listing, inbox, readiness), (events, feed, streams)),
-        runs=RunPoll(views, storage, poll := LongPoll(feed, streams)),
+        runs=RunPoll(views, storage, poll := LongPoll(feed, streams), turns),
         streams=streams,
         feed=feed,
         progress=ProgressFeed(storage, gateway, views, feed, streams),

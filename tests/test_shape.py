@@ -26,6 +26,7 @@ MODULES = [path for path in PRODUCT if path.name != "__init__.py"]
 FLOORS = {
     "activities/call": ("model", "tool"),
     "api/batches": ("routes", "runs"),
+    "api/conversations": ("routes", "runs"),
     "api/quotas": ("routes", "runs/admission"),
     "api/schedules": ("routes", "runs", "temporal"),
     "api/decisions": ("commands", "routes"),

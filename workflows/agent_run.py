@@ -14,10 +14,12 @@ with workflow.unsafe.imports_passed_through():
         Answer,
         AnyCommand,
         Cancel,
+        Close,
         Decide,
         Pause,
         Redirect,
         Resume,
+        SendMessage,
         read_command,
     )
     from relayline.contracts.events import RunCancelled, RunCompleted, RunFailed
@@ -37,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.state import count_misfits
     from relayline.workflows.submissions.start import begin
     from relayline.workflows.tools.step import ToolStep
+    from relayline.workflows.turns.conversation import Conversation
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
 """Patch id: runs that met an undecodable signal before this patch continue without it."""
@@ -68,11 +71,11 @@ class AgentRun:
             ApplicationError: the run failed, with the type and message of `run.failed`.
             CancelledError: Temporal was asked to cancel the workflow; `run.cancelled` is journaled.
         """
-        clock = asyncio.create_task(self._run.watch_clock())
+        self._run.watch_clock()
         cancelled = await begin(self._run)
         self._run.pin_agent()
-        ending = cancelled or await self._loop()
-        clock.cancel()
+        ending = cancelled or await self._act()
+        self._run.clock.unwatch()
         return await self._end(ending)
 
     @workflow.query
@@ -117,8 +120,24 @@ class AgentRun:
             return  # the worker that met it first has dropped it
         self._run.receive(read_command(kind, payloads), payloads)
 
-    async def _loop(self) -> Ending:
-        """Take steps until the run ends."""
+    @workflow.signal
+    def message(self, *payloads: object) -> None:
+        """Begin the next turn of an open run."""
+        self._take(SendMessage, payloads)
+
+    @workflow.signal
+    def close(self, *payloads: object) -> None:
+        """End an open run when its turn is over."""
+        self._take(Close, payloads)
+
+    async def _act(self) -> Ending:
+        """Take the one turn of the run, or all of an open one."""
+        if self._run.input.idle_s is None:
+            return await self._turn()
+        return await Conversation(self._run, self._turn, self._continue_as_new).hold()
+
+    async def _turn(self) -> Ending:
+        """Take steps until the turn ends."""
         run = self._run
         while True:
             ending = await self._between_steps()
@@ -196,7 +215,7 @@ class AgentRun:
         With versioned workers, the new execution runs on the build that new runs get.
         """
         run = self._run
-        if not run.should_continue_as_new():
+        if run.steering.messages.waiting or not run.should_continue_as_new():
             return
         while not run.pending.empty:
             await run.record("journal")

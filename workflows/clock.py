@@ -33,6 +33,7 @@ class WorkClock:
         """True once all the time that the run may work is used up."""
         self._since: datetime | None = started_at
         self._worked = timedelta(seconds=worked_s)
+        self._watch: asyncio.Task[None] | None = None
 
     @property
     def idle(self) -> bool:
@@ -52,11 +53,24 @@ class WorkClock:
         running = now - self._since if self._since else timedelta()
         return (self._worked + running).total_seconds()
 
-    async def watch(self, allowed_s: Callable[[], float]) -> None:
+    def restart(self, now: datetime) -> None:
+        """Count from zero."""
+        self.overdue = False
+        self._since, self._worked = now, timedelta()
+
+    def watch(self, allowed_s: Callable[[], float]) -> None:
         """Set `overdue` when the run has worked for that many seconds.
 
         It may be set to False again, once the run may work longer.
         """
+        self._watch = asyncio.create_task(self._follow(allowed_s))
+
+    def unwatch(self) -> None:
+        """Stop the timer of `watch`."""
+        if self._watch:
+            self._watch.cancel()
+
+    async def _follow(self, allowed_s: Callable[[], float]) -> None:
         while True:
             left_s = allowed_s() - self.worked_s(workflow.now())
             if left_s > 0:

@@ -7,8 +7,13 @@ from typing import Literal, TypedDict
 
 from pydantic import JsonValue
 
-from relayline.contracts.calls import PlannedCall, agent_given, agent_sha256, arguments_sha256
-from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume
+from relayline.contracts.calls import (
+    PlannedCall,
+    agent_given,
+    agent_sha256,
+    arguments_sha256,
+)
+from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume, SendMessage
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
     AgentPinned,
@@ -89,10 +94,12 @@ class Facts:
             metadata=run_input.metadata,
             submitted_at=submitted_at,
         )
+        turn = None if run_input.idle_s is None else 1
+        message = UserMessageEvent(text=run_input.input, turn=turn)
         return [
             NewEvent(key=QUEUED_KEY, body=run_queued(run_input, submitted_at or now)),
             NewEvent(key=run_started_key(self.epoch), body=started),
-            NewEvent(key=input_key(self.epoch), body=UserMessageEvent(text=run_input.input)),
+            NewEvent(key=input_key(self.epoch), body=message),
         ]
 
     def agent(self, agent: AgentSpec) -> NewEvent:
@@ -102,9 +109,9 @@ class Facts:
             key=agent_key(sha256), body=AgentPinned(sha256=sha256, spec=agent_given(agent))
         )
 
-    def step(self, number: int, model: str) -> NewEvent:
-        """`step.started`."""
-        body = StepStarted(model=model)
+    def step(self, number: int, model: str, turn: int | None = None) -> NewEvent:
+        """`step.started`; with the turn of an open run."""
+        body = StepStarted(model=model, turn=turn)
         return NewEvent(key=started_key(self.epoch, number), body=body, step=number)
 
     def accepted(self, command: AnyCommand) -> NewEvent:
@@ -112,12 +119,15 @@ class Facts:
         body = CommandAccepted(command_id=command.command_id, kind=command.kind, **_sender(command))
         return NewEvent(key=accepted_key(command.command_id), body=body, proof=command.proof)
 
-    def applied(self, command: AnyCommand, step: int, what: str) -> NewEvent:
+    def applied(
+        self, command: AnyCommand, step: int, what: str, turn: int | None = None
+    ) -> NewEvent:
         """`command.applied`: the command's one outcome."""
         body = CommandApplied(
             command_id=command.command_id,
             kind=command.kind,
             applied=what,
+            turn=turn,
             **_sender(command),
         )
         key = outcome_key(command.command_id)
@@ -144,9 +154,11 @@ class Facts:
         """`run.paused`, repeated after a reset because the earlier one may be void."""
         return NewEvent(key=paused_key(self.epoch), body=RunPaused(), step=step)
 
-    def message(self, command: Redirect) -> NewEvent:
-        """A redirect as `message.user`."""
-        body = UserMessageEvent(text=command.message, **_sender(command))
+    def message(self, command: Redirect | SendMessage, turn: int | None = None) -> NewEvent:
+        """A redirect or a message as `message.user`; with the turn of an open run."""
+        text = command.message if isinstance(command, Redirect) else command.content
+        command_id = None if turn is None else command.command_id
+        body = UserMessageEvent(text=text, turn=turn, command_id=command_id, **_sender(command))
         return self._command(command, "message", body)
 
     def interrupted(self, step: int) -> NewEvent:

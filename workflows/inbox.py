@@ -7,7 +7,16 @@ from collections.abc import Iterable
 from enum import IntEnum
 from itertools import chain
 
-from relayline.contracts.commands import AnyCommand, Cancel, Pause, Redirect, Resume, complaint
+from relayline.contracts.commands import (
+    AnyCommand,
+    Cancel,
+    IfBusy,
+    Pause,
+    Redirect,
+    Resume,
+    SendMessage,
+    complaint,
+)
 
 MAX_SEEN = 2000
 """Ids of commands that a run keeps when it continues as new."""
@@ -32,19 +41,22 @@ class Inbox:
     removed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, *, takes_messages: bool = False) -> None:
+        self.takes_messages = takes_messages
+        """True for an open run until it is closed; otherwise messages have no effect."""
         self._seen: dict[str, None] = {}
         self._unread: deque[AnyCommand] = deque()
         self._pending: deque[AnyCommand] = deque()
         self._invalid: set[str] = set()
-        """Ids of invalid commands; checked only once, because commands may be large."""
+        """Ids of commands to refuse; checked only once, because commands may be large."""
 
     def put(self, command: AnyCommand) -> bool:
         """Add a command; returns False, without a change, if its id was seen before."""
         if command.command_id in self._seen:
             return False
         self._seen[command.command_id] = None
-        if complaint(command):
+        useless = isinstance(command, SendMessage) and not self.takes_messages
+        if useless or complaint(command):
             self._invalid.add(command.command_id)
         self._unread.append(command)
         return True
@@ -91,7 +103,7 @@ class Inbox:
     @property
     def redirects(self) -> bool:
         """True while a redirect waits."""
-        return any(isinstance(command, Redirect) for command in self._waiting())
+        return any(isinstance(it, Redirect) or _redirects(it) for it in self._waiting())
 
     @property
     def stop(self) -> Stop:
@@ -117,11 +129,16 @@ class Inbox:
         ]
 
 
+def _redirects(command: AnyCommand) -> bool:
+    """True for a message that must not wait for the end of the turn."""
+    return isinstance(command, SendMessage) and command.if_busy == IfBusy.REDIRECT
+
+
 def _stop(command: AnyCommand) -> Stop:
     match command:
         case Cancel():
             return Stop.CANCEL
-        case Redirect(now=True):
+        case Redirect(now=True) | SendMessage(if_busy=IfBusy.REDIRECT):
             return Stop.REDIRECT
         case Pause(now=True):
             return Stop.PAUSE

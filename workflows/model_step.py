@@ -32,7 +32,7 @@ class ModelStep:
         run.steering.redirected = False
         await run.catch_up()
         state.step += 1
-        run.pending.add(run.facts.step(state.step, run.input.agent.model))
+        run.pending.add(run.facts.step(state.step, run.input.agent.model, run.turn))
         await run.make_room()
         if run.stop is not Stop.NOTHING:
             self._cut()
@@ -52,7 +52,7 @@ class ModelStep:
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
             return RunFailed(error=state.last_error, usage=state.usage)
         run.pending.delivered(started.cargo)
-        state.usage += result.usage
+        state.spend(result.usage)
         state.preview = result.preview
         return None if result.interrupted else result
 

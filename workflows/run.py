@@ -9,16 +9,12 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.access.proofs import BY_TEMPORAL, unproven
+    from relayline.contracts.access.proofs import BY_TEMPORAL
     from relayline.contracts.calls import agent_sha256, is_large, preview
     from relayline.contracts.commands import (
-        MAX_BY_CHARS,
-        MAX_ID_CHARS,
         AnyCommand,
         Cancel,
-        generated_id,
     )
-    from relayline.contracts.envelope import storable
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import epoch_prefix, rewound_key
     from relayline.contracts.runs import (
@@ -33,9 +29,10 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.facts import Facts
     from relayline.workflows.inbox import Stop
     from relayline.workflows.outbox import PendingFacts
-    from relayline.workflows.signals.headers import with_proof
+    from relayline.workflows.signals.received import usable
     from relayline.workflows.state import state_of
     from relayline.workflows.steering import Steering
+    from relayline.workflows.turns.messages import turn_completed
     from relayline.workflows.visibility import Visibility
 
 _AGENT_BY_DIGEST = "agent-by-digest"
@@ -60,7 +57,8 @@ class Run:
         self.pending = PendingFacts()
         self.facts = Facts(carried.epoch if carried else 0)
         self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
-        self.steering = Steering(self.state, self.pending, self.facts)
+        is_open = run_input.idle_s is not None
+        self.steering = Steering(self.state, self.pending, self.facts, is_open=is_open)
         self.clock = WorkClock(now, carried.worked_s if carried else 0)
         self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
         """True until a run starts that was submitted for later."""
@@ -90,6 +88,16 @@ class Run:
         if is_large(agent) and workflow.patched(_AGENT_BY_DIGEST):
             self.pending.add(self.facts.agent(agent))
             self.dispatcher.agent_sha256 = agent_sha256(agent)
+
+    @property
+    def turn(self) -> int | None:
+        """The newest turn; None in a run that is not open."""
+        return None if self.input.idle_s is None else self.state.turn
+
+    @property
+    def idle(self) -> bool:
+        """True between two turns of an open run."""
+        return self.state.turn_status is not None
 
     @property
     def epoch(self) -> int:
@@ -127,6 +135,8 @@ class Run:
             self._caught_up = resets
             if self.steering.paused:
                 self.pending.add(self.facts.still_paused(self.state.step))
+            if self.idle:  # the earlier one may be void
+                self.pending.add(turn_completed(self.epoch, self.state))
 
     def _rewound(self, rewinding: asyncio.Task[int]) -> int:
         """The new epoch."""
@@ -171,28 +181,9 @@ class Run:
         )
 
     def receive(self, command: AnyCommand, payloads: tuple[object, ...] = ()) -> None:
-        """Receive a command; one without a valid id gets one.
-
-        Without a proof of its sender it is Temporal's, if the run's commands need proofs.
-
-        Args:
-            command: The command.
-            payloads: Those of its signal.
-        """
-        command = with_proof(command, payloads)
-        if not command.proof:
-            command = unproven(command, needed=bool(self.input.by))
-        given = command.command_id
-        if not 0 < len(given) <= MAX_ID_CHARS:
-            made_up = f"cmd_{workflow.uuid4().hex}"
-            command = command.model_copy(update={"command_id": made_up})
-        elif not storable(given):
-            command = command.model_copy(update={"command_id": generated_id(given)})
-        if max(len(command.by), len(command.on_behalf_of)) > MAX_BY_CHARS:
-            names = {"by": command.by, "on_behalf_of": command.on_behalf_of}
-            cut = {field: name[:MAX_BY_CHARS] for field, name in names.items()}
-            command = command.model_copy(update=cut)
-        self.steering.inbox.put(command)
+        """Receive a command, whatever its signal held."""
+        needs_proof = bool(self.input.by)
+        self.steering.inbox.put(usable(command, payloads, needs_proof=needs_proof))
 
     def acknowledge(self) -> None:
         """Acknowledge the commands that have arrived."""
@@ -214,9 +205,11 @@ class Run:
         paused = self.steering.paused and not busy
         status = RunStatus.SCHEDULED if self.scheduled else RunStatus.RUNNING
         status = RunStatus.WAITING if waiting else status
+        status = RunStatus.IDLE if self.idle else status
         if paused:
             status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
-        self.clock.switch(workflow.now(), idle=self.scheduled or (bool(waiting) and not busy))
+        rests = self.scheduled or self.idle
+        self.clock.switch(workflow.now(), idle=rests or (bool(waiting) and not busy))
         self._visibility.update(status, phase, *waiting)
 
     def show_end(self, status: RunStatus) -> None:
@@ -243,9 +236,9 @@ class Run:
                 raise
             await self.catch_up()
 
-    async def watch_clock(self) -> None:
+    def watch_clock(self) -> None:
         """Note when the run has worked for `max_wall_s`."""
-        await self.clock.watch(lambda: self.state.limits.max_wall_s)
+        self.clock.watch(lambda: self.state.limits.max_wall_s)
 
     async def until(
         self,

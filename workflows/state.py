@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import ConfigDict
 
 from relayline.contracts.errors import ErrorType
+from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     KeptFigures,
     Phase,
@@ -38,6 +39,25 @@ class RunState(KeptFigures, Standing):
     running_tools: tuple[str, ...] = ()
     misfits: int = 0
     """Calls of this step that failed with one of `MISFITS`."""
+
+    @property
+    def used(self) -> Usage:
+        """Usage of the newest turn."""
+        return self.usage if self.turn_usage is None else self.turn_usage
+
+    def spend(self, usage: Usage) -> None:
+        """Add the usage of a step that has ended."""
+        self.usage += usage
+        if self.turn_usage is not None:
+            self.turn_usage += usage
+
+    def begin_turn(self) -> None:
+        """Begin the next turn of an open run; limits count from here."""
+        self.turn += 1
+        self.turn_status = self.turn_ended_at = self.last_error = None
+        self.turn_usage = Usage()
+        self.earlier_steps, self.earlier_calls = self.step, self.tool_calls
+        self.misfits = self.misfit_steps = 0
 
     def progress(self, run_input: RunInput) -> RunProgress:
         """The answer to the `progress` query."""

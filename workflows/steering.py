@@ -9,11 +9,15 @@ from relayline.contracts.commands import (
     Answer,
     AnyCommand,
     Cancel,
+    CancelScope,
+    Close,
     Decide,
     Decision,
+    IfBusy,
     Pause,
     Redirect,
     Resume,
+    SendMessage,
     complaint,
 )
 from relayline.contracts.events import RunCancelled
@@ -31,6 +35,7 @@ from relayline.workflows.inbox import Inbox, Stop
 from relayline.workflows.limits.excess import Excess, raised, suggested_limit
 from relayline.workflows.outbox import PendingFacts
 from relayline.workflows.state import RunState
+from relayline.workflows.turns.messages import Messages
 
 
 class Steering:
@@ -40,8 +45,13 @@ class Steering:
     answers at once, the others when the run can act on them.
     """
 
-    def __init__(self, state: RunState, pending: PendingFacts, facts: Facts) -> None:
-        self.inbox = Inbox()
+    def __init__(
+        self, state: RunState, pending: PendingFacts, facts: Facts, *, is_open: bool = False
+    ) -> None:
+        self.inbox = Inbox(takes_messages=is_open)
+        self.messages = Messages(is_open)
+        self.ends_turn_only = False
+        """True when `ending` ends the turn, not the run."""
         self.gates = Gates()
         self.paused = False
         self.ending: RunCancelled | None = None
@@ -101,6 +111,10 @@ class Steering:
                 self._decide(command, now)
             elif isinstance(command, Answer):
                 self._answer(command, now)
+            elif isinstance(command, Close):
+                self._close(command)
+            elif isinstance(command, SendMessage) and not self._redirects(command):
+                self._queue(command)
             else:
                 self.inbox.keep(command)
 
@@ -116,18 +130,47 @@ class Steering:
             match command:
                 case Cancel():
                     self._cancel(command)
-                case Redirect():
+                case Redirect() | SendMessage():
                     self._redirect(command)
                 case Pause() | Resume():
                     self._switch(command, more=more)
-                case Decide() | Answer():
+                case Decide() | Answer() | Close():
                     raise AssertionError("settled when it was read")
                 case _:
                     assert_never(command)
         return self.ending
 
+    def act_idle(self) -> RunCancelled | None:
+        """Act on pending commands between two turns; the ending, if any."""
+        while not self.ending and (command := self.inbox.take()):
+            match command:
+                case Cancel(scope=CancelScope.RUN):
+                    self._cancel(command)
+                case SendMessage():
+                    self._queue(command)
+                case _:
+                    self.refuse(command, "idle: no turn runs")
+        return self.ending
+
+    def next_turn(self) -> bool:
+        """Begin the turn of the oldest message; False if none waits."""
+        if not self.messages.waiting:
+            return False
+        command = self.messages.waiting.popleft()
+        self._state.begin_turn()
+        self._begin(command, f"turn {self._state.turn} begins")
+        return True
+
+    def turn_over(self) -> None:
+        """Forget what has ended the turn, and its pause."""
+        self.ending, self.ending_origin, self.ends_turn_only = None, NOBODY, False
+        self.redirected = self.paused = False
+        self.cancelled, self.finishing = [], []
+
     def refuse_rest(self, reason: str) -> None:
         """Refuse all remaining commands."""
+        while self.messages.waiting:
+            self.refuse(self.messages.waiting.popleft(), reason)
         while command := self.inbox.take():
             self.refuse(command, reason)
 
@@ -147,9 +190,9 @@ class Steering:
         changed = " with other arguments" if command.arguments is not None else ""
         self.apply(command, f"{verdict.how}: {gate.what}{changed}")
 
-    def apply(self, command: AnyCommand, what: str) -> None:
+    def apply(self, command: AnyCommand, what: str, turn: int | None = None) -> None:
         """Record that the command took effect."""
-        self._pending.add(self._facts.applied(command, self._state.step, what))
+        self._pending.add(self._facts.applied(command, self._state.step, what, turn))
 
     def refuse(self, command: AnyCommand, reason: str) -> None:
         """Record that the command took no effect, and why."""
@@ -160,8 +203,9 @@ class Steering:
         if what not in self.finishing:
             self.finishing.append(what)
 
-    def stop_run(self, by: str, reason: str, origin: Origin) -> None:
-        """End the run as `cancelled`."""
+    def stop_run(self, by: str, reason: str, origin: Origin, *, turn_only: bool = False) -> None:
+        """End the run as `cancelled`; with `turn_only`, only the turn if the run is open."""
+        self.ends_turn_only = turn_only and self.messages.is_open
         self.ending_origin = origin
         self.ending = RunCancelled(reason=reason, by=by, usage=self._state.usage)
 
@@ -196,14 +240,40 @@ class Steering:
         self.apply(command, f"answered: {gate.what}")
 
     def _cancel(self, command: Cancel) -> None:
-        self.apply(command, f"the run is cancelled{self._stopped_clause()}")
-        self.stop_run(command.by, command.reason, origin_of(command))
+        turn_only = self.messages.is_open and command.scope == CancelScope.TURN
+        what = "turn" if turn_only else "run"
+        self.apply(command, f"the {what} is cancelled{self._stopped_clause()}")
+        self.stop_run(command.by, command.reason, origin_of(command), turn_only=turn_only)
 
-    def _redirect(self, command: Redirect) -> None:
+    def _redirect(self, command: Redirect | SendMessage) -> None:
         kept = "; the run stays paused" if self.paused else ""
-        self.apply(command, f"the next model call has the message{self._stopped_clause()}{kept}")
-        self._pending.add(self._facts.message(command))
+        self._begin(command, f"the next model call has the message{self._stopped_clause()}{kept}")
         self.redirected = True
+
+    def _begin(self, command: Redirect | SendMessage, what: str) -> None:
+        """Give the model the message, in the newest turn."""
+        turn = self._state.turn if self.messages.is_open else None
+        self.apply(command, what, turn)
+        self._pending.add(self._facts.message(command, turn))
+
+    def _redirects(self, command: SendMessage) -> bool:
+        """True if a running turn must answer the message."""
+        runs = self.inbox.takes_messages and self._state.turn_status is None
+        return runs and command.if_busy == IfBusy.REDIRECT
+
+    def _queue(self, command: SendMessage) -> None:
+        """Have the message wait for a turn of its own."""
+        if reason := self.messages.refusal(command, self._state):
+            self.refuse(command, reason)
+        else:
+            self.messages.waiting.append(command)
+
+    def _close(self, command: Close) -> None:
+        if reason := self.messages.refusal(command, self._state):
+            self.refuse(command, reason)
+        else:
+            self.messages.closing, self.inbox.takes_messages = True, False
+            self.apply(command, "the run ends when its turn is over")
 
     def _switch(self, command: Pause | Resume, *, more: bool) -> None:
         pause = isinstance(command, Pause)

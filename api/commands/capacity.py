@@ -12,7 +12,13 @@ ends an execution at 51,200; between two steps a run continues as new long befor
 MAX_BYTES = 20 * 1024 * 1024
 """Likewise; Temporal ends it at 50 MiB."""
 _RESERVE = frozenset(
-    {CommandKind.RESUME, CommandKind.CANCEL, CommandKind.DECIDE, CommandKind.ANSWER}
+    {
+        CommandKind.RESUME,
+        CommandKind.CANCEL,
+        CommandKind.DECIDE,
+        CommandKind.ANSWER,
+        CommandKind.CLOSE,
+    }
 )
 """A run may be waiting for these, so they have twice the limit."""
 

@@ -20,8 +20,8 @@ from relayline.api.errors import (
 )
 from relayline.api.temporal.gateway import Gateway
 from relayline.catalog.schema import mismatches
-from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.calls import arguments_sha256
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.commands import Answer, Decide
 from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (

@@ -14,7 +14,7 @@ from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Channel
 from relayline.api.streams.long_poll import LongPoll
 from relayline.api.temporal.gateway import Gateway
-from relayline.contracts.answers import CommandView
+from relayline.contracts.command_answers import CommandView
 from relayline.contracts.envelope import StoredEvent, storable
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
@@ -134,7 +134,7 @@ def _outcome(run_id: str, command_id: str, fact: StoredEvent) -> CommandView:
     body = fact.body()
     view = CommandView(command_id=command_id, run_id=run_id, state="applied", step=fact.step)
     if isinstance(body, CommandApplied):
-        view.kind, view.applied = body.kind, body.applied
+        view.kind, view.applied, view.turn = body.kind, body.applied, body.turn
     elif isinstance(body, CommandRefused):
         view.state, view.kind, view.reason = "refused", body.kind, body.reason
     return view

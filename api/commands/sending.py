@@ -23,8 +23,8 @@ from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.views import Views
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.access.proofs import CommandProofs
-from relayline.contracts.answers import CommandReceipt
-from relayline.contracts.commands import AnyCommand, CommandKind, complaint
+from relayline.contracts.command_answers import CommandReceipt
+from relayline.contracts.commands import AnyCommand, CommandKind, SendMessage, complaint
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.contracts.principals import ANYBODY, Principal
@@ -196,9 +196,11 @@ class CommandSender:
         view = await self._views.find(outgoing.tenant, run_id)
         if not view.status.ended:
             raise UnknownRun(run_id)
+        left = f"nothing is left to {outgoing.command.kind.value}"
+        if isinstance(outgoing.command, SendMessage):
+            left = "start another run with POST /v1/runs"
         raise AlreadyEnded(
-            f"{run_id} has ended as {view.status.value}: "
-            f"nothing is left to {outgoing.command.kind.value}",
+            f"{run_id} has ended as {view.status.value}: {left}",
             run_id=run_id,
             run_status=view.status.value,
         )

@@ -19,7 +19,7 @@ from relayline.api.depends import (
     json_response,
 )
 from relayline.contracts.access.audit import Action
-from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.principals import Scope
 from relayline.contracts.submissions.batches import BatchAccepted, BatchList, BatchView
 

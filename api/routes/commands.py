@@ -14,7 +14,7 @@ from relayline.api.command_bodies import (
 )
 from relayline.api.depends import IdempotencyKey, Route, RunId, Sender, UsesCommands, json_response
 from relayline.contracts.access.audit import Action
-from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.commands import Cancel, Pause, Redirect, Resume
 from relayline.contracts.principals import Scope
 

@@ -20,7 +20,7 @@ from relayline.api.depends import (
     json_response,
 )
 from relayline.contracts.access.audit import Action
-from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.principals import Scope
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"], route_class=Route)

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from typing import Annotated, Literal
 
 from fastapi import APIRouter, Depends, Header, Query, Request
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
 from relayline.api.depends import (
+    CommandAsked,
     OfTenant,
     Route,
     RunId,
@@ -17,7 +18,7 @@ from relayline.api.depends import (
     json_response,
     wants_stream,
 )
-from relayline.api.errors import BadRequest, CursorAhead
+from relayline.api.errors import BadRequest, CursorAhead, InvalidField
 from relayline.api.event_schemas import stream_of
 from relayline.api.streams.event_filter import Deltas, EventFilter
 from relayline.contracts.answers import ProgressView
@@ -129,6 +130,11 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
     limit: Annotated[
         int, Query(ge=1, le=1000, description="Events on a page; fewer if they are large.")
     ] = 100,
+    until: Annotated[
+        Literal["turn"] | None,
+        Query(description="`turn`: end the stream with the newest turn, or that of `command`."),
+    ] = None,
+    command: CommandAsked = None,
     _: Annotated[None, Depends(stream_token_of)] = None,
 ) -> Response:
     """Every event of the run, in order, each once; a stream closes after the terminal one.
@@ -140,9 +146,14 @@ async def get_events(  # noqa: PLR0913, PLR0917  one parameter per part and para
     the same: whoever resumes with the same parameters misses and repeats nothing of what they
     select.
     """
+    if command is not None and until is None:
+        raise InvalidField("command: only with until=turn", field="command")
     if wants_stream(request):
-        answer = await events.stream(request, tenant, run_id, cursor, wanted)
-        return answer or Response(status_code=204)
+        whose = (request, tenant, run_id, cursor)
+        turn = events.stream_turn(*whose, command, wanted) if until else None
+        return await (turn or events.stream(*whose, wanted)) or Response(status_code=204)
+    if until is not None:
+        raise InvalidField("until: only for a stream (Accept: text/event-stream)", field="until")
     page = await events.page(tenant, run_id, cursor, limit, wanted)
     return Response(page, media_type="application/json")
 

@@ -9,7 +9,7 @@ from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
 from relayline.api.depends import OfTenant, Route, RunId, UsesOutcomes, json_response
-from relayline.contracts.answers import CommandView
+from relayline.contracts.command_answers import CommandView
 from relayline.contracts.commands import MAX_ID_CHARS
 from relayline.contracts.principals import Scope
 

@@ -12,6 +12,7 @@ from relayline.api.auth.scopes import check_scope, needs
 from relayline.api.auth.trail import trail_of
 from relayline.api.bodies import RunRequest
 from relayline.api.depends import (
+    CommandAsked,
     IdempotencyKey,
     OfTenant,
     Route,
@@ -88,15 +89,20 @@ async def count_runs(listing: UsesListing, tenant: OfTenant, wanted: Wanted) -> 
 
 
 @router.get("/{run_id}", response_model=RunView, openapi_extra=needs(Scope.RUNS_READ))
-async def get_run(
+async def get_run(  # noqa: PLR0913, PLR0917  one parameter per part and parameter
     request: Request,
     runs: UsesRuns,
     tenant: OfTenant,
     run_id: RunId,
     wait: Annotated[float, Query(ge=0, le=60, description="Seconds to wait for the end.")] = 0,
+    command: CommandAsked = None,
 ) -> Response:
-    """The state of a run; with `wait`, as soon as it has ended or the seconds are over."""
-    return json_response(await runs.find(request.receive, tenant, run_id, wait))
+    """The state of a run; with `wait`, as soon as it has ended or the seconds are over.
+
+    A conversation is also told of when its turn has ended; with `command`, when the turn has that
+    this message began, or the message was refused.
+    """
+    return json_response(await runs.find(request.receive, tenant, run_id, wait, command))
 
 
 @router.delete(

@@ -21,8 +21,8 @@ from relayline.api.serving.metrics import Metrics
 from relayline.api.signing.cursors import ListOf, pattern_of
 from relayline.api.signing.parts import Signing
 from relayline.api.temporal.submissions import BatchGateway
-from relayline.contracts.answers import CommandReceipt
 from relayline.contracts.calls import agent_sha256
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.envelope import NewEvent, moment
 from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import QUEUED_KEY

@@ -50,6 +50,8 @@ class RunQuery(BaseModel):
     """Runs that this run has started."""
     forked_from: _RunId | None = None
     """Runs that are forks of this run."""
+    conversation: bool | None = None
+    """true: runs that were submitted with `open`; false: all others."""
     attention: bool | None = None
     """true: open runs with a known problem; false: all others."""
     open: bool | None = None
@@ -78,6 +80,7 @@ class RunQuery(BaseModel):
             batch=self.batch,
             parent=self.parent,
             forked_from=self.forked_from,
+            conversation=self.conversation,
             attention=self.attention,
             created_after=self.created_after,
             created_before=self.created_before,

@@ -87,6 +87,7 @@ class Listing:
             status=row.status,
             phase=row.phase,
             step=row.step,
+            turn=row.turn,
             tool_calls=row.tool_calls,
             usage=row.usage,
             waiting_for=row.waiting_for,

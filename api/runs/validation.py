@@ -12,7 +12,7 @@ from datetime import UTC, datetime
 from pydantic import ValidationError
 
 from relayline.api.auth.port import Forbidden
-from relayline.api.bodies import RunRequest
+from relayline.api.bodies import IDLE_S, OpenRequest, RunRequest
 from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
 from relayline.api.runs.later import start_of
@@ -119,6 +119,7 @@ class RunValidator:
             priority=request.priority,
             fairness_key=request.fairness_key,
             retention_days=self._retention(request, agent),
+            idle_s=_idle_s(request),
         )
 
     def _retention(self, request: RunRequest, agent: AgentSpec) -> float | None:
@@ -170,6 +171,13 @@ class RunValidator:
                 field="limits.max_cost",
             )
         return merged
+
+
+def _idle_s(request: RunRequest) -> float | None:
+    """Seconds for which a conversation may be idle; None for a run that is none."""
+    if isinstance(request.open, OpenRequest):
+        return request.open.idle_s
+    return IDLE_S if request.open else None
 
 
 def digest(request: RunRequest) -> str:

@@ -35,24 +35,38 @@ class Frames:
         self._bytes += len(encoded)
         self.last = event.seq
 
-    def take(self, position: int) -> tuple[bytes, int]:
-        """Frames after `position`, which must be in the buffer, and the newest one's `seq`."""
+    def take(self, position: int, last: int | None = None) -> tuple[bytes, int]:
+        """Frames after `position`, which must be in the buffer, and the newest one's `seq`.
+
+        Args:
+            position: The newest event that is known.
+            last: The last event to take; None: all that fit into a chunk.
+        """
+        if last is not None and last < self.last:
+            return self._cut(position, last)
         if (position, self.last) == self._asked:  # most viewers are at the same place
             return self._answered
-        start = end = position + 1 - self.first
-        size = 0
-        while end < len(self._frames) and size < CHUNK_BYTES:
-            size += len(self._frames[end])
-            end += 1
         self._asked = (position, self.last)
-        self._answered = (b"".join(self._frames[start:end]), self.first + end - 1)
+        self._answered = self._cut(position, self.last)
         return self._answered
 
-    def take_selected(self, position: int, selection: Selection) -> tuple[bytes, int]:
+    def _cut(self, position: int, last: int) -> tuple[bytes, int]:
+        """Frames after `position` to `last`, at most a chunk, and the newest one's `seq`."""
+        start = end = position + 1 - self.first
+        size = 0
+        while end <= last - self.first and size < CHUNK_BYTES:
+            size += len(self._frames[end])
+            end += 1
+        return b"".join(self._frames[start:end]), self.first + end - 1
+
+    def take_selected(
+        self, position: int, selection: Selection, last: int | None = None
+    ) -> tuple[bytes, int]:
         """As `take`, without what is not selected; the `seq` is that of the last one looked at."""
         at, size = position + 1 - self.first, 0
+        end = self.last if last is None else min(last, self.last)
         chunk: list[bytes] = []
-        while at < len(self._frames) and size < CHUNK_BYTES:
+        while at <= end - self.first and size < CHUNK_BYTES:
             if selection.has(self._types[at], self.first + at):
                 chunk.append(self._frames[at])
                 size += len(chunk[-1])

@@ -7,11 +7,15 @@ from collections.abc import Awaitable, Callable
 from starlette.requests import Request
 
 from relayline.api.errors import CursorAhead
+from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.submission import PreparedRun
 from relayline.api.runs.views import Views
 from relayline.api.streams.event_filter import ALL_EVENTS, EventFilter
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.sse import SseResponse, Streams
+from relayline.api.streams.turns import TurnBounds, TurnViewer
+from relayline.api.streams.viewer import Viewer
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.journal.port import CursorExpired, Head, Journal, Selection
 from relayline.journal.table import Tenant
 
@@ -28,7 +32,15 @@ class RunEvents:
     it were swept.
     """
 
-    def __init__(self, views: Views, journal: Journal, feed: Feed, streams: Streams) -> None:
+    def __init__(
+        self,
+        views: Views,
+        journal: Journal,
+        feed: Feed,
+        streams: Streams,
+        conversations: Conversations,
+    ) -> None:
+        self._conversations = conversations
         self._views = views
         self._journal = journal
         self._feed = feed
@@ -86,6 +98,67 @@ class RunEvents:
         viewer = self._feed.view(tenant, run_id, cursor, newest, selection)
         return self._streams.respond(viewer, slot)
 
+    async def stream_turn(  # noqa: PLR0913, PLR0917  a stream with its turn
+        self,
+        request: Request,
+        tenant: Tenant,
+        run_id: str,
+        cursor: int,
+        command_id: str | None,
+        wanted: EventFilter,
+    ) -> SseResponse | None:
+        """A stream of one turn's events after the cursor; None if nothing wanted comes any more.
+
+        Args:
+            request: The request.
+            tenant: Whose runs the client may see.
+            run_id: The run.
+            cursor: Only later events.
+            command_id: The message that begins the turn; None: the newest turn.
+            wanted: Only these of the turn's events.
+
+        Raises:
+            TooManyStreams: the client's address has as many as allowed.
+        """
+        newest = await self.newest(tenant, run_id, cursor)
+        bounds = TurnBounds(self._conversations, tenant, run_id, command_id)
+        await bounds.look()
+        selection = await wanted.selection(self._journal, tenant, run_id)
+        if newest is None:
+            return None
+        if bounds.ends_at is not None:
+            after = max(cursor, bounds.begins_after or 0)
+            left = await self._journal.read(tenant, run_id, after, 1, selection=selection)
+            if not left or left[0].seq > bounds.ends_at:
+                return None
+        slot = await self._streams.reserve(request)
+        channel = self._feed.channel(tenant, run_id, cursor, newest)
+        return self._streams.respond(TurnViewer(channel, cursor, bounds, selection), slot)
+
+    async def stream_message(
+        self,
+        request: Request,
+        tenant: Tenant,
+        run_id: str,
+        send: Callable[[], Awaitable[CommandReceipt]],
+    ) -> SseResponse:
+        """Send a message and stream its turn; a refused one has its refusal alone.
+
+        Raises:
+            TooManyStreams: the client's address has as many as allowed; nothing was sent.
+        """
+        head = await self._head(tenant, run_id)
+        slot = await self._streams.reserve(request)
+        try:
+            receipt = await send()
+        except BaseException:
+            slot.release()
+            raise
+        bounds = TurnBounds(self._conversations, tenant, run_id, receipt.command_id)
+        channel = self._feed.channel(tenant, run_id, 0, head.last_seq)
+        headers = {"X-Command-Id": receipt.command_id}
+        return self._streams.respond(TurnViewer(channel, 0, bounds), slot, headers)
+
     async def newest(self, tenant: Tenant, run_id: str, cursor: int) -> int | None:
         """The newest `seq`; None if the run has ended and nothing comes after the cursor."""
         return _newest(cursor, await self._head(tenant, run_id))
@@ -108,7 +181,7 @@ class RunEvents:
         """
         slot = await self._streams.reserve(request)
         run_id = prepared.run.run_id
-        viewer = self._feed.view(tenant, run_id, 0, 0)
+        viewer = self._new_viewer(tenant, prepared)
         try:
             await start()
         except BaseException:
@@ -117,6 +190,15 @@ class RunEvents:
             raise
         headers = {"Location": prepared.links.self, "X-Run-Id": run_id}
         return self._streams.respond(viewer, slot, headers)
+
+    def _new_viewer(self, tenant: Tenant, prepared: PreparedRun) -> Viewer:
+        """Of the whole run, or of the first turn of a conversation."""
+        run_id = prepared.run.run_id
+        if prepared.run.idle_s is None:
+            return self._feed.view(tenant, run_id, 0, 0)
+        bounds = TurnBounds(self._conversations, tenant, run_id, None)
+        bounds.begins_after, bounds.turn = 0, 1
+        return TurnViewer(self._feed.channel(tenant, run_id, 0, 0), 0, bounds)
 
     async def _head(self, tenant: Tenant, run_id: str) -> Head:
         return await self._views.head(tenant, run_id) or _EMPTY

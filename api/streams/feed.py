@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Sequence
@@ -25,6 +26,7 @@ from relayline.journal.table import Tenant
 
 LINGER_S = 0.5
 """How long a run is followed after its last viewer has left."""
+_TURN_OVER = "turn.completed"
 _log = logging.getLogger(__name__)
 
 
@@ -51,6 +53,8 @@ class Channel:
         """When the last event came, on the loop's clock."""
         self.delivered = 0
         """Events sent and not yet counted in the metrics; counting each would cost too much."""
+        self.turn_ends: dict[int, int] = {}
+        """`seq` of each `turn.completed` seen so far, by turn."""
         self.notice = b""
         """The frame that says what the run is missing; empty when it is missing nothing."""
         self.notices = 0
@@ -125,6 +129,8 @@ class Channel:
         for event in batch:
             self.frames.add(event)
             self.facts += event.key is not None
+            if event.type == _TURN_OVER:
+                self.turn_ends[json.loads(event.data)["turn"]] = event.seq
         self._newest = newest = batch[-1]
         self.over = newest.ends_run
         self.last_event_at = asyncio.get_running_loop().time()
@@ -162,8 +168,11 @@ class Feed:
         selection: Selection | None = None,
     ) -> Viewer:
         """A viewer at `after`; `newest` is the journal's newest `seq` now, 0 if none."""
-        channel = self._channel(tenant, run_id, max(after, newest - MAX_FRAMES // 2))
-        return Viewer(channel, after, selection)
+        return Viewer(self.channel(tenant, run_id, after, newest), after, selection)
+
+    def channel(self, tenant: Tenant, run_id: str, after: int, newest: int) -> Channel:
+        """What a viewer at `after` needs; arguments as those of `view`."""
+        return self._channel(tenant, run_id, max(after, newest - MAX_FRAMES // 2))
 
     def watch(self, tenant: Tenant, run_id: str, newest: int) -> Watch:
         """A watch of what comes after `newest`."""

@@ -3,16 +3,21 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import Awaitable, Callable
+from functools import partial
 
 from starlette.types import Receive
 
+from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.views import Views
 from relayline.api.streams.feed import Channel, Feed
 from relayline.api.streams.sse import Streams, on_disconnect
 from relayline.contracts.answers import RunView
-from relayline.journal.port import Journal
+from relayline.journal.port import Journal, JournalUnavailable
 from relayline.journal.table import Tenant
+
+_log = logging.getLogger(__name__)
 
 
 class LongPoll:
@@ -55,28 +60,67 @@ class LongPoll:
 
 
 class RunPoll:
-    """The state of a run, at once or when it has ended."""
+    """The state of a run, at once or when it, or a turn of a conversation, has ended."""
 
-    def __init__(self, views: Views, journal: Journal, poll: LongPoll) -> None:
+    def __init__(
+        self, views: Views, journal: Journal, poll: LongPoll, conversations: Conversations
+    ) -> None:
+        self._conversations = conversations
         self._views = views
         self._journal = journal
         self._poll = poll
 
-    async def find(self, receive: Receive, tenant: Tenant, run_id: str, seconds: float) -> RunView:
-        """The run; with `seconds`, as soon as it has ended or they are over.
+    async def find(
+        self,
+        receive: Receive,
+        tenant: Tenant,
+        run_id: str,
+        seconds: float,
+        command_id: str | None = None,
+    ) -> RunView:
+        """The run; with `seconds`, as soon as it or its turn has ended or they are over.
+
+        Args:
+            receive: The request's channel.
+            tenant: Whose runs the client may see.
+            run_id: The run.
+            seconds: The most seconds to wait.
+            command_id: Wait for the end of the turn that this command begins, or its refusal.
 
         Raises:
             ApiError, JournalUnavailable: as `Views.find`.
         """
         view = await self._views.find(tenant, run_id)
-        if not seconds or view.status.ended:
-            return view
-        head = await self._journal.head(tenant, run_id)
-        if head is None or not head.ended:
+        head = None if view.status.ended else await self._journal.head(tenant, run_id)
+        if seconds and not view.status.ended and not (head and head.ended):
             newest = head.last_seq if head else 0
-            await self._poll.until(receive, tenant, run_id, newest, seconds, _over)
-        return await self._views.find(tenant, run_id)
+            over = _Over(partial(self._conversations.is_over, tenant, run_id, command_id))
+            await self._poll.until(receive, tenant, run_id, newest, seconds, over.is_over)
+            view = await self._views.find(tenant, run_id)
+        await self._add_turns(tenant, view, command_id)
+        return view
+
+    async def _add_turns(self, tenant: Tenant, view: RunView, command_id: str | None) -> None:
+        """Add command and turns, as far as the journal can be asked."""
+        try:
+            if command_id is not None:
+                view.command = await self._conversations.command(tenant, view, command_id)
+            await self._conversations.add(tenant, view)
+        except JournalUnavailable as error:
+            _log.warning("journal unavailable, turns left out", extra={"reason": str(error)})
 
 
-async def _over(channel: Channel) -> bool:
-    return channel.over
+class _Over:
+    """Looks again after each fact until the turn is over."""
+
+    def __init__(self, look: Callable[[], Awaitable[bool]]) -> None:
+        self._look = look
+        self._facts = -1
+
+    async def is_over(self, channel: Channel) -> bool:
+        if channel.over:
+            return True
+        if channel.facts == self._facts:
+            return False
+        self._facts = channel.facts
+        return await self._look()

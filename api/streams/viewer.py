@@ -57,6 +57,8 @@ class Viewer(Watch):
     def __init__(self, channel: Channel, position: int, selection: Selection | None = None) -> None:
         super().__init__(channel)
         self.position = position
+        self.last: int | None = None
+        """`seq` of the last event to show; None: all."""
         self._selection = selection
         self._noticed = 0
         self._loss_sent = False
@@ -102,8 +104,8 @@ class Viewer(Watch):
         """What comes next in the buffer, and the newest `seq` that was looked at."""
         frames = self.channel.frames
         if self._selection is None:
-            return frames.take(self.position)
-        return frames.take_selected(self.position, self._selection)
+            return frames.take(self.position, self.last)
+        return frames.take_selected(self.position, self._selection, self.last)
 
     def _notice(self) -> bytes:
         """The notice of what the run is missing, once."""
@@ -122,6 +124,9 @@ class Viewer(Watch):
                 return None
         chunk, newest, size = [], self.position, 0
         while self._page and size < CHUNK_BYTES:
+            if self.last is not None and self._page[0].seq > self.last:
+                newest = self.last
+                break
             event = self._page.popleft()
             newest = event.seq
             chunk.append(frame(event))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import Awaitable
 from datetime import timedelta
-from typing import assert_never, get_args
+from typing import get_args
 
 from temporalio.api.enums.v1 import PendingWorkflowTaskState
 from temporalio.client import WorkflowHandle
@@ -13,16 +13,7 @@ from temporalio.converter import DataConverter
 from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.api.errors import TooManyCommands
-from relayline.contracts.commands import (
-    Answer,
-    AnyCommand,
-    Cancel,
-    Decide,
-    Pause,
-    Redirect,
-    Resume,
-    read_command,
-)
+from relayline.contracts.commands import AnyCommand, read_command
 from relayline.contracts.runs import RunResult
 from relayline.workflows.agent_run import AgentRun
 
@@ -38,21 +29,7 @@ _KINDS: dict[str, type[AnyCommand]] = {kind.kind.value: kind for kind in get_arg
 def send_signal(handle: _Handle, command: AnyCommand) -> Awaitable[None]:
     """Send the command to its handler in the workflow."""
     timeout = timedelta(seconds=SIGNAL_S)
-    match command:
-        case Pause():
-            return handle.signal(AgentRun.pause, command, rpc_timeout=timeout)
-        case Resume():
-            return handle.signal(AgentRun.resume, command, rpc_timeout=timeout)
-        case Redirect():
-            return handle.signal(AgentRun.redirect, command, rpc_timeout=timeout)
-        case Cancel():
-            return handle.signal(AgentRun.cancel, command, rpc_timeout=timeout)
-        case Decide():
-            return handle.signal(AgentRun.decide, command, rpc_timeout=timeout)
-        case Answer():
-            return handle.signal(AgentRun.answer, command, rpc_timeout=timeout)
-        case _:
-            assert_never(command)
+    return handle.signal(command.kind.value, command, rpc_timeout=timeout)
 
 
 def check_refusal(run_id: str, error: RPCError) -> None:

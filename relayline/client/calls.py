@@ -16,8 +16,6 @@ from relayline.client.events import Event
 from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     AgentList,
-    CommandReceipt,
-    CommandView,
     Health,
     InboxKind,
     InboxView,
@@ -27,7 +25,8 @@ from relayline.contracts.answers import (
     RunList,
     RunView,
 )
-from relayline.contracts.commands import AnyCommand, Decide
+from relayline.contracts.command_answers import CommandReceipt, CommandView
+from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.runs import Limits
 
@@ -61,6 +60,8 @@ class RunFields(TypedDict, total=False):
     """1 (first) to 5 (last), where runs wait for a worker; 3 if absent."""
     fairness_key: str | None
     """Runs with the same key share their part of the workers; those of a tenant do if absent."""
+    open: bool | Mapping[str, JsonValue] | None
+    """True for a conversation; or `{"idle_s": …}`, the seconds for which it may be idle."""
     start_at: datetime | str | None
     """When the run starts, with a time zone; at once if absent."""
     delay_s: float | None
@@ -192,9 +193,10 @@ def run_of_stream(base_url: str, answer: httpx.Response) -> str:
     return run_id
 
 
-def get(run_id: str, wait_s: float = 0) -> Call[RunView]:
-    """A run as it stands; `wait_s`: at most 60."""
-    return Call("GET", path_of(run_id), RunView, wait_s=wait_s)
+def get(run_id: str, wait_s: float = 0, command_id: str | None = None) -> Call[RunView]:
+    """A run as it stands; `wait_s`: at most 60; `command_id`: wait for the turn that it begins."""
+    params = {} if command_id is None else {"command": command_id}
+    return Call("GET", path_of(run_id), RunView, params, wait_s=wait_s)
 
 
 def erase(run_id: str) -> Call[Nothing]:
@@ -243,6 +245,8 @@ def send(run_id: str, command: AnyCommand) -> Call[CommandReceipt]:
     body = {name: value for name, value in fields.items() if value is not None}
     if isinstance(command, Decide):
         path = path_of(run_id, "approvals", command.approval_id)
+    elif isinstance(command, SendMessage):
+        path = path_of(run_id, "messages")
     else:
         path = path_of(run_id, command.kind.value)
     return Call("POST", path, CommandReceipt, body=body)

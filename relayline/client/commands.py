@@ -12,11 +12,15 @@ from relayline.contracts.commands import (
     Answer,
     AnyCommand,
     Cancel,
+    CancelScope,
+    Close,
     Decide,
     Decision,
+    IfBusy,
     Pause,
     Redirect,
     Resume,
+    SendMessage,
 )
 
 Receipt = TypeVar("Receipt")
@@ -58,9 +62,37 @@ class Commands(ABC, Generic[Receipt]):
         """Tell the model something; with `now=False`, after the current step."""
         return self.send(Redirect(message=message, now=now, by=by, command_id=command_id))
 
-    def cancel(self, reason: str = "", *, by: str = "", command_id: str = "") -> Receipt:
-        """End the run as `cancelled`."""
-        return self.send(Cancel(reason=reason, by=by, command_id=command_id))
+    def cancel(
+        self,
+        reason: str = "",
+        *,
+        scope: CancelScope | str = CancelScope.RUN,
+        by: str = "",
+        command_id: str = "",
+    ) -> Receipt:
+        """End the run as `cancelled`; with the scope `turn`, only the turn of a conversation."""
+        return self.send(Cancel(reason=reason, scope=scope, by=by, command_id=command_id))
+
+    def message(
+        self,
+        content: str,
+        *,
+        if_busy: IfBusy | str = IfBusy.QUEUE,
+        by: str = "",
+        command_id: str = "",
+    ) -> Receipt:
+        """Begin the next turn of a conversation; `stream(turn_of=receipt.command_id)` shows it.
+
+        While a turn runs, the message waits for it, or interrupts it (`redirect`), or is refused
+        (`reject`).
+        """
+        return self.send(
+            SendMessage(content=content, if_busy=if_busy, by=by, command_id=command_id)
+        )
+
+    def close(self, *, by: str = "", command_id: str = "") -> Receipt:
+        """Close a conversation: it ends as `completed` when its turn is over."""
+        return self.send(Close(by=by, command_id=command_id))
 
     def approve(
         self,

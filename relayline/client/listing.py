@@ -32,6 +32,8 @@ class RunFilters(TypedDict, total=False):
     parent: str | None
     """The run that started them."""
     forked_from: str | None
+    conversation: bool | None
+    """True: submitted with `open`; False: all others."""
     attention: bool | None
     """True: open runs with a known problem; False: all others."""
     open: bool | None

@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from relayline.client.calls import Call, Nothing
 from relayline.client.listing import page_params
 from relayline.client.transport import AsyncTransport, Transport
-from relayline.contracts.answers import CommandReceipt
+from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.submissions.batches import BatchAccepted, BatchList, BatchView
 from relayline.contracts.submissions.schedules import (
     Overlap,

@@ -15,17 +15,16 @@ from relayline.client.calls import Call
 from relayline.client.commands import Commands
 from relayline.client.errors import RelaylineError, no_answer
 from relayline.client.events import Event
-from relayline.client.streams.follower import Follower, Reading
+from relayline.client.streams.follower import Follower, Reading, Turn
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
 from relayline.client.waiting import Waiting
 from relayline.contracts.answers import (
-    CommandReceipt,
-    CommandView,
     ProgressView,
     RunAccepted,
     RunView,
 )
+from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand
 
 
@@ -44,17 +43,25 @@ class Run(Commands[CommandReceipt]):
         """The receipt of `submit`; None for a run that was not submitted here."""
         self._transport = transport
 
-    def get(self, *, wait_s: float = 0) -> RunView:
-        """The run as it stands; with `wait_s` (at most 60), as soon as it has ended."""
-        return self._transport.send(calls.get(self.id, wait_s))
+    def get(self, *, wait_s: float = 0, turn_of: str | None = None) -> RunView:
+        """The run as it stands; with `wait_s` (at most 60), as soon as it has ended.
 
-    def wait(self, timeout_s: float | None = None) -> RunView:
+        A conversation is also told of at the end of a turn: the one that the message with the
+        command id `turn_of` begins, if given.
+        """
+        return self._transport.send(calls.get(self.id, wait_s, turn_of))
+
+    def wait(self, timeout_s: float | None = None, *, turn_of: str | None = None) -> RunView:
         """The run, once it has ended, however it did; survives lost connections.
+
+        With `turn_of`, the command id of a message: once the turn that it begins has ended, as
+        `last_turn`, or it was refused, as `command` says.
 
         Raises:
             WaitTimeout: it has not ended in `timeout_s`; None waits as long as it takes.
         """
-        waiting = Waiting(self.id, timeout_s, Backoff(self._transport.options.patience_s))
+        patience = Backoff(self._transport.options.patience_s)
+        waiting = Waiting(self.id, timeout_s, patience, turn_of)
         pause_s: float | None = 0
         while pause_s is not None:
             time.sleep(pause_s)
@@ -79,15 +86,23 @@ class Run(Commands[CommandReceipt]):
             ended = page.ended or page.next <= after
             after = page.next
 
-    def stream(self, *, after: int = 0, on_retry: Callable[[Retry], None] | None = None) -> Stream:
+    def stream(
+        self,
+        *,
+        after: int = 0,
+        on_retry: Callable[[Retry], None] | None = None,
+        turn_of: str | None = None,
+    ) -> Stream:
         """The events with `seq > after` as they come, to the end of the run.
 
         Args:
             after: The cursor; 0 for all events.
             on_retry: Told of each wait before a new connection.
+            turn_of: The command id of a message: only the events of the turn that it begins.
         """
         how = self._transport.options
-        return Stream(self, self._transport, _follower(how, self.id, after, on_retry))
+        turn = None if turn_of is None else Turn(turn_of)
+        return Stream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
 
     def send(self, command: AnyCommand) -> CommandReceipt:
         """Send a command from `relayline.contracts.commands`; the named methods call this."""
@@ -117,13 +132,14 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
         """As in `Run`."""
         self._transport = transport
 
-    async def get(self, *, wait_s: float = 0) -> RunView:
+    async def get(self, *, wait_s: float = 0, turn_of: str | None = None) -> RunView:
         """As `Run.get`."""
-        return await self._transport.send(calls.get(self.id, wait_s))
+        return await self._transport.send(calls.get(self.id, wait_s, turn_of))
 
-    async def wait(self, timeout_s: float | None = None) -> RunView:
+    async def wait(self, timeout_s: float | None = None, *, turn_of: str | None = None) -> RunView:
         """As `Run.wait`."""
-        waiting = Waiting(self.id, timeout_s, Backoff(self._transport.options.patience_s))
+        patience = Backoff(self._transport.options.patience_s)
+        waiting = Waiting(self.id, timeout_s, patience, turn_of)
         pause_s: float | None = 0
         while pause_s is not None:
             await asyncio.sleep(pause_s)
@@ -150,11 +166,16 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
             after = page.next
 
     def stream(
-        self, *, after: int = 0, on_retry: Callable[[Retry], None] | None = None
+        self,
+        *,
+        after: int = 0,
+        on_retry: Callable[[Retry], None] | None = None,
+        turn_of: str | None = None,
     ) -> AsyncStream:
         """As `Run.stream`."""
         how = self._transport.options
-        return AsyncStream(self, self._transport, _follower(how, self.id, after, on_retry))
+        turn = None if turn_of is None else Turn(turn_of)
+        return AsyncStream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
 
     async def send(self, command: AnyCommand) -> CommandReceipt:
         """As `Run.send`."""
@@ -185,7 +206,7 @@ def submitted_stream(transport: Transport, call: Call[RunAccepted]) -> Stream:
     except RelaylineError:
         answer.close()
         raise
-    return Stream(run, transport, _follower(how, run.id), answer)
+    return Stream(run, transport, _follower(how, run.id, turn=_first_turn(call)), answer)
 
 
 async def async_submitted_stream(transport: AsyncTransport, call: Call[RunAccepted]) -> AsyncStream:
@@ -200,7 +221,7 @@ async def async_submitted_stream(transport: AsyncTransport, call: Call[RunAccept
     except RelaylineError:
         await answer.aclose()
         raise
-    return AsyncStream(run, transport, _follower(how, run.id), answer)
+    return AsyncStream(run, transport, _follower(how, run.id, turn=_first_turn(call)), answer)
 
 
 def _follower(
@@ -208,6 +229,12 @@ def _follower(
     run_id: str,
     after: int = 0,
     on_retry: Callable[[Retry], None] | None = None,
+    turn: Turn | None = None,
 ) -> Follower:
-    reading = Reading(run_id, after, how.silence_s)
+    reading = Reading(run_id, after, how.silence_s, turn)
     return Follower(how.base_url, reading, Backoff(how.patience_s), on_retry)
+
+
+def _first_turn(call: Call[RunAccepted]) -> Turn | None:
+    """What the answer of a submission shows of a conversation; None: all of the run."""
+    return Turn() if call.body and call.body.get("open") else None

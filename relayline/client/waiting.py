@@ -19,8 +19,23 @@ _PAUSE_S = 1.0
 class Waiting:
     """Decides about the next poll; the caller sends it and sleeps."""
 
-    def __init__(self, run_id: str, timeout_s: float | None, backoff: Backoff) -> None:
+    def __init__(
+        self,
+        run_id: str,
+        timeout_s: float | None,
+        backoff: Backoff,
+        command_id: str | None = None,
+    ) -> None:
+        """Begin to wait.
+
+        Args:
+            run_id: The run.
+            timeout_s: The most seconds; None: as long as it takes.
+            backoff: Between polls that fail.
+            command_id: Wait for the turn that this command begins; None: for the end of the run.
+        """
         self._run_id = run_id
+        self._command_id = command_id
         self._timeout_s = timeout_s
         self._backoff = backoff
         self._deadline = None if timeout_s is None else monotonic() + timeout_s
@@ -31,16 +46,16 @@ class Waiting:
         """The next request."""
         self._asked = monotonic()
         self._wait_s = min(POLL_S, self._left_s())
-        return calls.get(self._run_id, self._wait_s)
+        return calls.get(self._run_id, self._wait_s, self._command_id)
 
     def answered(self, view: RunView) -> float | None:
-        """Seconds to sleep before the next poll, None when the run has ended.
+        """Seconds to sleep before the next poll, None when the run, or its turn, has ended.
 
         Raises:
             WaitTimeout: it has not, and the time is over.
         """
         self._backoff.succeeded()
-        if view.status.ended:
+        if view.status.ended or _settled(view):
             return None
         early = monotonic() - self._asked < self._wait_s / 2
         return self._bounded(_PAUSE_S if early else 0)
@@ -62,3 +77,12 @@ class Waiting:
 
     def _left_s(self) -> float:
         return POLL_S if self._deadline is None else max(self._deadline - monotonic(), 0)
+
+
+def _settled(view: RunView) -> bool:
+    """True if the turn that was asked for has ended, or its message was refused."""
+    asked = view.command
+    if asked is None or asked.state == "accepted":
+        return False
+    over = view.last_turn is not None and view.last_turn.turn == asked.turn
+    return asked.state == "refused" or asked.turn is None or over

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, TypeVar
 
@@ -74,14 +75,27 @@ def asked(base_url: str, ask: Callable[[AsyncClient], Coroutine[Any, Any, _T]]) 
     Raises:
         Failure: it refuses, fails or does not answer.
     """
-    from relayline.client import AsyncClient, Denied, RelaylineError, Unreachable
+    from relayline.client import AsyncClient
 
     async def asking() -> _T:
         async with AsyncClient(base_url) as client:
             return await ask(client)
 
-    try:
+    with expecting_answers():
         return asyncio.run(asking())
+
+
+@contextmanager
+def expecting_answers() -> Iterator[None]:
+    """Turn errors of the client library into failures.
+
+    Raises:
+        Failure: the API refuses, fails or does not answer.
+    """
+    from relayline.client import Denied, RelaylineError, Unreachable
+
+    try:
+        yield
     except Unreachable as error:
         raise Failure(f"{error}: {_START_ONE}") from error
     except Denied as error:

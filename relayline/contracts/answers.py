@@ -7,9 +7,17 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
-from relayline.contracts.commands import CommandKind
+from relayline.contracts.command_answers import CommandView
 from relayline.contracts.messages import Usage, UsageSum
-from relayline.contracts.runs import Limits, Phase, RunError, RunStatus, ToolSpec, Waiting
+from relayline.contracts.runs import (
+    Limits,
+    Phase,
+    RunError,
+    RunStatus,
+    ToolSpec,
+    TurnStatus,
+    Waiting,
+)
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
@@ -37,6 +45,17 @@ class RunAccepted(_Answer):
     links: Links
 
 
+class TurnView(_Answer):
+    """A turn of a conversation that has ended."""
+
+    turn: int
+    status: TurnStatus
+    output: str | None = None
+    """The last message, whole; null unless completed."""
+    error: RunError | None = None
+    usage: Usage = Usage()
+
+
 class RunView(_Answer):
     """A run, as its sources know it."""
 
@@ -49,6 +68,13 @@ class RunView(_Answer):
     error: RunError | None = None
     usage: Usage = Usage()
     step: int = 0
+    turn: int | None = None
+    """Of a conversation, its newest turn; null for any other run."""
+    last_turn: TurnView | None = None
+    """Of a conversation, the newest turn that has ended; with `command`, the one that this command
+    began, once it has ended."""
+    command: CommandView | None = None
+    """Where the command stands that the query parameter names; null without one."""
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
@@ -72,7 +98,7 @@ class Now(_Answer):
     """What a run does, or what came of it."""
 
     kind: Literal["queue", "model", "tool", "wait", "pause", "error", "said"]
-    """`error` and `said`: the run has ended."""
+    """`error` and `said`: the run has ended, or a turn of a conversation."""
     what: str = ""
     """One line: the tool calls that the model asked for, what it waits for, the error, the
     beginning of the output."""
@@ -90,6 +116,8 @@ class RunListItem(_Answer):
     phase: Phase | None = None
     """As far as the facts tell."""
     step: int = 0
+    turn: int | None = None
+    """Of a conversation, its newest turn; null for any other run."""
     tool_calls: int = 0
     """Tool calls that the model asked for."""
     usage: Usage = Usage()
@@ -217,27 +245,6 @@ class ProgressView(_Answer):
     limits: Limits | None = None
     started_at: datetime | None = None
     last_error: RunError | None = None
-
-
-class CommandReceipt(_Answer):
-    """The receipt of a command."""
-
-    command_id: str
-
-
-class CommandView(_Answer):
-    """The outcome of a command."""
-
-    command_id: str
-    run_id: str
-    kind: CommandKind | None = None
-    state: Literal["accepted", "applied", "refused"]
-    step: int | None = None
-    """The step at which it was applied or refused."""
-    reason: str | None = None
-    """Why it was refused."""
-    applied: str | None = None
-    """What it did."""
 
 
 class AgentView(_Answer):

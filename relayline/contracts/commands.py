@@ -32,6 +32,8 @@ class CommandKind(StrEnum):
     CANCEL = "cancel"
     DECIDE = "decide"
     ANSWER = "answer"
+    MESSAGE = "message"
+    CLOSE = "close"
 
 
 class Decision(StrEnum):
@@ -39,6 +41,25 @@ class Decision(StrEnum):
 
     APPROVE = "approve"
     DENY = "deny"
+
+
+class IfBusy(StrEnum):
+    """What an open run does with a message that comes while a turn runs."""
+
+    QUEUE = "queue"
+    """Answer it in a turn of its own, after those that wait already."""
+    REDIRECT = "redirect"
+    """Interrupt running calls and answer it in this turn, as a redirect does."""
+    REJECT = "reject"
+    """Refuse it."""
+
+
+class CancelScope(StrEnum):
+    """How much a cancel ends."""
+
+    TURN = "turn"
+    """The turn; an open run is idle then. Any other run ends."""
+    RUN = "run"
 
 
 class Command(Frozen):
@@ -84,10 +105,14 @@ class Redirect(Command):
 
 
 class Cancel(Command):
-    """End the run as `cancelled`."""
+    """End the run as `cancelled`, or only the turn of an open one."""
 
     kind: ClassVar = CommandKind.CANCEL
     reason: str = ""
+    scope: str = Field(
+        default=CancelScope.RUN.value, exclude_if=lambda scope: scope == CancelScope.RUN
+    )
+    """One of `CancelScope`."""
 
 
 class Decide(Command):
@@ -113,7 +138,22 @@ class Answer(Command):
     text: str = ""
 
 
-AnyCommand = Pause | Resume | Redirect | Cancel | Decide | Answer
+class SendMessage(Command):
+    """A message to an open run; it begins the next turn."""
+
+    kind: ClassVar = CommandKind.MESSAGE
+    content: str = ""
+    if_busy: str = IfBusy.QUEUE.value
+    """One of `IfBusy`."""
+
+
+class Close(Command):
+    """End an open run as `completed` when its turn is over, and those of messages that wait."""
+
+    kind: ClassVar = CommandKind.CLOSE
+
+
+AnyCommand = Pause | Resume | Redirect | Cancel | Decide | Answer | SendMessage | Close
 _C = TypeVar("_C", bound=Command)
 
 
@@ -155,7 +195,7 @@ def complaint(command: AnyCommand) -> str | None:
     missing = _missing(command)
     if missing:
         return f"{missing}: is missing"
-    if isinstance(command, Decide) and (wrong := _wrong(command)):
+    if wrong := _wrong(command):
         return wrong
     for name, value in _texts(command).items():
         if len(value.encode("utf-8", "replace")) > MAX_TEXT_BYTES:
@@ -163,12 +203,18 @@ def complaint(command: AnyCommand) -> str | None:
     return None
 
 
-def _wrong(command: Decide) -> str | None:
-    if command.decision not in list(Decision):
-        return f"decision: is {command.decision[:50]!r}, not `approve` or `deny`"
-    if command.arguments is not None and command.decision != Decision.APPROVE:
-        return "arguments: only with `approve`"
-    return None
+def _wrong(command: AnyCommand) -> str | None:
+    match command:
+        case Decide(decision=decision) if decision not in list(Decision):
+            return f"decision: is {decision[:50]!r}, not `approve` or `deny`"
+        case Decide(decision=decision) if decision != Decision.APPROVE:
+            return None if command.arguments is None else "arguments: only with `approve`"
+        case Cancel(scope=scope) if scope not in list(CancelScope):
+            return f"scope: is {scope[:50]!r}, not `turn` or `run`"
+        case SendMessage(if_busy=if_busy) if if_busy not in list(IfBusy):
+            return f"if_busy: is {if_busy[:50]!r}, not `queue`, `redirect` or `reject`"
+        case _:
+            return None
 
 
 def _missing(command: AnyCommand) -> str | None:
@@ -176,6 +222,8 @@ def _missing(command: AnyCommand) -> str | None:
     match command:
         case Redirect(message=text) if not text.strip():
             return "message"
+        case SendMessage(content=text) if not text.strip():
+            return "content"
         case Decide(approval_id=""):
             return "approval_id"
         case Answer(request_id=""):
@@ -195,5 +243,7 @@ def _texts(command: AnyCommand) -> dict[str, str]:
             return {"note": command.note, "arguments": edited}
         case Answer():
             return {"text": command.text}
+        case SendMessage():
+            return {"content": command.content}
         case _:
             return {}

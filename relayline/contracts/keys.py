@@ -105,6 +105,11 @@ def ended_key(epoch: int) -> str:
     return f"{epoch}/run/ended"
 
 
+def turn_key(epoch: int, turn: int) -> str:
+    """Key of the `turn.completed` of a turn."""
+    return f"{epoch}/turn/{turn}/completed"
+
+
 def epoch_prefix(epoch: int) -> str:
     """Prefix of the keys and scopes of an epoch."""
     return f"{epoch}/"

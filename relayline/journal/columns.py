@@ -27,6 +27,8 @@ MAX_PICOS = 2**63 - 1
 """What a run costs at most in sums: 9.2 million dollars, in 64 bits."""
 OPEN = frozenset(RunStatus) - TERMINAL
 _WORD = re.compile(r"\w+")
+CONVERSATION = ("", "conversation")
+"""A label of every conversation; no key of metadata is empty."""
 
 
 class _State(Frozen):
@@ -219,8 +221,14 @@ def entry_of(row: RunRow) -> Entry:
     """Labels and words of the row."""
     metadata = row.metadata or {}
     labels = tuple((indexed(key), indexed(value)) for key, value in metadata.items())
+    labels += open_labels(row)
     texts = (row.title, row.run_id, *metadata.values())
     return Entry(labels, tuple(dict.fromkeys(word for text in texts for word in words_of(text))))
+
+
+def open_labels(row: RunRow) -> tuple[tuple[str, str], ...]:
+    """The labels that are stored as they are under a tenant's key, too."""
+    return (CONVERSATION,) if row.open else ()
 
 
 def entries(
@@ -248,7 +256,7 @@ def indexed(text: str) -> str:
 def _given(row: RunRow) -> tuple[object, ...]:
     """All that columns but the status, labels and words are made of."""
     who = (row.tenant, row.agent, row.model, row.batch, row.parent, row.forked_from)
-    return (row.created_at, row.title, row.metadata, who)
+    return (row.created_at, row.title, row.metadata, row.open, who)
 
 
 def summed(found: Sequence[Any]) -> tuple[RunStatus, Summed]:

@@ -14,7 +14,7 @@ from relayline.contracts.runs import TERMINAL, RunStatus
 from relayline.journal.columns import OPEN, SUMS, TOTALS, indexed, words_of
 from relayline.journal.table import EveryTenant, Position, RunFilter, Tenant
 from relayline.journal.tenants.data_key import DataKey
-from relayline.journal.tenants.labels import Label, label_of
+from relayline.journal.tenants.labels import OF_CONVERSATIONS, Label, label_of
 
 FEW_ENTRIES = 2000
 """The matches of a prefix that are sorted; where there are more, its words are followed."""
@@ -77,6 +77,7 @@ class Filters:
         self.prefixes = wanted_words(wanted)
         self._statuses = wanted_statuses(wanted)
         self.labels = [label_of(*it, keys) for it in wanted.metadata.items()]
+        self.labels += [OF_CONVERSATIONS] if wanted.conversation else []
         """The first is followed, the others are checked; see `rank_labels`."""
 
     def label_entries(self) -> list[Query]:
@@ -239,12 +240,11 @@ class Filters:
             places = ", ".join("?" * len(statuses))
             found.append((f"r.status IN ({places})" if statuses else "false", sorted(statuses)))
         found += [(f"{self._dialect.find}(r.words, ?) > 0", [f" {it}"]) for it in prefixes]
-        for where, arguments in (label.where("l.") for label in labels):
-            exists = (
-                f"EXISTS (SELECT 1 FROM {self._table('run_labels')} l WHERE {where}"  # noqa: S608
-                f" AND l.created_us = {on}.created_us AND l.run_id = {on}.run_id)"
-            )
-            found.append((exists, arguments))
+        stored = self._table("run_labels")
+        found += [label.held_by(on, stored) for label in labels]
+        if self._wanted.conversation is False:
+            held, arguments = OF_CONVERSATIONS.held_by(on, stored)
+            found.append((f"NOT {held}", arguments))
         return [where for where, _ in found], [it for _, values in found for it in values]
 
     def _given(self, on: str) -> Iterator[tuple[str, Sequence[object]]]:

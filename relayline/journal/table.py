@@ -62,6 +62,8 @@ class RunFilter:
     batch: str | None = None
     parent: str | None = None
     forked_from: str | None = None
+    conversation: bool | None = None
+    """True: takes messages, or took them; False: never did."""
     attention: bool | None = None
     """True: with a known problem; False: without."""
     created_after: datetime | None = None

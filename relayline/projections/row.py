@@ -62,6 +62,10 @@ class RunRow:
     model: str | None = None
     title: str = ""
     metadata: dict[str, str] | None = None
+    open: bool = False
+    """True for a conversation."""
+    turn: int | None = None
+    """The newest turn of a conversation."""
     batch: str | None = None
     parent: str | None = None
     forked_from: str | None = None
@@ -80,7 +84,9 @@ class RunRow:
     called: str = ""
     """The calls that the newest answer has asked for, in one line."""
     said: str = ""
-    """The beginning of what a completed run gave, in one line."""
+    """The beginning of what a completed run, or the newest turn, gave, in one line."""
+    turn_failed: str = ""
+    """Why the newest turn failed, in one line."""
     line: Line = field(default_factory=Line)
     usage: Usage = field(default_factory=Usage)
     """Of all messages; of an ended run, as its terminal fact gives it."""
@@ -110,7 +116,9 @@ class RunRow:
         """What the run does, or what came of it, and one line about that; None: nothing to tell."""
         if self.error:
             return "error", self.error.message
-        if self.status.ended:
+        if self.phase is Phase.IDLE and self.turn_failed:
+            return "error", self.turn_failed
+        if self.status.ended or self.phase is Phase.IDLE:
             return ("said", self.said) if self.said else None
         kind = _KINDS.get(self.phase, "queue")
         if kind == "wait":
@@ -132,13 +140,15 @@ class RunRow:
             return Phase.PAUSED
         if status is RunStatus.WAITING:
             return Phase.WAITING
+        if status is RunStatus.IDLE:
+            return Phase.IDLE
         if self.in_tools:
             return Phase.TOOLS
         return Phase.MODEL if self.step else Phase.STARTING
 
     def apply(self, event: Event) -> RunRow:
         """This with one more event."""
-        if event.seq <= self.seq or event.type not in ROW_TYPES or self._has_title(event):
+        if event.seq <= self.seq or event.type not in ROW_TYPES or self._says_nothing(event):
             return self
         if event.type == REWOUND:
             return self._rewound(body_of(RunRewound, event), event)
@@ -153,9 +163,10 @@ class RunRow:
         row = RunRow(**{**vars(self), **changes})  # as `replace` does, in half the time
         return row if event.type == QUEUED and self.seq else row.turned(at)
 
-    def _has_title(self, event: Event) -> bool:
-        """True for a message after the input, which changes nothing."""
-        return event.type == MESSAGE and (self.queued or bool(self.title))
+    def _says_nothing(self, event: Event) -> bool:
+        """True for a message after the input that begins no turn."""
+        titled = self.queued or bool(self.title)
+        return event.type == MESSAGE and titled and not self.waits.idle
 
     def _waits(self, event: Event, at: datetime) -> dict[str, Any]:
         """Status and requests after the event, and since when."""
@@ -183,6 +194,7 @@ class RunRow:
             epoch=body.epoch,
             error=None,
             said="",
+            turn_failed="",
             created_at=earlier.created_at or at,
             updated_at=at,
             ended_at=None,

@@ -16,6 +16,7 @@ from relayline.contracts.events import (
     RunStarted,
     RunTerminated,
     RunTimedOut,
+    TurnCompleted,
     UserMessageEvent,
 )
 from relayline.contracts.events.run import title_of
@@ -39,12 +40,14 @@ _STARTED = "run.started"
 _STEP = "step.started"
 _ANSWER = "message.completed"
 MESSAGE = "message.user"
+_TURN_OVER = "turn.completed"
 GIVEN = (
     "tenant",
     "agent",
     "model",
     "title",
     "metadata",
+    "open",
     "batch",
     "parent",
     "forked_from",
@@ -55,6 +58,8 @@ GIVEN = (
     "queued",
 )
 """What `run.queued` tells; no reset makes it void."""
+_NOTHING_CAME = {"said": "", "turn_failed": ""}
+"""Of a turn that runs."""
 
 
 def at_of(event: Event) -> datetime:
@@ -65,7 +70,8 @@ def at_of(event: Event) -> datetime:
 def _queued(_row: RunRow, event: Event) -> dict[str, Any]:
     body = body_of(RunQueued, event)
     given = {name: getattr(body, name) for name in GIVEN if name in RunQueued.model_fields}
-    return given | {"queued": True, "created_at": body.submitted_at}
+    turn = 1 if body.open else None
+    return given | {"queued": True, "created_at": body.submitted_at, "turn": turn}
 
 
 def _started(row: RunRow, event: Event) -> dict[str, Any]:
@@ -82,9 +88,18 @@ def _started(row: RunRow, event: Event) -> dict[str, Any]:
     }
 
 
-def _titled(_row: RunRow, event: Event) -> dict[str, Any]:
-    """The first message is the input."""
-    return {"title": title_of(body_of(UserMessageEvent, event).text)}
+def _told(row: RunRow, event: Event) -> dict[str, Any]:
+    """The first message is the input; one to an idle run begins a turn."""
+    body = body_of(UserMessageEvent, event)
+    title = {} if row.queued or row.title else {"title": title_of(body.text)}
+    return title | ({"turn": body.turn, **_NOTHING_CAME} if row.waits.idle else {})
+
+
+def _turned(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(TurnCompleted, event)
+    said = title_of(body.output) if body.output else ""
+    failed = title_of(body.error.message) if body.error else ""
+    return {"turn": body.turn, "in_tools": False, "said": said, "turn_failed": failed}
 
 
 def _answered(row: RunRow, event: Event) -> dict[str, Any]:
@@ -109,7 +124,8 @@ def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
 CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
     QUEUED: _queued,
     _STARTED: _started,
-    MESSAGE: _titled,
+    MESSAGE: _told,
+    _TURN_OVER: _turned,
     _STEP: lambda _row, _event: {"in_tools": False},
     _ANSWER: _answered,
     **dict.fromkeys(_TERMINAL, _ended),

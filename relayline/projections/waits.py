@@ -23,6 +23,8 @@ WHAT_CHARS = 200
 """The longest line that tells what a run waits for."""
 _PAUSED = "run.paused"
 _STARTED = "run.started"
+_TURN_OVER = "turn.completed"
+_TURNS = frozenset({_TURN_OVER, "message.user"})
 _SWITCHES = frozenset({_STARTED, "run.resumed", _PAUSED})
 _IDS = {
     "approval.resolved": "approval_id",
@@ -36,6 +38,7 @@ WAIT_TYPES = frozenset(
         *TERMINAL_TYPES,
         QUEUED,
         REWOUND,
+        *_TURNS,
         "run.waiting",
         "approval.requested",
         "input.requested",
@@ -62,6 +65,8 @@ class Waits:
     started_seq: int = 0
     """`seq` of the first `run.started` that counts; 0: there is none."""
     paused: bool = False
+    idle: bool = False
+    """True from the end of a turn to the next message."""
     ended: RunStatus | None = None
     open: Mapping[str, Request] = field(default_factory=dict)
     """By id, oldest first."""
@@ -70,13 +75,15 @@ class Waits:
 
     @property
     def status(self) -> RunStatus:
-        """How it ended, else `paused`, else `waiting` while something is open."""
+        """How it ended, else `paused`, `waiting` while something is open, or `idle`."""
         if self.ended:
             return self.ended
         if self.paused:
             return RunStatus.PAUSED
         if self.open:
             return RunStatus.WAITING
+        if self.idle:
+            return RunStatus.IDLE
         if self.begun:
             return RunStatus.RUNNING
         return RunStatus.SCHEDULED if self.scheduled else RunStatus.QUEUED
@@ -109,7 +116,15 @@ class Waits:
                 scheduled=self.scheduled,
                 started_seq=self.started_seq,
             )
-        return replace(self if self.ended else self._after(event), seq=event.seq)
+        if self.ended:
+            return replace(self, seq=event.seq)
+        after = self._turned if event.type in _TURNS else self._after
+        return replace(after(event), seq=event.seq)
+
+    def _turned(self, event: Event) -> Waits:
+        """A run is idle from the end of a turn to the next message; a pause ends with its turn."""
+        over = event.type == _TURN_OVER
+        return replace(self, idle=over, paused=self.paused and not over)
 
     def _rewound(self, event: Event) -> Waits:
         """Nothing is open; a run that was reset to before its start waits for it again."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,8 @@ from temporalio.client import Client
 
 from relayline.api.streams import buffer
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import MessageCompleted, StepStarted
+from relayline.contracts.events import MessageCompleted, RunQueued, StepStarted, TurnCompleted
+from relayline.contracts.keys import QUEUED_KEY, turn_key
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
 from relayline.runtime.settings import Settings
@@ -198,3 +200,16 @@ async def test_a_page_follows_its_runs_without_settled_deltas(api: Api) -> None:
     assert newest == f"{run}:14"
     refused = await api.http.get("/v1/live", params={"run": run, "deltas": "few"})
     assert (refused.status_code, refused.json()["field"]) == (422, "deltas")
+
+
+async def test_a_stream_of_a_turn_ends_with_it_whatever_is_left_out(api: Api) -> None:
+    run = run_id()
+    body = RunQueued(agent="assistant", model="m", submitted_at=datetime.now(UTC), open=True)
+    queued = NewEvent(key=QUEUED_KEY, body=body)
+    over = NewEvent(key=turn_key(0, 1), body=TurnCompleted(turn=1, status="completed"))
+    await api.journal.append(run, [queued, started(), step(1), *deltas(4), answer(1), over])
+    assert seqs(await streamed(api, run, until="turn", deltas="none")) == [1, 2, 3, 8, 9]
+    assert seqs(await streamed(api, run, until="turn", types="step.started")) == [3]
+    params, path = {"until": "turn", "types": "step.started"}, f"/v1/runs/{run}/events"
+    seen = await api.http.get(path, params=params, headers={**SSE, "Last-Event-ID": "3"})
+    assert seen.status_code == 204

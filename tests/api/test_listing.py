@@ -129,7 +129,9 @@ async def test_each_filter_keeps_what_it_asks_for(api: Api) -> None:
     team = {"team": "blue", "filter": "x"}
     blue = await queued(api, metadata=team, title="Write a REPORT of it", batch="b1")
     child = await queued(api, metadata={"filter": "x"}, agent="brief", parent=parent)
-    fork = await queued(api, metadata={"filter": "x"}, model="openai:o", forked_from=source)
+    fork = await queued(
+        api, metadata={"filter": "x"}, model="openai:o", forked_from=source, open=True
+    )
     mine: Filter = {"metadata.filter": "x"}
     for more, found in (
         ({}, [fork, child, blue]),
@@ -144,6 +146,9 @@ async def test_each_filter_keeps_what_it_asks_for(api: Api) -> None:
         ({"batch": "b1"}, [blue]),
         ({"parent": parent}, [child]),
         ({"forked_from": source}, [fork]),
+        ({"conversation": "true"}, [fork]),
+        ({"conversation": "false"}, [child, blue]),
+        ({"conversation": "true", "metadata.team": "blue"}, []),
         ({"attention": "true"}, []),
         ({"attention": "false"}, [fork, child, blue]),
         ({"open": "true"}, [fork, child, blue]),

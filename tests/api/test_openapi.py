@@ -40,6 +40,8 @@ PATHS = {
     "/v1/runs/{run_id}/resume",
     "/v1/runs/{run_id}/redirect",
     "/v1/runs/{run_id}/cancel",
+    "/v1/runs/{run_id}/messages",
+    "/v1/runs/{run_id}/close",
     "/v1/runs/{run_id}/answer",
     "/v1/runs/{run_id}/approvals/{approval_id}",
     "/v1/runs/{run_id}/commands/{command_id}",

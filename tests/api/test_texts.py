@@ -42,6 +42,7 @@ def sent(body: Any) -> dict[str, Any]:
         (f"{RUN}/resume", {"command_id": HALF}, "command_id"),
         (f"{RUN}/redirect", {"message": HALF}, "message"),
         (f"{RUN}/cancel", {"reason": HALF}, "reason"),
+        (f"{RUN}/messages", {"content": HALF}, "content"),
         (f"{RUN}/answer", {"request_id": HALF, "text": "x"}, "request_id"),
         (f"{RUN}/answer", {"request_id": "x", "text": HALF}, "text"),
         (f"{RUN}/approvals/a", {"decision": "approve", "note": HALF}, "note"),

@@ -11,6 +11,7 @@ from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
 from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
+from tests.histories import turn_scenarios as turning
 from tests.resetting import reset
 
 PRICES = "rehearsal=1000/2000"
@@ -226,6 +227,9 @@ SCENARIOS: tuple[Scenario, ...] = (
     steering.outcome_happened,
     steering.outcome_run_again,
     steering.outcome_stop,
+    turning.turns,
+    turning.turn_redirected,
+    turning.idle_too_long,
     patched.stop_told,
     patched.rewound_alone,
     patched.undecoded_signal,

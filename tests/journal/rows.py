@@ -22,6 +22,7 @@ from relayline.contracts.events import (
     RunPaused,
     RunQueued,
     RunStarted,
+    TurnCompleted,
 )
 from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.messages import Usage, UsageSum
@@ -83,6 +84,7 @@ FURTHER: Mapping[RunStatus, Sequence[EventBody]] = {
     RunStatus.RUNNING: (STARTED,),
     RunStatus.WAITING: (STARTED, ASKED),
     RunStatus.PAUSED: (STARTED, RunPaused()),
+    RunStatus.IDLE: (STARTED, TurnCompleted(turn=1, status="completed")),
     RunStatus.COMPLETED: (STARTED, RunCompleted(usage=PRICED)),
     RunStatus.FAILED: (STARTED, RunFailed(error=RunError(type="x", message="no"), usage=UNPRICED)),
     RunStatus.CANCELLED: (RunCancelled(),),
@@ -128,6 +130,7 @@ def _made(number: int) -> Made:
         batch=choice((None, "one", "two")),
         parent=choice((None, "one", "two")),
         forked_from=choice((None, "one", "two")),
+        open=choice((True, False)),
     )
     status, attention = choice([*FURTHER]), choice((None, None, "no worker"))
     return Made(f"run-{number:03}{_rng.randrange(10**6)}", begun, status, attention)
@@ -148,6 +151,7 @@ filters = st.builds(
     batch=_ids,
     parent=_ids,
     forked_from=_ids,
+    conversation=st.sampled_from((None, None, True, False)),
     attention=st.sampled_from((None, None, None, True, False)),
     created_after=_times,
     created_before=_times,
@@ -183,6 +187,7 @@ def fits(run: Made, tenant: Tenant, wanted: RunFilter) -> bool:
         and all(value is None or has == value for has, value in exact)
         and wanted.metadata.items() <= it.metadata.items()
         and all(any(word.startswith(prefix) for word in words) for prefix in prefixes)
+        and wanted.conversation in {None, it.open}
         and wanted.attention in {None, attention is not None}
         and (wanted.created_after is None or it.submitted_at >= wanted.created_after)
         and (wanted.created_before is None or it.submitted_at < wanted.created_before)

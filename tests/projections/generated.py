@@ -47,6 +47,7 @@ from relayline.contracts.events import (
     ToolFailed,
     ToolProgress,
     ToolStarted,
+    TurnCompleted,
     UserMessageEvent,
 )
 from relayline.contracts.messages import ToolCall, Usage
@@ -146,6 +147,8 @@ _Decision = Literal["approve", "deny", "expired", "withdrawn"]
 DECISIONS: tuple[_Decision, ...] = ("approve", "deny", "expired", "withdrawn")
 OF_PEOPLE: list[EventBody] = [
     *(UserMessageEvent(text=text) for text in TEXTS),
+    UserMessageEvent(text="next", turn=2, command_id="m"),
+    TurnCompleted(turn=1, status="completed", output="a"),
     *(
         ApprovalRequested(approval_id=id_, call_id=call_id, tool="look")
         for id_, call_id in product(APPROVALS, CALL_IDS)

@@ -19,6 +19,8 @@ from relayline.contracts.events import (
     RunRewound,
     RunStarted,
     StepStarted,
+    TurnCompleted,
+    UserMessageEvent,
 )
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import Limits, RunError
@@ -83,6 +85,21 @@ def test_now_tells_what_it_does_and_what_came_of_it() -> None:
     again = after(*FIRST, (4100, DONE), (5000, RunRewound(to_seq=3, epoch=1)))
     assert again.now == ("model", "step 1")
     assert again.line.whole == (("queue", 0, 70), ("model", 70, None))
+
+
+def test_between_two_turns_the_line_has_a_gap_and_now_tells_how_the_last_one_ended() -> None:
+    queued = (0, QUEUED.model_copy(update={"open": True}))
+    turn = [queued, *FIRST[1:], (4000, answer())]
+    done = (4100, TurnCompleted(turn=1, status="completed", output="It is  done.\nMore."))
+    assert after(*turn, done).now == ("said", "It is done. More.")
+    assert after(*turn, done).line.whole[-1] == ("model", 3000, 4100)
+    more = after(*turn, done, (9000, UserMessageEvent(text="more", turn=2, command_id="m")))
+    assert (more.turn, more.now) == (2, ("model", "step 1"))
+    assert more.line.whole[-2:] == (("model", 3000, 4100), ("model", 9000, None))
+    error = RunError(type="model-refused", message="no")
+    failed = (4100, TurnCompleted(turn=1, status="failed", error=error))
+    assert after(*turn, failed).now == ("error", "no")
+    assert after(*turn, (4100, TurnCompleted(turn=1, status="cancelled"))).now is None
 
 
 @given(st.lists(st.tuples(st.sampled_from(["queue", "model", "tool", "wait", "pause", None]),

@@ -104,6 +104,8 @@ class Fakes:
         """Events after which the run goes on in a new execution."""
         self.rewinds: list[RewindRequest] = []
         """The resets that were recorded."""
+        self.idle_s: float | None = None
+        """Of an open run; None: it is none."""
         self.silent = False
         """True: tool calls send no heartbeats."""
         self.tenant = "default"
@@ -249,6 +251,7 @@ class Fakes:
                 input="hi",
                 tenant=self.tenant,
                 history_bound=self.history_bound,
+                idle_s=self.idle_s,
             ),
             id=run_id,
             task_queue=run_id,

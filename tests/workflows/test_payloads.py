@@ -35,10 +35,10 @@ async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: 
         for name in CommandKind:
             if name is not CommandKind.CANCEL:
                 await handle.signal(name.value)
-        await fakes.until("command.refused", 3)
+        await fakes.until("command.refused", 5)
         await handle.signal("cancel")
         assert (await handle.result()).status is RunStatus.CANCELLED
-    assert fakes.count("command.accepted") == 6
+    assert fakes.count("command.accepted") == 8
     applied = [it for it in fakes.bodies("command.applied") if isinstance(it, CommandApplied)]
     assert [it.kind for it in applied] == ["pause", "resume", "cancel"]
     refused = [it for it in fakes.bodies("command.refused") if isinstance(it, CommandRefused)]
@@ -46,6 +46,8 @@ async def test_signals_without_a_payload_work_or_are_refused_by_field(temporal: 
         "message: is missing",
         "approval_id: is missing",
         "request_id: is missing",
+        "content: is missing",
+        "not-open: the run was not submitted with `open`",
     }
 
 

@@ -1,7 +1,7 @@
 /* The runs that a list shows: pages that were read, and what the stream says of its top. Pure. */
 
 export const PAGE = 50;
-const OPEN = new Set(["scheduled", "queued", "running", "waiting", "paused"]);
+const OPEN = new Set(["scheduled", "queued", "running", "waiting", "paused", "idle"]);
 
 /** @param {any} run */
 export const isOpen = (run) => OPEN.has(run.status);

@@ -24,6 +24,7 @@ const SWITCHES = new Set(["run.started", "run.resumed", "run.paused"]);
  * @property {boolean} scheduled Submitted for later.
  * @property {number} startedSeq `seq` of the first `run.started` that counts; 0: there is none.
  * @property {boolean} paused
+ * @property {boolean} idle From the end of a turn to the next message.
  * @property {string | null} ended The final status.
  * @property {Map<string, any>} open Requests by id, oldest first: the event of each.
  */
@@ -34,15 +35,20 @@ export const noWaits = () => ({
   scheduled: false,
   startedSeq: 0,
   paused: false,
+  idle: false,
   ended: null,
   open: new Map(),
 });
 
-/** How it ended, else `paused`, else `waiting` while something is open. @param {Waits} waits */
+/**
+ * How it ended, else `paused`, `waiting` while something is open, or `idle`.
+ * @param {Waits} waits
+ */
 export function statusOf(waits) {
   if (waits.ended) return waits.ended;
   if (waits.paused) return "paused";
   if (waits.open.size) return "waiting";
+  if (waits.idle) return "idle";
   if (waits.begun) return "running";
   return waits.scheduled ? "scheduled" : "queued";
 }
@@ -55,6 +61,11 @@ export function applyWaits(waits, event) {
     waits.begun = true;
     waits.paused = false;
     waits.open.clear();
+  } else if (event.type === "turn.completed") {
+    waits.idle = true;
+    waits.paused = false;
+  } else if (event.type === "message.user") {
+    waits.idle = false;
   } else if (SWITCHES.has(event.type)) {
     const starts = event.type === "run.started";
     waits.begun = waits.begun || starts || !waits.scheduled;
@@ -74,7 +85,7 @@ export function applyWaits(waits, event) {
 /** After a reset nothing is open: the run says again what it waits for. @param {Waits} waits */
 export function rewindWaits(waits) {
   waits.begun = waits.startedSeq > 0 || !waits.scheduled;
-  waits.paused = false;
+  waits.paused = waits.idle = false;
   waits.ended = null;
   waits.open.clear();
 }

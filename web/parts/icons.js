@@ -44,6 +44,7 @@ const GLYPHS = {
   ],
   waiting: [[RING], ["M8 5v3.5M8 10.7v.3"]],
   paused: [[RING], ["M6.6 6v4M9.4 6v4"]],
+  idle: [[RING], ["M5.4 8h5.2"]],
   completed: [[RING], ["m5.6 8.2 1.7 1.7 3.1-3.6"]],
   failed: [
     [circle(8, 8, 6), { class: "fill" }],
@@ -66,6 +67,7 @@ export const TONE = {
   running: "run",
   waiting: "wait",
   paused: "pause",
+  idle: "off",
   completed: "done",
   failed: "fail",
   cancelled: "off",
@@ -80,6 +82,7 @@ export const WORD = {
   running: "Running",
   waiting: "Needs you",
   paused: "Paused",
+  idle: "Idle",
   completed: "Completed",
   failed: "Failed",
   cancelled: "Cancelled",

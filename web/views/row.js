@@ -23,6 +23,10 @@ function doing(run) {
   if (run.error) return [span({ class: "t-fail" }, run.error.type), " ", run.error.message];
   if (run.status === "scheduled") return [span({ class: "quiet" }, "starts later")];
   const what = visible(run.now?.what ?? "");
+  if (run.status === "idle") {
+    const failed = run.now?.kind === "error";
+    return [span({ class: failed ? "t-fail" : "quiet" }, failed ? "failed" : "idle"), " ", what];
+  }
   if (!isOpen(run)) return what || null;
   return [span({ class: "t-run" }, DOES[run.now?.kind] ?? run.phase ?? run.status), " ", what];
 }

@@ -9,7 +9,8 @@ from decimal import Decimal
 from pydantic import JsonValue, ValidationError
 
 from relayline.contracts.money import Cost
-from relayline.contracts.runs import Limits, WorkFigures
+from relayline.contracts.runs import Limits
+from relayline.workflows.state import RunState
 
 
 @dataclass(frozen=True)
@@ -30,23 +31,24 @@ class Excess:
         return f"{reached}: the run {how} {self.used:g}"
 
 
-def exceeded(figures: WorkFigures, *, calls: int = 0) -> Excess | None:
+def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
     """The first limit that does not allow the next calls, None if all do.
 
     Args:
-        figures: Those of the run.
+        state: Those of the run; of an open one, its newest turn counts.
         calls: Number of tool calls about to start; 0 for a model call.
     """
-    limits = figures.limits
+    limits = state.limits
     if calls:
-        used = figures.tool_calls + calls
-        over = used > limits.max_tool_calls
-        return Excess("max_tool_calls", used, limits.max_tool_calls) if over else None
-    if figures.step >= limits.max_steps:
-        return Excess("max_steps", figures.step + 1, limits.max_steps)
-    if figures.usage.total_tokens >= limits.max_tokens:
-        return Excess("max_tokens", figures.usage.total_tokens, limits.max_tokens)
-    return _overspent(figures.usage.cost, limits.max_cost)
+        total = state.tool_calls - state.earlier_calls + calls
+        over = total > limits.max_tool_calls
+        return Excess("max_tool_calls", total, limits.max_tool_calls) if over else None
+    steps, used = state.step - state.earlier_steps, state.used
+    if steps >= limits.max_steps:
+        return Excess("max_steps", steps + 1, limits.max_steps)
+    if used.total_tokens >= limits.max_tokens:
+        return Excess("max_tokens", used.total_tokens, limits.max_tokens)
+    return _overspent(used.cost, limits.max_cost)
 
 
 def _overspent(cost: Cost | None, allowed: float | None) -> Excess | None:

@@ -257,7 +257,7 @@ class ToolCallRun:
         else:
             self._fail(ErrorType.OUTCOME_UNKNOWN, _OUTCOME_UNKNOWN)
             why = f"the outcome of {self.call.name} is unknown"
-            self._run.steering.stop_run(verdict.by, why, verdict.origin)
+            self._run.steering.stop_run(verdict.by, why, verdict.origin, turn_only=True)
 
     def _fail(self, kind: ErrorType, why: str) -> None:
         error = RunError(type=kind, message=why, step=self._step)

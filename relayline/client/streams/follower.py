@@ -27,6 +27,13 @@ _CURSOR_AHEAD = "cursor-ahead"
 _UNTOLD = "the server does not say why"
 
 
+class Turn(NamedTuple):
+    """A turn of a conversation."""
+
+    command_id: str | None = None
+    """The message that begins it; None: the newest one."""
+
+
 class Reading(NamedTuple):
     """What a stream reads."""
 
@@ -35,6 +42,8 @@ class Reading(NamedTuple):
     """Events with a greater `seq` only."""
     silence_s: float
     """After that much silence a connection counts as dead."""
+    turn: Turn | None = None
+    """Only the events of this turn; None: all to the end of the run."""
 
 
 class _Lost(ConnectionLost):
@@ -81,7 +90,9 @@ class Follower:
             headers["Last-Event-ID"] = str(self.cursor)
         timeout = httpx.Timeout(self._reading.silence_s, connect=CONNECT_TIMEOUT_S)
         path = path_of(self._reading.run_id, "events")
-        return http.build_request("GET", path, headers=headers, timeout=timeout)
+        return http.build_request(
+            "GET", path, params=self._params, headers=headers, timeout=timeout
+        )
 
     def opened(self, answer: httpx.Response) -> None:
         """Take note of an answer; the body of an error must have been read.
@@ -121,8 +132,9 @@ class Follower:
                 yield self._notice(UNAVAILABLE, _reason(frame.data))
             elif self._is_next(frame):
                 self._backoff.succeeded()
-                self.ended, self._tried_after_end = frame.event in TERMINAL_TYPES, False
-                yield self._event(frame)
+                event = self._event(frame)
+                self.ended, self._tried_after_end = self._ends(event), False
+                yield event
         self._backoff.retry_ms = self._parser.retry_ms or self._backoff.retry_ms
 
     def closed(self) -> None:
@@ -159,6 +171,24 @@ class Follower:
         if self._on_retry:
             self._on_retry(retry)
         return retry.wait_s, ()
+
+    @property
+    def _params(self) -> dict[str, str]:
+        turn = self._reading.turn
+        if turn is None:
+            return {}
+        command = {} if turn.command_id is None else {"command": turn.command_id}
+        return {"until": "turn"} | command
+
+    def _ends(self, event: Event) -> bool:
+        """True for the last event to give out."""
+        turn = self._reading.turn
+        if turn is None or event.type in TERMINAL_TYPES:
+            return event.type in TERMINAL_TYPES
+        refused = event.type == "command.refused" and turn.command_id is not None
+        return event.type == "turn.completed" or (
+            refused and event.data.get("command_id") == turn.command_id
+        )
 
     def _is_next(self, frame: SseFrame) -> bool:
         """Take the cursor to this frame, unless it is no journal event or was given out."""

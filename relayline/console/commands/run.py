@@ -52,7 +52,7 @@ class RunCommands:
 
     def register(self, app: typer.Typer) -> None:
         """Add them to a command line."""
-        for command in (self.run, self.watch):
+        for command in (self.run, self.watch, self.chat):
             app.command()(command)
 
     def run(  # noqa: PLR0913, PLR0917  one parameter per option
@@ -143,6 +143,40 @@ class RunCommands:
         view = asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
         _tell_page(base_url, None if as_json else view.links)
         _follow(base_url, run_id, as_json=as_json)
+
+    def chat(
+        self,
+        agent: Annotated[str, typer.Option(metavar="NAME", help="The agent.")] = "assistant",
+        model: Annotated[
+            str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
+        ] = None,
+        run_id: Annotated[
+            str | None,
+            typer.Option("--run", metavar="RUN", help="Continue this conversation."),
+        ] = None,
+        close: Annotated[bool, typer.Option("--close", help="Close it at the end.")] = False,
+        url: Url = None,
+    ) -> None:
+        """Talk to an agent: each line is a message; Ctrl-C cancels an answer, Ctrl-D ends.
+
+        The conversation stays open, so that --run continues it, unless --close is given.
+        """
+        from relayline.client import Client
+        from relayline.console.options import expecting_answers
+        from relayline.console.tty.chat import Chat, typed
+
+        with expecting_answers(), Client(self._address(url)) as client:
+            chat = Chat(
+                lambda line: client.submit_and_stream(agent, line, model=model, open=True),
+                None if run_id is None else client.run(run_id),
+            )
+            chat.hold(typed())
+            if chat.run is None:
+                return
+            if close:
+                chat.run.close()
+            else:
+                typer.echo(f"continue with: relayline chat --run {chat.run.id}", err=True)
 
 
 def _tell_page(base_url: str, links: Links | None) -> None:

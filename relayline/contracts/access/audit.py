@@ -19,6 +19,8 @@ class Action(StrEnum):
     RUN_REDIRECT = "run.redirect"
     RUN_CANCEL = "run.cancel"
     RUN_ANSWER = "run.answer"
+    RUN_MESSAGE = "run.message"
+    RUN_CLOSE = "run.close"
     RUN_ERASE = "run.erase"
     APPROVAL_DECIDE = "approval.decide"
     BATCH_SUBMIT = "batch.submit"

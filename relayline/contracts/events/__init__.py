@@ -44,6 +44,7 @@ from relayline.contracts.events.run import (
     RunTerminated,
     RunTimedOut,
     RunWaiting,
+    TurnCompleted,
 )
 from relayline.contracts.events.tool import (
     ToolAbandoned,
@@ -94,6 +95,7 @@ __all__ = [
     "ToolFailed",
     "ToolProgress",
     "ToolStarted",
+    "TurnCompleted",
     "UserMessageEvent",
 ]
 
@@ -104,6 +106,7 @@ EventBody = Annotated[
     | RunPaused
     | RunResumed
     | RunWaiting
+    | TurnCompleted
     | RunCompleted
     | RunFailed
     | RunCancelled

@@ -37,6 +37,8 @@ class CommandApplied(Frozen):
     """As in its `command.accepted`."""
     applied: str
     """What it did."""
+    turn: int | None = None
+    """The turn that it belongs to; only in an open run."""
     by: str = Field(default="", exclude_if=operator.not_)
     """Who sent it; left out if nobody said so."""
     on_behalf_of: str = Field(default="", exclude_if=operator.not_)

@@ -19,6 +19,8 @@ class StepStarted(Frozen):
     """Always `model`."""
     model: str
     """The run's model, as in `run.started`."""
+    turn: int | None = None
+    """The turn that it belongs to; only in an open run."""
 
 
 class MessageDelta(Frozen):

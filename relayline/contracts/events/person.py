@@ -17,6 +17,10 @@ class UserMessageEvent(Frozen):
     type: Literal["message.user"] = "message.user"
     text: str
     """The text, as it was submitted or sent."""
+    turn: int | None = None
+    """The turn that it belongs to; only in an open run."""
+    command_id: str | None = None
+    """The command that brought it; only in an open run, and not for its input."""
     by: str = Field(default="", exclude_if=operator.not_)
     """Who sent it, if it is a redirect; left out if nobody said so."""
     on_behalf_of: str = Field(default="", exclude_if=operator.not_)

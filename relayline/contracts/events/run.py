@@ -16,6 +16,7 @@ from relayline.contracts.runs import (
     Limits,
     RunError,
     RunInput,
+    TurnStatus,
     Waiting,
 )
 
@@ -50,6 +51,9 @@ class RunQueued(Frozen):
     """To whom the run belongs."""
     by: str = Field(default="", exclude_if=operator.not_)
     """Who submitted it, as the credentials say; left out while authentication is off."""
+    open: bool = Field(default=False, exclude_if=operator.not_)
+    """True for a conversation: the run is idle after each turn, and takes messages; left out
+    otherwise."""
     batch: str | None = None
     """The batch with which it was submitted."""
     parent: str | None = None
@@ -77,6 +81,7 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         tenant=run.tenant,
         by=run.by,
         webhook=run.webhook,
+        open=run.idle_s is not None,
         batch=run.batch,
         start_at=run.start_at,
         priority=run.priority,
@@ -100,6 +105,22 @@ class RunStarted(Frozen):
     """As submitted."""
     submitted_at: datetime | None = None
     """When the run was submitted; a worker may have started it later."""
+
+
+class TurnCompleted(Frozen):
+    """A turn of an open run has ended, however it did; the run is idle until the next message."""
+
+    type: Literal["turn.completed"] = "turn.completed"
+    turn: int
+    """1, 2, 3, … within the run."""
+    status: TurnStatus
+    """How it ended; `failed` and `cancelled` end the turn, not the run."""
+    output: str | None = None
+    """The text of the last message, whole; only if it completed."""
+    error: RunError | None = None
+    """Why it failed."""
+    usage: Usage = Usage()
+    """Of all model calls of the turn together."""
 
 
 class AgentPinned(Frozen):

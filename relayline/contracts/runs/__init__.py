@@ -38,6 +38,7 @@ from relayline.contracts.runs.status import (
     Phase,
     RunError,
     RunStatus,
+    TurnStatus,
     Waiting,
 )
 
@@ -70,6 +71,7 @@ __all__ = [
     "RunStatus",
     "Standing",
     "ToolSpec",
+    "TurnStatus",
     "Waiting",
     "WorkFigures",
 ]

@@ -7,7 +7,7 @@ from datetime import datetime
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs.spec import Limits
-from relayline.contracts.runs.status import Phase, RunError, RunStatus, Waiting
+from relayline.contracts.runs.status import Phase, RunError, RunStatus, TurnStatus, Waiting
 
 
 class RunFigures(Frozen):
@@ -28,11 +28,22 @@ class WorkFigures(RunFigures):
     limits: Limits = Limits()
     """The current ones: an approval may have raised them."""
     started_at: datetime | None = None
+    turn: int = 1
+    """The newest turn; a run that is not open has only one."""
 
 
 class KeptFigures(WorkFigures):
     """The same with what only the workflow needs; all of it outlives an execution."""
 
+    turn_status: TurnStatus | None = None
+    """How the newest turn of an open run ended; None while it runs."""
+    turn_ended_at: datetime | None = None
+    turn_usage: Usage | None = None
+    """Of the newest turn; None in the first, whose usage is that of the run."""
+    earlier_steps: int = 0
+    """Steps before the newest turn, from whose beginning limits count."""
+    earlier_calls: int = 0
+    """Tool calls before it."""
     preview: str = ""
     """The beginning of the newest answer."""
     misfit_steps: int = 0

@@ -50,6 +50,9 @@ class RunInput(Frozen):
     """Runs with the same key share their part of the workers; None: those of the tenant do."""
     retention_days: float | None = None
     """The run is erased so many days after its end; None: without a retention of its own."""
+    idle_s: float | None = None
+    """Set for an open run: it ends when it has been idle for so many seconds. None: it ends with
+    its first turn."""
     history_bound: int = 8000
     """Length of the history, in events, at which the run continues as new; earlier if Temporal
     suggests it."""

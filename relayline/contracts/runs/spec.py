@@ -15,7 +15,7 @@ def _is_none(value: object) -> bool:
 
 
 class Limits(Frozen):
-    """The budget of one run; `on_limit` says what happens when a limit is reached."""
+    """The budget of a run, or of each turn of an open one, and what follows where it is used up."""
 
     max_steps: int = Field(default=50, ge=1, le=10_000)
     """Model calls."""

@@ -16,6 +16,8 @@ class RunStatus(StrEnum):
     QUEUED = "queued"
     RUNNING = "running"
     WAITING = "waiting"
+    IDLE = "idle"
+    """Open: it waits for the next message, and needs nobody."""
     PAUSED = "paused"
     COMPLETED = "completed"
     FAILED = "failed"
@@ -49,6 +51,8 @@ class Phase(StrEnum):
     WAITING = "waiting"
     """Nothing runs; the run waits for a decision or an answer."""
     PAUSED = "paused"
+    IDLE = "idle"
+    """Between two turns of an open run."""
     ENDING = "ending"
     ENDED = "ended"
 
@@ -62,6 +66,10 @@ class Waiting(Frozen):
     """The approval or request to answer."""
     what: str = ""
     """One line for people."""
+
+
+TurnStatus = Literal["completed", "failed", "cancelled"]
+"""How a turn ended."""
 
 
 class RunError(Frozen):

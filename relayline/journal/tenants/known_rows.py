@@ -7,7 +7,7 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.columns import Entry, Folded, entry_of, words_of
+from relayline.journal.columns import Entry, Folded, entry_of, open_labels, words_of
 from relayline.journal.port import TenantErased, Unreadable
 from relayline.journal.tenants.data_key import is_sealed, key_id_of
 from relayline.journal.tenants.vault import Vault
@@ -83,12 +83,12 @@ class KnownRows:
         return result._replace(resealed=True)
 
     def entry(self, row: RunRow) -> Entry:
-        """The labels and words to store: digests, and the words of the id alone, under a key."""
+        """Labels and words to store; under a key, digests of metadata and words of the id."""
         key = self._vault.of(row.tenant)
         if key is None:
             return entry_of(row)
         labels = tuple(key.label(*label) for label in (row.metadata or {}).items())
-        return Entry(labels, tuple(dict.fromkeys(words_of(row.run_id))))
+        return Entry(labels + open_labels(row), tuple(dict.fromkeys(words_of(row.run_id))))
 
     def entries_to_delete(self, row: RunRow) -> list[Entry]:
         """What may be stored of the row: it may be older than its tenant's key."""

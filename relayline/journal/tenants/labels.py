@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import NamedTuple
 
-from relayline.journal.columns import indexed
+from relayline.journal.columns import CONVERSATION, indexed
 from relayline.journal.tenants.data_key import DataKey
 
 FOLLOWED = 8
@@ -33,6 +33,24 @@ class Label(NamedTuple):
         if len(self.forms) > FOLLOWED:
             return [self.where(table)]
         return [Label((form,)).where(table) for form in self.forms]
+
+    def held_by(self, run: str, labels: str) -> Where:
+        """What a run must fulfil to have the label.
+
+        Args:
+            run: The name of a table with the columns `created_us` and `run_id`.
+            labels: The table of labels.
+        """
+        where, arguments = self.where("l.")
+        exists = (
+            f"EXISTS (SELECT 1 FROM {labels} l WHERE {where}"  # noqa: S608  constants only
+            f" AND l.created_us = {run}.created_us AND l.run_id = {run}.run_id)"
+        )
+        return exists, arguments
+
+
+OF_CONVERSATIONS = Label((CONVERSATION,))
+"""No tenant's key digests it: it tells nothing of a run's content."""
 
 
 def label_of(key: str, value: str, keys: Sequence[DataKey]) -> Label:

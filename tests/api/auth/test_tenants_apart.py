@@ -28,6 +28,7 @@ from tests.postgres_server import MIGRATED, PostgresServer
 GOOD: dict[str, Any] = {"agent": "assistant", "input": "hello"}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/runs/{run_id}/redirect": {"message": "stop"},
+    "POST /v1/runs/{run_id}/messages": {"content": "more"},
     "POST /v1/runs/{run_id}/approvals/{approval_id}": {"decision": "approve"},
     "POST /v1/runs/{run_id}/answer": {"request_id": QUESTION, "text": "this"},
     "PATCH /v1/schedules/{schedule_id}": {"paused": True},

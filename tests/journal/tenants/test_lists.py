@@ -6,7 +6,7 @@ from relayline.contracts.runs import RunStatus
 from relayline.journal.table import EVERY, RunFilter, Storage, Tenant
 from relayline.journal.tenants.labels import FOLLOWED
 from tests.journal.rows import pages
-from tests.journal.tenants.keeping import failed, holding, said, stored, with_key
+from tests.journal.tenants.keeping import MARK, failed, holding, said, stored, with_key
 
 
 async def listed(table: Storage, tenant: Tenant, wanted: RunFilter) -> set[str]:
@@ -49,6 +49,19 @@ async def test_words_find_ids_only(storage: str) -> None:
         assert await listed(table, EVERY, RunFilter(words=("secret",))) == {theirs}
         assert await listed(table, "acme", RunFilter(words=("plan", "ann"))) == set()
         assert await listed(table, "acme", RunFilter(words=(mine[:8],))) == {mine}
+
+
+async def test_conversations_are_found_with_a_key_and_without_one(storage: str) -> None:
+    async with holding(storage) as table:
+        older = await said(table, open=True)
+        await with_key(table)
+        newer, plain = await said(table, open=True), await said(table)
+        assert await listed(table, "acme", RunFilter(conversation=True)) == {older, newer}
+        assert await listed(table, EVERY, RunFilter(conversation=False)) == {plain}
+        talks = RunFilter(conversation=True, metadata={"user": MARK})
+        assert await listed(table, EVERY, talks) == {older, newer}
+        await failed(table, older)  # its row is sealed from now on
+        assert await listed(table, "acme", talks) == {older, newer}
 
 
 async def test_labels_of_many_keys_are_found_in_order(storage: str) -> None:

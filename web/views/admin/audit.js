@@ -39,6 +39,8 @@ const ACTIONS = [
   "run.redirect",
   "run.cancel",
   "run.answer",
+  "run.message",
+  "run.close",
   "run.erase",
   "approval.decide",
   "batch.submit",

@@ -33,6 +33,7 @@ const ORDER = [
   "running",
   "waiting",
   "paused",
+  "idle",
   "queued",
   "scheduled",
 ];

@@ -1,0 +1,101 @@
+"""A conversation in the terminal: a line to the agent, its answer, the next line."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Iterator, Mapping
+
+from pydantic import JsonValue
+
+from relayline.client import Run, Stream
+from relayline.console.printable import printable
+
+PROMPT = "> "
+
+
+class Chat:
+    """Reads lines, sends each as a message, and prints the answers as they come."""
+
+    def __init__(self, begin: Callable[[str], Stream], run: Run | None) -> None:
+        """Create a chat.
+
+        Args:
+            begin: Submits a conversation with this input.
+            run: The conversation to continue; None: the first line begins one.
+        """
+        self._begin = begin
+        self.run = run
+
+    def hold(self, lines: Iterator[str]) -> None:
+        """Answer line after line until there are no more.
+
+        Raises:
+            RelaylineError: the server refuses, fails or does not answer.
+        """
+        for line in lines:
+            if line.strip():
+                self._answer(line)
+
+    def _answer(self, line: str) -> None:
+        """Show the turn of one line; Ctrl-C cancels it."""
+        with self._send(line) as stream:
+            try:
+                self._show(stream)
+            except KeyboardInterrupt:
+                stream.run.cancel("interrupted in the chat", scope="turn")
+                self._show(stream)
+
+    def _send(self, line: str) -> Stream:
+        if self.run is None:
+            stream = self._begin(line)
+            self.run = stream.run
+            return stream
+        receipt = self.run.message(line)
+        return self.run.stream(turn_of=receipt.command_id)
+
+    def _show(self, stream: Stream) -> None:
+        """Print the text as it grows, and what else a person must know."""
+        for event in stream:
+            for piece in stream.new_text():
+                lead = "\n" if piece.replace else ""
+                _write(lead + printable(piece.text))
+            if said := _said(event.type, event.data, stream.run.id):
+                _write(f"\n[{said}]\n")
+        _write("\n")
+
+
+def _said(kind: str, data: Mapping[str, JsonValue], run_id: str) -> str:
+    """A remark for people; empty for events that need none."""
+    match kind:
+        case "tool.started":
+            return printable(f"{data.get('name')} …")
+        case "approval.requested":
+            return printable(f"waits for: relayline approve {run_id} {data.get('approval_id')}")
+        case "input.requested":
+            asked = data.get("request_id")
+            return printable(f"{data.get('question')} relayline answer {run_id} {asked} TEXT")
+        case "turn.completed" if data.get("status") != "completed":
+            return printable(f"the turn {data.get('status')}: {_why(data)}".rstrip(": "))
+        case "command.refused":
+            return printable(str(data.get("reason")))
+        case _:
+            return ""
+
+
+def _why(data: Mapping[str, JsonValue]) -> JsonValue:
+    error = data.get("error")
+    return error.get("message", "") if isinstance(error, dict) else ""
+
+
+def _write(text: str) -> None:
+    sys.stdout.write(text)
+    sys.stdout.flush()
+
+
+def typed(prompt: str = PROMPT) -> Iterator[str]:
+    """The lines that a person types, until the end of the input."""
+    while True:
+        try:
+            yield input(prompt if sys.stdin.isatty() else "")
+        except (EOFError, KeyboardInterrupt):
+            return
