@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from relayline.api.streams.frames import frame
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import Selection
+from relayline.projections.selection import Selection
 
 MAX_FRAMES = 2048
 """Frames that a channel keeps for its viewers; a viewer further behind reads the journal."""

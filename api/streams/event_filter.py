@@ -6,8 +6,9 @@ from typing import Literal, NamedTuple, get_args
 
 from relayline.api.errors import InvalidField
 from relayline.contracts.events import TERMINAL_TYPES, EventBody
-from relayline.journal.port import MAX_SEQ, Journal, Selection
+from relayline.journal.port import Journal
 from relayline.journal.table import Tenant
+from relayline.projections.selection import MAX_SEQ, Selection
 from relayline.projections.valid import DELTAS, REWOUND
 
 Deltas = Literal["all", "open", "none"]

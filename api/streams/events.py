@@ -16,8 +16,9 @@ from relayline.api.streams.sse import SseResponse, Streams
 from relayline.api.streams.turns import TurnBounds, TurnViewer
 from relayline.api.streams.viewer import Viewer
 from relayline.contracts.command_answers import CommandReceipt
-from relayline.journal.port import CursorExpired, Head, Journal, Selection
+from relayline.journal.port import CursorExpired, Head, Journal
 from relayline.journal.table import Tenant
+from relayline.projections.selection import Selection
 
 PAGE_BYTES = 1024 * 1024
 """Data of events on a page; one event may be larger."""

@@ -15,14 +15,9 @@ from relayline.api.streams.frames import LOST, UNAVAILABLE, notice
 from relayline.api.streams.viewer import RETRY_S, Viewer, Watch
 from relayline.api.streams.watchdog import Watchdog
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import (
-    CursorExpired,
-    EventsLost,
-    Journal,
-    JournalUnavailable,
-    Selection,
-)
+from relayline.journal.port import CursorExpired, EventsLost, Journal, JournalUnavailable
 from relayline.journal.table import Tenant
+from relayline.projections.selection import Selection
 
 LINGER_S = 0.5
 """How long a run is followed after its last viewer has left."""

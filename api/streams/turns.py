@@ -9,8 +9,9 @@ from collections.abc import Callable
 from relayline.api.runs.conversations import Conversations
 from relayline.api.streams.feed import Channel
 from relayline.api.streams.viewer import RETRY_S, Viewer
-from relayline.journal.port import JournalUnavailable, Selection
+from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import Tenant
+from relayline.projections.selection import Selection
 
 _log = logging.getLogger(__name__)
 

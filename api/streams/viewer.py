@@ -12,7 +12,8 @@ from relayline.api.streams.buffer import CHUNK_BYTES
 from relayline.api.streams.frames import frame
 from relayline.api.streams.subscriber import Subscriber
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import CursorExpired, JournalUnavailable, Selection
+from relayline.journal.port import CursorExpired, JournalUnavailable
+from relayline.projections.selection import Selection
 
 if TYPE_CHECKING:
     from relayline.api.streams.feed import Channel

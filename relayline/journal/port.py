@@ -20,7 +20,7 @@ from datetime import datetime
 from typing import TYPE_CHECKING, NamedTuple, Protocol
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
-from relayline.projections.valid import DELTAS
+from relayline.projections.selection import Selection
 
 if TYPE_CHECKING:
     from relayline.journal.table import Tenant
@@ -113,9 +113,6 @@ class Unreadable(JournalUnavailable):
     """
 
 
-MAX_SEQ = 2**62
-"""Above every `seq`."""
-
 SEALED = 2**31 - 1
 """The attempt number that closes a scope for good."""
 
@@ -157,22 +154,6 @@ class Head(NamedTuple):
     last_seq: int
     ended: bool
     """True if the run has its terminal fact."""
-
-
-class Selection(NamedTuple):
-    """Which events of a run to read."""
-
-    types: frozenset[str] = frozenset()
-    """Only these; empty: all."""
-    deltas_after: int = 0
-    """Deltas up to this `seq` are left out."""
-    before: int = MAX_SEQ
-    """Only events with a lower `seq`; below `MAX_SEQ`, a limit keeps the newest of them."""
-
-    def has(self, event_type: str, seq: int) -> bool:
-        """True for an event that is read."""
-        is_left_out = seq <= self.deltas_after and event_type in DELTAS
-        return not is_left_out and (not self.types or event_type in self.types)
 
 
 class OpenRun(NamedTuple):

@@ -7,7 +7,8 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from typing import NamedTuple, Protocol
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.port import MAX_SEQ, EventsLost, JournalError, Selection
+from relayline.journal.port import EventsLost, JournalError
+from relayline.projections.selection import MAX_SEQ, Selection
 
 MAX_WAITING = 1024 * 1024
 """The buffer of one tail, in characters; when it overflows, the tail reads the journal."""

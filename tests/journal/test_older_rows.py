@@ -25,6 +25,8 @@ from relayline.journal.postgres.migrate import Migrated, migrate
 from relayline.journal.postgres.sql import APPEND, REVISION
 from relayline.journal.sqlite import sql
 from relayline.journal.table import EVERY, RunFilter, Storage
+from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
+from relayline.journal.tenants.tenant_keys import TenantKey
 from tests.journal.rows import STARTED, fold_of, fresh_id, keyed, queued, row
 from tests.journal.samples import delta
 from tests.journal.storage import open_table, opened
@@ -42,7 +44,13 @@ def as_before(monkeypatch: pytest.MonkeyPatch) -> pytest.MonkeyPatch:
 
     monkeypatch.setattr(sql, "fold_in", lambda *_: True)
     monkeypatch.setattr(writer, "_append", _old_append)
+    monkeypatch.setattr(StoredTenantKeys, "all", no_keys)
     return monkeypatch
+
+
+async def no_keys(_: object) -> list[TenantKey]:
+    """What a version that knows no keys of tenants has of them."""
+    return []
 
 
 async def test_facts_of_an_older_process_are_in_the_rows_at_the_next_look(

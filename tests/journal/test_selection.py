@@ -10,8 +10,9 @@ from hypothesis import strategies as st
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ReasoningDelta
-from relayline.journal.port import MAX_SEQ, CursorExpired, Journal, Selection
+from relayline.journal.port import CursorExpired, Journal
 from relayline.journal.table import EVERY
+from relayline.projections.selection import MAX_SEQ, Selection
 from tests.journal.samples import delta, end, fact, fresh_run, seqs
 
 THOUGHT = NewEvent(body=ReasoningDelta(text="hm"), step=1, attempt=1)

@@ -28,7 +28,7 @@ from relayline.contracts.events import (
     RunRewound,
     StepStarted,
 )
-from relayline.journal.port import Selection
+from relayline.projections.selection import Selection
 from tests.examples import examples
 from tests.projections.generated import CALLS, ENDS, NOW, STARTS, USAGES, runs, stored
 from tests.web.folding import Reducer, expected

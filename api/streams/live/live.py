@@ -26,8 +26,8 @@ from relayline.api.streams.sse import SseResponse, Streams
 from relayline.api.streams.viewer import Viewer
 from relayline.contracts.principals import Principal, Scope
 from relayline.contracts.runs import RUN_ID_PATTERN
-from relayline.journal.port import Selection
 from relayline.journal.table import RunTable, Tenant
+from relayline.projections.selection import Selection
 
 MAX_RUNS = 4
 """Runs that one page may follow."""

@@ -8,7 +8,7 @@ from relayline.api.streams.feed import Channel
 from relayline.api.streams.live.boards import Boards, Shown
 from relayline.api.streams.subscriber import Subscriber
 from relayline.api.streams.viewer import Viewer
-from relayline.journal.port import Selection
+from relayline.projections.selection import Selection
 
 _NO_ID, _LOST_ID, _DATA = b"event: ", b"id:\n", b"data: "
 

@@ -17,7 +17,7 @@ from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit
 from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.columns import changes_row
-from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased, Selection
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.postgres import sql
 from relayline.journal.postgres.batches import PostgresBatches
 from relayline.journal.postgres.database import CHECK_S, WAIT_S, Database, bind
@@ -35,6 +35,7 @@ from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
 from relayline.journal.tenants.tenant_keys import NoRing, Ring, TenantKeys
 from relayline.journal.tenants.vault import Vault
 from relayline.journal.webhooks import Webhooks
+from relayline.projections.selection import Selection
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection

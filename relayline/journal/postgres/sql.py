@@ -10,18 +10,17 @@ from asyncpg import Record
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.port import (
-    MAX_SEQ,
     SEALED,
     Appended,
     CursorExpired,
     Fence,
     RunEnded,
     RunErased,
-    Selection,
     StaleAttempt,
 )
 from relayline.journal.rows import NewRow
 from relayline.journal.subscription import Page
+from relayline.projections.selection import MAX_SEQ, Selection
 from relayline.projections.valid import DELTAS, REWOUND
 
 SCHEMA = "relayline"

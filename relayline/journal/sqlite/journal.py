@@ -15,7 +15,7 @@ from relayline.journal.access.audit import Audit, AuditRow
 from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit, added
 from relayline.journal.access.stored_keys import StoredKeys
-from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased, Selection
+from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
 from relayline.journal.sqlite.batches import SqliteBatches
@@ -39,6 +39,7 @@ from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
 from relayline.journal.tenants.tenant_keys import NoRing, Ring, TenantKeys
 from relayline.journal.tenants.vault import Vault
 from relayline.journal.webhooks import Webhooks
+from relayline.projections.selection import Selection
 from relayline.projections.valid import DELTAS
 
 

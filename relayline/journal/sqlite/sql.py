@@ -12,14 +12,12 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import TERMINAL_TYPES
 from relayline.journal.columns import changes_row
 from relayline.journal.port import (
-    MAX_SEQ,
     Appended,
     CursorExpired,
     Fence,
     Head,
     RunEnded,
     RunErased,
-    Selection,
     StaleAttempt,
 )
 from relayline.journal.rows import NewRow, now_us
@@ -28,6 +26,7 @@ from relayline.journal.sqlite.run_rows import bring_up_to_date, fold_in
 from relayline.journal.sqlite.tombstones import erased_tenant
 from relayline.journal.subscription import Page, oldest_wanted
 from relayline.journal.tenants.known_rows import KnownRows
+from relayline.projections.selection import MAX_SEQ, Selection
 from relayline.projections.valid import DELTAS, REWOUND
 
 _PAGE = """
