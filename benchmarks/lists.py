@@ -91,6 +91,8 @@ def cases(runs: int) -> dict[str, Case]:
         "forked_from": RunFilter(forked_from=queued(fork).forked_from),
         "attention": RunFilter(attention=True),
         "without attention": RunFilter(attention=False),
+        "conversations": RunFilter(conversation=True),
+        "no conversations": RunFilter(conversation=False),
         "created on one day": RunFilter(created_after=day, created_before=day + timedelta(days=1)),
         "ended on one day": RunFilter(ended_after=day, ended_before=day + timedelta(days=1)),
     }

@@ -29,6 +29,8 @@ AGENT_WEIGHTS = (50, 20, 15, 8, 5, 1.8, 0.2)
 MODELS = ("anthropic:large", "anthropic:small", "openai:large", "compatible:local")
 MODEL_WEIGHTS = (40, 30, 29, 1)
 TEAMS, USERS, TENANTS, WORDS = 20, 1000, 10, 5000
+CONVERSATION_EVERY = 50
+"""Of so many runs one takes messages."""
 BATCH, BATCHED, CHILDREN, FORKS = 100, 0.05, 0.02, 0.01
 """Runs of a batch; parts of all runs that are in one, that have a parent, that are forks."""
 STUCK_EVERY = 20
@@ -57,6 +59,7 @@ def queued(number: int) -> RunQueued:
         batch=f"batch{number // BATCH}" if number // BATCH % (1 / BATCHED) == 0 else None,
         parent=other if kind < CHILDREN else None,
         forked_from=other if CHILDREN < kind < CHILDREN + FORKS else None,
+        open=number % CONVERSATION_EVERY == 0,
     )
 
 

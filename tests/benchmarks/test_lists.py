@@ -26,6 +26,7 @@ FILTERS = (
     RunFilter(words=("word1",)),
     RunFilter(batch="batch0"),
     RunFilter(attention=True),
+    RunFilter(conversation=True),
 )
 
 

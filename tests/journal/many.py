@@ -63,6 +63,8 @@ def filters(count: int) -> dict[str, RunFilter]:
         "forked_from": RunFilter(forked_from="run_fork_5"),
         "attention": RunFilter(attention=True),
         "no attention": RunFilter(attention=False),
+        "conversation": RunFilter(conversation=True),
+        "no conversation": RunFilter(conversation=False),
         "created_after": RunFilter(created_after=BEGAN + timedelta(seconds=count - 100)),
         "created_before": RunFilter(created_before=BEGAN + timedelta(seconds=count // 2)),
     }
@@ -100,6 +102,7 @@ def _columns(number: int) -> Columns:
         batch=f"batch_{number // 1000}" if number % 10 == 0 else None,
         parent="run_parent_5" if rare else None,
         forked_from="run_fork_5" if rare else None,
+        open=rare,
     )
     status = RunStatus.COMPLETED
     if number % 11 == 0:
