@@ -66,7 +66,7 @@ async def test_streams_of_an_api_that_stops_go_on_at_another_without_a_gap(
     stack: DevStack,
 ) -> None:
     async with second_api(stack) as (url, process):
-        speech = {"say": WORDS * 8, "every_ms": 20}
+        speech = {"say": WORDS * 20, "every_ms": 20}
         runs = await asyncio.gather(*(stack.submit(speech) for _ in range(5)))
         where = [url]
         watchers = [

@@ -61,7 +61,7 @@ export function App() {
   }, []);
   if (!auth.value) return problem.value ? main({ class: "whole" }, h(Unreachable, null)) : null;
   if (place.value.path === PATH) return null; // it is left once the provider's answer was taken
-  if (!auth.value.principal) return main({ class: "whole" }, h(SignIn, null));
+  if (!auth.value.principal) return h(SignIn, null);
   return h(Frame, null);
 }
 

@@ -93,7 +93,7 @@ const Keys = () =>
     Dialog,
     { title: "Keyboard", class: "wide" },
     div(
-      { class: "keys" },
+      { class: "keys", tabIndex: 0, role: "group", "aria-label": "All keys" },
       [...KEYS, keysOfPlaces()].map(([group, rows]) =>
         section(
           { key: group },
