@@ -55,6 +55,7 @@ async def new_key(page: Page, name: str) -> str:
     await page.get_by_role("button", name="New key").click()
     form = page.get_by_role("dialog")
     offered = form.get_by_role("checkbox")
+    await expect(offered).to_have_count(len(MINE))
     assert {await it.get_attribute("value") for it in await offered.all()} == {*MINE}
     await expect(form.get_by_label("Tenant")).to_have_count(0)
     await form.get_by_label("Name").fill(name)
