@@ -159,6 +159,7 @@ async def batch_of(stack: DevStack, *inputs: str) -> str:
 async def test_a_batch_shows_how_far_it_is_and_is_cancelled(page: Page, stack: DevStack) -> None:
     batch = await batch_of(stack, SHORT, SHORT, LONG)
     await page.goto("/runs")
+    await expect(page.locator(".connection")).to_contain_text("Live")
     await page.keyboard.press("g")
     await page.keyboard.press("b")
     row = page.locator(".ad").first
