@@ -62,7 +62,7 @@ def test_agents_tools_and_the_client_are_imported_alone(light: Venv, tmp_path: P
 def test_the_page_is_in_the_wheel(light: Venv, tmp_path: Path) -> None:
     code = (
         "from relayline.api.web.assets import page\n"
-        "print(page().digest, len(page().index))\n"
+        "print(page().digest, len(page().indexes))\n"
         "for name in page().assets: print(name)\n"
     )
     (digest, _), *names = (line.split() for line in light.says(code, tmp_path).splitlines())

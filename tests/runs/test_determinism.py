@@ -8,8 +8,10 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.dev_stack import DevStack
+from tests.histories import patched_scenarios as patched
 from tests.histories import scenarios
 from tests.histories import steering_scenarios as steering
+from tests.histories import turn_scenarios as turning
 from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
 
 PARTS = 3
@@ -26,6 +28,8 @@ ENDS: dict[Scenario, str] = {
     steering.cancel_while_waiting: "cancelled",
     steering.budget_raised: "failed",
     steering.outcome_stop: "cancelled",
+    turning.turn_redirected: "cancelled",
+    patched.stop_told: "cancelled",
 }
 
 
