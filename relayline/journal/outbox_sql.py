@@ -38,8 +38,9 @@ WHERE secret_id = (SELECT secret_id FROM {s}webhooks WHERE webhook_id = ?)
 ROTATE = """
 INSERT INTO {s}webhook_secrets AS kept (secret_id, secret, old_until_us) VALUES (?, ?, ?)
 ON CONFLICT (secret_id) DO UPDATE SET old_secret = kept.secret, secret = excluded.secret,
-    old_until_us = excluded.old_until_us
+    old_until_us = excluded.old_until_us WHERE kept.secret <> excluded.secret
 """
+"""A repetition, whose commit was not confirmed, keeps the secret before it."""
 DISABLE = """
 UPDATE {s}webhooks SET disabled_us = ?, disabled_reason = ?, owner = NULL, lease_us = 0
 WHERE webhook_id = ? AND disabled_us IS NULL RETURNING webhook_id

@@ -176,7 +176,10 @@ class Webhooks(Protocol):
         ...
 
     async def rotate(self, secret_id: str, secret: str, now_us: int) -> Secrets:
-        """Make this the newest secret; the one before it signs, too, for `OVERLAP`."""
+        """Make this the newest secret; the one before it signs, too, for `OVERLAP`.
+
+        A repetition with the same secret changes nothing.
+        """
         ...
 
     async def disable(self, webhook_id: str, reason: str, now_us: int) -> bool:
