@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relayline.contracts.webhooks import TOLD_TYPES
+from relayline.journal.table import EveryTenant, Tenant
 
 TYPES = ", ".join(f"'{kind}'" for kind in TOLD_TYPES)
 _RECEIVER = """
@@ -151,6 +152,16 @@ DELETE FROM {s}untold WHERE run_id = ? AND EXISTS (
     SELECT 1 FROM {s}run_rows WHERE run_id = ? AND {where}
 )
 """
+
+
+def of_tenant(tenant: Tenant) -> tuple[str, tuple[object, ...]]:
+    """The condition for a tenant's rows, with its arguments."""
+    return ("1 = 1", ()) if isinstance(tenant, EveryTenant) else ("tenant = ?", (tenant,))
+
+
+def after(place: tuple[int, str] | None, name: str) -> tuple[str, tuple[object, ...]]:
+    """The condition of a list that continues, newest first, with its arguments."""
+    return (f"(created_us, {name}) < (?, ?)", place) if place else ("1 = 1", ())
 
 
 def receivers(where: str) -> str:
