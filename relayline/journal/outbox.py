@@ -15,6 +15,7 @@ from pydantic import TypeAdapter
 from relayline.contracts.webhooks import TOLD_TYPES, DeliveryState, DeliveryTry
 from relayline.journal import outbox_sql as sql
 from relayline.journal.planning import Note, delivery_id, note_in, told_of
+from relayline.journal.port import Unreadable
 from relayline.journal.subscription import OpenEvents
 from relayline.journal.table import Tenant
 from relayline.journal.webhooks import (
@@ -131,23 +132,40 @@ class Outbox(ABC):
 
         Notes that two plan at the same time lead to the same deliveries, which are written once.
         """
-        [found] = await self._run((sql.NOTES, (limit,)))
-        if not found:
-            return 0
-        notes = [await note_in(row, self._opened) for row in found]
-        receivers = await self._receivers_for([note for note in notes if note])
+        place: tuple[object, ...] = ("", 0)
+        read: list[tuple[Row, Note | None]] = []
+        unreadable: Unreadable | None = None
+        while not read:
+            [found] = await self._run((sql.NOTES, (*place, limit)))
+            for row in found:
+                try:
+                    read.append((row, await note_in(row, self._opened)))
+                except Unreadable as error:
+                    unreadable = error
+            if len(found) < limit:
+                break
+            place = (found[-1][0], found[-1][1])
+        if read:
+            await self._plan(read)
+        if unreadable:
+            raise unreadable
+        return len(read)
+
+    async def _plan(self, read: Sequence[tuple[Row, Note | None]]) -> None:
+        """Write the deliveries of these notes, and drop the notes."""
+        notes = [note for _, note in read if note]
+        receivers = await self._receivers_for(notes)
         told = [
             (note, receiver)
             for note in notes
-            if note and note.type in TOLD_TYPES
+            if note.type in TOLD_TYPES
             for receiver in told_of(note, receivers)
         ]
         await self._run(
             *[(sql.LOCK, (id_,)) for id_ in sorted({it.webhook_id for _, it in told})],
             *[(sql.PLAN, _planned(note, receiver.webhook_id)) for note, receiver in told],
-            *[(sql.DROP_NOTE, (row[0], row[1])) for row in found],
+            *[(sql.DROP_NOTE, (row[0], row[1])) for row, _ in read],
         )
-        return len(found)
 
     async def _receivers_for(self, notes: Sequence[Note]) -> list[Receiver]:
         tenants = sorted({note.tenant for note in notes})

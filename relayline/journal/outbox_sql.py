@@ -75,7 +75,7 @@ FROM {s}untold u
 LEFT JOIN {s}events e ON e.run_id = u.run_id AND e.seq = u.seq
 LEFT JOIN {s}events q ON q.run_id = u.run_id AND q.key = 'run/queued'
 LEFT JOIN {s}events b ON b.run_id = u.run_id AND b.key = '0/run/started'
-ORDER BY u.run_id, u.seq LIMIT ?
+WHERE (u.run_id, u.seq) > (?, ?) ORDER BY u.run_id, u.seq LIMIT ?
 """
 OF_TENANT = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE tenant = ? AND named_only = 0"  # noqa: S608
 NAMED = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE webhook_id = ?"  # noqa: S608

@@ -34,6 +34,9 @@ async def note_in(row: Sequence[Any], opened: OpenEvents) -> Note | None:
         row: Run and `seq` of the fact, its type and time; type, key and data of `run.queued`, or of
             `run.started` where there is none.
         opened: Opens sealed events.
+
+    Raises:
+        Unreadable: they can't be opened in this process.
     """
     run_id, seq, kind, at_us, first_kind, key, data = row
     if kind is None or data is None:

@@ -194,7 +194,12 @@ class Webhooks(Protocol):
         ...
 
     async def plan(self, limit: int) -> int:
-        """Make deliveries of at most `limit` notes, oldest of each run first; returns how many."""
+        """Make deliveries of at most `limit` notes, oldest of each run first; returns how many.
+
+        Raises:
+            Unreadable: this process can't read what a tenant's key has sealed. The notes of others
+                are planned; those wait for a process that can.
+        """
         ...
 
     async def due(self, now_us: int, limit: int) -> Sequence[str]:

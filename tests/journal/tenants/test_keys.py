@@ -13,6 +13,7 @@ from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
 from relayline.journal.tenants.tenant_keys import EFFECTIVE_S, KeyState, NoRingKey, TenantKey
 from relayline.journal.tenants.vault import FRESH_S, Vault
 from relayline.runtime.payloads.ring import NO_KEYS, ListedKeys, new_key
+from tests.journal.outbox import added, planned
 from tests.journal.samples import delta, fact, texts
 from tests.journal.tenants.keeping import (
     FIRST,
@@ -84,6 +85,22 @@ async def test_a_process_without_the_key_of_the_ring_says_so_and_writes_nothing(
         assert texts(await lacking.read("beta", others))[-1] == "on"
         found = await lacking.list_runs("beta", RunFilter(metadata={"user": MARK}), 10)
         assert [it.row.run_id for it in found] == [others]
+
+
+async def test_receivers_of_others_are_told_what_a_process_can_read(storage: str) -> None:
+    async with holding(storage) as table, holding(storage, NO_KEYS) as lacking:
+        await with_key(table)
+        sealed, plain = await added(table, "acme"), await added(table, "beta")
+        for _ in range(3):
+            await said(table)
+        run = await said(table, "beta")
+        for _ in range(3):
+            with pytest.raises(Unreadable, match="'first'"):
+                await lacking.webhooks.plan(1)
+        [first] = await table.webhooks.deliveries(EVERY, plain.webhook_id, (None, None), 10)
+        assert first.run_id == run
+        assert not await table.webhooks.deliveries(EVERY, sealed.webhook_id, (None, None), 10)
+        assert len(await planned(table.webhooks, sealed)) == 3
 
 
 async def test_the_ring_is_rotated_and_its_old_key_can_go(storage: str) -> None:
