@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relayline.contracts.envelope import NewEvent
@@ -183,6 +185,7 @@ class Table(StoredTenantKeys):
 
     async def all(self) -> list[TenantKey]:
         self.asked += 1
+        await asyncio.sleep(0)
         return [*self.keys]
 
 
@@ -215,6 +218,17 @@ async def test_keys_are_read_again_when_they_are_old_and_what_was_erased_is_forg
     with pytest.raises(TenantErased):
         vault.of("acme")
     assert FRESH_S < EFFECTIVE_S
+
+
+async def test_all_who_need_keys_that_were_never_read_wait_for_one_read() -> None:
+    table = Table([])
+    vault = Vault(table, FIRST, lambda: 0.0)
+    waiting = [asyncio.create_task(vault.fresh()) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert (found[1:], table.asked) == ([None] * 19, 1)
 
 
 def test_a_wrapped_key_is_bound_to_its_tenant_and_its_name() -> None:
