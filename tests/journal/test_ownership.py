@@ -12,7 +12,8 @@ import pytest
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.journal.access.owners import Owners
 from relayline.journal.port import Fence, Head, Journal, RunErased
-from relayline.journal.table import EVERY, RunFilter, Storage, Tenant
+from relayline.journal.table import EVERY, Listed, RunFilter, Storage, Tenant
+from relayline.projections.row import RunRow
 from tests.journal.outbox import added, now_us, planned
 from tests.journal.outbox import queued as told
 from tests.journal.rows import STARTED, keyed, queued
@@ -154,11 +155,12 @@ async def test_deliveries_are_their_tenants(table: Storage) -> None:
 async def test_the_storage_is_asked_once_for_a_run_and_never_for_every_tenant() -> None:
     asked: list[str] = []
 
-    async def find(run: str) -> str | None:
+    async def listed(tenant: Tenant, run: str) -> Listed | None:
+        assert tenant is EVERY
         asked.append(run)
-        return None if run == "later" else "acme"
+        return None if run == "later" else Listed(RunRow(run_id=run, tenant="acme"), 1, None)
 
-    owners = Owners(find)
+    owners = Owners(listed)
     assert await owners.has(EVERY, "run")
     assert asked == []
     assert [await owners.has(it, "run") for it in ("acme", "beta", "acme")] == [True, False, True]
