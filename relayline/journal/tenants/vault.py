@@ -214,13 +214,19 @@ class Vault:
         """As in the port."""
         if not self._ring.ids:
             return 0
-        done, first = 0, self._ring.ids[0]
+        done, first, unreadable = 0, self._ring.ids[0], None
         for key in await self.keys():
             if not key.wrapped or key.ring_id == first or key.ring_id not in self._ring.ids:
                 continue
-            secret = unwrap(key.wrapped, self._ring_secret(key), key.tenant, key.key_id)
+            try:
+                secret = unwrap(key.wrapped, self._ring_secret(key), key.tenant, key.key_id)
+            except Unreadable as error:
+                unreadable = error
+                continue
             wrapped = wrap(secret, self._ring.key(first).secret, key.tenant, key.key_id)
             done += await self._stored.rewrap(key, first, wrapped)
+        if unreadable:
+            raise unreadable
         return done
 
     async def check(self, tenant: str) -> None:

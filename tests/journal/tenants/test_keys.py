@@ -220,6 +220,20 @@ async def test_keys_are_read_again_when_they_are_old_and_what_was_erased_is_forg
     assert FRESH_S < EFFECTIVE_S
 
 
+async def test_a_key_that_cannot_be_unwrapped_holds_up_no_other_when_the_ring_is_rotated(
+    storage: str,
+) -> None:
+    async with holding(storage) as table:
+        for tenant in ("acme", "beta"):
+            await with_key(table, tenant)
+        await change(storage, "UPDATE {s}tenant_keys SET wrapped = 'AAAA' WHERE tenant = 'acme'")
+    async with holding(storage, SECOND) as table:
+        with pytest.raises(Unreadable, match="'acme' can't be unwrapped"):
+            await table.tenant_keys.rewrap()
+        rings = {it.tenant: it.ring_id for it in await table.tenant_keys.keys()}
+        assert rings == {"acme": "first", "beta": "second"}
+
+
 async def test_all_who_need_keys_that_were_never_read_wait_for_one_read() -> None:
     table = Table([])
     vault = Vault(table, FIRST, lambda: 0.0)
