@@ -54,7 +54,8 @@ class Sealing:
     async def finished(self) -> None:
         """Return once the calls of `sealed` that wait in this event loop have returned."""
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(it for it in self._waiting if it.get_loop() is loop))
+        if waiting := [it for it in self._waiting if it.get_loop() is loop]:
+            await asyncio.wait(waiting)  # who is cancelled here cancels none of them
 
     async def _sealed(self, run_id: str, rows: Sequence[NewRow]) -> Sequence[NewRow]:
         await self._vault.fresh()

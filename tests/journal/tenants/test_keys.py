@@ -9,8 +9,10 @@ import pytest
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunPaused
 from relayline.journal.port import JournalUnavailable, TenantErased, Unreadable
+from relayline.journal.rows import new_row
 from relayline.journal.table import EVERY, RunFilter
 from relayline.journal.tenants.data_key import DataKey, unwrap, wrap
+from relayline.journal.tenants.sealing import Sealing
 from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
 from relayline.journal.tenants.tenant_keys import EFFECTIVE_S, KeyState, NoRingKey, TenantKey
 from relayline.journal.tenants.vault import FRESH_S, Vault
@@ -243,6 +245,28 @@ async def test_all_who_need_keys_that_were_never_read_wait_for_one_read() -> Non
     found = await asyncio.gather(*waiting, return_exceptions=True)
     assert isinstance(found[0], asyncio.CancelledError)
     assert (found[1:], table.asked) == ([None] * 19, 1)
+
+
+async def test_a_close_that_is_cancelled_fails_no_append_that_waits_for_keys() -> None:
+    gate = asyncio.Event()
+
+    class Slow(Table):
+        async def all(self) -> list[TenantKey]:
+            await gate.wait()
+            return await super().all()
+
+    async def owner(_: str) -> str | None:
+        return None
+
+    sealing, rows = Sealing(Vault(Slow([]), FIRST), owner), [new_row(fact("said"))]
+    appended = asyncio.create_task(sealing.sealed("run", rows))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(sealing.finished())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    gate.set()
+    assert await appended == rows
 
 
 def test_a_wrapped_key_is_bound_to_its_tenant_and_its_name() -> None:
