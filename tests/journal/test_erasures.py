@@ -14,14 +14,7 @@ import pytest
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunCompleted, RunRewound
 from relayline.journal.beats import beats_path
-from relayline.journal.port import (
-    SEALED,
-    Fence,
-    Holder,
-    JournalUnavailable,
-    RunErased,
-    RunOpen,
-)
+from relayline.journal.port import SEALED, Fence, Holder, RunErased, RunOpen
 from relayline.journal.sqlite.beats import SqliteBeats
 from relayline.journal.table import EVERY, RunFilter, Storage
 from tests.journal.rows import keyed, queued
@@ -227,24 +220,6 @@ async def test_a_tail_gives_nothing_of_an_erased_run(table: Storage) -> None:
         with pytest.raises(TimeoutError):
             async with asyncio.timeout(0.2):
                 await anext(batches)
-
-
-async def test_nothing_of_an_erased_run_is_read_while_its_events_are_being_deleted(
-    table: Storage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    async def die(_: str) -> None:
-        raise JournalUnavailable("killed")
-
-    run = fresh_run()
-    await ended(table, run)
-    assert await table.get("acme", run, "said")
-    for step in ("_delete_events", "_delete_rest"):
-        monkeypatch.setattr(table, step, die, raising=False)
-    with pytest.raises(JournalUnavailable):
-        await table.erase(EVERY, run)
-    for tenant in ("acme", EVERY):
-        assert await table.get(tenant, run, "said") is None
-        assert await table.read(tenant, run) == []
 
 
 async def test_erasing_beside_appends_leaves_all_or_nothing(

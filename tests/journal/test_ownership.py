@@ -11,7 +11,7 @@ import pytest
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.journal.access.owners import Owners
-from relayline.journal.port import Fence, Head, Journal, RunErased
+from relayline.journal.port import Fence, Head, Journal, JournalUnavailable, RunErased
 from relayline.journal.table import EVERY, Listed, RunFilter, Storage, Tenant
 from relayline.projections.row import RunRow
 from tests.journal.outbox import added, now_us, planned
@@ -119,6 +119,23 @@ async def test_an_erased_run_is_told_to_its_tenant_alone(table: Storage) -> None
         with pytest.raises(RunErased):
             await table.head(tenant, run)
     assert await table.head("beta", run) is None
+
+
+async def test_nothing_of_an_erased_run_is_read_while_its_events_are_being_deleted(
+    table: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(_: str) -> None:
+        raise JournalUnavailable("killed")
+
+    run = await acmes(table)
+    assert await table.get("acme", run, "run/queued")
+    for step in ("_delete_events", "_delete_rest"):
+        monkeypatch.setattr(table, step, die, raising=False)
+    with pytest.raises(JournalUnavailable):
+        await table.erase(EVERY, run)
+    for tenant in ("acme", EVERY):
+        assert await table.get(tenant, run, "run/queued") is None
+        assert await table.read(tenant, run) == []
 
 
 async def test_a_run_that_was_withdrawn_may_come_back_as_anothers(table: Storage) -> None:
