@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import logging
 from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from datetime import timedelta
@@ -19,6 +20,7 @@ MAX_TASKS = 10
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 _POLLERS = 2
+_log = logging.getLogger(__name__)
 
 
 class Duty(NamedTuple):
@@ -59,11 +61,20 @@ def side_worker(client: Client, duty: Duty, deployment: WorkerDeploymentConfig |
 
 @asynccontextmanager
 async def in_background(work: Coroutine[Any, Any, None], name: str) -> AsyncIterator[None]:
-    """Do the work while the block lasts; what is left of it at the end is cancelled."""
+    """Do the work while the block lasts; what is left of it at the end is cancelled.
+
+    If it fails, the log says so at once, and the end of the block raises its error.
+    """
     task = asyncio.create_task(work, name=name)
+    task.add_done_callback(_log_failure)
     try:
         yield
     finally:
         task.cancel()
         with suppress(asyncio.CancelledError):
             await task
+
+
+def _log_failure(task: asyncio.Task[None]) -> None:
+    if not task.cancelled() and (error := task.exception()):
+        _log.error("background work has failed", extra={"work": task.get_name()}, exc_info=error)

@@ -17,7 +17,7 @@ from temporalio.worker import WorkerDeploymentConfig
 
 from relayline.activities.webhook import Patience, WebhookActivities
 from relayline.contracts.webhooks import WEBHOOKS_QUEUE, DeliverRequest, deliver_workflow_id
-from relayline.journal.port import JournalUnavailable
+from relayline.journal.port import JournalUnavailable, Unreadable
 from relayline.journal.rows import now_us
 from relayline.journal.table import Storage
 from relayline.journal.webhooks import Webhooks
@@ -122,9 +122,18 @@ class _Noticing:
                 await asyncio.sleep(LOOK_S * random.uniform(0.8, 1.2))  # noqa: S311
 
     async def _look(self) -> None:
-        planned = await self._webhooks.plan(BATCH)
-        while planned == BATCH:
-            planned = await self._webhooks.plan(BATCH)
+        planned, unreadable = 0, None
+        try:
+            while (planned := await self._webhooks.plan(BATCH)) == BATCH:
+                pass
+        except Unreadable as error:  # one tenant's: the others are told
+            unreadable = error
+        await self._call_due(planned)
+        if unreadable:
+            raise unreadable
+
+    async def _call_due(self, planned: int) -> None:
+        """Call out those for whom something is due; again at once if there is something new."""
         now_s = time.monotonic()
         self._called = {id_: at for id_, at in self._called.items() if now_s - at < AGAIN_S}
         for webhook_id in await self._webhooks.due(now_us(), BATCH):

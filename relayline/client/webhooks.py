@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from urllib.parse import quote
 
-from pydantic import BaseModel, JsonValue
+from pydantic import JsonValue
 
-from relayline.client.calls import Answer, Call
+from relayline.client.calls import Answer, Call, Nothing
 from relayline.client.listing import page_params
 from relayline.client.transport import AsyncTransport, Transport
 from relayline.contracts.webhooks import (
@@ -20,10 +20,6 @@ from relayline.contracts.webhooks import (
     WebhookTested,
     WebhookView,
 )
-
-
-class Nothing(BaseModel):
-    """The answer to what has none."""
 
 
 class Webhooks:

@@ -15,8 +15,9 @@ from pydantic import TypeAdapter
 from relayline.contracts.webhooks import TOLD_TYPES, DeliveryState, DeliveryTry
 from relayline.journal import outbox_sql as sql
 from relayline.journal.planning import Note, delivery_id, note_in, told_of
+from relayline.journal.port import Unreadable
 from relayline.journal.subscription import OpenEvents
-from relayline.journal.table import EveryTenant, Tenant
+from relayline.journal.table import Tenant
 from relayline.journal.webhooks import (
     LEASE,
     TRIPPED,
@@ -62,7 +63,7 @@ class Outbox(ABC):
 
     async def receiver(self, tenant: Tenant, webhook_id: str) -> Receiver | None:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         query = sql.receivers(f"webhook_id = ? AND {where}")
         [found] = await self._run_of(tenant, (query, (webhook_id, *theirs, 1)))
         return _receiver(found[0]) if found else None
@@ -71,8 +72,8 @@ class Outbox(ABC):
         self, tenant: Tenant, limit: int, before: Place | None = None
     ) -> Sequence[Receiver]:
         """As in the port."""
-        where, theirs = _of(tenant)
-        after, place = _after(before, "webhook_id")
+        where, theirs = sql.of_tenant(tenant)
+        after, place = sql.after(before, "webhook_id")
         query = sql.receivers(f"{where} AND {after}")
         [found] = await self._run_of(tenant, (query, (*theirs, *place, limit)))
         return [_receiver(row) for row in found]
@@ -84,7 +85,7 @@ class Outbox(ABC):
 
     async def remove(self, tenant: Tenant, webhook_id: str) -> bool:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         one = (webhook_id, *theirs)
         *_, found = await self._run_of(
             tenant,
@@ -116,7 +117,7 @@ class Outbox(ABC):
 
     async def enable(self, tenant: Tenant, webhook_id: str, now_us: int) -> Receiver | None:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         _, _, _, found = await self._run_of(
             tenant,
             (sql.ENABLE.replace("{where}", where), (webhook_id, *theirs)),
@@ -131,23 +132,40 @@ class Outbox(ABC):
 
         Notes that two plan at the same time lead to the same deliveries, which are written once.
         """
-        [found] = await self._run((sql.NOTES, (limit,)))
-        if not found:
-            return 0
-        notes = [await note_in(row, self._opened) for row in found]
-        receivers = await self._receivers_for([note for note in notes if note])
+        place: tuple[object, ...] = ("", 0)
+        read: list[tuple[Row, Note | None]] = []
+        unreadable: Unreadable | None = None
+        while not read:
+            [found] = await self._run((sql.NOTES, (*place, limit)))
+            for row in found:
+                try:
+                    read.append((row, await note_in(row, self._opened)))
+                except Unreadable as error:
+                    unreadable = error
+            if len(found) < limit:
+                break
+            place = (found[-1][0], found[-1][1])
+        if read:
+            await self._plan(read)
+        if unreadable:
+            raise unreadable
+        return len(read)
+
+    async def _plan(self, read: Sequence[tuple[Row, Note | None]]) -> None:
+        """Write the deliveries of these notes, and drop the notes."""
+        notes = [note for _, note in read if note]
+        receivers = await self._receivers_for(notes)
         told = [
             (note, receiver)
             for note in notes
-            if note and note.type in TOLD_TYPES
+            if note.type in TOLD_TYPES
             for receiver in told_of(note, receivers)
         ]
         await self._run(
             *[(sql.LOCK, (id_,)) for id_ in sorted({it.webhook_id for _, it in told})],
             *[(sql.PLAN, _planned(note, receiver.webhook_id)) for note, receiver in told],
-            *[(sql.DROP_NOTE, (row[0], row[1])) for row in found],
+            *[(sql.DROP_NOTE, (row[0], row[1])) for row, _ in read],
         )
-        return len(found)
 
     async def _receivers_for(self, notes: Sequence[Note]) -> list[Receiver]:
         tenants = sorted({note.tenant for note in notes})
@@ -215,10 +233,10 @@ class Outbox(ABC):
         before: Place | None = None,
     ) -> Sequence[Delivery]:
         """As in the port."""
-        after, place = _after(before, "delivery_id")
+        after, place = sql.after(before, "delivery_id")
         filters = [("run_id = ?", wanted[0]), ("state = ?", wanted[1] and wanted[1].value)]
         given = [(text, value) for text, value in filters if value is not None]
-        of, theirs = _of(tenant)
+        of, theirs = sql.of_tenant(tenant)
         where = " AND ".join(["webhook_id = ?", of, *(text for text, _ in given), after])
         arguments = (webhook_id, *theirs, *(value for _, value in given), *place, limit)
         [found] = await self._run_of(tenant, (sql.deliveries(where), arguments))
@@ -226,14 +244,14 @@ class Outbox(ABC):
 
     async def delivery(self, tenant: Tenant, delivery_id: str) -> Delivery | None:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         query = sql.deliveries(f"delivery_id = ? AND {where}")
         [found] = await self._run_of(tenant, (query, (delivery_id, *theirs, 1)))
         return _delivery(found[0]) if found else None
 
     async def redeliver(self, tenant: Tenant, delivery_id: str, now_us: int) -> None:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         query = sql.REDELIVER.replace("{where}", where)
         await self._run_of(tenant, (query, (now_us, delivery_id, *theirs)))
 
@@ -245,21 +263,12 @@ class Outbox(ABC):
 
     async def erase(self, tenant: Tenant, run_id: str) -> None:
         """As in the port."""
-        where, theirs = _of(tenant)
+        where, theirs = sql.of_tenant(tenant)
         await self._run_of(
             tenant,
             (sql.ERASE.replace("{where}", where), (run_id, *theirs)),
             (sql.ERASE_NOTES.replace("{where}", where), (run_id, run_id, *theirs)),
         )
-
-
-def _of(tenant: Tenant) -> tuple[str, tuple[object, ...]]:
-    return ("1 = 1", ()) if isinstance(tenant, EveryTenant) else ("tenant = ?", (tenant,))
-
-
-def _after(before: Place | None, name: str) -> tuple[str, tuple[object, ...]]:
-    """The condition of a list that continues, newest first."""
-    return (f"(created_us, {name}) < (?, ?)", before) if before else ("1 = 1", ())
 
 
 def _dumped(names: tuple[str, ...] | None) -> str | None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relayline.contracts.webhooks import TOLD_TYPES
+from relayline.journal.table import EveryTenant, Tenant
 
 TYPES = ", ".join(f"'{kind}'" for kind in TOLD_TYPES)
 _RECEIVER = """
@@ -38,8 +39,9 @@ WHERE secret_id = (SELECT secret_id FROM {s}webhooks WHERE webhook_id = ?)
 ROTATE = """
 INSERT INTO {s}webhook_secrets AS kept (secret_id, secret, old_until_us) VALUES (?, ?, ?)
 ON CONFLICT (secret_id) DO UPDATE SET old_secret = kept.secret, secret = excluded.secret,
-    old_until_us = excluded.old_until_us
+    old_until_us = excluded.old_until_us WHERE kept.secret <> excluded.secret
 """
+"""A repetition, whose commit was not confirmed, keeps the secret before it."""
 DISABLE = """
 UPDATE {s}webhooks SET disabled_us = ?, disabled_reason = ?, owner = NULL, lease_us = 0
 WHERE webhook_id = ? AND disabled_us IS NULL RETURNING webhook_id
@@ -73,7 +75,7 @@ FROM {s}untold u
 LEFT JOIN {s}events e ON e.run_id = u.run_id AND e.seq = u.seq
 LEFT JOIN {s}events q ON q.run_id = u.run_id AND q.key = 'run/queued'
 LEFT JOIN {s}events b ON b.run_id = u.run_id AND b.key = '0/run/started'
-ORDER BY u.run_id, u.seq LIMIT ?
+WHERE (u.run_id, u.seq) > (?, ?) ORDER BY u.run_id, u.seq LIMIT ?
 """
 OF_TENANT = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE tenant = ? AND named_only = 0"  # noqa: S608
 NAMED = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE webhook_id = ?"  # noqa: S608
@@ -150,6 +152,16 @@ DELETE FROM {s}untold WHERE run_id = ? AND EXISTS (
     SELECT 1 FROM {s}run_rows WHERE run_id = ? AND {where}
 )
 """
+
+
+def of_tenant(tenant: Tenant) -> tuple[str, tuple[object, ...]]:
+    """The condition for a tenant's rows, with its arguments."""
+    return ("1 = 1", ()) if isinstance(tenant, EveryTenant) else ("tenant = ?", (tenant,))
+
+
+def after(place: tuple[int, str] | None, name: str) -> tuple[str, tuple[object, ...]]:
+    """The condition of a list that continues, newest first, with its arguments."""
+    return (f"(created_us, {name}) < (?, ?)", place) if place else ("1 = 1", ())
 
 
 def receivers(where: str) -> str:

@@ -8,8 +8,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.port import TenantErased
+from relayline.journal.rows import tenant_told
 from relayline.journal.subscription import OpenEvents
 from relayline.journal.webhooks import Receiver
 
@@ -34,6 +34,9 @@ async def note_in(row: Sequence[Any], opened: OpenEvents) -> Note | None:
         row: Run and `seq` of the fact, its type and time; type, key and data of `run.queued`, or of
             `run.started` where there is none.
         opened: Opens sealed events.
+
+    Raises:
+        Unreadable: they can't be opened in this process.
     """
     run_id, seq, kind, at_us, first_kind, key, data = row
     if kind is None or data is None:
@@ -44,8 +47,8 @@ async def note_in(row: Sequence[Any], opened: OpenEvents) -> Note | None:
     except TenantErased:
         return None
     told = json.loads(given.data)
-    tenant = told.get("tenant") or (told.get("metadata") or {}).get("tenant") or DEFAULT_TENANT
-    return Note(run_id, seq, kind, at_us, tenant, told["agent"], told.get("webhook"))
+    tenant, agent, webhook = tenant_told(told), told["agent"], told.get("webhook")
+    return Note(run_id, seq, kind, at_us, tenant, agent, webhook)
 
 
 def told_of(note: Note, receivers: Iterable[Receiver]) -> Iterator[Receiver]:

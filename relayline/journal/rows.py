@@ -1,19 +1,27 @@
-"""New events as columns of a journal, and its clock."""
+"""New events as columns of a journal, whose they are, and its clock."""
 
 from __future__ import annotations
 
 import time
-from typing import NamedTuple
+from collections.abc import Mapping
+from typing import Any, NamedTuple
 
 from pydantic_core import PydanticSerializationError
 
 from relayline.contracts.envelope import NewEvent, storable
+from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.port import Unstorable
 
 
 def now_us() -> int:
     """The time as journals store it: microseconds since 1970, UTC."""
     return time.time_ns() // 1000
+
+
+def tenant_told(data: Mapping[str, Any]) -> str:
+    """The tenant that the data of `run.queued` tell, or, of older runs, those of `run.started`."""
+    told: str | None = data.get("tenant") or (data.get("metadata") or {}).get("tenant")
+    return told or DEFAULT_TENANT
 
 
 class NewRow(NamedTuple):

@@ -176,7 +176,10 @@ class Webhooks(Protocol):
         ...
 
     async def rotate(self, secret_id: str, secret: str, now_us: int) -> Secrets:
-        """Make this the newest secret; the one before it signs, too, for `OVERLAP`."""
+        """Make this the newest secret; the one before it signs, too, for `OVERLAP`.
+
+        A repetition with the same secret changes nothing.
+        """
         ...
 
     async def disable(self, webhook_id: str, reason: str, now_us: int) -> bool:
@@ -191,7 +194,12 @@ class Webhooks(Protocol):
         ...
 
     async def plan(self, limit: int) -> int:
-        """Make deliveries of at most `limit` notes, oldest of each run first; returns how many."""
+        """Make deliveries of at most `limit` notes, oldest of each run first; returns how many.
+
+        Raises:
+            Unreadable: this process can't read what a tenant's key has sealed. The notes of others
+                are planned; those wait for a process that can.
+        """
         ...
 
     async def due(self, now_us: int, limit: int) -> Sequence[str]:

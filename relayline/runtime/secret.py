@@ -82,6 +82,21 @@ def _make(path: Path) -> None:
         raise BadSettings(f"{path} can't be written: {error.strerror}") from error
 
 
+def write_private(path: Path, text: str) -> None:
+    """Write a line into the file, for this user alone: whole and on the disk, or not at all.
+
+    Raises:
+        OSError: it can't be written.
+    """
+    fresh = path.with_name(path.name + ".new")
+    fresh.unlink(missing_ok=True)
+    with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
+        file.write(text + "\n")
+        file.flush()
+        os.fsync(file.fileno())
+    fresh.replace(path)
+
+
 def ensure_secret_file(settings: Settings) -> None:
     """Make the file that the settings name, with a secret of its own, unless it is there.
 

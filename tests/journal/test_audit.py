@@ -176,6 +176,10 @@ async def test_a_sweep_keeps_the_place_where_the_chain_goes_on(table: Storage) -
     assert await table.audit.anchor("blue") == Anchor(3, last.hash)
     verdict = await verify(table.audit, "blue")
     assert (verdict.begins.seq, verdict.head.seq, verdict.broken) == (3, 4, None)
+    assert (await verify(table.audit, "blue", Anchor(3, last.hash))).broken is None
+    another = (await verify(table.audit, "blue", Anchor(3, "0" * 64))).broken
+    assert another
+    assert another.seq == 3
     assert await table.audit.sweep(new.at_us + 1, 10) >= 1
     await written(table.audit, 1)
     assert [it.seq for it in await table.audit.sealed("blue", 0, 10)] == [5]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from relayline.journal.access.audit_log import AuditLog
 from relayline.journal.access.chain import verify
 from relayline.journal.access.spool import Spool
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.runtime.log_lines import LogLine
 from tests.api.flaky import FlakyJournal
 from tests.api.serving import eventually
 from tests.journal.auditing import audit_row
@@ -95,10 +97,44 @@ async def test_a_row_that_can_be_written_nowhere_is_in_the_log(
 ) -> None:
     folder = tmp_path / "spool"
     folder.write_text("not a folder")
-    log, row = AuditLog(flaky.audit, Spool(folder)), audit_row()
+    log, row = AuditLog(flaky.audit, Spool(folder)), audit_row()._replace(detail="d" * 1000)
     flaky.go_down()
     with caplog.at_level(logging.ERROR):
         await log.record(row)
-    assert row.id in str([vars(record) for record in caplog.records])
+    assert json.dumps(row) in LogLine().format(caplog.records[-1])
+    await log.close()
+    await flaky.close()
+
+
+async def test_a_spooled_row_that_cannot_be_read_is_in_the_log(
+    flaky: FlakyJournal, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, row = tmp_path / "spool", audit_row()
+    folder.mkdir()
+    later = json.dumps([*row, "a field of a later version"])
+    (folder / "1.jsonl").write_text(f"{later}\n{json.dumps(row)}\ncut o")
+    log = AuditLog(flaky.audit, Spool(folder))
+    with caplog.at_level(logging.ERROR):
+        log.start()
+        while await ids(flaky) != [row.id]:
+            await asyncio.sleep(0.01)
+    [told] = caplog.records
+    assert told.getMessage().endswith(f"only here: {later}")
+    await log.close()
+    await flaky.close()
+
+
+async def test_a_spool_that_cannot_be_read_is_told_of_and_holds_up_no_other(
+    flaky: FlakyJournal, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    folder, row = tmp_path / "spool", audit_row()
+    (folder / "0.jsonl").mkdir(parents=True)
+    (folder / "1.jsonl").write_text(f"{json.dumps(row)}\n")
+    log = AuditLog(flaky.audit, Spool(folder))
+    with caplog.at_level(logging.ERROR):
+        log.start()
+        while await ids(flaky) != [row.id]:
+            await asyncio.sleep(0.01)
+    assert ["0.jsonl" in vars(it)["file"] for it in caplog.records] == [True]
     await log.close()
     await flaky.close()

@@ -10,7 +10,10 @@ from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunCompleted
 from relayline.contracts.runs import AgentSpec, RunInput
 from relayline.contracts.submissions.batches import AcceptedRun, RejectedRun, StoredBatch
+from relayline.journal.postgres.batches import _PENDING
 from relayline.journal.table import EVERY, Storage
+from tests.journal.storage import opened
+from tests.postgres_server import MIGRATED, PostgresServer
 
 AGENTS = [AgentSpec(name="one", model="rehearsal"), AgentSpec(name="two", model="local")]
 AT = datetime(2026, 11, 30, 12, tzinfo=UTC)
@@ -123,3 +126,13 @@ async def test_the_start_of_an_erased_run_is_not_pending_any_more(table: Storage
     assert await table.erase(EVERY, erased.run_id)
     assert await table.pending_start(EVERY, erased.run_id) is None
     assert [it.run for it in await table.pending_starts(EVERY, batch.batch_id, 9)] == [kept]
+
+
+async def test_the_batch_comes_once_with_a_page_of_its_starts(postgres: PostgresServer) -> None:
+    batch, runs = batch_of(5)
+    async with opened(postgres.create_database(f"test_{uuid4().hex}", MIGRATED)) as journal:
+        await journal.store_batch(batch, runs)
+        await journal.forget_starts([runs[0].run_id])
+        page = await journal._fetch(EVERY, _PENDING, batch.batch_id, 3)  # noqa: SLF001
+        assert [it["run_id"] for it in page] == [run.run_id for run in runs[1:4]]
+        assert [it["batch"] is not None for it in page] == [True, False, False]

@@ -11,8 +11,9 @@ import pytest
 
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.journal.access.owners import Owners
-from relayline.journal.port import Fence, Head, Journal, RunErased
-from relayline.journal.table import EVERY, RunFilter, Storage, Tenant
+from relayline.journal.port import Fence, Head, Journal, JournalUnavailable, RunErased
+from relayline.journal.table import EVERY, Listed, RunFilter, Storage, Tenant
+from relayline.projections.row import RunRow
 from tests.journal.outbox import added, now_us, planned
 from tests.journal.outbox import queued as told
 from tests.journal.rows import STARTED, keyed, queued
@@ -120,6 +121,23 @@ async def test_an_erased_run_is_told_to_its_tenant_alone(table: Storage) -> None
     assert await table.head("beta", run) is None
 
 
+async def test_nothing_of_an_erased_run_is_read_while_its_events_are_being_deleted(
+    table: Storage, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async def die(_: str) -> None:
+        raise JournalUnavailable("killed")
+
+    run = await acmes(table)
+    assert await table.get("acme", run, "run/queued")
+    for step in ("_delete_events", "_delete_rest"):
+        monkeypatch.setattr(table, step, die, raising=False)
+    with pytest.raises(JournalUnavailable):
+        await table.erase(EVERY, run)
+    for tenant in ("acme", EVERY):
+        assert await table.get(tenant, run, "run/queued") is None
+        assert await table.read(tenant, run) == []
+
+
 async def test_a_run_that_was_withdrawn_may_come_back_as_anothers(table: Storage) -> None:
     run = await acmes(table, FACTS[:1])
     assert await table.head("acme", run) == Head(1, 1, ended=False)
@@ -154,11 +172,12 @@ async def test_deliveries_are_their_tenants(table: Storage) -> None:
 async def test_the_storage_is_asked_once_for_a_run_and_never_for_every_tenant() -> None:
     asked: list[str] = []
 
-    async def find(run: str) -> str | None:
+    async def listed(tenant: Tenant, run: str) -> Listed | None:
+        assert tenant is EVERY
         asked.append(run)
-        return None if run == "later" else "acme"
+        return None if run == "later" else Listed(RunRow(run_id=run, tenant="acme"), 1, None)
 
-    owners = Owners(find)
+    owners = Owners(listed)
     assert await owners.has(EVERY, "run")
     assert asked == []
     assert [await owners.has(it, "run") for it in ("acme", "beta", "acme")] == [True, False, True]

@@ -84,6 +84,7 @@ async def test_the_newest_two_secrets_sign_for_a_day(table: Storage) -> None:
     now = now_us()
     await table.webhooks.rotate(it.secret_id, "whsec_Mg==", now)
     rotated = await table.webhooks.rotate(it.secret_id, "whsec_Mw==", now)
+    assert await table.webhooks.rotate(it.secret_id, "whsec_Mw==", now) == rotated
     assert rotated.at(now) == ("whsec_Mw==", "whsec_Mg==")
     assert rotated.at(now + 24 * HOUR) == ("whsec_Mw==",)
     assert "whsec" not in repr(rotated)

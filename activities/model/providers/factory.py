@@ -175,19 +175,16 @@ def _url(model: str, variable: str, value: str) -> str:
         UnknownModel: it is missing, or not an HTTP URL.
     """
     if not value:
-        raise _missing(model, variable)
+        raise UnknownModel(_unset(model, variable))
     try:
         parts = urlsplit(value)
     except ValueError:
         parts = urlsplit("")
     if parts.scheme not in {"http", "https"} or not parts.hostname:
         # the message does not quote the value, because it may contain a password
-        raise _missing(model, f"{variable} to an http(s) URL; its value is not one")
+        set_to = f"{variable} to an http(s) URL; its value is not one"
+        raise UnknownModel(_unset(model, set_to))
     return value
-
-
-def _missing(model: str, what: str) -> UnknownModel:
-    return UnknownModel(_unset(model, what))
 
 
 def _unset(model: str, what: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import os
 from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from pathlib import Path
@@ -71,13 +70,9 @@ class FirstKeyCommand:
 
 def _keep(path: Path, text: str) -> None:
     """Write the file whole, for this user alone; one that is there has no key that holds."""
-    fresh = path.with_name(path.name + ".new")
+    from relayline.runtime.secret import write_private
+
     try:
-        fresh.unlink(missing_ok=True)
-        with os.fdopen(os.open(fresh, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600), "w") as file:
-            file.write(text + "\n")
-            file.flush()
-            os.fsync(file.fileno())
-        fresh.replace(path)
+        write_private(path, text)
     except OSError as error:
         raise Failure(f"{path} can't be written: {error.strerror}") from error

@@ -161,12 +161,11 @@ class KeyCommands:
 
     def revoke(self, key_id: KeyId) -> None:
         """Revoke a key: within 10 s nobody is let in by it."""
-        from relayline.contracts.envelope import microseconds
+        from relayline.journal.rows import now_us
         from relayline.journal.table import EVERY
 
         async def revoke(store: KeyStore) -> None:
-            now_us = microseconds(datetime.now(UTC))
-            revoked = await store.keys.revoke(EVERY, key_id, now_us)
+            revoked = await store.keys.revoke(EVERY, key_id, now_us())
             key = await store.keys.find(key_id) if revoked else None
             if key is None:
                 raise Failure(f"no key {key_id!r}")
@@ -220,8 +219,9 @@ def _show(issued: IssuedKey, to: Path | None) -> None:
 
 def _line(key: StoredKey) -> str:
     """A key as one line."""
-    now_us = int(datetime.now(UTC).timestamp() * 1_000_000)
-    state = "holds" if key.holds(now_us) else "revoked" if key.revoked_us else "expired"
+    from relayline.journal.rows import now_us
+
+    state = "holds" if key.holds(now_us()) else "revoked" if key.revoked_us else "expired"
     used = f"used {_day(key.last_used_us)}" if key.last_used_us else "never used"
     ends = f"  until {_day(key.expires_us)}" if key.expires_us else ""
     scopes = ",".join(sorted(key.scopes))

@@ -169,7 +169,8 @@ class ServeCommands:
     ) -> None:
         """Decrypt payloads for Temporal's Web UI and CLI until SIGTERM or Ctrl-C.
 
-        It asks nobody who they are, so it listens on this machine alone.
+        It listens on this machine alone. While authentication is off, it asks nobody who they are;
+        else they need the scope payloads:decode.
         """
         self._start.codec_server(port, tuple(origin or ()))
 

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from typing import NamedTuple, Protocol
 from uuid import uuid4
 
 from pydantic import JsonValue
 
-from relayline.contracts.envelope import microseconds
 from relayline.journal.access.chain import Anchor
+from relayline.journal.rows import now_us
 
 UNKNOWN_TENANT = "-"
 """The tenant of rows of requests whose sender is unknown; no tenant has this name."""
@@ -44,9 +43,8 @@ def row_without_request(
     by: str, via: str, tenant: str, action: str, target: str, **detail: JsonValue
 ) -> AuditRow:
     """The row of what nobody asked the API for: a command on the journal, or housekeeping."""
-    at_us, told = microseconds(datetime.now(UTC)), json.dumps(detail, separators=(",", ":"))
-    what = (action, target, "accepted", "", told)
-    return AuditRow(uuid4().hex, at_us, tenant, by, "", via, "", *what)
+    what = (action, target, "accepted", "", json.dumps(detail, separators=(",", ":")))
+    return AuditRow(uuid4().hex, now_us(), tenant, by, "", via, "", *what)
 
 
 class SealedRow(NamedTuple):

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import logging
 import time
 from collections.abc import Awaitable, Callable, Sequence
 
 from relayline.journal.access.audit import Audit, AuditRow
-from relayline.journal.access.spool import Spool
+from relayline.journal.access.spool import Spool, tell_lost
 from relayline.journal.port import JournalError, JournalUnavailable
 
 PATIENCE_S = 1.0
@@ -122,16 +123,15 @@ class AuditLog:
         try:
             await asyncio.to_thread(self._spool.add, rows)
         except OSError as error:
-            for row in rows:  # it has no content, so that the log may have it
-                why = {"row": "|".join(map(str, row)), "reason": str(error)}
-                _log.error("a row of the audit log is only here", extra=why)
+            for row in rows:
+                tell_lost(json.dumps(row), str(error))
         self._drain_soon()
 
     def _seal_soon(self) -> None:
         self._to_seal = True
         if self._sealing is None or self._sealing.done():
             self._sealing = asyncio.create_task(self._seal(), name="seal the audit log")
-            self._sealing.add_done_callback(_seen)
+            self._sealing.add_done_callback(_told)
 
     async def _seal(self) -> None:
         while self._to_seal:
@@ -149,7 +149,7 @@ class AuditLog:
         self._to_drain = True
         if self._draining is None or self._draining.done():
             self._draining = asyncio.create_task(self._drain(), name="drain the spool")
-            self._draining.add_done_callback(_seen)
+            self._draining.add_done_callback(_told)
 
     async def _drain(self) -> None:
         """Store spooled rows until none are left; also those of processes that are gone."""
@@ -164,6 +164,9 @@ class AuditLog:
                 except JournalError as error:
                     self._to_drain = True
                     _log.info("spooled rows wait", extra={"reason": str(error)})
+                except OSError as error:
+                    why = {"file": str(path), "reason": str(error)}
+                    _log.error("spooled rows of the audit log can't be read", extra=why)
             if self._to_drain:
                 await asyncio.sleep(AWAY_S)
 
@@ -175,3 +178,8 @@ def _silent(_: AuditRow) -> None:
 def _seen(done: asyncio.Task[None]) -> None:
     if not done.cancelled():
         done.exception()  # whoever waits has it; there may be nobody left
+
+
+def _told(done: asyncio.Task[None]) -> None:
+    if not done.cancelled() and (error := done.exception()):
+        _log.error("background work has failed", extra={"work": done.get_name()}, exc_info=error)

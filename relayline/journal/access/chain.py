@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from relayline.journal.access.audit import Audit, AuditRow, SealedRow
 
 _PAGE = 500
+_ANOTHER = "it was another row when that hash was noted"
 
 
 class Anchor(NamedTuple):
@@ -81,17 +82,19 @@ async def verify(audit: Audit, tenant: str, known: Anchor | None = None) -> Verd
     Args:
         audit: The log.
         tenant: Whose chain.
-        known: A place that the chain had once: it must still have it. Without one, nobody can tell
-            that the newest rows were removed.
+        known: A place that the chain had once: it must still have it, unless it was swept since.
+            Without one, nobody can tell that the newest rows were removed.
 
     Raises:
         JournalUnavailable: the log can't be read.
     """
     begins = head = await audit.anchor(tenant)
+    if known and known.seq == begins.seq and known.hash != begins.hash:
+        return Verdict(tenant, begins, head, Broken(known.seq, _ANOTHER))
     while rows := await audit.sealed(tenant, head.seq, _PAGE):
         head, broken = first_broken(head, rows)
         if broken is None and known and known.hash not in _hashes(rows, known):
-            broken = Broken(known.seq, "it was another row when that hash was noted")
+            broken = Broken(known.seq, _ANOTHER)
         if broken:
             return Verdict(tenant, begins, head, broken)
     if known and known.seq > head.seq:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hmac
-import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import NamedTuple
 
 from relayline.contracts.envelope import microseconds
@@ -14,6 +13,7 @@ from relayline.contracts.principals import Scope
 from relayline.journal.access.api_keys import ApiKeys, StoredKey
 from relayline.journal.access.key_text import new_key, parse_key
 from relayline.journal.access.secret_ring import NamedSecret, SecretRing
+from relayline.journal.rows import now_us
 from relayline.journal.table import EVERY
 
 PURPOSE = "api-keys"
@@ -110,7 +110,7 @@ class KeyIssuer:
         """True if this is a key that lets somebody in."""
         parts = parse_key(text)
         stored = await self._keys.find(parts.key_id) if parts else None
-        if parts is None or stored is None or not stored.holds(time.time_ns() // 1000):
+        if parts is None or stored is None or not stored.holds(now_us()):
             return False
         hashes = [
             parts.hashed(pepper.secret)
@@ -129,7 +129,7 @@ class KeyIssuer:
             made.parts.hashed(pepper.secret),
             pepper.id,
             asked.scopes,
-            microseconds(datetime.now(UTC)),
+            now_us(),
             by,
             microseconds(asked.expires_at) if asked.expires_at else None,
         )

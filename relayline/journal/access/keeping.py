@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import time
 from datetime import timedelta
 
 from relayline.journal.access.audit import Audit
+from relayline.journal.rows import now_us
 
 _AT_A_TIME = 500
 _ROUNDS = 20
@@ -30,7 +30,7 @@ class AuditKeeping:
                 break
         if self._retention is None:
             return
-        before_us = time.time_ns() // 1000 - self._retention // timedelta(microseconds=1)
+        before_us = now_us() - self._retention // timedelta(microseconds=1)
         for _ in range(_ROUNDS):
             if not await self._audit.sweep(before_us, _AT_A_TIME):
                 break

@@ -7,7 +7,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, Sequence
 from contextlib import aclosing
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.journal.table import EVERY, Tenant
+from relayline.journal.table import EVERY, Listed, Tenant
 
 MAX_KNOWN = 50_000
 
@@ -18,13 +18,13 @@ class Owners:
     So each process asks the storage once for a run, and not at all for readers of every tenant.
     """
 
-    def __init__(self, find: Callable[[str], Awaitable[str | None]]) -> None:
+    def __init__(self, listed: Callable[[Tenant, str], Awaitable[Listed | None]]) -> None:
         """Nothing is known yet.
 
         Args:
-            find: The tenant in the run's row; None if it has none.
+            listed: As in the port to the runs table.
         """
-        self._find = find
+        self._listed = listed
         self._known: OrderedDict[str, str] = OrderedDict()
 
     async def of(self, run_id: str) -> str | None:
@@ -35,12 +35,13 @@ class Owners:
         """
         if known := self._known.get(run_id):
             return known
-        found = await self._find(run_id)
-        if found:
-            self._known[run_id] = found
-            if len(self._known) > MAX_KNOWN:
-                self._known.popitem(last=False)
-        return found
+        listed = await self._listed(EVERY, run_id)
+        if listed is None:
+            return None
+        self._known[run_id] = listed.row.tenant
+        if len(self._known) > MAX_KNOWN:
+            self._known.popitem(last=False)
+        return listed.row.tenant
 
     async def has(self, tenant: Tenant, run_id: str) -> bool:
         """True if the tenant may see the run; every tenant's reader may see unknown ones, too."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import fcntl
 import json
+import logging
 import os
 import threading
 from collections.abc import Iterator, Sequence
@@ -15,6 +16,7 @@ from uuid import uuid4
 from relayline.journal.access.audit import AuditRow
 
 _SUFFIX = ".jsonl"
+_log = logging.getLogger(__name__)
 
 
 class Spool:
@@ -62,7 +64,8 @@ class Spool:
         """The rows of a file that nobody writes; it is removed after a block without error.
 
         None if somebody writes it, or another process is storing it. A last line that was cut off
-        is left out: whoever wrote it has told nobody that it is kept.
+        is left out: whoever wrote it has told nobody that it is kept. Any other line that is no row
+        goes to the log of the process.
         """
         try:
             with path.open("rb") as file:
@@ -96,7 +99,18 @@ def _write(fd: int, lines: bytes) -> None:
 
 
 def _row(line: bytes) -> AuditRow | None:
-    try:
-        return AuditRow(*json.loads(line)) if line.endswith(b"\n") else None
-    except (ValueError, TypeError):
+    if not line.endswith(b"\n"):
         return None
+    try:
+        return AuditRow(*json.loads(line))
+    except (ValueError, TypeError) as error:
+        tell_lost(line.decode(errors="replace").strip(), str(error))
+        return None
+
+
+def tell_lost(row: str, reason: str) -> None:
+    """Write a row into the log of the process, in its text: the log cuts fields, not texts.
+
+    A row has no content, so that the log may have it.
+    """
+    _log.error("a row of the audit log is only here: %s", row, extra={"reason": reason})

@@ -6,12 +6,13 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Protocol
 
 from relayline.contracts.principals import Scope
 from relayline.journal.access.api_keys import KeyPlace, Rehashed, StoredKey
 from relayline.journal.outbox import Row, Statement
-from relayline.journal.table import EveryTenant, Tenant
+from relayline.journal.outbox_sql import after, of_tenant
+from relayline.journal.table import Tenant
 
 _COLUMNS = (
     "key_id, tenant, name, hash, pepper_id, scopes, created_us, created_by, expires_us, "
@@ -62,15 +63,13 @@ class StoredKeys:
         self, tenant: Tenant, limit: int, before: KeyPlace | None = None
     ) -> Sequence[StoredKey]:
         """As in the port."""
-        where, arguments = _of(tenant)
-        if before is not None:
-            where += " AND (created_us < ? OR (created_us = ? AND key_id < ?))"
-            arguments += (before.created_us, before.created_us, before.key_id)
+        where, theirs = of_tenant(tenant)
+        following, place = after(before, "key_id")
         query = (
-            f"SELECT {_COLUMNS} FROM {{s}}api_keys WHERE {where} "  # noqa: S608  constants only
+            f"SELECT {_COLUMNS} FROM {{s}}api_keys WHERE {where} AND {following} "  # noqa: S608
             "ORDER BY created_us DESC, key_id DESC LIMIT ?"
         )
-        [found] = await self._run((query, (*arguments, limit)))
+        [found] = await self._run((query, (*theirs, *place, limit)))
         return [_key(row) for row in found]
 
     async def replace(self, key_id: str, new: StoredKey, until_us: int) -> bool:
@@ -89,7 +88,7 @@ class StoredKeys:
 
     async def revoke(self, tenant: Tenant, key_id: str, now_us: int) -> bool:
         """As in the port."""
-        where, arguments = _of(tenant)
+        where, arguments = of_tenant(tenant)
         one = f"key_id = ? AND {where}"
         _, found = await self._run(
             (_REVOKE.format(where=one), (now_us, key_id, *arguments)),
@@ -115,11 +114,6 @@ class StoredKeys:
 
 _KINDS = ("text",) * 6 + ("bigint", "text") + ("bigint",) * 3
 """Types of the columns: Postgres can't tell them in a SELECT without a table."""
-
-
-def _of(tenant: Tenant) -> tuple[str, tuple[Any, ...]]:
-    """The condition for a tenant's rows, with its arguments."""
-    return ("1 = 1", ()) if isinstance(tenant, EveryTenant) else ("tenant = ?", (tenant,))
 
 
 def _row(key: StoredKey) -> tuple[object, ...]:

@@ -32,10 +32,12 @@ SELECT * FROM unnest($1::text[], $2::text[], $3::integer[], $4::text[])
 """
 _BATCH = "SELECT data FROM relayline.batches WHERE batch_id = $1"
 _PENDING = """
-SELECT s.run_id, s.data, b.batch_id, b.data AS batch FROM relayline.run_starts s,
-    relayline.batches b
+SELECT s.run_id, s.data, b.batch_id,
+    CASE WHEN row_number() OVER (ORDER BY s.position) = 1 THEN b.data END AS batch
+FROM relayline.run_starts s, relayline.batches b
 WHERE s.batch_id = $1 AND b.batch_id = $1 ORDER BY s.position LIMIT $2
 """
+"""The batch, which may be large, comes with its first start alone."""
 _ONE = """
 SELECT s.run_id, s.data, b.batch_id, b.data AS batch FROM relayline.run_starts s
 JOIN relayline.batches b ON b.batch_id = s.batch_id WHERE s.run_id = $1
@@ -104,7 +106,7 @@ class PostgresBatches(ABC):
         return found[0] if found else None
 
     async def _loaded(self, tenant: Tenant, records: Sequence[Record]) -> list[PendingStart]:
-        """The starts with their batch, the same for all; none if it is another tenant's."""
+        """The starts with the batch of the first; none if it is another tenant's."""
         if not records:
             return []
         sealed = SealedBatches(self._sealing)

@@ -94,7 +94,10 @@ SELECTED = READ.replace(
     "AND (cardinality($8::text[]) = 0 OR type = ANY ($8::text[]))",
 )
 _NEWEST_SELECTED = SELECTED.replace("ORDER BY seq", "ORDER BY seq DESC")
-FACT = f"SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2"  # noqa: S608
+FACT = f"""
+SELECT {_COLUMNS} FROM relayline.events e WHERE e.run_id = $1 AND e.key = $2
+AND EXISTS (SELECT 1 FROM relayline.runs h WHERE h.run_id = e.run_id)
+"""  # noqa: S608  constants only
 NEWER = f"""
 SELECT {_COLUMNS} FROM unnest($1::text[], $2::bigint[]) AS woken (run_id, after)
 CROSS JOIN LATERAL (

@@ -54,7 +54,7 @@ class PostgresRunTable(ABC):
         self._watcher = watcher
         self._vault = vault
         self._known = known
-        self._owners = Owners(self._tenant_of)
+        self._owners = Owners(self.listed)
 
     @abstractmethod
     async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
@@ -73,10 +73,6 @@ class PostgresRunTable(ABC):
     async def owner(self, run_id: str) -> str | None:
         """As in the port."""
         return await self._owners.of(run_id)
-
-    async def _tenant_of(self, run_id: str) -> str | None:
-        listed = await self.listed(EVERY, run_id)
-        return listed.row.tenant if listed else None
 
     async def list_runs(
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None

@@ -7,7 +7,7 @@ import sqlite3
 from relayline.journal.access.audit import AuditRow
 from relayline.journal.sqlite.batches import BATCHES
 from relayline.journal.sqlite.held import HELD
-from relayline.journal.sqlite.tombstones import ensure_tombstones
+from relayline.journal.sqlite.tombstones import tombstone_statements
 from relayline.projections.row import ROW_TYPES
 
 _FACTS = ", ".join(f"'{kind}'" for kind in sorted(ROW_TYPES))
@@ -237,7 +237,7 @@ def add_missing(db: sqlite3.Connection) -> None:
         db.execute(statement)
     # the rows of runs that there are already are filled when they are asked for
     _ensure(db, ("trigger", "rows_go_stale"), *_ROWS.split(";"), _TRIGGER)
-    ensure_tombstones(db)
+    _ensure(db, ("index", "rows_by_expiry"), *tombstone_statements())
     triggers = [
         _UNSUMMED.format(what=what, when=when)
         for what, when in (("insert", "INSERT"), ("update", "UPDATE OF state"))

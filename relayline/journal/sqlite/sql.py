@@ -46,7 +46,7 @@ AND (? OR type IN (SELECT value FROM json_each(?))) ORDER BY seq LIMIT ?
 _NEWEST_SELECTED = _SELECTED.replace("ORDER BY seq", "ORDER BY seq DESC")
 _FACT = """
 SELECT run_id, seq, at_us, type, step, attempt, key, data FROM events
-WHERE run_id = ? AND key = ?
+WHERE run_id = ?1 AND key = ?2 AND EXISTS (SELECT 1 FROM runs WHERE run_id = ?1)
 """
 _NEWER = """
 SELECT id, run_id, seq, at_us, type, step, attempt, key, data FROM events

@@ -18,7 +18,6 @@ from relayline.journal.sqlite.reader import Reader
 from relayline.journal.sqlite.watch.watcher import Watcher
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.table import (
-    EVERY,
     Listed,
     Position,
     RunFilter,
@@ -53,7 +52,7 @@ class SqliteRunTable:
         self._writer = writer
         self._watcher = watcher
         self._vault = vault
-        self._owners = Owners(self._tenant_of)
+        self._owners = Owners(self.listed)
         self._known = KnownRows(vault)
         """What it remembers is for the writer's thread alone."""
 
@@ -66,10 +65,6 @@ class SqliteRunTable:
     async def owner(self, run_id: str) -> str | None:
         """As in the port."""
         return await self._owners.of(run_id)
-
-    async def _tenant_of(self, run_id: str) -> str | None:
-        listed = await self.listed(EVERY, run_id)
-        return listed.row.tenant if listed else None
 
     async def list_runs(
         self, tenant: Tenant, wanted: RunFilter, limit: int, before: Position | None = None

@@ -29,24 +29,15 @@ CREATE TABLE IF NOT EXISTS erasing_key (
 ALTER TABLE run_rows ADD COLUMN expires_us INTEGER;
 CREATE INDEX IF NOT EXISTS rows_by_expiry ON run_rows (expires_us) WHERE expires_us IS NOT NULL
 """
-_KNOWN = "SELECT 1 FROM sqlite_schema WHERE name = 'rows_by_expiry'"
 
 
-def ensure_tombstones(db: sqlite3.Connection) -> None:
-    """Add the tables to a file that has the runs table; safe to repeat and to run concurrently."""
-    if db.execute(_KNOWN).fetchone():
-        return
-    db.execute("BEGIN IMMEDIATE")
-    try:
-        if not db.execute(_KNOWN).fetchone():
-            for statement in _SCHEMA.split(";"):
-                db.execute(statement)
-            key = secrets.token_bytes(_KEY_BYTES)
-            db.execute("INSERT OR IGNORE INTO erasing_key (id, key) VALUES (1, ?)", (key,))
-        db.execute("COMMIT")
-    except BaseException:
-        db.execute("ROLLBACK")
-        raise
+def tombstone_statements() -> list[str]:
+    """The statements that add the tables, with a key of its own, to a file with a runs table."""
+    key = secrets.token_hex(_KEY_BYTES)
+    return [
+        *_SCHEMA.split(";"),
+        f"INSERT OR IGNORE INTO erasing_key (id, key) VALUES (1, x'{key}')",  # noqa: S608  hexadecimal
+    ]
 
 
 def digest_of(db: sqlite3.Connection, run_id: str) -> bytes:

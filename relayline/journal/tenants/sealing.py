@@ -7,8 +7,7 @@ import json
 from collections.abc import Awaitable, Callable, Sequence
 
 from relayline.contracts.envelope import StoredEvent
-from relayline.contracts.runs import DEFAULT_TENANT
-from relayline.journal.rows import NewRow
+from relayline.journal.rows import NewRow, tenant_told
 from relayline.journal.tenants.data_key import is_sealed, key_id_of
 from relayline.journal.tenants.known_rows import event_bounds, opened_events
 from relayline.journal.tenants.vault import Vault
@@ -55,7 +54,8 @@ class Sealing:
     async def finished(self) -> None:
         """Return once the calls of `sealed` that wait in this event loop have returned."""
         loop = asyncio.get_running_loop()
-        await asyncio.gather(*(it for it in self._waiting if it.get_loop() is loop))
+        if waiting := [it for it in self._waiting if it.get_loop() is loop]:
+            await asyncio.wait(waiting)  # who is cancelled here cancels none of them
 
     async def _sealed(self, run_id: str, rows: Sequence[NewRow]) -> Sequence[NewRow]:
         await self._vault.fresh()
@@ -100,9 +100,4 @@ class Sealing:
 
 def _told_by(rows: Sequence[NewRow], kind: str) -> str | None:
     """The tenant that a new event of that type tells; None without one."""
-    for row in rows:
-        if row.type == kind:
-            data = json.loads(row.data)
-            told = data.get("tenant") or (data.get("metadata") or {}).get("tenant")
-            return told or DEFAULT_TENANT
-    return None
+    return next((tenant_told(json.loads(row.data)) for row in rows if row.type == kind), None)

@@ -112,7 +112,10 @@ class TenantKeys(Protocol):
     async def rewrap(self) -> int:
         """Wrap the keys by the first key of the ring where another has; returns how many.
 
-        Those that this process can't unwrap stay as they are.
+        Those whose key of the ring this process lacks stay as they are.
+
+        Raises:
+            Unreadable: one can't be unwrapped by the key that it names; the others were wrapped.
         """
         ...
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import secrets
 import time
 from collections.abc import Awaitable, Callable, Mapping, Sequence
@@ -53,7 +54,7 @@ class Vault:
         self._ring = ring
         self._clock = clock
         self._read_at = float("-inf")
-        self._asking = False
+        self._reading: asyncio.Task[None] | None = None
         self._by_tenant: Mapping[str, TenantKey] = {}
         self._by_id: Mapping[str, TenantKey] = {}
         self._open: dict[str, DataKey] = {}
@@ -65,23 +66,23 @@ class Vault:
 
     @property
     def is_fresh(self) -> bool:
-        """True if what is in memory may be used: it is new, or somebody is at reading it again."""
+        """True if what is in memory may be used: it is new, or it is being read again."""
         age = self._clock() - self._read_at
-        return age < FRESH_S or (self._asking and age < LONGEST_S)
+        is_read = self._reading is not None and not self._reading.done()
+        return age < FRESH_S or (is_read and age < LONGEST_S)
 
     async def fresh(self) -> None:
-        """Read the keys again if they may be out of date.
+        """Read the keys again if they may be out of date; all who wait in a loop share one read.
 
         Raises:
             JournalUnavailable: the storage did not answer.
         """
         if self.is_fresh:
             return
-        self._asking = True
-        try:
-            await self.refresh()
-        finally:
-            self._asking = False
+        reading, loop = self._reading, asyncio.get_running_loop()
+        if reading is None or reading.done() or reading.get_loop() is not loop:
+            reading = self._reading = loop.create_task(self.refresh())
+        await asyncio.shield(reading)  # who is cancelled must not cancel it for others
 
     async def refresh(self) -> None:
         """Read the keys.
@@ -213,13 +214,19 @@ class Vault:
         """As in the port."""
         if not self._ring.ids:
             return 0
-        done, first = 0, self._ring.ids[0]
+        done, first, unreadable = 0, self._ring.ids[0], None
         for key in await self.keys():
             if not key.wrapped or key.ring_id == first or key.ring_id not in self._ring.ids:
                 continue
-            secret = unwrap(key.wrapped, self._ring_secret(key), key.tenant, key.key_id)
+            try:
+                secret = unwrap(key.wrapped, self._ring_secret(key), key.tenant, key.key_id)
+            except Unreadable as error:
+                unreadable = error
+                continue
             wrapped = wrap(secret, self._ring.key(first).secret, key.tenant, key.key_id)
             done += await self._stored.rewrap(key, first, wrapped)
+        if unreadable:
+            raise unreadable
         return done
 
     async def check(self, tenant: str) -> None:

@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+import asyncio
+
 import pytest
 
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunPaused
 from relayline.journal.port import JournalUnavailable, TenantErased, Unreadable
+from relayline.journal.rows import new_row
 from relayline.journal.table import EVERY, RunFilter
 from relayline.journal.tenants.data_key import DataKey, unwrap, wrap
+from relayline.journal.tenants.sealing import Sealing
 from relayline.journal.tenants.stored_tenant_keys import StoredTenantKeys
 from relayline.journal.tenants.tenant_keys import EFFECTIVE_S, KeyState, NoRingKey, TenantKey
 from relayline.journal.tenants.vault import FRESH_S, Vault
 from relayline.runtime.payloads.ring import NO_KEYS, ListedKeys, new_key
+from tests.journal.outbox import added, planned
 from tests.journal.samples import delta, fact, texts
 from tests.journal.tenants.keeping import (
     FIRST,
@@ -84,6 +89,22 @@ async def test_a_process_without_the_key_of_the_ring_says_so_and_writes_nothing(
         assert texts(await lacking.read("beta", others))[-1] == "on"
         found = await lacking.list_runs("beta", RunFilter(metadata={"user": MARK}), 10)
         assert [it.row.run_id for it in found] == [others]
+
+
+async def test_receivers_of_others_are_told_what_a_process_can_read(storage: str) -> None:
+    async with holding(storage) as table, holding(storage, NO_KEYS) as lacking:
+        await with_key(table)
+        sealed, plain = await added(table, "acme"), await added(table, "beta")
+        for _ in range(3):
+            await said(table)
+        run = await said(table, "beta")
+        for _ in range(3):
+            with pytest.raises(Unreadable, match="'first'"):
+                await lacking.webhooks.plan(1)
+        [first] = await table.webhooks.deliveries(EVERY, plain.webhook_id, (None, None), 10)
+        assert first.run_id == run
+        assert not await table.webhooks.deliveries(EVERY, sealed.webhook_id, (None, None), 10)
+        assert len(await planned(table.webhooks, sealed)) == 3
 
 
 async def test_the_ring_is_rotated_and_its_old_key_can_go(storage: str) -> None:
@@ -166,6 +187,7 @@ class Table(StoredTenantKeys):
 
     async def all(self) -> list[TenantKey]:
         self.asked += 1
+        await asyncio.sleep(0)
         return [*self.keys]
 
 
@@ -198,6 +220,53 @@ async def test_keys_are_read_again_when_they_are_old_and_what_was_erased_is_forg
     with pytest.raises(TenantErased):
         vault.of("acme")
     assert FRESH_S < EFFECTIVE_S
+
+
+async def test_a_key_that_cannot_be_unwrapped_holds_up_no_other_when_the_ring_is_rotated(
+    storage: str,
+) -> None:
+    async with holding(storage) as table:
+        for tenant in ("acme", "beta"):
+            await with_key(table, tenant)
+        await change(storage, "UPDATE {s}tenant_keys SET wrapped = 'AAAA' WHERE tenant = 'acme'")
+    async with holding(storage, SECOND) as table:
+        with pytest.raises(Unreadable, match="'acme' can't be unwrapped"):
+            await table.tenant_keys.rewrap()
+        rings = {it.tenant: it.ring_id for it in await table.tenant_keys.keys()}
+        assert rings == {"acme": "first", "beta": "second"}
+
+
+async def test_all_who_need_keys_that_were_never_read_wait_for_one_read() -> None:
+    table = Table([])
+    vault = Vault(table, FIRST, lambda: 0.0)
+    waiting = [asyncio.create_task(vault.fresh()) for _ in range(20)]
+    await asyncio.sleep(0)
+    waiting[0].cancel()
+    found = await asyncio.gather(*waiting, return_exceptions=True)
+    assert isinstance(found[0], asyncio.CancelledError)
+    assert (found[1:], table.asked) == ([None] * 19, 1)
+
+
+async def test_a_close_that_is_cancelled_fails_no_append_that_waits_for_keys() -> None:
+    gate = asyncio.Event()
+
+    class Slow(Table):
+        async def all(self) -> list[TenantKey]:
+            await gate.wait()
+            return await super().all()
+
+    async def owner(_: str) -> str | None:
+        return None
+
+    sealing, rows = Sealing(Vault(Slow([]), FIRST), owner), [new_row(fact("said"))]
+    appended = asyncio.create_task(sealing.sealed("run", rows))
+    await asyncio.sleep(0)
+    closing = asyncio.create_task(sealing.finished())
+    await asyncio.sleep(0)
+    closing.cancel()
+    await asyncio.wait([closing])
+    gate.set()
+    assert await appended == rows
 
 
 def test_a_wrapped_key_is_bound_to_its_tenant_and_its_name() -> None:
