@@ -169,7 +169,8 @@ class ServeCommands:
     ) -> None:
         """Decrypt payloads for Temporal's Web UI and CLI until SIGTERM or Ctrl-C.
 
-        It asks nobody who they are, so it listens on this machine alone.
+        It listens on this machine alone. With RELAYLINE_AUTH on, it decrypts for holders of the
+        scope payloads:decode; otherwise for anybody who reaches it.
         """
         self._start.codec_server(port, tuple(origin or ()))
 
