@@ -54,7 +54,9 @@ async def new_webhook(page: Page, url: str) -> str:
     return await shown_secret(page)
 
 
-async def test_a_webhook_is_made_tested_and_told(page: Page, stack: DevStack) -> None:
+async def test_a_webhook_is_made_and_tested_and_gets_a_delivery(
+    page: Page, stack: DevStack
+) -> None:
     async with receiving() as receiver:
         await page.goto("/runs")
         await page.keyboard.press("g")

@@ -51,7 +51,7 @@ export function Agents() {
       ? div(
           { class: "empty", role: "alert" },
           logo(),
-          h3(null, "The agents can not be read"),
+          h3(null, "The agents can't be read"),
           p(null, problem),
           button({ class: "btn quiet", onClick: read }, "Try again"),
         )

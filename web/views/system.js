@@ -73,7 +73,7 @@ export function System() {
       ? div(
           { class: "bar-note wait", role: "alert" },
           icon("warn"),
-          span(null, found ? "This is old: " : "The system can not be read: ", problem),
+          span(null, found ? "This is old: " : "The system can't be read: ", problem),
         )
       : null,
     found ? h(Whole, { found }) : problem ? h(Nothing, null) : h(Loading, null),

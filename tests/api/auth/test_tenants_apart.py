@@ -213,7 +213,7 @@ async def test_a_schedule_of_the_time_without_authentication_stays_its_tenants(
 
 
 @pytest.mark.slow
-async def test_the_owner_has_all_of_it_to_the_last(apart: Apart) -> None:
+async def test_the_owner_still_has_everything_at_the_end(apart: Apart) -> None:
     """Runs last: it uses what the others must not have touched."""
     for operation in apart.operations():
         if operation[0] == "GET":

@@ -74,7 +74,7 @@ export function standIn(found, what, nothing) {
     return div(
       { class: "empty", role: "alert" },
       logo(),
-      h2(null, `The ${what} can not be read`),
+      h2(null, `The ${what} can't be read`),
       p(null, found.problem.message),
       button({ class: "btn quiet", onClick: found.again }, "Try again"),
     );
