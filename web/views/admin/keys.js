@@ -119,7 +119,7 @@ function Row({ of: key, again }) {
           { class: "rowacts" },
           lacking
             ? span(
-                { class: "quiet", title: "Nobody hands on what they do not have" },
+                { class: "quiet", title: "You can rotate only keys whose scopes you have" },
                 `has ${lacking}`,
               )
             : button(

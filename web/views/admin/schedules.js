@@ -107,7 +107,7 @@ function Acts({ schedule, at, found }) {
   const turn = async () => {
     const { paused } = schedule;
     if ((await act("PATCH", at, { paused: !paused })) === undefined) return;
-    say(paused ? "Resumed" : "Paused: times until you resume it are skipped");
+    say(paused ? "Resumed" : "Paused: times are skipped until you resume it");
     await found.again();
   };
   const trigger = async () => {
@@ -118,7 +118,7 @@ function Acts({ schedule, at, found }) {
   const remove = () =>
     open(Confirm, {
       title: "Delete this schedule?",
-      about: "It submits no run any more; the runs that it has submitted stay.",
+      about: "It submits no more runs; those that it has submitted stay.",
       word: "Delete the schedule",
       said: "Deleted",
       call: ["DELETE", at],

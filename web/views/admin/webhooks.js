@@ -16,7 +16,7 @@ const EVERY_MS = 5000;
 /** @param {any} hook */
 function stateOf(hook) {
   if (hook.disabled_at) return pill("fail", "Disabled");
-  return hook.failing_since ? pill("wait", "Failing") : pill("done", "Told");
+  return hook.failing_since ? pill("wait", "Failing") : pill("done", "Active");
 }
 
 export function Webhooks() {
@@ -39,7 +39,7 @@ const None = () => [
   h2({ key: "a" }, "No webhooks yet"),
   p(
     { key: "b" },
-    "A receiver is told when a run waits for somebody, completes or fails; what it gets is signed.",
+    "A receiver is notified when a run waits for somebody, completes or fails, by signed requests.",
   ),
 ];
 
@@ -106,7 +106,7 @@ function Acts({ hook, at, found }) {
   if (!hook) return null;
   const enable = async () => {
     if ((await act("POST", `${at}/enable`)) === undefined) return;
-    say("Enabled: what has waited is told now");
+    say("Enabled: waiting deliveries are sent now");
     await found.again();
   };
   const test = async () => {
@@ -147,7 +147,7 @@ function Acts({ hook, at, found }) {
 const Tested = ({ answer }) =>
   h(
     Dialog,
-    { title: answer.delivered ? "The receiver has taken the test" : "The test was not taken" },
+    { title: `The receiver ${answer.delivered ? "accepted" : "did not accept"} the test` },
     div(
       { class: "form" },
       p(
