@@ -45,7 +45,7 @@ async def submit_batch(
     body: BatchRequest,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """Submit up to 1,000 runs; each stands by itself, and all accepted ones will start."""
+    """Submit up to 1,000 runs; each is independent, and all accepted ones will start."""
     submitted = await batches.submit(body, idempotency_key, sender)
     location = {"Location": submitted.accepted.links.self}
     return json_response(submitted.accepted, 202 if submitted.new else 200, location)

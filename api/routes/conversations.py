@@ -76,6 +76,6 @@ async def close_run(
     body: CommandRequest | None = None,
     idempotency_key: IdempotencyKey = None,
 ) -> Response:
-    """End a conversation when its turn is over, and those of messages that wait already."""
+    """End a conversation after its turn and the turns of messages that already wait."""
     receipt = await commands.send(run_id, Close, body or CommandRequest(), idempotency_key, sender)
     return json_response(receipt, 202)

@@ -99,8 +99,8 @@ async def get_run(  # noqa: PLR0913, PLR0917  one parameter per part and paramet
 ) -> Response:
     """The state of a run; with `wait`, as soon as it has ended or the seconds are over.
 
-    A conversation is also told of when its turn has ended; with `command`, when the turn has that
-    this message began, or the message was refused.
+    For a conversation, `wait` also ends with its turn; with `command`, it ends with the turn that
+    this message began, or when the message was refused.
     """
     return json_response(await runs.find(request.receive, tenant, run_id, wait, command))
 

@@ -69,7 +69,7 @@ async def get_webhook(registry: UsesRegistry, tenant: OfTenant, webhook_id: Webh
 async def remove_webhook(
     registry: UsesRegistry, tenant: OfTenant, webhook_id: WebhookId
 ) -> Response:
-    """Delete a receiver and its deliveries; what is pending is not told any more."""
+    """Delete a receiver and its deliveries, pending ones too."""
     await registry.remove(tenant, webhook_id)
     return Response(status_code=204)
 

@@ -49,11 +49,6 @@ def plan(job: str) -> tuple[Step, ...]:
     return tuple(steps)
 
 
-def alone_s(job: str) -> float:
-    """How long the run takes where nothing is in its way."""
-    return sum(step.model_s + (step.tool_s or 0) for step in plan(job))
-
-
 def input_tokens(step: int) -> int:
     """What the model reads in that step, 0 for the first."""
     return INSTRUCTIONS_TOKENS + STEP_TOKENS * step

@@ -78,7 +78,7 @@ class Run(Commands[CommandReceipt]):
         return self._transport.send(calls.progress(self.id))
 
     def events(self, *, after: int = 0) -> Iterator[Event]:
-        """The events that there are now with `seq > after`, in order, page by page."""
+        """The events so far with `seq > after`, in order, page by page."""
         ended = False
         while not ended:
             page = self._transport.send(calls.events(self.id, after))

@@ -74,7 +74,7 @@ class RunView(_Answer):
     """Of a conversation, the newest turn that has ended; with `command`, the one that this command
     began, once it has ended."""
     command: CommandView | None = None
-    """Where the command stands that the query parameter names; null without one."""
+    """State of the command that the query parameter names; null without one."""
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
@@ -197,7 +197,7 @@ class InboxItem(_Answer):
     since: datetime | None = None
     """When the run began to wait for it; of `attention`, when the run made its last progress."""
     expires_at: datetime | None = None
-    """If nobody has acted by then, the run does without."""
+    """If nobody has acted by then, the run continues without."""
     tool: str | None = None
     arguments: dict[str, JsonValue] | None = None
     """Of an approval: as the model gave them."""

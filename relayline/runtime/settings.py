@@ -67,8 +67,8 @@ class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings)
     catalog: str = ""
     """Python module with your own agents and tools, such as `package.module`; empty means none."""
     files_root: Path = Path()
-    """The only folder that the file tools can see; keys, `.env`, `.git` and `data_dir` in it are
-    hidden from them."""
+    """The only folder that the file tools can see; keys, `.env`, `.git` and the folder
+    `RELAYLINE_DATA_DIR` in it are hidden from them."""
     allow_commands: bool = False
     """Whether agents are offered the tool `run_command`."""
     command_network: bool = True
@@ -145,7 +145,7 @@ class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings)
     """Port on which a worker answers `GET /healthz`: 200, or 503 when it polls no more and must be
     replaced; and `GET /metrics`. 0 means none."""
     worker_host: str = "127.0.0.1"
-    """Address that a worker listens on for `worker_port`."""
+    """Address that a worker listens on for `RELAYLINE_WORKER_PORT`."""
     beat_s: float = Field(default=0.5, ge=0.1, le=10)
     """Seconds between two beats of a worker in the journal, by which the others know it lives."""
     patience_s: float = Field(default=1.0, ge=1, le=600)

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
-from pathlib import Path
 from uuid import uuid4
 
 import pytest
@@ -65,13 +63,6 @@ class Starting:
         self.cancelled.add(run_id)
         self.proofs[run_id] = proof
         return True
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    made = SqliteJournal(tmp_path / "journal.db")
-    yield made
-    await made.close()
 
 
 async def stored(journal: SqliteJournal, count: int) -> tuple[str, list[str]]:

@@ -3,20 +3,10 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
-
-import pytest
 
 from relayline.journal.sqlite.journal import SqliteJournal
 from tests.activities.mortal import RUN, Process, losses
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 async def stopped(path: Path, number: int, call: str, journal: SqliteJournal) -> Process:

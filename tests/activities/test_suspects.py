@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,13 +16,6 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import ToolCompleted
 from relayline.journal.sqlite.journal import SqliteJournal
 from tests.activities.mortal import RUN, Process, killed, losses
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    journal = SqliteJournal(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 async def test_a_call_that_takes_its_worker_along_again_and_again_is_given_up(

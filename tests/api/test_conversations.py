@@ -43,7 +43,7 @@ async def test_a_message_is_accepted_although_no_worker_is_there(api: Api) -> No
     ],
     ids=["missing", "too long", "if_busy", "unknown"],
 )
-async def test_a_message_that_is_none_is_refused_by_field(
+async def test_a_malformed_message_is_refused_with_its_field(
     api: Api, field: str, body: dict[str, Any]
 ) -> None:
     answer = await api.http.post(f"{await opened(api)}/messages", json=body)
@@ -51,7 +51,7 @@ async def test_a_message_that_is_none_is_refused_by_field(
 
 
 @pytest.mark.parametrize("wrong", [{"idle_s": 0}, {"idle_s": 1e9}, {"until": 1}, "yes", 1])
-async def test_what_is_no_open_run_is_refused_by_field(api: Api, wrong: object) -> None:
+async def test_a_malformed_open_is_refused_with_its_field(api: Api, wrong: object) -> None:
     answer = await api.http.post("/v1/runs", json={**TALK, "open": wrong})
     assert answer.status_code == 422
     assert answer.json()["field"].startswith("open")

@@ -54,10 +54,10 @@ class Caller:
         await self.call(stream.close if self.make is Client else stream.aclose)
 
     async def follow(
-        self, stand_in: StandIn, after: int = 0, **how: Any
+        self, stand_in: StandIn, after: int = 0, retries: list[Retry] | None = None, **how: Any
     ) -> tuple[list[Event], list[Retry]]:
-        """All events of a stream, and the retries on the way."""
-        retries: list[Retry] = []
+        """All events of a stream, and the retries on the way, which `retries` has at once."""
+        retries = [] if retries is None else retries
         async with self.open(stand_in.url, **how) as client:
             stream = client.run(RUN).stream(after=after, on_retry=retries.append)
             return [event async for event in self.items(stream)], retries

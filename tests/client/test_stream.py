@@ -15,6 +15,7 @@ from relayline.client import (
     Client,
     Event,
     Expired,
+    Retry,
     UnexpectedAnswer,
     WorkerUnavailable,
 )
@@ -196,12 +197,14 @@ async def test_it_waits_for_a_server_that_is_not_there_yet(stand_in: StandIn, bo
     speak(stand_in, words=1)
     port = free_port()
     stand_in.url = f"http://127.0.0.1:{port}"
-    following = asyncio.create_task(both.follow(stand_in))
-    await asyncio.sleep(3)  # a client's thread and its first try take their time
+    retries: list[Retry] = []
+    following = asyncio.create_task(both.follow(stand_in, retries=retries))
+    async with asyncio.timeout(60):
+        while not retries:
+            await asyncio.sleep(0.01)
     async with stand_in.serving(port):
-        got, retries = await following
+        got, _ = await following
     assert seqs(got) == [1, 2, 3]
-    assert retries
 
 
 async def test_an_answer_that_is_no_event_stream_ends_it(stand_in: StandIn, both: Caller) -> None:

@@ -19,7 +19,6 @@ from relayline.journal.access.secret_ring import SecretRing
 from relayline.journal.table import EVERY, Storage
 
 OLD, NEW = "old:" + "o" * 32, "new:" + "n" * 32
-HOUR_US = 3_600_000_000
 
 
 def key(tenant: str = "blue", **fields: object) -> StoredKey:

@@ -57,7 +57,7 @@ async def test_a_batch_is_read_as_it_was_stored_by_every_process(
     assert (await other_table.pending_start(EVERY, runs[3].run_id) or pending[0]).run == runs[3]
 
 
-async def test_a_batch_that_is_there_is_not_changed_by_a_second_one(table: Storage) -> None:
+async def test_a_second_batch_with_the_same_id_changes_nothing(table: Storage) -> None:
     batch, runs = batch_of(2)
     other, its_runs = batch_of(3)
     assert await table.store_batch(batch, runs)

@@ -69,7 +69,7 @@ async def test_a_tenant_reads_all_of_its_own_run(
     assert await seen(other_table, tenant, run) == expected
 
 
-async def test_another_tenants_run_is_as_one_that_never_was(table: Storage) -> None:
+async def test_another_tenants_run_looks_like_an_unknown_run(table: Storage) -> None:
     run = await acmes(table)
     for tenant in ("beta", "", "ACME", "every tenant", "*"):
         assert await seen(table, tenant, run) == [None, [], [], False, [], None, [], [], [], 0, 0]

@@ -78,11 +78,11 @@ async def bound(connection: Connection, name: str, value: str) -> list[int]:
         return await counts(connection)
 
 
-async def test_who_forgets_the_tenant_sees_nothing(reader: Connection) -> None:
+async def test_a_transaction_without_a_tenant_sees_nothing(reader: Connection) -> None:
     assert await counts(reader) == NOTHING
 
 
-async def test_who_names_a_tenant_sees_its_rows_only(reader: Connection) -> None:
+async def test_a_transaction_with_a_tenant_sees_only_its_rows(reader: Connection) -> None:
     acme, beta, all_ = (
         await bound(reader, "relayline.tenant", "acme"),
         await bound(reader, "relayline.tenant", "beta"),
@@ -95,7 +95,7 @@ async def test_who_names_a_tenant_sees_its_rows_only(reader: Connection) -> None
     assert await bound(reader, "relayline.every_tenant", "off") == NOTHING
 
 
-async def test_after_the_transaction_nobody_is_named_any_more(reader: Connection) -> None:
+async def test_after_the_transaction_no_tenant_is_set(reader: Connection) -> None:
     await bound(reader, "relayline.tenant", "acme")
     assert await reader.fetchval("SELECT current_setting('relayline.tenant')") == ""
     assert await counts(reader) == NOTHING
@@ -133,7 +133,9 @@ async def test_a_tenant_changes_nothing_of_another(reader: Connection, stored: S
         "UPDATE relayline.alembic_version SET version_num = '0001'",
     ],
 )
-async def test_the_role_of_the_api_can_not_help_itself(reader: Connection, statement: str) -> None:
+async def test_the_role_of_the_api_can_not_turn_security_off(
+    reader: Connection, statement: str
+) -> None:
     with pytest.raises(asyncpg.InsufficientPrivilegeError):
         await reader.execute(statement)
 

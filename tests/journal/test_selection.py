@@ -64,7 +64,7 @@ async def test_bytes_bound_the_newest_before_a_place(journal: Journal) -> None:
     assert seqs(await journal.read(EVERY, run, selection=wanted, max_bytes=1)) == [7]
 
 
-async def test_before_what_was_swept_nothing_is_there_to_read(journal: Journal) -> None:
+async def test_pages_backwards_stop_at_swept_events(journal: Journal) -> None:
     run = fresh_run()
     await journal.append(run, EVENTS)
     assert await journal.read(EVERY, run, selection=Selection(before=1)) == []

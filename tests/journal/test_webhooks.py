@@ -45,7 +45,7 @@ async def test_without_a_receiver_nothing_is_noted(table: Storage) -> None:
     assert await table.webhooks.plan(100) == 0
 
 
-async def test_who_registers_later_is_not_told_of_what_was_before(table: Storage) -> None:
+async def test_a_receiver_is_not_told_of_earlier_events(table: Storage) -> None:
     await added(table)
     await told(table, queued(), completed())
     late = await added(table, created_us=now_us() + 1_000_000)
@@ -63,7 +63,7 @@ async def test_who_registers_later_is_not_told_of_what_was_before(table: Storage
         ({}, {"tenant": "acme"}, []),
     ],
 )
-async def test_a_receiver_is_told_of_what_it_wants(
+async def test_a_receiver_gets_only_the_events_that_it_chose(
     table: Storage, fields: dict[str, Any], run: dict[str, Any], seqs: list[int]
 ) -> None:
     it = await added(table, **fields)
@@ -135,7 +135,7 @@ async def test_lists_are_newest_first_and_can_be_continued(table: Storage) -> No
     assert seen == [it.webhook_id for it in ordered]
 
 
-async def test_a_run_that_is_erased_is_told_no_more(table: Storage) -> None:
+async def test_an_erased_run_is_delivered_no_more(table: Storage) -> None:
     it = await added(table)
     run, other = await told(table, queued()), await told(table, queued())
     await planned(table.webhooks, it)
@@ -147,7 +147,7 @@ async def test_a_run_that_is_erased_is_told_no_more(table: Storage) -> None:
     assert await planned(table.webhooks, it) == [(other, 1)]
 
 
-async def test_several_who_plan_at_the_same_time_plan_once_and_in_order(
+async def test_concurrent_planners_plan_each_delivery_once_and_in_order(
     table: Storage, other_table: Storage
 ) -> None:
     it = await added(table)

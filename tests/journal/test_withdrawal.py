@@ -37,7 +37,7 @@ async def test_a_run_that_is_withdrawn_leaves_nothing(table: Storage, other_tabl
     assert not await table.withdraw(run)
 
 
-async def test_a_run_that_was_withdrawn_and_begins_after_all_comes_back(
+async def test_a_withdrawn_run_that_begins_after_all_comes_back(
     table: Storage, other_table: Storage
 ) -> None:
     run = fresh_id()
@@ -98,7 +98,7 @@ async def test_who_looks_at_a_list_hears_of_a_run_that_is_gone(
 
 
 @pytest.mark.parametrize("is_planned", [False, True])
-async def test_receivers_are_not_told_of_a_run_that_is_withdrawn(
+async def test_receivers_get_nothing_of_a_withdrawn_run(
     table: Storage, other_table: Storage, *, is_planned: bool
 ) -> None:
     receiver, run = await added(table), fresh_id()

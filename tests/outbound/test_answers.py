@@ -87,7 +87,7 @@ LIES: dict[str, tuple[Answer, int | None, str | None]] = {
         None,
         "not HTTP",
     ),
-    "a status that there is not": (raw(b"HTTP/1.1 999 Secret\r\n\r\n"), 999, "it answered 999"),
+    "an unknown status": (raw(b"HTTP/1.1 999 Secret\r\n\r\n"), 999, "it answered 999"),
     "no status": (raw(b"HTTP/1.1 xx Secret\r\n\r\n"), None, "not HTTP"),
     "HTTP/2": (raw(b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n"), None, "not HTTP"),
     "HTTP/0.9": (raw(b"<html>Secret</html>"), None, "not HTTP"),

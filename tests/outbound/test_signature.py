@@ -49,7 +49,9 @@ def test_we_verify_what_the_library_signs() -> None:
         ("whsec_!", {}, b"{}"),
     ],
 )
-def test_what_is_not_signed_so_is_refused(secret: str, change: dict[str, str], body: bytes) -> None:
+def test_a_delivery_with_a_wrong_signature_is_refused(
+    secret: str, change: dict[str, str], body: bytes
+) -> None:
     headers = signed([SECRET], ID, int(time.time()), b"{}") | change
     with pytest.raises(BadSignature):
         verify(secret, headers, body, time.time())

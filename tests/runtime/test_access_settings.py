@@ -105,7 +105,7 @@ def test_four_eyes_names_tenants(given: str, tenants: set[str]) -> None:
 
 
 @pytest.mark.parametrize("given", ["Acme", "a b", "a;b", "-a"])
-def test_four_eyes_of_what_is_no_tenant_is_refused(given: str) -> None:
+def test_four_eyes_with_a_malformed_tenant_is_refused(given: str) -> None:
     with pytest.raises(ValidationError, match="is no tenant"):
         Settings(four_eyes=given)
 

@@ -30,7 +30,7 @@ def test_rows_are_kept_for_days_or_for_ever(
     assert settings.retention == timedelta(days=7)
 
 
-def test_what_is_no_number_of_days_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_malformed_number_of_days_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv(NAME, "-1")
     with pytest.raises(BadSettings, match=NAME):
         load_settings()

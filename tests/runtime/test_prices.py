@@ -54,7 +54,7 @@ def test_a_model_that_nobody_has_priced_has_no_cost(model: str) -> None:
     assert prices.priced(model, USAGE) == USAGE
 
 
-def test_a_cost_is_given_once() -> None:
+def test_each_cost_is_recorded_once() -> None:
     first = Prices(parse_prices("rehearsal=1/1")).priced("rehearsal", USAGE)
     assert Prices(parse_prices("rehearsal=9/9")).priced("rehearsal", first) == first
     assert Prices(parse_prices("rehearsal=1/1")).priced("rehearsal", Usage()) == Usage()

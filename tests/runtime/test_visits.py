@@ -91,7 +91,7 @@ async def test_an_encrypted_signal_is_not_taken_for_one_that_says_nothing() -> N
         )
 
 
-def test_to_skip_them_again_changes_nothing() -> None:
+def test_skipping_the_visits_twice_changes_nothing() -> None:
     before = [getattr(temporalio.bridge.worker, name) for name in NAMES]
     activations.skip_idle_visits()
     assert [getattr(temporalio.bridge.worker, name) for name in NAMES] == before

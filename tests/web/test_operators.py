@@ -54,14 +54,16 @@ async def new_webhook(page: Page, url: str) -> str:
     return await shown_secret(page)
 
 
-async def test_a_webhook_is_made_tested_and_told(page: Page, stack: DevStack) -> None:
+async def test_a_webhook_is_made_and_tested_and_gets_a_delivery(
+    page: Page, stack: DevStack
+) -> None:
     async with receiving() as receiver:
         await page.goto("/runs")
         await page.keyboard.press("g")
         await page.keyboard.press("w")
         secret = await new_webhook(page, receiver.url)
         await page.get_by_role("button", name="Test").click()
-        await expect(dialog(page)).to_contain_text("The receiver has taken the test")
+        await expect(dialog(page)).to_contain_text("The receiver accepted the test")
         await expect(dialog(page).get_by_role("status")).to_contain_text("It answered 200")
         await dialog(page).get_by_role("button", name="Close").last.click()
         assert (await receiver.has(1))[0].verify(secret)["type"] == "webhook.test"
@@ -94,7 +96,7 @@ async def test_a_disabled_webhook_is_enabled_and_deleted(page: Page, stack: DevS
         await expect(page.locator(".ad")).to_have_count(1)
         receiver.answer = answers()
         await page.get_by_role("button", name="Enable").click()
-        await expect(pill(page)).to_have_text("Told")
+        await expect(pill(page)).to_have_text("Active")
         await states.get_by_role("button", name="Delivered").click()
         await expect(page.locator(".ad")).to_have_count(1)
         await page.get_by_role("button", name="Delete").click()

@@ -59,7 +59,7 @@ async def test_each_try_counts_once_by_its_outcome(api: Api, metrics: WebhookMet
     assert gone == {**dict.fromkeys(TRIES, 0), "disabled": 1, "delivered": 1}
 
 
-async def test_what_is_left_to_tell_is_shown_while_the_journal_answers(
+async def test_pending_deliveries_are_shown_while_the_journal_answers(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(teller, "MEASURE_S", 0.02)

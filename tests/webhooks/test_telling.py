@@ -133,7 +133,7 @@ async def test_a_receiver_is_told_what_a_run_waits_for(api: Api) -> None:
     await removed(api, made["webhook_id"])
 
 
-async def test_an_end_that_no_worker_has_written_is_told(api: Api) -> None:
+async def test_an_end_written_by_housekeeping_is_delivered(api: Api) -> None:
     """As housekeeping writes it: by anybody, straight into the journal."""
     async with receiving() as receiver:
         made = await registered(api, receiver)

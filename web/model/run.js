@@ -1,13 +1,5 @@
 /* Folds the events of a run into what the page shows: as projections/rendered. Pure. */
-import {
-  ENDED,
-  TOOL_STATES,
-  requested,
-  restarted,
-  startedOver,
-  stepEvent,
-  toolEvent,
-} from "./steps.js";
+import { TOOL_STATES, requested, restarted, startedOver, stepEvent, toolEvent } from "./steps.js";
 import { CLOSING, TERMINAL, applyWaits, noWaits, rewindWaits, statusOf } from "./waits.js";
 
 /** Facts that end a step. */
@@ -270,6 +262,3 @@ const BESIDE = {
       `The worker of ${event.data.name ?? "the model call"} is lost; another takes over`,
     ),
 };
-
-/** True when the call runs no more. @param {import("./steps.js").Tool} tool */
-export const toolEnded = (tool) => ENDED.has(tool.state);

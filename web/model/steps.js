@@ -9,7 +9,7 @@ export const TOOL_STATES = {
   "tool.cancelled": "cancelled",
   "tool.abandoned": "abandoned",
 };
-export const ENDED = new Set(["completed", "failed", "cancelled", "abandoned"]);
+const ENDED = new Set(["completed", "failed", "cancelled", "abandoned"]);
 const NO_USAGE = { input_tokens: 0, output_tokens: 0 };
 
 /**
@@ -36,7 +36,7 @@ const NO_USAGE = { input_tokens: 0, output_tokens: 0 };
  */
 
 /** @param {number} number @param {any} event @returns {Step} */
-export const newStep = (number, event) => ({
+const newStep = (number, event) => ({
   step: number,
   attempt: 1,
   text: "",

@@ -75,6 +75,9 @@ export const TONE = {
   terminated: "off",
 };
 
+/** The statuses of runs that have ended. */
+export const ENDED = ["completed", "failed", "cancelled", "timed_out", "terminated"];
+
 /** @type {Record<string, string>} */
 export const WORD = {
   scheduled: "Scheduled",

@@ -37,7 +37,7 @@ const Unloaded = () =>
   div(
     { class: "empty unloaded", role: "alert" },
     logo(),
-    h3(null, "This part of the page can not be loaded"),
+    h3(null, "This part of the page can't be loaded"),
     p(null, "The server is away, or it has been upgraded: load the page again."),
     button({ class: "btn quiet", onClick: () => location.reload() }, "Reload"),
   );

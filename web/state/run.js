@@ -82,7 +82,7 @@ export async function textOf(type, from, to) {
 }
 
 /** Ask the server about the run as a whole. */
-export async function refresh() {
+async function refresh() {
   const { id } = shown.value;
   try {
     const answer = await call("GET", `/v1/runs/${id}`);
@@ -103,7 +103,7 @@ function take(event, data, first) {
 }
 
 /** Forget everything and read from the start. @param {string} why */
-export function startAgain(why) {
+function startAgain(why) {
   pending = [];
   const run = emptyRun(!whole.value);
   shown.value = { ...shown.value, run, version: shown.value.version + 1 };

@@ -21,7 +21,7 @@ import {
   summary,
   ul,
 } from "../parts/elements.js";
-import { icon, logo } from "../parts/icons.js";
+import { ENDED, icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 import { dialog, explain } from "../parts/shared.js";
 import { json } from "../parts/text.js";
@@ -51,7 +51,7 @@ export function Agents() {
       ? div(
           { class: "empty", role: "alert" },
           logo(),
-          h3(null, "The agents can not be read"),
+          h3(null, "The agents can't be read"),
           p(null, problem),
           button({ class: "btn quiet", onClick: read }, "Try again"),
         )
@@ -150,8 +150,7 @@ const Tool = ({ tool }) =>
 /** @param {{counts: any, name: string}} props */
 function Numbers({ counts, name }) {
   const by = counts.by_status;
-  const ended = ["completed", "failed", "cancelled", "timed_out", "terminated"];
-  const open = counts.total - ended.reduce((sum, status) => sum + (by[status] ?? 0), 0);
+  const open = counts.total - ENDED.reduce((sum, status) => sum + (by[status] ?? 0), 0);
   const cost = money(counts.usage.cost);
   const failed = by.failed ?? 0;
   const at = `/runs?since=24h&agent=${encodeURIComponent(name)}`;

@@ -92,7 +92,7 @@ const Unreachable = () =>
   div(
     { class: "empty alone", role: "alert" },
     logo(),
-    b(null, "The server can not be reached"),
+    b(null, "The server can't be reached"),
     p(null, problem.value?.message),
     button({ class: "btn", onClick: ask }, "Try again"),
   );

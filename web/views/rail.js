@@ -141,8 +141,8 @@ export function LostBar() {
   if (at === "refused" && (problem?.status === 404 || problem?.status === 410)) return null;
   const why = problem?.status ? problem.message : "";
   const words = lost
-    ? `Connection lost ${duration(now.value - since)} ago. It reads on where it stopped: nothing ` +
-      "will be missing or shown twice."
+    ? `Connection lost ${duration(now.value - since)} ago. It continues where it stopped: ` +
+      "nothing will be missing or shown twice."
     : "This page is not live.";
   return div(
     { class: cx("bar-note", "wait"), role: "status" },

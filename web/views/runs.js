@@ -254,7 +254,7 @@ function Ending({ filter, empty }) {
     return div(
       { class: "empty", role: "alert" },
       logo(),
-      h3(null, "The runs can not be read"),
+      h3(null, "The runs can't be read"),
       p(null, problem.value.message),
       button({ class: "btn quiet", onClick: () => showRuns(filter) }, "Try again"),
     );

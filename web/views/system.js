@@ -73,7 +73,7 @@ export function System() {
       ? div(
           { class: "bar-note wait", role: "alert" },
           icon("warn"),
-          span(null, found ? "This is old: " : "The system can not be read: ", problem),
+          span(null, found ? "Out of date: " : "The system can't be read: ", problem),
         )
       : null,
     found ? h(Whole, { found }) : problem ? h(Nothing, null) : h(Loading, null),
@@ -88,7 +88,7 @@ const Nothing = () =>
   div(
     { class: "empty" },
     logo(),
-    h3(null, system.value?.status === "ok" ? "The server is ready" : "No more is known"),
+    h3(null, system.value?.status === "ok" ? "The server is ready" : "Nothing more is known"),
     may("system:read") ? null : p(null, "To see more, a key needs the scope system:read."),
   );
 

@@ -129,7 +129,7 @@ function compareClocks(answer) {
 
 /** A Problem for a request without an answer. */
 export const unreachable = () =>
-  new Problem(0, { title: "The server can not be reached.", type: "unreachable" });
+  new Problem(0, { title: "The server can't be reached.", type: "unreachable" });
 
 /**
  * The JSON that the API answers.

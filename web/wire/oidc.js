@@ -122,7 +122,7 @@ async function tokenFor(oidc, code, verifier) {
     });
   } catch {
     throw new SignInFailed(
-      "The provider's token endpoint can not be reached. Does it allow this page's origin (CORS)?",
+      "The provider's token endpoint can't be reached. Does it allow this page's origin (CORS)?",
     );
   }
   const given = await answer.json().catch(() => ({}));

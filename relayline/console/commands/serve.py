@@ -169,8 +169,8 @@ class ServeCommands:
     ) -> None:
         """Decrypt payloads for Temporal's Web UI and CLI until SIGTERM or Ctrl-C.
 
-        It listens on this machine alone. While authentication is off, it asks nobody who they are;
-        else they need the scope payloads:decode.
+        It listens on this machine alone. With RELAYLINE_AUTH on, it decrypts for holders of the
+        scope payloads:decode; otherwise for anybody who reaches it.
         """
         self._start.codec_server(port, tuple(origin or ()))
 

@@ -94,7 +94,7 @@ class BatchView(Frozen):
     """Runs that were accepted."""
     rejected: tuple[RejectedRun, ...]
     total: int
-    """Runs that there are now: accepted ones that have not been erased."""
+    """Accepted runs that have not been erased."""
     by_status: dict[RunStatus, int]
     """Statuses without a run are left out."""
     links: BatchLinks
@@ -114,7 +114,7 @@ class BatchListItem(Frozen):
     rejected: int
     """Runs that were not."""
     total: int
-    """Runs that there are now: accepted ones that have not been erased."""
+    """Accepted runs that have not been erased."""
     by_status: dict[RunStatus, int]
     """Statuses without a run are left out."""
     links: BatchLinks

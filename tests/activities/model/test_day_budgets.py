@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -30,13 +28,6 @@ from relayline.journal.table import EVERY
 from tests.activities.model.model_calls import Canned, Run
 
 FEW = Quotas(tokens_per_day=100)
-
-
-@pytest.fixture
-async def storage(tmp_path: Path) -> AsyncIterator[SqliteJournal]:
-    made = SqliteJournal(tmp_path / "journal.db")
-    yield made
-    await made.close()
 
 
 class Counted:
@@ -98,33 +89,33 @@ async def test_money_counts_too_and_an_outage_stops_nobody() -> None:
     await budgets.check("acme")
 
 
-def budgets_of(storage: SqliteJournal) -> DayBudgets:
-    return DayBudgets(storage.quotas, partial(spent_of, storage), Quotas())
+def budgets_of(journal: SqliteJournal) -> DayBudgets:
+    return DayBudgets(journal.quotas, partial(spent_of, journal), Quotas())
 
 
 async def test_a_run_ends_before_the_call_that_its_tenant_can_not_afford(
-    storage: SqliteJournal,
+    journal: SqliteJournal,
 ) -> None:
     tenant = f"t-{uuid4().hex[:8]}"
-    await storage.quotas.set(tenant, FEW, 1, "root")
+    await journal.quotas.set(tenant, FEW, 1, "root")
     provider = Canned(TextPart("hi"), FinishPart("stop", Usage(input_tokens=60, output_tokens=41)))
-    means = Means(budgets=budgets_of(storage))
-    first, second = Run(storage), Run(storage)
+    means = Means(budgets=budgets_of(journal))
+    first, second = Run(journal), Run(journal)
     for run in (first, second):
         body = RunQueued(
             agent="tester", model="rehearsal", submitted_at=datetime.now(UTC), tenant=tenant
         )
-        await storage.append(run.id, [NewEvent(key=QUEUED_KEY, body=body)])
-    await call(storage, provider, means, first)
-    means = Means(budgets=budgets_of(storage))  # as another worker, or 5 s later
+        await journal.append(run.id, [NewEvent(key=QUEUED_KEY, body=body)])
+    await call(journal, provider, means, first)
+    means = Means(budgets=budgets_of(journal))  # as another worker, or 5 s later
     with pytest.raises(ApplicationError, match="101 of 100 tokens") as refused:
-        await call(storage, provider, means, second)
+        await call(journal, provider, means, second)
     assert (refused.value.type, refused.value.non_retryable) == (ErrorType.BUDGET_EXCEEDED, True)
     assert len(provider.prompts) == 1
-    events = await storage.read(EVERY, second.id, 0, 100)
+    events = await journal.read(EVERY, second.id, 0, 100)
     assert events[-1].body() == BudgetExceeded(limit="tenant_tokens", used=101, allowed=100)
 
 
-async def call(storage: SqliteJournal, provider: Canned, means: Means, run: Run) -> None:
-    activities = ModelActivities(storage, lambda _: provider, means=means)
+async def call(journal: SqliteJournal, provider: Canned, means: Means, run: Run) -> None:
+    activities = ModelActivities(journal, lambda _: provider, means=means)
     await ActivityEnvironment().run(activities.call_model, run.request())

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import dataclasses
-from collections.abc import AsyncIterator, Mapping
-from pathlib import Path
+from collections.abc import Mapping
 from typing import Any
 from uuid import uuid4
 
@@ -23,20 +22,12 @@ from relayline.contracts.keys import message_key, result_key
 from relayline.contracts.messages import ToolCall
 from relayline.contracts.runs import ToolSpec
 from relayline.journal.port import Journal
-from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
 
 CALL = "call_1_0"
 NOTHING = Outbox()
 RUN_CANCELLED = ActivityCancellationDetails(cancel_requested=True)
 WORKER_STOPS = ActivityCancellationDetails(worker_shutdown=True)
-
-
-@pytest.fixture
-async def journal(tmp_path: Path) -> AsyncIterator[Journal]:
-    journal = SqliteJournal(tmp_path / "journal.db")
-    yield journal
-    await journal.close()
 
 
 class Bench:

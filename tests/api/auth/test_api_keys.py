@@ -136,7 +136,7 @@ async def test_unknown_revoked_expired_and_foreign_keys_cost_the_same_and_are_to
     assert len(said) == 1
 
 
-async def test_what_is_no_key_is_not_looked_up(store: Kept, check: KeyAuthenticator) -> None:
+async def test_a_malformed_key_is_not_looked_up(store: Kept, check: KeyAuthenticator) -> None:
     for text in ("rl_", "rl_test_x_y", new_key("test").text[:-1] + "!"):
         with pytest.raises(Unauthenticated):
             await check.principal(text)

@@ -167,6 +167,6 @@ def test_rates_are_read() -> None:
 @pytest.mark.parametrize(
     "text", ["submit", "submit=0/s", "write=1/s", "read=1/d", "read=1/s,read=2/s"]
 )
-def test_rates_that_are_none_say_so(text: str) -> None:
+def test_malformed_rates_say_why(text: str) -> None:
     with pytest.raises(ValueError, match="submit=20/s"):
         parse_rates(text)

@@ -88,7 +88,7 @@ async def test_a_run_that_only_temporal_has_is_found(
     assert await posted(rotated, blue, key) == (422, run_id)
 
 
-async def test_an_erased_run_is_not_run_again(
+async def test_an_erased_run_does_not_run_again(
     keyed_api: Api, rotated: Api, blue: dict[str, str]
 ) -> None:
     key = uuid4().hex

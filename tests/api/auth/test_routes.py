@@ -110,7 +110,7 @@ async def test_other_credentials_are_refused_in_one_form(
     assert refused(answer) == (401, "unauthenticated")
 
 
-async def test_two_credentials_are_none(keyed_api: Api) -> None:
+async def test_two_credentials_in_one_request_are_refused(keyed_api: Api) -> None:
     good = (await headers_of(keyed_api.journal))["Authorization"]
     both = [("Authorization", good), ("Authorization", good)]
     assert (await keyed_api.http.get("/v1/agents", headers=both)).status_code == 401

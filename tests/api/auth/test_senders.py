@@ -160,7 +160,7 @@ async def test_a_schedule_submits_for_the_tenant_of_its_maker(
         await keyed_api.http.delete(path, headers=headers)
 
 
-async def test_with_authentication_off_all_is_as_it_was(
+async def test_with_authentication_off_nothing_changes(
     api_temporal: Client, journal: SqliteJournal
 ) -> None:
     async with serving(keyed().model_copy(update={"auth": "off"}), journal, api_temporal) as api:

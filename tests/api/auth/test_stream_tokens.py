@@ -44,12 +44,12 @@ async def test_every_listed_secret_verifies_and_the_first_one_signs(tokens: Stre
         await tokens.principal(rotated.issue(ADA, RUN, 60).token)
 
 
-async def test_it_ends_with_its_key(tokens: StreamTokens) -> None:
+async def test_a_token_ends_with_its_key(tokens: StreamTokens) -> None:
     with pytest.raises(Unauthenticated):
         await tokens.principal(tokens.issue(replace(ADA, key_id="revoked"), RUN, 60).token)
 
 
-async def test_it_ends_with_what_it_was_taken_with(tokens: StreamTokens) -> None:
+async def test_a_token_ends_with_the_credentials_that_took_it(tokens: StreamTokens) -> None:
     soon = datetime.now(UTC).replace(microsecond=0) + timedelta(seconds=20)
     of_a_token = replace(ADA, via="oidc", key_id=None, expires_at=soon)
     issued = tokens.issue(of_a_token, RUN, 3600)
@@ -57,7 +57,7 @@ async def test_it_ends_with_what_it_was_taken_with(tokens: StreamTokens) -> None
     assert (await tokens.principal(issued.token)).expires_at == soon
 
 
-async def test_one_that_has_ended_proves_nothing(tokens: StreamTokens) -> None:
+async def test_an_expired_token_proves_nothing(tokens: StreamTokens) -> None:
     ended = replace(ADA, expires_at=datetime.fromtimestamp(time.time() - 1, UTC))
     with pytest.raises(Unauthenticated):
         await tokens.principal(tokens.issue(ended, RUN, 3600).token)
@@ -77,12 +77,12 @@ async def test_a_token_with_one_character_changed_proves_nothing(
 
 
 @pytest.mark.parametrize("text", ["", ".", "x.y", "é.é", "e30.e30", "x" * 5000])
-async def test_what_is_no_token_proves_nothing(tokens: StreamTokens, text: str) -> None:
+async def test_a_malformed_token_proves_nothing(tokens: StreamTokens, text: str) -> None:
     with pytest.raises(Unauthenticated):
         await tokens.principal(STREAM_PREFIX + text)
 
 
-async def test_without_a_secret_none_is_signed_or_taken(tokens: StreamTokens) -> None:
+async def test_without_a_secret_no_token_is_signed_or_accepted(tokens: StreamTokens) -> None:
     none = StreamTokens([], holds)
     assert not none.can_sign
     with pytest.raises(Unauthenticated):

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator
 
+import httpx
 import pytest
 from temporalio.client import Client
 
@@ -26,6 +27,14 @@ async def strict(
     async with serving(keyed(), journal, api_temporal) as served:
         served.services.streams.access_check.interval_s = 0.05
         yield served
+
+
+async def begins(stream: httpx.Response) -> None:
+    """Return when the stream says that the run has started."""
+    lines = stream.aiter_lines()
+    async with asyncio.timeout(60):
+        while await anext(lines) != "event: run.started":
+            pass
 
 
 def test_a_revoked_key_has_no_stream_after_a_minute() -> None:
@@ -51,26 +60,28 @@ async def test_a_stream_ends_with_a_retry_when_its_key_is_revoked(
         assert [line for line in lines if line][-1].startswith("retry: ")
         await strict.opened(1)
         await journal.append(run, [started()])
-        told = other.aiter_lines()
-        async with asyncio.timeout(60):
-            while await anext(told) != "event: run.started":
-                pass
+        await begins(other)
     again = await strict.http.get(url, headers=bearer(revoked) | SSE)
     assert again.status_code == 401
     await strict.quiet()
 
 
 async def test_streams_whose_key_holds_go_on(strict: Api, journal: SqliteJournal) -> None:
-    key = await issued(journal)
+    key, revoked = [await issued(journal) for _ in range(2)]
     body = {"agent": "assistant", "input": "hello"}
     run = (await strict.http.post("/v1/runs", json=body, headers=bearer(key))).json()["run_id"]
     live = strict.http.stream("GET", "/v1/live", headers=bearer(key))
+    url = f"/v1/runs/{run}/events"
     async with (
         live as page,
-        strict.http.stream("GET", f"/v1/runs/{run}/events", headers=bearer(key) | SSE) as answer,
+        strict.http.stream("GET", url, headers=bearer(key) | SSE) as answer,
+        strict.http.stream("GET", url, headers=bearer(revoked) | SSE),
     ):
-        await strict.opened(2)
-        await asyncio.sleep(0.3)
+        await strict.opened(3)
+        assert await journal.api_keys.revoke(EVERY, revoked.stored.key_id, time.time_ns() // 1000)
+        await strict.opened(2)  # so all have been looked at
+        await journal.append(run, [started()])
+        await begins(answer)
         assert strict.services.streams.open_count == 2
         assert (page.status_code, answer.status_code) == (200, 200)
     await strict.quiet()

@@ -62,7 +62,7 @@ def test_a_cursor_is_taken_by_its_own_list() -> None:
         OF._replace(wanted=("wh_1", None, None)),
     ],
 )
-def test_no_other_list_tenant_or_filter_takes_it(of: ListOf) -> None:
+def test_a_cursor_is_refused_by_any_other_list_tenant_or_filter(of: ListOf) -> None:
     cursors = Cursors([OLD])
     assert refused(cursors, of, cursors.encode(OF, 12, "run_1"))
     assert refused(cursors, OF, cursors.encode(of, 12, "run_1"))
@@ -95,7 +95,7 @@ def test_filters_that_differ_in_one_value_have_cursors_of_their_own() -> None:
     assert taken == [(each, each) for each in made]
 
 
-def test_no_letter_of_it_can_be_changed() -> None:
+def test_a_cursor_with_a_changed_letter_is_refused() -> None:
     cursors = Cursors([OLD])
     for place in ((12, "run_1"), (123, "run_1"), (1234, "run_1")):  # each ends another way
         cursor = cursors.encode(OF, *place)
@@ -107,7 +107,7 @@ def test_no_letter_of_it_can_be_changed() -> None:
             assert altered == cursor or refused(cursors, OF, altered), altered
 
 
-def test_an_unsigned_one_and_one_of_a_foreign_secret_are_refused() -> None:
+def test_unsigned_and_foreign_cursors_are_refused() -> None:
     unsigned = base64.urlsafe_b64encode(b"12|run_1").decode()
     assert refused(Cursors([OLD]), OF, unsigned)
     assert refused(Cursors([OLD]), OF, Cursors([NEW]).encode(OF, 12, "run_1"))

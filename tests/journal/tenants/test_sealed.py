@@ -161,7 +161,7 @@ def test_no_event_looks_like_a_sealed_one() -> None:
     assert "k" not in {name for names in fields for name in names}
 
 
-async def test_a_label_longer_than_an_index_takes_is_found(storage: str) -> None:
+async def test_a_label_longer_than_an_index_entry_is_found(storage: str) -> None:
     long = "x" * 5000
     async with holding(storage) as sealing:
         await with_key(sealing)

@@ -32,7 +32,7 @@ def converter(*keys: Any, namespace: str = NAMESPACE) -> DataConverter:
     return converter_for(ListedKeys(keys), namespace)
 
 
-async def test_values_come_back_and_nothing_of_them_shows() -> None:
+async def test_values_are_restored_and_the_ciphertext_hides_them() -> None:
     ours = converter(NEW)
     payloads = await ours.encode([{"secret": "marker"}, MEMO])
     for payload in payloads:
@@ -94,7 +94,7 @@ async def changed(payload: Payload, how: str) -> Payload:
 
 
 @pytest.mark.parametrize("how", ["data", "short", "key", "no key", "namespace"])
-async def test_what_was_changed_or_is_of_elsewhere_has_no_value(how: str) -> None:
+async def test_a_changed_or_foreign_payload_has_no_value(how: str) -> None:
     ours = converter(OLD, NEW)
     [payload] = await ours.encode(["it"])
     bad = await changed(payload, how)

@@ -26,7 +26,7 @@ def test_the_first_key_encrypts_and_all_are_there() -> None:
         ring.key("id3")
 
 
-def test_a_new_key_is_one_and_has_a_name_of_its_own() -> None:
+def test_a_new_key_is_valid_and_has_a_new_name() -> None:
     first, second = new_key(), new_key("mine")
     assert second.key_id == "mine"
     ring = ListedKeys.parse(f"{first.entry()},{second.entry()}")
@@ -35,7 +35,7 @@ def test_a_new_key_is_one_and_has_a_name_of_its_own() -> None:
         new_key("not an id")
 
 
-def test_a_key_does_not_show_itself() -> None:
+def test_a_key_is_not_shown_by_repr() -> None:
     key = new_key()
     assert key.encoded() not in repr(key)
     assert repr(key.secret)[2:-1] not in repr(key)

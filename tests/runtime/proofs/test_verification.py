@@ -37,13 +37,13 @@ def told(verification: Verification, asked: RecordRequest) -> list[object]:
     return [getattr(fact.body, "by", None) for fact in checked.outbox.facts[1:]]
 
 
-def test_what_is_proved_stays_as_it_is() -> None:
+def test_a_proved_command_stays_as_it_is() -> None:
     asked = request()
     assert Verification(PROOFS).checked(asked) == asked
 
 
 @pytest.mark.parametrize("asked", [request("run_2"), request(proof="00"), request(proof="")])
-def test_what_is_not_is_told_as_temporals_and_warned_of_once_a_command(
+def test_an_unproved_command_is_told_as_temporals_with_one_warning(
     asked: RecordRequest, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):

@@ -39,7 +39,7 @@ async def fits(page: Page) -> None:
 
 @pytest.mark.parametrize("dark", [False, True], ids=["light", "dark"])
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide", "narrow"])
-async def test_every_page_is_for_everybody(
+async def test_every_page_passes_the_accessibility_check(
     chromium: Browser, plain_page: Api, narrow: bool, dark: bool
 ) -> None:
     run = await every_kind(plain_page.journal)
@@ -70,7 +70,7 @@ async def expect_theme(page: Page, name: str) -> None:
 
 
 @pytest.mark.parametrize("narrow", [False, True], ids=["wide-light", "narrow-dark"])
-async def test_every_dialog_is_for_everybody(
+async def test_every_dialog_passes_the_accessibility_check(
     chromium: Browser, plain_page: Api, keyed_page: Api, narrow: bool
 ) -> None:
     run = await every_kind(plain_page.journal)

@@ -73,7 +73,7 @@ async def test_a_run_whose_events_are_past_retention_says_so_and_stays_in_the_li
         await expect(row.get_by_role("img", name="Completed")).to_be_visible()
 
 
-async def test_what_the_journal_has_lost_is_taken_back(
+async def test_what_the_journal_has_lost_is_removed_from_the_page(
     chromium: Browser, tmp_path: Path, nowhere: Client
 ) -> None:
     """As after a restore from a backup: the page is ahead of the journal."""
@@ -187,7 +187,7 @@ async def test_times_are_right_on_a_computer_whose_clock_is_not(
         await expect(began).to_have_text(re.compile(r"^(now|\d+ s ago|[12] m ago)$"))
 
 
-async def test_who_decides_too_late_is_told_by_whom_and_when_it_was_decided(
+async def test_a_late_decision_is_told_who_decided_and_when(
     chromium: Browser, plain_page: Api
 ) -> None:
     asks = approval(1, "look", {"x": "y"})
@@ -219,7 +219,7 @@ async def named(page: Page, name: str, run: str) -> None:
     await expect(page.locator("[data-decide=approve]")).to_be_visible()
 
 
-async def test_of_two_who_decide_at_once_one_decides_and_both_see_who(
+async def test_of_two_simultaneous_decisions_one_counts_and_both_see_whose(
     chromium: Browser, stack: DevStack
 ) -> None:
     run = await stack.submit({"call": "echo", "arguments": {"text": "x"}}, agent="frail")
@@ -265,7 +265,7 @@ async def test_a_page_older_than_its_server_says_so_instead_of_staying_blank(
         await expect(page.locator("main h1")).to_have_text("Runs")
         await page.route("**/ui/**", lambda route: route.fulfill(status=404))
         await page.get_by_role("link", name="Agents").click()
-        await expect(page.get_by_role("alert")).to_contain_text("can not be loaded")
+        await expect(page.get_by_role("alert")).to_contain_text("can't be loaded")
         await page.unroute("**/ui/**")
         await page.get_by_role("button", name="Reload").click()
         await expect(page.locator("main h1")).to_have_text("Agents")

@@ -9,9 +9,9 @@ import { may } from "../../wire/api.js";
 import {
   Confirm,
   Needs,
-  ending,
   exactly,
   fact,
+  listed,
   open,
   pill,
   stale,
@@ -51,20 +51,8 @@ const stateOf = (batch) => (batch.ended ? pill("done", "Ended") : pill("run", "A
 
 export function Batches() {
   const found = usePages("/v1/batches", "batches", EVERY_MS);
-  const some = found.value?.items ?? [];
-  return [
-    top("Batches"),
-    div(
-      { class: "adm" },
-      stale(found),
-      standIn(found, "batches", some.length ? null : h(None, null)),
-      ul(
-        { class: "ads" },
-        some.map((batch) => h(Row, { key: batch.batch_id, batch })),
-      ),
-      found.value ? ending(found.value, found.more) : null,
-    ),
-  ];
+  const row = (/** @type {any} */ batch) => h(Row, { key: batch.batch_id, batch });
+  return [top("Batches"), listed(found, "batches", h(None, null), row)];
 }
 
 const None = () => [

@@ -49,7 +49,7 @@ export function Deliveries({ id }) {
       },
       word,
     );
-  const none = state ? "No delivery is in this state." : "Nothing was told yet.";
+  const none = state ? "No delivery is in this state." : "No deliveries yet.";
   return section(
     { "aria-label": "Deliveries" },
     h2(null, "Deliveries"),
@@ -78,7 +78,7 @@ function Delivery({ delivery, again }) {
   const redeliver = async () => {
     const path = `/v1/deliveries/${encodeURIComponent(delivery.delivery_id)}/redeliver`;
     if ((await act("POST", path)) === undefined) return;
-    say("It is tried now");
+    say("Trying it now");
     await again();
   };
   return li(

@@ -18,6 +18,7 @@ import {
   p,
   span,
   time,
+  ul,
 } from "../../parts/elements.js";
 import { icon, logo } from "../../parts/icons.js";
 import { link } from "../../parts/navigation.js";
@@ -74,7 +75,7 @@ export function standIn(found, what, nothing) {
     return div(
       { class: "empty", role: "alert" },
       logo(),
-      h2(null, `The ${what} can not be read`),
+      h2(null, `The ${what} can't be read`),
       p(null, found.problem.message),
       button({ class: "btn quiet", onClick: found.again }, "Try again"),
     );
@@ -91,6 +92,26 @@ export const stale = (found) =>
   found.value && found.problem
     ? p({ class: "lacks", role: "status" }, icon("warn"), "Not current: ", found.problem.message)
     : null;
+
+/**
+ * A list of the server's, or what stands in its place.
+ * @param {import("../../state/read.js").Found<any> & {more: () => void}} found
+ * @param {string} what Such as `webhooks`.
+ * @param {any} nothing What an empty list says.
+ * @param {(item: any) => any} row
+ * @param {any} [note] Above it.
+ */
+export const listed = (found, what, nothing, row, note = null) => {
+  const items = found.value?.items ?? [];
+  return div(
+    { class: "adm" },
+    note,
+    stale(found),
+    standIn(found, what, items.length ? null : nothing),
+    ul({ class: "ads" }, items.map(row)),
+    found.value ? ending(found.value, found.more) : null,
+  );
+};
 
 /** Below a list. @param {{isAll: boolean}} value @param {() => void} more */
 export const ending = (value, more) =>

@@ -18,7 +18,6 @@ import {
   p,
   select,
   span,
-  ul,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { now } from "../../parts/shared.js";
@@ -27,13 +26,11 @@ import { auth, may } from "../../wire/api.js";
 import {
   Confirm,
   Secret,
-  ending,
   field,
+  listed,
   open,
   pill,
   refusal,
-  stale,
-  standIn,
   top,
   when,
 } from "./frame.js";
@@ -67,7 +64,6 @@ function stateOf(key) {
 
 export function Keys() {
   const found = usePages("/v1/keys", "keys", EVERY_MS);
-  const keys = found.value?.items ?? [];
   return [
     top(
       "API keys",
@@ -77,15 +73,8 @@ export function Keys() {
         "New key",
       ),
     ),
-    div(
-      { class: "adm" },
-      stale(found),
-      standIn(found, "API keys", keys.length ? null : p(null, "No keys yet.")),
-      ul(
-        { class: "ads" },
-        keys.map((key) => h(Row, { key: key.key_id, of: key, again: found.again })),
-      ),
-      found.value ? ending(found.value, found.more) : null,
+    listed(found, "API keys", p(null, "No keys yet."), (key) =>
+      h(Row, { key: key.key_id, of: key, again: found.again }),
     ),
   ];
 }
@@ -130,7 +119,7 @@ function Row({ of: key, again }) {
           { class: "rowacts" },
           lacking
             ? span(
-                { class: "quiet", title: "Nobody hands on what they do not have" },
+                { class: "quiet", title: "You can rotate only keys whose scopes you have" },
                 `has ${lacking}`,
               )
             : button(

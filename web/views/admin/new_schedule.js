@@ -138,7 +138,7 @@ function Form({ given, set, agents, problem }) {
     h(Times, { given, bound, chosen }),
     field(
       "schedule-overlap",
-      "While the run before is not over",
+      "While the previous run is not over",
       chosen("overlap", Object.entries(OVERLAPS)),
     ),
     refusal(problem),

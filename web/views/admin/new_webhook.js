@@ -25,7 +25,7 @@ export const shown = (made) =>
     title: "Webhook secret",
     secret: made.secret,
     about: made.old_secret_until
-      ? ["The one before signs, too, until ", exactly(made.old_secret_until), "."]
+      ? ["The previous one signs, too, until ", exactly(made.old_secret_until), "."]
       : "It signs what the receiver gets.",
   });
 

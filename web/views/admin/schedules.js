@@ -12,8 +12,8 @@ import { may } from "../../wire/api.js";
 import {
   Confirm,
   Needs,
-  ending,
   exactly,
+  listed,
   open,
   pill,
   stale,
@@ -35,7 +35,6 @@ const stateOf = ({ paused }) => (paused ? pill("pause", "Paused") : pill("run", 
 
 export function Schedules() {
   const found = usePages("/v1/schedules", "schedules", EVERY_MS);
-  const some = found.value?.items ?? [];
   return [
     top(
       "Schedules",
@@ -47,16 +46,12 @@ export function Schedules() {
           )
         : null,
     ),
-    div(
-      { class: "adm" },
+    listed(
+      found,
+      "schedules",
+      h(None, null),
+      (schedule) => h(Row, { key: schedule.schedule_id, schedule }),
       h(Needs, { scope: "runs:write", what: "To create or change one" }),
-      stale(found),
-      standIn(found, "schedules", some.length ? null : h(None, null)),
-      ul(
-        { class: "ads" },
-        some.map((schedule) => h(Row, { key: schedule.schedule_id, schedule })),
-      ),
-      found.value ? ending(found.value, found.more) : null,
     ),
   ];
 }
@@ -112,7 +107,7 @@ function Acts({ schedule, at, found }) {
   const turn = async () => {
     const { paused } = schedule;
     if ((await act("PATCH", at, { paused: !paused })) === undefined) return;
-    say(paused ? "Resumed" : "Paused: times until you resume it are skipped");
+    say(paused ? "Resumed" : "Paused: times are skipped until you resume it");
     await found.again();
   };
   const trigger = async () => {
@@ -123,7 +118,7 @@ function Acts({ schedule, at, found }) {
   const remove = () =>
     open(Confirm, {
       title: "Delete this schedule?",
-      about: "It submits no run any more; the runs that it has submitted stay.",
+      about: "It submits no more runs; those that it has submitted stay.",
       word: "Delete the schedule",
       said: "Deleted",
       call: ["DELETE", at],

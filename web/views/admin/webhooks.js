@@ -2,26 +2,25 @@
 import { h } from "../../vendor/preact.js";
 import { useQuickAct } from "../../parts/acting.js";
 import { Dialog, close } from "../../parts/dialog.js";
-import { b, button, code, div, footer, h2, li, p, span, ul } from "../../parts/elements.js";
+import { b, button, code, div, footer, h2, li, p, span } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { go, link } from "../../parts/navigation.js";
 import { say } from "../../parts/shared.js";
 import { duration, visible } from "../../model/words.js";
 import { useAnswer, usePages } from "../../state/read.js";
 import { Deliveries } from "./deliveries.js";
-import { Confirm, ending, exactly, open, pill, stale, standIn, top, topOf, when } from "./frame.js";
+import { Confirm, exactly, listed, open, pill, stale, standIn, top, topOf, when } from "./frame.js";
 import { NewWebhook, shown } from "./new_webhook.js";
 
 const EVERY_MS = 5000;
 /** @param {any} hook */
 function stateOf(hook) {
   if (hook.disabled_at) return pill("fail", "Disabled");
-  return hook.failing_since ? pill("wait", "Failing") : pill("done", "Told");
+  return hook.failing_since ? pill("wait", "Failing") : pill("done", "Active");
 }
 
 export function Webhooks() {
   const found = usePages("/v1/webhooks", "webhooks", EVERY_MS);
-  const hooks = found.value?.items ?? [];
   return [
     top(
       "Webhooks",
@@ -32,16 +31,7 @@ export function Webhooks() {
       ),
       button({ class: "btn", onClick: () => open(NewWebhook, {}) }, icon("plus"), "New webhook"),
     ),
-    div(
-      { class: "adm" },
-      stale(found),
-      standIn(found, "webhooks", hooks.length ? null : h(None, null)),
-      ul(
-        { class: "ads" },
-        hooks.map((hook) => h(Row, { key: hook.webhook_id, hook })),
-      ),
-      found.value ? ending(found.value, found.more) : null,
-    ),
+    listed(found, "webhooks", h(None, null), (hook) => h(Row, { key: hook.webhook_id, hook })),
   ];
 }
 
@@ -49,7 +39,7 @@ const None = () => [
   h2({ key: "a" }, "No webhooks yet"),
   p(
     { key: "b" },
-    "A receiver is told when a run waits for somebody, completes or fails; what it gets is signed.",
+    "A receiver is notified when a run waits for somebody, completes or fails, by signed requests.",
   ),
 ];
 
@@ -116,7 +106,7 @@ function Acts({ hook, at, found }) {
   if (!hook) return null;
   const enable = async () => {
     if ((await act("POST", `${at}/enable`)) === undefined) return;
-    say("Enabled: what has waited is told now");
+    say("Enabled: waiting deliveries are sent now");
     await found.again();
   };
   const test = async () => {
@@ -135,7 +125,7 @@ function Acts({ hook, at, found }) {
   const remove = () =>
     open(Confirm, {
       title: "Delete this webhook?",
-      about: "Its deliveries go with it; what is pending is not told any more.",
+      about: "Its deliveries are deleted, too; pending ones are not sent.",
       word: "Delete the webhook",
       said: "Deleted",
       call: ["DELETE", at],
@@ -157,7 +147,7 @@ function Acts({ hook, at, found }) {
 const Tested = ({ answer }) =>
   h(
     Dialog,
-    { title: answer.delivered ? "The receiver has taken the test" : "The test was not taken" },
+    { title: `The receiver ${answer.delivered ? "accepted" : "did not accept"} the test` },
     div(
       { class: "form" },
       p(

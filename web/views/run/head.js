@@ -4,15 +4,13 @@ import { useEffect } from "../../vendor/hooks.js";
 import { runStatus, usageOf } from "../../model/run.js";
 import { duration, money, number, shortId } from "../../model/words.js";
 import { a, b, button, code, cx, div, h1, header, i, span, u } from "../../parts/elements.js";
-import { TONE, WORD, glyph, icon } from "../../parts/icons.js";
+import { ENDED, TONE, WORD, glyph, icon } from "../../parts/icons.js";
 import { link } from "../../parts/navigation.js";
 import { copy, dialog, heading, keys, now } from "../../parts/shared.js";
 import { shown, view } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { useCommand } from "../../parts/commands.js";
 import { tags } from "../row.js";
-
-const ENDED = new Set(["completed", "failed", "cancelled", "timed_out", "terminated"]);
 
 /** @param {{id: string}} props */
 export function Head({ id }) {
@@ -62,7 +60,7 @@ export function Head({ id }) {
             icon("ext"),
           )
         : null,
-      view.value?.attention && !ENDED.has(status)
+      view.value?.attention && !ENDED.includes(status)
         ? link({ class: "t-wait", href: "/system" }, view.value.attention)
         : null,
     ),
@@ -137,7 +135,7 @@ function Actions({ id, status, pausing, input }) {
     const { agent, model, metadata } = shown.value.run.head;
     dialog.value = { again: { agent, model, metadata, input } };
   };
-  const open = !ENDED.has(status);
+  const open = !ENDED.includes(status);
   useEffect(() => {
     if (!open) return undefined;
     if (may("runs:steer")) keys.set("p", pause).set("r", redirect);

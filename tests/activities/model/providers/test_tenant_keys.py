@@ -107,7 +107,7 @@ def test_a_file_that_breaks_later_leaves_the_last_good_keys(
         open_keys(file)
 
 
-def test_no_file_is_no_key(tmp_path: Path) -> None:
+def test_without_a_file_there_are_no_tenant_keys(tmp_path: Path) -> None:
     none = open_keys(Settings().tenant_keys_file)
     assert (none.find("acme", "openai"), none.knows("openai")) == ("", False)
     hidden = Settings(tenant_keys_file=tmp_path / "k", secret_file=tmp_path / "s").own_files

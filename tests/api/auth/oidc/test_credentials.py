@@ -62,7 +62,7 @@ async def test_a_token_of_the_issuer_is_as_good_as_a_key(
     assert denied.json()["scope"] == "runs:cancel"
 
 
-async def test_bad_tokens_are_told_in_one_way(api: Api, provider: Issuer) -> None:
+async def test_bad_tokens_all_get_the_same_answer(api: Api, provider: Issuer) -> None:
     bad = [
         provider.token(aud="other"),
         provider.token(exp=1, iat=1),
@@ -170,7 +170,7 @@ async def test_a_stream_token_ends_with_its_key(
     assert (await api.http.get(url, params=query)).status_code == 401
 
 
-async def test_what_stands_in_a_url_stands_in_no_log(
+async def test_credentials_in_a_url_are_in_no_log(
     api: Api, journal: SqliteJournal, caplog: pytest.LogCaptureFixture
 ) -> None:
     caplog.set_level(0)

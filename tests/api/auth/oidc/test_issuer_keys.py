@@ -138,7 +138,7 @@ def too_many(issuer: Issuer) -> None:
 @pytest.mark.parametrize(
     "spoil", [another_issuer, keys_elsewhere, no_json, no_keys, too_much, too_many]
 )
-async def test_documents_that_are_not_what_they_must_be_are_as_none(
+async def test_malformed_provider_documents_count_as_missing(
     issuer: Issuer, oidc: OidcAuthenticator, spoil: Break
 ) -> None:
     spoil(issuer)

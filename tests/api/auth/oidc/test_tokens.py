@@ -233,7 +233,7 @@ async def test_a_token_without_scopes_may_do_nothing(
 
 
 @pytest.mark.parametrize("text", ["viewer", "=runs:read", "viewer=runs:fly"])
-def test_a_table_of_roles_that_is_none_says_why(text: str) -> None:
+def test_a_malformed_table_of_roles_says_why(text: str) -> None:
     with pytest.raises(ValueError, match=r"ROLE=|there are"):
         parse_roles(text)
 
