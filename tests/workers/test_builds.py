@@ -219,7 +219,7 @@ async def test_what_can_not_be_deployed_is_told_in_one_line(site: Site) -> None:
 
     deployment = Deployment(site.temporal, "relayline")
     await site.hire("v1")
-    await deployment.set_current("v1", WorkerCheck(60))
+    await deployment.set_current("v1", WorkerCheck(BOUND_S))
     with pytest.raises(DeployRefused, match=r"no worker of build 'v7' in .*BUILD_ID=v7$"):
         await deployment.set_current("v7", WorkerCheck(0))
     await site.hire("v2", "runs")
