@@ -44,6 +44,9 @@ class KeptFigures(WorkFigures):
     """Steps before the newest turn, from whose beginning limits count."""
     earlier_calls: int = 0
     """Tool calls before it."""
+    child_usage: Usage = Usage()
+    """Of the runs that it has started in the newest turn and that have ended, and of those below
+    them."""
     preview: str = ""
     """The beginning of the newest answer."""
     misfit_steps: int = 0

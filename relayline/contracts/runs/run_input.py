@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 
 from pydantic import Field
@@ -24,6 +25,15 @@ MIDDLE_PRIORITY = 3
 """The priority of a run that was given none."""
 
 
+class ParentCall(Frozen):
+    """The call that has started a run."""
+
+    run_id: str
+    call_id: str
+    root: str
+    """The run at the top of the tree."""
+
+
 class RunInput(Frozen):
     """The argument of the workflow."""
 
@@ -40,6 +50,10 @@ class RunInput(Frozen):
     request_sha256: str = ""
     """Digest of the submitted request: distinguishes a repeated `Idempotency-Key` from a reused
     one."""
+    agents: dict[str, AgentSpec] = Field(default_factory=dict, exclude_if=operator.not_)
+    """The agents that it may ask, and those that these may ask, by name."""
+    parent: ParentCall | None = Field(default=None, exclude_if=operator.not_)
+    """Set for a run that another one has started."""
     batch: str | None = None
     """The batch with which it was submitted."""
     start_at: datetime | None = None
@@ -81,4 +95,6 @@ class RunResult(Frozen):
     preview: str = ""
     """The first 500 characters of the output."""
     usage: Usage = Usage()
+    child_usage: Usage = Usage()
+    """Of the runs below it."""
     steps: int = 0
