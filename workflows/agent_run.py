@@ -251,9 +251,5 @@ class AgentRun:
         if isinstance(ending, RunCancelled) and workflow.cancellation_reason() is not None:
             raise asyncio.CancelledError
         return RunResult(
-            status=state.status,
-            preview=state.preview,
-            usage=state.usage,
-            child_usage=state.child_usage,
-            steps=state.step,
+            status=state.status, preview=state.preview, usage=state.usage, steps=state.step
         )

@@ -12,7 +12,7 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.tool.given import given_arguments
 from relayline.activities.tool.output import ToolFailure, as_output, clipped
 from relayline.catalog.schema import mismatch
-from relayline.contracts.calls import ToolOutcome, preview
+from relayline.contracts.calls import preview
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
@@ -28,7 +28,13 @@ from relayline.contracts.events import (
     ToolFailed,
 )
 from relayline.contracts.events.run import run_queued
-from relayline.contracts.family.calls import MAX_OPEN, ChildBegun, ChildEnd, ChildRequest
+from relayline.contracts.family.calls import (
+    MAX_OPEN,
+    ChildBegun,
+    ChildEnd,
+    ChildOutcome,
+    ChildRequest,
+)
 from relayline.contracts.keys import (
     QUEUED_KEY,
     call_scope,
@@ -91,7 +97,7 @@ class ChildActivities:
             raise _final(ErrorType.TOO_MANY_CHILDREN, why)
 
     @activity.defn
-    async def end_child(self, request: ChildEnd) -> ToolOutcome:
+    async def end_child(self, request: ChildEnd) -> ChildOutcome:
         """Journal the end of the run, and with it the result of the call.
 
         Raises:
@@ -101,8 +107,10 @@ class ChildActivities:
         attempt = Attempt(self._storage, request.run_id, request.epoch, scope)
         terminal = await self._terminal(request.child_id)
         status = TERMINAL_TYPES[terminal.type] if terminal else request.status
+        listed = await self._storage.listed(EVERY, request.child_id)
+        usage = listed.row.usage + listed.row.child_usage if listed else request.usage
         ended = ChildEnded(
-            call_id=request.call_id, run_id=request.child_id, status=status, usage=request.usage
+            call_id=request.call_id, run_id=request.child_id, status=status, usage=usage
         )
         result = _result(request, terminal, status)
         facts = (
@@ -114,7 +122,7 @@ class ChildActivities:
         outbox = request.outbox
         await attempt.record(outbox.model_copy(update={"facts": (*outbox.facts, *facts)}))
         shown = result.output if isinstance(result, ToolCompleted) else ""
-        return ToolOutcome(call_id=request.call_id, preview=preview(shown))
+        return ChildOutcome(call_id=request.call_id, preview=preview(shown), usage=usage)
 
     async def _terminal(self, child_id: str) -> EventBody | None:
         """The terminal fact of the run; None if its journal has none, or has it no more."""

@@ -15,8 +15,9 @@ from temporalio.exceptions import (
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall, ToolOutcome
+    from relayline.contracts.commands import Cancel
+    from relayline.contracts.events import RunCancelled
     from relayline.contracts.family.calls import ChildEnd
-    from relayline.contracts.messages import Usage
     from relayline.contracts.runs import AgentSpec, RunInput, RunStatus
     from relayline.workflows.children import starting
     from relayline.workflows.children.child import Child, cancel_all
@@ -27,14 +28,10 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.limits.excess import spent
     from relayline.workflows.policy import CHILD_BOUND
     from relayline.workflows.run import Run
+    from relayline.workflows.steering import Steering
     from relayline.workflows.tools.call import ToolCallRun
     from relayline.workflows.tools.states import Running
 
-_REASONS = {
-    Stop.REDIRECT: "redirected: its parent has a new message",
-    Stop.CANCEL: "cancelled with its parent",
-}
-_OUT_OF_TIME = "its parent is out of time"
 
 
 class ChildCallRun(ToolCallRun):
@@ -82,9 +79,7 @@ class ChildCallRun(ToolCallRun):
     def stop(self, level: Stop) -> None:
         """Cancel the run, which then has `CHILD_BOUND` to end; a pause does not cancel it."""
         if level >= Stop.REDIRECT:
-            steering = self._run.steering
-            told = steering.stop >= level
-            self._cancel(steering.stopped_by, _REASONS[level] if told else _OUT_OF_TIME)
+            self._cancel(self._run.steering.stopped_by, _reason(self._run.steering, level))
 
     async def collect(self) -> None:
         """Process what it has told; where the budget is used up, the run is cancelled."""
@@ -121,15 +116,11 @@ class ChildCallRun(ToolCallRun):
             result = await handle
         except ChildWorkflowError as error:
             return await self._end_child(child, _status_of(error))
-        usage = result.usage + result.child_usage
-        return await self._end_child(child, result.status, usage)
+        return await self._end_child(child, result.status)
 
-    async def _end_child(
-        self, child: Child, status: RunStatus, usage: Usage | None = None
-    ) -> ToolOutcome:
-        used = child.report.usage if usage is None else usage
-        child.report = child.report.model_copy(update={"usage": used, "waiting_for": ()})
-        return await starting.end(
+    async def _end_child(self, child: Child, status: RunStatus) -> ToolOutcome:
+        child.report = child.report.model_copy(update={"waiting_for": ()})
+        outcome = await starting.end(
             ChildEnd(
                 run_id=self._run.input.run_id,
                 epoch=self._epoch,
@@ -140,9 +131,11 @@ class ChildCallRun(ToolCallRun):
                 agent=self._agent.name,
                 status=status,
                 stopped=child.stopped,
-                usage=used,
+                usage=child.report.usage,
             )
         )
+        child.report = child.report.model_copy(update={"usage": outcome.usage})
+        return outcome
 
     async def _returned(self, running: Running) -> None:
         """Start another run if this one had begun before a reset; that one is cancelled."""
@@ -160,6 +153,17 @@ def call_run(run: Run, call: PlannedCall) -> ToolCallRun:
     tool = run.input.agent.tool(call.name)
     agent = run.input.agents.get(tool.agent) if tool and tool.agent else None
     return ChildCallRun(run, call, agent) if agent else ToolCallRun(run, call)
+
+
+def _reason(steering: Steering, level: Stop) -> str:
+    """Why the run is cancelled: for the reason for which its parent is, if that has one."""
+    if level is Stop.REDIRECT:
+        return "redirected"
+    if steering.stop < level:
+        return "its parent is out of time"
+    cause = steering.ending or steering.inbox.stopped_by
+    reason = cause.reason if isinstance(cause, Cancel | RunCancelled) else ""
+    return reason or "cancelled with its parent"
 
 
 def _status_of(error: ChildWorkflowError) -> RunStatus:

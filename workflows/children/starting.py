@@ -17,9 +17,9 @@ from temporalio.common import (
 with workflow.unsafe.imports_passed_through():
     from relayline.activities.family.calls import ChildActivities
     from relayline.catalog.family import reachable
-    from relayline.contracts.calls import PlannedCall, ToolOutcome
+    from relayline.contracts.calls import PlannedCall
     from relayline.contracts.envelope import Outbox
-    from relayline.contracts.family.calls import ChildBegun, ChildEnd, ChildRequest
+    from relayline.contracts.family.calls import ChildBegun, ChildEnd, ChildOutcome, ChildRequest
     from relayline.contracts.keys import child_run_id, child_started_key
     from relayline.contracts.runs import (
         MEMO_REQUEST,
@@ -159,7 +159,7 @@ async def start(child: RunInput) -> workflow.ChildWorkflowHandle[Any, RunResult]
     )
 
 
-async def end(request: ChildEnd) -> ToolOutcome:
+async def end(request: ChildEnd) -> ChildOutcome:
     """Journal the end of the run and the result of its call, however long it takes."""
     return await workflow.execute_activity_method(
         ChildActivities.end_child,

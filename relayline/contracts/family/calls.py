@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import Field
 
-from relayline.contracts.calls import ToolRequest
+from relayline.contracts.calls import ToolOutcome, ToolRequest
 from relayline.contracts.envelope import Outbox
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
@@ -53,6 +53,13 @@ class ChildEnd(Frozen):
     usage: Usage = Usage()
     """Of the run and of those below it, as far as it has told."""
     outbox: Outbox = Outbox()
+
+
+class ChildOutcome(ToolOutcome):
+    """The end of the call."""
+
+    usage: Usage = Usage()
+    """Of the run and of those below it."""
 
 
 class ChildReport(Frozen):

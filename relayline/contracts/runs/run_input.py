@@ -95,6 +95,4 @@ class RunResult(Frozen):
     preview: str = ""
     """The first 500 characters of the output."""
     usage: Usage = Usage()
-    child_usage: Usage = Usage()
-    """Of the runs below it."""
     steps: int = 0
