@@ -50,7 +50,7 @@ class RunState(KeptFigures, Standing):
     @property
     def used(self) -> Usage:
         """Usage of the newest turn and of the runs that it has started: what limits count."""
-        return self.own_usage + self.child_usage + self.open_usage
+        return self.own_usage + self.turn_child_usage + self.open_usage
 
     def spend(self, usage: Usage) -> None:
         """Add the usage of a step that has ended."""
@@ -62,7 +62,7 @@ class RunState(KeptFigures, Standing):
         """Begin the next turn of an open run; limits count from here."""
         self.turn += 1
         self.turn_status = self.turn_ended_at = self.last_error = None
-        self.turn_usage = self.child_usage = Usage()
+        self.turn_usage = self.turn_child_usage = Usage()
         self.earlier_steps, self.earlier_calls = self.step, self.tool_calls
         self.misfits = self.misfit_steps = 0
 

@@ -85,6 +85,7 @@ class Children:
         """Remove one that has ended, or that nobody waits for any more."""
         if self._open.pop(child.run_id, None):
             self._state.child_usage += usage
+            self._state.turn_child_usage += usage
             self._add_up()
 
     def receive(self, payloads: tuple[object, ...]) -> None:

@@ -135,6 +135,8 @@ async def start(child: RunInput) -> workflow.ChildWorkflowHandle[Any, RunResult]
         model=agent.model,
         limits=agent.limits,
         metadata=child.metadata,
+        parent=child.parent.run_id if child.parent else None,
+        root=child.parent.root if child.parent else None,
         created_at=workflow.now(),
     )
     return await workflow.start_child_workflow(

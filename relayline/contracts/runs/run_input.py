@@ -82,6 +82,10 @@ class RunRequestMemo(Frozen):
     limits: Limits = Limits()
     request_sha256: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
+    parent: str | None = Field(default=None, exclude_if=operator.not_)
+    """The run that has started it."""
+    root: str | None = Field(default=None, exclude_if=operator.not_)
+    """The run at the top of the tree, if another run has started it."""
     created_at: datetime | None = None
     """When the run was submitted; its execution may have started later."""
     start_at: datetime | None = None
