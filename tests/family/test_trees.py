@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import asyncio
+import sys
+from pathlib import Path
 
 from tests.dev_stack import DevStack
 from tests.family.scripts import (
@@ -107,3 +109,31 @@ async def test_a_tree_is_erased_as_one(stack: DevStack) -> None:
     answers = await asyncio.gather(*(stack.client.get(f"/v1/runs/{it}") for it in ids))
     assert {it.status_code for it in answers} == {404}
     assert await below(stack, run_id) == []
+
+
+async def test_the_terminal_shows_the_tree(stack: DevStack) -> None:
+    script = asks("deputy", asks("steered", ASKS_A_PERSON, says("deep")), says("middle"))
+    run_id = await stack.submit(script, says("done"), agent="lead")
+    await until(stack, run_id, lambda it: it.get("status") == "waiting")
+    shown = await _relayline(stack, "tree", run_id)
+    lines = shown.splitlines()
+    assert [len(line) - len(line.lstrip()) for line in lines] == [0, 2, 4]
+    assert [line.split()[0] for line in lines] == ["lead", "deputy", "steered"]
+    assert "Which colour?" in lines[2]
+    deep = lines[2].split()[1]
+
+    await stack.send(run_id, "answer", request_id=f"{deep}.input_1_0", text="blue")
+    await stack.ended(run_id)
+    told = await _relayline(stack, "watch", run_id)
+    assert f"`relayline answer {run_id} {deep}.input_1_0 TEXT`" in told
+    assert f"↳ deputy works on it: {lines[1].split()[1]}" in told
+
+
+async def _relayline(stack: DevStack, *arguments: str) -> str:
+    command = (str(Path(sys.executable).with_name("relayline")), *arguments)
+    process = await asyncio.create_subprocess_exec(
+        *command, "--url", stack.api_urls[0], stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0
+    return output.decode()
