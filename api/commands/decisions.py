@@ -68,8 +68,8 @@ class Decisions:
             SubmitterMayNotApprove: the sender has submitted the run, and must not approve in it.
             ApiError: as `CommandSender.deliver`, or the approval is unknown or closed.
         """
-        at = await asked_by(self._storage, seen_by(sender), run_id, approval_id)
-        run_id, approval_id = at
+        named, tenant = run_id, seen_by(sender)
+        run_id, approval_id = await asked_by(self._storage, tenant, run_id, approval_id)
         outgoing = OutgoingCommand.of(run_id, Decide, asked, key, sender, approval_id=approval_id)
 
         async def check() -> None:
@@ -79,7 +79,7 @@ class Decisions:
             if isinstance(requested, ApprovalRequested) and asked.arguments is not None:
                 _check("arguments", requested.parameters, asked.arguments)
 
-        return await self._commands.deliver(outgoing, check)
+        return _passed_on(named, run_id, await self._commands.deliver(outgoing, check))
 
     async def told_of(
         self, tenant: Tenant, run_id: str, approval_id: str, asked: DecisionRequest
@@ -109,9 +109,8 @@ class Decisions:
             InvalidField: the text does not match the question's schema.
             ApiError: as `CommandSender.deliver`, or the question is unknown or closed.
         """
-        run_id, request_id = await asked_by(
-            self._storage, seen_by(sender), run_id, asked.request_id
-        )
+        named, tenant = run_id, seen_by(sender)
+        run_id, request_id = await asked_by(self._storage, tenant, run_id, asked.request_id)
         outgoing = OutgoingCommand.of(run_id, Answer, asked, key, sender, request_id=request_id)
 
         async def check() -> None:
@@ -119,7 +118,7 @@ class Decisions:
             if isinstance(requested, InputRequested) and requested.data_schema is not None:
                 _check("text", requested.data_schema, asked.text)
 
-        return await self._commands.deliver(outgoing, check)
+        return _passed_on(named, run_id, await self._commands.deliver(outgoing, check))
 
     async def _requested(
         self, outgoing: OutgoingCommand, id_: str
@@ -181,6 +180,11 @@ class Decisions:
         return live is not None and any(
             (item.kind, item.id) == (kind, id_) for item in live.waiting_for
         )
+
+
+def _passed_on(named: str, run_id: str, receipt: CommandReceipt) -> CommandReceipt:
+    """The receipt, with the run if that is not the one that the request names."""
+    return receipt if run_id == named else receipt.model_copy(update={"run_id": run_id})
 
 
 def _refuse_closed(id_: str, end: StoredEvent) -> None:

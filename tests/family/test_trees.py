@@ -76,7 +76,10 @@ async def test_questions_of_a_run_below_are_answered_at_the_top(stack: DevStack)
     wrong = {"request_id": f"{run_id}.input_1_0", "text": "blue"}
     refused = await stack.client.post(f"/v1/runs/{deep}/answer", json=wrong)
     assert refused.status_code == 404
-    await stack.send(run_id, "answer", request_id=item["id"], text="blue")
+    answer = {"request_id": item["id"], "text": "blue"}
+    receipt = (await stack.client.post(f"/v1/runs/{run_id}/answer", json=answer)).json()
+    outcome = await stack.outcome(deep, receipt["command_id"])
+    assert (receipt["run_id"], outcome["state"]) == (deep, "applied")
     assert (await stack.ended(run_id))["output"] == "done"
     assert (await row(stack, run_id))["waiting_for"] == []
     assert [it["output"] for it in await facts(stack, deep, "tool.completed")] == ["blue"]

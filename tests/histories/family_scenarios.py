@@ -40,7 +40,8 @@ async def family_member(stack: DevStack) -> str:
     row = await until(stack, run_id, lambda it: it.get("status") == "waiting")
     await stack.send(run_id, "answer", request_id=row["waiting_for"][0]["id"], text="blue")
     await stack.ended(run_id)
-    return (await below(stack, run_id))[0]["run_id"]
+    middle: str = (await below(stack, run_id))[0]["run_id"]
+    return middle
 
 
 async def family_cancelled(stack: DevStack) -> str:

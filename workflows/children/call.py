@@ -33,7 +33,6 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.tools.states import Running
 
 
-
 class ChildCallRun(ToolCallRun):
     """A call that starts a run of another agent and ends with it."""
 
@@ -73,7 +72,7 @@ class ChildCallRun(ToolCallRun):
         self._child = child = Child(given.run_id)
         run.children.add(child)
         begun = starting.begin(run, self.call, given, self._epoch, self._approval_id)
-        asking = asyncio.create_task(self._ask(child, given, begun))
+        asking = asyncio.create_task(self._run_child(child, given, begun))
         self.state = Running(ToolStarted(asking, begun.cargo))
 
     def stop(self, level: Stop) -> None:
@@ -99,7 +98,7 @@ class ChildCallRun(ToolCallRun):
             running.stop_bound = Timer(CHILD_BOUND, f"bound for {self.call.name} to stop")
             self._run.steering.cancelled.append(self.call.name)
 
-    async def _ask(
+    async def _run_child(
         self, child: Child, given: RunInput, begun: starting.Beginning
     ) -> ToolOutcome:
         """Start the run, wait for its end, and journal that.
