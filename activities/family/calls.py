@@ -28,7 +28,7 @@ from relayline.contracts.events import (
     ToolFailed,
 )
 from relayline.contracts.events.run import run_queued
-from relayline.contracts.family.calls import (
+from relayline.contracts.family.asking import (
     MAX_OPEN,
     ChildBegun,
     ChildEnd,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relayline.contracts.family.calls import MAX_DEPTH
+from relayline.contracts.family.asking import MAX_DEPTH
 from relayline.journal.table import RunTable, Tenant
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping, Sequence
 from typing import TYPE_CHECKING
 
-from relayline.contracts.family.calls import MAX_DEPTH
+from relayline.contracts.family.asking import MAX_DEPTH
 from relayline.contracts.runs import AgentSpec, ToolSpec
 
 if TYPE_CHECKING:

@@ -11,7 +11,7 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.commands import AnyCommand, Cancel, Pause, Resume, generated_id
-    from relayline.contracts.family.calls import ChildReport
+    from relayline.contracts.family.asking import ChildReport
     from relayline.contracts.messages import Usage
     from relayline.contracts.runs import Waiting
     from relayline.workflows.state import RunState

@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.family.calls import MAX_REPORTED, ChildReport
+    from relayline.contracts.family.asking import MAX_REPORTED, ChildReport
     from relayline.contracts.runs import RunInput, Waiting
     from relayline.workflows.state import RunState
 

@@ -19,7 +19,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.catalog.family import reachable
     from relayline.contracts.calls import PlannedCall
     from relayline.contracts.envelope import Outbox
-    from relayline.contracts.family.calls import ChildBegun, ChildEnd, ChildOutcome, ChildRequest
+    from relayline.contracts.family.asking import ChildBegun, ChildEnd, ChildOutcome, ChildRequest
     from relayline.contracts.keys import child_run_id, child_started_key
     from relayline.contracts.runs import (
         MEMO_REQUEST,

@@ -9,7 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall
     from relayline.contracts.runs import Phase
-    from relayline.workflows.children.call import call_run
+    from relayline.workflows.children.ask import call_run
     from relayline.workflows.inbox import Stop
     from relayline.workflows.run import Run
     from relayline.workflows.tools.call import ToolCallRun

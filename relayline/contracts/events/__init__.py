@@ -6,7 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
-from relayline.contracts.events.child import ChildEnded, ChildStarted
+from relayline.contracts.events.children import ChildEnded, ChildStarted
 from relayline.contracts.events.command import (
     CommandAccepted,
     CommandApplied,

@@ -17,7 +17,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall, ToolOutcome
     from relayline.contracts.commands import Cancel
     from relayline.contracts.events import RunCancelled
-    from relayline.contracts.family.calls import ChildEnd
+    from relayline.contracts.family.asking import ChildEnd
     from relayline.contracts.runs import AgentSpec, RunInput, RunStatus
     from relayline.workflows.children import starting
     from relayline.workflows.children.child import Child, cancel_all
