@@ -65,12 +65,12 @@ class RecordActivities:
         to_seq = max((fact.seq for fact in facts if fact.key in known), default=first)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
-        children = tuple(_children_after(facts, to_seq))
         data = (fact.data for fact in facts)
         seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         self._presence.tell(request.run_id)
-        return RewindResult(epoch=body.epoch, children=children)
+        void = tuple(_children_after(facts, to_seq))
+        return RewindResult(epoch=body.epoch, children=void)
 
 
 def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
