@@ -66,7 +66,8 @@ class ChildActivities:
         """
         scope = call_scope(request.epoch, request.call.call_id)
         attempt = Attempt(self._storage, request.run_id, request.epoch, scope)
-        await attempt.record(request.outbox)
+        if request.approval_id:
+            await attempt.record(request.outbox)  # it may have the approval
         try:
             message = await _message(attempt, request)
         except ToolFailure as failure:
@@ -81,7 +82,8 @@ class ChildActivities:
         )
         key = child_started_key(request.epoch, request.call.call_id)
         fact = NewEvent(key=key, body=started, step=request.step)
-        await attempt.record(Outbox(facts=(fact,)))
+        outbox = request.outbox
+        await attempt.record(outbox.model_copy(update={"facts": (*outbox.facts, fact)}))
         return ChildBegun(message=message)
 
     async def _check_number(self, request: ChildRequest) -> None:
