@@ -5,6 +5,8 @@ from __future__ import annotations
 import asyncio
 from typing import Any
 
+from temporalio.api.enums.v1 import ParentClosePolicy
+
 from tests.dev_stack import DevStack
 from tests.family.scripts import (
     SLEEPS,
@@ -16,6 +18,7 @@ from tests.family.scripts import (
     together,
     until,
 )
+from tests.resetting import history
 
 
 async def lowest_at_work(stack: DevStack, run_id: str) -> tuple[str, str]:
@@ -89,6 +92,15 @@ async def test_a_run_whose_parent_is_terminated_is_cancelled(stack: DevStack) ->
     await temporal.get_workflow_handle(run_id).terminate("an operator")
     ends = await asyncio.gather(*map(stack.ended, (run_id, middle, low)))
     assert [it["status"] for it in ends] == ["terminated", "cancelled", "cancelled"]
+
+
+async def test_temporal_cancels_the_runs_below_one_that_it_closes(stack: DevStack) -> None:
+    run_id = await stack.submit(asks("steered", says("done")), says("done"), agent="lead")
+    await stack.ended(run_id)
+    events = (await history(stack, run_id)).events
+    started = [it.start_child_workflow_execution_initiated_event_attributes for it in events]
+    policies = [it.parent_close_policy for it in started if it.workflow_id]
+    assert policies == [ParentClosePolicy.PARENT_CLOSE_POLICY_REQUEST_CANCEL]
 
 
 async def test_a_run_that_is_cancelled_itself_fails_its_call_alone(stack: DevStack) -> None:

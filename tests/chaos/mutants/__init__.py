@@ -92,7 +92,7 @@ GUARDED = [
     ),
     Guarded(
         "children_outlive",
-        "tests/family/test_steering.py::test_a_run_whose_parent_is_terminated_is_cancelled",
+        "tests/family/test_steering.py::test_temporal_cancels_the_runs_below_one_that_it_closes",
     ),
     Guarded(
         "erased_without_tombstone",
