@@ -113,11 +113,18 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
 
 
 def signal_line(execution: str, waiting: Waiting) -> str:
-    """A command line for a POSIX shell that sends the run what it waits for."""
+    """A command line for a POSIX shell that sends the run what it waits for.
+
+    What a run below waits for goes to that run.
+    """
+    id_ = waiting.id
+    if waiting.run_id:
+        execution = f"{execution.rpartition(' ')[0]} {waiting.run_id}"
+        id_ = (id_ or "").removeprefix(f"{waiting.run_id}.")
     signals: dict[str, tuple[str, dict[str, str | None]]] = {
         "resume": ("resume", {}),
-        "approval": ("decide", {"approval_id": waiting.id, "decision": "approve"}),
-        "input": ("answer", {"request_id": waiting.id, "text": "…"}),
+        "approval": ("decide", {"approval_id": id_, "decision": "approve"}),
+        "input": ("answer", {"request_id": id_, "text": "…"}),
     }
     name, given = signals[waiting.kind]
     payload = shlex.quote(json.dumps({**given, "by": "me"}, ensure_ascii=False))
