@@ -5,10 +5,11 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
+from typing import Any
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -20,7 +21,6 @@ from relayline.activities.model.providers.factory import ProviderConfig, Provide
 from relayline.activities.model.providers.tenant_keys import BadTenantKeys, open_keys
 from relayline.activities.model.slots import ROOM, Slots
 from relayline.activities.presence import Presence
-from relayline.activities.record import RecordActivities
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
 from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
@@ -50,7 +50,7 @@ from relayline.submitter import submitter
 from relayline.teller import telling
 from relayline.watchkeeper import Vitals, new_identity, watching
 from relayline.wiring import build_catalog
-from relayline.worker_options import interceptors_of, pollers_of
+from relayline.worker_options import interceptors_of, pollers_of, recording
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
@@ -107,8 +107,8 @@ def build_worker(
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
         calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
-        records = RecordActivities(journal, presence)
-        workers.append(_runs_worker(make, models, calls, records, settings))
+        others = recording(journal, presence)
+        workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
             workers.append(submitter(client, journal, settings, catalog, deployment_of(settings)))
         if vitals:
@@ -140,7 +140,7 @@ def _runs_worker(
     make: Callable[..., Worker],
     models: ModelActivities,
     tools: ToolActivities,
-    records: RecordActivities,
+    others: Sequence[Callable[..., Any]],
     settings: Settings,
 ) -> Worker:
     """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
@@ -148,8 +148,7 @@ def _runs_worker(
         models.call_model,  # of the rehearsal, which has no provider
         tools.call_tool,
         tools.check_arguments,
-        records.record_facts,
-        records.rewind,
+        *others,
     ]
     return make(
         task_queue=TASK_QUEUE,

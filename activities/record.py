@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from functools import partial
 
 from temporalio import activity
@@ -12,7 +12,7 @@ from relayline.activities.presence import Presence, stops
 from relayline.activities.threads import in_thread
 from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
-from relayline.contracts.events import MessageCompleted, RunRewound
+from relayline.contracts.events import ChildStarted, MessageCompleted, RunRewound
 from relayline.contracts.keys import QUEUED_KEY, begun_scope, call_scope, record_scope
 from relayline.journal.port import Journal
 from relayline.projections.valid import REWOUND
@@ -58,7 +58,8 @@ class RecordActivities:
         bodies = {fact.key: fact.body() for fact in facts if fact.type == REWOUND}
         earlier = bodies.get(request.key)
         if isinstance(earlier, RunRewound):
-            return RewindResult(epoch=earlier.epoch)
+            void = tuple(_children_after(facts, earlier.to_seq))
+            return RewindResult(epoch=earlier.epoch, children=void)
         known = set(request.known)
         first = facts[0].seq if facts and facts[0].key == QUEUED_KEY else 0
         to_seq = max((fact.seq for fact in facts if fact.key in known), default=first)
@@ -68,7 +69,8 @@ class RecordActivities:
         seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         self._presence.tell(request.run_id)
-        return RewindResult(epoch=body.epoch)
+        void = tuple(_children_after(facts, to_seq))
+        return RewindResult(epoch=body.epoch, children=void)
 
 
 def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
@@ -88,3 +90,12 @@ def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
         if isinstance(body, MessageCompleted):
             found |= dict.fromkeys(call_scope(epoch, call.call_id) for call in body.tool_calls)
     return tuple(found)
+
+
+def _children_after(facts: Iterable[StoredEvent], seq: int) -> Iterator[str]:
+    """The runs that calls have started after that event."""
+    for fact in facts:
+        if fact.seq > seq and fact.type == "child.started":
+            body = fact.body()
+            if isinstance(body, ChildStarted):
+                yield body.run_id

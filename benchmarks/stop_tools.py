@@ -69,3 +69,7 @@ agent = Agent(
     tools=(hold, grind, run_command, run_safely),
     limits=Limits(max_steps=3),
 )
+
+speaker = Agent("speaker", model="rehearsal")
+chief = Agent("chief", model="rehearsal", agents=(speaker,))
+"""Of `benchmarks.family`."""

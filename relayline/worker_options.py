@@ -2,11 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from typing import Any
 
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling
 
+from relayline.activities.family.calls import ChildActivities
+from relayline.activities.presence import Presence
+from relayline.activities.record import RecordActivities
 from relayline.contracts.access.proofs import PURPOSE, CommandProofs
+from relayline.journal.table import Storage
 from relayline.runtime.proofs.verification import Verification
 from relayline.runtime.secret import load_secrets
 from relayline.runtime.settings import Settings
@@ -31,3 +36,9 @@ def interceptors_of(settings: Settings) -> Sequence[Interceptor]:
     """
     ring = load_secrets(settings, make=bool(settings.auth_modes))
     return [SignalHeaders(), Verification(CommandProofs(ring.keys(PURPOSE)))]
+
+
+def recording(storage: Storage, presence: Presence) -> Sequence[Callable[..., Any]]:
+    """The activities of runs that have to do with the journal alone."""
+    records, children = RecordActivities(storage, presence), ChildActivities(storage)
+    return (records.record_facts, records.rewind, children.begin_child, children.end_child)

@@ -1,7 +1,7 @@
 """Agents for tests with a whole stack.
 
 `steered` has tools of every kind that steering knows, `terse` a short memory, `deadly` a tool that
-kills its worker.
+kills its worker; `lead` asks `deputy` and `steered`, and `deputy` asks `steered`.
 """
 
 from __future__ import annotations
@@ -57,6 +57,10 @@ steered = Agent(
     "steered",
     tools=(charge, hurried, pay, grind, "sleep", "ask_user", "write_file", "run_command"),
 )
+
+deputy = Agent("deputy", tools=("sleep",), agents=(steered,))
+
+lead = Agent("lead", tools=("sleep",), agents=("deputy", steered))
 
 terse = Agent(
     "terse",

@@ -130,6 +130,11 @@ class AgentRun:
         """End an open run when its turn is over."""
         self._take(Close, payloads)
 
+    @workflow.signal
+    def child_report(self, *payloads: object) -> None:
+        """Take note of what a run tells that this one has started."""
+        self._run.children.receive(payloads)
+
     async def _act(self) -> Ending:
         """Take the one turn of the run, or all of an open one."""
         if self._run.input.idle_s is None:

@@ -30,6 +30,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.keys import message_key, result_key
     from relayline.contracts.runs import RunError, RunInput, ToolSpec
     from relayline.workflows import policy
+    from relayline.workflows.children.child import cancel_all
     from relayline.workflows.facts import Facts
     from relayline.workflows.outbox import PendingFacts
     from relayline.workflows.visibility import summary
@@ -47,7 +48,8 @@ class ModelStarted(NamedTuple):
 class ToolStarted(NamedTuple):
     """A running tool call, with the facts that it carries."""
 
-    handle: workflow.ActivityHandle[ToolOutcome]
+    handle: asyncio.Task[ToolOutcome]
+    """Of its activity, or of all that a run of another agent takes."""
     cargo: Outbox
 
 
@@ -66,7 +68,7 @@ class Dispatcher:
         self._stopping = False
         """True while the workers must still be told of a stop."""
 
-    def stop(self, handle: workflow.ActivityHandle[Any]) -> None:
+    def stop(self, handle: asyncio.Task[Any]) -> None:
         """Cancel a call, and have its worker told: not every Temporal can push that to it."""
         handle.cancel()
         self._stopping = workflow.patched("tells-of-stops")
@@ -156,6 +158,7 @@ class Dispatcher:
             )
         finally:
             self._rewinding = False
+        await cancel_all(result.children)
         return result.epoch
 
     def record_soon(self) -> None:

@@ -26,6 +26,8 @@ TOOL_MARGIN = timedelta(seconds=30)
 """Added to a tool's own `timeout_s`: time to stop it and to record the outcome."""
 CANCEL_BOUND = timedelta(seconds=12)
 """How long a cancelled call may take to stop; then the run continues without it."""
+CHILD_BOUND = timedelta(seconds=30)
+"""The same for a run that the call has started, and those below it."""
 RAISE_TIMEOUT = timedelta(days=1)
 """How long a person has to raise a limit."""
 HOUSEKEEPING_TIMEOUT = timedelta(minutes=2)

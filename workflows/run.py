@@ -24,6 +24,8 @@ with workflow.unsafe.imports_passed_through():
         RunStatus,
         Waiting,
     )
+    from relayline.workflows.children.child import Children
+    from relayline.workflows.children.reporting import Reporting
     from relayline.workflows.clock import Timer, WorkClock
     from relayline.workflows.dispatch import Dispatcher, error_of, had_ended, is_stale
     from relayline.workflows.facts import Facts
@@ -59,6 +61,9 @@ class Run:
         self.dispatcher = Dispatcher(run_input, self.facts, self.pending)
         is_open = run_input.idle_s is not None
         self.steering = Steering(self.state, self.pending, self.facts, is_open=is_open)
+        self.children = Children(self.state)
+        self.steering.tell = self.children.tell
+        self._reporting = Reporting(run_input, self.state)
         self.clock = WorkClock(now, carried.worked_s if carried else 0)
         self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
         """True until a run starts that was submitted for later."""
@@ -133,6 +138,7 @@ class Run:
             self.pending.rename(epoch_prefix(self.epoch), epoch_prefix(epoch))
             self.facts.epoch = epoch
             self._caught_up = resets
+            self._announced = tuple(item for item in self._announced if not item.run_id)
             if self.steering.paused:
                 self.pending.add(self.facts.still_paused(self.state.step))
             if self.idle:  # the earlier one may be void
@@ -197,20 +203,28 @@ class Run:
             busy: True while a call runs. Otherwise the work clock stops while the run is paused
                 or waits for a person.
         """
-        waiting = self.steering.gates.waiting
-        if waiting and not any(item in self._announced for item in waiting):
-            self.state.waits += 1
-            self.pending.add(self.facts.waiting(self.state.waits, self.state.step, waiting))
-        self._announced = waiting
+        waiting = (*self.steering.gates.waiting, *self.children.waiting)
+        self._announce(waiting)
         paused = self.steering.paused and not busy
         status = RunStatus.SCHEDULED if self.scheduled else RunStatus.RUNNING
         status = RunStatus.WAITING if waiting else status
         status = RunStatus.IDLE if self.idle else status
         if paused:
-            status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *waiting)
+            others = (item for item in waiting if item.kind != "resume")
+            status, phase, waiting = RunStatus.PAUSED, Phase.PAUSED, (_PAUSED, *others)
         rests = self.scheduled or self.idle
         self.clock.switch(workflow.now(), idle=rests or (bool(waiting) and not busy))
         self._visibility.update(status, phase, *waiting)
+        self._reporting.tell(waiting)
+
+    def _announce(self, waiting: tuple[Waiting, ...]) -> None:
+        """Record what the run waits for if that is all new, or has changed below the run."""
+        before = self._announced
+        below, known = (tuple(it for it in items if it.run_id) for items in (waiting, before))
+        if below != known or (waiting and not any(item in before for item in waiting)):
+            self.state.waits += 1
+            self.pending.add(self.facts.waiting(self.state.waits, self.state.step, waiting))
+        self._announced = waiting
 
     def show_end(self, status: RunStatus) -> None:
         """Show that the run has ended."""

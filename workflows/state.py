@@ -37,13 +37,20 @@ class RunState(KeptFigures, Standing):
 
     phase: Phase = Phase.STARTING
     running_tools: tuple[str, ...] = ()
+    open_usage: Usage = Usage()
+    """Of the open runs that it has started, and of those below them, as far as they have told."""
     misfits: int = 0
     """Calls of this step that failed with one of `MISFITS`."""
 
     @property
-    def used(self) -> Usage:
-        """Usage of the newest turn."""
+    def own_usage(self) -> Usage:
+        """Usage of the newest turn, without the runs that it has started."""
         return self.usage if self.turn_usage is None else self.turn_usage
+
+    @property
+    def used(self) -> Usage:
+        """Usage of the newest turn and of the runs that it has started: what limits count."""
+        return self.own_usage + self.turn_child_usage + self.open_usage
 
     def spend(self, usage: Usage) -> None:
         """Add the usage of a step that has ended."""
@@ -55,7 +62,7 @@ class RunState(KeptFigures, Standing):
         """Begin the next turn of an open run; limits count from here."""
         self.turn += 1
         self.turn_status = self.turn_ended_at = self.last_error = None
-        self.turn_usage = Usage()
+        self.turn_usage = self.turn_child_usage = Usage()
         self.earlier_steps, self.earlier_calls = self.step, self.tool_calls
         self.misfits = self.misfit_steps = 0
 
@@ -106,11 +113,18 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
 
 
 def signal_line(execution: str, waiting: Waiting) -> str:
-    """A command line for a POSIX shell that sends the run what it waits for."""
+    """A command line for a POSIX shell that sends the run what it waits for.
+
+    What a run below waits for goes to that run.
+    """
+    id_ = waiting.id
+    if waiting.run_id:
+        execution = f"{execution.rpartition(' ')[0]} {waiting.run_id}"
+        id_ = (id_ or "").removeprefix(f"{waiting.run_id}.")
     signals: dict[str, tuple[str, dict[str, str | None]]] = {
         "resume": ("resume", {}),
-        "approval": ("decide", {"approval_id": waiting.id, "decision": "approve"}),
-        "input": ("answer", {"request_id": waiting.id, "text": "…"}),
+        "approval": ("decide", {"approval_id": id_, "decision": "approve"}),
+        "input": ("answer", {"request_id": id_, "text": "…"}),
     }
     name, given = signals[waiting.kind]
     payload = shlex.quote(json.dumps({**given, "by": "me"}, ensure_ascii=False))

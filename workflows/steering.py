@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from datetime import datetime
 from typing import assert_never
 
@@ -64,6 +65,8 @@ class Steering:
         """Names of calls cancelled since the last command was applied."""
         self.finishing: list[str] = []
         """Names of unsafe calls that were allowed to finish since then."""
+        self.tell: Callable[[Pause | Resume], str] = lambda _: ""
+        """Tells the open runs below this one; gives a clause that names them."""
         self._state = state
         self._pending = pending
         self._facts = facts
@@ -284,7 +287,7 @@ class Steering:
         else:
             self.paused = pause
             what = f"stopped before the next call{self._stopped_clause()}" if pause else "continued"
-            self.apply(command, what)
+            self.apply(command, what + self.tell(command))
             self._pending.add(self._facts.switched(command, self._state.step))
 
     def _stopped_clause(self) -> str:

@@ -9,6 +9,7 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from relayline.api.command_bodies import AnswerRequest, DecisionRequest
+from relayline.api.commands.family import asked_by
 from relayline.api.commands.four_eyes import FourEyes
 from relayline.api.commands.sending import CommandSender, OutgoingCommand
 from relayline.api.errors import (
@@ -18,6 +19,7 @@ from relayline.api.errors import (
     UnknownApproval,
     UnknownRequest,
 )
+from relayline.api.runs.owners import seen_by
 from relayline.api.temporal.gateway import Gateway
 from relayline.catalog.schema import mismatches
 from relayline.contracts.calls import arguments_sha256
@@ -33,8 +35,8 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.keys import requested_key, resolved_key
 from relayline.contracts.principals import ANYBODY, Principal
-from relayline.journal.port import Journal, JournalError
-from relayline.journal.table import Tenant
+from relayline.journal.port import JournalError
+from relayline.journal.table import Storage, Tenant
 from relayline.projections.words import How, closed, stamp
 
 _ID_CHARS = 100
@@ -44,11 +46,11 @@ class Decisions:
     """Sends a person's decision or answer if the request is open and the data match its schema."""
 
     def __init__(
-        self, commands: CommandSender, journal: Journal, gateway: Gateway, four_eyes: FourEyes
+        self, commands: CommandSender, storage: Storage, gateway: Gateway, four_eyes: FourEyes
     ) -> None:
         self._four_eyes = four_eyes
         self._commands = commands
-        self._journal = journal
+        self._storage = storage
         self._gateway = gateway
 
     async def decide(
@@ -66,6 +68,8 @@ class Decisions:
             SubmitterMayNotApprove: the sender has submitted the run, and must not approve in it.
             ApiError: as `CommandSender.deliver`, or the approval is unknown or closed.
         """
+        named, tenant = run_id, seen_by(sender)
+        run_id, approval_id = await asked_by(self._storage, tenant, run_id, approval_id)
         outgoing = OutgoingCommand.of(run_id, Decide, asked, key, sender, approval_id=approval_id)
 
         async def check() -> None:
@@ -75,7 +79,7 @@ class Decisions:
             if isinstance(requested, ApprovalRequested) and asked.arguments is not None:
                 _check("arguments", requested.parameters, asked.arguments)
 
-        return await self._commands.deliver(outgoing, check)
+        return _passed_on(named, run_id, await self._commands.deliver(outgoing, check))
 
     async def told_of(
         self, tenant: Tenant, run_id: str, approval_id: str, asked: DecisionRequest
@@ -89,7 +93,8 @@ class Decisions:
         if asked.arguments is not None:
             return told | {"arguments_sha256": arguments_sha256(asked.arguments)}
         with contextlib.suppress(JournalError):
-            fact = await self._journal.get(tenant, run_id, requested_key(approval_id))
+            run_id, approval_id = await asked_by(self._storage, tenant, run_id, approval_id)
+            fact = await self._storage.get(tenant, run_id, requested_key(approval_id))
             body = fact.body() if fact else None
             if isinstance(body, ApprovalRequested):
                 told["arguments_sha256"] = arguments_sha256(body.arguments)
@@ -104,7 +109,8 @@ class Decisions:
             InvalidField: the text does not match the question's schema.
             ApiError: as `CommandSender.deliver`, or the question is unknown or closed.
         """
-        request_id = asked.request_id
+        named, tenant = run_id, seen_by(sender)
+        run_id, request_id = await asked_by(self._storage, tenant, run_id, asked.request_id)
         outgoing = OutgoingCommand.of(run_id, Answer, asked, key, sender, request_id=request_id)
 
         async def check() -> None:
@@ -112,7 +118,7 @@ class Decisions:
             if isinstance(requested, InputRequested) and requested.data_schema is not None:
                 _check("text", requested.data_schema, asked.text)
 
-        return await self._commands.deliver(outgoing, check)
+        return _passed_on(named, run_id, await self._commands.deliver(outgoing, check))
 
     async def _requested(
         self, outgoing: OutgoingCommand, id_: str
@@ -145,12 +151,12 @@ class Decisions:
         Raises:
             ApprovalClosed, RequestClosed: it is closed.
         """
-        fact = await self._journal.get(outgoing.tenant, outgoing.run_id, requested_key(id_))
+        fact = await self._storage.get(outgoing.tenant, outgoing.run_id, requested_key(id_))
         body = fact.body() if fact else None
         wanted = ApprovalRequested if isinstance(outgoing.command, Decide) else InputRequested
         if not isinstance(body, wanted):
             return None
-        if end := await self._journal.get(outgoing.tenant, outgoing.run_id, resolved_key(id_)):
+        if end := await self._storage.get(outgoing.tenant, outgoing.run_id, resolved_key(id_)):
             _refuse_closed(id_, end)
         return body
 
@@ -163,7 +169,7 @@ class Decisions:
             TemporalUnavailable: it can't be asked.
         """
         run_id = outgoing.run_id
-        head = await self._journal.head(outgoing.tenant, run_id)
+        head = await self._storage.head(outgoing.tenant, run_id)
         execution = None if head and head.ended else await self._gateway.execution(run_id)
         if execution is None or execution.status.ended:
             await self._commands.refuse(outgoing)
@@ -174,6 +180,11 @@ class Decisions:
         return live is not None and any(
             (item.kind, item.id) == (kind, id_) for item in live.waiting_for
         )
+
+
+def _passed_on(named: str, run_id: str, receipt: CommandReceipt) -> CommandReceipt:
+    """The receipt, with the run if that is not the one that the request names."""
+    return receipt if run_id == named else receipt.model_copy(update={"run_id": run_id})
 
 
 def _refuse_closed(id_: str, end: StoredEvent) -> None:

@@ -48,6 +48,8 @@ class RunQuery(BaseModel):
     """Runs of this batch."""
     parent: _RunId | None = None
     """Runs that this run has started."""
+    root: _RunId | None = None
+    """All runs below this one, which no other run has started."""
     forked_from: _RunId | None = None
     """Runs that are forks of this run."""
     conversation: bool | None = None
@@ -79,6 +81,7 @@ class RunQuery(BaseModel):
             words=words,
             batch=self.batch,
             parent=self.parent,
+            root=self.root,
             forked_from=self.forked_from,
             conversation=self.conversation,
             attention=self.attention,

@@ -167,6 +167,7 @@ class Inbox:
             item_id=entry.item_id,
             run_id=row.run_id,
             title=row.title,
+            root=row.root,
             agent=row.agent,
             metadata=row.metadata,
             kind=entry.kind,

@@ -96,6 +96,8 @@ class Listing:
             attention=listed.attention,
             batch=row.batch,
             parent=row.parent,
+            root=row.root,
+            child_usage=row.child_usage,
             forked_from=row.forked_from,
             created_at=moment(listed.position.created_us),
             start_at=row.start_at,

@@ -17,6 +17,7 @@ from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
 from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
+from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.rehearsal import MalformedScript, validate_script
 from relayline.contracts.principals import ANYBODY, Principal, Scope
@@ -110,6 +111,7 @@ class RunValidator:
             run_id=run_id,
             agent=agent,
             input=request.input,
+            agents=reachable(self._agents, agent),
             metadata=metadata,
             tenant=tenant,
             by=sender.subject,

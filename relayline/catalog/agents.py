@@ -30,6 +30,11 @@ class Agent:
     """`rehearsal`, `local` or `provider:name`; None: the deployment's default."""
     tools: Sequence[Tool | str] = ()
     """Tools, or the names of built-in tools."""
+    agents: Sequence[Agent | str] = ()
+    """Agents that it may ask, themselves or by name; the model sees the tool `ask_NAME` for each.
+    """
+    description: str = ""
+    """What it can do, for the models of agents that may ask it."""
     limits: Limits = field(default_factory=Limits)
     compaction: Compaction | None = None
     """`KeepLast` or `Summarise`, applied when the context is too long; None: never compacted."""

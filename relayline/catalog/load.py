@@ -12,6 +12,7 @@ from types import MappingProxyType, ModuleType
 from pydantic import ValidationError
 
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
+from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
@@ -37,15 +38,18 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
     """
     tools = _by_name("the built-in tools", builtin_tools)
     assistant = Agent(ASSISTANT, ASSISTANT_INSTRUCTIONS, tools=tuple(builtin_tools))
-    agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model)}
+    agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model, {})}
     if module:
         declared = vars(_import(module)).values()
-        own = [thing for thing in declared if isinstance(thing, Agent)]
+        own = _distinct(listed([thing for thing in declared if isinstance(thing, Agent)]))
         tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
-        for agent in _distinct(own):
+        told = {agent.name: agent.description for agent in own}
+        for agent in own:
             if agent.name in agents:
                 raise CatalogError(f"{module}: agent {agent.name!r} is declared twice: rename one")
-            agents[agent.name] = _resolve(module, agent, tools, default_model)
+            agents[agent.name] = _resolve(module, agent, tools, default_model, told)
+        if problem := problem_of(agents):
+            raise CatalogError(f"{module}: {problem}")
     return Catalog(MappingProxyType(agents), MappingProxyType(tools))
 
 
@@ -116,8 +120,21 @@ def _distinct(agents: Iterable[Agent]) -> list[Agent]:
     return list({id(agent): agent for agent in agents}.values())
 
 
-def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model: str) -> AgentSpec:
+def _resolve(
+    where: str,
+    agent: Agent,
+    tools: Mapping[str, Tool],
+    default_model: str,
+    told: Mapping[str, str],
+) -> AgentSpec:
     """Turn the agent into data: look up its tools, check the name of its model.
+
+    Args:
+        where: The module that declares it, for errors.
+        agent: The agent.
+        tools: All tools, by name.
+        default_model: The model of agents that name none.
+        told: What agents can do, by name.
 
     Raises:
         CatalogError: a tool or model is unknown, or a field is invalid.
@@ -125,9 +142,11 @@ def _resolve(where: str, agent: Agent, tools: Mapping[str, Tool], default_model:
     label = f"{where}: agent {agent.name!r}"
     model = default_model if agent.model is None else agent.model
     specs = tuple(_lookup(label, tool, tools).spec for tool in agent.tools)
-    if len({spec.name for spec in specs}) < len(specs):
-        raise CatalogError(f"{label}: a tool is listed twice: {[spec.name for spec in specs]}")
+    asked = [it if isinstance(it, str) else it.name for it in agent.agents]
     try:
+        specs += tuple(ask_tool(name, told.get(name, "")) for name in asked)
+        if len({spec.name for spec in specs}) < len(specs):
+            raise CatalogError(f"{label}: a tool is listed twice: {[spec.name for spec in specs]}")
         parse_model(model)
         return AgentSpec(
             name=agent.name,

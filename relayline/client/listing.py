@@ -31,6 +31,8 @@ class RunFilters(TypedDict, total=False):
     batch: str | None
     parent: str | None
     """The run that started them."""
+    root: str | None
+    """The run at the top of their tree."""
     forked_from: str | None
     conversation: bool | None
     """True: submitted with `open`; False: all others."""

@@ -67,6 +67,8 @@ class RunView(_Answer):
     """The last message, whole; null unless completed."""
     error: RunError | None = None
     usage: Usage = Usage()
+    child_usage: Usage = Usage()
+    """Of the runs below it that have ended; not a part of `usage`."""
     step: int = 0
     turn: int | None = None
     """Of a conversation, its newest turn; null for any other run."""
@@ -89,6 +91,10 @@ class RunView(_Answer):
     start_at: datetime | None = None
     """When it starts, or started, if it was submitted for later."""
     ended_at: datetime | None = None
+    parent: str | None = None
+    """The run that started this one."""
+    root: str | None = None
+    """The run at the top of the tree; null if no other run started this one."""
     source: Literal["temporal", "journal"] = "temporal"
     """`journal`: read from the events, because the run has ended or Temporal is unavailable."""
     links: Links
@@ -121,6 +127,8 @@ class RunListItem(_Answer):
     tool_calls: int = 0
     """Tool calls that the model asked for."""
     usage: Usage = Usage()
+    child_usage: Usage = Usage()
+    """Of the runs below it that have ended; not a part of `usage`."""
     waiting_for: tuple[Waiting, ...] = ()
     metadata: dict[str, str] | None = None
     error: RunError | None = None
@@ -130,6 +138,8 @@ class RunListItem(_Answer):
     batch: str | None = None
     parent: str | None = None
     """The run that started this one."""
+    root: str | None = None
+    """The run at the top of the tree; null if no other run started this one."""
     forked_from: str | None = None
     """The run that this one is a fork of."""
     created_at: datetime
@@ -184,6 +194,8 @@ class InboxItem(_Answer):
     run_id: str
     title: str = ""
     """Of the run."""
+    root: str | None = None
+    """The run at the top of the tree, if another run started this one."""
     agent: str | None = None
     metadata: dict[str, str] | None = None
     step: int = 0

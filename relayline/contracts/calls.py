@@ -128,6 +128,8 @@ class RewindResult(Frozen):
 
     epoch: int
     """The epoch that begins."""
+    children: tuple[str, ...] = ()
+    """Runs that void calls have started; they must be cancelled."""
 
 
 class RecordRequest(Frozen):

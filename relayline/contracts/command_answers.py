@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, Field
 
 from relayline.contracts.commands import CommandKind
 
@@ -15,6 +15,9 @@ class CommandReceipt(BaseModel):
     model_config = ConfigDict(use_attribute_docstrings=True)
 
     command_id: str
+    run_id: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The run below the named one to which it was passed on, and which tells its outcome; left out
+    where it was not."""
 
 
 class CommandView(BaseModel):

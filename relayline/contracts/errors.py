@@ -34,6 +34,10 @@ class ErrorType(StrEnum):
     """The tool may run only after a person approved it."""
     APPROVAL_DENIED = "approval-denied"
     """A person denied the call, or nobody decided in time."""
+    CHILD_FAILED = "child-failed"
+    """The run that the call has started did not complete."""
+    TOO_MANY_CHILDREN = "too-many-children"
+    """Too many runs of the same tree are open."""
     NO_ANSWER = "no-answer"
     """Nobody answered the question in time."""
     OUTCOME_UNKNOWN = "outcome-unknown"
@@ -76,6 +80,7 @@ NON_RETRYABLE: tuple[ErrorType, ...] = (
     ErrorType.UNKNOWN_TOOL,
     ErrorType.BAD_ARGUMENTS,
     ErrorType.APPROVAL_REQUIRED,
+    ErrorType.TOO_MANY_CHILDREN,
     ErrorType.OUTCOME_UNKNOWN,
     ErrorType.JOURNAL_INCOMPLETE,
     ErrorType.UNSTORABLE,

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+
 COMMAND_PREFIX = "command/"
 """Prefix of the keys of receipts and outcomes: they have no epoch, so each is written once."""
 QUEUED_KEY = "run/queued"
@@ -44,6 +46,22 @@ def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
 def result_key(epoch: int, call_id: str) -> str:
     """Key of the fact that ends a tool call, whichever its type."""
     return f"{epoch}/call/{call_id}/result"
+
+
+def child_started_key(epoch: int, call_id: str) -> str:
+    """Key of the `child.started` of a call."""
+    return f"{epoch}/call/{call_id}/child"
+
+
+def child_ended_key(child_id: str) -> str:
+    """Key of the `child.ended` of that run: it has no epoch, so it is written once."""
+    return f"child/{child_id}/ended"
+
+
+def child_run_id(parent_id: str, epoch: int, call_id: str) -> str:
+    """Id of the run that a call starts; after a reset, the same call starts another run."""
+    named = f"{parent_id}/{epoch}/{call_id}"
+    return f"run_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
 def claim_key(epoch: int, call_id: str, run: int = 0) -> str:

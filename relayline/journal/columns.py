@@ -49,6 +49,7 @@ class RowColumns(NamedTuple):
     model: str | None
     batch: str | None
     parent: str | None
+    root: str | None
     forked_from: str | None
     input_tokens: int
     """From here on, what sums are made of."""
@@ -165,9 +166,9 @@ def changes_row(event_type: str, key: str | None) -> bool:
 
 def columns_of(row: RunRow) -> RowColumns:
     """The columns of the row."""
-    agent, model, batch, parent, forked_from = (
+    agent, model, batch, parent, root, forked_from = (
         indexed(it) if it is not None else None
-        for it in (row.agent, row.model, row.batch, row.parent, row.forked_from)
+        for it in (row.agent, row.model, row.batch, row.parent, row.root, row.forked_from)
     )
     return RowColumns(
         created_us(row),
@@ -177,6 +178,7 @@ def columns_of(row: RunRow) -> RowColumns:
         model,
         batch,
         parent,
+        root,
         forked_from,
         *spent_of(row.usage, row.ended_at),
     )
@@ -255,7 +257,7 @@ def indexed(text: str) -> str:
 
 def _given(row: RunRow) -> tuple[object, ...]:
     """All that columns but the status, labels and words are made of."""
-    who = (row.tenant, row.agent, row.model, row.batch, row.parent, row.forked_from)
+    who = (row.tenant, row.agent, row.model, row.batch, row.parent, row.root, row.forked_from)
     return (row.created_at, row.title, row.metadata, row.open, who)
 
 

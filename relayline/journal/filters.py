@@ -199,7 +199,7 @@ class Filters:
         """True if a filter is given whose index finds few rows."""
         it = self._wanted
         ended = it.ended_after or it.ended_before
-        return bool(it.batch or it.parent or it.forked_from or it.attention or ended)
+        return bool(it.batch or it.parent or it.root or it.forked_from or it.attention or ended)
 
     def _unmet(self, longest: bool) -> Sequence[str]:
         """The prefixes to check; the longest need not be where its entries are followed."""
@@ -252,7 +252,7 @@ class Filters:
         it = self._wanted
         if self._tenant is not None:
             yield f"{on}.tenant = ?", [self._tenant]
-        for name in ("agent", "model", "batch", "parent", "forked_from"):
+        for name in ("agent", "model", "batch", "parent", "root", "forked_from"):
             if (value := getattr(it, name)) is not None:
                 yield f"r.{name} = ?", [indexed(value)]
         if it.attention is not None:

@@ -61,6 +61,8 @@ class RunFilter:
     """Each must begin a word of the title, the id or a metadata value; case does not matter."""
     batch: str | None = None
     parent: str | None = None
+    root: str | None = None
+    """All runs below this one, which no other run has started."""
     forked_from: str | None = None
     conversation: bool | None = None
     """True: takes messages, or took them; False: never did."""

@@ -68,6 +68,8 @@ class RunRow:
     """The newest turn of a conversation."""
     batch: str | None = None
     parent: str | None = None
+    root: str | None = None
+    """The run at the top of the tree; None for that run itself."""
     forked_from: str | None = None
     start_at: datetime | None = None
     priority: int | None = None
@@ -90,6 +92,8 @@ class RunRow:
     line: Line = field(default_factory=Line)
     usage: Usage = field(default_factory=Usage)
     """Of all messages; of an ended run, as its terminal fact gives it."""
+    child_usage: Usage = field(default_factory=Usage)
+    """Of the runs below it that have ended; not a part of `usage`."""
     error: RunError | None = None
     """Of a failed run."""
     created_at: datetime | None = None
@@ -127,8 +131,8 @@ class RunRow:
 
     @property
     def open_items(self) -> tuple[OpenItem, ...]:
-        """What it waits for, in the order of `waiting_for`, with times and tool."""
-        return tuple(self._item(waiting) for waiting in self.waiting_for)
+        """What it waits for itself, in the order of `waiting_for`, with times and tool."""
+        return tuple(self._item(item) for item in self.waiting_for if not item.run_id)
 
     @property
     def phase(self) -> Phase:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from relayline.contracts.envelope import StoredEvent, moment
 from relayline.contracts.events import (
+    ChildEnded,
     MessageCompleted,
     RunCancelled,
     RunCompleted,
@@ -50,6 +51,7 @@ GIVEN = (
     "open",
     "batch",
     "parent",
+    "root",
     "forked_from",
     "start_at",
     "priority",
@@ -114,6 +116,10 @@ def _answered(row: RunRow, event: Event) -> dict[str, Any]:
     }
 
 
+def _child_ended(row: RunRow, event: Event) -> dict[str, Any]:
+    return {"child_usage": row.child_usage + body_of(ChildEnded, event).usage}
+
+
 def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
     body = body_of(_TERMINAL[event.type], event)
     error = body.error if isinstance(body, RunFailed) else None
@@ -128,5 +134,6 @@ CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
     _TURN_OVER: _turned,
     _STEP: lambda _row, _event: {"in_tools": False},
     _ANSWER: _answered,
+    "child.ended": _child_ended,
     **dict.fromkeys(_TERMINAL, _ended),
 }

@@ -72,6 +72,8 @@ class Waits:
     """By id, oldest first."""
     told: Mapping[str, Waiting] = field(default_factory=dict)
     """What `run.waiting` said of requests that were open then, by id."""
+    below: tuple[Waiting, ...] = ()
+    """What the newest `run.waiting` said of the runs below this one."""
 
     @property
     def status(self) -> RunStatus:
@@ -80,7 +82,7 @@ class Waits:
             return self.ended
         if self.paused:
             return RunStatus.PAUSED
-        if self.open:
+        if self.open or self.below:
             return RunStatus.WAITING
         if self.idle:
             return RunStatus.IDLE
@@ -100,9 +102,15 @@ class Waits:
 
     @property
     def waiting_for(self) -> tuple[Waiting, ...]:
-        """The pause first, then approvals and questions, oldest first."""
-        resume = (Waiting(kind="resume", what="the run is paused"),) if self.paused else ()
-        return (*resume, *(self.told.get(id_) or _waiting(it) for id_, it in self.open.items()))
+        """The pause first, then approvals and questions, oldest first, then those of runs below.
+
+        While the run is paused, so are these: their own pauses are left out.
+        """
+        own = (self.told.get(id_) or _waiting(it) for id_, it in self.open.items())
+        if not self.paused:
+            return (*own, *self.below)
+        pause = Waiting(kind="resume", what="the run is paused")
+        return (pause, *own, *(item for item in self.below if item.kind != "resume"))
 
     def apply(self, event: Event) -> Waits:
         """This with one more event."""
@@ -148,7 +156,8 @@ class Waits:
             case "run.waiting":
                 items = body_of(RunWaiting, event).waiting_for
                 told = {item.id: item for item in items if item.id in self.open and item.id}
-                return replace(self, told={**self.told, **told})
+                below = tuple(item for item in items if item.run_id)
+                return replace(self, told={**self.told, **told}, below=below)
             case "approval.requested":
                 approval = body_of(ApprovalRequested, event)
                 return replace(self, open={**self.open, approval.approval_id: approval})

@@ -10,6 +10,7 @@ from uuid import uuid4
 import pytest
 
 from relayline.catalog.agents import Catalog, CatalogError
+from relayline.catalog.family import reachable
 from relayline.catalog.load import load_catalog
 from relayline.catalog.tools import tool
 
@@ -215,3 +216,35 @@ def test_whatever_a_module_raises_is_told_with_its_name(
     place(f"project/{shop}.py", f"raise {raised}")
     with pytest.raises(CatalogError, match=f"{shop} can't be imported: .*{told}"):
         load_catalog(shop, [], "rehearsal")
+
+
+def agents(**asked: str) -> str:
+    """A module of agents, each with the code of those that it may ask."""
+    lines = [f"{name} = Agent({name!r}, agents=[{those}])" for name, those in asked.items()]
+    return "\n".join(["from relayline import Agent", *lines])
+
+
+def test_an_agent_that_may_ask_others_has_a_tool_for_each(load: Load) -> None:
+    source = agents(low="'assistant'", top="low, Agent('aside', description='Knows tea.')")
+    found = load(source).agents
+    tools = {spec.name: spec for spec in found["top"].tools}
+    assert {name: spec.agent for name, spec in tools.items()} == {
+        "ask_low": "low",
+        "ask_aside": "aside",
+    }
+    assert tools["ask_aside"].description.endswith("Knows tea.")
+    assert set(found) == {"assistant", "low", "top", "aside"}
+    assert set(reachable(found, found["top"])) == {"low", "aside", "assistant"}
+
+
+def test_agents_that_can_not_ask_each_other_are_refused(load: Load) -> None:
+    with pytest.raises(CatalogError, match="in a circle: one asks two asks one"):
+        load(agents(one="'two'", two="'one'"))
+    with pytest.raises(CatalogError, match="unknown agent 'nobody'; known agents: assistant, one"):
+        load(agents(one="'nobody'"))
+    with pytest.raises(CatalogError, match="listed twice"):
+        load(agents(two="", one="two, two"))
+    deep = agents(e="", d="e", c="d", b="c", a="b")
+    assert len(load(deep).agents) == 6
+    with pytest.raises(CatalogError, match="more than 5 agents"):
+        load(f"{deep}\nz = Agent('z', agents=[a])")

@@ -24,6 +24,11 @@ LATE = Line("message.delta", {"text": "one "}, 1, 1)
 TOOL = {"call_id": "call_1_0", "name": "note", "arguments": {}, "output": ""}
 WANTED = {"approval_id": "approval_1_0", "call_id": "call_1_0", "tool": "note"}
 ASKED = Line("approval.requested", WANTED, 1)
+_BELOW = {"call_id": "call_1_0", "run_id": "run_below"}
+CHILD = (
+    Line("child.started", {**_BELOW, "agent": "a"}, 1),
+    Line("child.ended", {**_BELOW, "status": "completed"}, 1),
+)
 ALL = len(GOOD.events)
 RESET = observed(reset, resets=1)
 WAITED = observed(
@@ -53,6 +58,8 @@ def told(connection: Connection, place: int, **fields: object) -> Connection:
 
 
 BROKEN: list[tuple[str, Check, Observed]] = [
+    ("a call ends before its run does", Check.FAMILY, observed(after("tool.started", CHILD[0]))),
+    ("a run ends that was never begun", Check.FAMILY, observed(after("tool.started", CHILD[1]))),
     (
         "a seq is left out",
         Check.CONTIGUOUS,

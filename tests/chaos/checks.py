@@ -58,6 +58,8 @@ class Check(StrEnum):
     """`GET /v1/runs/{id}` says what the terminal fact says."""
     EPOCHS = "epochs"
     """An operator's reset is told before what follows from it, which has keys of its own."""
+    FAMILY = "family"
+    """A run that a call has started has ended, once, before that call has."""
     REPLAYS = "replays"
     """The history of every execution replays against the code."""
     TOLD = "told"

@@ -8,7 +8,7 @@ from dataclasses import replace
 import pytest
 
 from relayline.contracts.envelope import StoredEvent
-from tests.chaos.breakages import ALL, BROKEN, GOOD, LATE, RESET, TOLD, TOOL, WAITED
+from tests.chaos.breakages import ALL, BROKEN, CHILD, GOOD, LATE, RESET, TOLD, TOOL, WAITED
 from tests.chaos.checker import check
 from tests.chaos.checks import Check
 from tests.chaos.observed import Effect, Observed
@@ -28,6 +28,10 @@ def test_a_good_history_breaks_no_promise() -> None:
 def test_a_receiver_that_was_told_twice_of_the_same_breaks_no_promise() -> None:
     again = [TOLD[0]._replace(taken=False), *TOLD, TOLD[-1]]
     assert check([replace(WAITED, told=TOLD), replace(WAITED, told=again)]) == []
+
+
+def test_a_run_below_that_ends_before_its_call_breaks_no_promise() -> None:
+    assert check([observed(after("tool.started", *CHILD))]) == []
 
 
 def test_a_run_that_was_reset_breaks_no_promise() -> None:

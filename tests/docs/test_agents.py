@@ -21,6 +21,7 @@ from tests.runs.test_readme import run_blocks
 
 PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
+NAMES = ("assistant", "clerk", "scout", "manager", "buyer", "researcher", "guide")
 
 
 @pytest.fixture
@@ -43,8 +44,9 @@ async def stack(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevSt
 
 def test_agents_have_the_tools_limits_and_policies_of_the_page(catalog: Catalog) -> None:
     agents = catalog.agents
-    assert {*agents} == {"assistant", "clerk", "buyer", "researcher", "guide"}
+    assert {*agents} == {*NAMES}
     assert [spec.name for spec in agents["clerk"].tools] == ["price", "calculate"]
+    assert [spec.agent for spec in agents["manager"].tools] == ["scout", "clerk"]
     assert agents["buyer"].limits == Limits(max_steps=20, max_tokens=200_000, on_limit="ask")
     assert agents["researcher"].compaction == Summarise(over_tokens=100_000, keep_tokens=30_000)
     assert agents["guide"].compaction == KeepLast(over_tokens=20_000, keep_tokens=10_000)

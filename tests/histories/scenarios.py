@@ -12,6 +12,7 @@ from tests.dev_stack import DevStack
 from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
+from tests.histories.family_scenarios import FAMILIES
 from tests.resetting import reset
 
 PRICES = "rehearsal=1000/2000"
@@ -233,6 +234,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     patched.stop_told,
     patched.rewound_alone,
     patched.undecoded_signal,
+    *FAMILIES,
 )
 KILLING = (
     worker_killed,

@@ -129,6 +129,7 @@ def _made(number: int) -> Made:
         tenant=choice(TENANTS),
         batch=choice((None, "one", "two")),
         parent=choice((None, "one", "two")),
+        root=choice((None, "one", "two")),
         forked_from=choice((None, "one", "two")),
         open=choice((True, False)),
     )
@@ -150,6 +151,7 @@ filters = st.builds(
     words=st.lists(st.sampled_from(WORDS), max_size=2).map(tuple),
     batch=_ids,
     parent=_ids,
+    root=_ids,
     forked_from=_ids,
     conversation=st.sampled_from((None, None, True, False)),
     attention=st.sampled_from((None, None, None, True, False)),
@@ -178,6 +180,7 @@ def fits(run: Made, tenant: Tenant, wanted: RunFilter) -> bool:
         (it.model, wanted.model),
         (it.batch, wanted.batch),
         (it.parent, wanted.parent),
+        (it.root, wanted.root),
         (it.forked_from, wanted.forked_from),
     ]
     return (

@@ -177,7 +177,7 @@ _DOWN = {
             "DROP TABLE tenant_quotas; DROP TABLE audit; DROP TABLE audit_anchors;",
             "DROP FUNCTION keep_audit;",
             *(f"DROP POLICY tenants_apart ON {name};" for name in TABLES),
-            "DROP TABLE tenant_keys;",
+            "DROP TABLE tenant_keys; ALTER TABLE run_rows DROP COLUMN root;",
             f"UPDATE alembic_version SET version_num = '{_BEFORE}';",  # noqa: S608
         )
     ),

@@ -18,6 +18,8 @@ from relayline.contracts.events import (
     AttemptLost,
     AttemptSuperseded,
     BudgetExceeded,
+    ChildEnded,
+    ChildStarted,
     CommandAccepted,
     CommandApplied,
     ContextCompacted,
@@ -52,7 +54,7 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.money import Cost
-from relayline.contracts.runs import Limits, RunError, Waiting
+from relayline.contracts.runs import Limits, RunError, RunStatus, Waiting
 
 RUN = "run_0123456789abcdef"
 NOW = datetime(2026, 11, 23, 10, tzinfo=UTC)
@@ -103,6 +105,10 @@ ERROR = RunError(type="model-unavailable", message="down")
 CALLS = [ToolCall(call_id=id_, name="look", arguments={"path": "a"}) for id_ in CALL_IDS]
 APPROVALS = ("approval_1_0", "approval_1_1")
 QUESTIONS = ("input_1_0", "input_1_1")
+BELOW = "run_below0123456789"
+OWN = Waiting(kind="approval", id=APPROVALS[0], what="x")
+OF_BELOW = Waiting(kind="input", id=f"{BELOW}.{QUESTIONS[0]}", what="y", run_id=BELOW)
+PAUSE = Waiting(kind="resume", what="z", run_id=BELOW)
 OF_ANSWERS: list[EventBody] = [
     StepStarted(model="m"),
     AttemptFailed(error=ERROR),
@@ -143,6 +149,13 @@ OF_TOOLS: list[EventBody] = [
         ToolAbandoned(call_id=id_, name="look"),
     )
 ]
+OF_TOOLS += [
+    ChildStarted(call_id=CALL_IDS[0], run_id=BELOW, agent="b"),
+    *(
+        ChildEnded(call_id=CALL_IDS[0], run_id=BELOW, status=RunStatus.FAILED, usage=usage)
+        for usage in USAGES
+    ),
+]
 _Decision = Literal["approve", "deny", "expired", "withdrawn"]
 DECISIONS: tuple[_Decision, ...] = ("approve", "deny", "expired", "withdrawn")
 OF_PEOPLE: list[EventBody] = [
@@ -161,6 +174,7 @@ OF_PEOPLE: list[EventBody] = [
     *(InputReceived(request_id=id_, text="yes") for id_ in QUESTIONS),
     *(InputClosed(request_id=id_, reason="expired", at=NOW) for id_ in QUESTIONS),
     *(RunWaiting(waiting_for=(Waiting(kind="approval", id=id_, what="x"),)) for id_ in APPROVALS),
+    *(RunWaiting(waiting_for=waiting) for waiting in ((), (OF_BELOW,), (OWN, OF_BELOW, PAUSE))),
     *(RunPaused(), RunPaused(), RunResumed(), RunResumed(by="ann")),
     CommandAccepted(command_id="c", kind=CommandKind.PAUSE),
     CommandApplied(command_id="c", kind=CommandKind.PAUSE, applied="paused"),

@@ -12,6 +12,7 @@ function told(run) {
     seq: run.seq,
     status: runStatus(run),
     open: [...run.waits.open.keys()],
+    below: run.waits.below.map((it) => it.id),
     steps: [...run.steps.values()].map((it) => [
       it.step, it.attempt, it.text, it.reasoning, it.ended, it.interrupted, it.finish,
       it.usage.input_tokens, it.usage.output_tokens,

@@ -63,6 +63,7 @@ def told(run: Rendered) -> dict[str, Any]:
         "seq": run.seq,
         "status": run.status.value,
         "open": [*run.waits.open],
+        "below": [item.id for item in run.waits.below],
         "steps": [
             [
                 it.step, it.attempt, it.text, it.reasoning, it.ended, it.interrupted,

@@ -26,8 +26,10 @@ from relayline.contracts.events import (
     RunQueued,
     RunResumed,
     RunRewound,
+    RunWaiting,
     StepStarted,
 )
+from relayline.contracts.runs import Waiting
 from relayline.projections.selection import Selection
 from tests.examples import examples
 from tests.projections.generated import CALLS, ENDS, NOW, STARTS, USAGES, runs, stored
@@ -49,11 +51,14 @@ TALK: list[EventBody] = [
     *(AttemptSuperseded(attempt=n, from_seq=0, to_seq=0, reason="lost") for n in (1, 2)),
     MessageCompleted(text="a", tool_calls=(CALLS[0],), finish_reason="stop", usage=USAGES[1]),
 ]
+BELOW = Waiting(kind="approval", id="run_below.approval_1_0", run_id="run_below")
 WAITING: list[EventBody] = [
     ApprovalRequested(approval_id="a", call_id="call_1_0", tool="look"),
     ApprovalResolved(approval_id="a", decision="approve", at=NOW),
     InputRequested(request_id="b", question="?"),
     InputReceived(request_id="b", text="!"),
+    RunWaiting(waiting_for=(Waiting(kind="input", id="b"), BELOW)),
+    RunWaiting(),
     RunPaused(),
     RunResumed(),
     STARTS[0],

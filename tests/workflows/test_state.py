@@ -21,6 +21,7 @@ from relayline.workflows.limits.excess import (
     exceeded,
     overdue,
     raised,
+    spent,
     suggested_limit,
 )
 from relayline.workflows.state import MAX_SHOWN_TOOLS, RunState, signal_line
@@ -150,3 +151,22 @@ def test_the_details_say_what_a_run_waits_for_and_how_to_give_it() -> None:
     assert lines[2] == f"```\n{signal_line(EXECUTION, waiting)}\n```"
     assert lines.count("running `look`") == MAX_SHOWN_TOOLS
     assert lines[-1] == "last error: tool-failed"
+
+
+def test_what_a_run_below_waits_for_is_sent_to_that_run() -> None:
+    below = Waiting(kind="input", id="run_2.input_1_0", what="?", run_id="run_2")
+    words = shlex.split(signal_line(EXECUTION, below))
+    assert words[3:7] == ["--namespace", "default", "--workflow-id", "run_2"]
+    assert json.loads(words[10])["request_id"] == "input_1_0"
+
+
+def test_limits_count_what_runs_below_have_used() -> None:
+    state = RunState(started_at=NOW, limits=Limits(max_tokens=10))
+    state.usage = Usage(input_tokens=4)
+    state.child_usage = state.turn_child_usage = Usage(output_tokens=3)
+    assert spent(state) is None
+    state.open_usage = Usage(output_tokens=3)
+    assert spent(state) == Excess("max_tokens", 10, 10)
+    state.open_usage = Usage()
+    state.begin_turn()
+    assert (state.used, state.child_usage) == (Usage(), Usage(output_tokens=3))

@@ -27,6 +27,7 @@ const SWITCHES = new Set(["run.started", "run.resumed", "run.paused"]);
  * @property {boolean} idle From the end of a turn to the next message.
  * @property {string | null} ended The final status.
  * @property {Map<string, any>} open Requests by id, oldest first: the event of each.
+ * @property {any[]} below What the newest `run.waiting` said of the runs below this one.
  */
 
 /** @returns {Waits} */
@@ -38,6 +39,7 @@ export const noWaits = () => ({
   idle: false,
   ended: null,
   open: new Map(),
+  below: [],
 });
 
 /**
@@ -47,7 +49,7 @@ export const noWaits = () => ({
 export function statusOf(waits) {
   if (waits.ended) return waits.ended;
   if (waits.paused) return "paused";
-  if (waits.open.size) return "waiting";
+  if (waits.open.size || waits.below.length) return "waiting";
   if (waits.idle) return "idle";
   if (waits.begun) return "running";
   return waits.scheduled ? "scheduled" : "queued";
@@ -61,6 +63,7 @@ export function applyWaits(waits, event) {
     waits.begun = true;
     waits.paused = false;
     waits.open.clear();
+    waits.below = [];
   } else if (event.type === "turn.completed") {
     waits.idle = true;
     waits.paused = false;
@@ -73,6 +76,8 @@ export function applyWaits(waits, event) {
     if (starts) waits.startedSeq ||= event.seq;
   } else if (event.type === "run.queued") {
     waits.scheduled = Boolean(event.data.start_at);
+  } else if (event.type === "run.waiting") {
+    waits.below = (event.data.waiting_for ?? []).filter((/** @type {any} */ it) => it.run_id);
   } else if (event.type === "approval.requested") {
     waits.open.set(event.data.approval_id, event);
   } else if (event.type === "input.requested") {
@@ -88,4 +93,5 @@ export function rewindWaits(waits) {
   waits.paused = waits.idle = false;
   waits.ended = null;
   waits.open.clear();
+  waits.below = [];
 }

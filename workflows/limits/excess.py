@@ -43,9 +43,15 @@ def exceeded(state: RunState, *, calls: int = 0) -> Excess | None:
         total = state.tool_calls - state.earlier_calls + calls
         over = total > limits.max_tool_calls
         return Excess("max_tool_calls", total, limits.max_tool_calls) if over else None
-    steps, used = state.step - state.earlier_steps, state.used
+    steps = state.step - state.earlier_steps
     if steps >= limits.max_steps:
         return Excess("max_steps", steps + 1, limits.max_steps)
+    return spent(state)
+
+
+def spent(state: RunState) -> Excess | None:
+    """The excess of a run that has used all its tokens, or all its money; None if it has not."""
+    limits, used = state.limits, state.used
     if used.total_tokens >= limits.max_tokens:
         return Excess("max_tokens", used.total_tokens, limits.max_tokens)
     return _overspent(used.cost, limits.max_cost)

@@ -53,6 +53,21 @@ class ToolCallRun:
         return isinstance(self.state, Running)
 
     @property
+    def busy(self) -> bool:
+        """True while an activity of it runs, whose end must come before a reset is recorded."""
+        return self.running
+
+    @property
+    def works(self) -> bool:
+        """True while it runs and waits for nobody."""
+        return self.running
+
+    @property
+    def stopping(self) -> bool:
+        """True from its cancellation to its end."""
+        return isinstance(self.state, Running) and self.state.stop_bound is not None
+
+    @property
     def ready(self) -> bool:
         """True when it can start, unless the run is paused."""
         return isinstance(self.state, Ready)

@@ -9,6 +9,7 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall
     from relayline.contracts.runs import Phase
+    from relayline.workflows.children.ask import call_run
     from relayline.workflows.inbox import Stop
     from relayline.workflows.run import Run
     from relayline.workflows.tools.call import ToolCallRun
@@ -20,7 +21,7 @@ class ToolStep:
     def __init__(self, run: Run, calls: Sequence[PlannedCall]) -> None:
         self._run = run
         self._steering = run.steering
-        self._calls = [ToolCallRun(run, call) for call in calls]
+        self._calls = [call_run(run, call) for call in calls]
         self._stop_level = Stop.NOTHING
 
     async def run(self) -> None:
@@ -31,14 +32,14 @@ class ToolStep:
             self._stop()
             if all(call.ended for call in self._calls):
                 break
-            if not any(call.running for call in self._calls):
+            if not any(call.busy or call.stopping for call in self._calls):
                 self._steering.act(in_step=True)
             ready = self._ready()
             if ready and self._run.pending.overflows(len(ready)):
                 await self._run.make_room(len(ready))
                 continue
             self._start(ready)
-            await self._run.until(self._woken, busy=any(call.running for call in self._calls))
+            await self._run.until(self._woken, busy=any(call.busy for call in self._calls))
         self._run.state.running_tools = ()
 
     async def _update(self) -> None:
@@ -70,7 +71,7 @@ class ToolStep:
 
     @property
     def _reset_due(self) -> bool:
-        return self._run.was_reset and not any(call.running for call in self._calls)
+        return self._run.was_reset and not any(call.busy for call in self._calls)
 
     def _woken(self) -> bool:
         return self._run.stop > self._stop_level or any(call.woken for call in self._calls)
@@ -95,6 +96,7 @@ class ToolStep:
     def _start(self, ready: Sequence[ToolCallRun]) -> None:
         running = [call for call in self._calls if call.running or call in ready]
         self._run.state.running_tools = tuple(call.call.name for call in running)
-        self._run.show(Phase.TOOLS if running else Phase.WAITING, busy=bool(running))
+        works = any(call.works or call in ready for call in self._calls)
+        self._run.show(Phase.TOOLS if works else Phase.WAITING, busy=works)
         for call in ready:
             call.start()

@@ -53,6 +53,6 @@ def turn_completed(epoch: int, state: RunState) -> NewEvent:
         status=status,
         output=whole(state.preview) if status == "completed" else None,
         error=state.last_error if status == "failed" else None,
-        usage=state.used,
+        usage=state.own_usage,
     )
     return NewEvent(key=turn_key(epoch, state.turn), body=body, step=state.step or None)

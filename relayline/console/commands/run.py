@@ -23,6 +23,7 @@ TERMINATED = 143
 AsJson = Annotated[
     bool, typer.Option("--json", help="Print one event per line as JSON, and nothing else.")
 ]
+AsJsonRuns = Annotated[bool, typer.Option("--json", help="Print one run per line as JSON.")]
 Limits = Annotated[
     list[str] | None,
     typer.Option(
@@ -52,7 +53,7 @@ class RunCommands:
 
     def register(self, app: typer.Typer) -> None:
         """Add them to a command line."""
-        for command in (self.run, self.watch, self.chat):
+        for command in (self.run, self.watch, self.tree, self.chat):
             app.command()(command)
 
     def run(  # noqa: PLR0913, PLR0917  one parameter per option
@@ -143,6 +144,19 @@ class RunCommands:
         view = asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
         _tell_page(base_url, None if as_json else view.links)
         _follow(base_url, run_id, as_json=as_json)
+
+    def tree(self, run_id: RunId, as_json: AsJsonRuns = False, url: Url = None) -> None:
+        """Show a run and the runs below it, each below the one that has started it."""
+        from relayline.console.printable import printable
+        from relayline.console.tty.tree import tree_lines, tree_of
+
+        top, runs = asked(self._address(url), lambda client: tree_of(client, run_id))
+        if as_json:
+            for each in (top, *runs):
+                typer.echo(each.model_dump_json(exclude_none=True))
+        else:
+            for line in tree_lines(top, runs):
+                typer.echo(printable(line))
 
     def chat(
         self,

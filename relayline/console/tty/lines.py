@@ -12,7 +12,7 @@ from relayline.client.events import LOST
 from relayline.console.printable import visible
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
-from relayline.contracts.events import ApprovalRequested, InputRequested
+from relayline.contracts.events import ApprovalRequested, InputRequested, RunWaiting
 from relayline.projections.words import outcome, refused
 
 BY_CHARS = 100
@@ -162,6 +162,27 @@ def _refused(_: Envelope, data: _Data) -> list[Line]:
     return [Line(f"✗ {refused(str(data.get('kind')), reason)}")]
 
 
+def _child_started(_: Envelope, data: _Data) -> list[Line]:
+    return [Line(f"↳ {data.get('agent')} works on it: {data.get('run_id')}", "cyan")]
+
+
+def _child_ended(_: Envelope, data: _Data) -> list[Line]:
+    status = str(data.get("status")).replace("_", " ")
+    return [Line(f"↲ {data.get('run_id')} is {status}", _QUIET)]
+
+
+def _waits_below(event: Envelope, data: _Data) -> list[Line]:
+    """What runs below wait for; each thing that the run itself waits for has its own event."""
+    below = [it for it in RunWaiting.model_validate(data).waiting_for if it.run_id]
+    lines = [Line(f"? below, in {it.run_id}: {one_line(it.what, _TEXT_CHARS)}") for it in below]
+    how = {"approval": "approve {run} {id}", "input": "answer {run} {id} TEXT"}
+    for item in below[:1]:
+        told = how.get(item.kind, "resume {below}")
+        told = told.format(run=event.run_id, id=item.id, below=item.run_id)
+        lines.append(Line(f"  `relayline {told}`", _QUIET))
+    return lines
+
+
 STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
     "run.paused": _paused,
     "run.resumed": _resumed,
@@ -172,5 +193,8 @@ STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
     "input.closed": _closed,
     "command.applied": _applied,
     "command.refused": _refused,
+    "run.waiting": _waits_below,
+    "child.started": _child_started,
+    "child.ended": _child_ended,
 }
-"""By the event's type. `run.waiting` has none: each thing that it waits for has its own."""
+"""By the event's type."""

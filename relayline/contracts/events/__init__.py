@@ -6,6 +6,7 @@ from typing import Annotated
 
 from pydantic import Field
 
+from relayline.contracts.events.children import ChildEnded, ChildStarted
 from relayline.contracts.events.command import (
     CommandAccepted,
     CommandApplied,
@@ -65,6 +66,8 @@ __all__ = [
     "AttemptLost",
     "AttemptSuperseded",
     "BudgetExceeded",
+    "ChildEnded",
+    "ChildStarted",
     "CommandAccepted",
     "CommandApplied",
     "CommandRefused",
@@ -129,6 +132,8 @@ EventBody = Annotated[
     | ToolFailed
     | ToolCancelled
     | ToolAbandoned
+    | ChildStarted
+    | ChildEnded
     | ApprovalRequested
     | ApprovalResolved
     | InputRequested

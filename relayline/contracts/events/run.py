@@ -58,6 +58,8 @@ class RunQueued(Frozen):
     """The batch with which it was submitted."""
     parent: str | None = None
     """The run that started it."""
+    root: str | None = Field(default=None, exclude_if=operator.not_)
+    """The run at the top of the tree, if another run has started it; left out otherwise."""
     forked_from: str | None = None
     """The run of which it is a fork."""
     start_at: datetime | None = None
@@ -83,6 +85,8 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         webhook=run.webhook,
         open=run.idle_s is not None,
         batch=run.batch,
+        parent=run.parent.run_id if run.parent else None,
+        root=run.parent.root if run.parent else None,
         start_at=run.start_at,
         priority=run.priority,
         retention_days=run.retention_days,

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from datetime import datetime
 
+from pydantic import Field
+
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs.spec import Limits
@@ -17,6 +19,9 @@ class RunFigures(Frozen):
     """The newest step that has started; 0 before the first."""
     usage: Usage = Usage()
     """Of all steps that have ended."""
+    child_usage: Usage = Field(default=Usage(), exclude_if=lambda usage: usage == Usage())
+    """Of the runs below it that have ended; not a part of `usage`, and left out if there is none.
+    """
     last_error: RunError | None = None
 
 
@@ -44,6 +49,8 @@ class KeptFigures(WorkFigures):
     """Steps before the newest turn, from whose beginning limits count."""
     earlier_calls: int = 0
     """Tool calls before it."""
+    turn_child_usage: Usage = Usage()
+    """The part of `child_usage` that is of the newest turn."""
     preview: str = ""
     """The beginning of the newest answer."""
     misfit_steps: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 
 from pydantic import Field
@@ -24,6 +25,15 @@ MIDDLE_PRIORITY = 3
 """The priority of a run that was given none."""
 
 
+class ParentCall(Frozen):
+    """The call that has started a run."""
+
+    run_id: str
+    call_id: str
+    root: str
+    """The run at the top of the tree."""
+
+
 class RunInput(Frozen):
     """The argument of the workflow."""
 
@@ -40,6 +50,10 @@ class RunInput(Frozen):
     request_sha256: str = ""
     """Digest of the submitted request: distinguishes a repeated `Idempotency-Key` from a reused
     one."""
+    agents: dict[str, AgentSpec] = Field(default_factory=dict, exclude_if=operator.not_)
+    """The agents that it may ask, and those that these may ask, by name."""
+    parent: ParentCall | None = Field(default=None, exclude_if=operator.not_)
+    """Set for a run that another one has started."""
     batch: str | None = None
     """The batch with which it was submitted."""
     start_at: datetime | None = None
@@ -68,6 +82,10 @@ class RunRequestMemo(Frozen):
     limits: Limits = Limits()
     request_sha256: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
+    parent: str | None = Field(default=None, exclude_if=operator.not_)
+    """The run that has started it."""
+    root: str | None = Field(default=None, exclude_if=operator.not_)
+    """The run at the top of the tree, if another run has started it."""
     created_at: datetime | None = None
     """When the run was submitted; its execution may have started later."""
     start_at: datetime | None = None

@@ -58,6 +58,9 @@ class ToolSpec(Frozen):
     """How long a person has to decide; after that the call is denied."""
     asks: bool = False
     """True: the call is a question; the person's answer is its result and no tool runs."""
+    agent: str | None = Field(default=None, exclude_if=_is_none)
+    """Set: the call is a run of this agent, whose answer is its result, and no tool runs; left out
+    otherwise."""
 
 
 class AgentSpec(Frozen):

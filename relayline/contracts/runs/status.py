@@ -5,6 +5,8 @@ from __future__ import annotations
 from enum import StrEnum
 from typing import Literal
 
+from pydantic import Field
+
 from relayline.contracts.frozen import Frozen
 
 
@@ -66,6 +68,9 @@ class Waiting(Frozen):
     """The approval or request to answer."""
     what: str = ""
     """One line for people."""
+    run_id: str | None = Field(default=None, exclude_if=lambda value: value is None)
+    """The run below this one that waits, and `id` is then `{run_id}.{id}`; left out: it is this
+    run."""
 
 
 TurnStatus = Literal["completed", "failed", "cancelled"]

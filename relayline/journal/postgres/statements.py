@@ -8,7 +8,7 @@ from relayline.journal.columns import SPENT, RowColumns
 _ENDED = ", ".join(f"'{status}'" for status in sorted(TERMINAL))
 _SPENT_TYPES = ("bigint", "bigint", "bigint", "smallint", "bigint")
 _COLUMNS = ", ".join(RowColumns._fields)
-_COLUMN_TYPES = ("bigint", *["text"] * 7, *_SPENT_TYPES)
+_COLUMN_TYPES = ("bigint", *["text"] * 8, *_SPENT_TYPES)
 _TAKEN_OVER = ", ".join(f"{name} = excluded.{name}" for name in RowColumns._fields)
 
 

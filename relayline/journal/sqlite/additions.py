@@ -82,6 +82,10 @@ CREATE INDEX rows_by_tenant_status ON run_rows (tenant, status, created_us, run_
     input_tokens, output_tokens, cost_picos, estimated);
 CREATE INDEX rows_by_end ON run_rows (tenant, ended_us) WHERE ended_us IS NOT NULL
 """
+_ROOTS = """
+ALTER TABLE run_rows ADD COLUMN root TEXT;
+CREATE INDEX rows_by_root ON run_rows (root, created_us, run_id) WHERE root IS NOT NULL
+"""
 _UNSUMMED = """
 CREATE TRIGGER IF NOT EXISTS sums_go_stale_{what} AFTER {when} ON run_rows
 WHEN new.summed_seq IS NOT new.folded_seq
@@ -243,6 +247,7 @@ def add_missing(db: sqlite3.Connection) -> None:
         for what, when in (("insert", "INSERT"), ("update", "UPDATE OF state"))
     ]
     _ensure(db, ("index", "rows_by_end"), *_SUMS.split(";"), *triggers)
+    _ensure(db, ("index", "rows_by_root"), *_ROOTS.split(";"))
     # the trigger that fills these tables comes with the first receiver
     _ensure(db, ("index", "deliveries_by_run"), *_OUTBOX.split(";"))
 

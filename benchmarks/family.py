@@ -1,0 +1,88 @@
+"""How soon a run that another one has started speaks; the floor is a run that a client submits.
+
+Both from the moment that asks for it, the parent's whole answer or the submission, to the first
+word in the run's own journal.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from collections.abc import Sequence
+from datetime import datetime
+from typing import Any
+
+from benchmarks.measure import Figure, p50
+from benchmarks.sse import fetch
+from benchmarks.stack import Stack
+
+BENCH = "family"
+GOAL = 1.5
+"""Times the floor."""
+_COUNT, _QUICK = 60, 10
+_WORD = {"rehearse": [{"say": "word"}]}
+_LOOK_S = 0.05
+
+
+async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
+    """Runs one after the other, by turns of either kind; the medians."""
+    plain, below = [], []
+    for _ in range(_QUICK if quick else _COUNT):
+        events = await _events(stack, await _submit(stack, "assistant", _WORD))
+        plain.append(_ms(events, "run.queued", events, submitted=True))
+        call = {"call": "ask_speaker", "arguments": {"message": json.dumps(_WORD)}}
+        script = {"rehearse": [call, {"say": "done"}]}
+        events = await _events(stack, await _submit(stack, "chief", script))
+        [child] = [it["data"]["run_id"] for it in events if it["type"] == "child.started"]
+        child_events = await _events(stack, child)
+        below.append(_ms(events, "message.completed", child_events))
+    return figures(plain, below)
+
+
+def figures(plain: Sequence[float], below: Sequence[float]) -> list[Figure]:
+    """The medians of what was measured, in milliseconds."""
+    floor = p50(plain)
+    return [
+        Figure(
+            bench=BENCH,
+            name="from the call of another agent to its first word, p50",
+            unit="ms",
+            ours=p50(below),
+            floor=floor,
+            against="from a submission to the run's first word",
+            limit=GOAL * floor,
+            rule=f"{GOAL:g} times the floor",
+        )
+    ]
+
+
+async def _submit(stack: Stack, agent: str, script: dict[str, Any]) -> str:
+    body = {"agent": agent, "model": "rehearsal", "input": json.dumps(script)}
+    _, reply = await fetch(stack.runs, body=body, stream=False)
+    return str(reply.json()["run_id"])
+
+
+async def _events(stack: Stack, run_id: str) -> list[dict[str, Any]]:
+    """All events of the run, once it has ended."""
+    while True:
+        _, reply = await fetch(f"{stack.events(run_id)}?limit=1000", stream=False)
+        page: dict[str, Any] = reply.json()
+        if page["ended"]:
+            events: list[dict[str, Any]] = page["events"]
+            return events
+        await asyncio.sleep(_LOOK_S)
+
+
+def _ms(
+    asked: list[dict[str, Any]],
+    kind: str,
+    spoken: list[dict[str, Any]],
+    *,
+    submitted: bool = False,
+) -> float:
+    """From the first event of that kind to the first word, by the journal's clock."""
+    first = next(it for it in asked if it["type"] == kind)
+    began = first["data"]["submitted_at"] if submitted else first["at"]
+    word = next(it for it in spoken if it["type"] in {"message.delta", "message.completed"})
+    taken = datetime.fromisoformat(word["at"]) - datetime.fromisoformat(began)
+    return taken.total_seconds() * 1000

@@ -1,0 +1,1 @@
+"""Runs that a run starts: their calls, what they report, and what they are told."""
