@@ -149,6 +149,7 @@ def _runs_worker(
         tools.call_tool,
         tools.check_arguments,
         records.record_facts,
+        records.record_past,
         records.rewind,
     ]
     return make(

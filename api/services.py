@@ -16,6 +16,9 @@ from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.erasing import Erasing
+from relayline.api.runs.forks.forking import Forks
+from relayline.api.runs.forks.input import ForkInputs
+from relayline.api.runs.forks.source import ForkSources
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.owners import RunOwners
@@ -64,6 +67,7 @@ class Services:
     readiness: Readiness
     system: System
     submission: Submission
+    forks: Forks
     batches: RunBatches
     schedules: RunSchedules
     erasing: Erasing
@@ -124,6 +128,9 @@ def services_of(
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
         system=System(_configured(settings), client, readiness, workers, streams),
         submission=submission,
+        forks=Forks(
+            storage, ForkSources(storage, gateway), ForkInputs(validator), submission, views
+        ),
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
         events=(events := RunEvents(views, storage, feed, streams, turns)),

@@ -189,20 +189,23 @@ class CommandSender:
         """Explain why a run that is not open in Temporal accepts no command.
 
         Raises:
-            AlreadyEnded: it has ended; `run_status` is a member.
+            AlreadyEnded: it has ended; `run_status` is a member, and of a message `fork`, the body
+                of the fork that continues the run with it.
             UnknownRun: nobody knows it.
         """
         run_id = outgoing.run_id
         view = await self._views.find(outgoing.tenant, run_id)
         if not view.status.ended:
             raise UnknownRun(run_id)
-        left = f"nothing is left to {outgoing.command.kind.value}"
+        left, fork = f"nothing is left to {outgoing.command.kind.value}", {}
         if isinstance(outgoing.command, SendMessage):
-            left = "start another run with POST /v1/runs"
+            left = f"continue it as another run: POST /v1/runs/{run_id}/fork with the body `fork`"
+            fork = {"fork": {"message": outgoing.command.content}}
         raise AlreadyEnded(
             f"{run_id} has ended as {view.status.value}: {left}",
             run_id=run_id,
             run_status=view.status.value,
+            **fork,
         )
 
     async def _came_before(self, outgoing: OutgoingCommand, *, ask_temporal: bool) -> bool:

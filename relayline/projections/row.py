@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from relayline.contracts.events import (
-    RunRewound,
-)
+from relayline.contracts.events import RunForked, RunRewound
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     DEFAULT_TENANT,
+    ForkedFrom,
     Limits,
     Phase,
     RunError,
@@ -69,6 +68,10 @@ class RunRow:
     batch: str | None = None
     parent: str | None = None
     forked_from: str | None = None
+    fork: RunForked | None = None
+    """The past that it began with, without what was edited; None: it has none of its own yet."""
+    inherited_usage: Usage = field(default_factory=Usage)
+    """Of the messages of that past."""
     start_at: datetime | None = None
     priority: int | None = None
     retention_days: float | None = None
@@ -89,7 +92,7 @@ class RunRow:
     """Why the newest turn failed, in one line."""
     line: Line = field(default_factory=Line)
     usage: Usage = field(default_factory=Usage)
-    """Of all messages; of an ended run, as its terminal fact gives it."""
+    """Of all its own messages; of an ended run, as its terminal fact gives it."""
     error: RunError | None = None
     """Of a failed run."""
     created_at: datetime | None = None
@@ -105,6 +108,14 @@ class RunRow:
     def status(self) -> RunStatus:
         """As in `Waits`."""
         return self.waits.status
+
+    @property
+    def source(self) -> ForkedFrom | None:
+        """Where a fork begins in another run; None for others, and until it has its past."""
+        fork = self.fork
+        if fork is None or fork.run_id is None:
+            return None
+        return ForkedFrom(run_id=fork.run_id, step=fork.step, seq=fork.seq)
 
     @property
     def waiting_for(self) -> tuple[Waiting, ...]:

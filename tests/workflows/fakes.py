@@ -18,6 +18,7 @@ from relayline.contracts.calls import (
     CheckResult,
     ModelRequest,
     ModelResult,
+    PastRequest,
     PlannedCall,
     RecordRequest,
     RewindRequest,
@@ -31,6 +32,7 @@ from relayline.contracts.events import CommandApplied, CommandRefused, EventBody
 from relayline.contracts.runs import (
     AgentSpec,
     Limits,
+    Past,
     Phase,
     RunInput,
     RunProgress,
@@ -88,6 +90,11 @@ class Stubborn:
 class Fakes:
     """The three activities; `facts` are those that the workflow sent, each once, in order."""
 
+    past: Past | None = None
+    """What the run begins with."""
+    past_gone = False
+    """True: it can't be recorded."""
+
     def __init__(self, models: Sequence[Model | ModelResult], tool: Tool = completes) -> None:
         self._models = models
         self._tool = tool
@@ -112,6 +119,8 @@ class Fakes:
         """Whose run it is."""
         self.tenants: set[str] = set()
         """Those that the calls have named."""
+        self.pasts: list[PastRequest] = []
+        """The pasts that were recorded."""
         self.requests: list[ToolRequest] = []
         """The tool calls that have begun."""
         self.changed: list[str] = []
@@ -206,6 +215,16 @@ class Fakes:
         self.rewinds.append(request)
         return RewindResult(epoch=len(self.rewinds))
 
+    @activity.defn(name="record_past")
+    async def record_past(self, request: PastRequest) -> None:
+        """Take the facts around the past, once it may."""
+        self.pasts.append(request)
+        if self.past_gone:
+            kind = "journal-incomplete"
+            raise ApplicationError("the past is gone", type=kind, non_retryable=True)
+        await self.recording.wait()
+        self._take(request.outbox)
+
     @activity.defn(name="record_facts")
     async def record_facts(self, request: RecordRequest) -> None:
         """Take the facts."""
@@ -233,6 +252,7 @@ class Fakes:
                 self.call_tool,
                 self.check_arguments,
                 self.record_facts,
+                self.record_past,
                 self.rewind,
             ],
             workflow_failure_exception_types=[workflow.NondeterminismError],
@@ -252,6 +272,7 @@ class Fakes:
                 tenant=self.tenant,
                 history_bound=self.history_bound,
                 idle_s=self.idle_s,
+                past=self.past,
             ),
             id=run_id,
             task_queue=run_id,

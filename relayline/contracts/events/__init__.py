@@ -11,6 +11,7 @@ from relayline.contracts.events.command import (
     CommandApplied,
     CommandRefused,
 )
+from relayline.contracts.events.fork import RunForked
 from relayline.contracts.events.model import (
     AttemptFailed,
     AttemptLost,
@@ -80,6 +81,7 @@ __all__ = [
     "RunCancelled",
     "RunCompleted",
     "RunFailed",
+    "RunForked",
     "RunPaused",
     "RunQueued",
     "RunResumed",
@@ -113,6 +115,7 @@ EventBody = Annotated[
     | RunTerminated
     | RunTimedOut
     | RunRewound
+    | RunForked
     | UserMessageEvent
     | StepStarted
     | MessageDelta

@@ -83,6 +83,7 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         webhook=run.webhook,
         open=run.idle_s is not None,
         batch=run.batch,
+        forked_from=run.past.run_id if run.past else None,
         start_at=run.start_at,
         priority=run.priority,
         retention_days=run.retention_days,

@@ -17,6 +17,7 @@ from relayline.contracts.runs.figures import (
     Standing,
     WorkFigures,
 )
+from relayline.contracts.runs.past import ForkedFrom, Past, ResultEdit, Said
 from relayline.contracts.runs.run_input import (
     DEFAULT_TENANT,
     MIDDLE_PRIORITY,
@@ -58,9 +59,12 @@ __all__ = [
     "AgentSpec",
     "ApprovalRule",
     "Carried",
+    "ForkedFrom",
     "KeptFigures",
     "Limits",
+    "Past",
     "Phase",
+    "ResultEdit",
     "RunError",
     "RunFigures",
     "RunInput",
@@ -69,6 +73,7 @@ __all__ = [
     "RunRequestMemo",
     "RunResult",
     "RunStatus",
+    "Said",
     "Standing",
     "ToolSpec",
     "TurnStatus",
