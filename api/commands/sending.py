@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, NoReturn
 
+from pydantic import JsonValue
+
 from relayline.api.command_bodies import CommandRequest
 from relayline.api.commands.capacity import check_capacity
 from relayline.api.errors import (
@@ -197,16 +199,13 @@ class CommandSender:
         view = await self._views.find(outgoing.tenant, run_id)
         if not view.status.ended:
             raise UnknownRun(run_id)
-        left, fork = f"nothing is left to {outgoing.command.kind.value}", {}
+        left = f"nothing is left to {outgoing.command.kind.value}"
+        members: dict[str, JsonValue] = {"run_id": run_id, "run_status": view.status.value}
         if isinstance(outgoing.command, SendMessage):
             left = f"continue it as another run: POST /v1/runs/{run_id}/fork with the body `fork`"
-            fork = {"fork": {"message": outgoing.command.content}}
-        raise AlreadyEnded(
-            f"{run_id} has ended as {view.status.value}: {left}",
-            run_id=run_id,
-            run_status=view.status.value,
-            **fork,
-        )
+            members["fork"] = {"message": outgoing.command.content}
+        said = f"{run_id} has ended as {view.status.value}: {left}"
+        raise AlreadyEnded(said, slug=None, **members)
 
     async def _came_before(self, outgoing: OutgoingCommand, *, ask_temporal: bool) -> bool:
         """True when this very command was sent before.

@@ -7,16 +7,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
-
-
-class EditedResult(Frozen):
-    """A result that is another one in the fork."""
-
-    call_id: str
-    before: str
-    """What the model was told in the run that this one is a fork of."""
-    after: str
-    """What it is told here."""
+from relayline.contracts.runs import EditedResult
 
 
 class RunForked(Frozen):

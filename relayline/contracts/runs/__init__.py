@@ -17,7 +17,7 @@ from relayline.contracts.runs.figures import (
     Standing,
     WorkFigures,
 )
-from relayline.contracts.runs.past import ForkedFrom, Past, ResultEdit, Said
+from relayline.contracts.runs.past import EditedResult, ForkedFrom, Past, ResultEdit, Said
 from relayline.contracts.runs.run_input import (
     DEFAULT_TENANT,
     MIDDLE_PRIORITY,
@@ -59,6 +59,7 @@ __all__ = [
     "AgentSpec",
     "ApprovalRule",
     "Carried",
+    "EditedResult",
     "ForkedFrom",
     "KeptFigures",
     "Limits",

@@ -27,6 +27,16 @@ class ResultEdit(Frozen):
     is_error: bool = False
 
 
+class EditedResult(Frozen):
+    """A result that is another one in the fork."""
+
+    call_id: str
+    before: str
+    """What the model was told in the run that this one is a fork of."""
+    after: str
+    """What it is told here."""
+
+
 class Said(Frozen):
     """A message of a past that was given."""
 

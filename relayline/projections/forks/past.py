@@ -16,7 +16,6 @@ from relayline.contracts.events import (
     ToolFailed,
     UserMessageEvent,
 )
-from relayline.contracts.events.fork import EditedResult
 from relayline.contracts.keys import (
     FORKED_KEY,
     epoch_prefix,
@@ -24,7 +23,7 @@ from relayline.contracts.keys import (
     inherited_turn_key,
     message_key,
 )
-from relayline.contracts.runs import Past, ResultEdit, Said
+from relayline.contracts.runs import EditedResult, Past, ResultEdit, Said
 from relayline.projections.projection import data_of
 from relayline.projections.transcript import told_of_result
 from relayline.projections.valid import counting
