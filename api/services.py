@@ -107,10 +107,9 @@ def services_of(
 ) -> Services:
     """All parts of the API, on this storage and client."""
     sources = sources_of(client, storage, settings.temporal_ui, settings.page_url)
-    gateway, workers, probe, ends, stuck_runs, attention, _, views = sources
-    watchdog = Watchdog(ends.ensure, probe.silent_s, stuck_runs.unserved)
+    gateway, workers, _, _, _, attention, _, views = sources
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
-    feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics, quotas)
+    feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
     starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
     sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs)
@@ -128,9 +127,7 @@ def services_of(
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
         system=System(_configured(settings), client, readiness, workers, streams),
         submission=submission,
-        forks=Forks(
-            storage, ForkSources(storage, gateway), ForkInputs(validator), submission, views
-        ),
+        forks=Forks(ForkSources(storage, gateway), ForkInputs(validator), submission, views),
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
@@ -149,6 +146,11 @@ def services_of(
         registry=registry,
         deliveries=deliveries,
     )
+
+
+def _feed(storage: Storage, metrics: Metrics, sources: Sources) -> Feed:
+    ensure, silent_s = sources.terminal_facts.ensure, sources.probe.silent_s
+    return Feed(storage, metrics, Watchdog(ensure, silent_s, sources.stuck_runs.unserved))
 
 
 def _configured(settings: Settings) -> Configured:

@@ -27,6 +27,7 @@ from benchmarks import (
     deltas,
     encryption,
     fairness,
+    forks,
     history,
     lists,
     load,
@@ -78,7 +79,7 @@ class ScaleBench(Protocol):
 
 
 EITHER: dict[str, Bench] = {
-    module.BENCH: module.measure for module in (submit, cold, processor, deltas, viewers)
+    module.BENCH: module.measure for module in (submit, forks, cold, processor, deltas, viewers)
 }
 """On a stack with either journal."""
 ON_SQLITE: dict[str, Bench] = {

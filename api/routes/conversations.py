@@ -23,8 +23,8 @@ from relayline.api.depends import (
     wants_stream,
 )
 from relayline.api.event_schemas import stream_of
-from relayline.api.runs.forks.bodies import ForkRequest
 from relayline.api.runs.forks.forking import Asked
+from relayline.api.runs.forks.request import ForkRequest
 from relayline.contracts.access.audit import Action
 from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.commands import Close, SendMessage

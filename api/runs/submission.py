@@ -148,6 +148,14 @@ class Submission:
         run_id = await self._earlier.find(key, sender) or self._ids.run(key, sender)
         return run_id, await self._is_known(run_id)
 
+    async def check_tenant(self, tenant: str) -> None:
+        """Return if something may be submitted for the tenant.
+
+        Raises:
+            TenantGone: its key was erased.
+        """
+        await check_tenant(self._storage, tenant)
+
     async def start(self, prepared: PreparedRun) -> bool:
         """Start the run; False if the same key and body started it before.
 

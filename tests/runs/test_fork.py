@@ -2,13 +2,23 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 from typing import Any
+from uuid import uuid4
 
+import pytest
+
+from relayline import AsyncClient
 from relayline.contracts.envelope import Envelope
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from relayline.projections.rendered import render
+from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
 from tests.resetting import reset
+from tests.runs.test_encrypted import console
+
+pytestmark = pytest.mark.stack
 
 LOOK = {"call": "calculate", "arguments": {"expression": "6*7"}}
 DONE = {"say": "that is all"}
@@ -139,3 +149,56 @@ async def test_a_reset_run_is_forked_as_it_counts(stack: DevStack) -> None:
     fork_id = await fork(stack, run_id, message=script(DONE))
     view = await stack.ended(fork_id)
     assert view["status"] == "completed"
+
+
+@pytest.mark.slow
+async def test_a_worker_that_dies_in_the_middle_leaves_one_whole_fork(stack: DevStack) -> None:
+    run_id = await stack.submit(*[LOOK] * 20, DONE)
+    await stack.ended(run_id)
+    for pause_s in (0.0, 0.05, 0.2):
+        before = stack.kill_worker()
+        fork_id = await fork(stack, run_id, from_step=20)
+        while stack.state["workers"][0]["pid"] == before:
+            await asyncio.sleep(0.02)
+        await asyncio.sleep(pause_s)
+        stack.kill_worker()
+        view = await stack.ended(fork_id)
+        assert (view["status"], view["output"]) == ("completed", "that is all")
+        events = await stack.events(fork_id)
+        assert [it["seq"] for it in events] == [*range(1, len(events) + 1)]
+        past, own = past_and_own(events)
+        assert [it["step"] for it in past if it["type"] == "message.completed"] == [*range(1, 20)]
+        assert {it.get("step") for it in own} <= {None, 20, 21}
+
+
+async def test_a_run_that_has_continued_as_new_can_be_forked(stack: DevStack) -> None:
+    tool = ToolSpec(name="sleep", parameters={"type": "object"})
+    call = {"call": "sleep", "arguments": {"seconds": 0}}
+    agent = AgentSpec(name="long", model="rehearsal", tools=(tool,))
+    run_id = f"run_{uuid4().hex}"
+    given = RunInput(run_id=run_id, agent=agent, input=script(*[call] * 6, DONE), history_bound=40)
+    temporal = await stack.temporal()
+    await temporal.start_workflow(AgentRun.run, given, id=run_id, task_queue=TASK_QUEUE)
+    await stack.seen(run_id, "run.completed")
+    view = await stack.ended(await fork(stack, run_id, from_step=7))
+    assert (view["status"], view["agent"], view["output"]) == ("completed", "long", "that is all")
+
+
+async def test_the_library_and_the_command_fork(stack: DevStack) -> None:
+    run_id = await stack.submit(LOOK, DONE)
+    await stack.ended(run_id)
+    async with AsyncClient(stack.api_urls[0]) as client:
+        made = await client.run(run_id).fork(from_step=2, limits={"max_steps": 1})
+        view = await made.wait(60)
+        assert view.forked_from
+        assert (view.status, view.forked_from.step) == ("completed", 2)
+        again = await client.submit("assistant", "x", history=[{"role": "user", "content": "y"}])
+        assert (await again.wait(60)).status == "completed"
+    edited = ("--edit", "call_1_0=43", "--from-step", "2", "--watch")
+    shown = await console(stack, "fork", run_id, *edited)
+    assert shown.code == 0, shown.err
+    assert "that is all" in shown.out
+    wrong = await console(stack, "fork", run_id, "--from-step", "9")
+    assert (wrong.code, "from_step" in wrong.err) == (1, True)
+    asked = await console(stack, "fork", run_id, "--message", "@no/such/file")
+    assert asked.code == 2

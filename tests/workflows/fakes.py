@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import Any
 from uuid import uuid4
 
 from temporalio import activity, workflow
@@ -18,7 +19,6 @@ from relayline.contracts.calls import (
     CheckResult,
     ModelRequest,
     ModelResult,
-    PastRequest,
     PlannedCall,
     RecordRequest,
     RewindRequest,
@@ -92,8 +92,6 @@ class Fakes:
 
     past: Past | None = None
     """What the run begins with."""
-    past_gone = False
-    """True: it can't be recorded."""
 
     def __init__(self, models: Sequence[Model | ModelResult], tool: Tool = completes) -> None:
         self._models = models
@@ -119,8 +117,6 @@ class Fakes:
         """Whose run it is."""
         self.tenants: set[str] = set()
         """Those that the calls have named."""
-        self.pasts: list[PastRequest] = []
-        """The pasts that were recorded."""
         self.requests: list[ToolRequest] = []
         """The tool calls that have begun."""
         self.changed: list[str] = []
@@ -183,7 +179,7 @@ class Fakes:
     @activity.defn(name="call_model")
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """The model of that step."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         self.tenants.add(request.tenant)
         self.begun.set()
         model = self._models[request.step - 1]
@@ -193,7 +189,7 @@ class Fakes:
     @activity.defn(name="call_tool")
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
         """The one tool."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         self.requests.append(request)
         self.tenants.add(request.tenant)
         self.begun.set()
@@ -215,23 +211,19 @@ class Fakes:
         self.rewinds.append(request)
         return RewindResult(epoch=len(self.rewinds))
 
-    @activity.defn(name="record_past")
-    async def record_past(self, request: PastRequest) -> None:
-        """Take the facts around the past, once it may."""
-        self.pasts.append(request)
-        if self.past_gone:
-            kind = "journal-incomplete"
-            raise ApplicationError("the past is gone", type=kind, non_retryable=True)
-        await self.recording.wait()
-        self._take(request.outbox)
-
     @activity.defn(name="record_facts")
     async def record_facts(self, request: RecordRequest) -> None:
         """Take the facts."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         await self.recording.wait()
 
-    def _take(self, outbox: Outbox) -> None:
+    def activities(self) -> list[Callable[..., Any]]:
+        """All of them."""
+        calls = (self.call_model, self.call_tool, self.check_arguments)
+        return [*calls, self.record_facts, self.rewind]
+
+    def take(self, outbox: Outbox) -> None:
+        """Take the facts."""
         for fact in outbox.facts:
             if self._facts.setdefault(fact.key or "", fact) != fact:
                 self.changed.append(fact.key or "")
@@ -247,14 +239,7 @@ class Fakes:
             temporal,
             task_queue=run_id,
             workflows=[AgentRun],
-            activities=[
-                self.call_model,
-                self.call_tool,
-                self.check_arguments,
-                self.record_facts,
-                self.record_past,
-                self.rewind,
-            ],
+            activities=self.activities(),
             workflow_failure_exception_types=[workflow.NondeterminismError],
         )
         agent = AgentSpec(

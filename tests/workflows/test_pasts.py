@@ -3,17 +3,45 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Callable
+from typing import Any
 
 import pytest
+from temporalio import activity
 from temporalio.client import Client, WorkflowFailureError
+from temporalio.exceptions import ApplicationError
 
-from relayline.contracts.calls import ModelRequest, ModelResult, PlannedCall
+from relayline.contracts.calls import ModelRequest, ModelResult, PastRequest, PlannedCall
 from relayline.contracts.commands import Cancel, Redirect
 from relayline.contracts.events import StepStarted
 from relayline.contracts.runs import Limits, Past, RunStatus
 from tests.workflows.fakes import STOP, Fakes, Model, send
 
+GONE = 404
 SOURCE = "run_0123456789abcdef"
+
+
+class Forked(Fakes):
+    """A run with a past, which is recorded once it may; one up to `GONE` can't be."""
+
+    def __init__(self, past: Past, *own: Model | ModelResult) -> None:
+        super().__init__([*[never] * (past.step - 1), *own])
+        self.past = past
+        self.pasts: list[PastRequest] = []
+        """Those that were recorded."""
+
+    @activity.defn(name="record_past")
+    async def record_past(self, request: PastRequest) -> None:
+        """Take the facts around the past."""
+        self.pasts.append(request)
+        if request.past.seq == GONE:
+            raise ApplicationError("it is gone", type="journal-incomplete", non_retryable=True)
+        await self.recording.wait()
+        self.take(request.outbox)
+
+    def activities(self) -> list[Callable[..., Any]]:
+        """Also the one for the past."""
+        return [*super().activities(), self.record_past]
 
 
 async def never(_: ModelRequest) -> ModelResult:
@@ -26,17 +54,10 @@ def asks(step: int) -> ModelResult:
     return ModelResult(finish_reason="tool_calls", calls=(call,))
 
 
-def fork(past: Past, *own: Model | ModelResult) -> Fakes:
-    """A run with that past, whose own steps these are."""
-    fakes = Fakes([*[never] * (past.step - 1), *own])
-    fakes.past = past
-    return fakes
-
-
 async def test_the_first_step_is_the_one_after_the_past_and_limits_count_from_it(
     temporal: Client,
 ) -> None:
-    fakes = fork(Past(run_id=SOURCE, seq=9, step=5, asks=False), asks(5), STOP)
+    fakes = Forked(Past(run_id=SOURCE, seq=9, step=5, asks=False), asks(5), STOP)
     async with fakes.running(temporal, Limits(max_steps=2)) as handle:
         result = await handle.result()
     assert (result.status, result.steps) == (RunStatus.COMPLETED, 6)
@@ -48,7 +69,7 @@ async def test_the_first_step_is_the_one_after_the_past_and_limits_count_from_it
 
 
 async def test_one_step_too_many_is_refused(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3), asks(3), STOP)
+    fakes = Forked(Past(run_id=SOURCE, step=3), asks(3), STOP)
     async with fakes.running(temporal, Limits(max_steps=1)) as handle:
         with pytest.raises(WorkflowFailureError):
             await handle.result()
@@ -57,7 +78,7 @@ async def test_one_step_too_many_is_refused(temporal: Client) -> None:
 
 
 async def test_it_ends_after_so_many_answers_whatever_they_ask_for(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3, steps=2), asks(3), asks(4))
+    fakes = Forked(Past(run_id=SOURCE, step=3, steps=2), asks(3), asks(4))
     async with fakes.running(temporal) as handle:
         result = await handle.result()
     assert (result.status, result.steps) == (RunStatus.COMPLETED, 4)
@@ -65,7 +86,7 @@ async def test_it_ends_after_so_many_answers_whatever_they_ask_for(temporal: Cli
 
 
 async def test_commands_wait_until_the_past_is_there(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3), STOP, STOP)
+    fakes = Forked(Past(run_id=SOURCE, step=3), STOP, STOP)
     fakes.recording.clear()
     first = Redirect(message="go left", command_id="m")
     async with fakes.running(temporal, first=[first]) as handle:
@@ -81,8 +102,7 @@ async def test_commands_wait_until_the_past_is_there(temporal: Client) -> None:
 
 
 async def test_a_run_whose_past_is_gone_fails_and_says_why(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3), STOP)
-    fakes.past_gone = True
+    fakes = Forked(Past(run_id=SOURCE, seq=GONE, step=3), STOP)
     async with fakes.running(temporal) as handle:
         with pytest.raises(WorkflowFailureError):
             await handle.result()
@@ -90,14 +110,14 @@ async def test_a_run_whose_past_is_gone_fails_and_says_why(temporal: Client) -> 
 
 
 async def test_a_run_can_be_cancelled_before_it_has_its_past(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3), STOP)
+    fakes = Forked(Past(run_id=SOURCE, step=3), STOP)
     async with fakes.running(temporal, first=[Cancel(command_id="c")]) as handle:
         assert (await handle.result()).status is RunStatus.CANCELLED
     assert fakes.types[-1] == "run.cancelled"
 
 
 async def test_a_long_fork_continues_as_new_without_its_past(temporal: Client) -> None:
-    fakes = fork(Past(run_id=SOURCE, step=3), asks(3), asks(4), asks(5), STOP)
+    fakes = Forked(Past(run_id=SOURCE, step=3), asks(3), asks(4), asks(5), STOP)
     fakes.history_bound = 25
     async with fakes.running(temporal, Limits(max_steps=4)) as handle:
         assert (await handle.result()).steps == 6

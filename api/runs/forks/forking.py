@@ -6,9 +6,8 @@ import asyncio
 from datetime import UTC, datetime
 from typing import TYPE_CHECKING, NamedTuple
 
-from relayline.api.runs.admission.erased import check_tenant
-from relayline.api.runs.forks.bodies import ForkRequest
 from relayline.api.runs.forks.input import ForkInputs
+from relayline.api.runs.forks.request import ForkRequest
 from relayline.api.runs.forks.source import ForkSources
 from relayline.api.runs.submission import PreparedRun, Submission
 from relayline.api.runs.validation import digest
@@ -16,7 +15,7 @@ from relayline.api.runs.views import Views
 from relayline.contracts.principals import Principal
 from relayline.contracts.runs import AgentSpec, ForkedFrom, Past, RunInput, RunStatus
 from relayline.contracts.submissions.forks import ForkAccepted
-from relayline.journal.table import EVERY, Storage, Tenant
+from relayline.journal.table import EVERY, Tenant
 
 if TYPE_CHECKING:
     from relayline.api.auth.trail import Trail
@@ -44,10 +43,8 @@ class Forks:
     """
 
     def __init__(
-        self, storage: Storage, sources: ForkSources, inputs: ForkInputs, submission: Submission,
-        views: Views,
-    ) -> None:  # fmt: skip
-        self._storage = storage
+        self, sources: ForkSources, inputs: ForkInputs, submission: Submission, views: Views
+    ) -> None:
         self._sources = sources
         self._inputs = inputs
         self._submission = submission
@@ -87,7 +84,7 @@ class Forks:
             source = await self._sources.read(asked.tenant, asked.run_id)
             making = (fork_id, source, asked.request, sha256, asked.sender)
             run = await asyncio.to_thread(self._inputs.make, *making)
-            await check_tenant(self._storage, run.tenant)
+            await self._submission.check_tenant(run.tenant)
         links, now = self._views.links(fork_id), datetime.now(UTC)
         return PreparedRun(None, run, asked.key, now, links, asked.trail)
 

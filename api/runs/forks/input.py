@@ -9,8 +9,8 @@ from pydantic import JsonValue
 from relayline.api.bodies import IDLE_S
 from relayline.api.errors import InvalidField
 from relayline.api.runs.admission.rights import check_limits
-from relayline.api.runs.forks.bodies import ForkRequest
 from relayline.api.runs.forks.place import past_of
+from relayline.api.runs.forks.request import ForkRequest
 from relayline.api.runs.forks.source import Source
 from relayline.api.runs.validation import RunValidator, check_script
 from relayline.contracts.principals import Principal

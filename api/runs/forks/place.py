@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from relayline.api.errors import InvalidField
-from relayline.api.runs.forks.bodies import EditBody, ForkRequest
+from relayline.api.runs.forks.request import EditBody, ForkRequest
 from relayline.contracts.runs import Past, ResultEdit
 from relayline.projections.forks.outline import Outline
 
