@@ -8,7 +8,7 @@ from uuid import uuid4
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, Past, RunInput
 from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
-from tests.resetting import FIRST_TASK, reset_to
+from tests.resetting import reset
 
 LOOK = {"call": "calculate", "arguments": {"expression": "6*7"}}
 DONE = {"say": "that is all"}
@@ -50,10 +50,10 @@ async def forked_conversation(stack: DevStack) -> str:
 
 
 async def fork_reset(stack: DevStack) -> str:
-    """A fork that is reset to before it had its past: it keeps that, and does the rest again."""
+    """A fork that is reset to its beginning: it keeps its past, and does the rest again."""
     fork_id = await forked(stack)
     await stack.ended(fork_id)
-    await reset_to(stack, fork_id, FIRST_TASK)
+    await reset(stack, fork_id, after_activity=1)
     await stack.seen(fork_id, "run.rewound")
     await stack.ended(fork_id)
     return fork_id

@@ -15,7 +15,7 @@ from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from relayline.projections.rendered import render
 from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
-from tests.resetting import reset
+from tests.resetting import FIRST_TASK, reset, reset_to
 from tests.runs.test_encrypted import console
 
 pytestmark = pytest.mark.stack
@@ -149,6 +149,24 @@ async def test_a_reset_run_is_forked_as_it_counts(stack: DevStack) -> None:
     fork_id = await fork(stack, run_id, message=script(DONE))
     view = await stack.ended(fork_id)
     assert view["status"] == "completed"
+
+
+async def test_a_fork_that_is_reset_keeps_its_past(stack: DevStack) -> None:
+    run_id = await stack.submit(LOOK, LOOK, DONE)
+    await stack.ended(run_id)
+    fork_id = await fork(stack, run_id, from_step=2)
+    await stack.ended(fork_id)
+    await reset(stack, fork_id, after_activity=1)
+    rewound = (await stack.seen(fork_id, "run.rewound"))["data"]
+    view = await stack.ended(fork_id)
+    events = await stack.events(fork_id)
+    past, _ = past_and_own(events)
+    assert rewound["to_seq"] == past[-1]["seq"]
+    assert (view["status"], view["output"]) == ("completed", "that is all")
+    temporal = await stack.temporal()
+    await reset_to(stack, fork_id, FIRST_TASK)
+    assert (await temporal.get_workflow_handle(fork_id).result())["status"] == "completed"
+    assert await stack.events(fork_id) == events
 
 
 @pytest.mark.slow
