@@ -92,8 +92,8 @@ class RecordActivities:
             return RewindResult(epoch=earlier.epoch)
         known = set(request.known)
         first = facts[0].seq if facts and facts[0].key == QUEUED_KEY else 0
-        first = max(first, past_end(facts))
-        to_seq = max((fact.seq for fact in facts if fact.key in known), default=first)
+        counting = (fact.seq for fact in facts if fact.key in known)
+        to_seq = max(first, past_end(facts), *counting)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)

@@ -139,7 +139,8 @@ async def test_a_reset_leaves_the_past_and_shuts_out_who_has_not_recorded_it(
     await record(table, late.model_copy(update={"epoch": 1}))
 
     await record(table, asked)
-    await run(activities.rewind, RewindRequest(run_id=asked.run_id, key="rewound/y/1"))
+    known = ("run/queued", "0/run/started")
+    await run(activities.rewind, RewindRequest(run_id=asked.run_id, known=known, key="rewound/y/1"))
     again = request(run_id, seq, epoch=1).model_copy(update={"run_id": asked.run_id})
     await record(table, again)
     for fork in (late, asked):

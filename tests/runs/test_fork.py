@@ -156,17 +156,17 @@ async def test_a_fork_that_is_reset_keeps_its_past(stack: DevStack) -> None:
     await stack.ended(run_id)
     fork_id = await fork(stack, run_id, from_step=2)
     await stack.ended(fork_id)
+    events, temporal = await stack.events(fork_id), await stack.temporal()
+    await reset_to(stack, fork_id, FIRST_TASK)
+    result = await temporal.get_workflow_handle(fork_id).result()
+    assert result["status"] == "completed"
+    assert await stack.events(fork_id) == events
     await reset(stack, fork_id, after_activity=1)
     rewound = (await stack.seen(fork_id, "run.rewound"))["data"]
     view = await stack.ended(fork_id)
-    events = await stack.events(fork_id)
-    past, _ = past_and_own(events)
+    past, _ = past_and_own(await stack.events(fork_id))
     assert rewound["to_seq"] == past[-1]["seq"]
     assert (view["status"], view["output"]) == ("completed", "that is all")
-    temporal = await stack.temporal()
-    await reset_to(stack, fork_id, FIRST_TASK)
-    assert (await temporal.get_workflow_handle(fork_id).result())["status"] == "completed"
-    assert await stack.events(fork_id) == events
 
 
 @pytest.mark.slow
