@@ -31,6 +31,7 @@ class EditedResult(Frozen):
     """A result that is another one in the fork."""
 
     call_id: str
+    """The tool call, as in `tool_calls` of `message.completed`."""
     before: str
     """What the model was told in the run that this one is a fork of."""
     after: str
