@@ -163,6 +163,11 @@ class Attempt:
         with _translated():
             return await self._journal.get(EVERY, self.run_id, key)
 
+    async def read_other(self, tenant: str, run_id: str) -> Sequence[StoredEvent]:
+        """Every fact of another run of that tenant; none if it has no such run."""
+        with _translated():
+            return await read_all(self._journal, run_id, facts=True, tenant=tenant)
+
     async def read_all(self, after: int = 0, *, facts: bool) -> Sequence[StoredEvent]:
         """Every event (or every fact) after a `seq`."""
         with _translated():

@@ -8,13 +8,27 @@ from functools import partial
 from temporalio import activity
 
 from relayline.activities.attempt import Attempt
+from relayline.activities.forks.appending import append_past
 from relayline.activities.presence import Presence, stops
 from relayline.activities.threads import in_thread
-from relayline.contracts.calls import RecordRequest, RewindRequest, RewindResult
+from relayline.contracts.calls import (
+    PastRequest,
+    RecordRequest,
+    RewindRequest,
+    RewindResult,
+)
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import ChildStarted, MessageCompleted, RunRewound
-from relayline.contracts.keys import QUEUED_KEY, begun_scope, call_scope, record_scope
+from relayline.contracts.keys import (
+    FORKED_KEY,
+    QUEUED_KEY,
+    begun_scope,
+    call_scope,
+    past_scope,
+    record_scope,
+)
 from relayline.journal.port import Journal
+from relayline.projections.forks.past import past_end
 from relayline.projections.valid import REWOUND
 
 
@@ -41,10 +55,27 @@ class RecordActivities:
             self._presence.tell(request.run_id)
 
     @activity.defn
+    async def record_past(self, request: PastRequest) -> None:
+        """Append the past of a run, between the facts that come before and after it.
+
+        All in one transaction: the run has its whole past, or nothing of it and the next attempt
+        appends it. Whoever asks again changes nothing.
+
+        Raises:
+            ApplicationError: `journal-incomplete`, final: the run that it is a fork of is past
+                retention, or was erased. `attempt-behind`: as in `Attempt.open`. The journal's
+                errors are as in `Attempt`.
+        """
+        scope = past_scope(request.epoch)
+        attempt = Attempt(self._journal, request.run_id, request.epoch, scope)
+        await append_past(attempt, request)
+
+    @activity.defn
     async def rewind(self, request: RewindRequest) -> RewindResult:
         """Append `run.rewound`, once: events after the newest known fact are void.
 
-        `run.queued` always counts: nothing comes before it.
+        `run.queued` always counts, and so does the past that the run began with: nothing comes
+        before them.
 
         This reopens a run that had ended. Each reset begins a new epoch, whose facts have their own
         keys. The journal refuses calls of earlier epochs from then on.
@@ -62,11 +93,14 @@ class RecordActivities:
             return RewindResult(epoch=earlier.epoch, children=void)
         known = set(request.known)
         first = facts[0].seq if facts and facts[0].key == QUEUED_KEY else 0
-        to_seq = max((fact.seq for fact in facts if fact.key in known), default=first)
+        counting = (fact.seq for fact in facts if fact.key in known)
+        to_seq = max(first, past_end(facts), *counting)
         body = RunRewound(to_seq=to_seq, epoch=len(bodies) + 1)
         fact = NewEvent(key=request.key, body=body)
         data = (fact.data for fact in facts)
         seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
+        if not any(fact.key == FORKED_KEY for fact in facts):
+            seals = (past_scope(len(bodies)), *seals)
         await attempt.record(Outbox(facts=(fact,), seals=seals))
         self._presence.tell(request.run_id)
         void = tuple(_children_after(facts, to_seq))

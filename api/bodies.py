@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Annotated, NamedTuple, Self
+from typing import Annotated, Literal, NamedTuple, Self
 
 from pydantic import (
     AwareDatetime,
@@ -23,13 +23,15 @@ from relayline.contracts.webhooks import MAX_AGENTS, MAX_URL_CHARS, WEBHOOK_ID_P
 
 IDLE_S = 7 * 86_400
 """Seconds for which a conversation may be idle."""
-_Key = Annotated[str, StringConstraints(min_length=1, max_length=64)]
+MAX_HISTORY = 1000
+"""Messages of a history."""
+LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
-_Value = Annotated[str, StringConstraints(max_length=512)]
+LabelValue = Annotated[str, StringConstraints(max_length=512)]
 
 
-_Model = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
+ModelName = Annotated[str, StringConstraints(pattern=r"^[\x21-\x7e]{1,200}$")]
 
 
 _ScheduleId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$")]
@@ -177,6 +179,13 @@ class OpenRequest(Body):
     """Seconds after the end of a turn at which the run ends by itself; default: 7 days."""
 
 
+class HistoryMessage(Body):
+    """Something that was said before the run."""
+
+    role: Literal["user", "assistant"]
+    content: str = Field(min_length=1)
+
+
 class RunRequest(Body):
     """A run to start."""
 
@@ -184,11 +193,14 @@ class RunRequest(Body):
     """The name of an agent from `GET /v1/agents`."""
     input: str = Field(min_length=1)
     """The user's message; at most `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8."""
-    model: _Model | None = None
+    history: list[HistoryMessage] | None = Field(default=None, max_length=MAX_HISTORY)
+    """What was said before, oldest first; the input follows it. With the input, it has at most
+    `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8; it counts against no limit of the run."""
+    model: ModelName | None = None
     """Replaces the agent's model: `rehearsal`, `local` or `provider:name`; at most 200 printable
     ASCII characters."""
     limits: RequestedLimits | None = None
-    metadata: dict[_Key, _Value] | None = None
+    metadata: dict[LabelKey, LabelValue] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""
     open: bool | OpenRequest = False
@@ -204,7 +216,7 @@ class RunRequest(Body):
     """Start after so many seconds; give it or `start_at`."""
     priority: _Priority = MIDDLE_PRIORITY
     """1 is served first, 5 last."""
-    fairness_key: _Key | None = None
+    fairness_key: LabelKey | None = None
     """Runs with the same key share their part of the workers; those without one share their
     tenant's."""
 
@@ -217,7 +229,7 @@ class BatchRequest(Body):
     the others."""
     priority: _Priority | None = None
     """For those that have none of their own."""
-    metadata: dict[_Key, _Value] | None = None
+    metadata: dict[LabelKey, LabelValue] | None = None
     """Added to that of each run; the run's own values win."""
 
     @classmethod

@@ -27,6 +27,7 @@ from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.erasing import Erasing
 from relayline.api.runs.filters import LABEL, LABELS, RunQuery, labels_of
+from relayline.api.runs.forks.forking import Forks
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.owners import seen_by
@@ -67,6 +68,7 @@ UsesMetrics = Annotated[Metrics, _part(lambda services: services.metrics)]
 UsesReadiness = Annotated[Readiness, _part(lambda services: services.readiness)]
 UsesSystem = Annotated[System, _part(lambda services: services.system)]
 UsesSubmission = Annotated[Submission, _part(lambda services: services.submission)]
+UsesForks = Annotated[Forks, _part(lambda services: services.forks)]
 UsesBatches = Annotated[RunBatches, _part(lambda services: services.batches)]
 UsesSchedules = Annotated[RunSchedules, _part(lambda services: services.schedules)]
 UsesListing = Annotated[Listing, _part(lambda services: services.listing)]

@@ -16,6 +16,9 @@ from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.erasing import Erasing
+from relayline.api.runs.forks.forking import Forks
+from relayline.api.runs.forks.input import ForkInputs
+from relayline.api.runs.forks.source import ForkSources
 from relayline.api.runs.inbox import Inbox
 from relayline.api.runs.listing import Listing
 from relayline.api.runs.owners import RunOwners
@@ -64,6 +67,7 @@ class Services:
     readiness: Readiness
     system: System
     submission: Submission
+    forks: Forks
     batches: RunBatches
     schedules: RunSchedules
     erasing: Erasing
@@ -103,10 +107,9 @@ def services_of(
 ) -> Services:
     """All parts of the API, on this storage and client."""
     sources = sources_of(client, storage, settings.temporal_ui, settings.page_url)
-    gateway, workers, probe, ends, stuck_runs, attention, _, views = sources
-    watchdog = Watchdog(ends.ensure, probe.silent_s, stuck_runs.unserved)
+    gateway, workers, _, _, _, attention, _, views = sources
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
-    feed, streams = Feed(storage, metrics, watchdog), _streams(settings, metrics, quotas)
+    feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
     starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
     sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs)
@@ -124,6 +127,7 @@ def services_of(
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
         system=System(_configured(settings), client, readiness, workers, streams),
         submission=submission,
+        forks=Forks(ForkSources(storage, gateway), ForkInputs(validator), submission, views),
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
@@ -142,6 +146,11 @@ def services_of(
         registry=registry,
         deliveries=deliveries,
     )
+
+
+def _feed(storage: Storage, metrics: Metrics, sources: Sources) -> Feed:
+    ensure, silent_s = sources.terminal_facts.ensure, sources.probe.silent_s
+    return Feed(storage, metrics, Watchdog(ensure, silent_s, sources.stuck_runs.unserved))
 
 
 def _configured(settings: Settings) -> Configured:

@@ -28,6 +28,7 @@ from benchmarks import (
     encryption,
     fairness,
     family,
+    forks,
     history,
     lists,
     load,
@@ -79,7 +80,8 @@ class ScaleBench(Protocol):
 
 
 EITHER: dict[str, Bench] = {
-    module.BENCH: module.measure for module in (submit, cold, family, processor, deltas, viewers)
+    module.BENCH: module.measure
+    for module in (submit, forks, cold, family, processor, deltas, viewers)
 }
 """On a stack with either journal."""
 ON_SQLITE: dict[str, Bench] = {

@@ -17,6 +17,7 @@ from relayline.console.commands.deploy import DeployCommands
 from relayline.console.commands.doctor import DoctorCommand
 from relayline.console.commands.erase import EraseCommands
 from relayline.console.commands.first_key import FirstKeyCommand
+from relayline.console.commands.forks.fork import ForkCommand
 from relayline.console.commands.history import HistoryCommands
 from relayline.console.commands.key import KeyCommands
 from relayline.console.commands.keyring.payload_keys import KeyringCommands
@@ -259,6 +260,7 @@ def _settings() -> Settings:
 
 ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)
 RunCommands(_url).register(app)
+ForkCommand(_url).register(app)
 BatchCommands(_url).register(app)
 ScheduleCommands(_url).register(app)
 SteeringCommands(_url).register(app)

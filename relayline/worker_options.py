@@ -41,4 +41,10 @@ def interceptors_of(settings: Settings) -> Sequence[Interceptor]:
 def recording(storage: Storage, presence: Presence) -> Sequence[Callable[..., Any]]:
     """The activities of runs that have to do with the journal alone."""
     records, children = RecordActivities(storage, presence), ChildActivities(storage)
-    return (records.record_facts, records.rewind, children.begin_child, children.end_child)
+    return (
+        records.record_facts,
+        records.record_past,
+        records.rewind,
+        children.begin_child,
+        children.end_child,
+    )

@@ -153,7 +153,7 @@ class AgentRun:
                 return answer
             if answer is None:
                 continue
-            calls = answer.calls
+            calls = () if run.ends_with_answer else answer.calls
             ending = await self._steer(more=bool(calls), in_step=bool(calls))
             if calls:
                 ending = await self._tool_step(calls)
@@ -226,7 +226,7 @@ class AgentRun:
             await run.record("journal")
         if run.steering.inbox.empty and not run.was_reset:
             workflow.continue_as_new(
-                run.input.model_copy(update={"carried": run.carried()}),
+                run.input.continued(run.carried()),
                 initial_versioning_behavior=workflow.ContinueAsNewVersioningBehavior.AUTO_UPGRADE,
             )
 

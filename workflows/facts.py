@@ -94,8 +94,7 @@ class Facts:
             metadata=run_input.metadata,
             submitted_at=submitted_at,
         )
-        turn = None if run_input.idle_s is None else 1
-        message = UserMessageEvent(text=run_input.input, turn=turn)
+        message = UserMessageEvent(text=run_input.input, turn=run_input.first_turn)
         return [
             NewEvent(key=QUEUED_KEY, body=run_queued(run_input, submitted_at or now)),
             NewEvent(key=run_started_key(self.epoch), body=started),

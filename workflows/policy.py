@@ -22,6 +22,8 @@ HOUSEKEEPING_HEARTBEAT = timedelta(seconds=2.5)
 MODEL_TIMEOUT = timedelta(minutes=32)
 """The longest model call: half an hour, and the longest wait for a slot of its provider."""
 RECORD_TIMEOUT = timedelta(seconds=15)
+PAST_TIMEOUT = timedelta(minutes=1)
+"""The longest attempt to record the past of a run, which may have thousands of facts."""
 TOOL_MARGIN = timedelta(seconds=30)
 """Added to a tool's own `timeout_s`: time to stop it and to record the outcome."""
 CANCEL_BOUND = timedelta(seconds=12)

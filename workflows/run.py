@@ -105,6 +105,11 @@ class Run:
         return self.state.turn_status is not None
 
     @property
+    def ends_with_answer(self) -> bool:
+        """True if a fork was asked for no more answers than it has now."""
+        return self.input.past is not None and self.input.past.ends_at(self.state.step)
+
+    @property
     def epoch(self) -> int:
         """0 at first; each reset by an operator begins a new epoch."""
         return self.facts.epoch
@@ -241,10 +246,8 @@ class Run:
         If the run had ended before a reset, this records the reset instead; the facts stay
         pending.
         """
-        recording = asyncio.create_task(self.dispatcher.record(summary))
-        await self._wait(recording.done)
         try:
-            await recording
+            await self.settled(asyncio.create_task(self.dispatcher.record(summary)))
         except ActivityError as error:
             if not (self.was_reset and had_ended(error)):
                 raise
@@ -281,6 +284,11 @@ class Run:
         await self._wait(over)
         if not busy:
             await self.catch_up()
+
+    async def settled(self, work: asyncio.Task[None]) -> None:
+        """Wait for work that no command interrupts; raises what it raises."""
+        await self._wait(work.done)
+        await work
 
     async def _wait(self, condition: Callable[[], bool]) -> None:
         """Wait for a condition; a cancel request from Temporal becomes a command.

@@ -12,6 +12,7 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     KeptFigures,
+    Past,
     Phase,
     RunError,
     RunInput,
@@ -108,7 +109,15 @@ def state_of(run_input: RunInput, now: datetime) -> RunState:
     if carried is None:
         later = run_input.start_at is not None and run_input.start_at > now
         status = RunStatus.SCHEDULED if later else RunStatus.QUEUED
-        return RunState(started_at=now, limits=run_input.agent.limits, status=status)
+        past = run_input.past or Past()
+        return RunState(
+            started_at=now,
+            limits=run_input.agent.limits,
+            status=status,
+            step=past.step - 1,
+            earlier_steps=past.step - 1,
+            turn=past.turn,
+        )
     return RunState.model_validate(dict(carried))
 
 

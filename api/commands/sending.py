@@ -9,6 +9,8 @@ from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from typing import NamedTuple, NoReturn
 
+from pydantic import JsonValue
+
 from relayline.api.command_bodies import CommandRequest
 from relayline.api.commands.capacity import check_capacity
 from relayline.api.errors import (
@@ -189,7 +191,8 @@ class CommandSender:
         """Explain why a run that is not open in Temporal accepts no command.
 
         Raises:
-            AlreadyEnded: it has ended; `run_status` is a member.
+            AlreadyEnded: it has ended; `run_status` is a member, and of a message `fork`, the body
+                of the fork that continues the run with it.
             UnknownRun: nobody knows it.
         """
         run_id = outgoing.run_id
@@ -197,13 +200,12 @@ class CommandSender:
         if not view.status.ended:
             raise UnknownRun(run_id)
         left = f"nothing is left to {outgoing.command.kind.value}"
+        members: dict[str, JsonValue] = {"run_id": run_id, "run_status": view.status.value}
         if isinstance(outgoing.command, SendMessage):
-            left = "start another run with POST /v1/runs"
-        raise AlreadyEnded(
-            f"{run_id} has ended as {view.status.value}: {left}",
-            run_id=run_id,
-            run_status=view.status.value,
-        )
+            left = f"continue it as another run: POST /v1/runs/{run_id}/fork with the body `fork`"
+            members["fork"] = {"message": outgoing.command.content}
+        said = f"{run_id} has ended as {view.status.value}: {left}"
+        raise AlreadyEnded(said, slug=None, **members)
 
     async def _came_before(self, outgoing: OutgoingCommand, *, ask_temporal: bool) -> bool:
         """True when this very command was sent before.

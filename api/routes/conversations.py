@@ -1,4 +1,4 @@
-"""Routes: send a message to a conversation, close one."""
+"""Routes: send a message to a conversation, close one, fork a run."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import check_scope, needs
+from relayline.api.auth.trail import trail_of
 from relayline.api.command_bodies import CommandRequest, MessageRequest
 from relayline.api.depends import (
     IdempotencyKey,
@@ -17,14 +18,18 @@ from relayline.api.depends import (
     Sender,
     UsesCommands,
     UsesEvents,
+    UsesForks,
     json_response,
     wants_stream,
 )
 from relayline.api.event_schemas import stream_of
+from relayline.api.runs.forks.forking import Asked
+from relayline.api.runs.forks.request import ForkRequest
 from relayline.contracts.access.audit import Action
 from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.commands import Close, SendMessage
 from relayline.contracts.principals import Scope
+from relayline.contracts.submissions.forks import ForkAccepted
 
 router = APIRouter(prefix="/v1/runs", tags=["commands"], route_class=Route)
 
@@ -61,6 +66,37 @@ async def send_message(  # noqa: PLR0913, PLR0917  one parameter per part
         check_scope(request, Scope.RUNS_READ)
         return await events.stream_message(request, tenant, run_id, send)
     return json_response(await send(), 202)
+
+
+@router.post(
+    "/{run_id}/fork",
+    status_code=202,
+    response_model=ForkAccepted,
+    responses={
+        200: {
+            "model": ForkAccepted,
+            "description": "The fork that the same key and body started before",
+        }
+    },
+    openapi_extra=needs(Scope.RUNS_WRITE, Action.RUN_SUBMIT),
+)
+async def fork_run(  # noqa: PLR0913, PLR0917  one parameter per part
+    request: Request,
+    forks: UsesForks,
+    sender: Sender,
+    tenant: OfTenant,
+    run_id: RunId,
+    body: ForkRequest,
+    idempotency_key: IdempotencyKey = None,
+) -> Response:
+    """Start a run that begins with this one's past, up to a step; the run itself does not change.
+
+    What comes before the step is taken over as it is, and neither paid nor run again. Usage and
+    limits of the fork count from there.
+    """
+    asked = Asked(tenant, run_id, body, idempotency_key, sender, trail_of(request))
+    accepted, new = await forks.fork(asked)
+    return json_response(accepted, 202 if new else 200, {"Location": accepted.links.self})
 
 
 @router.post(

@@ -7,7 +7,7 @@ from typing import NamedTuple
 from relayline.contracts.answers import RunView, TurnView
 from relayline.contracts.command_answers import CommandView
 from relayline.contracts.events import CommandApplied, CommandRefused, TurnCompleted
-from relayline.contracts.keys import outcome_key, turn_key
+from relayline.contracts.keys import inherited_turn_key, outcome_key, turn_key
 from relayline.journal.table import Storage, Tenant
 
 
@@ -68,8 +68,9 @@ class Conversations:
     async def end(self, tenant: Tenant, run_id: str, turn: int) -> TurnEnd | None:
         """How the turn has ended; None while it has not."""
         listed = await self._storage.listed(tenant, run_id)
-        for epoch in range(listed.row.epoch if listed else 0, -1, -1):
-            fact = await self._storage.get(tenant, run_id, turn_key(epoch, turn))
+        epochs = range(listed.row.epoch if listed else 0, -1, -1)
+        for key in (*(turn_key(epoch, turn) for epoch in epochs), inherited_turn_key(turn)):
+            fact = await self._storage.get(tenant, run_id, key)
             body = fact.body() if fact else None
             if fact and isinstance(body, TurnCompleted):
                 view = TurnView.model_validate(body.model_dump(exclude={"type"}))
@@ -90,9 +91,14 @@ class Conversations:
         return listed is not None and (listed.row.waits.idle or listed.row.status.ended)
 
     async def add(self, tenant: Tenant, view: RunView) -> None:
-        """Add to the run what is known of its turns; `view.command` names the one that counts."""
+        """Add to the run what is known of its past and its turns.
+
+        `view.command` names the turn that counts.
+        """
         listed = await self._storage.listed(tenant, view.run_id)
         row = listed.row if listed else None
+        if row and row.fork:
+            view.forked_from, view.inherited_usage = row.source, row.inherited_usage
         if row is None or row.turn is None:
             return
         view.turn = row.turn

@@ -14,6 +14,7 @@ from relayline.api.errors import KeyReused, RunGone, TemporalUnavailable
 from relayline.api.runs.admission.earlier import EarlierRuns
 from relayline.api.runs.admission.erased import check_tenant
 from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.admission.repeats import is_same
 from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.validation import RunValidator
 from relayline.api.runs.views import Views
@@ -24,13 +25,12 @@ from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.access.audit import Action
 from relayline.contracts.answers import Links, RunAccepted
 from relayline.contracts.envelope import NewEvent
-from relayline.contracts.events import RunStarted, UserMessageEvent
 from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import RunInput, RunStatus
 from relayline.journal.access.audit import AuditRow
-from relayline.journal.port import CursorExpired, JournalError, RunEnded, RunErased
+from relayline.journal.port import JournalError, RunEnded, RunErased
 from relayline.journal.table import EVERY, Storage
 
 if TYPE_CHECKING:  # workers submit runs, too, and have no use for a web framework
@@ -45,7 +45,8 @@ _log = logging.getLogger(__name__)
 class PreparedRun(NamedTuple):
     """A run that is ready to start."""
 
-    request: RunRequest
+    request: RunRequest | None
+    """None: the run is a fork."""
     run: RunInput
     key: str | None
     """The `Idempotency-Key`; without one, no earlier request can have started this run."""
@@ -135,6 +136,26 @@ class Submission:
             run = run.model_copy(update={"run_id": earlier})
         return PreparedRun(request, run, key, now, self._views.links(run.run_id), trail)
 
+    async def id_of(self, key: str | None, sender: Principal) -> tuple[str, bool]:
+        """The id of a run with that key, and whether lists have it already.
+
+        Raises:
+            RunGone: it was there, and was erased.
+            JournalUnavailable, TemporalUnavailable: as `prepare`.
+        """
+        if key is None:
+            return self._ids.run(None, sender), False
+        run_id = await self._earlier.find(key, sender) or self._ids.run(key, sender)
+        return run_id, await self._is_known(run_id)
+
+    async def check_tenant(self, tenant: str) -> None:
+        """Return if something may be submitted for the tenant.
+
+        Raises:
+            TenantGone: its key was erased.
+        """
+        await check_tenant(self._storage, tenant)
+
     async def start(self, prepared: PreparedRun) -> bool:
         """Start the run; False if the same key and body started it before.
 
@@ -151,13 +172,13 @@ class Submission:
         run = prepared.run
         known = prepared.key is not None and await self._is_known(run.run_id)
         if not known:
-            if prepared.request.webhook:
+            if prepared.request and prepared.request.webhook:
                 await self._receivers.ensure(prepared.request.webhook, run.tenant)
             async with self._quotas.admitted([run]):
                 if await self._begin(prepared):
                     return True
         execution = await self._execution(run.run_id)
-        if not await self._is_same(prepared, execution):
+        if not await is_same(self._storage, prepared.request, run, execution):
             raise KeyReused(
                 f"this Idempotency-Key started {run.run_id} with another body; use a new key",
                 run_id=run.run_id,
@@ -260,37 +281,3 @@ class Submission:
             if not await self._is_known(run_id):
                 raise
             return None
-
-    async def _is_same(self, prepared: PreparedRun, execution: Execution | None) -> bool:
-        """True when the same request started the run with that id."""
-        if execution and execution.request:
-            return execution.request.request_sha256 == prepared.run.request_sha256
-        return await self._same_in_journal(prepared.request, prepared.run.run_id)
-
-    async def _same_in_journal(self, request: RunRequest, run_id: str) -> bool:
-        """Compare with the run's first facts; True if they were swept.
-
-        For runs that Temporal has forgotten: a second run would be worse than a lenient answer.
-        """
-        try:
-            stored = await self._storage.read(EVERY, run_id, 0, 3, facts=True)
-            facts = [fact.body() for fact in stored]
-        except CursorExpired:
-            return True
-        for body in facts:
-            if isinstance(body, UserMessageEvent) and body.text != request.input:
-                return False
-            if isinstance(body, RunStarted) and not _same_start(request, body):
-                return False
-        return True
-
-
-def _same_start(request: RunRequest, started: RunStarted) -> bool:
-    asked = request.limits.model_dump(exclude_unset=True) if request.limits else {}
-    given = started.limits.model_dump()
-    return (
-        request.agent == started.agent
-        and request.model in {None, started.model}
-        and (request.metadata or {}) == (started.metadata or {})
-        and all(given[name] == value for name, value in asked.items())
-    )

@@ -4,30 +4,23 @@ from __future__ import annotations
 
 import hashlib
 import json
-import unicodedata
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
 from pydantic import ValidationError
 
-from relayline.api.auth.port import Forbidden
-from relayline.api.bodies import IDLE_S, OpenRequest, RunRequest
+from relayline.api.bodies import IDLE_S, Body, OpenRequest, RequestedLimits, RunRequest
 from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
+from relayline.api.runs.admission.rights import check_scopes, tenant_of
 from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.rehearsal import MalformedScript, validate_script
-from relayline.contracts.principals import ANYBODY, Principal, Scope
-from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, RunInput
-
-MAX_TENANT_CHARS = 255
-"""The most that Temporal's visibility stores on Postgres and MySQL hold in a keyword."""
-MAX_TENANT_BYTES = 680
-"""Temporal holds 2,048 bytes of JSON, in which a character has up to three bytes for each of its
-bytes in UTF-8."""
+from relayline.contracts.principals import ANYBODY, Principal
+from relayline.contracts.runs import AgentSpec, Past, RunInput, Said
 
 
 @dataclass(frozen=True)
@@ -88,25 +81,17 @@ class RunValidator:
                 deployment's, a time of start that can't be.
             TooLarge: the input is too long.
         """
-        limits, metadata = self._limits, request.metadata or {}
-        size = len(request.input.encode())
-        if size > limits.max_input_bytes:
-            raise TooLarge(
-                f"input: {size} bytes, at most {limits.max_input_bytes} are allowed",
-                slug="input-too-large",
-                field="input",
-                limit=limits.max_input_bytes,
-            )
-        if len(metadata) > limits.max_metadata_keys:
-            raise InvalidField(
-                f"metadata: {len(metadata)} keys, at most {limits.max_metadata_keys} are allowed",
-                field="metadata",
-                limit=limits.max_metadata_keys,
-            )
-        agent = self._agent(request)
-        _check_scopes(request, self._agents[request.agent], sender)
-        _check_script(agent, request)
-        tenant = _tenant(metadata, sender)
+        metadata = request.metadata or {}
+        self.check_size("input", request.input)
+        history = _history(request)
+        if history:
+            texts = (it.content for it in history)
+            self.check_size("history", request.input, *texts)
+        self.check_metadata(metadata)
+        agent = self.changed(self.agent(request.agent), request.model, request.limits)
+        check_scopes(request, self._agents[request.agent], sender)
+        check_script(agent, request.input)
+        tenant = tenant_of(metadata, sender)
         return RunInput(
             run_id=run_id,
             agent=agent,
@@ -122,7 +107,37 @@ class RunValidator:
             fairness_key=request.fairness_key,
             retention_days=self._retention(request, agent),
             idle_s=_idle_s(request),
+            past=_past(history),
         )
+
+    def check_size(self, field: str, *texts: str) -> None:
+        """Return if all that a run is given to begin with is not too long.
+
+        Raises:
+            TooLarge: it is; `field` and the limit are named.
+        """
+        size, most = sum(len(text.encode()) for text in texts), self._limits.max_input_bytes
+        if size > most:
+            raise TooLarge(
+                f"{field}: {size} bytes, at most {most} are allowed",
+                slug="input-too-large",
+                field=field,
+                limit=most,
+            )
+
+    def check_metadata(self, metadata: Mapping[str, str]) -> None:
+        """Return if there are not too many keys.
+
+        Raises:
+            InvalidField: there are.
+        """
+        most = self._limits.max_metadata_keys
+        if len(metadata) > most:
+            raise InvalidField(
+                f"metadata: {len(metadata)} keys, at most {most} are allowed",
+                field="metadata",
+                limit=most,
+            )
 
     def _retention(self, request: RunRequest, agent: AgentSpec) -> float | None:
         """Days after its end after which the run is erased; None: without a time of its own.
@@ -141,28 +156,46 @@ class RunValidator:
         days = agent.retention_days if asked is None else asked
         return min(days, most) if days is not None and most else days
 
-    def _agent(self, request: RunRequest) -> AgentSpec:
-        """The agent's spec with the request's model and limits merged in."""
-        agent = self._agents.get(request.agent)
+    def known(self, name: str) -> AgentSpec | None:
+        """The agent of that name in the catalog; None if there is none."""
+        return self._agents.get(name)
+
+    def agent(self, name: str) -> AgentSpec:
+        """The agent of that name in the catalog.
+
+        Raises:
+            InvalidField: there is none.
+        """
+        agent = self._agents.get(name)
         if agent is None:
             known = sorted(self._agents)
             raise InvalidField(
-                f"agent: no agent {request.agent!r}; there are {', '.join(known)}",
+                f"agent: no agent {name!r}; there are {', '.join(known)}",
                 slug="unknown-agent",
                 field="agent",
                 known=[*known],
             )
+        return agent
+
+    def changed(
+        self, agent: AgentSpec, model: str | None, limits: RequestedLimits | None
+    ) -> AgentSpec:
+        """The agent with that model and those limits in place of its own.
+
+        Raises:
+            InvalidField: the model is unknown, or has no known price to hold a limit against.
+        """
         changes: dict[str, object] = {}
-        if request.model is not None:
+        if model is not None:
             try:
-                parse_model(request.model)
+                parse_model(model)
             except UnknownModelName as error:
                 raise InvalidField(
                     f"model: {error}", slug="unknown-model", field="model"
                 ) from error
-            changes["model"] = request.model
-        if request.limits is not None:
-            given = request.limits.model_dump(exclude_unset=True)
+            changes["model"] = model
+        if limits is not None:
+            given = limits.model_dump(exclude_unset=True)
             changes["limits"] = agent.limits.model_copy(update=given)
         merged = agent.model_copy(update=changes)
         if merged.limits.max_cost is not None and not self._has_price(merged.model):
@@ -175,6 +208,17 @@ class RunValidator:
         return merged
 
 
+def _history(request: RunRequest) -> tuple[Said, ...]:
+    """What the request says was said before."""
+    return tuple(Said(role=it.role, content=it.content) for it in request.history or ())
+
+
+def _past(history: tuple[Said, ...]) -> Past | None:
+    """The past of a run with that history: each of its answers is a step."""
+    answers = sum(it.role == "assistant" for it in history)
+    return Past(step=answers + 1, history=history) if history else None
+
+
 def _idle_s(request: RunRequest) -> float | None:
     """Seconds for which a conversation may be idle; None for a run that is none."""
     if isinstance(request.open, OpenRequest):
@@ -182,70 +226,17 @@ def _idle_s(request: RunRequest) -> float | None:
     return IDLE_S if request.open else None
 
 
-def digest(request: RunRequest) -> str:
-    """SHA-256 of the request in canonical JSON: absent and null are the same."""
-    given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True)
+def digest(request: Body, **named: str) -> str:
+    """SHA-256 of the request in canonical JSON, with what its path names.
+
+    Absent and null are the same.
+    """
+    given = request.model_dump(mode="json", exclude_unset=True, exclude_none=True) | named
     canonical = json.dumps(given, sort_keys=True, separators=(",", ":"))
     return hashlib.sha256(canonical.encode()).hexdigest()
 
 
-def _tenant(metadata: Mapping[str, str], sender: Principal) -> str:
-    """The tenant of the run: the sender's; while authentication is off, what the metadata say.
-
-    Temporal would accept one that its visibility store can't hold, and never list the run.
-
-    Raises:
-        InvalidField: it is not the sender's, too long, or has control characters.
-    """
-    if sender.tenant is not None:
-        if metadata.get("tenant") not in {None, sender.tenant}:
-            raise InvalidField(
-                "metadata.tenant: the run belongs to the tenant of its credentials; leave it out",
-                field="metadata.tenant",
-            )
-        return sender.tenant
-    tenant = metadata.get("tenant") or DEFAULT_TENANT
-    if len(tenant) > MAX_TENANT_CHARS:
-        raise InvalidField(
-            f"metadata.tenant: {len(tenant)} characters, at most {MAX_TENANT_CHARS} are allowed",
-            field="metadata.tenant",
-            limit=MAX_TENANT_CHARS,
-        )
-    if (size := len(tenant.encode())) > MAX_TENANT_BYTES:
-        raise InvalidField(
-            f"metadata.tenant: {size} bytes of UTF-8, at most {MAX_TENANT_BYTES} are allowed",
-            field="metadata.tenant",
-            limit=MAX_TENANT_BYTES,
-        )
-    if any(unicodedata.category(char) == "Cc" for char in tenant):
-        raise InvalidField(
-            "metadata.tenant: control characters are not allowed", field="metadata.tenant"
-        )
-    return tenant
-
-
-def _check_scopes(request: RunRequest, agent: AgentSpec, sender: Principal) -> None:
-    """Return if the sender may ask for all of it.
-
-    Raises:
-        Forbidden: for higher limits than the agent's, or for a receiver by its URL, a scope is
-            missing; the message names it.
-    """
-    if request.webhook and request.webhook.url and Scope.WEBHOOKS_ADMIN not in sender.scopes:
-        raise Forbidden.lacks(Scope.WEBHOOKS_ADMIN)
-    if request.limits is None or Scope.RUNS_UNLIMITED in sender.scopes:
-        return
-    for name, asked in request.limits.model_dump(exclude_unset=True).items():
-        most = getattr(agent.limits, name)
-        if _is_number(most) and (asked is None or asked > most):
-            raise Forbidden.lacks(Scope.RUNS_UNLIMITED)
-
-
-def _is_number(value: object) -> bool:
-    return isinstance(value, int | float)
-
-
-def _check_script(agent: AgentSpec, request: RunRequest) -> None:
+def check_script(agent: AgentSpec, text: str, field: str = "input") -> None:
     """Refuse a malformed script, whose run could only fail.
 
     Raises:
@@ -254,6 +245,6 @@ def _check_script(agent: AgentSpec, request: RunRequest) -> None:
     if agent.model != "rehearsal":
         return
     try:
-        validate_script(request.input)
+        validate_script(text)
     except MalformedScript as error:
-        raise InvalidField(f"input: {error}", slug="bad-script", field="input") from error
+        raise InvalidField(f"{field}: {error}", slug="bad-script", field=field) from error

@@ -183,6 +183,8 @@ PREVIEW_CHARS = 500
 def summary(run: RunInput) -> str:
     """`agent: prompt`, cut to what Temporal shows in a list."""
     line = f"{run.agent.name}: {' '.join(run.input[:SUMMARY_BYTES].split())}"
+    if run.past and run.past.run_id:
+        line = f"fork of {run.past.run_id} from step {run.past.step} · {line}"
     encoded = line.encode()
     if len(encoded) <= SUMMARY_BYTES:
         return line

@@ -35,7 +35,13 @@ from relayline.api.temporal.execution import (
 )
 from relayline.api.temporal.namespace import UnfitNamespace
 from relayline.api.temporal.proof_headers import proving, with_proof_headers
-from relayline.api.temporal.signals import SIGNAL_S, check_refusal, find_signal, send_signal
+from relayline.api.temporal.signals import (
+    SIGNAL_S,
+    check_refusal,
+    find_signal,
+    first_input,
+    send_signal,
+)
 from relayline.contracts.commands import AnyCommand, Cancel
 from relayline.contracts.runs import (
     MEMO_REQUEST,
@@ -150,6 +156,15 @@ class Gateway:
         with decrypting():
             return await execution_of(described)
 
+    async def input_of(self, run_id: str) -> RunInput | None:
+        """The argument of the run's newest execution, None if Temporal does not know the run."""
+        handle, converter = self._handle(run_id), self._client.data_converter
+        try:
+            return await with_deadline(DESCRIBE_S, first_input(handle, converter))
+        except RPCError as error:
+            _check_not_found(error)
+            return None
+
     async def closing(self, run_id: str) -> Closing | None:
         """How the run was closed, None while it is open, or if Temporal does not know it."""
         try:
@@ -245,6 +260,7 @@ def _request(run: RunInput, submitted_at: datetime) -> RunRequestMemo:
         metadata=run.metadata,
         created_at=submitted_at,
         start_at=run.start_at,
+        forked_from=run.past.source if run.past else None,
     )
 
 

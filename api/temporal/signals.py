@@ -1,4 +1,4 @@
-"""Commands as signals: sends them, and finds those that Temporal has accepted, read or not."""
+"""What a run was given: its input, and commands as signals, sent and found, read or not."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from temporalio.service import RPCError, RPCStatusCode
 
 from relayline.api.errors import TooManyCommands
 from relayline.contracts.commands import AnyCommand, read_command
-from relayline.contracts.runs import RunResult
+from relayline.contracts.runs import RunInput, RunResult
 from relayline.workflows.agent_run import AgentRun
 
 CALL_TIMEOUT = timedelta(seconds=5)
@@ -65,6 +65,19 @@ async def find_signal(
         given = await converter.decode(signal.input.payloads)
         if any(isinstance(it, dict) and it.get("command_id") == command_id for it in given):
             return read_command(kind, given)
+    return None
+
+
+async def first_input(handle: _Handle, converter: DataConverter) -> RunInput | None:
+    """The argument with which the newest execution began.
+
+    Raises:
+        RPCError: Temporal does not know the run, or does not answer.
+    """
+    async for event in handle.fetch_history_events(page_size=1, rpc_timeout=CALL_TIMEOUT):
+        given = event.workflow_execution_started_event_attributes.input.payloads
+        [run] = await converter.decode(given, [RunInput])
+        return RunInput.model_validate(run)
     return None
 
 

@@ -52,6 +52,8 @@ class RunFields(TypedDict, total=False):
     """Fields of `Limits`; those that are not given are the agent's."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
+    history: Sequence[Mapping[str, str]] | None
+    """What was said before, oldest first: `{"role": "user" or "assistant", "content": …}`."""
     webhook: GivenWebhook | None
     """Whom to tell of the run."""
     retention_days: float | None
@@ -159,12 +161,17 @@ def submit(agent: str, text: str, fields: RunFields) -> Call[RunAccepted]:
     given = {name: value for name, value in fields.items() if value is not None}
     key = given.pop("idempotency_key", None)
     body: dict[str, JsonValue] = {"agent": agent, "input": text}
-    body |= {name: _json_of(name, value) for name, value in given.items()}
+    body |= {name: json_of(name, value) for name, value in given.items()}
     headers = {} if key is None else {"Idempotency-Key": str(key)}
     return Call("POST", "/v1/runs", RunAccepted, body=body, headers=headers)
 
 
-def _json_of(name: str, value: object) -> JsonValue:
+def json_of(name: str, value: object) -> JsonValue:
+    """The field of a body.
+
+    Raises:
+        InvalidArgument: it is a time without a time zone.
+    """
     match value:
         case Limits():
             return value.model_dump(mode="json", exclude_unset=True)
@@ -174,6 +181,8 @@ def _json_of(name: str, value: object) -> JsonValue:
             return value.isoformat()
         case Mapping():
             return dict(value)
+        case list() | tuple():
+            return [json_of(name, item) for item in value]
         case _:
             return cast("JsonValue", value)  # the server checks it
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine, Iterator
-from typing import Any
+from typing import Any, Unpack
 
 import httpx
 
@@ -15,6 +15,7 @@ from relayline.client.calls import Call
 from relayline.client.commands import Commands
 from relayline.client.errors import RelaylineError, no_answer
 from relayline.client.events import Event
+from relayline.client.forks import ForkFields, forking
 from relayline.client.streams.follower import Follower, Reading, Turn
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
@@ -108,6 +109,18 @@ class Run(Commands[CommandReceipt]):
         """Send a command from `relayline.contracts.commands`; the named methods call this."""
         return self._transport.send(calls.send(self.id, command))
 
+    def fork(self, **fields: Unpack[ForkFields]) -> Run:
+        """Start a run that begins with this one's past, up to a step.
+
+        Args:
+            fields: `ForkFields`: `from_step`, `message`, `edits`, `model`, …
+
+        Raises:
+            InvalidRequest: there is no such past; `error.field` names what is wrong.
+        """
+        accepted = self._transport.send(forking(self.id, fields))
+        return Run(self._transport, accepted.run_id, accepted)
+
     def erase(self) -> None:
         """Erase the run for good, if it has ended; an erased one stays erased.
 
@@ -180,6 +193,11 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
     async def send(self, command: AnyCommand) -> CommandReceipt:
         """As `Run.send`."""
         return await self._transport.send(calls.send(self.id, command))
+
+    async def fork(self, **fields: Unpack[ForkFields]) -> AsyncRun:
+        """As `Run.fork`."""
+        accepted = await self._transport.send(forking(self.id, fields))
+        return AsyncRun(self._transport, accepted.run_id, accepted)
 
     async def erase(self) -> None:
         """As `Run.erase`."""

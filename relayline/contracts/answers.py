@@ -10,6 +10,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from relayline.contracts.command_answers import CommandView
 from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import (
+    ForkedFrom,
     Limits,
     Phase,
     RunError,
@@ -84,6 +85,10 @@ class RunView(_Answer):
     `worker lost: NAME, 2 of 3 times` (the worker of that tool, or of the model call, died each time
     that it ran), `activity paused` (an operator paused a call in Temporal); null when no problem is
     known."""
+    forked_from: ForkedFrom | None = None
+    """Of a fork, where it begins in the run that it is a fork of; null for any other run."""
+    inherited_usage: Usage | None = None
+    """Usage in its past, which is no part of `usage`; null for a run without a past."""
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null when the source does not have it."""

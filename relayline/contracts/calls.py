@@ -12,7 +12,7 @@ from pydantic import Field, JsonValue
 from relayline.contracts.envelope import Outbox
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
-from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, ToolSpec
+from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, Past, ToolSpec
 
 PREVIEW_CHARS = 500
 """Characters of a text that may stand in Temporal's history."""
@@ -140,6 +140,20 @@ class RecordRequest(Frozen):
     outbox: Outbox
     stops: bool = False
     """True if the run has cancelled calls: their workers are told."""
+
+
+class PastRequest(Frozen):
+    """The past of a run to journal, with the facts that come before and after it."""
+
+    run_id: str
+    epoch: int
+    tenant: str
+    """Whose run it is; the run that it is a fork of is theirs, too."""
+    past: Past
+    is_open: bool = False
+    """False: the ends of turns are left out."""
+    outbox: Outbox
+    """`run.queued` and, unless it starts later, `run.started` come first; the rest comes last."""
 
 
 def preview(text: str, limit: int = PREVIEW_CHARS) -> str:

@@ -9,6 +9,11 @@ COMMAND_PREFIX = "command/"
 QUEUED_KEY = "run/queued"
 """Key of `run.queued`: it has no epoch, so it is written once, whoever writes it."""
 
+FORKED_KEY = "run/forked"
+"""Key of `run.forked`: it has no epoch, as no reset makes the past void."""
+INHERITED_PREFIX = "inherited/"
+"""Prefix of the keys of facts of the past, but for those that later steps look up by their own."""
+
 AGENT_PREFIX = "agent/"
 """Prefix of the key of `agent.pinned`: it has no epoch, either."""
 
@@ -126,6 +131,21 @@ def ended_key(epoch: int) -> str:
 def turn_key(epoch: int, turn: int) -> str:
     """Key of the `turn.completed` of a turn."""
     return f"{epoch}/turn/{turn}/completed"
+
+
+def inherited_key(place: int) -> str:
+    """Key of a fact of the past, by its place in it."""
+    return f"{INHERITED_PREFIX}{place}"
+
+
+def inherited_turn_key(turn: int) -> str:
+    """Key of the `turn.completed` of a turn of the past."""
+    return f"{INHERITED_PREFIX}turn/{turn}"
+
+
+def past_scope(epoch: int) -> str:
+    """Fence scope of `record_past`."""
+    return f"{epoch}/past"
 
 
 def epoch_prefix(epoch: int) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from relayline.contracts.keys import INHERITED_PREFIX
 from relayline.contracts.webhooks import TOLD_TYPES
 from relayline.journal.table import EveryTenant, Tenant
 
@@ -68,15 +69,16 @@ WHERE webhook_id = ? AND state = 'pending' AND next_us IS NULL AND NOT EXISTS (
     AND e.state = 'pending' AND e.seq < d.seq
 )
 """
-NOTES = """
-SELECT u.run_id, u.seq, e.type, e.at_us, coalesce(q.type, b.type), coalesce(q.key, b.key),
-    coalesce(q.data, b.data)
-FROM {s}untold u
-LEFT JOIN {s}events e ON e.run_id = u.run_id AND e.seq = u.seq
-LEFT JOIN {s}events q ON q.run_id = u.run_id AND q.key = 'run/queued'
-LEFT JOIN {s}events b ON b.run_id = u.run_id AND b.key = '0/run/started'
+NOTES = f"""
+SELECT u.run_id, u.seq, CASE WHEN e.key NOT LIKE '{INHERITED_PREFIX}%' THEN e.type END, e.at_us,
+    coalesce(q.type, b.type), coalesce(q.key, b.key), coalesce(q.data, b.data)
+FROM {{s}}untold u
+LEFT JOIN {{s}}events e ON e.run_id = u.run_id AND e.seq = u.seq
+LEFT JOIN {{s}}events q ON q.run_id = u.run_id AND q.key = 'run/queued'
+LEFT JOIN {{s}}events b ON b.run_id = u.run_id AND b.key = '0/run/started'
 WHERE (u.run_id, u.seq) > (?, ?) ORDER BY u.run_id, u.seq LIMIT ?
-"""
+"""  # noqa: S608  constants only
+"""Nobody is told of a past that a run began with: such a fact has no type here."""
 OF_TENANT = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE tenant = ? AND named_only = 0"  # noqa: S608
 NAMED = f"SELECT {_RECEIVER} FROM {{s}}webhooks WHERE webhook_id = ?"  # noqa: S608
 LOCK = "UPDATE {s}webhooks SET webhook_id = webhook_id WHERE webhook_id = ?"

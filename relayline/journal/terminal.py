@@ -5,7 +5,7 @@ from __future__ import annotations
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.keys import QUEUED_KEY
 from relayline.journal.port import Journal, RunEnded, RunErased
-from relayline.journal.table import EVERY, Storage
+from relayline.journal.table import EVERY, Storage, Tenant
 from relayline.projections.row import RunRow
 from relayline.projections.terminal import Closing, terminal_fact
 
@@ -14,7 +14,7 @@ READ_PAGE = 1000
 
 
 async def read_all(
-    journal: Journal, run_id: str, after: int = 0, *, facts: bool
+    journal: Journal, run_id: str, after: int = 0, *, facts: bool, tenant: Tenant = EVERY
 ) -> list[StoredEvent]:
     """Every event (or every fact) of a run after that `seq`.
 
@@ -24,7 +24,7 @@ async def read_all(
     """
     events: list[StoredEvent] = []
     while True:
-        page = await journal.read(EVERY, run_id, after, READ_PAGE, facts=facts)
+        page = await journal.read(tenant, run_id, after, READ_PAGE, facts=facts)
         events.extend(page)
         if len(page) < READ_PAGE:
             return events

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import NamedTuple
 
-from relayline.contracts.events import TERMINAL_TYPES, ApprovalRequested, InputRequested
+from relayline.contracts.events import (
+    TERMINAL_TYPES,
+    ApprovalRequested,
+    InputRequested,
+    RunForked,
+)
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import RunError, RunStatus
-from relayline.projections.projection import Data, Event, data_of, fold
+from relayline.projections.projection import Data, Event, body_of, data_of, fold
 from relayline.projections.steps import (
     TOOL_STATES,
     RenderedStep,
@@ -18,8 +24,19 @@ from relayline.projections.steps import (
     step_event,
     tool_event,
 )
-from relayline.projections.valid import REWOUND, rewound_to
+from relayline.projections.valid import FORKED, REWOUND, rewound_to
 from relayline.projections.waits import WAIT_TYPES, Waits
+
+
+class Inherited(NamedTuple):
+    """The events of a past, with the `run.forked` before them."""
+
+    seq: int = 0
+    """Of `run.forked`; 0: there is none."""
+    to_seq: int = 0
+
+
+NOTHING = Inherited()
 
 
 @dataclass(frozen=True)
@@ -34,6 +51,8 @@ class Rendered:
 
     seq: int = 0
     """The newest event that is folded in; the cursor to continue from."""
+    inherited: Inherited = NOTHING
+    """The past that the run began with, which is none of its usage."""
     waits: Waits = field(default_factory=Waits)
     steps: Mapping[int, RenderedStep] = field(default_factory=dict)
     tools: Mapping[str, RenderedTool] = field(default_factory=dict)
@@ -65,8 +84,8 @@ class Rendered:
         """The run's own sum once it has ended, before that the sum of its whole messages."""
         if self.final_usage is not None:
             return self.final_usage
-        whole = (step.usage for step in self.steps.values() if not step.interrupted)
-        return sum(whole, Usage())
+        own = (step for step in self.steps.values() if step.seq > self.inherited.to_seq)
+        return sum((step.usage for step in own if not step.interrupted), Usage())
 
     @property
     def step(self) -> int:
@@ -91,8 +110,15 @@ class Rendered:
             ended = event.type in TERMINAL_TYPES
             return self._ended(event, data_of(event)) if ended else self._waiting(event)
         if event.step is None:
-            return self._with(event)
+            return self._beside(event)
         return self._with_step(event, event.step, data_of(event))
+
+    def _beside(self, event: Event) -> Rendered:
+        """This with an event of no step."""
+        if event.type != FORKED:
+            return self._with(event)
+        past = Inherited(event.seq, body_of(RunForked, event).to_seq)
+        return replace(self, seq=event.seq, inherited=past)
 
     def _with(
         self,
@@ -104,6 +130,7 @@ class Rendered:
     ) -> Rendered:
         return Rendered(
             event.seq,
+            self.inherited,
             waits or self.waits,
             self.steps if steps is None else steps,
             self.tools if tools is None else tools,
@@ -130,6 +157,7 @@ class Rendered:
         tools = {call_id: tool.rewound(last, seq) for call_id, tool in self.tools.items()}
         return Rendered(
             seq,
+            self.inherited if self.inherited.seq <= last else NOTHING,
             self.waits.apply(event),
             {number: step for number, step in steps.items() if step},
             {call_id: tool for call_id, tool in tools.items() if tool},
@@ -142,6 +170,7 @@ class Rendered:
         error, output, usage = data.get("error"), data.get("output"), data.get("usage")
         return Rendered(
             event.seq,
+            self.inherited,
             self.waits.apply(event),
             self.steps,
             self.tools,

@@ -9,12 +9,11 @@ from typing import Annotated, Any
 
 from pydantic import Field, TypeAdapter
 
-from relayline.contracts.events import (
-    RunRewound,
-)
+from relayline.contracts.events import RunForked, RunRewound
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import (
     DEFAULT_TENANT,
+    ForkedFrom,
     Limits,
     Phase,
     RunError,
@@ -71,6 +70,10 @@ class RunRow:
     root: str | None = None
     """The run at the top of the tree; None for that run itself."""
     forked_from: str | None = None
+    fork: RunForked | None = None
+    """The past that it began with, without what was edited; None: it has none of its own yet."""
+    inherited_usage: Usage = field(default_factory=Usage)
+    """Of the messages of that past."""
     start_at: datetime | None = None
     priority: int | None = None
     retention_days: float | None = None
@@ -91,7 +94,7 @@ class RunRow:
     """Why the newest turn failed, in one line."""
     line: Line = field(default_factory=Line)
     usage: Usage = field(default_factory=Usage)
-    """Of all messages; of an ended run, as its terminal fact gives it."""
+    """Of all its own messages; of an ended run, as its terminal fact gives it."""
     child_usage: Usage = field(default_factory=Usage)
     """Of the runs below it that have ended; not a part of `usage`."""
     error: RunError | None = None
@@ -109,6 +112,14 @@ class RunRow:
     def status(self) -> RunStatus:
         """As in `Waits`."""
         return self.waits.status
+
+    @property
+    def source(self) -> ForkedFrom | None:
+        """Where a fork begins in another run; None for others, and until it has its past."""
+        fork = self.fork
+        if fork is None or fork.run_id is None:
+            return None
+        return ForkedFrom(run_id=fork.run_id, step=fork.step, seq=fork.seq)
 
     @property
     def waiting_for(self) -> tuple[Waiting, ...]:

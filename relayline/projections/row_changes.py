@@ -13,6 +13,7 @@ from relayline.contracts.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunQueued,
     RunStarted,
     RunTerminated,
@@ -23,7 +24,7 @@ from relayline.contracts.events import (
 from relayline.contracts.events.run import title_of
 from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.projections.projection import Event, body_of
-from relayline.projections.valid import QUEUED
+from relayline.projections.valid import FORKED, QUEUED
 from relayline.projections.words import shown_calls
 
 if TYPE_CHECKING:
@@ -108,6 +109,8 @@ def _answered(row: RunRow, event: Event) -> dict[str, Any]:
     """The usage includes the tokens of interrupted answers before it."""
     body = body_of(MessageCompleted, event)
     calls = len(body.tool_calls)
+    if row.fork and event.seq <= row.fork.to_seq:
+        return {"inherited_usage": row.inherited_usage + body.usage, "in_tools": calls > 0}
     return {
         "usage": row.usage + body.usage,
         "tool_calls": row.tool_calls + calls,
@@ -127,11 +130,17 @@ def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
     return {"usage": body.usage, "error": error, "said": said, "ended_at": at_of(event)}
 
 
+def _forked(_row: RunRow, event: Event) -> dict[str, Any]:
+    body = body_of(RunForked, event)
+    return {"fork": body.model_copy(update={"edits": (), "changed": {}})}
+
+
 CHANGES: Mapping[str, Callable[[RunRow, Event], dict[str, Any]]] = {
     QUEUED: _queued,
     _STARTED: _started,
     MESSAGE: _told,
     _TURN_OVER: _turned,
+    FORKED: _forked,
     _STEP: lambda _row, _event: {"in_tools": False},
     _ANSWER: _answered,
     "child.ended": _child_ended,

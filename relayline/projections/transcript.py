@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
 from relayline.contracts.events import (
@@ -13,6 +13,7 @@ from relayline.contracts.events import (
     ContextCompacted,
     MessageCompleted,
     MessageInterrupted,
+    RunForked,
     ToolAbandoned,
     ToolCancelled,
     ToolCompleted,
@@ -28,7 +29,7 @@ from relayline.contracts.messages import (
     UserMessage,
 )
 from relayline.projections.projection import Event, as_of, body_of, fold
-from relayline.projections.valid import REWOUND, rewound_to
+from relayline.projections.valid import FORKED, REWOUND, rewound_to
 
 COMPACTED = "context.compacted"
 _USER, _COMPLETED = "message.user", "message.completed"
@@ -49,7 +50,7 @@ _RESULTS: Mapping[str, type[_Result]] = {
 }
 _TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, COMPACTED, REWOUND})
 _INTERRUPTED = "message.interrupted"
-_BILLED = frozenset({_COMPLETED, _INTERRUPTED, COMPACTED, REWOUND})
+_BILLED = frozenset({_COMPLETED, _INTERRUPTED, COMPACTED, REWOUND, FORKED})
 
 
 class Turn(NamedTuple):
@@ -165,8 +166,10 @@ class Unbilled:
     """Tokens of summaries and interrupted answers that no whole answer has counted in its own."""
 
     seq: int = 0
-    """The newest answer, whole or not, summary or reset."""
+    """The newest answer, whole or not, summary, reset or `run.forked`."""
     usage: Usage = field(default_factory=Usage)
+    inherited_to: int = 0
+    """The last event of the past, which others have paid."""
     before: Unbilled | None = field(default=None, compare=False, repr=False)
 
     def apply(self, event: Event) -> Unbilled:
@@ -175,14 +178,18 @@ class Unbilled:
             return self
         if event.type == REWOUND:
             earlier = as_of(self, rewound_to(event)) or Unbilled()
-            return Unbilled(event.seq, earlier.usage, earlier)
+            return replace(earlier, seq=event.seq, before=earlier)
+        if event.type == FORKED:
+            to_seq = body_of(RunForked, event).to_seq
+            return replace(self, seq=event.seq, inherited_to=to_seq, before=self)
+        return replace(self, seq=event.seq, usage=self._after(event), before=self)
+
+    def _after(self, event: Event) -> Usage:
+        if event.seq <= self.inherited_to or event.type == _COMPLETED:
+            return Usage()
         if event.type == COMPACTED:
-            more = body_of(ContextCompacted, event).usage
-            return Unbilled(event.seq, self.usage + more, self)
-        if event.type == _INTERRUPTED:
-            more = body_of(MessageInterrupted, event).usage
-            return Unbilled(event.seq, self.usage + more, self)
-        return Unbilled(event.seq, Usage(), self)
+            return self.usage + body_of(ContextCompacted, event).usage
+        return self.usage + body_of(MessageInterrupted, event).usage
 
 
 def transcript(facts: Iterable[Event]) -> tuple[Message, ...]:
@@ -240,6 +247,12 @@ def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]
         yield results.get(call.call_id) or ToolMessage(
             call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True
         )
+
+
+def told_of_result(fact: Event) -> str:
+    """What the model is told of a call's end, by the fact that ends it."""
+    result = _result(fact)
+    return result.output if result else ""
 
 
 def _result(fact: Event) -> ToolMessage | None:

@@ -18,6 +18,8 @@ from relayline.projections.projection import Event, body_of, data_of, fold
 REWOUND = "run.rewound"
 QUEUED = "run.queued"
 """Always counts: a reset does not change what the run was given."""
+FORKED = "run.forked"
+"""Parts a past from what the run does itself; no reset leads to before the end of that past."""
 DELTAS = frozenset({"message.delta", "reasoning.delta"})
 _FAILED = "attempt.failed"
 _E = TypeVar("_E", bound=Event)

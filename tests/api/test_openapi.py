@@ -35,6 +35,7 @@ PATHS = {
     "/v1/live",
     "/v1/runs/{run_id}",
     "/v1/runs/{run_id}/events",
+    "/v1/runs/{run_id}/fork",
     "/v1/runs/{run_id}/progress",
     "/v1/runs/{run_id}/pause",
     "/v1/runs/{run_id}/resume",

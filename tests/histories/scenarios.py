@@ -9,6 +9,7 @@ from uuid import uuid4
 from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from relayline.workflows.agent_run import AgentRun
 from tests.dev_stack import DevStack
+from tests.histories import past_scenarios as past
 from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
@@ -231,6 +232,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turning.turns,
     turning.turn_redirected,
     turning.idle_too_long,
+    *past.PASTS,
     patched.stop_told,
     patched.rewound_alone,
     patched.undecoded_signal,

@@ -34,6 +34,7 @@ from relayline.contracts.events import (
     RunCancelled,
     RunCompleted,
     RunFailed,
+    RunForked,
     RunPaused,
     RunQueued,
     RunResumed,
@@ -192,6 +193,10 @@ QUEUED: list[EventBody] = [
     )
     for tenant in ("default", "x")
 ]
+FORKED: list[EventBody] = [
+    *(RunForked(run_id="run_source", step=2, seq=9, to_seq=to_seq) for to_seq in (3, 6, 12)),
+    RunForked(step=2, to_seq=5),
+]
 ENDS: list[EventBody] = [
     *(RunCompleted(output=text, usage=usage) for text, usage in product(TEXTS, USAGES)),
     *(RunFailed(error=ERROR, usage=usage) for usage in USAGES),
@@ -204,6 +209,7 @@ tools = st.sampled_from([*product(OF_TOOLS, (1,), (1,))])
 beside_steps = st.sampled_from([*product(OF_PEOPLE, (None, 1, 2), (None,))])
 queued = st.sampled_from([*product(QUEUED, (None,), (None,))])
 begun = st.sampled_from([*product(STARTS, (None,), (None,))])
+forked = st.sampled_from([*product(FORKED, (None,), (None,))])
 ended = st.sampled_from([*product(ENDS, (None, 1, 4), (None,))])
 stretches: st.SearchStrategy[list[Place]] = st.lists(
     st.one_of(answers, in_steps, tools, beside_steps, begun, queued), max_size=14
@@ -234,7 +240,7 @@ def runs(draw: st.DrawFn) -> list[StoredEvent]:
 
 def begins(epoch: int) -> st.SearchStrategy[list[Place]]:
     """Nearly every run begins with these; after a reset they need not come again."""
-    first = st.one_of(st.tuples(begun), st.tuples(queued, begun))
+    first = st.one_of(st.tuples(begun), st.tuples(queued, begun), st.tuples(queued, begun, forked))
     return first.map(list) if not epoch else st.lists(begun, max_size=1)
 
 

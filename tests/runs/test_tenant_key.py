@@ -54,6 +54,15 @@ async def test_no_marker_is_in_any_database_and_runs_can_be_used_as_ever(keyed: 
     said = str([event["data"] for event in await keyed.events(run_id)])
     for place in ("error", "argument", "question", "prompt", "note", "answer"):
         assert mark(place) in said, place
+    body = {"message": mark("fork"), "edits": [{"call_id": "call_2_0", "output": mark("edit")}]}
+    answer = await keyed.client.post(f"/v1/runs/{run_id}/fork", json=body)
+    assert answer.status_code == 202, answer.text
+    fork_id = answer.json()["run_id"]
+    assert (await keyed.ended(fork_id))["status"] == "completed"
+    said = str([event["data"] for event in await keyed.events(fork_id)])
+    for place in ("argument", "fork", "edit"):
+        assert mark(place) in said, place
+    assert marked(keyed) == []
     checked = await console(keyed, "keyring", "check")
     assert checked.code == 0, checked.err
     assert "1 tenants" in checked.out

@@ -22,6 +22,7 @@ from relayline.contracts.events import (
     MessageCompleted,
     MessageDelta,
     ReasoningDelta,
+    RunForked,
     RunPaused,
     RunQueued,
     RunResumed,
@@ -76,6 +77,9 @@ def dense_runs(draw: st.DrawFn) -> list[StoredEvent]:
     later = draw(st.sampled_from([None, NOW]))
     first = RunQueued(agent="a", model="m", submitted_at=NOW, start_at=later)
     events = [stored(1, first, None, None)]
+    if draw(st.booleans()):
+        past = RunForked(run_id="run_source", step=2, to_seq=draw(st.integers(2, 8)))
+        events.append(stored(2, past, None, None))
     kind = draw(st.sampled_from([talk, waiting, st.one_of(talk, waiting)]))
     for place in draw(st.lists(st.one_of(kind, kind, kind, kind, back), max_size=20)):
         seq = len(events) + 1

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager, nullcontext, suppress
+from typing import Any
 from uuid import uuid4
 
 from temporalio import activity, workflow
@@ -31,6 +32,7 @@ from relayline.contracts.events import CommandApplied, CommandRefused, EventBody
 from relayline.contracts.runs import (
     AgentSpec,
     Limits,
+    Past,
     Phase,
     RunInput,
     RunProgress,
@@ -87,6 +89,9 @@ class Stubborn:
 
 class Fakes:
     """The three activities; `facts` are those that the workflow sent, each once, in order."""
+
+    past: Past | None = None
+    """What the run begins with."""
 
     def __init__(self, models: Sequence[Model | ModelResult], tool: Tool = completes) -> None:
         self._models = models
@@ -174,7 +179,7 @@ class Fakes:
     @activity.defn(name="call_model")
     async def call_model(self, request: ModelRequest) -> ModelResult:
         """The model of that step."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         self.tenants.add(request.tenant)
         self.begun.set()
         model = self._models[request.step - 1]
@@ -184,7 +189,7 @@ class Fakes:
     @activity.defn(name="call_tool")
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
         """The one tool."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         self.requests.append(request)
         self.tenants.add(request.tenant)
         self.begun.set()
@@ -209,10 +214,16 @@ class Fakes:
     @activity.defn(name="record_facts")
     async def record_facts(self, request: RecordRequest) -> None:
         """Take the facts."""
-        self._take(request.outbox)
+        self.take(request.outbox)
         await self.recording.wait()
 
-    def _take(self, outbox: Outbox) -> None:
+    def activities(self) -> list[Callable[..., Any]]:
+        """All of them."""
+        calls = (self.call_model, self.call_tool, self.check_arguments)
+        return [*calls, self.record_facts, self.rewind]
+
+    def take(self, outbox: Outbox) -> None:
+        """Take the facts."""
         for fact in outbox.facts:
             if self._facts.setdefault(fact.key or "", fact) != fact:
                 self.changed.append(fact.key or "")
@@ -228,13 +239,7 @@ class Fakes:
             temporal,
             task_queue=run_id,
             workflows=[AgentRun],
-            activities=[
-                self.call_model,
-                self.call_tool,
-                self.check_arguments,
-                self.record_facts,
-                self.rewind,
-            ],
+            activities=self.activities(),
             workflow_failure_exception_types=[workflow.NondeterminismError],
         )
         agent = AgentSpec(
@@ -252,6 +257,7 @@ class Fakes:
                 tenant=self.tenant,
                 history_bound=self.history_bound,
                 idle_s=self.idle_s,
+                past=self.past,
             ),
             id=run_id,
             task_queue=run_id,

@@ -48,6 +48,8 @@ const blank = () => ({
   error: null,
   /** @type {any} */
   finalUsage: null,
+  /** The last event of a past that it began with, which is none of its usage. */
+  inheritedTo: 0,
   /** @type {number | null} */
   startedAt: null,
   /** @type {number | null} */
@@ -69,7 +71,7 @@ export function usageOf(run) {
   if (run.finalUsage) return run.finalUsage;
   const sum = { input_tokens: 0, output_tokens: 0 };
   for (const step of run.steps.values()) {
-    if (step.interrupted) continue;
+    if (step.interrupted || step.seq <= run.inheritedTo) continue;
     sum.input_tokens += step.usage.input_tokens;
     sum.output_tokens += step.usage.output_tokens;
   }
@@ -213,6 +215,14 @@ function begun(run, event) {
   if (event.type === "run.started") run.startedAt ??= Date.parse(event.at);
 }
 
+/** The run begins with a past: another run's, or one that it was given. */
+function forked(/** @type {Run} */ run, /** @type {any} */ event) {
+  const { run_id: source, step, to_seq: to } = event.data;
+  run.inheritedTo = to;
+  const from = source ? `Fork of ${source} from step ${step}` : "With a history that was given";
+  add(run, "note", `note-${event.seq}`, event, { text: from, source, step, to });
+}
+
 /** @param {any} data */
 const withoutNulls = (data) =>
   Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null));
@@ -236,6 +246,7 @@ function paused(run, event) {
 const BESIDE = {
   "run.queued": begun,
   "run.started": begun,
+  "run.forked": forked,
   "message.user": (run, event) =>
     add(run, "user", `user-${event.seq}`, event, {
       ...event.data,

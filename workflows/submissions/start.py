@@ -10,23 +10,31 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.events import RunCancelled
     from relayline.contracts.runs import MEMO_REQUEST, Phase, RunRequestMemo
     from relayline.workflows.clock import Timer
+    from relayline.workflows.facts import Ending
     from relayline.workflows.run import Run
+    from relayline.workflows.submissions.past import take_past
 
 
-async def begin(run: Run) -> RunCancelled | None:
-    """Record the start and the input, once it is time; the ending if a cancel comes first.
+async def begin(run: Run) -> Ending | None:
+    """Record the start and the input, once it is time; the ending if it comes to one before.
 
-    Only the first execution of a run does so.
+    Only the first execution of a run does so. A run with a past has that before anything else.
     """
     if run.input.carried is not None:
         return None
     asked = workflow.memo_value(MEMO_REQUEST, None, type_hint=RunRequestMemo)
     submitted_at = asked.created_at if asked else None
+    if run.input.past:
+        await run.catch_up()
     queued, started, given = run.facts.begin(run.input, submitted_at, workflow.now())
+    # of one for later without the start; its input at once, for a redirect must come after it
+    told = (queued, given) if run.scheduled else (queued, started, given)
+    if run.input.past is None:
+        run.pending.add(*told)
+    elif failed := await take_past(run, run.input.past, told):
+        return failed
     if not run.scheduled:
-        run.pending.add(queued, started, given)
         return None
-    run.pending.add(queued, given)  # the input: a redirect must come after it
     if ending := await _until_start(run):
         return ending
     _, started, _ = run.facts.begin(run.input, submitted_at, workflow.now())

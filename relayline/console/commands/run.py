@@ -126,14 +126,14 @@ class RunCommands:
         )
         links = submitted.accepted.links if submitted.accepted else None
         if watch_it:
-            _tell_page(base_url, None if as_json else links)
-            _follow(base_url, submitted.id, as_json=as_json)
+            tell_page(base_url, None if as_json else links)
+            follow(base_url, submitted.id, as_json=as_json)
         elif as_json and submitted.accepted:
             typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
         else:
             typer.echo(submitted.id)
             typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
-            _tell_page(base_url, links)
+            tell_page(base_url, links)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.
@@ -142,8 +142,8 @@ class RunCommands:
         """
         base_url = self._address(url)
         view = asked(base_url, lambda client: client.run(run_id).get())  # fails at once if unknown
-        _tell_page(base_url, None if as_json else view.links)
-        _follow(base_url, run_id, as_json=as_json)
+        tell_page(base_url, None if as_json else view.links)
+        follow(base_url, run_id, as_json=as_json)
 
     def tree(self, run_id: RunId, as_json: AsJsonRuns = False, url: Url = None) -> None:
         """Show a run and the runs below it, each below the one that has started it."""
@@ -193,13 +193,18 @@ class RunCommands:
                 typer.echo(f"continue with: relayline chat --run {chat.run.id}", err=True)
 
 
-def _tell_page(base_url: str, links: Links | None) -> None:
+def tell_page(base_url: str, links: Links | None) -> None:
     """Say where the run is shown in a browser, if the server has such a page."""
     if links and links.page:
         typer.echo(f"in a browser: {base_url.rstrip('/')}{links.page}", err=True)
 
 
-def _follow(base_url: str, run_id: str, *, as_json: bool) -> None:
+def follow(base_url: str, run_id: str, *, as_json: bool) -> None:
+    """Show the run until it has ended.
+
+    Raises:
+        Exit: it did not complete, or somebody has detached.
+    """
     from relayline.console.tty.watch import watch, watch_json
     from relayline.console.tty.wheel import keyboard_for, watch_and_steer
     from relayline.contracts.runs import RunStatus

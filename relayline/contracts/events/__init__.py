@@ -12,6 +12,7 @@ from relayline.contracts.events.command import (
     CommandApplied,
     CommandRefused,
 )
+from relayline.contracts.events.fork import RunForked
 from relayline.contracts.events.model import (
     AttemptFailed,
     AttemptLost,
@@ -83,6 +84,7 @@ __all__ = [
     "RunCancelled",
     "RunCompleted",
     "RunFailed",
+    "RunForked",
     "RunPaused",
     "RunQueued",
     "RunResumed",
@@ -116,6 +118,7 @@ EventBody = Annotated[
     | RunTerminated
     | RunTimedOut
     | RunRewound
+    | RunForked
     | UserMessageEvent
     | StepStarted
     | MessageDelta

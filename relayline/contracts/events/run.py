@@ -87,6 +87,7 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         batch=run.batch,
         parent=run.parent.run_id if run.parent else None,
         root=run.parent.root if run.parent else None,
+        forked_from=run.past.run_id if run.past else None,
         start_at=run.start_at,
         priority=run.priority,
         retention_days=run.retention_days,

@@ -17,6 +17,7 @@ from relayline.contracts.runs.figures import (
     Standing,
     WorkFigures,
 )
+from relayline.contracts.runs.past import EditedResult, ForkedFrom, Past, ResultEdit, Said
 from relayline.contracts.runs.run_input import (
     DEFAULT_TENANT,
     MIDDLE_PRIORITY,
@@ -59,10 +60,14 @@ __all__ = [
     "AgentSpec",
     "ApprovalRule",
     "Carried",
+    "EditedResult",
+    "ForkedFrom",
     "KeptFigures",
     "Limits",
     "ParentCall",
+    "Past",
     "Phase",
+    "ResultEdit",
     "RunError",
     "RunFigures",
     "RunInput",
@@ -71,6 +76,7 @@ __all__ = [
     "RunRequestMemo",
     "RunResult",
     "RunStatus",
+    "Said",
     "Standing",
     "ToolSpec",
     "TurnStatus",

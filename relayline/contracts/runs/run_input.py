@@ -10,6 +10,7 @@ from pydantic import Field
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs.figures import Carried
+from relayline.contracts.runs.past import ForkedFrom, Past
 from relayline.contracts.runs.spec import AgentSpec, Limits
 from relayline.contracts.runs.status import RunStatus
 
@@ -70,8 +71,22 @@ class RunInput(Frozen):
     history_bound: int = 8000
     """Length of the history, in events, at which the run continues as new; earlier if Temporal
     suggests it."""
+    past: Past | None = None
+    """What it begins with; None: with its input."""
     carried: Carried | None = None
     """Set when the run has continued as new."""
+
+    @property
+    def first_turn(self) -> int | None:
+        """The turn that its input begins or joins; None in a run that is not open."""
+        if self.idle_s is None:
+            return None
+        return self.past.turn if self.past else 1
+
+    def continued(self, carried: Carried) -> RunInput:
+        """The argument of its next execution."""
+        past = self.past.carried() if self.past else None
+        return self.model_copy(update={"carried": carried, "past": past})
 
 
 class RunRequestMemo(Frozen):
@@ -90,6 +105,8 @@ class RunRequestMemo(Frozen):
     """When the run was submitted; its execution may have started later."""
     start_at: datetime | None = None
     """When it starts, if that is later than its submission."""
+    forked_from: ForkedFrom | None = None
+    """Where it begins in another run; None: it is no fork."""
 
 
 class RunResult(Frozen):

@@ -29,6 +29,7 @@ GOOD: dict[str, Any] = {"agent": "assistant", "input": "hello"}
 BODIES: dict[str, dict[str, Any]] = {
     "POST /v1/runs/{run_id}/redirect": {"message": "stop"},
     "POST /v1/runs/{run_id}/messages": {"content": "more"},
+    "POST /v1/runs/{run_id}/fork": {"from_step": 1},
     "POST /v1/runs/{run_id}/approvals/{approval_id}": {"decision": "approve"},
     "POST /v1/runs/{run_id}/answer": {"request_id": QUESTION, "text": "this"},
     "PATCH /v1/schedules/{schedule_id}": {"paused": True},

@@ -1,0 +1,1 @@
+"""Forks: runs that begin with another run's past."""

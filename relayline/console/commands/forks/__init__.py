@@ -1,0 +1,1 @@
+"""The commands that make another run of one that there is."""
