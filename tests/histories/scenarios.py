@@ -231,6 +231,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turning.turn_redirected,
     turning.idle_too_long,
     patched.stop_told,
+    patched.named_calls,
     patched.rewound_alone,
     patched.undecoded_signal,
 )
