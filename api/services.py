@@ -33,6 +33,7 @@ from relayline.api.streams.feed import Feed
 from relayline.api.streams.live.live import Live
 from relayline.api.streams.long_poll import LongPoll, RunPoll
 from relayline.api.streams.progress import ProgressFeed
+from relayline.api.streams.sockets.opening import Sockets
 from relayline.api.streams.sse import Streams
 from relayline.api.streams.watchdog import Watchdog
 from relayline.api.temporal.attention import Attention
@@ -75,6 +76,7 @@ class Services:
     streams: Streams
     feed: Feed
     events: RunEvents
+    sockets: Sockets
     progress: ProgressFeed
     commands: CommandSender
     decisions: Decisions
@@ -127,6 +129,7 @@ def services_of(
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
+        sockets=Sockets(events, feed, streams),
         schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
         listing=listing,
         inbox=inbox,

@@ -1,10 +1,10 @@
-"""Routes: send a message to a conversation, close one."""
+"""Routes: send a message to a conversation, close one; a socket for events and commands."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import check_scope, needs
@@ -17,6 +17,7 @@ from relayline.api.depends import (
     Sender,
     UsesCommands,
     UsesEvents,
+    UsesSockets,
     json_response,
     wants_stream,
 )
@@ -79,3 +80,11 @@ async def close_run(
     """End a conversation when its turn is over, and those of messages that wait already."""
     receipt = await commands.send(run_id, Close, body or CommandRequest(), idempotency_key, sender)
     return json_response(receipt, 202)
+
+
+@router.websocket("/{run_id}/socket")
+async def open_socket(
+    websocket: WebSocket, sockets: UsesSockets, sender: Sender, run_id: str
+) -> None:
+    """The run's events down, commands up; each command needs the scope that it needs over HTTP."""
+    await sockets.serve(websocket, sender, run_id)
