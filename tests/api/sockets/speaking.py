@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, suppress
 from typing import Any
 
 from websockets.asyncio.client import ClientConnection, connect
@@ -51,12 +51,12 @@ class Speaker:
 
     async def closed(self) -> tuple[int, str]:
         """How the server closes it; reads all that comes before."""
-        try:
+        with suppress(ConnectionClosed):
             while True:
                 await self.read()
-        except ConnectionClosed as error:
-            assert error.rcvd is not None
-            return error.rcvd.code, error.rcvd.reason
+        code, reason = self.connection.close_code, self.connection.close_reason
+        assert code is not None
+        return code, reason or ""
 
 
 @asynccontextmanager

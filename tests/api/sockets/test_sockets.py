@@ -10,7 +10,7 @@ import pytest
 from websockets.exceptions import InvalidStatus
 
 from tests.api.serving import SSE, Api, completed, deltas, ended_run, run_id, started
-from tests.api.sockets.speaking import PROTOCOL, Speaker, socket
+from tests.api.sockets.speaking import PROTOCOL, socket
 
 TALK = {"agent": "assistant", "input": "hello", "open": True}
 
@@ -198,9 +198,3 @@ async def test_sockets_and_streams_of_a_run_are_read_once(api: Api) -> None:
         assert [(await it.closed())[0] for it in (one, two)] == [1000, 1000]
     assert one.events == two.events
     await api.quiet()
-
-
-def last(speaker: Speaker) -> int:
-    """`seq` of the newest event."""
-    seq: int = speaker.events[-1]["seq"]
-    return seq
