@@ -15,6 +15,7 @@ from relayline.client.calls import Call
 from relayline.client.commands import Commands
 from relayline.client.errors import RelaylineError, no_answer
 from relayline.client.events import Event
+from relayline.client.streams.conversation import AsyncConversation, Conversation
 from relayline.client.streams.follower import Follower, Reading, Turn
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
@@ -104,6 +105,20 @@ class Run(Commands[CommandReceipt]):
         turn = None if turn_of is None else Turn(turn_of)
         return Stream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
 
+    def converse(
+        self, *, after: int | None = None, on_retry: Callable[[Retry], None] | None = None
+    ) -> Conversation:
+        """A conversation with the run on one connection: events with `seq > after`, and commands.
+
+        Args:
+            after: The cursor; None: from now on.
+            on_retry: As in `stream`.
+        """
+        if after is None:
+            after = self._transport.send(calls.newest(self.id)).next
+        follower = _follower(self._transport.options, self.id, after, on_retry)
+        return Conversation(self, self._transport, follower)
+
     def send(self, command: AnyCommand) -> CommandReceipt:
         """Send a command from `relayline.contracts.commands`; the named methods call this."""
         return self._transport.send(calls.send(self.id, command))
@@ -176,6 +191,15 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
         how = self._transport.options
         turn = None if turn_of is None else Turn(turn_of)
         return AsyncStream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
+
+    async def converse(
+        self, *, after: int | None = None, on_retry: Callable[[Retry], None] | None = None
+    ) -> AsyncConversation:
+        """As `Run.converse`."""
+        if after is None:
+            after = (await self._transport.send(calls.newest(self.id))).next
+        follower = _follower(self._transport.options, self.id, after, on_retry)
+        return AsyncConversation(self, self._transport, follower)
 
     async def send(self, command: AnyCommand) -> CommandReceipt:
         """As `Run.send`."""

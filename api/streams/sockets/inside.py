@@ -72,7 +72,8 @@ class Inside:
     async def _request(self, method: str, path: str, query: bytes, body: bytes) -> Answered:
         """The answer."""
         length = (b"content-length", b"%d" % len(body))
-        scope = self._scope | {
+        scope: Scope = {
+            **self._scope,
             "method": method,
             "path": path,
             "raw_path": path.encode("utf-8", "replace"),

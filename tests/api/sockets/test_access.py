@@ -57,13 +57,13 @@ async def test_without_a_key_that_holds_it_is_closed(
 ) -> None:
     key = await new_key(journal, "blue")
     run = await opened(strict, key)
-    how: dict[str, Any] = {
+    ways: dict[str, dict[str, Any]] = {
         "none": {},
         "wrong": {"protocols": [PROTOCOL, "bearer.rl_test_x"]},
         "in the URL": {"query": f"?access_token={key}"},
         "twice": {"protocols": [PROTOCOL, f"bearer.{key}"], "headers": bearer(key)},
-    }[given]
-    async with socket(strict, run, **how) as speaker:
+    }
+    async with socket(strict, run, **ways[given]) as speaker:
         assert await speaker.closed() == (4401, "unauthenticated")
 
 

@@ -12,6 +12,7 @@ import pytest
 from temporalio.client import Client
 from websockets.exceptions import ConnectionClosed
 
+from relayline.api.streams.viewer import Viewer
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
 from tests.api.serving import Api, completed, deltas, eventually, run_id, serving, started
@@ -158,7 +159,7 @@ async def test_losses_are_told_and_close_it(api: Api) -> None:
     await api.journal.append(run, [started()])
     async with socket(api, run) as speaker:
         await speaker.until("run.started")
-        [channel] = [it.channel for it in _sources(api)]
+        [channel] = {it.channel for it in _watched(api)}
         channel.loss = b'id:\nevent: events.lost\ndata: {"type": "events.lost"}\n\n'
         channel.wake_all()
         assert await speaker.closed() == (1012, "come-back after=1")
@@ -183,5 +184,7 @@ async def test_commands_of_a_client_that_reads_no_answers_wait(api: Api) -> None
     await eventually(lambda: api.services.streams.open_count == 0)
 
 
-def _sources(api: Api) -> list[object]:
-    return [it.source for it in api.services.streams._open]  # noqa: SLF001
+def _watched(api: Api) -> list[Viewer]:
+    """What the open sockets show."""
+    sources = [it.source for it in api.services.streams._open]  # noqa: SLF001
+    return [it for it in sources if isinstance(it, Viewer)]
