@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall, whole
     from relayline.contracts.commands import (
+        MOVE_SIGNAL,
         Answer,
         AnyCommand,
         Cancel,
@@ -129,6 +130,11 @@ class AgentRun:
     def close(self, *payloads: object) -> None:
         """End an open run when its turn is over."""
         self._take(Close, payloads)
+
+    @workflow.signal(name=MOVE_SIGNAL)
+    def move(self) -> None:
+        """Continue as new, on the build that new runs get, as soon as the run is idle."""
+        self._run.moves = True
 
     async def _act(self) -> Ending:
         """Take the one turn of the run, or all of an open one."""

@@ -62,6 +62,8 @@ class Run:
         self.clock = WorkClock(now, carried.worked_s if carried else 0)
         self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
         """True until a run starts that was submitted for later."""
+        self.moves = False
+        """True once housekeeping has asked it to leave its build."""
         self.clock.switch(now, idle=self.scheduled)
         self._visibility = Visibility(self.state, untouched=carried is None)
         self._announced: tuple[Waiting, ...] = ()
@@ -98,6 +100,11 @@ class Run:
     def idle(self) -> bool:
         """True between two turns of an open run."""
         return self.state.turn_status is not None
+
+    @property
+    def must_move(self) -> bool:
+        """True if it is idle, and its build is to be left."""
+        return self.idle and self.moves
 
     @property
     def epoch(self) -> int:
@@ -155,13 +162,15 @@ class Run:
         return Stop.CANCEL if out_of_time else self.steering.stop
 
     def should_continue_as_new(self) -> bool:
-        """True when the run should continue as new because its history is long.
+        """True when the run should continue as new because its history is long, or to move.
 
         Temporal's suggestion is not deterministic: a retried task can come without it although the
         history then records one. So a patch marker for each check records the decision.
         """
         info = workflow.info()
         self._length_checks += 1
+        if self.must_move:
+            return True
         if info.get_current_history_length() >= self.input.history_bound:
             return True
         suggested = info.is_continue_as_new_suggested()

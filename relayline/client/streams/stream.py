@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -110,8 +111,9 @@ class Stream(_Folding):
         return self
 
     def __next__(self) -> Event:
-        if self._events.gi_frame is None and not (self._follower.over or self._closed):
-            self._events = self._follow()  # Ctrl-C has ended it
+        ended = getgeneratorstate(self._events) == GEN_CLOSED  # also by Ctrl-C
+        if ended and not (self._follower.over or self._closed):
+            self._events = self._follow()
         event = next(self._events)
         self._fold.take(event)
         return event
