@@ -132,7 +132,7 @@ class AgentRun:
         self._take(Close, payloads)
 
     @workflow.signal(name=MOVE_SIGNAL)
-    def move(self) -> None:
+    def move(self, *_: object) -> None:
         """Continue as new, on the build that new runs get, as soon as the run is idle."""
         self._run.moves = True
 
