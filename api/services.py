@@ -76,13 +76,17 @@ class Services:
     streams: Streams
     feed: Feed
     events: RunEvents
-    sockets: Sockets
     progress: ProgressFeed
     commands: CommandSender
     decisions: Decisions
     outcomes: Outcomes
     registry: Registry
     deliveries: Deliveries
+
+    @property
+    def sockets(self) -> Sockets:
+        """What opens WebSockets; it has no state."""
+        return Sockets(self.events, self.feed, self.streams)
 
     async def close_streams(self) -> None:
         """End every open stream and long poll; a stopping server does this first."""
@@ -129,7 +133,6 @@ def services_of(
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
-        sockets=Sockets(events, feed, streams),
         schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
         listing=listing,
         inbox=inbox,

@@ -10,15 +10,7 @@ from temporalio.exceptions import ApplicationError
 from temporalio.service import RPCError
 
 from relayline.contracts.calls import ModelRequest, ModelResult
-from relayline.contracts.commands import (
-    MOVE_SIGNAL,
-    AnyCommand,
-    Cancel,
-    Close,
-    Pause,
-    Redirect,
-    SendMessage,
-)
+from relayline.contracts.commands import AnyCommand, Cancel, Close, Pause, Redirect, SendMessage
 from relayline.contracts.events import (
     CommandApplied,
     RunCompleted,
@@ -247,26 +239,6 @@ async def test_an_idle_run_costs_no_event_and_continues_as_new_when_its_history_
         await newest.result()
     assert [number for number, _ in turns(fakes)] == [*range(1, 9)]
     assert [text for text, _, _ in said(fakes)] == ["hi", *(f"m{n}" for n in range(7))]
-
-
-async def test_a_run_that_must_leave_its_build_continues_as_new_once_it_is_idle(
-    temporal: Client,
-) -> None:
-    stubborn = Stubborn()
-    fakes = talk(stubborn.model, STOP)
-    async with fakes.running(temporal) as handle:
-        await fakes.begun.wait()
-        await handle.signal(MOVE_SIGNAL)
-        newest = temporal.get_workflow_handle(handle.id)
-        stubborn.release()
-        async with asyncio.timeout(30):
-            while (await newest.describe()).run_id == handle.first_execution_run_id:
-                await asyncio.sleep(0.05)
-        await newest.signal("message", message("b"))
-        await fakes.until("turn.completed", 2)
-        await newest.signal("close", Close())
-        await newest.result()
-    assert turns(fakes) == [(1, "completed"), (2, "completed")]
 
 
 async def _events(temporal: Client, run_id: str) -> int:

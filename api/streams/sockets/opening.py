@@ -14,9 +14,9 @@ from relayline.api.runs.owners import seen_by
 from relayline.api.serving.connection import CONNECTION
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
-from relayline.api.streams.sockets.commands import SocketCommands
 from relayline.api.streams.sockets.inside import Inside
 from relayline.api.streams.sockets.socket import RUN_ENDED, OpenSocket
+from relayline.api.streams.sockets.socket_commands import SocketCommands
 from relayline.api.streams.sse import Streams
 from relayline.contracts.principals import Principal
 

@@ -13,7 +13,7 @@ from starlette.websockets import WebSocketDisconnect
 
 from relayline.api.auth.bearer import Access
 from relayline.api.streams.open_stream import Slot
-from relayline.api.streams.sockets.commands import SocketCommands
+from relayline.api.streams.sockets.socket_commands import SocketCommands
 from relayline.api.streams.sse import Streams
 from relayline.api.streams.viewer import Viewer
 from relayline.contracts.events import TERMINAL_TYPES

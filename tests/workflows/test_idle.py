@@ -1,4 +1,4 @@
-"""What an hour of silence costs a conversation: nothing. On a server that skips time."""
+"""Idle conversations: an hour of silence costs nothing, and their build need not stay."""
 
 from __future__ import annotations
 
@@ -7,13 +7,14 @@ from datetime import timedelta
 
 import pytest
 from temporalio.api.enums.v1 import EventType
+from temporalio.client import Client
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
-from relayline.contracts.commands import Close, SendMessage
+from relayline.contracts.commands import MOVE_SIGNAL, Close, SendMessage
 from relayline.contracts.runs import RunStatus
 from relayline.dev.temporal_server import find_binary, server_flags
 from relayline.runtime.temporal import data_converter
-from tests.workflows.fakes import STOP, Fakes, send, shows
+from tests.workflows.fakes import STOP, Fakes, Stubborn, send, shows
 
 _OF_THE_SKIP = {
     "EVENT_TYPE_WORKFLOW_EXECUTION_OPTIONS_UPDATED",
@@ -44,6 +45,27 @@ async def test_an_hour_idle_costs_no_event_and_wakes_nobody() -> None:
             await fakes.until("turn.completed", 2)
             await send(handle, Close())
             await handle.result()
+
+
+async def test_a_run_that_must_leave_its_build_continues_as_new_once_it_is_idle(
+    temporal: Client,
+) -> None:
+    stubborn = Stubborn()
+    fakes = Fakes([stubborn.model, STOP])
+    fakes.idle_s = 3600
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await handle.signal(MOVE_SIGNAL)
+        newest = temporal.get_workflow_handle(handle.id)
+        stubborn.release()
+        async with asyncio.timeout(30):
+            while (await newest.describe()).run_id == handle.first_execution_run_id:
+                await asyncio.sleep(0.05)
+        await newest.signal("message", SendMessage(content="b", command_id="b"))
+        await fakes.until("turn.completed", 2)
+        await newest.signal("close", Close())
+        await newest.result()
+    assert fakes.count("turn.completed") == 2
 
 
 async def _at_rest(env: WorkflowEnvironment, run_id: str) -> list[str]:
