@@ -41,23 +41,17 @@ async def _followed(stack: Stack, run_id: str) -> float:
     return (_first_delta_at(reply) - sent_at) * 1e3
 
 
-async def _over_a_socket(stack: Stack, run_id: str, rounds: int) -> list[float]:
-    """The same on one socket."""
-    took = []
+async def _over_a_socket(stack: Stack, run_id: str, turn: int) -> float:
+    """The same on a socket that is open already; `turn`: the one before."""
     url = f"{stack.runs}/{run_id}/socket".replace("http://", "ws://")
     async with connect(url, subprotocols=[Subprotocol("relayline.v1")], proxy=None) as socket:
-        turn = 1
         await _until(socket, "turn.completed", turn)
-        for number in range(rounds):
-            turn += 1
-            frame = {"command": "message", "command_id": f"s{number}", "content": SAYS}
-            sent_at = time.time()
-            await socket.send(json.dumps(frame))
-            await _until(socket, "message.delta", None)
-            took.append((time.time() - sent_at) * 1e3)
-            await _until(socket, "turn.completed", turn)
-            await asyncio.sleep(PAUSE_S)
-    return took
+        await asyncio.sleep(PAUSE_S)
+        frame = {"command": "message", "command_id": "on-a-socket", "content": SAYS}
+        sent_at = time.time()
+        await socket.send(json.dumps(frame))
+        await _until(socket, "message.delta", None)
+        return (time.time() - sent_at) * 1e3
 
 
 async def _until(socket: Any, kind: str, turn: int | None) -> None:
@@ -89,16 +83,14 @@ async def _events_of_steps(stack: Stack) -> int:
 
 async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """First deltas of first and further turns, side by side, and events of history."""
-    firsts, further = [], []
-    rounds = QUICK_ROUNDS if quick else ROUNDS
-    for _ in range(rounds):
+    firsts, further, on_socket = [], [], []
+    for _ in range(QUICK_ROUNDS if quick else ROUNDS):
         run_id, first = await _opened(stack)
         firsts.append(first)
         await asyncio.sleep(PAUSE_S)
         further.append(await _followed(stack, run_id))
         await asyncio.sleep(PAUSE_S)
-    run_id, _ = await _opened(stack)
-    on_socket = await _over_a_socket(stack, run_id, rounds)
+        on_socket.append(await _over_a_socket(stack, run_id, 2))
     turns, steps = await _events_of_turns(stack), await _events_of_steps(stack)
     first, rule = p50(firsts), "the first turn's"
 
