@@ -42,8 +42,8 @@ def check_end(events: list[Event]) -> None:
     """One terminal event, and it is the last one; `run.cancelled` if somebody wanted that."""
     ends = [event["seq"] for event in events if event["type"] in TERMINAL_TYPES]
     assert ends == [events[-1]["seq"]], ends
-    cancelled = [it["data"]["applied"] for it in _applied(events, "cancel")]
-    cancels = sum(it.startswith("the run is cancelled") for it in cancelled)
+    done = [it["data"].get("applied", "") for it in _applied(events, "cancel")]
+    cancels = sum(not it.startswith("the turn is cancelled") for it in done)
     stops = [event for event in only(events, "input.received") if event["data"]["text"] == "stop"]
     if events[-1]["type"] == "run.cancelled":
         assert cancels == 1 or (stops and not cancels)
