@@ -58,6 +58,7 @@ class HousekeepingActivities:
         restart: Has the runs of a batch started, whose workflow may never have begun; None: there
             are no batches.
         keep_audit: Seals and sweeps the audit log; None: there is none.
+        move_idle: Has idle runs of older builds move to the current one; None: there are no builds.
     """
 
     def __init__(  # noqa: PLR0913  what each part needs
@@ -70,6 +71,7 @@ class HousekeepingActivities:
         *,
         restart: Callable[[str], Awaitable[None]] | None = None,
         keep_audit: Callable[[], Awaitable[None]] | None = None,
+        move_idle: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._storage = storage
         self._client = client
@@ -78,6 +80,7 @@ class HousekeepingActivities:
         self._sweep_for = sweep_for
         self._restart = restart
         self._keep_audit = keep_audit
+        self._move_idle = move_idle
         self._looked_at: datetime | None = None
         self._after = ""
 
@@ -98,7 +101,8 @@ class HousekeepingActivities:
         Batches whose runs have not all started continue if nobody continues them: the API may have
         died, or Temporal may have been away, when they were accepted.
 
-        Then it notes in the runs table which of the next open runs make no progress, and why.
+        Then it notes in the runs table which of the next open runs make no progress, and why, and
+        has idle runs of older builds move to the current one.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
@@ -110,6 +114,8 @@ class HousekeepingActivities:
                 ended = await self._end_closed()
                 quiet = await self._end_quiet(request.batch)
                 noted = await self._note(request.batch)
+                if self._move_idle:
+                    await self._move_idle()
         return HousekeepingResult(ended=ended + quiet.ended, withdrawn=quiet.withdrawn, noted=noted)
 
     @activity.defn

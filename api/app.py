@@ -236,6 +236,7 @@ async def _serve_on(
 def _limits(settings: Settings) -> ConnectionLimits:
     return ConnectionLimits(
         unread_s=settings.send_timeout_s,
+        message_bytes=settings.max_body_bytes,
         per_client=settings.max_connections_per_client,
         proxies=settings.forwarded_allow_ips,
     )

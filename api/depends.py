@@ -11,6 +11,7 @@ from fastapi import Depends, Header, Path, Query, Request, params
 from fastapi.dependencies.utils import get_dependant, get_flat_params
 from fastapi.routing import APIRoute
 from pydantic import BaseModel
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 
 from relayline.api.auth.audit_list import AuditList
@@ -42,6 +43,7 @@ from relayline.api.streams.grants import StreamGrants
 from relayline.api.streams.live.live import Live
 from relayline.api.streams.long_poll import RunPoll
 from relayline.api.streams.progress import ProgressFeed
+from relayline.api.streams.sockets.opening import Sockets
 from relayline.api.webhooks.deliveries import Deliveries
 from relayline.api.webhooks.registry import Registry
 from relayline.contracts.access.audit import Action
@@ -57,8 +59,8 @@ _NOTED_WITHIN = {Action.RUN_SUBMIT}
 
 
 def _part(pick: Callable[[Services], object]) -> Any:
-    async def part(request: Request) -> object:
-        return pick(request.app.state.services)
+    async def part(connection: HTTPConnection) -> object:
+        return pick(connection.app.state.services)
 
     return Depends(part)
 
@@ -77,6 +79,7 @@ UsesLive = Annotated[Live, _part(lambda services: services.live)]
 UsesErasing = Annotated[Erasing, _part(lambda services: services.erasing)]
 UsesRuns = Annotated[RunPoll, _part(lambda services: services.runs)]
 UsesEvents = Annotated[RunEvents, _part(lambda services: services.events)]
+UsesSockets = Annotated[Sockets, _part(lambda services: services.sockets)]
 UsesProgress = Annotated[ProgressFeed, _part(lambda services: services.progress)]
 UsesCommands = Annotated[CommandSender, _part(lambda services: services.commands)]
 UsesDecisions = Annotated[Decisions, _part(lambda services: services.decisions)]
@@ -90,7 +93,7 @@ UsesQuotas = Annotated[RunQuotas, _part(lambda services: services.quotas)]
 UsesDeliveries = Annotated[Deliveries, _part(lambda services: services.deliveries)]
 
 
-async def sender_of(request: Request) -> Principal:
+async def sender_of(request: HTTPConnection) -> Principal:
     """Who asks.
 
     Raises:
@@ -99,7 +102,7 @@ async def sender_of(request: Request) -> Principal:
     return _sender(request)
 
 
-def _sender(request: Request) -> Principal:
+def _sender(request: HTTPConnection) -> Principal:
     principal = principal_of(request)
     if principal is None:
         raise Unauthenticated

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
 
 from relayline.api.documents import document, refusal_of
 from relayline.api.errors import (
@@ -35,6 +36,9 @@ from relayline.journal.port import (
 )
 
 PROBLEM_JSON = "application/problem+json"
+SUBPROTOCOL = "relayline.v1"
+"""What is spoken on a WebSocket."""
+_REASON_BYTES = 100
 PROBLEMS: dict[int | str, dict[str, Any]] = {"422": {"description": ""}}
 """Takes the place of the framework's own; `describe_problems` replaces it."""
 _EVERYWHERE = (400, 401, 403, 408, 413, 415, 422, 429, 431, 500, 503)
@@ -135,6 +139,21 @@ def answer_to(error: ApiError) -> Response:
     if error.retry_after_s is not None:
         headers["Retry-After"] = str(error.retry_after_s)
     return problem(error.status, what, error.members, headers)
+
+
+def closing_of(status: int, slug: str) -> dict[str, Any]:
+    """How a WebSocket is closed because of an error: 4404 for a 404, with the slug as reason."""
+    return {"type": "websocket.close", "code": 4000 + status, "reason": slug[:_REASON_BYTES]}
+
+
+async def refuse(error: ApiError, scope: Scope, receive: Receive, send: Send) -> None:
+    """Answer a request with the error; accept a WebSocket and close it: browsers see no status."""
+    if scope["type"] == "http":
+        await answer_to(error)(scope, receive, send)
+        return
+    chosen = SUBPROTOCOL if SUBPROTOCOL in scope["subprotocols"] else None
+    await send({"type": "websocket.accept", "subprotocol": chosen})
+    await send(closing_of(error.status, error.type))
 
 
 async def _api_error(request: Request, error: ApiError) -> Response:

@@ -36,6 +36,7 @@ from relayline.api.streams.feed import Feed
 from relayline.api.streams.live.live import Live
 from relayline.api.streams.long_poll import LongPoll, RunPoll
 from relayline.api.streams.progress import ProgressFeed
+from relayline.api.streams.sockets.opening import Sockets
 from relayline.api.streams.sse import Streams
 from relayline.api.streams.watchdog import Watchdog
 from relayline.api.temporal.attention import Attention
@@ -85,6 +86,11 @@ class Services:
     outcomes: Outcomes
     registry: Registry
     deliveries: Deliveries
+
+    @property
+    def sockets(self) -> Sockets:
+        """What opens WebSockets; it has no state."""
+        return Sockets(self.events, self.feed, self.streams)
 
     async def close_streams(self) -> None:
         """End every open stream and long poll; a stopping server does this first."""

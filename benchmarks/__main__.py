@@ -38,6 +38,7 @@ from benchmarks import (
     streams,
     submit,
     takeover,
+    turns,
     viewers,
 )
 from benchmarks.alone import stack_of
@@ -85,7 +86,7 @@ EITHER: dict[str, Bench] = {
 }
 """On a stack with either journal."""
 ON_SQLITE: dict[str, Bench] = {
-    module.BENCH: module.measure for module in (history, steering, rivals)
+    module.BENCH: module.measure for module in (history, steering, rivals, turns)
 }
 """On a stack, without --scale only: the journal makes no difference to them."""
 ALONE: dict[str, AloneBench] = {

@@ -22,6 +22,7 @@ NEEDED = (
     "uvicorn",
     "uvloop",
     "watchfiles",
+    "websockets",
 )
 """What the extra `server` installs, as it is imported."""
 

@@ -30,6 +30,7 @@ from relayline.activities.erasing.tenants import (
     erase_tenant_schedules,
 )
 from relayline.activities.housekeeping import HousekeepingActivities
+from relayline.activities.moving import IdleRuns
 from relayline.api.runs.sources import sources_of
 from relayline.api.temporal.submissions import BatchGateway
 from relayline.contracts.housekeeping import (
@@ -72,8 +73,15 @@ def build_housekeeper(
     """
     audit = AuditKeeping(storage.audit, audit_retention)
     note, restart = sources_of(client, storage).attention.note, BatchGateway(client).start
+    builds = deployment.version.deployment_name if deployment else None
     activities = HousekeepingActivities(
-        storage, client, note, retention, restart=restart, keep_audit=audit.keep
+        storage,
+        client,
+        note,
+        retention,
+        restart=restart,
+        keep_audit=audit.keep,
+        move_idle=IdleRuns(client, builds).move if builds else None,
     )
     of_tenants = [erase_tenant_executions(client), erase_tenant_schedules(client)]
     erasing = ErasingActivities(storage, [erase_executions(client)], of_tenants)

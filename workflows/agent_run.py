@@ -11,6 +11,7 @@ from temporalio.exceptions import ApplicationError
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import PlannedCall, whole
     from relayline.contracts.commands import (
+        MOVE_SIGNAL,
         Answer,
         AnyCommand,
         Cancel,
@@ -135,6 +136,11 @@ class AgentRun:
         """Take note of what a run tells that this one has started."""
         self._run.children.receive(payloads)
 
+    @workflow.signal(name=MOVE_SIGNAL)
+    def move(self, *_: object) -> None:
+        """Continue as new, on the build that new runs get, as soon as the run is idle."""
+        self._run.moves = True
+
     async def _act(self) -> Ending:
         """Take the one turn of the run, or all of an open one."""
         if self._run.input.idle_s is None:
@@ -153,7 +159,7 @@ class AgentRun:
                 return answer
             if answer is None:
                 continue
-            calls = () if run.ends_with_answer else answer.calls
+            calls = () if run.input.ends_at(run.state.step) else answer.calls
             ending = await self._steer(more=bool(calls), in_step=bool(calls))
             if calls:
                 ending = await self._tool_step(calls)

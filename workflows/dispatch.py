@@ -27,7 +27,12 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.envelope import Outbox
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunWaiting
-    from relayline.contracts.keys import message_key, result_key
+    from relayline.contracts.keys import (
+        message_key,
+        model_activity_id,
+        result_key,
+        tool_activity_id,
+    )
     from relayline.contracts.runs import RunError, RunInput, ToolSpec
     from relayline.workflows import policy
     from relayline.workflows.children.child import cancel_all
@@ -35,6 +40,8 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.outbox import PendingFacts
     from relayline.workflows.visibility import summary
 
+_NAMES_CALLS = "names-calls"
+"""Patch id: calls of runs that started before have a number as their activity's id."""
 _WAIT = workflow.ActivityCancellationType.WAIT_CANCELLATION_COMPLETED
 
 
@@ -89,6 +96,7 @@ class Dispatcher:
         handle = workflow.start_activity_method(
             ModelActivities.call_model,
             request,
+            activity_id=_named(model_activity_id(self._facts.epoch, step)),
             task_queue=model_queue(self._input.agent.model),
             summary=f"step {step} · model",
             start_to_close_timeout=policy.MODEL_TIMEOUT,
@@ -119,6 +127,7 @@ class Dispatcher:
         handle = workflow.start_activity_method(
             ToolActivities.call_tool,
             request,
+            activity_id=_named(tool_activity_id(epoch, call.call_id, run)),
             summary=summary("tool", f"{call.name}({call.preview})"),
             start_to_close_timeout=policy.tool_timeout(tool),
             heartbeat_timeout=policy.heartbeat_timeout(),
@@ -209,6 +218,11 @@ class Dispatcher:
             retry_policy=policy.RECORD_RETRY,
         )
         self._pending.delivered(cargo)
+
+
+def _named(activity_id: str) -> str | None:
+    """The id of a call's activity; None, for Temporal's own, in a run that started without."""
+    return activity_id if workflow.patched(_NAMES_CALLS) else None
 
 
 def _asked(cargo: Outbox) -> str:

@@ -11,19 +11,10 @@ from temporalio.exceptions import ActivityError, ApplicationError
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.access.proofs import BY_TEMPORAL
     from relayline.contracts.calls import agent_sha256, is_large, preview
-    from relayline.contracts.commands import (
-        AnyCommand,
-        Cancel,
-    )
+    from relayline.contracts.commands import AnyCommand, Cancel
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import epoch_prefix, rewound_key
-    from relayline.contracts.runs import (
-        Carried,
-        Phase,
-        RunInput,
-        RunStatus,
-        Waiting,
-    )
+    from relayline.contracts.runs import Carried, Phase, RunInput, RunStatus, Waiting
     from relayline.workflows.children.child import Children
     from relayline.workflows.children.reporting import Reporting
     from relayline.workflows.clock import Timer, WorkClock
@@ -42,10 +33,6 @@ _AGENT_BY_DIGEST = "agent-by-digest"
 _REASON_CHARS = 1000
 """A longer reason of a cancel request is cut, because the request must not be refused."""
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
-
-
-def _nothing() -> bool:
-    return False
 
 
 class Run:
@@ -67,6 +54,8 @@ class Run:
         self.clock = WorkClock(now, carried.worked_s if carried else 0)
         self.scheduled = not carried and bool(run_input.start_at and run_input.start_at > now)
         """True until a run starts that was submitted for later."""
+        self.moves = False
+        """True once housekeeping has asked it to leave its build."""
         self.clock.switch(now, idle=self.scheduled)
         self._visibility = Visibility(self.state, untouched=carried is None)
         self._announced: tuple[Waiting, ...] = ()
@@ -105,9 +94,9 @@ class Run:
         return self.state.turn_status is not None
 
     @property
-    def ends_with_answer(self) -> bool:
-        """True if a fork was asked for no more answers than it has now."""
-        return self.input.past is not None and self.input.past.ends_at(self.state.step)
+    def must_move(self) -> bool:
+        """True if it is idle, and its build is to be left."""
+        return self.idle and self.moves
 
     @property
     def epoch(self) -> int:
@@ -166,13 +155,15 @@ class Run:
         return Stop.CANCEL if out_of_time else self.steering.stop
 
     def should_continue_as_new(self) -> bool:
-        """True when the run should continue as new because its history is long.
+        """True when the run should continue as new because its history is long, or to move.
 
         Temporal's suggestion is not deterministic: a retried task can come without it although the
         history then records one. So a patch marker for each check records the decision.
         """
         info = workflow.info()
         self._length_checks += 1
+        if self.must_move:
+            return True
         if info.get_current_history_length() >= self.input.history_bound:
             return True
         suggested = info.is_continue_as_new_suggested()
@@ -259,7 +250,7 @@ class Run:
 
     async def until(
         self,
-        woken: Callable[[], bool] = _nothing,
+        woken: Callable[[], bool] = lambda: False,
         *,
         timer: Timer | None = None,
         busy: bool = False,

@@ -38,6 +38,7 @@ _ONE_RUN = re.compile(r"/v1/runs/([^/]+)/(?:events|socket)")
 """Paths that a stream token opens."""
 MAX_CREDENTIAL_CHARS = 16 * 1024
 _TOKEN = re.compile(r"[\x21-\x7e]+")
+_BEARER = "bearer."
 _SEND = "send the header Authorization: Bearer …"
 
 
@@ -87,10 +88,7 @@ class Authenticate:
             except ApiError as error:
                 if isinstance(error, Unauthenticated | Forbidden):
                     self._denied(scope, error)
-                if scope["type"] == "websocket":
-                    await send({"type": "websocket.close", "code": 1008})  # answers 403
-                    return
-                await problems.answer_to(error)(scope, receive, send)
+                await problems.refuse(error, scope, receive, send)
                 return
         await self._app(scope, receive, send)
 
@@ -139,6 +137,7 @@ def credential_of(scope: Scope) -> str | None:
         Unauthenticated: it has something else, more than one, or an API key in its URL.
     """
     headers = [value for name, value in scope["headers"] if name == b"authorization"]
+    headers += [f"bearer {it}".encode("latin-1") for it in _of_subprotocol(scope)]
     if not headers:
         return _of_url(scope)
     scheme, _, given = headers[0].decode("latin-1").partition(" ")
@@ -156,6 +155,12 @@ def bearer_of(scope: Scope) -> str:
         return credential_of(scope) or ""
     except ApiError:
         return ""
+
+
+def _of_subprotocol(scope: Scope) -> list[str]:
+    """Tokens among the subprotocols of a WebSocket: a page's script can't send headers."""
+    offered: list[str] = scope.get("subprotocols", [])
+    return [it.removeprefix(_BEARER) for it in offered if it.startswith(_BEARER)]
 
 
 def _of_url(scope: Scope) -> str | None:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from fastapi import Request
+from starlette.requests import HTTPConnection
 
 from relayline.api.auth.bearer import access_of
 from relayline.api.auth.port import Forbidden, Unauthenticated
@@ -55,7 +56,7 @@ def scope_of(openapi_extra: dict[str, Any] | None) -> Scope | None:
     return Scope(security[0][SCHEME][0]) if security else None
 
 
-def principal_of(request: Request) -> Principal | None:
+def principal_of(request: HTTPConnection) -> Principal | None:
     """Who asks; None for a request without credentials, which only open routes get."""
     access = access_of(request.scope)
     if access is not None:

@@ -1,10 +1,10 @@
-"""Routes: send a message to a conversation, close one, fork a run."""
+"""Routes: send a message to a conversation, close one, fork a run; a socket for a run."""
 
 from __future__ import annotations
 
 from functools import partial
 
-from fastapi import APIRouter, Request
+from fastapi import APIRouter, Request, WebSocket
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import check_scope, needs
@@ -19,6 +19,7 @@ from relayline.api.depends import (
     UsesCommands,
     UsesEvents,
     UsesForks,
+    UsesSockets,
     json_response,
     wants_stream,
 )
@@ -115,3 +116,11 @@ async def close_run(
     """End a conversation after its turn and the turns of messages that already wait."""
     receipt = await commands.send(run_id, Close, body or CommandRequest(), idempotency_key, sender)
     return json_response(receipt, 202)
+
+
+@router.websocket("/{run_id}/socket")
+async def open_socket(
+    websocket: WebSocket, sockets: UsesSockets, sender: Sender, run_id: str
+) -> None:
+    """The run's events down, commands up; each command needs the scope that it needs over HTTP."""
+    await sockets.serve(websocket, sender, run_id)

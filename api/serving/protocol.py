@@ -21,6 +21,7 @@ from relayline.api.errors import ApiError, BadRequest
 from relayline.api.problems import answer_to
 from relayline.api.serving.connection import CONNECTION, Detachable, UntilClose, write_now
 from relayline.api.serving.refusals import HeadTooLarge, TooManyConnections, TooSlow
+from relayline.api.serving.websocket import WebSocketProtocol
 
 MAX_HEAD_BYTES = 64 * 1024
 _SLICE_BYTES = 4096
@@ -41,11 +42,12 @@ class ConnectionLimits:
     """Seconds from then until its body is complete."""
     unread_s: float = 120
     """Seconds after which an answer of which nothing more is read is dropped."""
+    message_bytes: int = 1024 * 1024
+    """The largest message on a WebSocket."""
     per_client: int = 1024
     """Open connections of one address."""
     proxies: str = ""
-    """Addresses and networks, separated by commas, that carry many clients and have no such limit;
-    `*` for everyone."""
+    """Addresses and networks, separated by commas, that have no such limit; `*` for everyone."""
 
     def bounds(self, address: str) -> bool:
         """True when the address may hold only `per_client` connections."""
@@ -80,7 +82,7 @@ class Connections(ServerState):
         """Drop each connection whose client has read nothing for too long."""
         now = asyncio.get_running_loop().time()
         for connection in tuple(self.connections):
-            cast("Protocol", connection).check_reader(now)
+            cast("Protocol | WebSocketProtocol", connection).check_reader(now)
 
 
 class Protocol(HttpToolsProtocol):
@@ -98,7 +100,7 @@ class Protocol(HttpToolsProtocol):
         self._refused: ApiError | None = None
         self._awaits: str | None = None
         self._late: asyncio.TimerHandle | None = None
-        self._in_head = self._in_message = self._completed = False
+        self._in_head = self._in_message = self._completed = self._upgraded = False
         self._head_bytes = self._beside_bytes = 0
         self._queued, self._read_at = sys.maxsize, 0.0
         self._detachable: Detachable | None = None
@@ -131,7 +133,7 @@ class Protocol(HttpToolsProtocol):
         """Read on, in small slices, and see what is awaited now."""
         self._completed = False
         for start in range(0, len(data), _SLICE_BYTES):
-            if self._refused or self.transport.is_closing():
+            if self._refused or self._upgraded or self.transport.is_closing():
                 return
             piece = data[start : start + _SLICE_BYTES]
             self._beside_bytes += len(piece)
@@ -141,7 +143,13 @@ class Protocol(HttpToolsProtocol):
             beside = self._beside_bytes if self._in_message and not self._in_head else 0
             if max(self._head_bytes, beside) > MAX_HEAD_BYTES:
                 self._refuse(_too_large())
-        self._await(self._missing())
+        self._await(None if self._upgraded else self._missing())
+
+    def handle_websocket_upgrade(self) -> None:
+        """Hand the connection over."""
+        super().handle_websocket_upgrade()
+        self._upgraded = True
+        cast("WebSocketProtocol", self.transport.get_protocol()).address = self._entered
 
     def on_message_begin(self) -> None:
         """A request begins."""

@@ -15,6 +15,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from relayline.api.errors import TooLarge, UnsupportedMediaType
 from relayline.api.serving.protocol import ConnectionLimits, Connections, Protocol
+from relayline.api.serving.websocket import WebSocketProtocol
 
 SEND_BUFFER_BYTES = 128 * 1024
 """The kernel's, per connection: a client that does not read is noticed after this many bytes."""
@@ -88,11 +89,15 @@ class Server(uvicorn.Server):
         close_streams: Callable[[], Awaitable[None]],
         limits: ConnectionLimits | None = None,
     ) -> None:
+        limits = limits or ConnectionLimits()
         super().__init__(
             uvicorn.Config(
                 app,
                 http=Protocol,
-                ws="none",
+                ws=WebSocketProtocol,
+                ws_max_size=limits.message_bytes,
+                ws_per_message_deflate=False,  # frames are encoded once for all who follow a run
+                ws_ping_interval=None,
                 lifespan="off",
                 access_log=False,
                 proxy_headers=False,
@@ -102,7 +107,7 @@ class Server(uvicorn.Server):
             )
         )
         self._close_streams = close_streams
-        self.server_state = Connections(limits or ConnectionLimits())
+        self.server_state = Connections(limits)
         self._next_look = 0.0
 
     async def on_tick(self, counter: int) -> bool:

@@ -7,7 +7,7 @@ import logging
 from collections.abc import Collection
 
 from relayline.api.auth.bearer import Access
-from relayline.api.streams.open_stream import OpenStream
+from relayline.api.streams.open_stream import Opened
 
 INTERVAL_S = 30.0
 _log = logging.getLogger(__name__)
@@ -19,12 +19,12 @@ class AccessCheck:
     Costs nothing while authentication is off.
     """
 
-    def __init__(self, streams: Collection[OpenStream]) -> None:
+    def __init__(self, streams: Collection[Opened]) -> None:
         self.interval_s = INTERVAL_S
         self._streams = streams
         self._task: asyncio.Task[None] | None = None
 
-    def entered(self, stream: OpenStream) -> None:
+    def entered(self, stream: Opened) -> None:
         """A stream has started."""
         if stream.access is not None and self._task is None:
             self._task = asyncio.create_task(self._check_again(), name="access of streams")

@@ -24,8 +24,34 @@ class Owner(Protocol):
     closing: bool
     """True when all of them must end."""
 
-    def left(self, stream: OpenStream) -> None:
+    def left(self, stream: Opened) -> None:
         """A stream is over."""
+        ...
+
+
+class Opened(Protocol):
+    """An open stream, or a WebSocket."""
+
+    @property
+    def source(self) -> Source:
+        """Of what it sends."""
+        ...
+
+    @property
+    def access(self) -> Access | None:
+        """As in `Slot`."""
+        ...
+
+    def check(self, now: float, silent_s: float, stuck_s: float) -> None:
+        """See whether its client is there and reads; called a few times in `silent_s`."""
+        ...
+
+    def finish(self) -> None:
+        """Its credentials have ended; called again, drop it."""
+        ...
+
+    def abort(self) -> None:
+        """Drop the connection."""
         ...
 
 

@@ -7,7 +7,7 @@ import contextlib
 from collections import Counter
 from collections.abc import AsyncIterator, Callable
 
-from starlette.requests import Request
+from starlette.requests import HTTPConnection
 from starlette.responses import Response
 from starlette.types import Receive, Scope, Send
 
@@ -17,7 +17,7 @@ from relayline.api.runs.admission.quotas import QuotaExceeded, RunQuotas
 from relayline.api.serving.connection import CONNECTION
 from relayline.api.serving.metrics import Metrics
 from relayline.api.streams.access_check import AccessCheck
-from relayline.api.streams.open_stream import OpenStream, Slot, Source
+from relayline.api.streams.open_stream import Opened, OpenStream, Slot, Source
 from relayline.contracts.access.quotas import QuotaName
 
 _HEADERS = {
@@ -50,7 +50,7 @@ class Streams:
         self._send_timeout_s = send_timeout_s
         self._slots: Counter[str] = Counter()
         self._of_tenants: Counter[str | None] = Counter()
-        self._open: set[OpenStream] = set()
+        self._open: set[Opened] = set()
         self._ticker: asyncio.Task[None] | None = None
         self.access_check = AccessCheck(self._open)
         self._none_open = asyncio.Event()
@@ -67,7 +67,7 @@ class Streams:
         """Slots in use, of all clients together."""
         return self._slots.total()
 
-    async def reserve(self, request: Request) -> Slot:
+    async def reserve(self, request: HTTPConnection) -> Slot:
         """Take a slot for this client.
 
         Raises:
@@ -110,7 +110,7 @@ class Streams:
         for stream in tuple(self._open):
             stream.abort()
 
-    def entered(self, stream: OpenStream) -> None:
+    def entered(self, stream: Opened) -> None:
         """A stream has started."""
         self._open.add(stream)
         self._none_open.clear()
@@ -119,7 +119,7 @@ class Streams:
             self._ticker = asyncio.create_task(self._tick(), name="streams ticker")
         self.access_check.entered(stream)
 
-    def left(self, stream: OpenStream) -> None:
+    def left(self, stream: Opened) -> None:
         """A stream is over."""
         self._open.discard(stream)
         self._metrics.streams_open.dec()

@@ -22,17 +22,20 @@ from relayline.client.errors import (
 from relayline.client.events import Event, EventsLost, WorkerUnavailable
 from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
+from relayline.client.streams.conversation import AsyncConversation, Conversation
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.text import TextPiece
 
 __all__ = [
     "ApiError",
     "AsyncClient",
+    "AsyncConversation",
     "AsyncRun",
     "AsyncStream",
     "Client",
     "Conflict",
     "ConnectionLost",
+    "Conversation",
     "Denied",
     "Event",
     "EventsLost",

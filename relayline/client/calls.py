@@ -34,6 +34,7 @@ EVENT_STREAM = "text/event-stream"
 CONNECT_TIMEOUT_S = 5.0
 TIMEOUT_S = 30.0
 """For an answer, on top of the time that a call asks the server to wait."""
+_MAX_SEQ = 10**18 - 1
 PAGE = 1000
 """Events on a page; the most that the server gives."""
 
@@ -239,6 +240,11 @@ def inbox(
 def events(run_id: str, after: int) -> Call[Page]:
     """One page of the journal: events with `seq > after`."""
     return Call("GET", path_of(run_id, "events"), Page, {"after": after, "limit": PAGE})
+
+
+def newest(run_id: str) -> Call[Page]:
+    """The newest event; `next` is its `seq`, 0 if there is none."""
+    return Call("GET", path_of(run_id, "events"), Page, {"before": _MAX_SEQ, "limit": 1})
 
 
 def progress(run_id: str) -> Call[ProgressView]:

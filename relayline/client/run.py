@@ -16,6 +16,7 @@ from relayline.client.commands import Commands
 from relayline.client.errors import RelaylineError, no_answer
 from relayline.client.events import Event
 from relayline.client.forks import ForkFields, forking
+from relayline.client.streams.conversation import AsyncConversation, Conversation
 from relayline.client.streams.follower import Follower, Reading, Turn
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
@@ -105,6 +106,20 @@ class Run(Commands[CommandReceipt]):
         turn = None if turn_of is None else Turn(turn_of)
         return Stream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
 
+    def converse(
+        self, *, after: int | None = None, on_retry: Callable[[Retry], None] | None = None
+    ) -> Conversation:
+        """A conversation with the run on one connection: events with `seq > after`, and commands.
+
+        Args:
+            after: The cursor; None: from now on.
+            on_retry: As in `stream`.
+        """
+        if after is None:
+            after = self._transport.send(calls.newest(self.id)).next
+        follower = _follower(self._transport.options, self.id, after, on_retry)
+        return Conversation(self, self._transport, follower)
+
     def send(self, command: AnyCommand) -> CommandReceipt:
         """Send a command from `relayline.contracts.commands`; the named methods call this."""
         return self._transport.send(calls.send(self.id, command))
@@ -189,6 +204,15 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
         how = self._transport.options
         turn = None if turn_of is None else Turn(turn_of)
         return AsyncStream(self, self._transport, _follower(how, self.id, after, on_retry, turn))
+
+    async def converse(
+        self, *, after: int | None = None, on_retry: Callable[[Retry], None] | None = None
+    ) -> AsyncConversation:
+        """As `Run.converse`."""
+        if after is None:
+            after = (await self._transport.send(calls.newest(self.id))).next
+        follower = _follower(self._transport.options, self.id, after, on_retry)
+        return AsyncConversation(self, self._transport, follower)
 
     async def send(self, command: AnyCommand) -> CommandReceipt:
         """As `Run.send`."""

@@ -256,6 +256,8 @@ class ProgressView(_Answer):
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """As in the run itself; null when the workflow answered."""
+    turn: int | None = None
+    """The newest turn; null unless the workflow answered. A run that is no conversation has one."""
     tool_calls: int | None = None
     running_tools: tuple[str, ...] = ()
     usage: Usage = Usage()

@@ -36,6 +36,10 @@ class CommandKind(StrEnum):
     CLOSE = "close"
 
 
+MOVE_SIGNAL = "move"
+"""The signal, no command, on which an idle run continues as new on the build of new runs."""
+
+
 class Decision(StrEnum):
     """How a person decides an approval."""
 

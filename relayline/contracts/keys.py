@@ -48,6 +48,16 @@ def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
     return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
 
 
+def model_activity_id(epoch: int, step: int) -> str:
+    """Temporal's id of a model call's activity."""
+    return f"{epoch}/step/{step}"
+
+
+def tool_activity_id(epoch: int, call_id: str, run: int) -> str:
+    """Temporal's id of a tool call's activity; each repeated run has its own."""
+    return f"{epoch}/{call_id}/{run}"
+
+
 def result_key(epoch: int, call_id: str) -> str:
     """Key of the fact that ends a tool call, whichever its type."""
     return f"{epoch}/call/{call_id}/result"

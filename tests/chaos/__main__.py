@@ -11,9 +11,10 @@ import shutil
 import sys
 import tempfile
 import time
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator, Callable, Iterable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from pathlib import Path
+from random import Random
 from typing import Any
 
 from relayline.runtime.payloads.ring import new_key
@@ -24,6 +25,7 @@ from tests.chaos.checks import Violation
 from tests.chaos.delays import Lookout, explained
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
+from tests.chaos.plans import Plan, conversation, plan
 from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, give_key, postgres_cluster
 
 _log = logging.getLogger(__name__)
@@ -59,7 +61,7 @@ async def campaign(
     """Load and faults until the runs have ended or time is up; what the checker says of it."""
     began, logs = time.monotonic(), folder / "data" / "logs"
     async with _prepared(folder / "data", given) as stack:
-        load = Load(stack, given.seed, at_once=given.at_once)
+        load = Load(stack, given.seed, at_once=given.at_once, make=_plans(given.mix))
         await load.open_receiver()
         faults = Faults(stack, load, given.seed, given.fault_every_s, MIXES[given.mix])
         wanted = getattr(given, "wanted", ())
@@ -89,6 +91,11 @@ async def campaign(
     evidence["run_ids"] = sorted({it.run_id for it in found})
     (folder / "evidence.json").write_text(json.dumps(evidence, indent=1))
     return found, told
+
+
+def _plans(mix: str) -> Callable[[Random], Plan]:
+    """What draws the plans of the runs."""
+    return conversation if mix == "conversations" else plan
 
 
 def _explain(lines: Iterable[str]) -> None:

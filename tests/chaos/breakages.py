@@ -57,6 +57,14 @@ def told(connection: Connection, place: int, **fields: object) -> Connection:
     return connection._replace(frames=got)
 
 
+def message(outcome: str, *said: Line) -> Observed:
+    """A message to a conversation that had that outcome, and where it was said."""
+    about = {"command_id": "m", "kind": "message", "turn": 1, "reason": "busy", "applied": "said"}
+    accepted = Line("command.accepted", {"command_id": "m", "kind": "message"})
+    return observed(after("message.user", accepted, Line(outcome, about), *said))
+
+
+SAID = Line("message.user", {"text": "more", "command_id": "m", "turn": 1})
 BROKEN: list[tuple[str, Check, Observed]] = [
     ("a call ends before its run does", Check.FAMILY, observed(after("tool.started", CHILD[0]))),
     ("a run ends that was never begun", Check.FAMILY, observed(after("tool.started", CHILD[1]))),
@@ -101,6 +109,14 @@ BROKEN: list[tuple[str, Check, Observed]] = [
             ),
             instead("message.delta", 3, data={"text": "two two"}),
         ),
+    ),
+    ("a message that was applied is in no turn", Check.TURNS, message("command.applied")),
+    ("a message is said twice", Check.TURNS, message("command.applied", SAID, SAID)),
+    ("a message that was refused is said", Check.TURNS, message("command.refused", SAID)),
+    (
+        "a message is in another turn than its outcome says",
+        Check.TURNS,
+        message("command.applied", SAID._replace(data={**SAID.data, "turn": 2})),
     ),
     (
         "a word is missing",

@@ -118,6 +118,8 @@ class Load:
         """One run from submission to end, with two who follow it and one who steers."""
         random = Random(f"{self._seed}/{number}/clients")  # noqa: S311
         body: dict[str, Any] = {"agent": "chaos", "input": made.input}
+        if made.open:
+            body["open"] = True
         if self.receiver:
             body["webhook"] = {"url": self.receiver.url}
         headers = {"Idempotency-Key": f"{self._seed}-{number}"}

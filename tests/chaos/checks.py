@@ -54,6 +54,8 @@ class Check(StrEnum):
     """Nothing begins or goes on in a paused run."""
     REDIRECTS = "redirects"
     """Each redirect that was applied is said once."""
+    TURNS = "turns"
+    """A message to a conversation is in exactly one turn, or refused; a turn ends once."""
     STATUS = "status"
     """`GET /v1/runs/{id}` says what the terminal fact says."""
     EPOCHS = "epochs"

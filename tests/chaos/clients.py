@@ -156,6 +156,8 @@ class Person:
             while not (view := await self.view())["ended_at"]:
                 for item in view["waiting_for"]:
                     await self._help(item["kind"], item["id"] or "")
+                if view["status"] == "idle" and all(it.done() for it in commands):
+                    await self.send("close", {})
                 await asyncio.sleep(LOOK_S)
         finally:
             for command in commands:

@@ -47,6 +47,7 @@ MIXES: dict[str, Mix] = {
     "stops": {("pause", "worker"): 3, ("kill", "worker"): 1},
     "drains": {("drain", "worker"): 1},
     "restarts": LIGHT | {("drain", "journal"): 20},
+    "conversations": HEAVY,
     "operators": LIGHT | {("reset", "run"): 100, ("hold", "run"): 60, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}

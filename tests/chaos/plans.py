@@ -21,11 +21,30 @@ class Plan:
     """Seconds after the submission, `redirect` and the like, its body."""
     answers: tuple[str, ...] = field(default=("happened: yes",))
     """What people answer to each next question what became of an unsafe tool."""
+    open: bool = False
+    """True for a conversation; it is closed when all commands were sent and it is idle."""
 
     @property
     def input(self) -> str:
         """As it is submitted."""
         return json.dumps({"rehearse": self.script})
+
+
+def conversation(random: Random) -> Plan:
+    """A conversation to which people say more, whether it is busy or idle."""
+    messages: list[tuple[float, str, dict[str, Any]]] = []
+    when = 0.0
+    for number in range(random.randint(1, 5)):
+        when += random.choice([0, 0.1, 1, 3])
+        if_busy = random.choices(["queue", "redirect", "reject"], [6, 2, 2])[0]
+        text = f"message {number}"
+        if random.random() < 0.5:
+            text = json.dumps({"rehearse": [_talk(random, 60), {"say": "done"}]})
+        messages.append((when, "messages", {"content": text, "if_busy": if_busy}))
+    if random.random() < 0.3:
+        messages.append((when + random.uniform(0, 2), "cancel", {"scope": "turn"}))
+    script = (_talk(random, 60), *[{"call": "note"}] * random.randint(0, 1), _talk(random, 30))
+    return Plan("conversation", script, tuple(messages), open=True)
 
 
 def plan(random: Random) -> Plan:

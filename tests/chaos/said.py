@@ -30,7 +30,7 @@ class _Reader:
 
     def __init__(self, submitted: str) -> None:
         self._oracle = Oracle(submitted)
-        self._begun = False
+        self._begun = self._cut = False
         self._whole = 0
         """The step of the newest whole answer."""
         self._thoughts: defaultdict[int, dict[int, str]] = defaultdict(dict)
@@ -43,7 +43,9 @@ class _Reader:
             case "message.user":
                 if self._begun:
                     self._oracle.redirected(data["text"])
-                self._begun = True
+                self._begun, self._cut = True, False
+            case "turn.completed" if data["status"] != "completed":
+                self._cut = True  # whatever it has not said stays unsaid
             case "reasoning.delta":
                 of_step = self._thoughts[event["step"]]
                 of_step[event["attempt"]] = of_step.get(event["attempt"], "") + data["text"]
@@ -82,6 +84,8 @@ class _Reader:
             yield Check.SAID, f"step {step} asks for {calls}, not for {oracle.calls}"
 
     def _completed(self, output: str) -> _Complaints:
+        if self._cut:
+            return
         if self._oracle.left:
             yield Check.SAID, f"{self._oracle.left} answers are missing at the end"
         if output != self._oracle.last:

@@ -39,6 +39,13 @@ async def talk(stack: DevStack, load: Load) -> None:
     await _to_end(load, Plan("talk", ({"tokens": 80, "every_ms": 10},)))
 
 
+async def converse(stack: DevStack, load: Load) -> None:
+    """A conversation of three turns, one of whose messages came while it was busy."""
+    messages = [(0.0, "messages", {"content": "one"}), (2.0, "messages", {"content": "two"})]
+    script = ({"tokens": 40, "every_ms": 20},)
+    await _to_end(load, Plan("converse", script, tuple(messages), open=True))
+
+
 async def calls(stack: DevStack, load: Load) -> None:
     """Tools side by side."""
     several = {"calls": [{"name": "note"}, {"name": "sign"}, {"name": "book"}]}

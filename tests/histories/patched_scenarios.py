@@ -30,6 +30,12 @@ async def stop_told(stack: DevStack) -> str:
     return run_id
 
 
+async def named_calls(stack: DevStack) -> str:
+    """Two tool calls of one step run together; each activity has an id in words."""
+    naps = [{"name": "sleep", "arguments": {"seconds": nap}} for nap in (0.1, 0.2)]
+    return await stack.submit({"calls": naps}, {"say": "done"})
+
+
 async def rewound_alone(stack: DevStack) -> str:
     """Reset to the second message; nothing else is recorded beside the reset."""
     call = {"call": "sleep", "arguments": {"seconds": 0}}

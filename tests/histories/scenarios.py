@@ -234,6 +234,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turning.idle_too_long,
     *past.PASTS,
     patched.stop_told,
+    patched.named_calls,
     patched.rewound_alone,
     patched.undecoded_signal,
     *FAMILIES,

@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 from temporalio.client import WorkflowHistory
 from temporalio.worker import Replayer
+from temporalio.workflow import NondeterminismError
 
 from relayline.runtime.temporal import data_converter
 from relayline.workflows.agent_run import AgentRun
@@ -41,6 +42,20 @@ async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
     history = WorkflowHistory.from_json(f"run_{name}", text)
     await replayer(AgentRun, Housekeeping, Batch, Submit, DeliverWebhook).replay_workflow(history)
+
+
+async def test_swapped_calls_of_one_tool_do_not_replay() -> None:
+    """Temporal tells calls apart by the ids of their activities, so it notices."""
+    history = json.loads((FOLDER / "named_calls.json").read_text())
+    found = [it.get("activityTaskScheduledEventAttributes", {}) for it in history["events"]]
+    calls = [it for it in found if it.get("activityType", {}).get("name") == "call_tool"]
+    assert [it["activityId"] for it in calls] == ["0/call_1_0/0", "0/call_1_1/0"]
+    assert "0/step/2" in {it.get("activityId") for it in found}
+    calls[0]["activityId"], calls[1]["activityId"] = "0/call_1_1/0", "0/call_1_0/0"
+    with pytest.raises(NondeterminismError):
+        await replayer(AgentRun).replay_workflow(
+            WorkflowHistory.from_json("run_named_calls", history)
+        )
 
 
 async def test_workflow_code_that_breaks_the_rules_of_the_sandbox_does_not_replay() -> None:

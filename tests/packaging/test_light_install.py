@@ -101,7 +101,8 @@ def test_all_that_needs_the_light_install_only_can_be_imported(light: Venv, tmp_
         "for name in ('contracts', 'projections', 'catalog', 'client'):\n"
         "    package = importlib.import_module(f'relayline.{name}')\n"
         "    for found in pkgutil.walk_packages(package.__path__, f'{package.__name__}.'):\n"
-        "        print(importlib.import_module(found.name).__name__)\n"
+        "        if found.name != 'relayline.client.streams.sockets':  # the extra `socket`\n"
+        "            print(importlib.import_module(found.name).__name__)\n"
     )
     assert "relayline.contracts.events.run" in light.says(code, tmp_path).split()
 

@@ -42,7 +42,8 @@ def check_end(events: list[Event]) -> None:
     """One terminal event, and it is the last one; `run.cancelled` if somebody wanted that."""
     ends = [event["seq"] for event in events if event["type"] in TERMINAL_TYPES]
     assert ends == [events[-1]["seq"]], ends
-    cancels = len(_applied(events, "cancel"))
+    done = [it["data"].get("applied", "") for it in _applied(events, "cancel")]
+    cancels = sum(not it.startswith("the turn is cancelled") for it in done)
     stops = [event for event in only(events, "input.received") if event["data"]["text"] == "stop"]
     if events[-1]["type"] == "run.cancelled":
         assert cancels == 1 or (stops and not cancels)
@@ -107,8 +108,10 @@ def check_messages(events: list[Event]) -> None:
     steps = [event["step"] for event in only(events, "step.started")]
     assert steps == list(range(1, len(steps) + 1))
     ended = [event["step"] for event in only(events, *MESSAGES)]
-    failed = events[-1]["type"] == "run.failed" and not _out_of_budget(events[-1])
-    assert ended == (steps[: len(ended)] if failed else steps)
+    cut = {it["step"] for it in only(events, "turn.completed") if it["data"]["status"] == "failed"}
+    if events[-1]["type"] == "run.failed" and not _out_of_budget(events[-1]):
+        cut |= {*steps[-1:]}
+    assert ended == [step for step in steps if step in ended or step not in cut]
     for message in only(events, *MESSAGES):
         deltas = [it for it in only(events, "message.delta") if it["step"] == message["step"]]
         voids = [it for it in only(events, "attempt.superseded") if it["step"] == message["step"]]
@@ -126,17 +129,21 @@ def check_pauses(events: list[Event]) -> None:
         if event["type"] in {"run.paused", "run.resumed"}:
             assert paused is (event["type"] == "run.resumed")
             paused = not paused
+        paused = paused and event["type"] != "turn.completed"  # a pause ends with its turn
         assert not (paused and event["type"] in WORK), event
     assert len(only(events, "run.paused")) == len(_applied(events, "pause"))
     assert len(only(events, "run.resumed")) == len(_applied(events, "resume"))
 
 
 def check_redirects(events: list[Event]) -> None:
-    """Each redirect that was applied is said once, and the last one is what is answered."""
+    """Each redirect and message that was applied is said once; the last one is answered."""
     said = [event["data"]["text"] for event in only(events, "message.user")]
-    assert len(said) == 1 + len(_applied(events, "redirect"))
-    last = events[-1]
-    if len(said) > 1 and last["type"] == "run.completed":
+    more = [*_applied(events, "redirect"), *_applied(events, "message")]
+    assert len(said) == 1 + len(more)
+    last, turns = events[-1], only(events, "turn.completed")
+    answered = not turns or turns[-1]["data"]["status"] == "completed"
+    plain = len(said) > 1 and not said[-1].startswith('{"rehearse"')
+    if plain and answered and last["type"] == "run.completed":
         assert last["data"]["output"] == f"Understood: {said[-1]}"
 
 

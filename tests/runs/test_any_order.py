@@ -21,11 +21,13 @@ from relayline.contracts.commands import (
     MAX_TEXT_BYTES,
     Answer,
     Cancel,
+    Close,
     Command,
     Decide,
     Pause,
     Redirect,
     Resume,
+    SendMessage,
 )
 from tests.dev_stack import DevStack
 from tests.runs.thrower import EDITS, Throw, Thrower
@@ -112,8 +114,12 @@ def _answer(id_: str, text: str, aimed: bool) -> Throw:
     return Throw("answer", {"request_id": id_, "text": text}, aimed)
 
 
-def _cancel(reason: str) -> Throw:
-    return Throw("cancel", {"reason": reason})
+def _cancel(reason: str, scope: str) -> Throw:
+    return Throw("cancel", {"reason": reason, "scope": scope})
+
+
+def _message(content: str, if_busy: str) -> Throw:
+    return Throw("messages", {"content": content, "if_busy": if_busy})
 
 
 _throws = st.one_of(
@@ -123,7 +129,10 @@ _throws = st.one_of(
     st.builds(_decide, _ids, _decisions, _notes),
     st.builds(_edit, _ids, st.sampled_from(MORE), st.booleans()),
     st.builds(_answer, _ids, _texts, st.booleans()),
-    st.builds(_cancel, _notes),
+    st.builds(_cancel, _notes, st.sampled_from(["run", "turn"])),
+    st.builds(_message, _texts, st.sampled_from(["queue", "redirect", "reject"])),
+    st.builds(_message, _texts, st.sampled_from(["queue", "redirect", "reject"])),
+    st.just(Throw("close")),
 )
 _signals: st.SearchStrategy[Command | None] = st.one_of(
     st.none(),
@@ -138,8 +147,10 @@ _signals: st.SearchStrategy[Command | None] = st.one_of(
         arguments=st.none() | st.sampled_from(MORE),
     ),
     st.builds(Answer, request_id=st.sampled_from(IDS), text=_texts),
+    st.builds(SendMessage, content=_texts),
+    st.builds(Close),
 )
-_shapes = st.lists(st.sampled_from(SHAPES), min_size=2, max_size=4)
+_shapes = st.lists(st.tuples(st.sampled_from(SHAPES), st.booleans()), min_size=2, max_size=4)
 _which = st.integers(0, 3)
 
 
@@ -161,10 +172,10 @@ class AnyOrder(RuleBasedStateMachine):
         return runs[which % len(runs)]
 
     @initialize(shapes=_shapes, gently=st.booleans())
-    def start(self, *, shapes: list[Shape], gently: bool) -> None:
+    def start(self, *, shapes: list[tuple[Shape, bool]], gently: bool) -> None:
         self._gently = gently
-        for script, limits in shapes:
-            self._do(self._thrower.submit(script, **limits))
+        for (script, limits), talks in shapes:
+            self._do(self._thrower.submit(script, talks=talks, **limits))
 
     @rule(ms=st.integers(0, 300))
     def wait(self, ms: int) -> None:

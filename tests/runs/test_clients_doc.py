@@ -16,6 +16,7 @@ from tests.runs.test_readme import run_blocks
 
 PAGE = ROOT / "docs" / "clients.md"
 PYTHON = blocks(PAGE, "python")
+CONVERSATIONS = blocks(ROOT / "docs" / "conversations.md", "python")
 ADDRESS = "http://127.0.0.1:8000"
 
 
@@ -47,6 +48,13 @@ async def test_the_twelve_lines_submit_stream_and_approve(writing: DevStack) -> 
     out = await run_python(program, writing)
     assert out == "It is written.\ncompleted: It is written.\n"
     assert (writing.data_dir.parent / "note.txt").read_text() == "hi"
+
+
+async def test_the_programs_about_conversations_work(writing: DevStack) -> None:
+    outs = [await run_python(program, writing) for program in CONVERSATIONS]
+    assert len(outs) == 2
+    assert all("56" in out for out in outs)
+    assert "72" in outs[1]
 
 
 async def test_the_other_programs_work(writing: DevStack) -> None:

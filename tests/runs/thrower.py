@@ -83,9 +83,12 @@ class Thrower:
         """Another one, which has sent nothing yet."""
         return Thrower(self._stack, self._temporal)
 
-    async def submit(self, script: Sequence[dict[str, Any]], **limits: Any) -> None:
-        """Start a run."""
-        run_id = await self._stack.submit(*script, agent="steered", limits=limits)
+    async def submit(
+        self, script: Sequence[dict[str, Any]], *, talks: bool = False, **limits: Any
+    ) -> None:
+        """Start a run, or a conversation."""
+        more = {"open": True} if talks else {}
+        run_id = await self._stack.submit(*script, agent="steered", limits=limits, **more)
         self.runs.append(run_id)
 
     async def throw(self, run_id: str, *throws: Throw, times: int = 1) -> None:
@@ -158,6 +161,8 @@ class Thrower:
                 break
             for item in view["waiting_for"]:
                 await self.throw(run_id, _help(item["kind"], item["id"]))
+            if view["status"] == "idle":
+                await self.throw(run_id, Throw("close"))
             await asyncio.sleep(0.05)
         else:
             await self.throw(run_id, Throw("cancel", {"reason": "it is late", "by": "test"}))

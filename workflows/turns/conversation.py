@@ -90,7 +90,7 @@ class Conversation:
                     return RunCompleted(output=whole(state.preview), usage=state.usage)
                 run.show(Phase.IDLE, busy=False)
                 await self._continue_as_new()
-                await run.until(timer=expiry)
+                await run.until(lambda: run.must_move, timer=expiry)
         finally:
             expiry.stop()
 

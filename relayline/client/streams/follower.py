@@ -101,19 +101,17 @@ class Follower:
             RelaylineError: no events come; `failed` knows what to do.
         """
         self._parser = SseParser()
-        status, continued = answer.status_code, self.cursor > self._reading.after
+        status = answer.status_code
         if status == httpx.codes.NO_CONTENT:
-            if continued and not self.ended:
-                raise _Lost("the run has ended before the newest event seen")
-            self.ended = True
+            self.at_end()
         elif status == httpx.codes.OK:
             kind = answer.headers.get("content-type", "")
             if not kind.startswith(EVENT_STREAM):
                 raise unexpected(self._base_url, f"with {kind or 'no content type'}")
-            self._backoff.connected()
+            self.connected()
         else:
             error = error_of(self._base_url, answer)
-            if isinstance(error, ApiError) and error.type == _CURSOR_AHEAD and continued:
+            if isinstance(error, ApiError) and error.type == _CURSOR_AHEAD and self._continued:
                 raise _Lost(error.reason)
             raise error
 
@@ -126,16 +124,34 @@ class Follower:
             ConnectionLost: the server says that events are lost.
         """
         for frame in self._parser.feed(chunk):
-            if frame.event == LOST:
-                raise _Lost(_reason(frame.data))
-            if frame.event == UNAVAILABLE:
-                yield self._notice(UNAVAILABLE, _reason(frame.data))
-            elif self._is_next(frame):
-                self._backoff.succeeded()
-                event = self._event(frame)
-                self.ended, self._tried_after_end = self._ends(event), False
-                yield event
+            yield from self.take(frame)
         self._backoff.retry_ms = self._parser.retry_ms or self._backoff.retry_ms
+
+    def take(self, frame: SseFrame) -> Iterator[Event]:
+        """As `feed`, for one frame."""
+        if frame.event == LOST:
+            raise _Lost(_reason(frame.data))
+        if frame.event == UNAVAILABLE:
+            yield self._notice(UNAVAILABLE, _reason(frame.data))
+        elif self._is_next(frame):
+            self._backoff.succeeded()
+            event = self._event(frame)
+            self.ended, self._tried_after_end = self._ends(event), False
+            yield event
+
+    def connected(self) -> None:
+        """Take note of a connection that is open."""
+        self._backoff.connected()
+
+    def at_end(self) -> None:
+        """Take note that the run has ended, and that nothing comes after the cursor.
+
+        Raises:
+            ConnectionLost: events that were given out are lost.
+        """
+        if self._continued and not self.ended:
+            raise _Lost("the run has ended before the newest event seen")
+        self.ended = True
 
     def closed(self) -> None:
         """Take note of the end of a connection.
@@ -171,6 +187,10 @@ class Follower:
         if self._on_retry:
             self._on_retry(retry)
         return retry.wait_s, ()
+
+    @property
+    def _continued(self) -> bool:
+        return self.cursor > self._reading.after
 
     @property
     def _params(self) -> dict[str, str]:

@@ -6,6 +6,7 @@ import asyncio
 import time
 from collections.abc import AsyncGenerator, AsyncIterator, Generator, Iterator
 from contextlib import aclosing, closing
+from inspect import GEN_CLOSED, getgeneratorstate
 from typing import TYPE_CHECKING, Self
 
 import httpx
@@ -97,6 +98,7 @@ class Stream(_Folding):
         """The run, to look at it or to steer it."""
         self._transport = transport
         self._answer = answer
+        self._closed = False
         self._events = self._follow()
 
     def __enter__(self) -> Self:
@@ -109,12 +111,16 @@ class Stream(_Folding):
         return self
 
     def __next__(self) -> Event:
+        ended = getgeneratorstate(self._events) == GEN_CLOSED  # also by Ctrl-C
+        if ended and not (self._follower.over or self._closed):
+            self._events = self._follow()
         event = next(self._events)
         self._fold.take(event)
         return event
 
     def close(self) -> None:
         """Close the connection; the run continues."""
+        self._closed = True
         self._events.close()
         if self._answer:
             self._answer.close()
@@ -129,20 +135,24 @@ class Stream(_Folding):
             yield from self.new_text()
 
     def _follow(self) -> Generator[Event, None, None]:
-        follower, transport = self._follower, self._transport
+        follower = self._follower
         while not follower.over:
             try:
-                first, self._answer = self._answer, None
-                answer = first or transport.open(follower.request(transport.http))
-                with closing(answer):
-                    follower.opened(answer)
-                    for chunk in answer.iter_bytes():
-                        yield from follower.feed(chunk)
+                yield from self._connection()
                 follower.closed()
             except (httpx.HTTPError, RelaylineError) as error:
                 wait_s, notices = follower.failed(error)
                 yield from notices
                 time.sleep(wait_s)
+
+    def _connection(self) -> Generator[Event, None, None]:
+        follower, transport = self._follower, self._transport
+        first, self._answer = self._answer, None
+        answer = first or transport.open(follower.request(transport.http))
+        with closing(answer):
+            follower.opened(answer)
+            for chunk in answer.iter_bytes():
+                yield from follower.feed(chunk)
 
 
 class AsyncStream(_Folding):

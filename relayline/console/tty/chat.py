@@ -7,8 +7,10 @@ from collections.abc import Callable, Iterator, Mapping
 
 from pydantic import JsonValue
 
-from relayline.client import Run, Stream
+from relayline.client import Conversation, Event, Run, Stream
+from relayline.client.commands import Commands
 from relayline.console.printable import printable
+from relayline.contracts.command_answers import CommandReceipt
 
 PROMPT = "> "
 
@@ -25,6 +27,7 @@ class Chat:
         """
         self._begin = begin
         self.run = run
+        self._talk: Conversation | None = None
 
     def hold(self, lines: Iterator[str]) -> None:
         """Answer line after line until there are no more.
@@ -32,36 +35,54 @@ class Chat:
         Raises:
             RelaylineError: the server refuses, fails or does not answer.
         """
-        for line in lines:
-            if line.strip():
-                self._answer(line)
+        try:
+            for line in lines:
+                if line.strip():
+                    self._answer(line)
+        finally:
+            if self._talk is not None:
+                self._talk.close()
 
     def _answer(self, line: str) -> None:
         """Show the turn of one line; Ctrl-C cancels it."""
-        with self._send(line) as stream:
-            try:
-                self._show(stream)
-            except KeyboardInterrupt:
-                stream.run.cancel("interrupted in the chat", scope="turn")
-                self._show(stream)
-
-    def _send(self, line: str) -> Stream:
         if self.run is None:
-            stream = self._begin(line)
-            self.run = stream.run
-            return stream
-        receipt = self.run.message(line)
-        return self.run.stream(turn_of=receipt.command_id)
+            with self._begin(line) as stream:
+                self.run = stream.run
+                self._show_whole(stream, stream, stream.run)
+            self._talk = self.run.converse(after=stream.cursor)
+            return
+        if self._talk is None:
+            self._talk = self.run.converse()
+        receipt = self._talk.commands.message(line)
+        self._show_whole(self._talk, self._talk.turn(receipt.command_id), self._talk.commands)
 
-    def _show(self, stream: Stream) -> None:
+    def _show_whole(
+        self, stream: Stream, events: Iterator[Event], commands: Commands[CommandReceipt]
+    ) -> None:
+        """Print a turn to its end, also one that is cancelled on the way."""
+        try:
+            self._show(stream, events)
+        except KeyboardInterrupt:
+            commands.cancel("interrupted in the chat", scope="turn")
+            self._show(stream, _to_its_end(stream))
+
+    def _show(self, stream: Stream, events: Iterator[Event]) -> None:
         """Print the text as it grows, and what else a person must know."""
-        for event in stream:
+        for event in events:
             for piece in stream.new_text():
                 lead = "\n" if piece.replace else ""
                 _write(lead + printable(piece.text))
             if said := _said(event.type, event.data, stream.run.id):
                 _write(f"\n[{said}]\n")
         _write("\n")
+
+
+def _to_its_end(stream: Stream) -> Iterator[Event]:
+    """The rest of the turn."""
+    for event in stream:
+        yield event
+        if event.type == "turn.completed":
+            return
 
 
 def _said(kind: str, data: Mapping[str, JsonValue], run_id: str) -> str:

@@ -83,6 +83,10 @@ class RunInput(Frozen):
             return None
         return self.past.turn if self.past else 1
 
+    def ends_at(self, step: int) -> bool:
+        """True of a fork that was asked for no more answers than up to that step."""
+        return self.past is not None and self.past.ends_at(step)
+
     def continued(self, carried: Carried) -> RunInput:
         """The argument of its next execution."""
         past = self.past.carried() if self.past else None

@@ -28,6 +28,7 @@ MUTANTS = [
     Mutant("epoch_not_in_result_key", Check.CALL_ENDS_ONCE, scenes.reset),
     Mutant("inbox_not_drained", Check.COMMANDS, scenes.fail),
     Mutant("last_deltas_lost", Check.RENDERED, scenes.talk),
+    Mutant("message_not_said", Check.TURNS, scenes.converse),
     Mutant("no_drain", Check.DRAINED, scenes.drain),
     Mutant("no_fence", Check.STALE, scenes.oversleep),
     Mutant("no_supersede", Check.SUPERSEDED, scenes.kill),
