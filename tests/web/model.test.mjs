@@ -6,10 +6,10 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { doing, noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
 const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
-const { brief, duration, money, number, quoted, visible } = await from("words");
+const { brief, duration, exactly, money, number, quoted, visible } = await from("words");
 
 const kinds = (text) => blocksOf(text).flatMap(parseBlock).map((it) => it.kind);
 const run = (id, at, status = "running") => ({
@@ -36,6 +36,29 @@ test("only links to the web are links, and the rest stays text", () => {
   const [owned] = inline("[bank](https://bank.example@evil.example/)");
   assert.equal(owned.text, "evil.example");
   assert.deepEqual(kinds("<script>alert(1)</script>"), ["paragraph"]);
+});
+
+test("a run in a list tells what it does and since when, or what came of it", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const one = (status, more) => ({ status, waiting_for: [], created_at: at, line: [], step: 3, ...more });
+  const told = (status, more) => doing(one(status, more), Date.parse(at) + 65_000).join("|");
+  const open = { line: [["queue", 0, 1000], ["model", 5000, null]], now: { kind: "model", what: "step 3" } };
+  assert.equal(told("running", open), "run|writing|for 1 m 00 s · step 3");
+  const tool = { line: [["tool", 64_000, null]], now: { kind: "tool", what: "nap(s=6)" } };
+  assert.equal(told("running", tool), "run|tool|for 1.0 s · nap(s=6)");
+  assert.equal(told("queued", { line: [["queue", 0, null]], now: { kind: "queue", what: "" } }), "run|queued|for 1 m 05 s");
+  assert.equal(told("completed", { now: { kind: "said", what: "42" } }), "||42");
+  assert.equal(told("completed"), "quiet|no text|");
+  assert.equal(told("cancelled"), "quiet|cancelled|in step 3");
+  assert.equal(told("timed_out", { step: 0 }), "fail|timed out|before its first step");
+  assert.equal(told("failed", { error: { type: "x", message: "why\u202e" } }), "fail|x|why⟨U+202E⟩");
+  assert.equal(told("scheduled", { start_at: "2026-01-01T00:02:05Z" }), "quiet|starts|in 1 m 00 s");
+});
+
+test("no tokens are counted before a step has ended", () => {
+  assert.equal(tokensOf({ input_tokens: 0, output_tokens: 0 }, true), null);
+  assert.equal(tokensOf({ input_tokens: 0, output_tokens: 0 }, false), 0);
+  assert.equal(tokensOf({ input_tokens: 1, output_tokens: 2 }, true), 3);
 });
 
 test("markdown of any length and depth is read at once", () => {
@@ -67,6 +90,7 @@ test("arguments keep their types, and what is unchanged is what the model gave",
     text: "line", count: "number", on: "switch", kind: "choice", list: "json", extra: "line",
     odd: "json",
   });
+  assert.equal(fieldsOf(schema, { text: "damaged in transit, handbook 4.2" })[0].control, "lines");
   assert.deepEqual(argumentsOf(fields, {}, given), { values: given, changed: [], wrong: {} });
   const texts = { count: "4", on: "false", list: "[2]", extra: "y" };
   const read = argumentsOf(fields, texts, given);
@@ -114,7 +138,9 @@ test("words for people", () => {
   assert.equal(brief({ id: 2 ** 53 }), "id=≈ 9007199254740992");
   assert.deepEqual([960, 61_000, 7_260_000].map(duration), ["1.0 s", "1 m 01 s", "2 h 01 m"]);
   assert.equal(number(1234567), "1\u2009234\u2009567");
-  assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.000420");
+  assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.0004");
+  assert.equal(money({ amount: "0.00000042" }), "< $0.0001");
+  assert.equal(exactly({ amount: "0.00000042" }), "$0.00000042");
   assert.equal(quoted("a'b"), "'a'\\''b'");
 });
 

@@ -132,8 +132,13 @@ async def written(journal: Journal, events: Iterable[NewEvent]) -> str:
     return new
 
 
-async def everything(journal: Journal) -> str:
-    """A run that has something of each kind, and waits for an approval and an answer."""
+async def everything(journal: Journal, **more: str) -> str:
+    """A run that has something of each kind, and waits for an approval and an answer.
+
+    Args:
+        journal: Gets it.
+        more: Further arguments of the call that is to be approved.
+    """
     look = ToolCall(call_id="call_1_0", name="look", arguments={"path": "a.txt", "deep": {"x": 1}})
     write = ToolCall(call_id="call_2_0", name="write_file", arguments={"path": "b.txt", "lines": 3})
     failed = ToolFailed(call_id="call_1_0", name="look", error="not found", retryable=True)
@@ -157,8 +162,9 @@ async def everything(journal: Journal) -> str:
             begun(2),
             *said(2, "Now I write.", [write]),
             approval(
-                2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"]},
+                2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"], **more},
                 parameters=PARAMETERS, expires_at=datetime.now(UTC) + timedelta(days=1),
+                effects="unsafe", why={"required": ["path"]},
             ),
             fact(
                 requested_key("input_2_1"),

@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
 import { usageOf } from "../../model/run.js";
-import { clock, duration, money, number, quoted } from "../../model/words.js";
+import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   a,
   b,
@@ -100,8 +100,8 @@ function usage(run) {
   const bar = (/** @type {string} */ kind, /** @type {number} */ tokens) =>
     i({ class: kind, style: { width: `${(tokens / most) * 94}%` } });
   const all = usageOf(run);
-  const cost = money(all.cost ?? view.value?.usage.cost);
-  const costs = cost || steps.some((it) => it.usage.cost);
+  const spent = all.cost ?? view.value?.usage.cost;
+  const costs = spent || steps.some((it) => it.usage.cost);
   return table(
     { class: "use" },
     thead(
@@ -119,14 +119,14 @@ function usage(run) {
         tr(
           { key: step },
           td(null, step),
-          td(null, number(used.input_tokens)),
-          td(null, number(used.output_tokens)),
+          td(null, endedAt ? number(used.input_tokens) : "–"),
+          td(null, endedAt ? number(used.output_tokens) : "–"),
           td(
             { class: "bars" },
             bar("k-model", used.input_tokens),
             bar("k-tool", used.output_tokens),
           ),
-          costs ? td(null, money(used.cost)) : null,
+          costs ? td({ title: exactly(used.cost) }, money(used.cost)) : null,
           td(null, endedAt ? duration(endedAt - at) : "…"),
         ),
       ),
@@ -136,7 +136,7 @@ function usage(run) {
         td(null, number(all.input_tokens)),
         td(null, number(all.output_tokens)),
         td({ class: "bars" }),
-        costs ? td(null, cost) : null,
+        costs ? td({ title: exactly(spent) }, money(spent)) : null,
         td(null),
       ),
     ),
@@ -154,7 +154,7 @@ function bars(run, limits) {
     ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
   ];
   if (limits.max_cost) {
-    const most = money({ amount: String(limits.max_cost) });
+    const most = `$${limits.max_cost}`;
     rows.push(["cost", Number(spent?.amount ?? 0), limits.max_cost, money(spent) || "$0.00", most]);
   }
   return rows.map(([word, amount, most, shown, limit]) =>

@@ -1,6 +1,6 @@
 /* What the bar that is picked in the timeline stands for: times, attempts, arguments, result. */
 import { h } from "../../vendor/preact.js";
-import { clock, duration, money, number, quoted } from "../../model/words.js";
+import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   button,
   code,
@@ -91,7 +91,7 @@ function times(row, end, step, tool) {
     step?.ended
       ? fact("Tokens", `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`)
       : null,
-    cost ? fact("Cost", cost) : null,
+    cost ? fact("Cost", cost, exactly(step?.usage.cost)) : null,
     tool?.output ? fact("Result", `${number(tool.output.length)} characters`) : null,
   );
 }
@@ -158,10 +158,7 @@ const expiry = (data) =>
 function commandsOf(id, { step, tool, item }) {
   if (item?.kind === "ask" && item.data.state === "open") {
     if (item.data.kind === "input") return [`relayline answer ${id} "…"`];
-    return [
-      `relayline approve ${id} ${item.id}`,
-      `relayline deny ${id} ${item.id} --note "…"`,
-    ];
+    return [`relayline approve ${id} ${item.id}`, `relayline deny ${id} ${item.id} --note "…"`];
   }
   if (item?.kind === "pause" && item.data.state === "open") return [`relayline resume ${id}`];
   const from = step?.from ?? tool?.from;

@@ -96,6 +96,7 @@ function Tabs() {
       {
         role: "tab",
         "aria-selected": tab.value === name,
+        title: `Key ${PARTS.indexOf(/** @type {any} */ (name)) + 1}`,
         class: tab.value === name ? "on" : "",
         onClick: () => (tab.value = name),
       },

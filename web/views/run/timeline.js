@@ -5,10 +5,11 @@ import { signal } from "../../vendor/signals.js";
 import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
 import { duration } from "../../model/words.js";
 import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
+import { lazy } from "../../parts/lazy.js";
 import { now } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
-import { Inspector } from "./inspector.js";
 
+const Inspector = lazy(async () => (await import("./inspector.js")).Inspector);
 const MAX_ROWS = 300;
 /** The key of the row that is picked; empty for none. */
 const picked = signal("");

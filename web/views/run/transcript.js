@@ -11,6 +11,7 @@ import {
   div,
   form,
   h3,
+  kbd,
   label,
   memo,
   p,
@@ -19,7 +20,7 @@ import {
 } from "../../parts/elements.js";
 import { WORD, glyph, icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
-import { keys } from "../../parts/shared.js";
+import { SENDS, keys } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { Ask } from "../asks/ask.js";
@@ -61,7 +62,12 @@ export function Transcript({ id }) {
     ),
     follows
       ? null
-      : button({ class: "jump", onClick: () => setFollows(true) }, "Follow ", icon("down")),
+      : button(
+          { class: "jump", onClick: () => setFollows(true) },
+          "Follow ",
+          icon("down"),
+          kbd(null, "L"),
+        ),
     open && may("runs:steer") ? h(Composer, { id }) : null,
   ];
 }
@@ -247,7 +253,7 @@ function Composer({ id }) {
         when(true, "now"),
         when(false, "after the step"),
       ),
-      button({ class: "btn primary", disabled: busy || !text.trim() }, "Send"),
+      button({ class: "btn primary", disabled: busy || !text.trim() }, "Send", kbd(null, SENDS)),
     ),
   );
 }
