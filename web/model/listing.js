@@ -56,6 +56,9 @@ function outcome(run, what) {
 /** @param {string | null} at @param {number} now */
 const until = (at, now) => (at ? duration(Date.parse(at) - now) : "a while");
 
+/** Why a figure is missing. */
+export const LATER = "counted when a step has ended";
+
 /**
  * The tokens of a run, null while its first step has not said how many it took.
  * @param {{input_tokens: number, output_tokens: number}} usage

@@ -15,9 +15,10 @@ const SETTLING = new Set(["message.completed", "message.interrupted"]);
 
 /**
  * @typedef {object} Item A part of the transcript, in order.
- * @property {string} kind `user`, `step`, `ask`, `pause`, `command`, `note` or `end`.
+ * @property {string} kind `user`, `step`, `ask`, `pause`, `command`, `note`, `turn` or `end`.
  * @property {string} id
  * @property {number} at As ms.
+ * @property {number} turn Of a conversation; 0 in any other run.
  * @property {any} [data]
  */
 
@@ -50,6 +51,8 @@ const blank = () => ({
   byId: new Map(),
   /** @type {any} What `run.queued` and `run.started` say. */
   head: {},
+  /** Of a conversation, the newest turn that a message has begun. */
+  turn: 0,
   /** @type {string | null} */
   output: null,
   /** @type {any} */
@@ -168,7 +171,7 @@ function end(/** @type {Run} */ run, /** @type {any} */ event) {
 
 /** @param {Run} run @param {string} kind @param {string} id @param {any} event @param {any} data */
 function add(run, kind, id, event, data) {
-  const item = { kind, id, at: Date.parse(event.at), data };
+  const item = { kind, id, at: Date.parse(event.at), turn: run.turn, data };
   const old = run.byId.get(id);
   if (old) run.items = run.items.filter((it) => it !== old);
   run.items.push(item);
@@ -225,6 +228,24 @@ function begun(run, event) {
 const withoutNulls = (data) =>
   Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null));
 
+/** A message begins a turn, or belongs to the one that runs. */
+function spoken(/** @type {Run} */ run, /** @type {any} */ event) {
+  const turn = event.data.turn ?? 0;
+  const begins = turn > run.turn;
+  const first = !run.items.some((item) => item.kind === "user");
+  run.turn = turn;
+  add(run, "user", `user-${event.seq}`, event, { ...event.data, first, begins });
+}
+
+/** With when the turn began, and its steps. */
+function turned(/** @type {Run} */ run, /** @type {any} */ event) {
+  const { turn } = event.data;
+  const mine = run.items.filter((item) => item.turn === turn);
+  const steps = mine.filter((item) => item.kind === "step").length;
+  const from = mine.find((item) => item.kind === "user")?.at ?? null;
+  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps, from });
+}
+
 /** @param {Run} run @param {any} event */
 function resumed(run, event) {
   const last = run.items.findLast((item) => item.kind === "pause");
@@ -244,11 +265,8 @@ function paused(run, event) {
 const BESIDE = {
   "run.queued": begun,
   "run.started": begun,
-  "message.user": (run, event) =>
-    add(run, "user", `user-${event.seq}`, event, {
-      ...event.data,
-      first: !run.items.some((item) => item.kind === "user"),
-    }),
+  "message.user": spoken,
+  "turn.completed": turned,
   "approval.requested": requestedOf,
   "input.requested": requestedOf,
   "approval.resolved": closed,

@@ -24,7 +24,7 @@ import {
 import { icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 import { dialog, explain } from "../parts/shared.js";
-import { json } from "../parts/text.js";
+import { json } from "../parts/output.js";
 import { followBeside } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 

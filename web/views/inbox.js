@@ -19,6 +19,7 @@ import {
   section,
   small,
   span,
+  tags,
   time,
 } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
@@ -29,7 +30,6 @@ import { useCommand } from "../parts/commands.js";
 import { followBeside } from "../state/list.js";
 import { may } from "../wire/api.js";
 import { Ask } from "./asks/ask.js";
-import { tags } from "./row.js";
 
 /** @type {[string, string][]} */
 const GROUPS = [

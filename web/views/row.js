@@ -1,13 +1,10 @@
 /* One run in the list. */
 import { ago, duration, exactly, money, number, shortId } from "../model/words.js";
-import { doing, isOpen, tokensOf } from "../model/listing.js";
+import { LATER, doing, isOpen, tokensOf } from "../model/listing.js";
 import { stripOf } from "../model/timeline.js";
-import { b, button, code, cx, em, i, memo, small, span, time } from "../parts/elements.js";
+import { b, button, code, cx, em, i, memo, small, span, tags, time } from "../parts/elements.js";
 import { glyph, icon } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
-
-/** Why a figure is missing. */
-export const LATER = "counted when a step has ended";
 
 /** @param {any} run @param {number} now */
 function told(run, now) {
@@ -29,12 +26,6 @@ const strip = (run, took) =>
       style: { left: `${left.toFixed(2)}%`, width: `${Math.max(0.6, width).toFixed(2)}%` },
     }),
   );
-
-/** The metadata as labels. @param {any} metadata @param {number} [most] */
-export const tags = (metadata, most = 2) =>
-  Object.entries(metadata ?? {})
-    .slice(0, most)
-    .map(([name, value]) => span({ class: "tag", key: name }, em(null, name), value));
 
 /** Says that only the runs of a batch are shown. @param {string} batch @param {() => void} clear */
 export const batchChip = (batch, clear) =>

@@ -7,7 +7,6 @@ import {
   b,
   button,
   code,
-  details,
   div,
   em,
   footer,
@@ -22,15 +21,14 @@ import {
   s,
   small,
   span,
-  summary,
   textarea,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
-import { json } from "../../parts/text.js";
 import { may } from "../../wire/api.js";
 import { Fields } from "./fields.js";
 import { Left, Question, useSince } from "./question.js";
+import { Why } from "./why.js";
 
 /** @type {Record<string, string>} */
 const VERDICTS = {
@@ -196,30 +194,6 @@ const Heading = ({ ask, agent }) => [
       )
     : h(Why, { ask, agent: agent ?? "The agent", key: "why" }),
 ];
-
-/** What the tool does to the world, as far as a person must know it. @type {any} */
-const EFFECTS = {
-  unsafe: "What it does can not be repeated: the call runs at most once.",
-  safe: "It is safe to repeat: after a crash it may run again.",
-};
-
-/** By which rule it asks, and what the call may do. @param {{ask: any, agent: string}} props */
-function Why({ ask, agent }) {
-  const { why, effects } = ask;
-  const ruled = why && why !== "always";
-  return [
-    p(
-      { class: "why", key: "why" },
-      ruled
-        ? span(null, `${agent} asks because the arguments match its rule.`)
-        : span(null, `${agent} asks before ${why ? "every call of" : "it calls"} this tool.`),
-      effects ? span({ class: effects === "unsafe" ? "t-wait" : "" }, EFFECTS[effects]) : null,
-    ),
-    ruled
-      ? details({ class: "rule", key: "rule" }, summary(null, icon("chev"), "The rule"), json(why))
-      : null,
-  ];
-}
 
 /** @param {any} props */
 const Note = ({ id, note, set }) =>

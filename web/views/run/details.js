@@ -27,8 +27,8 @@ import {
 import { icon } from "../../parts/icons.js";
 import { copy, explain, say } from "../../parts/shared.js";
 import { link } from "../../parts/navigation.js";
-import { allEvents, shown, view } from "../../state/run.js";
-import { curlKey } from "../../wire/api.js";
+import { shown, view } from "../../state/run.js";
+import { call, curlKey } from "../../wire/api.js";
 
 export function Details() {
   const { run, id } = shown.value;
@@ -67,6 +67,20 @@ export function Details() {
         : null,
     ),
   );
+}
+
+/** Every event of the run, one in a line. */
+async function allEvents() {
+  const { id } = shown.value;
+  /** @type {string[]} */
+  const lines = [];
+  for (let after = 0, more = true; more;) {
+    const page = await call("GET", `/v1/runs/${id}/events?limit=1000&after=${after}`);
+    for (const event of page.events) lines.push(`${JSON.stringify(event)}\n`);
+    more = page.events.length > 0;
+    after = page.next;
+  }
+  return lines;
 }
 
 /** Saves every event in a file, one in a line. @param {{id: string}} props */

@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
 import { runStatus, usageOf } from "../../model/run.js";
-import { tokensOf } from "../../model/listing.js";
+import { LATER, tokensOf } from "../../model/listing.js";
 import { duration, exactly, money, number, shortId } from "../../model/words.js";
 import {
   a,
@@ -17,6 +17,7 @@ import {
   i,
   kbd,
   span,
+  tags,
   u,
 } from "../../parts/elements.js";
 import { TONE, WORD, glyph, icon } from "../../parts/icons.js";
@@ -25,7 +26,6 @@ import { copy, dialog, heading, keys, now } from "../../parts/shared.js";
 import { shown, view } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { useCommand } from "../../parts/commands.js";
-import { LATER, tags } from "../row.js";
 
 const ENDED = new Set(["completed", "failed", "cancelled", "timed_out", "terminated"]);
 
@@ -58,7 +58,7 @@ export function Head({ id }) {
       h1({ title }, title),
       div(
         { class: "acts" },
-        h(Actions, { id, status, pausing: isPausing(run), input: inputOf(run) }),
+        h(Actions, { id, status, pausing: isPausing(run), input: inputOf(run), talks: head.open }),
       ),
     ),
     div(
@@ -143,8 +143,15 @@ const isPausing = (run) =>
     ({ kind, data }) => kind === "command" && data.kind === "pause" && data.state === "accepted",
   );
 
-/** @param {{id: string, status: string, pausing: boolean, input: string}} props */
-function Actions({ id, status, pausing, input }) {
+/**
+ * @param {object} props
+ * @param {string} props.id
+ * @param {string} props.status
+ * @param {boolean} props.pausing
+ * @param {string} props.input
+ * @param {boolean} [props.talks] It is a conversation.
+ */
+function Actions({ id, status, pausing, input, talks }) {
   const { send, busy, problem } = useCommand(id, "");
   const paused = status === "paused";
   const pause = () => {
@@ -152,18 +159,21 @@ function Actions({ id, status, pausing, input }) {
     return send("pause", pausing ? { now: true } : {}, "Paused");
   };
   const redirect = () => document.getElementById("say")?.focus();
-  const cancel = () => (dialog.value = { cancel: id });
+  const idle = status === "idle";
+  const cancel = () => (dialog.value = { cancel: id, turn: talks && !idle });
   const again = () => {
     const { agent, model, metadata } = shown.value.run.head;
     dialog.value = { again: { agent, model, metadata, input } };
   };
   const open = !ENDED.has(status);
+  const steers = may("runs:steer");
   useEffect(() => {
     if (!open) return undefined;
-    if (may("runs:steer")) keys.set("p", pause).set("r", redirect);
+    if (steers) keys.set("p", pause).set("r", redirect);
+    if (idle) keys.delete("p");
     if (may("runs:cancel")) keys.set("C", cancel);
     return () => ["p", "r", "C"].forEach((key) => keys.delete(key));
-  }, [open, paused, pausing, id]);
+  }, [open, paused, pausing, idle, id]);
   const act = (
     /** @type {any} */ name,
     /** @type {string} */ word,
@@ -186,8 +196,8 @@ function Actions({ id, status, pausing, input }) {
   if (!open) return may("runs:write") ? act("turn", "Run again", again) : null;
   return [
     problem ? span({ class: "t-fail why-not", role: "alert" }, problem.message) : null,
-    may("runs:steer") ? act(paused ? "play" : "pause", word, pause, "P") : null,
-    may("runs:steer") ? act("turn", "Redirect", redirect, "R") : null,
+    steers && !idle ? act(paused ? "play" : "pause", word, pause, "P") : null,
+    steers ? act("turn", talks ? "Write" : "Redirect", redirect, "R") : null,
     may("runs:cancel") ? act("stop", "Cancel", cancel, "⇧ C") : null,
   ];
 }

@@ -22,7 +22,7 @@ import {
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { copy } from "../../parts/shared.js";
-import { Output, json } from "../../parts/text.js";
+import { Output, json } from "../../parts/output.js";
 import { shown } from "../../state/run.js";
 import { curlKey } from "../../wire/api.js";
 
