@@ -7,6 +7,7 @@ const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
 const { doing, noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { inWindow } = await from("window");
 const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
 const { brief, duration, exactly, money, number, quoted, visible } = await from("words");
@@ -222,4 +223,33 @@ test("a lean run keeps no deltas of a step that has ended, and knows the same", 
   assert.equal(all.events.length, 502);
   applyEvents(lean, [{ seq: 503, run_id: "r", at, type: "run.rewound", data: { to_seq: 500, epoch: 1 } }]);
   assert.equal(lean.steps.get(1).text, "whole");
+});
+
+test("a window has what is seen and what stays, and gaps as high as all the rest", () => {
+  const heights = Array.from({ length: 100 }, (_, at) => 10 + at);
+  const parts = inWindow(heights, 1000, 1200, (at) => at === 90);
+  const whole = heights.reduce((sum, height) => sum + height, 0);
+  const shown = parts.map(({ at, gap }) => gap || heights[at]);
+  assert.equal(shown.reduce((sum, height) => sum + height, 0), whole);
+  assert.ok(parts.some(({ at }) => at === 90) && parts.length < 12, JSON.stringify(parts));
+  assert.deepEqual(inWindow(heights, 0, whole, () => false).map(({ at }) => at), heights.map((_, at) => at));
+  assert.deepEqual(inWindow([], 0, 10, () => false), []);
+});
+
+test("what happens in a conversation belongs to its turn, and a turn knows what it took", () => {
+  const at = (second) => `2026-01-01T00:00:0${second}Z`;
+  const event = (seq, type, data, step) => ({ seq, run_id: "r", at: at(seq % 10), type, step, data });
+  const run = applyEvents(emptyRun(), [
+    event(1, "message.user", { text: "a", turn: 1 }),
+    event(2, "step.started", { model: "m" }, 1),
+    event(3, "turn.completed", { turn: 1, status: "completed", usage: {} }),
+    event(4, "message.user", { text: "b", turn: 2, command_id: "c" }),
+    event(5, "message.user", { text: "c", turn: 2, command_id: "d" }),
+  ]);
+  assert.deepEqual(run.items.map((it) => [it.kind, it.turn]), [
+    ["user", 1], ["step", 1], ["turn", 1], ["user", 2], ["user", 2],
+  ]);
+  assert.deepEqual(run.items.filter((it) => it.kind === "user").map((it) => it.data.begins), [true, true, false]);
+  const { steps, from } = run.items[2].data;
+  assert.deepEqual([steps, run.items[2].at - from], [1, 2000]);
 });
