@@ -13,7 +13,7 @@ from tests.api.auth.keyed import issued
 from tests.api.serving import Api
 from tests.dev_stack import DevStack
 from tests.web.chromium import opened
-from tests.web.promises.test_access import checked, tab_to
+from tests.web.promises.test_access import checked_in_every_shape, tab_to
 from tests.web.scenes import conversation
 from tests.web.test_browser import becomes, script
 
@@ -119,18 +119,15 @@ async def test_who_may_not_write_is_told_why(chromium: Browser, keyed_page: Api)
         await expect(page.get_by_role("button", name="Close")).to_have_count(0)
 
 
-@pytest.mark.parametrize("dark", [False, True], ids=["wide-light", "narrow-dark"])
-async def test_a_conversation_is_for_everybody(
-    chromium: Browser, plain_page: Api, dark: bool
-) -> None:
+async def test_a_conversation_is_for_everybody(chromium: Browser, plain_page: Api) -> None:
     idle = await conversation(plain_page.journal)
     busy = await conversation(plain_page.journal, busy=True)
-    async with opened(chromium, str(plain_page.http.base_url), narrow=dark, dark=dark) as page:
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
         for run, word in ((idle, "Idle"), (busy, "Running")):
             await page.goto(f"/runs/{run}")
             await becomes(page, word)
             await expect(message(page)).to_be_enabled()
-            await checked(page)
+            await checked_in_every_shape(page)
         await expect(page.get_by_label("Messages that wait")).to_have_text(
             "bob: A message sent elsewhere"
         )
