@@ -6,7 +6,8 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { doing, noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { doing } = await from("doing");
+const { noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
 const { inWindow } = await from("window");
 const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
@@ -252,4 +253,16 @@ test("what happens in a conversation belongs to its turn, and a turn knows what 
   assert.deepEqual(run.items.filter((it) => it.kind === "user").map((it) => it.data.begins), [true, true, false]);
   const { steps, from } = run.items[2].data;
   assert.deepEqual([steps, run.items[2].at - from], [1, 2000]);
+});
+
+test("a call knows the run that it has started, and how that one ended", () => {
+  const event = (seq, type, data) => ({ seq, run_id: "r", at: "2026-01-01T00:00:00Z", type, step: 1, data });
+  const born = { call_id: "c", run_id: "run_x", agent: "helper" };
+  const events = [event(1, "tool.started", { call_id: "c", name: "ask" }), event(2, "child.started", born)];
+  const run = applyEvents(emptyRun(), events);
+  const before = run.tools.get("c");
+  assert.deepEqual(run.children.get("c"), { ...born, status: "running" });
+  applyEvents(run, [event(3, "child.ended", { call_id: "c", run_id: "run_x", status: "failed" })]);
+  assert.deepEqual(run.children.get("c"), { ...born, status: "failed" });
+  assert.notEqual(run.tools.get("c"), before);
 });

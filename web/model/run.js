@@ -1,13 +1,6 @@
 /* Folds the events of a run into what the page shows: as projections/rendered. Pure. */
-import {
-  ENDED,
-  TOOL_STATES,
-  requested,
-  restarted,
-  startedOver,
-  stepEvent,
-  toolEvent,
-} from "./steps.js";
+import { NOTES } from "./notes.js";
+import { TOOL_STATES, requested, restarted, startedOver, stepEvent, toolEvent } from "./steps.js";
 import { CLOSING, TERMINAL, applyWaits, noWaits, rewindWaits, statusOf } from "./waits.js";
 
 /** Facts that end a step. */
@@ -45,6 +38,8 @@ const blank = () => ({
   steps: new Map(),
   /** @type {Map<string, import("./steps.js").Tool>} */
   tools: new Map(),
+  /** @type {Map<string, {run_id: string, agent: string, status: string}>} By the call. */
+  children: new Map(),
   /** @type {Item[]} */
   items: [],
   /** @type {Map<string, Item>} */
@@ -142,7 +137,8 @@ function take(/** @type {Run} */ run, /** @type {any} */ event) {
   }
   if (event.type in TERMINAL) end(run, event);
   applyWaits(run.waits, event);
-  if (event.type in BESIDE) BESIDE[event.type](run, event);
+  if (event.type in NOTES) note(run, event, NOTES[event.type](event.data));
+  else if (event.type in BESIDE) BESIDE[event.type](run, event);
   else if (event.step !== null && event.step !== undefined) step(run, event.step, event);
 }
 
@@ -246,6 +242,14 @@ function turned(/** @type {Run} */ run, /** @type {any} */ event) {
   add(run, "turn", `turn-${turn}`, event, { ...event.data, steps, from });
 }
 
+/** A call runs another run, or that one has ended. @param {Run} run @param {any} event */
+function born(run, { data }) {
+  const known = run.children.get(data.call_id);
+  run.children.set(data.call_id, { status: "running", ...known, ...data });
+  const tool = run.tools.get(data.call_id);
+  if (tool) run.tools.set(data.call_id, { ...tool });
+}
+
 /** @param {Run} run @param {any} event */
 function resumed(run, event) {
   const last = run.items.findLast((item) => item.kind === "pause");
@@ -275,19 +279,8 @@ const BESIDE = {
   "command.accepted": told,
   "command.applied": told,
   "command.refused": told,
+  "child.started": born,
+  "child.ended": born,
   "run.paused": paused,
   "run.resumed": resumed,
-  "context.compacted": (run, event) =>
-    note(run, event, `The model's context is shortened: ${event.data.left_out} messages left out`),
-  "budget.exceeded": (run, event) =>
-    note(run, event, `${event.data.limit} is reached: ${event.data.used} of ${event.data.allowed}`),
-  "attempt.lost": (run, event) =>
-    note(
-      run,
-      event,
-      `The worker of ${event.data.name ?? "the model call"} is lost; another takes over`,
-    ),
 };
-
-/** True when the call runs no more. @param {import("./steps.js").Tool} tool */
-export const toolEnded = (tool) => ENDED.has(tool.state);

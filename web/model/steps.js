@@ -9,7 +9,7 @@ export const TOOL_STATES = {
   "tool.cancelled": "cancelled",
   "tool.abandoned": "abandoned",
 };
-export const ENDED = new Set(["completed", "failed", "cancelled", "abandoned"]);
+const ENDED = new Set(["completed", "failed", "cancelled", "abandoned"]);
 const NO_USAGE = { input_tokens: 0, output_tokens: 0 };
 
 /**

@@ -1,6 +1,7 @@
 /* One run in the list. */
 import { ago, duration, exactly, money, number, shortId } from "../model/words.js";
-import { LATER, doing, isOpen, tokensOf } from "../model/listing.js";
+import { doing } from "../model/doing.js";
+import { LATER, isOpen, tokensOf } from "../model/listing.js";
 import { stripOf } from "../model/timeline.js";
 import { b, button, code, cx, em, i, memo, small, span, tags, time } from "../parts/elements.js";
 import { glyph, icon } from "../parts/icons.js";

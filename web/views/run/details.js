@@ -205,6 +205,7 @@ function facts(run, id) {
       "Fork of",
       head.forked_from ? link({ href: `/runs/${head.forked_from}` }, head.forked_from) : null,
     ],
+    ["Parent", head.parent ? link({ href: `/runs/${head.parent}` }, head.parent) : null],
     ...Object.entries(head.metadata ?? {}),
   ];
   return dl(

@@ -21,10 +21,19 @@ import {
   tr,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
+import { lazy } from "../../parts/lazy.js";
 import { copy } from "../../parts/shared.js";
 import { Output, json } from "../../parts/output.js";
-import { shown } from "../../state/run.js";
-import { curlKey } from "../../wire/api.js";
+import { shown, view } from "../../state/run.js";
+import { curlKey, may } from "../../wire/api.js";
+
+const Fork = lazy(
+  async () => (await import("./fork.js")).Fork,
+  () => null,
+);
+
+/** True where this server knows forks, and one may start them. */
+const forks = () => may("runs:write") && view.value && "forked_from" in view.value;
 
 /** Segments that are attempts. */
 const TRIES = new Set(["model", "tool", "fail", "void"]);
@@ -61,6 +70,7 @@ export function Inspector({ row, end, close }) {
       : null,
     item?.kind === "ask" && item.data.state === "open" ? expiry(item.data) : null,
     commands.length ? h(Terminal, { commands }) : null,
+    step && forks() ? h(Fork, { id, step: step.step }) : null,
   );
 }
 

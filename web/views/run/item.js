@@ -5,6 +5,7 @@ import { duration } from "../../model/words.js";
 import { article, b, code, div, h3, memo, span } from "../../parts/elements.js";
 import { WORD, glyph, icon } from "../../parts/icons.js";
 import { lazy } from "../../parts/lazy.js";
+import { link } from "../../parts/navigation.js";
 import { shown } from "../../state/run.js";
 import { Ask } from "../asks/ask.js";
 import { Step, by, gut } from "./step.js";
@@ -75,7 +76,11 @@ export const Item = memo((/** @type {any} */ props) => {
       return article(
         { class: "it thin" },
         gut(props, "dot"),
-        div({ class: "cell quiet" }, data.text),
+        div(
+          { class: "cell quiet" },
+          data.text,
+          data.source ? [" ", link({ href: `/runs/${data.source}` }, "open it")] : null,
+        ),
       );
     default:
       return null;

@@ -15,7 +15,7 @@ import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 
-const Missing = lazy(async () => (await import("./missing.js")).Missing);
+const Missing = lazy(async () => (await import("../missing.js")).Missing);
 /** @type {("timeline" | "events" | "details")[]} */
 const PARTS = ["timeline", "events", "details"];
 /** @type {Record<string, any>} */

@@ -48,10 +48,17 @@ export function Transcript({ id }) {
   const follow = () => setView((/** @type {any} */ now) => ({ ...now, follows: true }));
   useLayoutEffect(() => {
     if (view.follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
-  }, [version, view.follows]);
+  }, [version, view.follows, view.height]);
   useEffect(() => {
     keys.set("l", follow);
-    return () => keys.delete("l");
+    const sized = new ResizeObserver(([{ target }]) =>
+      setView((/** @type {any} */ now) => ({ ...now, height: target.clientHeight })),
+    );
+    if (feed.current) sized.observe(feed.current);
+    return () => {
+      keys.delete("l");
+      sized.disconnect();
+    };
   }, []);
   const scrolled = (/** @type {any} */ event) => {
     const { scrollTop: top, scrollHeight, clientHeight: height } = event.currentTarget;

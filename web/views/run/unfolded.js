@@ -1,7 +1,13 @@
 /* What a tool call unfolds to: arguments, attempts and result. */
 import { h } from "../../vendor/preact.js";
-import { div, pre, span } from "../../parts/elements.js";
+import { code, div, pre, span } from "../../parts/elements.js";
+import { glyph } from "../../parts/icons.js";
+import { link } from "../../parts/navigation.js";
 import { Output, json } from "../../parts/output.js";
+import { shown } from "../../state/run.js";
+
+/** A run that the call has started. @param {{run_id: string, agent: string, status: string}} one */
+const namesOf = ({ run_id: id, agent, status }) => [glyph(status), ` ${agent} `, code(null, id)];
 
 /** @param {string} word @param {any} shown */
 const row = (word, shown) => div({ class: "kv" }, span(null, word), shown);
@@ -13,8 +19,10 @@ export function Unfolded({ tool }) {
   const earlier = tool.attempts
     .slice(0, failed ? -1 : undefined)
     .filter((/** @type {any} */ it) => it.error);
+  const child = shown.value.run.children.get(tool.callId);
   return div(
     { class: "body" },
+    child ? row("run", link({ href: `/runs/${child.run_id}` }, ...namesOf(child))) : null,
     edited ? row("asked", json(tool.asked)) : null,
     row(edited ? "used" : "arguments", json(tool.arguments)),
     earlier.map((/** @type {any} */ it) =>

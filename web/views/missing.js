@@ -1,10 +1,10 @@
 /* In the place of a run whose events can not be read. */
-import { div, h3, p } from "../../parts/elements.js";
-import { WORD, glyph, logo } from "../../parts/icons.js";
-import { link } from "../../parts/navigation.js";
-import { view, viewProblem } from "../../state/run.js";
+import { div, h3, p } from "../parts/elements.js";
+import { WORD, glyph, logo } from "../parts/icons.js";
+import { link } from "../parts/navigation.js";
+import { view, viewProblem } from "../state/run.js";
 
-/** @param {{problem: import("../../wire/api.js").Problem}} props */
+/** @param {{problem: import("../wire/api.js").Problem}} props */
 export function Missing({ problem }) {
   const gone = problem.status === 410;
   const known = view.value;
