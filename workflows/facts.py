@@ -61,7 +61,7 @@ from relayline.contracts.keys import (
     started_key,
     waiting_key,
 )
-from relayline.contracts.runs import AgentSpec, RunError, RunInput, Waiting
+from relayline.contracts.runs import AgentSpec, RunError, RunInput, ToolSpec, Waiting
 from relayline.workflows.gates import OUTCOME_SCHEMA, RAISE_PARAMETERS, Gate, Verdict
 from relayline.workflows.limits.excess import Excess, suggested_limit
 
@@ -172,7 +172,7 @@ class Facts:
         return NewEvent(key=waiting_key(self.epoch, number), body=body, step=step)
 
     def requested(
-        self, gate: Gate, step: int, call: PlannedCall, parameters: dict[str, JsonValue]
+        self, gate: Gate, step: int, call: PlannedCall, tool: ToolSpec | None
     ) -> NewEvent:
         """`approval.requested` or `input.requested` of a tool call.
 
@@ -180,13 +180,15 @@ class Facts:
         from the journal: they never pass through the workflow.
         """
         body: EventBody
-        if gate.kind == "approval":
+        if gate.kind == "approval" and tool:
             body = ApprovalRequested(
                 approval_id=gate.id,
                 call_id=call.call_id,
                 tool=call.name,
                 expires_at=gate.expires_at,
-                parameters=parameters,
+                parameters=tool.parameters,
+                effects="unsafe" if call.unsafe else tool.effects,
+                why=tool.approved_when,
             )
         else:
             body = InputRequested(

@@ -198,6 +198,8 @@ class Inbox:
                 "tool": body.tool,
                 "arguments": body.arguments,
                 "parameters": body.parameters,
+                "effects": body.effects,
+                "why": body.why,
             }
         elif isinstance(body, InputRequested):
             found |= {

@@ -220,6 +220,10 @@ class InboxItem(_Answer):
     """Of an approval: as the model gave them."""
     parameters: dict[str, JsonValue] | None = None
     """Of an approval: JSON Schema for edited arguments."""
+    effects: Literal["safe", "unsafe"] | None = None
+    """Of an approval, as in its `approval.requested`; null: not known."""
+    why: Literal["always"] | dict[str, JsonValue] | None = None
+    """Of an approval, as in its `approval.requested`; null: not known."""
     question: str | None = None
     """Of an input, whole."""
     data_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")

@@ -35,6 +35,8 @@ def asks(**fields: Any) -> list[NewEvent]:
         arguments={"path": "a.txt"},
         expires_at=NOON,
         parameters=PARAMETERS,
+        effects="unsafe",
+        why={"required": ["path"]},
     )
     question = InputRequested(request_id=QUESTION, question="which one?", **fields)
     return [

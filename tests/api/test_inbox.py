@@ -72,6 +72,8 @@ async def test_an_item_has_all_that_a_person_needs_to_decide(api: Api) -> None:
     decide, reply = await of(api, run)
     assert (decide["kind"], decide["id"], decide["tool"]) == ("approval", APPROVAL, "write_file")
     assert (decide["arguments"], decide["parameters"]) == ({"path": "a.txt"}, PARAMETERS)
+    assert (decide["effects"], decide["why"]) == ("unsafe", {"required": ["path"]})
+    assert (reply["effects"], reply["why"]) == (None, None)
     assert decide["expires_at"] == "2026-03-01T12:00:00Z"
     assert (decide["title"], decide["agent"], decide["step"]) == ("ask me", "assistant", 1)
     assert decide["said"] == "I will write a file."

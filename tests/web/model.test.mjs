@@ -6,10 +6,12 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { doing } = await from("doing");
+const { noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { inWindow } = await from("window");
 const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
-const { brief, duration, money, number, quoted, visible } = await from("words");
+const { brief, duration, exactly, money, number, quoted, visible } = await from("words");
 
 const kinds = (text) => blocksOf(text).flatMap(parseBlock).map((it) => it.kind);
 const run = (id, at, status = "running") => ({
@@ -36,6 +38,29 @@ test("only links to the web are links, and the rest stays text", () => {
   const [owned] = inline("[bank](https://bank.example@evil.example/)");
   assert.equal(owned.text, "evil.example");
   assert.deepEqual(kinds("<script>alert(1)</script>"), ["paragraph"]);
+});
+
+test("a run in a list tells what it does and since when, or what came of it", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const one = (status, more) => ({ status, waiting_for: [], created_at: at, line: [], step: 3, ...more });
+  const told = (status, more) => doing(one(status, more), Date.parse(at) + 65_000).join("|");
+  const open = { line: [["queue", 0, 1000], ["model", 5000, null]], now: { kind: "model", what: "step 3" } };
+  assert.equal(told("running", open), "run|writing|for 1 m 00 s · step 3");
+  const tool = { line: [["tool", 64_000, null]], now: { kind: "tool", what: "nap(s=6)" } };
+  assert.equal(told("running", tool), "run|tool|for 1.0 s · nap(s=6)");
+  assert.equal(told("queued", { line: [["queue", 0, null]], now: { kind: "queue", what: "" } }), "run|queued|for 1 m 05 s");
+  assert.equal(told("completed", { now: { kind: "said", what: "42" } }), "||42");
+  assert.equal(told("completed"), "quiet|no text|");
+  assert.equal(told("cancelled"), "quiet|cancelled|in step 3");
+  assert.equal(told("timed_out", { step: 0 }), "fail|timed out|before its first step");
+  assert.equal(told("failed", { error: { type: "x", message: "why\u202e" } }), "fail|x|why⟨U+202E⟩");
+  assert.equal(told("scheduled", { start_at: "2026-01-01T00:02:05Z" }), "quiet|starts|in 1 m 00 s");
+});
+
+test("no tokens are counted before a step has ended", () => {
+  assert.equal(tokensOf({ input_tokens: 0, output_tokens: 0 }, true), null);
+  assert.equal(tokensOf({ input_tokens: 0, output_tokens: 0 }, false), 0);
+  assert.equal(tokensOf({ input_tokens: 1, output_tokens: 2 }, true), 3);
 });
 
 test("markdown of any length and depth is read at once", () => {
@@ -67,6 +92,7 @@ test("arguments keep their types, and what is unchanged is what the model gave",
     text: "line", count: "number", on: "switch", kind: "choice", list: "json", extra: "line",
     odd: "json",
   });
+  assert.equal(fieldsOf(schema, { text: "damaged in transit, handbook 4.2" })[0].control, "lines");
   assert.deepEqual(argumentsOf(fields, {}, given), { values: given, changed: [], wrong: {} });
   const texts = { count: "4", on: "false", list: "[2]", extra: "y" };
   const read = argumentsOf(fields, texts, given);
@@ -114,7 +140,9 @@ test("words for people", () => {
   assert.equal(brief({ id: 2 ** 53 }), "id=≈ 9007199254740992");
   assert.deepEqual([960, 61_000, 7_260_000].map(duration), ["1.0 s", "1 m 01 s", "2 h 01 m"]);
   assert.equal(number(1234567), "1\u2009234\u2009567");
-  assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.000420");
+  assert.equal(money({ amount: "0.00042", estimated: true }), "≈ $0.0004");
+  assert.equal(money({ amount: "0.00000042" }), "< $0.0001");
+  assert.equal(exactly({ amount: "0.00000042" }), "$0.00000042");
   assert.equal(quoted("a'b"), "'a'\\''b'");
 });
 
@@ -196,4 +224,45 @@ test("a lean run keeps no deltas of a step that has ended, and knows the same", 
   assert.equal(all.events.length, 502);
   applyEvents(lean, [{ seq: 503, run_id: "r", at, type: "run.rewound", data: { to_seq: 500, epoch: 1 } }]);
   assert.equal(lean.steps.get(1).text, "whole");
+});
+
+test("a window has what is seen and what stays, and gaps as high as all the rest", () => {
+  const heights = Array.from({ length: 100 }, (_, at) => 10 + at);
+  const parts = inWindow(heights, 1000, 1200, (at) => at === 90);
+  const whole = heights.reduce((sum, height) => sum + height, 0);
+  const shown = parts.map(({ at, gap }) => gap || heights[at]);
+  assert.equal(shown.reduce((sum, height) => sum + height, 0), whole);
+  assert.ok(parts.some(({ at }) => at === 90) && parts.length < 12, JSON.stringify(parts));
+  assert.deepEqual(inWindow(heights, 0, whole, () => false).map(({ at }) => at), heights.map((_, at) => at));
+  assert.deepEqual(inWindow([], 0, 10, () => false), []);
+});
+
+test("what happens in a conversation belongs to its turn, and a turn knows what it took", () => {
+  const at = (second) => `2026-01-01T00:00:0${second}Z`;
+  const event = (seq, type, data, step) => ({ seq, run_id: "r", at: at(seq % 10), type, step, data });
+  const run = applyEvents(emptyRun(), [
+    event(1, "message.user", { text: "a", turn: 1 }),
+    event(2, "step.started", { model: "m" }, 1),
+    event(3, "turn.completed", { turn: 1, status: "completed", usage: {} }),
+    event(4, "message.user", { text: "b", turn: 2, command_id: "c" }),
+    event(5, "message.user", { text: "c", turn: 2, command_id: "d" }),
+  ]);
+  assert.deepEqual(run.items.map((it) => [it.kind, it.turn]), [
+    ["user", 1], ["step", 1], ["turn", 1], ["user", 2], ["user", 2],
+  ]);
+  assert.deepEqual(run.items.filter((it) => it.kind === "user").map((it) => it.data.begins), [true, true, false]);
+  const { steps, from } = run.items[2].data;
+  assert.deepEqual([steps, run.items[2].at - from], [1, 2000]);
+});
+
+test("a call knows the run that it has started, and how that one ended", () => {
+  const event = (seq, type, data) => ({ seq, run_id: "r", at: "2026-01-01T00:00:00Z", type, step: 1, data });
+  const born = { call_id: "c", run_id: "run_x", agent: "helper" };
+  const events = [event(1, "tool.started", { call_id: "c", name: "ask" }), event(2, "child.started", born)];
+  const run = applyEvents(emptyRun(), events);
+  const before = run.tools.get("c");
+  assert.deepEqual(run.children.get("c"), { ...born, status: "running" });
+  applyEvents(run, [event(3, "child.ended", { call_id: "c", run_id: "run_x", status: "failed" })]);
+  assert.deepEqual(run.children.get("c"), { ...born, status: "failed" });
+  assert.notEqual(run.tools.get("c"), before);
 });

@@ -6,11 +6,13 @@ from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from relayline.contracts.commands import CommandKind
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
     ApprovalRequested,
     AttemptFailed,
     AttemptSuperseded,
+    CommandAccepted,
     EventBody,
     InputRequested,
     MessageCompleted,
@@ -25,6 +27,7 @@ from relayline.contracts.events import (
     ToolFailed,
     ToolProgress,
     ToolStarted,
+    TurnCompleted,
     UserMessageEvent,
 )
 from relayline.contracts.keys import QUEUED_KEY, requested_key
@@ -132,8 +135,13 @@ async def written(journal: Journal, events: Iterable[NewEvent]) -> str:
     return new
 
 
-async def everything(journal: Journal) -> str:
-    """A run that has something of each kind, and waits for an approval and an answer."""
+async def everything(journal: Journal, **more: str) -> str:
+    """A run that has something of each kind, and waits for an approval and an answer.
+
+    Args:
+        journal: Gets it.
+        more: Further arguments of the call that is to be approved.
+    """
     look = ToolCall(call_id="call_1_0", name="look", arguments={"path": "a.txt", "deep": {"x": 1}})
     write = ToolCall(call_id="call_2_0", name="write_file", arguments={"path": "b.txt", "lines": 3})
     failed = ToolFailed(call_id="call_1_0", name="look", error="not found", retryable=True)
@@ -157,8 +165,9 @@ async def everything(journal: Journal) -> str:
             begun(2),
             *said(2, "Now I write.", [write]),
             approval(
-                2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"]},
+                2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"], **more},
                 parameters=PARAMETERS, expires_at=datetime.now(UTC) + timedelta(days=1),
+                effects="unsafe", why={"required": ["path"]},
             ),
             fact(
                 requested_key("input_2_1"),
@@ -166,6 +175,34 @@ async def everything(journal: Journal) -> str:
             ),
         ],
     )  # fmt: skip
+
+
+async def conversation(journal: Journal, *, busy: bool = False) -> str:
+    """A conversation of two turns, the second of which failed; `busy`: a third one runs."""
+    hello = UserMessageEvent(text="Hello", turn=1)
+    again = UserMessageEvent(text="Once more", turn=2, command_id="m2", by="ann")
+    usage = Usage(input_tokens=1200, output_tokens=80)
+    done = TurnCompleted(turn=1, status="completed", output="Hello!", usage=usage)
+    failed = TurnCompleted(turn=2, status="failed", error=ERROR)
+    first, started, _ = beginning("Hello")
+    assert isinstance(first.body, RunQueued)
+    queued = first.body.model_copy(update={"open": True})
+    third = UserMessageEvent(text="And now?", turn=3, command_id="m3")
+    waits = CommandAccepted(command_id="m4", kind=CommandKind.MESSAGE, by="bob")
+    events = [
+        fact(QUEUED_KEY, queued),
+        started,
+        fact("0/message/0", hello),
+        begun(1),
+        *said(1, "Hello!"),
+        fact("0/turn/1", done, 1),
+        fact("0/message/1", again),
+        begun(2),
+        fact("0/turn/2", failed, 2),
+    ]
+    if busy:
+        events += [fact("0/message/2", third), begun(3), fact("0/accepted/m4", waits)]
+    return await written(journal, events)
 
 
 async def every_kind(journal: Journal) -> str:

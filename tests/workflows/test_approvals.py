@@ -19,7 +19,7 @@ from relayline.contracts.events import (
     ToolCancelled,
     ToolFailed,
 )
-from relayline.contracts.runs import Phase, RunStatus, ToolSpec, Waiting
+from relayline.contracts.runs import ApprovalRule, Phase, RunStatus, ToolSpec, Waiting
 from tests.workflows.fakes import STOP, Fakes, Model, Stubborn, hangs, send, shows
 
 PAY = ToolSpec(name="pay", approval="always", parameters={"type": "object", "minProperties": 1})
@@ -81,6 +81,7 @@ async def test_a_call_waits_for_its_approval_and_the_run_says_so(temporal: Clien
     assert isinstance(requested, ApprovalRequested)
     assert (requested.tool, requested.call_id) == ("pay", "call_1_0")
     assert requested.parameters == PAY.parameters
+    assert (requested.effects, requested.why) == ("safe", "always")
     assert requested.expires_at
     assert fakes.fact("run.waiting").body == RunWaiting(waiting_for=(waiting,))
     assert fakes.applied("a") == "approve: pay(amount=5)"
@@ -90,6 +91,21 @@ async def test_a_call_waits_for_its_approval_and_the_run_says_so(temporal: Clien
         "approval.resolved",
         "command.applied",
     ]
+
+
+async def test_a_person_is_told_by_which_rule_a_call_asks_and_that_it_acts(
+    temporal: Client,
+) -> None:
+    rule = {"required": ["amount"]}
+    fakes = payments(approval=ApprovalRule(when=rule), effects="unsafe")
+    async with fakes.running(temporal) as handle:
+        await shows(handle, RunStatus.WAITING, Phase.WAITING)
+        await fakes.until("approval.requested")
+        await send(handle, decide("a"))
+        assert (await handle.result()).status is RunStatus.COMPLETED
+    requested = fakes.fact("approval.requested").body
+    assert isinstance(requested, ApprovalRequested)
+    assert (requested.effects, requested.why) == ("unsafe", rule)
 
 
 async def test_each_call_starts_as_soon_as_its_own_approval_is_there(temporal: Client) -> None:

@@ -1,4 +1,5 @@
 /* Folds the events of a run into what the page shows: as projections/rendered. Pure. */
+import { NOTES } from "./notes.js";
 import { TOOL_STATES, requested, restarted, startedOver, stepEvent, toolEvent } from "./steps.js";
 import { CLOSING, TERMINAL, applyWaits, noWaits, rewindWaits, statusOf } from "./waits.js";
 
@@ -7,9 +8,10 @@ const SETTLING = new Set(["message.completed", "message.interrupted"]);
 
 /**
  * @typedef {object} Item A part of the transcript, in order.
- * @property {string} kind `user`, `step`, `ask`, `pause`, `command`, `note` or `end`.
+ * @property {string} kind `user`, `step`, `ask`, `pause`, `command`, `note`, `turn` or `end`.
  * @property {string} id
  * @property {number} at As ms.
+ * @property {number} turn Of a conversation; 0 in any other run.
  * @property {any} [data]
  */
 
@@ -36,12 +38,16 @@ const blank = () => ({
   steps: new Map(),
   /** @type {Map<string, import("./steps.js").Tool>} */
   tools: new Map(),
+  /** @type {Map<string, {run_id: string, agent: string, status: string}>} By the call. */
+  children: new Map(),
   /** @type {Item[]} */
   items: [],
   /** @type {Map<string, Item>} */
   byId: new Map(),
   /** @type {any} What `run.queued` and `run.started` say. */
   head: {},
+  /** Of a conversation, the newest turn that a message has begun. */
+  turn: 0,
   /** @type {string | null} */
   output: null,
   /** @type {any} */
@@ -133,7 +139,8 @@ function take(/** @type {Run} */ run, /** @type {any} */ event) {
   }
   if (event.type in TERMINAL) end(run, event);
   applyWaits(run.waits, event);
-  if (event.type in BESIDE) BESIDE[event.type](run, event);
+  if (event.type in NOTES) note(run, event, NOTES[event.type](event.data));
+  else if (event.type in BESIDE) BESIDE[event.type](run, event);
   else if (event.step !== null && event.step !== undefined) step(run, event.step, event);
 }
 
@@ -162,7 +169,7 @@ function end(/** @type {Run} */ run, /** @type {any} */ event) {
 
 /** @param {Run} run @param {string} kind @param {string} id @param {any} event @param {any} data */
 function add(run, kind, id, event, data) {
-  const item = { kind, id, at: Date.parse(event.at), data };
+  const item = { kind, id, at: Date.parse(event.at), turn: run.turn, data };
   const old = run.byId.get(id);
   if (old) run.items = run.items.filter((it) => it !== old);
   run.items.push(item);
@@ -227,6 +234,32 @@ function forked(/** @type {Run} */ run, /** @type {any} */ event) {
 const withoutNulls = (data) =>
   Object.fromEntries(Object.entries(data).filter(([, value]) => value !== null));
 
+/** A message begins a turn, or belongs to the one that runs. */
+function spoken(/** @type {Run} */ run, /** @type {any} */ event) {
+  const turn = event.data.turn ?? 0;
+  const begins = turn > run.turn;
+  const first = !run.items.some((item) => item.kind === "user");
+  run.turn = turn;
+  add(run, "user", `user-${event.seq}`, event, { ...event.data, first, begins });
+}
+
+/** With when the turn began, and its steps. */
+function turned(/** @type {Run} */ run, /** @type {any} */ event) {
+  const { turn } = event.data;
+  const mine = run.items.filter((item) => item.turn === turn);
+  const steps = mine.filter((item) => item.kind === "step").length;
+  const from = mine.find((item) => item.kind === "user")?.at ?? null;
+  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps, from });
+}
+
+/** A call runs another run, or that one has ended. @param {Run} run @param {any} event */
+function born(run, { data }) {
+  const known = run.children.get(data.call_id);
+  run.children.set(data.call_id, { status: "running", ...known, ...data });
+  const tool = run.tools.get(data.call_id);
+  if (tool) run.tools.set(data.call_id, { ...tool });
+}
+
 /** @param {Run} run @param {any} event */
 function resumed(run, event) {
   const last = run.items.findLast((item) => item.kind === "pause");
@@ -247,11 +280,8 @@ const BESIDE = {
   "run.queued": begun,
   "run.started": begun,
   "run.forked": forked,
-  "message.user": (run, event) =>
-    add(run, "user", `user-${event.seq}`, event, {
-      ...event.data,
-      first: !run.items.some((item) => item.kind === "user"),
-    }),
+  "message.user": spoken,
+  "turn.completed": turned,
   "approval.requested": requestedOf,
   "input.requested": requestedOf,
   "approval.resolved": closed,
@@ -260,16 +290,8 @@ const BESIDE = {
   "command.accepted": told,
   "command.applied": told,
   "command.refused": told,
+  "child.started": born,
+  "child.ended": born,
   "run.paused": paused,
   "run.resumed": resumed,
-  "context.compacted": (run, event) =>
-    note(run, event, `The model's context is shortened: ${event.data.left_out} messages left out`),
-  "budget.exceeded": (run, event) =>
-    note(run, event, `${event.data.limit} is reached: ${event.data.used} of ${event.data.allowed}`),
-  "attempt.lost": (run, event) =>
-    note(
-      run,
-      event,
-      `The worker of ${event.data.name ?? "the model call"} is lost; another takes over`,
-    ),
 };

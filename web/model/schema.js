@@ -3,6 +3,9 @@ import { isRounded } from "./words.js";
 
 export const ROUNDED = "has a number that a browser rounds: it can only be sent as it is";
 
+/** As much of a text is seen in half the width of a form. */
+const LINE_CHARS = 28;
+
 /**
  * @typedef {object} Field
  * @property {string} name
@@ -48,7 +51,7 @@ function controlOf(schema, value) {
   if (type === "boolean") return "switch";
   if (type === "number" || type === "integer") return "number";
   if (type !== "string") return "json";
-  const long = typeof value === "string" && (value.length > 60 || value.includes("\n"));
+  const long = typeof value === "string" && (value.length > LINE_CHARS || value.includes("\n"));
   return long ? "lines" : "line";
 }
 

@@ -24,16 +24,27 @@ export function ago(ms) {
 /** A whole number with thin spaces between thousands. @param {number} n */
 export const number = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
+/** A smaller amount is not shown in digits. */
+const LEAST = 0.0001;
+
 /**
- * Money as the API has it.
+ * Money as the API has it, in at most four digits after the point.
  * @param {{amount: string, estimated?: boolean} | null | undefined} cost
  */
 export function money(cost) {
   if (!cost) return "";
   const amount = Number(cost.amount);
-  const digits = amount >= 1 || amount === 0 ? 2 : amount >= 0.01 ? 3 : 6;
+  if (amount > 0 && amount < LEAST) return `< $${LEAST}`;
+  const digits = amount >= 1 || amount === 0 ? 2 : amount >= 0.01 ? 3 : 4;
   return `${cost.estimated ? "≈ " : ""}$${amount.toFixed(digits)}`;
 }
+
+/**
+ * The same with every digit.
+ * @param {{amount: string, estimated?: boolean} | null | undefined} cost
+ */
+export const exactly = (cost) =>
+  cost ? `${cost.estimated ? "≈ " : ""}$${cost.amount}` : undefined;
 
 /** @param {string} id */
 export const shortId = (id) => (id.length > 16 ? `${id.slice(0, 8)}…${id.slice(-4)}` : id);

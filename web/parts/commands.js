@@ -3,23 +3,31 @@ import { useRef, useState } from "../vendor/hooks.js";
 import { Problem, command, freshId } from "../wire/api.js";
 import { say } from "./shared.js";
 
+const LATER = "Accepted: it takes effect before the next call";
+
 /**
  * A command that a person may send again: with the same id until the server has answered.
  * @param {string} runId
  * @param {string} word What it did, for people, such as `Paused`.
+ * @returns `next` tells the id that is sent next.
  */
 export function useCommand(runId, word) {
   const id = useRef(freshId());
   const [busy, setBusy] = useState(false);
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
-  const send = async (/** @type {string} */ path, /** @type {any} */ body, said = word) => {
+  const send = async (
+    /** @type {string} */ path,
+    /** @type {any} */ body,
+    said = word,
+    later = LATER,
+  ) => {
     setBusy(true);
     setProblem(null);
     try {
       const sent = { ...body, command_id: id.current };
       const { state } = await command(runId, path, sent);
       id.current = freshId();
-      say(state === "accepted" ? "Accepted: it takes effect before the next call" : said);
+      say(state === "accepted" ? later : said);
       return true;
     } catch (error) {
       if (!(error instanceof Problem)) throw error;
@@ -32,5 +40,5 @@ export function useCommand(runId, word) {
       setBusy(false);
     }
   };
-  return { send, busy, problem };
+  return { send, busy, problem, next: () => id.current };
 }

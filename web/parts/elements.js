@@ -80,3 +80,9 @@ export function memo(draw) {
  * @param {...(string | false | null | undefined)} names
  */
 export const cx = (...names) => names.filter(Boolean).join(" ");
+
+/** Metadata as labels. @param {any} metadata @param {number} [most] */
+export const tags = (metadata, most = 2) =>
+  Object.entries(metadata ?? {})
+    .slice(0, most)
+    .map(([name, value]) => span({ class: "tag", key: name }, em(null, name), value));

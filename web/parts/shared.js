@@ -23,6 +23,9 @@ export function say(text) {
   fading = setTimeout(() => (toast.value = ""), 4000);
 }
 
+/** How this computer's keyboard names the keys that send a text. */
+export const SENDS = /mac|iphone|ipad/i.test(navigator.userAgent) ? "⌘ ↵" : "Ctrl ↵";
+
 /** What went wrong, for people. @param {unknown} error */
 export function explain(error) {
   if (!(error instanceof Problem)) throw error;

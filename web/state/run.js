@@ -47,20 +47,6 @@ export function readAll() {
   startAgain("Every event is read again.");
 }
 
-/** Every event of the run, one in a line. */
-export async function allEvents() {
-  const { id } = shown.value;
-  /** @type {string[]} */
-  const lines = [];
-  for (let after = 0, more = true; more; ) {
-    const page = await call("GET", `/v1/runs/${id}/events?limit=1000&after=${after}`);
-    for (const event of page.events) lines.push(`${JSON.stringify(event)}\n`);
-    more = page.events.length > 0;
-    after = page.next;
-  }
-  return lines;
-}
-
 /**
  * The text that deltas between two events make.
  * @param {"message.delta" | "reasoning.delta"} type

@@ -24,7 +24,7 @@ import {
 import { ENDED, icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
 import { dialog, explain } from "../parts/shared.js";
-import { json } from "../parts/text.js";
+import { json } from "../parts/output.js";
 import { followBeside } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 
@@ -71,10 +71,7 @@ function Agent({ agent }) {
     if (!may("runs:read")) return;
     const from = new Date(Math.floor(Date.now() / MINUTE_MS) * MINUTE_MS - DAY_MS).toISOString();
     const query = new URLSearchParams({ agent: agent.name, created_after: from });
-    call("GET", `/v1/runs/counts?${query}`).then(
-      setCounts,
-      () => undefined,
-    );
+    call("GET", `/v1/runs/counts?${query}`).then(setCounts, () => undefined);
   }, [agent.name]);
   const { limits } = agent;
   return article(
@@ -101,7 +98,7 @@ function Agent({ agent }) {
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
       `${number(limits.max_tokens)} tokens · ${duration(limits.max_wall_s * 1000)} of work`,
-      limits.max_cost ? ` · ${money({ amount: String(limits.max_cost) })}` : "",
+      limits.max_cost ? ` · $${limits.max_cost}` : "",
       limits.on_limit === "ask" ? " · asks at a limit" : "",
     ),
   );

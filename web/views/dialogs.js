@@ -33,7 +33,8 @@ export function Dialogs() {
   if (open === "more") return h(More, null);
   if (open === "palette") return h(Palette, null);
   if (open?.again) return h(NewRun, { given: open.again });
-  if (open?.cancel) return h(Cancel, { id: open.cancel });
+  if (open?.cancel) return h(Cancel, { id: open.cancel, turn: open.turn });
+  if (open?.close) return h(Close, { id: open.close });
   if (open?.draw) return open.draw();
   return null;
 }
@@ -159,12 +160,46 @@ function Name() {
 }
 
 /** @param {{id: string}} props */
-function Cancel({ id }) {
-  const [reason, setReason] = useState("");
-  const { send, busy, problem } = useCommand(id, "Cancelled");
+function Close({ id }) {
+  const { send, busy, problem } = useCommand(id, "Closed");
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (await send("cancel", { reason })) close();
+    if (await send("close", {}, "Closed", "It ends when its turn is over")) close();
+  };
+  return h(
+    Dialog,
+    { title: "Close this conversation?" },
+    form(
+      { onSubmit: submit },
+      div(
+        { class: "form" },
+        p(null, "It takes no further message, and ends when its turns are over."),
+        problem ? p({ class: "t-fail", role: "alert" }, problem.message) : null,
+      ),
+      footer(
+        null,
+        span({ class: "grow" }),
+        button({ class: "btn quiet", type: "button", onClick: close }, "Keep it open"),
+        button({ class: "btn primary", disabled: busy, autofocus: true }, "Close it"),
+      ),
+    ),
+  );
+}
+
+/**
+ * @param {object} props
+ * @param {string} props.id
+ * @param {boolean} [props.turn] A turn of a conversation runs: it alone can be cancelled.
+ */
+function Cancel({ id, turn }) {
+  const [reason, setReason] = useState("");
+  const { send, busy, problem } = useCommand(id, "Cancelled");
+  const cancel = async (/** @type {any} */ more) => {
+    if (await send("cancel", { reason, ...more })) close();
+  };
+  const submit = (/** @type {Event} */ event) => {
+    event.preventDefault();
+    void cancel({});
   };
   return h(
     Dialog,
@@ -190,6 +225,17 @@ function Cancel({ id }) {
         null,
         span({ class: "grow" }),
         button({ class: "btn quiet", type: "button", onClick: close }, "Keep it"),
+        turn
+          ? button(
+              {
+                class: "btn",
+                type: "button",
+                disabled: busy,
+                onClick: () => cancel({ scope: "turn" }),
+              },
+              "Cancel the turn",
+            )
+          : null,
         button({ class: "btn primary bad", disabled: busy }, "Cancel the run"),
       ),
     ),

@@ -19,6 +19,7 @@ import {
   section,
   small,
   span,
+  tags,
   time,
 } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
@@ -29,7 +30,6 @@ import { useCommand } from "../parts/commands.js";
 import { followBeside } from "../state/list.js";
 import { may } from "../wire/api.js";
 import { Ask } from "./asks/ask.js";
-import { tags } from "./row.js";
 
 /** @type {[string, string][]} */
 const GROUPS = [
@@ -151,12 +151,22 @@ function title(item) {
   return item.kind === "resume" ? "Paused" : (item.question ?? item.what);
 }
 
+/** @param {any} item */
+const about = (item) =>
+  [item.effects === "unsafe" ? "runs at most once" : null, item.agent, item.title]
+    .filter(Boolean)
+    .join(" · ");
+
 /** @param {{item: any, on: boolean}} props */
 const Entry = ({ item, on }) =>
   link(
     { class: on ? "inb on" : "inb", href: hrefOf(item), "aria-current": on ? "true" : undefined },
     i({ class: item.kind === "resume" ? "node pause" : "node wait" }),
-    span(null, b(null, title(item)), small(null, `${item.agent ?? ""} · ${item.title}`)),
+    span(
+      null,
+      b({ title: item.kind === "approval" ? brief(item.arguments) : item.what }, title(item)),
+      small({ title: item.title }, about(item)),
+    ),
     item.since
       ? time({ datetime: item.since }, duration(now.value - Date.parse(item.since)))
       : null,
@@ -179,7 +189,7 @@ function Reading({ item }) {
         h1({ title: item.title }, item.title || item.run_id),
         div(
           { class: "acts" },
-          link({ class: "btn", href: `/runs/${item.run_id}` }, "Open the run "),
+          link({ class: "btn", href: `/runs/${item.run_id}` }, "Open the run ", kbd(null, "↵")),
         ),
       ),
       div(

@@ -26,7 +26,7 @@ import { Problem, call, curlKey, freshId } from "../wire/api.js";
 
 const DRAFT = "relayline.draft";
 /** @typedef {{agent: string, model: string, input: string, metadata: string, steps: string,
- *   tokens: string, cost: string, ask: boolean}} Draft */
+ *   tokens: string, cost: string, ask: boolean, open: boolean}} Draft */
 /** @type {Draft} */
 const BLANK = {
   agent: "",
@@ -37,6 +37,7 @@ const BLANK = {
   tokens: "",
   cost: "",
   ask: false,
+  open: false,
 };
 /** Fields whose name in the request is another. @type {Record<string, string>} */
 const NAMES = { steps: "limits.max_steps", tokens: "limits.max_tokens", cost: "limits.max_cost" };
@@ -83,6 +84,7 @@ function bodyOf(draft) {
     ...(draft.model && { model: draft.model.trim() }),
     ...(pairs.length && { metadata: Object.fromEntries(pairs) }),
     ...(Object.keys(limits).length && { limits }),
+    ...(draft.open && { open: true }),
   };
 }
 
@@ -193,12 +195,7 @@ function Form({ draft, set, agents, problem, submit }) {
     ? p({ class: "t-fail sm", role: "alert", id: "new-problem" }, problem.message)
     : null;
   const field = (/** @type {string} */ id, /** @type {any} */ word, /** @type {any} */ control) =>
-    div(
-      { class: "field" },
-      label({ for: `new-${id}` }, word),
-      control,
-      isWrong(id) ? wrong : null,
-    );
+    div({ class: "field" }, label({ for: `new-${id}` }, word), control, isWrong(id) ? wrong : null);
   return div(
     { class: "form" },
     div(
@@ -222,6 +219,15 @@ function Form({ draft, set, agents, problem, submit }) {
       "metadata",
       ["Metadata ", em(null, "key=value, up to 16")],
       input(text("metadata", { placeholder: "team=docs ticket=4711", spellcheck: false })),
+    ),
+    label(
+      { class: "check" },
+      input({
+        type: "checkbox",
+        checked: draft.open,
+        onChange: (/** @type {any} */ event) => set({ open: event.target.checked }),
+      }),
+      "A conversation: it takes further messages",
     ),
     details(
       { open: Object.keys(NAMES).some(isWrong) || undefined },

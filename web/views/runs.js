@@ -49,7 +49,7 @@ const Starts = lazy(
 
 const CHIPS = ["waiting", "running", "paused", "failed", "completed", "cancelled"];
 /** Shown only if there are any. */
-const RARE = ["queued", "scheduled", "timed_out", "terminated"];
+const RARE = ["idle", "queued", "scheduled", "timed_out", "terminated"];
 const HELD_BELOW_PX = 60;
 
 /** Show another filter. @param {Record<string, string>} filter */

@@ -176,8 +176,7 @@ class ToolCallRun:
             gate.expires_at = workflow.now() + within
             expiry = Timer(within, summary(f"{gate.id} expires:", gate.what))
         self.state = Asked(self._run.steering.gates.open(gate), expiry)
-        parameters = self._tool.parameters if self._tool else {}
-        fact = self._facts.requested(gate, self._step, self.call, parameters)
+        fact = self._facts.requested(gate, self._step, self.call, self._tool)
         self._run.pending.add(fact)
 
     async def _checked(

@@ -47,6 +47,13 @@ class ApprovalRequested(Frozen):
     """If nobody has decided by then, the call is denied."""
     parameters: dict[str, JsonValue] = Field(default_factory=dict)
     """JSON Schema for edited arguments."""
+    effects: Literal["safe", "unsafe"] | None = Field(default=None, exclude_if=operator.not_)
+    """Of the tool; `unsafe`: the call never runs twice. Left out for a budget."""
+    why: Literal["always"] | dict[str, JsonValue] | None = Field(
+        default=None, exclude_if=operator.not_
+    )
+    """The agent's rule for approvals: of every call, or of those whose arguments match this JSON
+    Schema. Left out where the worker's own code demands the approval, and for a budget."""
 
 
 class ApprovalResolved(Frozen):

@@ -62,6 +62,13 @@ class ToolSpec(Frozen):
     """Set: the call is a run of this agent, whose answer is its result, and no tool runs; left out
     otherwise."""
 
+    @property
+    def approved_when(self) -> Literal["always"] | dict[str, JsonValue] | None:
+        """The rule by which a call needs approval; None: no call does."""
+        if isinstance(self.approval, ApprovalRule):
+            return self.approval.when
+        return "always" if self.approval == "always" else None
+
 
 class AgentSpec(Frozen):
     """An agent as data; pinned into the run's input, so a new catalog never changes a run."""

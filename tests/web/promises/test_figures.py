@@ -30,6 +30,7 @@ MAX_HEAP = 40_000_000
 RUNS = 1_000
 CHANGES_S = 20
 MINUTES = 10
+MOMENTS = 8
 LOADED = f"""() => performance.getEntriesByType("resource").map((it) => it.name)
   .filter((it) => it.includes("{FOLDER}/"))"""
 WATCH_FRAMES = """() => {
@@ -60,6 +61,15 @@ async def heap(session: CDPSession) -> int:
     await session.send("HeapProfiler.collectGarbage")
     usage = await session.send("Runtime.getHeapUsage")
     return int(usage["usedSize"])
+
+
+async def least_heap(session: CDPSession) -> int:
+    """The least of some moments: what a frame has just brought is soon gone."""
+    found = []
+    for _ in range(MOMENTS):
+        found.append(await heap(session))
+        await asyncio.sleep(1)
+    return min(found)
 
 
 async def long_run(api: Api, events: int) -> str:
@@ -183,11 +193,11 @@ async def test_a_list_of_a_thousand_runs_stays_smooth_and_small(
         await session.send("Emulation.setCPUThrottlingRate", {"rate": slower})
         async with changing(plain_page, runs) as count:
             await asyncio.sleep(20)
-            before = await heap(session)
+            before = await least_heap(session)
             await page.evaluate(WATCH_FRAMES)
             await asyncio.sleep(60 * MINUTES)
             long = sorted(await page.evaluate("window.long"))
-            after = await heap(session)
+            after = await least_heap(session)
         _log.info("%d changes, long tasks %s, heap %d → %d", count[0], long[-20:], before, after)
         assert after < before * 1.2 + 2_000_000
         assert not [it for it in long if it > 50 * slower]

@@ -5,7 +5,7 @@ import { b, button, code, div, em, h2, li, p, section, span, ul } from "../../pa
 import { glyph, icon } from "../../parts/icons.js";
 import { go, link } from "../../parts/navigation.js";
 import { say } from "../../parts/shared.js";
-import { json } from "../../parts/text.js";
+import { json } from "../../parts/output.js";
 import { duration, shortId } from "../../model/words.js";
 import { useAnswer, usePages } from "../../state/read.js";
 import { may } from "../../wire/api.js";

@@ -28,6 +28,7 @@ import { useCommand } from "../../parts/commands.js";
 import { may } from "../../wire/api.js";
 import { Fields } from "./fields.js";
 import { Left, Question, useSince } from "./question.js";
+import { Why } from "./why.js";
 
 /** @type {Record<string, string>} */
 const VERDICTS = {
@@ -191,7 +192,7 @@ const Heading = ({ ask, agent }) => [
         `Used ${ask.arguments.used} of ${ask.arguments.allowed}. ` +
           "Approving raises the limit of this run only.",
       )
-    : p({ class: "why", key: "why" }, `${agent ?? "The agent"} asks before it calls this tool.`),
+    : h(Why, { ask, agent: agent ?? "The agent", key: "why" }),
 ];
 
 /** @param {any} props */

@@ -53,12 +53,21 @@ export const Fields = ({ of, fields, texts, wrong, refused, set }) =>
           set(field.name, given),
         ),
         changed
-          ? small({ class: "was" }, `was ${visible(field.text).slice(0, 60) || "empty"}`)
+          ? small(
+              { class: "was", title: visible(field.text) },
+              `was ${visible(field.text).slice(0, 60) || "empty"}`,
+            )
           : null,
         wrong[field.name] ? small({ class: "t-fail" }, wrong[field.name]) : null,
       );
     }),
   );
+
+const ROW_CHARS = 64;
+
+/** How many rows show the whole text. @param {string} text */
+const rowsOf = (text) =>
+  text.split("\n").reduce((sum, line) => sum + Math.max(1, Math.ceil(line.length / ROW_CHARS)), 0);
 
 /**
  * @param {string} id
@@ -68,7 +77,7 @@ export const Fields = ({ of, fields, texts, wrong, refused, set }) =>
  */
 function control(id, field, text, set) {
   const onInput = (/** @type {any} */ event) => set(event.target.value);
-  const lines = Math.min(10, text.split("\n").length + 1);
+  const rows = Math.min(10, rowsOf(text) + (field.control === "json" ? 1 : 0));
   switch (field.control) {
     case "switch":
       return span(
@@ -88,7 +97,7 @@ function control(id, field, text, set) {
       );
     case "lines":
     case "json":
-      return textarea({ id, rows: lines, value: text, onInput, spellcheck: false });
+      return textarea({ id, rows, value: text, onInput, spellcheck: false });
     default:
       return input({
         id,

@@ -1,7 +1,7 @@
 /* A question of a run, and when a request closes by itself. */
 import { h } from "../../vendor/preact.js";
 import { useRef, useState } from "../../vendor/hooks.js";
-import { clock, duration } from "../../model/words.js";
+import { clock, duration, visible } from "../../model/words.js";
 import {
   button,
   code,
@@ -10,6 +10,7 @@ import {
   form,
   h3,
   header,
+  kbd,
   label,
   p,
   small,
@@ -18,7 +19,7 @@ import {
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
-import { now } from "../../parts/shared.js";
+import { SENDS, now } from "../../parts/shared.js";
 import { may } from "../../wire/api.js";
 
 /** When it is closed by itself. @param {{at: string | null, word: string}} props */
@@ -57,11 +58,7 @@ export function Question({ ask, runId }) {
       h(Left, { at: ask.expires_at, word: "closed" }),
     ),
     ask.schema
-      ? p(
-          { class: "why" },
-          "The answer must fit ",
-          code(null, JSON.stringify(ask.schema).slice(0, 400)),
-        )
+      ? p({ class: "why" }, "The answer must fit ", visible(JSON.stringify(ask.schema)))
       : null,
     div(
       { class: "field" },
@@ -82,6 +79,7 @@ export function Question({ ask, runId }) {
           button(
             { class: "btn primary", "data-decide": "answer", disabled: busy || !text.trim() },
             "Answer",
+            kbd(null, SENDS),
           ),
         )
       : footer(

@@ -2,9 +2,11 @@
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
 import { brief, duration } from "../../model/words.js";
-import { b, code, details, div, i, memo, pre, span, summary } from "../../parts/elements.js";
+import { b, code, details, i, memo, span, summary } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
-import { Output, json } from "../../parts/text.js";
+import { lazy } from "../../parts/lazy.js";
+
+const Unfolded = lazy(async () => (await import("./unfolded.js")).Unfolded);
 
 /** @type {Record<string, string>} */
 const TONES = {
@@ -24,34 +26,6 @@ function took(tool) {
   const last = tool.attempts.at(-1);
   if (!last?.endedAt) return "";
   return duration(last.endedAt - tool.attempts[0].at);
-}
-
-/** @param {string} word @param {any} shown */
-const row = (word, shown) => div({ class: "kv" }, span(null, word), shown);
-
-/** @param {any} tool */
-function body(tool) {
-  const failed = tool.state === "failed" || tool.state === "retrying";
-  const edited = tool.asked && JSON.stringify(tool.asked) !== JSON.stringify(tool.arguments);
-  const earlier = tool.attempts
-    .slice(0, failed ? -1 : undefined)
-    .filter((/** @type {any} */ it) => it.error);
-  return div(
-    { class: "body" },
-    edited ? row("asked", json(tool.asked)) : null,
-    row(edited ? "used" : "arguments", json(tool.arguments)),
-    earlier.map((/** @type {any} */ it) =>
-      row(`attempt ${it.attempt}`, pre({ class: "out err" }, it.error)),
-    ),
-    tool.progress && !tool.output ? row("progress", pre({ class: "out" }, tool.progress)) : null,
-    failed ? row("error", pre({ class: "out err" }, tool.output)) : null,
-    !failed && (tool.output || tool.state === "completed")
-      ? row("result", h(Output, { text: tool.output }))
-      : null,
-    tool.truncated
-      ? row("", span({ class: "t-wait" }, "The result is cut: the tool returned more."))
-      : null,
-  );
 }
 
 /** @param {any} tool @param {boolean} waits */
@@ -83,7 +57,7 @@ function Unfolding({ tool, waits }) {
         : null,
       span({ class: "tm" }, standing(tool, waits)),
     ),
-    open ? body(tool) : null,
+    open ? h(Unfolded, { tool }) : null,
   );
 }
 

@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
 import { usageOf } from "../../model/run.js";
-import { clock, duration, money, number, quoted } from "../../model/words.js";
+import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   a,
   b,
@@ -27,8 +27,8 @@ import {
 import { icon } from "../../parts/icons.js";
 import { copy, explain, say } from "../../parts/shared.js";
 import { link } from "../../parts/navigation.js";
-import { allEvents, shown, view } from "../../state/run.js";
-import { curlKey } from "../../wire/api.js";
+import { shown, view } from "../../state/run.js";
+import { call, curlKey } from "../../wire/api.js";
 
 export function Details() {
   const { run, id } = shown.value;
@@ -69,6 +69,20 @@ export function Details() {
   );
 }
 
+/** Every event of the run, one in a line. */
+async function allEvents() {
+  const { id } = shown.value;
+  /** @type {string[]} */
+  const lines = [];
+  for (let after = 0, more = true; more;) {
+    const page = await call("GET", `/v1/runs/${id}/events?limit=1000&after=${after}`);
+    for (const event of page.events) lines.push(`${JSON.stringify(event)}\n`);
+    more = page.events.length > 0;
+    after = page.next;
+  }
+  return lines;
+}
+
 /** Saves every event in a file, one in a line. @param {{id: string}} props */
 function Save({ id }) {
   const [busy, setBusy] = useState(false);
@@ -100,8 +114,8 @@ function usage(run) {
   const bar = (/** @type {string} */ kind, /** @type {number} */ tokens) =>
     i({ class: kind, style: { width: `${(tokens / most) * 94}%` } });
   const all = usageOf(run);
-  const cost = money(all.cost ?? view.value?.usage.cost);
-  const costs = cost || steps.some((it) => it.usage.cost);
+  const spent = all.cost ?? view.value?.usage.cost;
+  const costs = spent || steps.some((it) => it.usage.cost);
   return table(
     { class: "use" },
     thead(
@@ -119,14 +133,14 @@ function usage(run) {
         tr(
           { key: step },
           td(null, step),
-          td(null, number(used.input_tokens)),
-          td(null, number(used.output_tokens)),
+          td(null, endedAt ? number(used.input_tokens) : "–"),
+          td(null, endedAt ? number(used.output_tokens) : "–"),
           td(
             { class: "bars" },
             bar("k-model", used.input_tokens),
             bar("k-tool", used.output_tokens),
           ),
-          costs ? td(null, money(used.cost)) : null,
+          costs ? td({ title: exactly(used.cost) }, money(used.cost)) : null,
           td(null, endedAt ? duration(endedAt - at) : "…"),
         ),
       ),
@@ -136,7 +150,7 @@ function usage(run) {
         td(null, number(all.input_tokens)),
         td(null, number(all.output_tokens)),
         td({ class: "bars" }),
-        costs ? td(null, cost) : null,
+        costs ? td({ title: exactly(spent) }, money(spent)) : null,
         td(null),
       ),
     ),
@@ -154,7 +168,7 @@ function bars(run, limits) {
     ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
   ];
   if (limits.max_cost) {
-    const most = money({ amount: String(limits.max_cost) });
+    const most = `$${limits.max_cost}`;
     rows.push(["cost", Number(spent?.amount ?? 0), limits.max_cost, money(spent) || "$0.00", most]);
   }
   return rows.map(([word, amount, most, shown, limit]) =>
@@ -191,6 +205,7 @@ function facts(run, id) {
       "Fork of",
       head.forked_from ? link({ href: `/runs/${head.forked_from}` }, head.forked_from) : null,
     ],
+    ["Parent", head.parent ? link({ href: `/runs/${head.parent}` }, head.parent) : null],
     ...Object.entries(head.metadata ?? {}),
   ];
   return dl(

@@ -4,7 +4,7 @@ import { useLayoutEffect, useMemo, useRef, useState } from "../../vendor/hooks.j
 import { brief, number } from "../../model/words.js";
 import { button, code, div, i, input, label, span } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
-import { json } from "../../parts/text.js";
+import { json } from "../../parts/output.js";
 import { readAll, shown, whole } from "../../state/run.js";
 
 const ROW_PX = 24;

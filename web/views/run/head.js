@@ -2,15 +2,30 @@
 import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
 import { runStatus, usageOf } from "../../model/run.js";
-import { duration, money, number, shortId } from "../../model/words.js";
-import { a, b, button, code, cx, div, h1, header, i, span, u } from "../../parts/elements.js";
+import { LATER, tokensOf } from "../../model/listing.js";
+import { duration, exactly, money, number, shortId } from "../../model/words.js";
+import {
+  a,
+  b,
+  button,
+  code,
+  cx,
+  div,
+  em,
+  h1,
+  header,
+  i,
+  kbd,
+  span,
+  tags,
+  u,
+} from "../../parts/elements.js";
 import { ENDED, TONE, WORD, glyph, icon } from "../../parts/icons.js";
 import { link } from "../../parts/navigation.js";
 import { copy, dialog, heading, keys, now } from "../../parts/shared.js";
 import { shown, view } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { useCommand } from "../../parts/commands.js";
-import { tags } from "../row.js";
 
 /** @param {{id: string}} props */
 export function Head({ id }) {
@@ -41,21 +56,26 @@ export function Head({ id }) {
       h1({ title }, title),
       div(
         { class: "acts" },
-        h(Actions, { id, status, pausing: isPausing(run), input: inputOf(run) }),
+        h(Actions, { id, status, pausing: isPausing(run), input: inputOf(run), talks: head.open }),
       ),
     ),
     div(
       { class: "facts" },
       span({ class: `pill ${TONE[status]}`, "data-status": status }, WORD[status]),
       span({ class: "vh", role: "status" }, `The run: ${WORD[status]}`),
-      span(null, head.agent),
-      span(null, head.model),
+      span({ class: "roomy" }, head.agent),
+      span({ class: "roomy" }, head.model),
       span(null, duration(took)),
       h(Used, null),
       tags(head.metadata, 8),
       view.value?.links.temporal_ui
         ? a(
-            { href: view.value.links.temporal_ui, target: "_blank", rel: "noopener noreferrer" },
+            {
+              class: "roomy",
+              href: view.value.links.temporal_ui,
+              target: "_blank",
+              rel: "noopener noreferrer",
+            },
             "Temporal ",
             icon("ext"),
           )
@@ -78,7 +98,7 @@ function Used() {
   const { run } = shown.value;
   const limits = run.head.limits ?? view.value?.limits;
   const usage = usageOf(run);
-  const tokens = usage.input_tokens + usage.output_tokens;
+  const tokens = tokensOf(usage, run.endedAt === null);
   const meter = (/** @type {number} */ used, /** @type {number} */ most) =>
     i(
       { class: "meter" },
@@ -92,20 +112,20 @@ function Used() {
       { key: "steps" },
       "step ",
       b(null, steps),
-      limits ? ` of ${number(limits.max_steps)}` : "",
+      limits ? em(null, ` of ${number(limits.max_steps)}`) : null,
       limits ? meter(steps, limits.max_steps) : null,
     ),
     span(
-      { key: "tokens" },
-      b(null, number(tokens)),
+      { key: "tokens", title: tokens === null ? LATER : undefined },
+      b(null, tokens === null ? "–" : number(tokens)),
       " tokens",
-      limits ? meter(tokens, limits.max_tokens) : null,
+      limits ? meter(tokens ?? 0, limits.max_tokens) : null,
     ),
     cost || limits?.max_cost
       ? span(
-          { key: "cost" },
+          { key: "cost", title: exactly(spent) },
           b(null, cost || "$0.00"),
-          limits?.max_cost ? ` of ${money({ amount: String(limits.max_cost) })}` : "",
+          limits?.max_cost ? em(null, ` of $${limits.max_cost}`) : null,
           limits?.max_cost ? meter(Number(spent?.amount ?? 0), limits.max_cost) : null,
         )
       : null,
@@ -121,8 +141,15 @@ const isPausing = (run) =>
     ({ kind, data }) => kind === "command" && data.kind === "pause" && data.state === "accepted",
   );
 
-/** @param {{id: string, status: string, pausing: boolean, input: string}} props */
-function Actions({ id, status, pausing, input }) {
+/**
+ * @param {object} props
+ * @param {string} props.id
+ * @param {string} props.status
+ * @param {boolean} props.pausing
+ * @param {string} props.input
+ * @param {boolean} [props.talks] It is a conversation.
+ */
+function Actions({ id, status, pausing, input, talks }) {
   const { send, busy, problem } = useCommand(id, "");
   const paused = status === "paused";
   const pause = () => {
@@ -130,18 +157,21 @@ function Actions({ id, status, pausing, input }) {
     return send("pause", pausing ? { now: true } : {}, "Paused");
   };
   const redirect = () => document.getElementById("say")?.focus();
-  const cancel = () => (dialog.value = { cancel: id });
+  const idle = status === "idle";
+  const cancel = () => (dialog.value = { cancel: id, turn: talks && !idle });
   const again = () => {
     const { agent, model, metadata } = shown.value.run.head;
     dialog.value = { again: { agent, model, metadata, input } };
   };
   const open = !ENDED.includes(status);
+  const steers = may("runs:steer");
   useEffect(() => {
     if (!open) return undefined;
-    if (may("runs:steer")) keys.set("p", pause).set("r", redirect);
+    if (steers) keys.set("p", pause).set("r", redirect);
+    if (idle) keys.delete("p");
     if (may("runs:cancel")) keys.set("C", cancel);
     return () => ["p", "r", "C"].forEach((key) => keys.delete(key));
-  }, [open, paused, pausing, id]);
+  }, [open, paused, pausing, idle, id]);
   const act = (
     /** @type {any} */ name,
     /** @type {string} */ word,
@@ -158,13 +188,14 @@ function Actions({ id, status, pausing, input }) {
       },
       icon(name),
       span(null, word),
+      key ? kbd(null, key) : null,
     );
   const word = paused ? "Resume" : pausing ? "Pause now" : "Pause";
   if (!open) return may("runs:write") ? act("turn", "Run again", again) : null;
   return [
     problem ? span({ class: "t-fail why-not", role: "alert" }, problem.message) : null,
-    may("runs:steer") ? act(paused ? "play" : "pause", word, pause, "P") : null,
-    may("runs:steer") ? act("turn", "Redirect", redirect, "R") : null,
-    may("runs:cancel") ? act("stop", "Cancel", cancel, "Shift C") : null,
+    steers && !idle ? act(paused ? "play" : "pause", word, pause, "P") : null,
+    steers ? act("turn", talks ? "Write" : "Redirect", redirect, "R") : null,
+    may("runs:cancel") ? act("stop", "Cancel", cancel, "⇧ C") : null,
   ];
 }

@@ -1,6 +1,6 @@
 /* What the bar that is picked in the timeline stands for: times, attempts, arguments, result. */
 import { h } from "../../vendor/preact.js";
-import { clock, duration, money, number, quoted } from "../../model/words.js";
+import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   button,
   code,
@@ -21,10 +21,19 @@ import {
   tr,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
+import { lazy } from "../../parts/lazy.js";
 import { copy } from "../../parts/shared.js";
-import { Output, json } from "../../parts/text.js";
-import { shown } from "../../state/run.js";
-import { curlKey } from "../../wire/api.js";
+import { Output, json } from "../../parts/output.js";
+import { shown, view } from "../../state/run.js";
+import { curlKey, may } from "../../wire/api.js";
+
+const Fork = lazy(
+  async () => (await import("./fork.js")).Fork,
+  () => null,
+);
+
+/** True where this server knows forks, and one may start them. */
+const forks = () => may("runs:write") && view.value && "forked_from" in view.value;
 
 /** Segments that are attempts. */
 const TRIES = new Set(["model", "tool", "fail", "void"]);
@@ -61,6 +70,7 @@ export function Inspector({ row, end, close }) {
       : null,
     item?.kind === "ask" && item.data.state === "open" ? expiry(item.data) : null,
     commands.length ? h(Terminal, { commands }) : null,
+    step && forks() ? h(Fork, { id, step: step.step }) : null,
   );
 }
 
@@ -91,7 +101,7 @@ function times(row, end, step, tool) {
     step?.ended
       ? fact("Tokens", `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`)
       : null,
-    cost ? fact("Cost", cost) : null,
+    cost ? fact("Cost", cost, exactly(step?.usage.cost)) : null,
     tool?.output ? fact("Result", `${number(tool.output.length)} characters`) : null,
   );
 }
@@ -158,10 +168,7 @@ const expiry = (data) =>
 function commandsOf(id, { step, tool, item }) {
   if (item?.kind === "ask" && item.data.state === "open") {
     if (item.data.kind === "input") return [`relayline answer ${id} "…"`];
-    return [
-      `relayline approve ${id} ${item.id}`,
-      `relayline deny ${id} ${item.id} --note "…"`,
-    ];
+    return [`relayline approve ${id} ${item.id}`, `relayline deny ${id} ${item.id} --note "…"`];
   }
   if (item?.kind === "pause" && item.data.state === "open") return [`relayline resume ${id}`];
   const from = step?.from ?? tool?.from;

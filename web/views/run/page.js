@@ -3,18 +3,19 @@ import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
 import { number } from "../../model/words.js";
-import { button, div, em, h2, h3, i, nav, p, section, span } from "../../parts/elements.js";
-import { WORD, glyph, icon, logo } from "../../parts/icons.js";
+import { button, div, em, h2, i, nav, section, span } from "../../parts/elements.js";
+import { icon } from "../../parts/icons.js";
 import { lazy } from "../../parts/lazy.js";
 import { link } from "../../parts/navigation.js";
 import { keys } from "../../parts/shared.js";
-import { notice, showRun, shown, view, viewProblem } from "../../state/run.js";
+import { notice, showRun, shown } from "../../state/run.js";
 import { state } from "../../wire/live.js";
 import { Divider } from "./divider.js";
 import { Head } from "./head.js";
 import { Timeline } from "./timeline.js";
 import { Transcript } from "./transcript.js";
 
+const Missing = lazy(async () => (await import("../missing.js")).Missing);
 /** @type {("timeline" | "events" | "details")[]} */
 const PARTS = ["timeline", "events", "details"];
 /** @type {Record<string, any>} */
@@ -96,6 +97,7 @@ function Tabs() {
       {
         role: "tab",
         "aria-selected": tab.value === name,
+        title: `Key ${PARTS.indexOf(/** @type {any} */ (name)) + 1}`,
         class: tab.value === name ? "on" : "",
         onClick: () => (tab.value = name),
       },
@@ -110,25 +112,5 @@ function Tabs() {
       one("events", "Events", em(null, count)),
       one("details", "Details", null),
     ),
-  );
-}
-
-/** @param {{problem: import("../../wire/api.js").Problem}} props */
-function Missing({ problem }) {
-  const gone = problem.status === 410;
-  const known = view.value;
-  return div(
-    { class: "empty tall", role: "alert" },
-    logo(),
-    h3(
-      null,
-      gone ? "No events of this run any more" : problem.status === 404 ? "No such run" : "Refused",
-    ),
-    p(null, problem.message),
-    gone && known
-      ? p(null, glyph(known.status), ` ${WORD[known.status]}. `, known.output ?? "")
-      : null,
-    gone && viewProblem.value ? p(null, viewProblem.value.message) : null,
-    link({ class: "btn quiet", href: "/runs" }, "Back to runs"),
   );
 }

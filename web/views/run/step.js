@@ -1,7 +1,7 @@
 /* One model call on the run's line. */
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
-import { duration, money, number } from "../../model/words.js";
+import { duration, exactly, money, number } from "../../model/words.js";
 import {
   article,
   cx,
@@ -54,7 +54,7 @@ export function Step(props) {
               `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`,
             )
           : null,
-        step.usage.cost ? em({ title: "cost" }, money(step.usage.cost)) : null,
+        step.usage.cost ? em({ title: exactly(step.usage.cost) }, money(step.usage.cost)) : null,
         step.interrupted ? span({ class: "pill off" }, "interrupted") : null,
       ),
       step.voids.map((/** @type {any} */ gone) => h(Void, { key: gone.attempt, gone })),

@@ -1,27 +1,26 @@
 /* The run's line as bars: a bar leads to its place in the transcript. */
 import { h } from "../../vendor/preact.js";
-import { useMemo } from "../../vendor/hooks.js";
+import { useMemo, useState } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
 import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
 import { duration } from "../../model/words.js";
 import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
+import { lazy } from "../../parts/lazy.js";
 import { now } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
-import { Inspector } from "./inspector.js";
+import { reveal } from "./transcript.js";
 
-const MAX_ROWS = 300;
+const Inspector = lazy(async () => (await import("./inspector.js")).Inspector);
+const Paging = lazy(
+  async () => (await import("./paging.js")).Paging,
+  () => null,
+);
+/** So many rows are shown at a time. */
+const MAX_ROWS = 120;
 /** The key of the row that is picked; empty for none. */
 const picked = signal("");
 
 const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
-
-/** Show the part of the transcript. @param {string} key */
-function reveal(key) {
-  const found =
-    document.getElementById(key) ?? document.querySelector(`[data-call="${CSS.escape(key)}"]`);
-  if (found instanceof HTMLDetailsElement) found.open = true;
-  found?.scrollIntoView({ block: "center" });
-}
 
 /** Pick a row and show its part of the transcript; twice: pick none. @param {string} key */
 function pick(key) {
@@ -45,7 +44,9 @@ function moved(event) {
 export function Timeline() {
   const { run, version } = shown.value;
   const all = useMemo(() => rowsOf(run), [version]);
-  const rows = all.slice(-MAX_ROWS);
+  const [back, setBack] = useState(0);
+  const until = Math.max(Math.min(MAX_ROWS, all.length), all.length - back);
+  const rows = all.slice(Math.max(0, until - MAX_ROWS), until);
   const start = run.firstAt ?? 0;
   const last = Math.max(run.endedAt ?? 0, run.lastAt ?? 0, run.endedAt ? 0 : now.value) - start;
   const end = Math.max(1, last);
@@ -62,7 +63,12 @@ export function Timeline() {
     ),
     legend(),
     all.length > rows.length
-      ? p({ class: "hint" }, `The newest ${rows.length} of ${all.length} rows.`)
+      ? h(Paging, {
+          from: until - rows.length + 1,
+          until,
+          all: all.length,
+          go: (/** @type {number} */ by) => setBack(all.length - until + by * MAX_ROWS),
+        })
       : null,
   );
   const close = () => (picked.value = "");

@@ -1,47 +1,70 @@
-/* What was said and done, in order, on the run's line. */
+/* What was said and done, in order, on the run's line; of a long run, what is in view. */
 import { h } from "../../vendor/preact.js";
 import { useEffect, useLayoutEffect, useRef, useState } from "../../vendor/hooks.js";
-import { runStatus } from "../../model/run.js";
-import { duration } from "../../model/words.js";
-import {
-  article,
-  b,
-  button,
-  code,
-  div,
-  form,
-  h3,
-  label,
-  memo,
-  p,
-  span,
-  textarea,
-} from "../../parts/elements.js";
-import { WORD, glyph, icon } from "../../parts/icons.js";
+import { signal } from "../../vendor/signals.js";
+import { inWindow } from "../../model/window.js";
+import { button, div, form, kbd, label, p, textarea } from "../../parts/elements.js";
+import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
-import { keys } from "../../parts/shared.js";
+import { lazy } from "../../parts/lazy.js";
+import { SENDS, keys } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
 import { may } from "../../wire/api.js";
-import { Ask } from "../asks/ask.js";
-import { Step, by, gut } from "./step.js";
+import { End, Item, propsOf } from "./item.js";
 
+const Talk = lazy(
+  async () => (await import("./talk.js")).Talk,
+  () => null,
+);
 const NEAR_PX = 80;
+/** So high a text grows while it is written. */
+const MAX_PX = 160;
+/** So many parts are all elements. */
+const FEW = 40;
+/** Of a part that was never drawn. */
+const USUAL_PX = 90;
+/** So far above and below what is seen parts are drawn. */
+const MARGIN_PX = 800;
+
+/** The part to show, and how often it was asked for. */
+const wanted = signal({ id: "", call: "", times: 0 });
+
+/** Show a step, an ask, a pause or a tool call in the transcript. @param {string} key */
+export function reveal(key) {
+  const { run } = shown.value;
+  const step = run.tools.has(key)
+    ? [...run.steps.values()].find((it) => it.calls.includes(key))
+    : null;
+  const id = step ? `step-${step.step}` : key;
+  wanted.value = { id, call: step ? key : "", times: wanted.value.times + 1 };
+}
 
 /** @param {{id: string}} props */
 export function Transcript({ id }) {
   const { run, version } = shown.value;
   const feed = useRef(/** @type {HTMLElement | null} */ (null));
-  const [follows, setFollows] = useState(true);
+  const [view, setView] = useState({ top: 0, height: 900, follows: true });
+  const parts = useParts(run, view, feed);
+  const follow = () => setView((/** @type {any} */ now) => ({ ...now, follows: true }));
   useLayoutEffect(() => {
-    if (follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
-  }, [version, follows]);
+    if (view.follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
+  }, [version, view.follows, view.height]);
   useEffect(() => {
-    keys.set("l", () => setFollows(true));
-    return () => keys.delete("l");
+    keys.set("l", follow);
+    const sized = new ResizeObserver(([{ target }]) =>
+      setView((/** @type {any} */ now) => ({ ...now, height: target.clientHeight })),
+    );
+    if (feed.current) sized.observe(feed.current);
+    return () => {
+      keys.delete("l");
+      sized.disconnect();
+    };
   }, []);
   const scrolled = (/** @type {any} */ event) => {
-    const { scrollTop, scrollHeight, clientHeight } = event.currentTarget;
-    setFollows(scrollHeight - scrollTop - clientHeight < NEAR_PX);
+    const { scrollTop: top, scrollHeight, clientHeight: height } = event.currentTarget;
+    const follows = scrollHeight - top - height < NEAR_PX;
+    const moved = Math.abs(top - view.top) > MARGIN_PX / 4 || height !== view.height;
+    if (moved || follows !== view.follows) setView({ top, height, follows });
   };
   const open = run.waits.ended === null;
   return [
@@ -56,150 +79,129 @@ export function Transcript({ id }) {
         ref: feed,
         onScroll: scrolled,
       },
-      run.items.map((item) => h(Item, { key: item.id, item, runId: id, ...propsOf(run, item) })),
+      byTurn(parts, run, id),
       open ? null : h(End, null),
     ),
-    follows
+    view.follows
       ? null
-      : button({ class: "jump", onClick: () => setFollows(true) }, "Follow ", icon("down")),
-    open && may("runs:steer") ? h(Composer, { id }) : null,
+      : button({ class: "jump", onClick: follow }, "Follow ", icon("down"), kbd(null, "L")),
+    open && run.head.open
+      ? h(Talk, { id })
+      : open && may("runs:steer")
+        ? h(Composer, { id })
+        : null,
   ];
 }
 
-/** What an item shows beside its own data: it is drawn again when one of these is another. */
-function propsOf(/** @type {import("../../model/run.js").Run} */ run, /** @type {any} */ item) {
-  const from = run.firstAt ?? item.at;
-  if (item.kind === "ask") return { from, agent: run.head.agent };
-  if (item.kind !== "step") return { from };
-  const step = run.steps.get(item.data.step);
-  const tools = step?.calls.map((id) => run.tools.get(id));
-  const seqs = tools?.map((tool) => tool?.seq).join();
-  const asked = [...run.waits.open.values()].map((event) => event.data.call_id);
-  const waits = asked.filter((id) => step?.calls.includes(id)).join();
-  return { from, run, step, seqs, waits, live: !step?.ended && run.waits.ended === null };
+/**
+ * The parts that are elements, with gaps between them.
+ * @param {import("../../model/run.js").Run} run
+ * @param {{top: number, height: number, follows: boolean}} view
+ * @param {{current: HTMLElement | null}} feed
+ */
+function useParts(run, view, feed) {
+  const heights = useRef(/** @type {Map<string, number>} */ (new Map()));
+  const asked = useRef(0);
+  const { id, call, times } = wanted.value;
+  const { items } = run;
+  useLayoutEffect(() => {
+    if (items.length <= FEW) return;
+    for (const one of feed.current?.querySelectorAll("[data-part]") ?? []) {
+      const { part } = /** @type {HTMLElement} */ (one).dataset;
+      heights.current.set(part ?? "", /** @type {HTMLElement} */ (one).offsetHeight);
+    }
+  });
+  useLayoutEffect(() => {
+    if (asked.current === times || !id) return;
+    asked.current = times;
+    show(id, call);
+  }, [times]);
+  if (items.length <= FEW) return items.map((_, at) => ({ at, gap: 0 }));
+  const all = items.map((item) => heights.current.get(item.id) ?? USUAL_PX);
+  const whole = all.reduce((sum, height) => sum + height, 0);
+  const top = view.follows ? whole - view.height : view.top;
+  const focused = document.activeElement?.closest("[data-part]")?.getAttribute("data-part");
+  const stays = (/** @type {number} */ at) => {
+    const item = items[at];
+    return item.data?.state === "open" || item.id === focused || item.id === id;
+  };
+  return inWindow(all, top - MARGIN_PX, top + view.height + MARGIN_PX, stays);
 }
 
-const Item = memo((/** @type {any} */ props) => {
-  const { item } = props;
-  const data = item.data;
-  switch (item.kind) {
-    case "user":
-      return article(
-        { class: "it user" },
-        gut(props, "user"),
-        div(
-          { class: "cell" },
-          h3(null, data.first ? "Input" : "Redirect", by(data)),
-          div({ class: "bubble" }, data.text),
-        ),
-      );
-    case "step":
-      return h(Step, props);
-    case "ask":
-      return article(
-        { class: "it", id: item.id },
-        gut(props, "wait"),
-        div(
-          { class: "cell" },
-          h(Ask, {
-            ask: { ...data, id: item.id, at: item.at },
-            runId: props.runId,
-            agent: props.agent,
-          }),
-        ),
-      );
-    case "pause":
-      return h(Pause, props);
-    case "command":
-      return h(Command, props);
-    case "note":
-      return article(
-        { class: "it thin" },
-        gut(props, "dot"),
-        div({ class: "cell quiet" }, data.text),
-      );
-    default:
-      return null;
-  }
-});
+/** @param {string} id @param {string} call */
+function show(id, call) {
+  const found = call
+    ? document.querySelector(`[data-call="${CSS.escape(call)}"]`)
+    : document.getElementById(id);
+  if (found instanceof HTMLDetailsElement) found.open = true;
+  found?.scrollIntoView({ block: "center" });
+}
 
-/** @param {any} props */
-function Pause(props) {
-  const { data, at } = props.item;
-  if (data.state === "open") {
-    return article(
-      { class: "it", id: props.item.id },
-      gut(props, "pause"),
-      div(
-        { class: "cell" },
-        div(
-          { class: "verdict" },
-          icon("pause"),
-          span(
-            null,
-            b(null, "Paused"),
-            by(data),
-            " A paused run costs nothing and outlives restarts.",
-          ),
-        ),
-      ),
-    );
-  }
-  const long = data.end ? ` for ${duration(data.end - at)}` : "";
-  return article(
-    { class: "it thin", id: props.item.id },
-    gut(props, "dot"),
-    div({ class: "cell quiet" }, b(null, "paused"), by(data), long),
+/**
+ * The parts as elements; those of one turn are a group.
+ * @param {{at: number, gap: number}[]} parts
+ * @param {import("../../model/run.js").Run} run
+ * @param {string} runId
+ */
+function byTurn(parts, run, runId) {
+  /** @type {[number, any[]][]} */
+  const groups = [];
+  parts.forEach(({ at, gap }, place) => {
+    const item = run.items[at];
+    const turn = item?.turn ?? groups.at(-1)?.[0] ?? 0;
+    if (groups.at(-1)?.[0] !== turn) groups.push([turn, []]);
+    groups
+      .at(-1)?.[1]
+      .push(
+        item
+          ? div(
+              { key: item.id, "data-part": item.id },
+              h(Item, { item, runId, ...propsOf(run, item) }),
+            )
+          : div({ key: `gap-${place}`, class: "gap", style: { height: `${gap}px` } }),
+      );
+  });
+  return groups.map(([turn, some]) =>
+    turn ? div({ key: turn, role: "group", "aria-label": `Turn ${turn}` }, some) : some,
   );
 }
 
-/** Decisions and answers stand in their own cards. @param {any} props */
-function Command(props) {
-  const { kind, state, what } = props.item.data;
-  if (state !== "refused" && (kind === "decide" || kind === "answer")) return null;
-  return article(
-    { class: "it thin" },
-    gut(props, "dot"),
-    div(
-      { class: "cell quiet" },
-      b(null, kind),
-      by(props.item.data),
-      ` ${state}${what ? `: ${what}` : ""}`,
-    ),
-  );
+/**
+ * A text that is being written: it grows with its lines.
+ * @param {object} props
+ * @param {string} props.word What it is, for those who do not see it.
+ * @param {string} props.hint
+ * @param {string} props.text
+ * @param {boolean} [props.disabled]
+ * @param {(text: string) => void} props.set
+ * @param {(event: Event) => void} props.submit
+ */
+export function Writing({ word, hint, text, disabled, set, submit }) {
+  const typed = (/** @type {any} */ event) => {
+    set(event.target.value);
+    event.target.style.height = "auto";
+    event.target.style.height = `${Math.min(MAX_PX, event.target.scrollHeight)}px`;
+  };
+  const sends = (/** @type {KeyboardEvent} */ event) => {
+    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
+    if (event.key === "Escape") /** @type {any} */ (event.target).blur();
+  };
+  return [
+    label({ class: "vh", for: "say", key: "label" }, word),
+    textarea({
+      key: "text",
+      id: "say",
+      rows: 1,
+      value: text,
+      disabled,
+      onInput: typed,
+      onKeyDown: sends,
+      placeholder: hint,
+    }),
+  ];
 }
 
-/** How the run ended. */
-function End() {
-  const { run } = shown.value;
-  const item = run.items.find((it) => it.kind === "end");
-  if (!item) return null;
-  const status = runStatus(run);
-  const node = status === "completed" ? "done" : status === "failed" ? "fail" : "off";
-  const { error } = run;
-  const said = item.data.reason ? ` · ${item.data.reason}` : "";
-  return article(
-    { class: `it end-${status}` },
-    gut({ item, from: run.firstAt }, node),
-    div(
-      { class: "cell" },
-      div(
-        { class: "fin" },
-        span(
-          null,
-          glyph(status),
-          b(null, WORD[status]),
-          ` after ${duration(item.at - (run.firstAt ?? item.at))}`,
-          by(item.data),
-          error ? [" · ", code(null, error.type), ` ${error.message}`] : null,
-          said,
-        ),
-      ),
-    ),
-  );
-}
-
-/** Sends a message to the model. @param {{id: string}} props */
+/** Redirects the run. @param {{id: string}} props */
 function Composer({ id }) {
   const [text, setText] = useState("");
   const [soon, setSoon] = useState(true);
@@ -207,15 +209,6 @@ function Composer({ id }) {
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (text.trim() && (await send("redirect", { message: text, now: soon }))) setText("");
-  };
-  const typed = (/** @type {any} */ event) => {
-    setText(event.target.value);
-    event.target.style.height = "auto";
-    event.target.style.height = `${Math.min(160, event.target.scrollHeight)}px`;
-  };
-  const sends = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) void submit(event);
-    if (event.key === "Escape") /** @type {any} */ (event.target).blur();
   };
   const when = (/** @type {boolean} */ value, /** @type {string} */ word) =>
     button(
@@ -233,21 +226,19 @@ function Composer({ id }) {
     problem ? p({ class: "t-fail sm", role: "alert" }, problem.message) : null,
     form(
       { class: "composer", onSubmit: submit },
-      label({ class: "vh", for: "say" }, "Redirect"),
-      textarea({
-        id: "say",
-        rows: 1,
-        value: text,
-        onInput: typed,
-        onKeyDown: sends,
-        placeholder: "Redirect the run: what should the model know now?",
+      h(Writing, {
+        word: "Redirect",
+        hint: "Redirect the run: what should the model know now?",
+        text,
+        set: setText,
+        submit,
       }),
       div(
         { class: "seg", role: "radiogroup", "aria-label": "When" },
         when(true, "now"),
         when(false, "after the step"),
       ),
-      button({ class: "btn primary", disabled: busy || !text.trim() }, "Send"),
+      button({ class: "btn primary", disabled: busy || !text.trim() }, "Send", kbd(null, SENDS)),
     ),
   );
 }

@@ -1,0 +1,67 @@
+"""Another future of a run, from the page: shown where the server can fork, with edited results."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+from playwright.async_api import Browser, Page, Route, expect
+
+from tests.api.serving import Api
+from tests.web.chromium import opened
+from tests.web.promises.test_access import checked_in_every_shape
+from tests.web.scenes import everything
+
+pytestmark = pytest.mark.slow
+
+
+async def forking(page: Page, run: str) -> list[dict[str, Any]]:
+    """What is asked of a server that can fork; the fork has the id of the run itself."""
+    asked: list[dict[str, Any]] = []
+
+    async def view(route: Route) -> None:
+        answer = await route.fetch()
+        await route.fulfill(response=answer, json={**await answer.json(), "forked_from": None})
+
+    async def fork(route: Route) -> None:
+        asked.append(json.loads(route.request.post_data or ""))
+        assert await route.request.header_value("Idempotency-Key")
+        await route.fulfill(status=202, json={"run_id": run})
+
+    await page.route(f"**/v1/runs/{run}", view)
+    await page.route(f"**/v1/runs/{run}/fork", fork)
+    return asked
+
+
+async def test_a_fork_begins_at_a_step_with_another_result(
+    chromium: Browser, plain_page: Api
+) -> None:
+    run = await everything(plain_page.journal)
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        asked = await forking(page, run)
+        await page.goto(f"/runs/{run}")
+        await page.locator("[data-row=step-2]").click()
+        await page.get_by_role("button", name="Fork from step 2").click()
+        form = page.get_by_role("form", name="Fork from step 2")
+        await form.locator("summary", has_text="look").click()
+        await form.get_by_label("Result of look").fill("nothing at all")
+        await form.get_by_label("Model").fill("another")
+        await checked_in_every_shape(page)
+        await form.get_by_role("button", name="Fork").click()
+        await expect(page).to_have_url(f"{plain_page.http.base_url}/runs/{run}")
+    edits = [{"call_id": "call_1_0", "output": "nothing at all"}]
+    assert asked == [{"from_step": 2, "edits": edits, "model": "another"}]
+
+
+async def test_a_server_that_can_not_fork_is_not_asked_to(
+    chromium: Browser, plain_page: Api
+) -> None:
+    run = await everything(plain_page.journal)
+    if "forked_from" in (await plain_page.http.get(f"/v1/runs/{run}")).json():
+        pytest.skip("this server can fork")
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/runs/{run}")
+        await page.locator("[data-row=step-2]").click()
+        await expect(page.get_by_role("region", name="The picked bar")).to_contain_text("Tokens")
+        await expect(page.get_by_role("button", name="Fork from step 2")).to_have_count(0)
