@@ -9,7 +9,7 @@ from starlette.responses import Response
 from relayline.api.auth.scopes import OPEN, needs, principal_of
 from relayline.api.depends import Route, UsesMetrics, UsesReadiness, UsesSystem, json_response
 from relayline.api.serving.readiness import known_to
-from relayline.contracts.answers import Health
+from relayline.contracts.operation.health import Health
 from relayline.contracts.operation.system import SystemView
 from relayline.contracts.principals import Scope
 

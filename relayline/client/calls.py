@@ -16,7 +16,6 @@ from relayline.client.events import Event
 from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     AgentList,
-    Health,
     InboxKind,
     InboxView,
     ProgressView,
@@ -28,6 +27,7 @@ from relayline.contracts.answers import (
 from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
+from relayline.contracts.operation.health import Health
 from relayline.contracts.runs import Limits
 
 EVENT_STREAM = "text/event-stream"

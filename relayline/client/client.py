@@ -22,13 +22,13 @@ from relayline.client.transport import (
 from relayline.client.webhooks import AsyncWebhooks, Webhooks
 from relayline.contracts.answers import (
     AgentView,
-    Health,
     InboxKind,
     InboxView,
     RunCounts,
     RunList,
     RunListItem,
 )
+from relayline.contracts.operation.health import Health
 
 _PAGE = 100
 """Runs on a page; the most that the server gives."""

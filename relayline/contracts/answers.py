@@ -287,17 +287,6 @@ class AgentList(_Answer):
     agents: tuple[AgentView, ...]
 
 
-class Health(_Answer):
-    """Whether the server is ready, and what is missing."""
-
-    status: Literal["ok", "unavailable"]
-    parts: dict[str, str] = Field(default_factory=dict)
-    """`ok` or the problem, by part: `journal`, `temporal`, `namespace`."""
-    lacking: dict[str, str] = Field(default_factory=dict)
-    """Kinds of work (`runs`, `models`, `tools`) that no worker takes, and why. The server still
-    accepts runs and stays ready; new runs wait."""
-
-
 class Problem(BaseModel):
     """An RFC 9457 problem document."""
 

@@ -6,17 +6,7 @@ from dataclasses import replace
 
 from tests.chaos.checks import Check
 from tests.chaos.observed import Connection, Effect, Observed, Sent
-from tests.chaos.samples import (
-    Line,
-    after,
-    at,
-    frames,
-    instead,
-    lines,
-    observed,
-    reset,
-    without,
-)
+from tests.chaos.samples import Line, after, at, frames, instead, lines, observed, reset, without
 from tests.chaos.told import Told, expected
 
 GOOD = observed()
@@ -31,9 +21,8 @@ CHILD = (
 )
 ALL = len(GOOD.events)
 RESET = observed(reset, resets=1)
-WAITED = observed(
-    after("message.completed", Line("run.waiting", {"waiting_for": []}, key="0/waiting/1"))
-)
+_WAITING = Line("run.waiting", {"waiting_for": []}, key="0/waiting/1")
+WAITED = observed(after("message.completed", _WAITING))
 TOLD = [
     Told(f"{it.run_id}.{it.seq}", it.seq, it.type, it.data, taken=True)
     for it in WAITED.stored

@@ -6,7 +6,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, ConfigDict
 
-from relayline.contracts.answers import Health
+from relayline.contracts.operation.health import Health
 
 
 class WorkerSeen(BaseModel):
