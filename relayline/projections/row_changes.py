@@ -109,7 +109,7 @@ def _answered(row: RunRow, event: Event) -> dict[str, Any]:
     """The usage includes the tokens of interrupted answers before it."""
     body = body_of(MessageCompleted, event)
     calls = len(body.tool_calls)
-    if row.fork and event.seq <= row.fork.to_seq:
+    if _inherited(row, event):
         return {"inherited_usage": row.inherited_usage + body.usage, "in_tools": calls > 0}
     return {
         "usage": row.usage + body.usage,
@@ -120,7 +120,15 @@ def _answered(row: RunRow, event: Event) -> dict[str, Any]:
 
 
 def _child_ended(row: RunRow, event: Event) -> dict[str, Any]:
+    """What runs below the origin of a fork have used is no usage of the fork."""
+    if _inherited(row, event):
+        return {}
     return {"child_usage": row.child_usage + body_of(ChildEnded, event).usage}
+
+
+def _inherited(row: RunRow, event: Event) -> bool:
+    """True of a fact of the past that a fork begins with."""
+    return row.fork is not None and event.seq <= row.fork.to_seq
 
 
 def _ended(_row: RunRow, event: Event) -> dict[str, Any]:

@@ -10,6 +10,8 @@ from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
     ApprovalRequested,
     ApprovalResolved,
+    ChildEnded,
+    ChildStarted,
     CommandAccepted,
     ContextCompacted,
     EventBody,
@@ -27,7 +29,7 @@ from relayline.contracts.events import (
     UserMessageEvent,
 )
 from relayline.contracts.messages import ToolCall, Usage
-from relayline.contracts.runs import Limits, Past, ResultEdit, Said
+from relayline.contracts.runs import Limits, Past, ResultEdit, RunStatus, Said
 from relayline.projections.forks.outline import Outline
 from relayline.projections.forks.past import inherited, past_end
 from relayline.projections.projection import fold
@@ -194,6 +196,22 @@ def test_a_result_is_another_one_and_the_fork_says_what_it_was() -> None:
     assert [(it.before, it.after) for it in forked.edits] == [("42", "no")]
     [edited] = [fact.body() for fact in journal if fact.key == "0/call/call_1_0/result"]
     assert edited == ToolFailed(call_id="call_1_0", name="look", error="no")
+
+
+def test_what_runs_below_the_origin_used_is_none_of_the_usage() -> None:
+    below = {"call_id": "call_1_0", "run_id": "run_below"}
+    source = facts(
+        *BEGUN,
+        started(1),
+        answered(1, asks(1, "ask_b")),
+        ("0/child/call_1_0", ChildStarted(agent="b", **below), 1),
+        ("child/run_below/ended", ChildEnded(status=RunStatus.COMPLETED, usage=SPENT, **below), 1),
+        result("call_1_0", "42"),
+    )
+    assert row_of(source).child_usage == SPENT
+    journal = fork_of(source, past(source, 2))
+    assert "child.ended" in {fact.type for fact in journal}
+    assert row_of(journal).child_usage == Usage()
 
 
 def test_the_past_is_none_of_the_usage() -> None:
