@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from contextlib import suppress
 
 import pytest
 
@@ -98,7 +99,9 @@ async def test_receivers_of_others_are_told_what_a_process_can_read(storage: str
         for _ in range(3):
             await said(table)
         run = await said(table, "beta")
-        for _ in range(3):
+        with suppress(Unreadable):  # the readable one may come first
+            await lacking.webhooks.plan(1)
+        for _ in range(2):
             with pytest.raises(Unreadable, match="'first'"):
                 await lacking.webhooks.plan(1)
         [first] = await table.webhooks.deliveries(EVERY, plain.webhook_id, (None, None), 10)
