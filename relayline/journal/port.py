@@ -112,6 +112,11 @@ class Unreadable(JournalUnavailable):
     Or the text was changed, or is another run's.
     """
 
+    def __init__(self, why: str, tenant: str | None = None) -> None:
+        """Whose text it is, if that is known."""
+        super().__init__(why)
+        self.tenant = tenant
+
 
 SEALED = 2**31 - 1
 """The attempt number that closes a scope for good."""
