@@ -107,10 +107,7 @@ class JournalUnavailable(JournalError):
 
 
 class Unreadable(JournalUnavailable):
-    """A sealed text can't be opened; the message names the key that is missing.
-
-    Or the text was changed, or is another run's.
-    """
+    """A sealed text can't be opened: its key is missing, or it was changed, or is another's."""
 
     def __init__(self, why: str, tenant: str | None = None) -> None:
         """Whose text it is, if that is known."""
