@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import logging
+from collections.abc import Sequence
 
 import pytest
 
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import RunPaused
 from relayline.contracts.runs import RunStatus
-from relayline.journal.port import Unreadable
+from relayline.journal.port import TenantErased, Unreadable
 from relayline.journal.table import EVERY, RunFilter
+from relayline.journal.tenants.filling import Filling
+from relayline.journal.tenants.vault import Vault
 from relayline.runtime.payloads.ring import NO_KEYS
-from tests.journal.tenants.keeping import holding, said, stored, with_key
+from tests.journal.tenants.keeping import FIRST, holding, said, stored, with_key
+from tests.journal.tenants.test_keys import Table
 
 ALL = RunFilter()
 
@@ -47,3 +51,25 @@ async def test_a_row_that_cannot_be_opened_is_missed_by_readers_of_its_tenant_al
         assert await stored(storage, "SELECT run_id FROM {s}unsummed_rows") == [(sealed,)]
         assert await table.fill_rows() == 1
         assert (await table.count_runs("acme", ALL)) == {RunStatus.WAITING: 1}
+
+
+async def test_a_row_of_an_erased_tenant_holds_up_nobody_and_is_not_tried_at_once_again() -> None:
+    stale, tried = ["gone", "fine"], list[str]()
+
+    async def behind(limit: int) -> list[str]:
+        return stale[:limit]
+
+    async def bring(run_ids: Sequence[str]) -> None:
+        tried.extend(run_ids)
+        if "gone" in run_ids:
+            raise TenantErased("acme", "gone")
+        stale.remove("fine")
+
+    filling = Filling(Vault(Table([]), FIRST), behind, bring)
+    assert [await filling.fill() for _ in range(2)] == [1, 0]
+    assert tried == ["gone", "fine", "gone", "fine"]
+    filling.check("beta")
+    filling.check(EVERY, "fine")
+    for tenant, run in (("acme", None), (EVERY, None), ("acme", "gone")):
+        with pytest.raises(TenantErased):
+            filling.check(tenant, run)
