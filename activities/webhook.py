@@ -117,13 +117,21 @@ class WebhookActivities:
         return await self._webhooks.claim(webhook_id, owner, now_us(), AT_ONCE)
 
     async def _tell(self, claim: Claim, owner: str) -> bool:
-        """Try each; False if the receiver now belongs to somebody else, or is disabled."""
+        """Try each; False if the receiver now belongs to somebody else, or is disabled.
+
+        Raises:
+            JournalUnavailable: of one of them; none is under way any more.
+        """
         began = time.monotonic()
         parts = [
             self._try(claim, each, owner, lambda: time.monotonic() - began < STALE_S)
             for each in claim.due
         ]
-        return all(await asyncio.gather(*parts))
+        done = await asyncio.gather(*parts, return_exceptions=True)
+        for error in done:
+            if isinstance(error, BaseException):
+                raise error
+        return all(done)
 
     async def _try(
         self, claim: Claim, delivery: Delivery, owner: str, may_begin: Callable[[], bool]

@@ -133,13 +133,22 @@ class _Noticing:
             raise unreadable
 
     async def _call_due(self, planned: int) -> None:
-        """Call out those for whom something is due; again at once if there is something new."""
+        """Call out those for whom something is due; again at once if there is something new.
+
+        Raises:
+            RPCError: Temporal refused one; the others were called out.
+            JournalUnavailable: it can't be said who is due.
+        """
         now_s = time.monotonic()
         self._called = {id_: at for id_, at in self._called.items() if now_s - at < AGAIN_S}
-        for webhook_id in await self._webhooks.due(now_us(), BATCH):
-            if planned or webhook_id not in self._called:
-                await self._call(webhook_id)
-                self._called[webhook_id] = now_s
+        found = await self._webhooks.due(now_us(), BATCH)
+        due = [webhook_id for webhook_id in found if planned or webhook_id not in self._called]
+        done = await asyncio.gather(*map(self._call, due), return_exceptions=True)
+        self._called |= {
+            webhook_id: now_s for webhook_id, error in zip(due, done, strict=True) if not error
+        }
+        for error in filter(None, done):
+            raise error
 
     async def _call(self, webhook_id: str) -> None:
         """Start the receiver's workflow, or wake it."""

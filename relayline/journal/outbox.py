@@ -121,8 +121,8 @@ class Outbox(ABC):
         _, _, _, found = await self._run_of(
             tenant,
             (sql.ENABLE.replace("{where}", where), (webhook_id, *theirs)),
-            (sql.UNHOLD, (webhook_id,)),
-            (sql.UNHOLD_FIRST, (now_us, webhook_id)),
+            (sql.UNHOLD.replace("{where}", where), (webhook_id, *theirs)),
+            (sql.UNHOLD_FIRST.replace("{where}", where), (now_us, webhook_id, *theirs)),
             (sql.receivers(f"webhook_id = ? AND {where}"), (webhook_id, *theirs, 1)),
         )
         return _receiver(found[0]) if found else None

@@ -107,10 +107,12 @@ class JournalUnavailable(JournalError):
 
 
 class Unreadable(JournalUnavailable):
-    """A sealed text can't be opened; the message names the key that is missing.
+    """A sealed text can't be opened: its key is missing, or it was changed, or is another's."""
 
-    Or the text was changed, or is another run's.
-    """
+    def __init__(self, why: str, tenant: str | None = None) -> None:
+        """Whose text it is, if that is known."""
+        super().__init__(why)
+        self.tenant = tenant
 
 
 SEALED = 2**31 - 1

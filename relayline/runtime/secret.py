@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import secrets
 import tempfile
+import tomllib
 from contextlib import suppress
 from pathlib import Path
 
@@ -49,13 +50,26 @@ def load_secrets(settings: Settings, *, make: bool) -> SecretRing:
 def secrets_in_files(settings: Settings) -> frozenset[str]:
     """The secrets that this process reads from a file, which no environment variable has.
 
+    Also the keys of tenants with providers, as they are now; of a file that can't be read none, for
+    whoever uses them says so.
+
     Raises:
         BadSettings: as `load_secrets`.
     """
+    keys = _provider_keys(settings.tenant_keys_file) if settings.tenant_keys_file else frozenset()
     own = settings.data_dir / FILE
     if settings.secret or (settings.secret_file is None and not own.exists()):
+        return keys
+    return keys | _read(settings.secret_file or own).texts()
+
+
+def _provider_keys(path: Path) -> frozenset[str]:
+    try:
+        tables = tomllib.loads(path.read_text()).values()
+    except (OSError, ValueError):
         return frozenset()
-    return _read(settings.secret_file or own).texts()
+    keys = (key for table in tables if isinstance(table, dict) for key in table.values())
+    return frozenset(key for key in keys if isinstance(key, str))
 
 
 def _read(path: Path) -> SecretRing:

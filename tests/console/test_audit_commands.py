@@ -9,6 +9,8 @@ from pathlib import Path
 
 import pytest
 
+from relayline.console.commands.audit import verdict_line
+from relayline.journal.access.chain import Anchor, Verdict
 from tests.console.test_cli import Ended, relayline
 
 
@@ -41,3 +43,13 @@ async def test_keys_leave_rows_that_are_listed_and_verified(tmp_path: Path) -> N
     assert broken.out.startswith("default: broken at row 2: ")
     bad = await ask(tmp_path, "audit", "verify", "--tenant", "default", "--known", "3")
     assert "SEQ:HASH" in bad.err
+
+
+def test_a_noted_place_that_was_swept_is_said_to_be_unchecked() -> None:
+    begins, head = Anchor(3, "a" * 64), Anchor(5, "b" * 64)
+    known = Anchor(2, "c" * 64)
+    said = verdict_line(Verdict("default", begins, head, None, known))
+    assert said == (
+        "default: 2 rows hold, 3 swept before, row 2 (--known) was swept since: "
+        f"it is not checked, head 5:{'b' * 64}"
+    )

@@ -171,11 +171,15 @@ async def test_a_sweep_keeps_the_place_where_the_chain_goes_on(table: Storage) -
     last = (await table.audit.sealed("blue", 2, 1))[0]
     assert await table.audit.sweep(3, 1) == 1
     assert await rows_of(table.audit) == [*old[1:], new]
+    early = (await table.audit.sealed("blue", 1, 1))[0]
+    noted = Anchor(early.seq, early.hash)
+    assert (await verify(table.audit, "blue", noted)).unseen is None
     assert await table.audit.sweep(4, 10) == 2
     assert await table.audit.sweep(4, 10) == 0
     assert await table.audit.anchor("blue") == Anchor(3, last.hash)
     verdict = await verify(table.audit, "blue")
     assert (verdict.begins.seq, verdict.head.seq, verdict.broken) == (3, 4, None)
+    assert (await verify(table.audit, "blue", noted)).unseen == noted
     assert (await verify(table.audit, "blue", Anchor(3, last.hash))).broken is None
     another = (await verify(table.audit, "blue", Anchor(3, "0" * 64))).broken
     assert another

@@ -174,3 +174,16 @@ async def test_nothing_of_an_erased_run_is_told_or_due(table: Storage) -> None:
         assert await table.erase(EVERY, run)
     assert await planned(table.webhooks, it) == [(kept, 1)]
     assert [each.run_id for each in await claimed(table.webhooks, it)] == [kept]
+
+
+async def test_nobody_enables_what_another_tenant_holds_back(table: Storage) -> None:
+    it = await added(table, "acme")
+    await told(table, queued(tenant="acme"))
+    await planned(table.webhooks, it)
+    [each] = await claimed(table.webhooks, it)
+    held = replace(each, state=DeliveryState.DISABLED, next_us=None)
+    assert await table.webhooks.record("me", held, now_us(), None)
+    assert await table.webhooks.enable("other", it.webhook_id, now_us()) is None
+    assert await table.webhooks.delivery("acme", each.delivery_id) == held
+    assert await table.webhooks.enable("acme", it.webhook_id, now_us())
+    assert await claimed(table.webhooks, it)

@@ -96,6 +96,16 @@ def test_a_secret_in_a_file_is_cut_out_of_what_is_shown(tmp_path: Path) -> None:
     assert file in Settings(secret_file=file).own_files
 
 
+def test_the_keys_of_tenants_with_providers_are_cut_out_of_what_is_shown(tmp_path: Path) -> None:
+    file, key = tmp_path / "tenants.toml", "of-acme-0123456789"
+    file.write_text(f'[acme]\nopenai = "{key}"\n')
+    (tmp_path / "secret").write_text(f"{SECRET}\n")
+    redactor = redactor_of(Settings(data_dir=tmp_path, tenant_keys_file=file))
+    assert redactor.clean(f"<{key}> {SECRET}") == "<[redacted]> a:[redacted]"
+    file.write_text("[acme")
+    assert redactor_of(Settings(data_dir=tmp_path, tenant_keys_file=file)).clean(key) == key
+
+
 @pytest.mark.parametrize(
     ("given", "tenants"),
     [("", set()), ("all", {"all"}), ("acme, blue-2", {"acme", "blue-2"}), ("a,,b,", {"a", "b"})],

@@ -84,7 +84,7 @@ class AuditCommands:
             raise typer.BadParameter("--known: name its --tenant, too")
         verdicts, unsealed = self._do(lambda audit: _verified(audit, tenant, place))
         for verdict in verdicts:
-            typer.echo(_said(verdict))
+            typer.echo(verdict_line(verdict))
         if unsealed:
             typer.echo(f"{unsealed} rows are not sealed yet", err=True)
         if broken := [it.tenant for it in verdicts if it.broken]:
@@ -120,11 +120,13 @@ def _place(text: str | None) -> Anchor | None:
     return Anchor(int(parsed[1]), parsed[2])
 
 
-def _said(verdict: Verdict) -> str:
+def verdict_line(verdict: Verdict) -> str:
     """A verdict as one line."""
     if verdict.broken:
         return f"{verdict.tenant}: broken at row {verdict.broken.seq}: {verdict.broken.why}"
     swept = f", {verdict.begins.seq} swept before" if verdict.begins.seq else ""
+    if verdict.unseen:
+        swept += f", row {verdict.unseen.seq} (--known) was swept since: it is not checked"
     count = verdict.head.seq - verdict.begins.seq
     return f"{verdict.tenant}: {count} rows hold{swept}, head {verdict.head}"
 

@@ -56,6 +56,8 @@ class Verdict(NamedTuple):
     head: Anchor
     """The last row that holds."""
     broken: Broken | None
+    unseen: Anchor | None = None
+    """The known place, if it was swept since: nobody can tell any more what stood there."""
 
 
 def first_broken(before: Anchor, rows: Sequence[SealedRow]) -> tuple[Anchor, Broken | None]:
@@ -89,6 +91,7 @@ async def verify(audit: Audit, tenant: str, known: Anchor | None = None) -> Verd
         JournalUnavailable: the log can't be read.
     """
     begins = head = await audit.anchor(tenant)
+    unseen = known if known and known.seq < begins.seq else None
     if known and known.seq == begins.seq and known.hash != begins.hash:
         return Verdict(tenant, begins, head, Broken(known.seq, _ANOTHER))
     while rows := await audit.sealed(tenant, head.seq, _PAGE):
@@ -99,4 +102,4 @@ async def verify(audit: Audit, tenant: str, known: Anchor | None = None) -> Verd
             return Verdict(tenant, begins, head, broken)
     if known and known.seq > head.seq:
         return Verdict(tenant, begins, head, Broken(head.seq + 1, "it is missing"))
-    return Verdict(tenant, begins, head, None)
+    return Verdict(tenant, begins, head, None, unseen)

@@ -14,8 +14,9 @@ from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
 from relayline.journal.batches import BatchPlace, BatchRow, PendingStart, StartRow
+from relayline.journal.postgres.table import numbered
 from relayline.journal.table import EVERY, Tenant, may_see
-from relayline.journal.tenants.sealed_batches import SealedBatches
+from relayline.journal.tenants.sealed_batches import SealedBatches, listed
 
 if TYPE_CHECKING:
     from relayline.journal.postgres.database import Connection
@@ -43,11 +44,6 @@ SELECT s.run_id, s.data, b.batch_id, b.data AS batch FROM relayline.run_starts s
 JOIN relayline.batches b ON b.batch_id = s.batch_id WHERE s.run_id = $1
 """
 _FORGET = "DELETE FROM relayline.run_starts WHERE run_id = ANY ($1)"
-_LIST = """
-SELECT batch_id, created_us, data FROM relayline.batches WHERE ($1::text IS NULL OR tenant = $1)
-AND ($2::bigint IS NULL OR (created_us, batch_id) < ($2, $3::text))
-ORDER BY created_us DESC, batch_id DESC LIMIT $4
-"""
 _TO_START = """
 SELECT batch_id FROM relayline.batches WHERE created_us < $1
 AND batch_id IN (SELECT batch_id FROM relayline.run_starts) ORDER BY created_us LIMIT $2
@@ -90,8 +86,8 @@ class PostgresBatches(ABC):
         self, tenant: Tenant, limit: int, before: BatchPlace | None = None
     ) -> Sequence[BatchRow]:
         """As in the port."""
-        owner = None if tenant is EVERY else tenant
-        found = await self._fetch(tenant, _LIST, owner, *(before or (None, None)), limit)
+        query, arguments = listed("relayline.batches", tenant, limit, before)
+        found = await self._fetch(tenant, numbered(query), *arguments)
         return await SealedBatches(self._sealing).rows((row[0], row[1], row[2]) for row in found)
 
     async def pending_starts(

@@ -46,16 +46,27 @@ _DELETE = (
 )
 """What a run has besides its row and its events."""
 _OF_TENANT = "SELECT run_id, state FROM relayline.run_rows WHERE tenant = $1 LIMIT $2"
-_REST = (
-    "DELETE FROM relayline.run_labels WHERE tenant = $1",
-    "DELETE FROM relayline.run_words WHERE tenant = $1",
-    """
-    DELETE FROM relayline.run_starts s USING relayline.batches b
-    WHERE b.batch_id = s.batch_id AND b.tenant = $1
-    """,
-    "DELETE FROM relayline.batches WHERE tenant = $1",
+_FEW = (
+    ("run_labels", "SELECT ctid FROM relayline.run_labels WHERE tenant = $1 LIMIT 1000"),
+    ("run_words", "SELECT ctid FROM relayline.run_words WHERE tenant = $1 LIMIT 1000"),
+    (
+        "run_starts",
+        """
+        SELECT s.ctid FROM relayline.batches b
+        JOIN relayline.run_starts s ON s.batch_id = b.batch_id WHERE b.tenant = $1 LIMIT 1000
+        """,
+    ),
+    ("batches", "SELECT ctid FROM relayline.batches WHERE tenant = $1 LIMIT 50"),
 )
-"""What a tenant has besides its runs."""
+"""What a tenant has besides its runs, a few at a time."""
+REST = tuple(
+    f"""
+    WITH gone AS (
+        DELETE FROM relayline.{table} WHERE ctid = ANY (ARRAY({few})) RETURNING 1
+    ) SELECT count(*) FROM gone
+    """  # noqa: S608  constants only
+    for table, few in _FEW
+)
 _EVENTS = """
 WITH gone AS (
     DELETE FROM relayline.events WHERE run_id = $1 AND seq < $2 + (
@@ -108,8 +119,9 @@ class PostgresErasures(ABC):
             await self._transact(partial(_bury_one, row=row, known=self._known))
             await self._delete_events(run_id)
         if len(found) < limit:
-            for statement in _REST:
-                await self._fetch(EVERY, statement, indexed(tenant))
+            for statement in REST:
+                while (await self._fetch(EVERY, statement, indexed(tenant)))[0][0]:
+                    pass
         return len(found)
 
     async def expired(self, limit: int) -> Sequence[str]:

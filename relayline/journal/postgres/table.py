@@ -27,6 +27,7 @@ from relayline.journal.table import (
     Tenant,
     may_see,
 )
+from relayline.journal.tenants.filling import Filling
 from relayline.journal.tenants.known_rows import KnownRows
 from relayline.journal.tenants.lists import filters_of, listed_of
 from relayline.journal.tenants.vault import Vault
@@ -40,8 +41,6 @@ _ONE = """
 SELECT r.run_id, r.state, h.last_seq, r.attention, EXISTS (SELECT 1 FROM relayline.stale_rows)
 FROM relayline.run_rows r JOIN relayline.runs h ON h.run_id = r.run_id WHERE r.run_id = $1
 """
-_STALE_BATCH = 50
-"""Rows that are brought up to date in one transaction, so that others can write in between."""
 
 
 class PostgresRunTable(ABC):
@@ -55,6 +54,7 @@ class PostgresRunTable(ABC):
         self._vault = vault
         self._known = known
         self._owners = Owners(self.listed)
+        self._filling = Filling(vault, self._stale, self._bring_up_to_date)
 
     @abstractmethod
     async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
@@ -66,7 +66,7 @@ class PostgresRunTable(ABC):
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
-        found = await self._current(lambda: self._fetch(tenant, _ONE, run_id))
+        found = await self._current(lambda: self._fetch(tenant, _ONE, run_id), tenant, run_id)
         [one] = await listed_of(self._vault, self._known, found) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
@@ -84,7 +84,7 @@ class PostgresRunTable(ABC):
             rare = await self._rare(filters)
             return await self._ask_for(tenant, filters.page(max(limit, 0), before, rare))
 
-        return await listed_of(self._vault, self._known, await self._current(read))
+        return await listed_of(self._vault, self._known, await self._current(read, tenant))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
@@ -93,7 +93,7 @@ class PostgresRunTable(ABC):
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.counts(await self._rare(filters)))
 
-        return {RunStatus(status): count for status, count, _ in await self._current(read)}
+        return {RunStatus(status): count for status, count, _ in await self._current(read, tenant)}
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
@@ -102,7 +102,7 @@ class PostgresRunTable(ABC):
         async def read() -> list[Record]:
             return await self._ask_for(tenant, filters.sums(await self._rare(filters)))
 
-        return dict(summed(tuple(record)) for record in await self._current(read))
+        return dict(summed(tuple(record)) for record in await self._current(read, tenant))
 
     async def withdraw(self, run_id: str) -> bool:
         """As in the port."""
@@ -122,16 +122,20 @@ class PostgresRunTable(ABC):
 
     async def fill_rows(self) -> int:
         """As in the port."""
-        filled = 0
-        await self._vault.fresh()
-        while found := await self._fetch(EVERY, sums.STALE, _STALE_BATCH):
-            run_ids = [run_id for (run_id,) in found]
-            work = partial(_bring_up_to_date, run_ids=run_ids, known=self._known)
-            await self._vault.retry(partial(self._transact, work))
-            filled += len(found)
-        return filled
+        return await self._filling.fill()
 
-    async def _current(self, read: Callable[[], Awaitable[list[Record]]]) -> list[Record]:
+    async def _stale(self, limit: int) -> list[str]:
+        return [run_id for (run_id,) in await self._fetch(EVERY, sums.STALE, limit)]
+
+    async def _bring_up_to_date(self, run_ids: Sequence[str]) -> None:
+        await self._transact(partial(_bring_up_to_date, run_ids=run_ids, known=self._known))
+
+    async def _current(
+        self,
+        read: Callable[[], Awaitable[list[Record]]],
+        tenant: Tenant,
+        run_id: str | None = None,
+    ) -> list[Record]:
         """Read rows that have all facts that were appended before this call.
 
         The last column of what is read says whether rows are stale, as of the same moment.
@@ -139,7 +143,8 @@ class PostgresRunTable(ABC):
         found = await read()
         if found and not found[0][-1]:
             return found
-        await self.fill_rows()  # or another process has done it meanwhile
+        await self._filling.fill()  # or another process has done it meanwhile
+        self._filling.check(tenant, run_id)
         return await read()
 
     async def _rare(self, filters: Filters) -> Rare | None:

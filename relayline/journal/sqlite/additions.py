@@ -10,6 +10,11 @@ from relayline.journal.sqlite.held import HELD
 from relayline.journal.sqlite.tombstones import tombstone_statements
 from relayline.projections.row import ROW_TYPES
 
+_BY_TENANT = (
+    "CREATE INDEX IF NOT EXISTS run_labels_by_tenant ON run_labels (tenant)",
+    "CREATE INDEX IF NOT EXISTS run_words_by_tenant ON run_words (tenant)",
+)
+"""For erasing a tenant."""
 _FACTS = ", ".join(f"'{kind}'" for kind in sorted(ROW_TYPES))
 _ROWS = """
 CREATE TABLE IF NOT EXISTS run_rows (
@@ -241,6 +246,8 @@ def add_missing(db: sqlite3.Connection) -> None:
         db.execute(statement)
     # the rows of runs that there are already are filled when they are asked for
     _ensure(db, ("trigger", "rows_go_stale"), *_ROWS.split(";"), _TRIGGER)
+    for statement in _BY_TENANT:
+        db.execute(statement)
     _ensure(db, ("index", "rows_by_expiry"), *tombstone_statements())
     triggers = [
         _UNSUMMED.format(what=what, when=when)

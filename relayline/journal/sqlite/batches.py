@@ -11,8 +11,8 @@ from relayline.contracts.envelope import microseconds
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
 from relayline.journal.batches import BatchPlace, BatchRow, PendingStart, StartRow
-from relayline.journal.table import EVERY, Tenant, may_see
-from relayline.journal.tenants.sealed_batches import SealedBatches
+from relayline.journal.table import Tenant, may_see
+from relayline.journal.tenants.sealed_batches import SealedBatches, listed
 
 if TYPE_CHECKING:
     from relayline.journal.sqlite.reader import Reader
@@ -37,17 +37,14 @@ BATCHES = (
     )
     """,
     "CREATE INDEX IF NOT EXISTS run_starts_by_batch ON run_starts (batch_id, position)",
+    "CREATE INDEX IF NOT EXISTS batches_listed ON batches (tenant, created_us, batch_id)",
+    "CREATE INDEX IF NOT EXISTS batches_by_time ON batches (created_us, batch_id)",
 )
 """Older files get them on opening, and older versions ignore them. `run_starts` has what is about
 to start, so whatever scans it is quick."""
 _STORE = "INSERT OR IGNORE INTO batches (batch_id, tenant, created_us, data) VALUES (?, ?, ?, ?)"
 _STORE_START = "INSERT INTO run_starts (run_id, batch_id, position, data) VALUES (?, ?, ?, ?)"
 _PENDING = "SELECT run_id, data FROM run_starts WHERE batch_id = ? ORDER BY position LIMIT ?"
-_LIST = """
-SELECT batch_id, created_us, data FROM batches WHERE (?1 IS NULL OR tenant = ?1)
-AND (?2 IS NULL OR (created_us, batch_id) < (?2, ?3))
-ORDER BY created_us DESC, batch_id DESC LIMIT ?4
-"""
 _TO_START = """
 SELECT batch_id FROM batches WHERE created_us < ?
 AND batch_id IN (SELECT batch_id FROM run_starts) ORDER BY created_us LIMIT ?
@@ -79,8 +76,8 @@ class SqliteBatches:
         self, tenant: Tenant, limit: int, before: BatchPlace | None = None
     ) -> Sequence[BatchRow]:
         """As in the port."""
-        arguments = (None if tenant is EVERY else tenant, *(before or (None, None)), limit)
-        found = await self._reader.run(lambda db: db.execute(_LIST, arguments).fetchall())
+        query = listed("batches", tenant, limit, before)
+        found = await self._reader.run(lambda db: db.execute(*query).fetchall())
         return await SealedBatches(self._sealing).rows(found)
 
     async def pending_starts(

@@ -39,7 +39,7 @@ _BEGIN = "INSERT OR IGNORE INTO erasures (run_id, begun_us) VALUES (?, ?)"
 
 
 _OF_TENANT = "SELECT run_id, state FROM run_rows WHERE tenant = ? LIMIT ?"
-_REST = (
+REST = (
     """DELETE FROM run_labels WHERE (key, value, created_us, run_id) IN (
     SELECT key, value, created_us, run_id FROM run_labels WHERE tenant = ? LIMIT 200)""",
     """DELETE FROM run_words WHERE (word, created_us, run_id) IN (
@@ -90,7 +90,7 @@ class SqliteErasures:
             await self._writer.submit(partial(_bury, row=row, known=self._known), synced=True)
             await self._delete_rest(run_id)
         if len(found) < limit:
-            for statement in _REST:
+            for statement in REST:
                 delete = partial(_delete_some, statement=statement, tenant=asked[0])
                 while await self._writer.submit(delete, synced=False):
                     pass

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sqlite3
 from collections.abc import AsyncGenerator, Callable, Mapping, Sequence
-from functools import partial
 from typing import Any, TypeVar
 
 from relayline.contracts.runs import RunStatus
@@ -25,6 +24,7 @@ from relayline.journal.table import (
     Tenant,
     may_see,
 )
+from relayline.journal.tenants.filling import Filling
 from relayline.journal.tenants.known_rows import KnownRows
 from relayline.journal.tenants.lists import filters_of, listed_of
 from relayline.journal.tenants.vault import Vault
@@ -36,8 +36,6 @@ SELECT r.run_id, r.state, h.last_seq, r.attention, 0
 FROM run_rows r JOIN runs h ON h.run_id = r.run_id WHERE r.run_id = ?
 """
 _Found = tuple[str, str, int, str | None, int]
-_STALE_BATCH = 50
-"""Rows that are brought up to date in one transaction, so that others can write in between."""
 
 
 class SqliteRunTable:
@@ -55,10 +53,11 @@ class SqliteRunTable:
         self._owners = Owners(self.listed)
         self._known = KnownRows(vault)
         """What it remembers is for the writer's thread alone."""
+        self._filling = Filling(vault, self._stale, self._bring_up_to_date)
 
     async def listed(self, tenant: Tenant, run_id: str) -> Listed | None:
         """As in the port."""
-        found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone())
+        found = await self._read(lambda db: db.execute(_ONE, (run_id,)).fetchone(), tenant, run_id)
         [one] = await listed_of(self._vault, self._known, [found]) if found else [None]
         return one if one and may_see(tenant, one.row.tenant) else None
 
@@ -76,7 +75,7 @@ class SqliteRunTable:
             sql, arguments = filters.page(max(limit, 0), before, _rare(db, filters))
             return db.execute(sql, arguments).fetchall()
 
-        return await listed_of(self._vault, self._known, await self._read(read))
+        return await listed_of(self._vault, self._known, await self._read(read, tenant))
 
     async def count_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, int]:
         """As in the port."""
@@ -85,7 +84,7 @@ class SqliteRunTable:
         def read(db: sqlite3.Connection) -> list[tuple[str, int, int]]:
             return db.execute(*filters.counts(_rare(db, filters))).fetchall()
 
-        return {RunStatus(status): count for status, count, _ in await self._read(read)}
+        return {RunStatus(status): count for status, count, _ in await self._read(read, tenant)}
 
     async def sum_runs(self, tenant: Tenant, wanted: RunFilter) -> Mapping[RunStatus, Summed]:
         """As in the port."""
@@ -94,7 +93,7 @@ class SqliteRunTable:
         def read(db: sqlite3.Connection) -> list[tuple[Any, ...]]:
             return db.execute(*filters.sums(_rare(db, filters))).fetchall()
 
-        return dict(map(summed, await self._read(read)))
+        return dict(map(summed, await self._read(read, tenant)))
 
     async def withdraw(self, run_id: str) -> bool:
         """As in the port."""
@@ -121,24 +120,22 @@ class SqliteRunTable:
         return follow_changes(self._watcher)
 
     async def fill_rows(self) -> int:
-        """Bring all rows up to date that are behind; returns how many there were.
+        """As in the port."""
+        return await self._filling.fill()
 
-        Raises:
-            JournalUnavailable: the storage did not answer; the rest is filled the next time.
-        """
-        filled = 0
-        await self._vault.fresh()
-        while found := await self._reader.run(lambda db: run_rows.stale(db, _STALE_BATCH)):
+    async def _stale(self, limit: int) -> list[str]:
+        return await self._reader.run(lambda db: run_rows.stale(db, limit))
 
-            def work(db: sqlite3.Connection, run_ids: Sequence[str] = tuple(found)) -> None:
-                for run_id in run_ids:
-                    run_rows.bring_up_to_date(db, run_id, self._known)
+    async def _bring_up_to_date(self, run_ids: Sequence[str]) -> None:
+        def work(db: sqlite3.Connection) -> None:
+            for run_id in run_ids:
+                run_rows.bring_up_to_date(db, run_id, self._known)
 
-            await self._vault.retry(partial(self._writer.submit, work, synced=False))
-            filled += len(found)
-        return filled
+        await self._writer.submit(work, synced=False)
 
-    async def _read(self, query: Callable[[sqlite3.Connection], T]) -> T:
+    async def _read(
+        self, query: Callable[[sqlite3.Connection], T], tenant: Tenant, run_id: str | None = None
+    ) -> T:
         """Run a query on rows that have all facts that were appended before this call."""
 
         def unless_stale(db: sqlite3.Connection) -> tuple[T] | None:
@@ -146,7 +143,8 @@ class SqliteRunTable:
 
         found = await self._reader.run(unless_stale)
         if found is None:
-            await self.fill_rows()
+            await self._filling.fill()
+            self._filling.check(tenant, run_id)
             return await self._reader.run(query)
         return found[0]
 

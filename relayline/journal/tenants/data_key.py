@@ -66,7 +66,8 @@ class DataKey:
             where = " ".join(part for part in bound if part)
             raise Unreadable(
                 f"what the key {self.key_id!r} has sealed can't be opened: it was changed, or "
-                f"belongs elsewhere ({where})"
+                f"belongs elsewhere ({where})",
+                self.tenant,
             ) from None
 
     def label(self, key: str, value: str) -> tuple[str, str]:
@@ -101,7 +102,8 @@ def unwrap(wrapped: str, by: bytes, tenant: str, key_id: str) -> bytes:
         data = a2b_base64(wrapped, strict_mode=True)
         return _cipher(by).decrypt(data[:NONCE_BYTES], data[NONCE_BYTES:], bound)
     except (InvalidTag, ValueError):  # a `binascii.Error` is one
-        raise Unreadable(f"the key {key_id!r} of tenant {tenant!r} can't be unwrapped") from None
+        why = f"the key {key_id!r} of tenant {tenant!r} can't be unwrapped"
+        raise Unreadable(why, tenant) from None
 
 
 def _cipher(secret: bytes) -> AESGCM:

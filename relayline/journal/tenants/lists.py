@@ -32,6 +32,8 @@ async def listed_of(vault: Vault, known: KnownRows, found: Iterable[Any]) -> lis
         JournalUnavailable: the keys must be read, and the storage did not answer.
     """
     rows = list(map(tuple, found))
+    if vault.in_use:
+        await vault.fresh()  # a process that only reads must forget keys, too
 
     async def opened() -> list[Listed]:
         return [

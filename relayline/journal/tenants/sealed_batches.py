@@ -6,7 +6,16 @@ from collections.abc import Iterable, Sequence
 
 from relayline.contracts.runs import RunInput
 from relayline.contracts.submissions.batches import StoredBatch
-from relayline.journal.batches import BatchRow, PendingStart, StartRow, load_start, start_rows
+from relayline.journal.batches import (
+    BatchPlace,
+    BatchRow,
+    PendingStart,
+    StartRow,
+    load_start,
+    start_rows,
+)
+from relayline.journal.outbox_sql import after, of_tenant
+from relayline.journal.table import Tenant
 from relayline.journal.tenants.sealing import Sealing
 
 _BATCH, _START = "batch", "start"
@@ -50,3 +59,16 @@ class SealedBatches:
             load_start(await self._sealing.open(text, _START, run_id), batch)
             for run_id, text in found
         ]
+
+
+def listed(
+    table: str, tenant: Tenant, limit: int, before: BatchPlace | None
+) -> tuple[str, tuple[object, ...]]:
+    """The query of batches, newest first: its text, where `?` stands for an argument, and those."""
+    where, theirs = of_tenant(tenant)
+    older, place = after(before, "batch_id")
+    query = (
+        f"SELECT batch_id, created_us, data FROM {table} WHERE {where} AND {older} "  # noqa: S608  constants only
+        "ORDER BY created_us DESC, batch_id DESC LIMIT ?"
+    )
+    return query, (*theirs, *place, limit)

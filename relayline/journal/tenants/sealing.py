@@ -95,6 +95,7 @@ class Sealing:
         async def opened() -> str:
             return self._vault.by_id(key_id_of(text)).open(text, *bound)
 
+        await self._vault.fresh()
         return await self._vault.retry(opened)
 
 

@@ -175,7 +175,8 @@ class Vault:
         if key.ring_id not in self._ring.ids:
             raise Unreadable(
                 f"the key of tenant {key.tenant!r} is wrapped by the key {key.ring_id[:64]!r}, "
-                "which this process lacks: list it in RELAYLINE_PAYLOAD_KEYS"
+                "which this process lacks: list it in RELAYLINE_PAYLOAD_KEYS",
+                key.tenant,
             )
         return self._ring.key(key.ring_id).secret
 
