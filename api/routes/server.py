@@ -9,8 +9,7 @@ from starlette.responses import Response
 from relayline.api.auth.scopes import OPEN, needs, principal_of
 from relayline.api.depends import Route, UsesMetrics, UsesReadiness, UsesSystem, json_response
 from relayline.api.serving.readiness import known_to
-from relayline.contracts.operation.health import Health
-from relayline.contracts.operation.system import SystemView
+from relayline.contracts.operation.system import Health, SystemView
 from relayline.contracts.principals import Scope
 
 router = APIRouter(tags=["server"], route_class=Route)

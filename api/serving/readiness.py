@@ -10,7 +10,7 @@ from relayline.api.errors import TemporalUnavailable
 from relayline.api.temporal.gateway import Gateway
 from relayline.api.temporal.namespace import NamespaceCheck
 from relayline.api.temporal.workers import Workers
-from relayline.contracts.operation.health import Health
+from relayline.contracts.operation.system import Health
 from relayline.contracts.principals import Principal, Scope
 from relayline.journal.port import Journal, JournalUnavailable
 

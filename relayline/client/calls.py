@@ -27,7 +27,7 @@ from relayline.contracts.answers import (
 from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.operation.health import Health
+from relayline.contracts.operation.system import Health
 from relayline.contracts.runs import Limits
 
 EVENT_STREAM = "text/event-stream"

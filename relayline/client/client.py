@@ -28,7 +28,7 @@ from relayline.contracts.answers import (
     RunList,
     RunListItem,
 )
-from relayline.contracts.operation.health import Health
+from relayline.contracts.operation.system import Health
 
 _PAGE = 100
 """Runs on a page; the most that the server gives."""

@@ -6,7 +6,7 @@ import asyncio
 from collections.abc import AsyncIterator, Callable
 from contextlib import AsyncExitStack, asynccontextmanager, suppress
 
-from relayline.contracts.operation.health import Health
+from relayline.contracts.operation.system import Health
 from relayline.runtime.loop_thread import LoopThread
 from relayline.runtime.settings import BadSettings
 
