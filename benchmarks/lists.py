@@ -88,6 +88,7 @@ def cases(runs: int) -> dict[str, Case]:
         "two prefixes": RunFilter(words=("word12", "word3")),
         "batch": RunFilter(batch=queued(0).batch),
         "parent": RunFilter(parent=queued(child).parent),
+        "root": RunFilter(root=queued(child).root),
         "forked_from": RunFilter(forked_from=queued(fork).forked_from),
         "attention": RunFilter(attention=True),
         "without attention": RunFilter(attention=False),

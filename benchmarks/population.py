@@ -58,6 +58,7 @@ def queued(number: int) -> RunQueued:
         tenant=f"tenant{chance.randrange(TENANTS)}",
         batch=f"batch{number // BATCH}" if number // BATCH % (1 / BATCHED) == 0 else None,
         parent=other if kind < CHILDREN else None,
+        root=other if kind < CHILDREN else None,
         forked_from=other if CHILDREN < kind < CHILDREN + FORKS else None,
         open=number % CONVERSATION_EVERY == 0,
     )
