@@ -38,8 +38,17 @@ def test_nothing_is_held_back_and_no_stream_sticks_to_a_process() -> None:
 
 def test_connections_are_kept_for_less_long_than_the_api_keeps_them() -> None:
     assert CONFIG[f"{LOCATION}proxy_http_version"] == ["1.1"]
-    assert CONFIG[f"{LOCATION}proxy_set_header Connection"] == ['""']
+    assert CONFIG[f"{LOCATION}proxy_set_header Connection"] == ["$connection"]
+    assert CONFIG["http/map $upgrade $connection/default"] == ['""']
     assert seconds(CONFIG[f"{UPSTREAM}keepalive_timeout"][0]) < KEEP_ALIVE_S
+
+
+def test_only_sockets_are_upgraded() -> None:
+    asked = "http/map $http_upgrade $upgrade"
+    assert CONFIG[f"{LOCATION}proxy_set_header Upgrade"] == ["$upgrade"]
+    assert CONFIG[f"{asked}/~*^websocket$"] == ["websocket"]
+    assert CONFIG[f"{asked}/default"] == ['""']
+    assert CONFIG["http/map $upgrade $connection/websocket"] == ["upgrade"]
 
 
 def test_who_hangs_up_is_noticed_and_who_asks_is_told_to_the_api() -> None:
