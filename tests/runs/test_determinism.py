@@ -8,13 +8,15 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.dev_stack import DevStack
+from tests.histories import family_scenarios as family
+from tests.histories import past_scenarios as past
 from tests.histories import patched_scenarios as patched
 from tests.histories import scenarios
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
 from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
 
-PARTS = 3
+PARTS = 5
 ENDS: dict[Scenario, str] = {
     scenarios.provider_refuses: "failed",
     scenarios.cancel_in_model: "cancelled",
@@ -30,6 +32,9 @@ ENDS: dict[Scenario, str] = {
     steering.outcome_stop: "cancelled",
     turning.turn_redirected: "cancelled",
     patched.stop_told: "cancelled",
+    past.past_gone: "failed",
+    family.family_spent: "failed",
+    family.family_cancelled: "cancelled",
 }
 
 

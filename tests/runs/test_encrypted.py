@@ -68,9 +68,11 @@ async def play(stack: DevStack, **tenant: str) -> str:
     )
     question = (await stack.seen(first, "input.requested"))["data"]["request_id"]
     await stack.send(first, "answer", request_id=question, text=mark("answer"))
-    second = await stack.submit({"tokens": 2000, "every_ms": 20}, metadata=tenant)
+    talk = {"tokens": 2000, "every_ms": 20}
+    second = await stack.submit(talk, metadata=tenant)
     await stack.seen(second, "message.delta")
-    await stack.send(second, "redirect", message=mark("redirect"))
+    elsewhere = json.dumps({"rehearse": [{"say": mark("redirect")}, talk]})
+    await stack.send(second, "redirect", message=elsewhere)
     await stack.send(second, "cancel", reason=mark("reason"))
     run = {"agent": "assistant", "input": mark("schedule"), "metadata": tenant}
     answer = await stack.client.post("/v1/schedules", json={"run": run, "cron": "0 0 1 1 *"})

@@ -15,8 +15,8 @@ from tests.holding import Operation, operate, pending
 SLOW = {"say": "word " * 100, "every_ms": 50}
 WHOLE = "word " * 100
 HELD = PendingActivityState.PENDING_ACTIVITY_STATE_PAUSED
-MODEL, TOOL = "1", "2"
-"""The ids of the first two activities of a run."""
+MODEL, TOOL = "0/step/1", "0/call_1_0/0"
+"""The ids of the first model call of a run, and of the first tool call."""
 
 
 @pytest.fixture(scope="module")
