@@ -44,6 +44,12 @@ export function Head({ id }) {
       { class: "crumb" },
       link({ href: "/runs" }, "Runs"),
       i(null, "/"),
+      head.parent
+        ? [
+            link({ href: `/runs/${head.parent}`, title: "Parent" }, code(null, shortId(head.parent))),
+            i(null, "/"),
+          ]
+        : null,
       code(null, shortId(id)),
       button(
         { class: "icon sm", "aria-label": "Copy the run's id", onClick: () => copy(id, "Run id") },
