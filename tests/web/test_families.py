@@ -32,6 +32,8 @@ async def test_a_run_and_the_one_below_it_lead_to_each_other(page: Page, stack: 
     await expect(feed.get_by_role("form")).to_have_count(0)
     assert (await stack.ended(child))["output"] == "paid"
     assert (await stack.ended(run))["output"] == "done"
+    await page.get_by_role("tab", name="Details").click()
+    await expect(page.locator(".kvs")).to_contain_text("Runs below")
 
 
 async def test_what_a_run_below_waits_for_is_decided_at_the_top_and_in_the_inbox(

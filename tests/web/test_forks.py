@@ -99,6 +99,9 @@ async def test_a_fork_tells_where_it_comes_from(page: Page, stack: DevStack) -> 
     view = (await stack.client.get(f"/v1/runs/{fork}")).json()
     assert view["forked_from"]["run_id"] == run
     await page.get_by_role("tab", name="Details").click()
+    counted = page.locator(".lim", has_text="steps").locator("b")
+    await expect(counted).to_have_text("1")
+    await expect(page.locator(".kvs")).to_contain_text("Taken over")
     await expect(page.locator(".kvs").get_by_role("link", name=run)).to_be_visible()
     await feed.get_by_role("link", name="open it").click()
     await expect(page).to_have_url(f"{stack.api_urls[0]}/runs/{run}")

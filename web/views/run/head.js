@@ -1,7 +1,7 @@
 /* The head of a run: title, status, figures against their limits, and the commands. */
 import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
-import { runStatus, usageOf } from "../../model/run.js";
+import { own, runStatus, usageOf } from "../../model/run.js";
 import { LATER, tokensOf } from "../../model/listing.js";
 import { duration, exactly, money, number, shortId } from "../../model/words.js";
 import {
@@ -110,7 +110,7 @@ function Used() {
       { class: "meter" },
       u({ style: { width: `${Math.max(3, Math.min(100, (used / most) * 100))}%` } }),
     );
-  const steps = run.steps.size;
+  const steps = own(run, run.steps).length;
   const spent = usage.cost ?? view.value?.usage.cost;
   const cost = money(spent);
   return [
