@@ -29,7 +29,7 @@ import { Markdown } from "../parts/text.js";
 import { useCommand } from "../parts/commands.js";
 import { followBeside } from "../state/list.js";
 import { may } from "../wire/api.js";
-import { Ask } from "./asks/ask.js";
+import { Ask, askOf } from "./asks/ask.js";
 
 /** @type {[string, string][]} */
 const GROUPS = [
@@ -225,10 +225,7 @@ function Card({ item }) {
       link({ class: "btn quiet", href: "/system" }, "System"),
     );
   }
-  const kind = item.kind === "input" ? "input" : "approval";
-  const at = Date.parse(item.since ?? "");
-  const ask = { ...item, kind, at, state: "open", arguments: item.arguments ?? {} };
-  return h(Ask, { ask, runId: item.run_id, agent: item.agent });
+  return h(Ask, { ask: askOf(item), runId: item.run_id, agent: item.agent });
 }
 
 /** @param {{item: any}} props */

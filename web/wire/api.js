@@ -168,10 +168,12 @@ export const freshId = () =>
  */
 export async function command(runId, path, body) {
   const by = auth.value?.modes.length === 0 && name.value ? { by: name.value } : {};
-  await call("POST", `/v1/runs/${runId}/${path}`, { ...by, ...body });
+  const receipt = await call("POST", `/v1/runs/${runId}/${path}`, { ...by, ...body });
+  // what is decided for a run below is told of there
+  const at = receipt.run_id ?? runId;
   const outcome = await call(
     "GET",
-    `/v1/runs/${runId}/commands/${encodeURIComponent(body.command_id)}?wait=${OUTCOME_S}`,
+    `/v1/runs/${at}/commands/${encodeURIComponent(body.command_id)}?wait=${OUTCOME_S}`,
   );
   if (outcome.state === "refused") {
     throw new Problem(409, { title: outcome.reason, type: "refused" });

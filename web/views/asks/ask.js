@@ -41,6 +41,15 @@ const VERDICTS = {
 };
 const LIMIT = "raise_limit";
 
+/** An item of the inbox as `Ask` takes it. @param {any} item */
+export const askOf = (item) => ({
+  ...item,
+  kind: item.kind === "input" ? "input" : "approval",
+  at: Date.parse(item.since ?? ""),
+  state: "open",
+  arguments: item.arguments ?? {},
+});
+
 /**
  * @param {{ask: any, runId: string, agent?: string}} props `ask` has `id`, `at`, `kind` and `state`
  *   beside what the request's event says.

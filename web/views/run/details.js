@@ -1,7 +1,7 @@
 /* Figures of a run: usage by step, limits, cost, ids, links. */
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
-import { usageOf } from "../../model/run.js";
+import { own, usageOf } from "../../model/run.js";
 import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   a,
@@ -163,8 +163,8 @@ function bars(run, limits) {
   const spent = used.cost ?? view.value?.usage.cost;
   /** @type {[string, number, number, string?, string?][]} */
   const rows = [
-    ["steps", run.steps.size, limits.max_steps],
-    ["tool calls", run.tools.size, limits.max_tool_calls],
+    ["steps", own(run, run.steps).length, limits.max_steps],
+    ["tool calls", own(run, run.tools).length, limits.max_tool_calls],
     ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
   ];
   if (limits.max_cost) {
@@ -187,6 +187,12 @@ function bars(run, limits) {
   );
 }
 
+/** Usage that is no part of the run's own, in words. @param {any} used */
+function spent(used) {
+  const tokens = used ? used.input_tokens + used.output_tokens : 0;
+  return tokens ? [`${number(tokens)} tokens`, money(used.cost)].filter(Boolean).join(" · ") : null;
+}
+
 /** @param {import("../../model/run.js").Run} run @param {string} id */
 function facts(run, id) {
   const { head } = run;
@@ -205,6 +211,8 @@ function facts(run, id) {
       "Fork of",
       head.forked_from ? link({ href: `/runs/${head.forked_from}` }, head.forked_from) : null,
     ],
+    ["Taken over", spent(view.value?.inherited_usage)],
+    ["Runs below", spent(view.value?.child_usage)],
     ["Parent", head.parent ? link({ href: `/runs/${head.parent}` }, head.parent) : null],
     ...Object.entries(head.metadata ?? {}),
   ];

@@ -1,7 +1,7 @@
 /* The head of a run: title, status, figures against their limits, and the commands. */
 import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
-import { runStatus, usageOf } from "../../model/run.js";
+import { own, runStatus, usageOf } from "../../model/run.js";
 import { LATER, tokensOf } from "../../model/listing.js";
 import { duration, exactly, money, number, shortId } from "../../model/words.js";
 import {
@@ -44,6 +44,12 @@ export function Head({ id }) {
       { class: "crumb" },
       link({ href: "/runs" }, "Runs"),
       i(null, "/"),
+      head.parent
+        ? [
+            link({ href: `/runs/${head.parent}`, title: "Parent" }, code(null, shortId(head.parent))),
+            i(null, "/"),
+          ]
+        : null,
       code(null, shortId(id)),
       button(
         { class: "icon sm", "aria-label": "Copy the run's id", onClick: () => copy(id, "Run id") },
@@ -104,7 +110,7 @@ function Used() {
       { class: "meter" },
       u({ style: { width: `${Math.max(3, Math.min(100, (used / most) * 100))}%` } }),
     );
-  const steps = run.steps.size;
+  const steps = own(run, run.steps).length;
   const spent = usage.cost ?? view.value?.usage.cost;
   const cost = money(spent);
   return [

@@ -48,7 +48,7 @@ export function RunPage({ id }) {
   if (!loaded && refused) return h(Missing, { problem: refused });
   if (!loaded)
     return div({ class: "loading tall", "aria-label": "Loading" }, i(null), i(null), i(null));
-  const asks = run.waits.open.size;
+  const asks = run.waits.open.size + run.waits.below.length;
   return [
     h(Head, { id }),
     notice.value

@@ -16,6 +16,10 @@ const Talk = lazy(
   async () => (await import("./talk.js")).Talk,
   () => null,
 );
+const Below = lazy(
+  async () => (await import("../asks/below.js")).Below,
+  () => null,
+);
 const NEAR_PX = 80;
 /** So high a text grows while it is written. */
 const MAX_PX = 160;
@@ -80,6 +84,7 @@ export function Transcript({ id }) {
         onScroll: scrolled,
       },
       byTurn(parts, run, id),
+      run.waits.below.length ? h(Below, { id }) : null,
       open ? null : h(End, null),
     ),
     view.follows
