@@ -74,6 +74,9 @@ class MessageRequest(CommandRequest):
     if_busy: Literal["queue", "redirect", "reject"] = "queue"
     """While a turn runs: `queue` the message for a turn of its own, `redirect` the running turn, or
     `reject` it; then its outcome is `refused` with `busy`."""
+    agent: Literal["catalog"] | None = None
+    """`catalog`: from this turn on, the agent as it is today, with its own model and limits; not
+    with `redirect`. Absent: the agent that the run has."""
 
 
 class DecisionRequest(CommandRequest):

@@ -11,6 +11,7 @@ from relayline.api.access import AccessParts, access_parts
 from relayline.api.commands.decisions import Decisions
 from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
+from relayline.api.commands.today import AgentsOfToday
 from relayline.api.runs.admission.batch_checks import BatchChecks
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
@@ -118,10 +119,10 @@ def services_of(
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
     starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
-    sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs)
     validator, ids = build_validator(settings, catalog), access.signing.ids
+    today, checks = AgentsOfToday(storage, validator), BatchChecks(validator, receivers, quotas)
+    sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
     submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
-    checks = BatchChecks(validator, receivers, quotas)
     listing, inbox = _lists(sources, storage, access.signing.cursors)
     return Services(
         access=access,

@@ -40,6 +40,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.state import count_misfits
     from relayline.workflows.submissions.start import begin
     from relayline.workflows.tools.step import ToolStep
+    from relayline.workflows.turns.agent import pin_agent
     from relayline.workflows.turns.conversation import Conversation
 
 _TAKES_UNDECODED = "takes-undecoded-signals"
@@ -74,7 +75,7 @@ class AgentRun:
         """
         self._run.watch_clock()
         cancelled = await begin(self._run)
-        self._run.pin_agent()
+        pin_agent(self._run)
         ending = cancelled or await self._act()
         self._run.clock.unwatch()
         return await self._end(ending)

@@ -75,6 +75,10 @@ class Dispatcher:
         self._stopping = False
         """True while the workers must still be told of a stop."""
 
+    def take_agent(self, run_input: RunInput, sha256: str) -> None:
+        """Make all further calls with that input's agent, which the journal has by that digest."""
+        self._input, self.agent_sha256 = run_input, sha256
+
     def stop(self, handle: asyncio.Task[Any]) -> None:
         """Cancel a call, and have its worker told: not every Temporal can push that to it."""
         handle.cancel()

@@ -10,7 +10,7 @@ from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.access.proofs import BY_TEMPORAL
-    from relayline.contracts.calls import agent_sha256, is_large, preview
+    from relayline.contracts.calls import preview
     from relayline.contracts.commands import AnyCommand, Cancel
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.keys import epoch_prefix, rewound_key
@@ -28,8 +28,6 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.turns.messages import turn_completed
     from relayline.workflows.visibility import Visibility
 
-_AGENT_BY_DIGEST = "agent-by-digest"
-"""Patch id: runs that started before send the whole agent with each model call."""
 _REASON_CHARS = 1000
 """A longer reason of a cancel request is cut, because the request must not be refused."""
 _PAUSED = Waiting(kind="resume", what="the run is paused; send `resume`")
@@ -56,6 +54,8 @@ class Run:
         """True until a run starts that was submitted for later."""
         self.moves = False
         """True once housekeeping has asked it to leave its build."""
+        self.took_agent = False
+        """True once a message has given it another agent, until it continues as new."""
         self.clock.switch(now, idle=self.scheduled)
         self._visibility = Visibility(self.state, untouched=carried is None)
         self._announced: tuple[Waiting, ...] = ()
@@ -72,16 +72,6 @@ class Run:
         now = workflow.now()
         self.scheduled, self.state.started_at = False, now
         self.clock.switch(now, idle=False)
-
-    def pin_agent(self) -> None:
-        """Have a large agent journaled once; model calls then have its digest instead of it.
-
-        Every execution does so: the one that it continues may not have known of it.
-        """
-        agent = self.input.agent
-        if is_large(agent) and workflow.patched(_AGENT_BY_DIGEST):
-            self.pending.add(self.facts.agent(agent))
-            self.dispatcher.agent_sha256 = agent_sha256(agent)
 
     @property
     def turn(self) -> int | None:
@@ -162,7 +152,7 @@ class Run:
         """
         info = workflow.info()
         self._length_checks += 1
-        if self.must_move:
+        if self.must_move or self.took_agent:
             return True
         if info.get_current_history_length() >= self.input.history_bound:
             return True

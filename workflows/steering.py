@@ -155,14 +155,15 @@ class Steering:
                     self.refuse(command, "idle: no turn runs")
         return self.ending
 
-    def next_turn(self) -> bool:
-        """Begin the turn of the oldest message; False if none waits."""
+    def next_turn(self) -> SendMessage | None:
+        """Begin the turn of the oldest message, and return that; None if none waits."""
         if not self.messages.waiting:
-            return False
+            return None
         command = self.messages.waiting.popleft()
         self._state.begin_turn()
-        self._begin(command, f"turn {self._state.turn} begins")
-        return True
+        how = " with the agent of today" if command.agent else ""
+        self._begin(command, f"turn {self._state.turn} begins{how}")
+        return command
 
     def turn_over(self) -> None:
         """Forget what has ended the turn, and its pause."""

@@ -13,6 +13,7 @@ from pydantic import JsonValue
 
 from relayline.api.command_bodies import CommandRequest
 from relayline.api.commands.capacity import check_capacity
+from relayline.api.commands.today import AgentsOfToday
 from relayline.api.errors import (
     AlreadyEnded,
     Conflict,
@@ -47,9 +48,10 @@ class SentCommand(NamedTuple):
     def of(cls, command: AnyCommand) -> SentCommand:
         """The part of a command that tells a repetition from another command.
 
-        With another API key of the same name it is the same command.
+        With another API key of the same name it is the same command, as is one that asks for the
+        agent of another day.
         """
-        said = command.model_dump_json(exclude={"key_id"})
+        said = command.model_dump_json(exclude={"key_id", "spec", "specs"})
         return cls(command.kind, hashlib.sha256(said.encode()).hexdigest())
 
 
@@ -136,7 +138,9 @@ class CommandSender:
         sent: SentCommands,
         starts: PendingStarts,
         proofs: CommandProofs,
+        agents: AgentsOfToday,
     ) -> None:
+        self._agents = agents
         self._proofs = proofs
         self._journal = journal
         self._starts = starts
@@ -169,7 +173,8 @@ class CommandSender:
             check: Raises if the run can't accept this command.
 
         Raises:
-            InvalidField: its id or key is that of another command.
+            InvalidField: its id or key is that of another command, or it asks for an agent that is
+                no longer in the catalog.
             AlreadyEnded: the run has ended.
             UnknownRun: nobody knows it.
             TooManyCommands: one more might fill up its history.
@@ -203,7 +208,8 @@ class CommandSender:
         members: dict[str, JsonValue] = {"run_id": run_id, "run_status": view.status.value}
         if isinstance(outgoing.command, SendMessage):
             left = f"continue it as another run: POST /v1/runs/{run_id}/fork with the body `fork`"
-            members["fork"] = {"message": outgoing.command.content}
+            agent = {"agent": outgoing.command.agent} if outgoing.command.agent else {}
+            members["fork"] = {"message": outgoing.command.content, **agent}
         said = f"{run_id} has ended as {view.status.value}: {left}"
         raise AlreadyEnded(said, slug=None, **members)
 
@@ -259,6 +265,8 @@ class CommandSender:
         if execution is None or execution.status.ended:
             await self.refuse(outgoing)
         check_capacity(command.kind, execution)
+        if isinstance(command, SendMessage) and command.agent:
+            command = await self._agents.given(outgoing.tenant, run_id, command)
         proof = self._proofs.sign(run_id, command)
         if not await self._gateway.signal(run_id, command, proof):
             await self.refuse(outgoing)

@@ -96,7 +96,7 @@ class RunValidator:
             run_id=run_id,
             agent=agent,
             input=request.input,
-            agents=reachable(self._agents, agent),
+            agents=self.asked_by(agent),
             metadata=metadata,
             tenant=tenant,
             by=sender.subject,
@@ -176,6 +176,10 @@ class RunValidator:
                 known=[*known],
             )
         return agent
+
+    def asked_by(self, agent: AgentSpec) -> dict[str, AgentSpec]:
+        """The agents that it may ask, and those that these may ask, by name."""
+        return reachable(self._agents, agent)
 
     def changed(
         self, agent: AgentSpec, model: str | None, limits: RequestedLimits | None

@@ -78,16 +78,18 @@ class Commands(ABC, Generic[Receipt]):
         content: str,
         *,
         if_busy: IfBusy | str = IfBusy.QUEUE,
+        agent: str | None = None,
         by: str = "",
         command_id: str = "",
     ) -> Receipt:
         """Begin the next turn of a conversation; `stream(turn_of=receipt.command_id)` shows it.
 
         While a turn runs, the message waits for it, or interrupts it (`redirect`), or is refused
-        (`reject`).
+        (`reject`). With the agent `catalog`, the conversation has its agent as it is today, from
+        that turn on.
         """
         return self.send(
-            SendMessage(content=content, if_busy=if_busy, by=by, command_id=command_id)
+            SendMessage(content=content, if_busy=if_busy, agent=agent, by=by, command_id=command_id)
         )
 
     def close(self, *, by: str = "", command_id: str = "") -> Receipt:

@@ -16,6 +16,7 @@ from typing import ClassVar, TypeVar
 from pydantic import Field, JsonValue, ValidationError
 
 from relayline.contracts.frozen import Frozen
+from relayline.contracts.runs.spec import AgentSpec
 
 MAX_TEXT_BYTES = 32 * 1024
 """Limit in UTF-8 bytes for each of message, text, arguments as JSON, note and reason."""
@@ -56,6 +57,10 @@ class IfBusy(StrEnum):
     """Interrupt running calls and answer it in this turn, as a redirect does."""
     REJECT = "reject"
     """Refuse it."""
+
+
+CATALOG = "catalog"
+"""What a message says of the agent to have that of today."""
 
 
 class CancelScope(StrEnum):
@@ -149,6 +154,12 @@ class SendMessage(Command):
     content: str = ""
     if_busy: str = IfBusy.QUEUE.value
     """One of `IfBusy`."""
+    agent: str | None = Field(default=None, exclude_if=operator.not_)
+    """`CATALOG`: from its turn on, the run has the agent as it is today. None: the one it has."""
+    spec: AgentSpec | None = Field(default=None, exclude_if=lambda spec: spec is None)
+    """That agent; the API sets it."""
+    specs: dict[str, AgentSpec] = Field(default_factory=dict, exclude_if=operator.not_)
+    """The agents that it may ask, and those that these may ask, by name."""
 
 
 class Close(Command):
@@ -215,10 +226,21 @@ def _wrong(command: AnyCommand) -> str | None:
             return None if command.arguments is None else "arguments: only with `approve`"
         case Cancel(scope=scope) if scope not in list(CancelScope):
             return f"scope: is {scope[:50]!r}, not `turn` or `run`"
-        case SendMessage(if_busy=if_busy) if if_busy not in list(IfBusy):
-            return f"if_busy: is {if_busy[:50]!r}, not `queue`, `redirect` or `reject`"
+        case SendMessage():
+            return _wrong_message(command)
         case _:
             return None
+
+
+def _wrong_message(command: SendMessage) -> str | None:
+    if_busy, agent = command.if_busy, command.agent
+    if if_busy not in list(IfBusy):
+        return f"if_busy: is {if_busy[:50]!r}, not `queue`, `redirect` or `reject`"
+    if agent not in {None, CATALOG}:
+        return f"agent: is {str(agent)[:50]!r}, not `{CATALOG}`"
+    if agent and if_busy == IfBusy.REDIRECT:
+        return "agent: not with `redirect`: a turn keeps the agent with which it began"
+    return None
 
 
 def _missing(command: AnyCommand) -> str | None:

@@ -5,10 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from temporalio.client import Client
 
 from relayline.api.bodies import RunRequest
 from relayline.api.runs.validation import RequestLimits, RunValidator
-from tests.api.serving import CATALOG, SSE, Api, run_id
+from relayline.contracts.runs import AgentSpec
+from tests.api.serving import CATALOG, SSE, Api, run_id, signals
 
 TALK = {"agent": "assistant", "input": "hello", "open": True}
 
@@ -40,14 +42,37 @@ async def test_a_message_is_accepted_although_no_worker_is_there(api: Api) -> No
         ("content", {"content": "x" * (32 * 1024 + 1)}),
         ("if_busy", {"content": "x", "if_busy": "wait"}),
         ("nothing", {"content": "x", "nothing": 1}),
+        ("agent", {"content": "x", "agent": "brief"}),
+        ("agent", {"content": "x", "agent": "catalog", "if_busy": "redirect"}),
+        ("spec", {"content": "x", "agent": "catalog", "spec": {"name": "a", "model": "local"}}),
     ],
-    ids=["missing", "too long", "if_busy", "unknown"],
+    ids=["missing", "too long", "if_busy", "unknown", "agent", "redirect", "spec"],
 )
 async def test_a_malformed_message_is_refused_with_its_field(
     api: Api, field: str, body: dict[str, Any]
 ) -> None:
     answer = await api.http.post(f"{await opened(api)}/messages", json=body)
     assert (answer.status_code, answer.json()["field"]) == (422, field)
+
+
+async def test_a_message_may_have_the_agent_of_today_and_is_the_same_with_that_of_tomorrow(
+    api: Api, api_temporal: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = await opened(api, limits={"max_steps": 2})
+    body = {"content": "more", "command_id": "m1", "agent": "catalog"}
+    assert (await api.http.post(f"{run}/messages", json=body)).status_code == 202
+    [(_, sent)] = await signals(api_temporal, run.rpartition("/")[2])
+    assert AgentSpec.model_validate(sent["spec"]) == CATALOG.agents["assistant"]
+    tomorrow = CATALOG.agents["assistant"].model_copy(update={"instructions": "new"})
+    monkeypatch.setitem(CATALOG.agents, "assistant", tomorrow)
+    assert (await api.http.post(f"{run}/messages", json=body)).status_code == 202
+    assert len(await signals(api_temporal, run.rpartition("/")[2])) == 1
+    without = {"content": "more", "command_id": "m1"}
+    assert (await api.http.post(f"{run}/messages", json=without)).status_code == 422
+    monkeypatch.delitem(CATALOG.agents, "assistant")
+    answer = await api.http.post(f"{run}/messages", json={"content": "x", "agent": "catalog"})
+    assert (answer.status_code, answer.json()["field"]) == (422, "agent")
+    assert len(await signals(api_temporal, run.rpartition("/")[2])) == 1
 
 
 @pytest.mark.parametrize("wrong", [{"idle_s": 0}, {"idle_s": 1e9}, {"until": 1}, "yes", 1])

@@ -194,6 +194,9 @@ async def test_a_message_to_an_ended_run_is_answered_with_the_body_of_its_fork(a
     answer = await api.http.post(f"/v1/runs/{run}/messages", json={"content": "and 7*8?"})
     assert refusal(answer) == (409, "run-ended")
     assert answer.json()["fork"] == {"message": "and 7*8?"}
+    asked = {"content": "and 7*8?", "agent": "catalog"}
+    today = await api.http.post(f"/v1/runs/{run}/messages", json=asked)
+    assert today.json()["fork"] == {"message": "and 7*8?", "agent": "catalog"}
     forked = await fork(api, run, **answer.json()["fork"])
     assert forked.json()["forked_from"]["step"] == 3
 

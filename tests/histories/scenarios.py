@@ -231,6 +231,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     steering.outcome_stop,
     turning.turns,
     turning.turn_redirected,
+    turning.todays_agent,
     turning.idle_too_long,
     *past.PASTS,
     patched.stop_told,

@@ -41,6 +41,20 @@ async def turn_redirected(stack: DevStack) -> str:
     return run_id
 
 
+async def todays_agent(stack: DevStack) -> str:
+    """A turn has the agent of today while another message waits, so the execution goes on."""
+    script = '{"rehearse": [{"tokens": 2000, "every_ms": 20}]}'
+    run_id = await stack.submit({"tokens": 2000, "every_ms": 20}, open=True)
+    await stack.seen(run_id, "message.delta")
+    await stack.send(run_id, "messages", content=script, agent="catalog")
+    await stack.send(run_id, "messages", content="and then?")
+    await stack.send(run_id, "cancel", scope="turn")
+    await stack.seen_text(run_id, "turn 2 begins with the agent of today")
+    await asyncio.sleep(1)
+    await stack.send(run_id, "cancel")
+    return run_id
+
+
 async def idle_too_long(stack: DevStack) -> str:
     """Nobody says anything more, so it ends."""
     return await stack.submit(ANSWER, open={"idle_s": 1})

@@ -15,6 +15,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.clock import Timer
     from relayline.workflows.facts import Ending
     from relayline.workflows.run import Run
+    from relayline.workflows.turns.agent import take_agent
     from relayline.workflows.turns.messages import turn_completed
 
 _FATAL = frozenset({ErrorType.JOURNAL_INCOMPLETE, ErrorType.UNSTORABLE, ErrorType.RUN_ENDED})
@@ -81,7 +82,8 @@ class Conversation:
                 run.acknowledge()
                 if ending := steering.act_idle():
                     return ending
-                if steering.next_turn():
+                if command := steering.next_turn():
+                    take_agent(run, command)
                     run.clock.restart(workflow.now())
                     run.watch_clock()
                     return None

@@ -35,11 +35,22 @@ class Messages:
             return "run-closing: the run is closed, and ends when its turn is over"
         if isinstance(command, Close):
             return None
+        return _unproven_agent(command) or self._busy(command, state)
+
+    def _busy(self, command: SendMessage, state: RunState) -> str | None:
         if state.turn_status is None and command.if_busy == IfBusy.REJECT:
             return "busy: a turn runs"
         if len(self.waiting) >= MAX_MESSAGES:
             return f"busy: {MAX_MESSAGES} messages wait already"
         return None
+
+
+def _unproven_agent(command: SendMessage) -> str | None:
+    """Why the message can't have another agent; None if it can, or asks for none."""
+    asks = bool(command.agent or command.spec)
+    if asks and not (command.agent and command.spec and command.verified):
+        return "agent: only a message through the API can have the agent of today"
+    return None
 
 
 def turn_completed(epoch: int, state: RunState) -> NewEvent:
