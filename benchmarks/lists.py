@@ -61,6 +61,10 @@ class Filled(NamedTuple):
         return time.process_time() + sum(map(tree_cpu_s, self.pids))
 
 
+def _of(*statuses: RunStatus) -> RunFilter:
+    return RunFilter(statuses=frozenset(statuses))
+
+
 def cases(runs: int) -> dict[str, Case]:
     """Each filter by itself: what matches much, little, and nothing."""
     half = runs // 2
@@ -69,11 +73,9 @@ def cases(runs: int) -> dict[str, Case]:
     fork = next(number for number in range(half, runs) if queued(number).forked_from)
     day = SINCE + half * APART
     filters = {
-        "status=completed": RunFilter(statuses=frozenset({RunStatus.COMPLETED})),
-        "status=failed": RunFilter(statuses=frozenset({RunStatus.FAILED})),
-        "status=failed or cancelled": RunFilter(
-            statuses=frozenset({RunStatus.FAILED, RunStatus.CANCELLED})
-        ),
+        "status=completed": _of(RunStatus.COMPLETED),
+        "status=failed": _of(RunStatus.FAILED),
+        "status=failed or cancelled": _of(RunStatus.FAILED, RunStatus.CANCELLED),
         "open": RunFilter(open=True),
         "not open": RunFilter(open=False),
         "agent, half of all": RunFilter(agent="assistant"),

@@ -46,7 +46,10 @@ export function Head({ id }) {
       i(null, "/"),
       head.parent
         ? [
-            link({ href: `/runs/${head.parent}`, title: "Parent" }, code(null, shortId(head.parent))),
+            link(
+              { href: `/runs/${head.parent}`, title: "Parent" },
+              code(null, shortId(head.parent)),
+            ),
             i(null, "/"),
           ]
         : null,
