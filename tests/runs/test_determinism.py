@@ -31,6 +31,7 @@ ENDS: dict[Scenario, str] = {
     steering.budget_raised: "failed",
     steering.outcome_stop: "cancelled",
     turning.turn_redirected: "cancelled",
+    turning.todays_agent: "cancelled",
     patched.stop_told: "cancelled",
     past.past_gone: "failed",
     family.family_spent: "failed",
