@@ -6,7 +6,6 @@ import asyncio
 import os
 import signal
 import sqlite3
-import sys
 from collections.abc import AsyncIterator
 from contextlib import closing, suppress
 
@@ -14,6 +13,7 @@ import pytest
 from temporalio.client import Client
 from temporalio.service import RPCError, RPCStatusCode
 
+from tests.console.test_cli import start
 from tests.dev_stack import DevStack
 from tests.runs.test_encrypted import MARK, console, mark, play
 
@@ -97,18 +97,17 @@ async def test_kills_in_the_middle_of_an_erasure_leave_nothing_of_the_tenant(
     await keyed.seen(still_open, "input.requested")
     theirs = await keyed.submit({"say": "stays"}, metadata={"tenant": "other"})
     await keyed.ended(theirs)
-    command = (sys.executable, "-m", "relayline", "keyring", "tenant", "erase", TENANT, "--yes")
-    erasing = await asyncio.create_subprocess_exec(
-        *command, env=os.environ | {"RELAYLINE_DATA_DIR": str(keyed.data_dir)}
-    )
+    erase = ("keyring", "tenant", "erase", TENANT, "--yes")
+    env = {"RELAYLINE_DATA_DIR": str(keyed.data_dir)}
+    erasing = await start(*erase, env=env)
     await erasing_begun(keyed)
     for pid in [erasing.pid, *keyed.pids]:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGKILL)
     await erasing.wait()
-    async with asyncio.timeout(GONE_S):
-        done = await console(keyed, "keyring", "tenant", "erase", TENANT)
-    assert (done.code, done.out) == (0, f"{TENANT} is erased\n"), done.err
+    again = await start(*erase, env=env)
+    out, err = await asyncio.wait_for(again.communicate(), GONE_S)
+    assert (again.returncode, out.decode()) == (0, f"{TENANT} is erased\n"), err
     client = await keyed.temporal()
     assert [await gone(client, it) for it in (ended, still_open, theirs)] == [True, True, False]
     for run_id, status in ((ended, 404), (still_open, 404), (theirs, 200)):
