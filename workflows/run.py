@@ -85,7 +85,7 @@ class Run:
 
     @property
     def must_move(self) -> bool:
-        """True if it is idle, and its build is to be left."""
+        """True if it is idle and should continue on another build."""
         return self.idle and self.moves
 
     @property

@@ -9,11 +9,12 @@ import pytest
 from temporalio.client import Client
 
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.api.auth import api_keys
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import data_converter
 from relayline.worker import build_worker
-from tests.api.auth.keyed import SECRET
+from tests.api.auth.keyed import SECRET, keyed
 from tests.api.serving import Api, serving
 from tests.own_temporal import own_temporal_server
 
@@ -51,6 +52,17 @@ async def api(api_temporal: Client, journal: SqliteJournal) -> AsyncIterator[Api
 async def lonely_api(no_temporal: Client, journal: SqliteJournal) -> AsyncIterator[Api]:
     """The API with the same journal and no Temporal."""
     async with serving(Settings(), journal, no_temporal) as served:
+        yield served
+
+
+@pytest.fixture
+async def strict(
+    api_temporal: Client, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
+) -> AsyncIterator[Api]:
+    """An API that asks for keys, and looks again at once whether they still hold."""
+    monkeypatch.setattr(api_keys, "FRESH_S", 0.05)
+    async with serving(keyed(), journal, api_temporal) as served:
+        served.services.streams.access_check.interval_s = 0.05
         yield served
 
 

@@ -38,7 +38,7 @@ async def forked_for_an_answer(stack: DevStack) -> str:
 
 
 async def forked_conversation(stack: DevStack) -> str:
-    """A conversation that has ended goes on as another; then it is closed."""
+    """A fork continues an ended conversation, and is closed."""
     run_id = await stack.submit(DONE, open=True)
     await stack.seen(run_id, "turn.completed")
     await stack.send(run_id, "close")

@@ -42,7 +42,7 @@ async def turn_redirected(stack: DevStack) -> str:
 
 
 async def todays_agent(stack: DevStack) -> str:
-    """A turn has the agent of today while another message waits, so the execution goes on."""
+    """A turn has today's agent; another message waits, so the run does not continue as new."""
     script = '{"rehearse": [{"tokens": 2000, "every_ms": 20}]}'
     run_id = await stack.submit({"tokens": 2000, "every_ms": 20}, open=True)
     await stack.seen(run_id, "message.delta")

@@ -106,6 +106,16 @@ async def test_a_row_that_can_be_written_nowhere_is_in_the_log(
     await flaky.close()
 
 
+async def drained(
+    log: AuditLog, flaky: FlakyJournal, row: AuditRow, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Start the log, and return when its spool has brought that row alone."""
+    with caplog.at_level(logging.ERROR):
+        log.start()
+        while await ids(flaky) != [row.id]:
+            await asyncio.sleep(0.01)
+
+
 async def test_a_spooled_row_that_cannot_be_read_is_in_the_log(
     flaky: FlakyJournal, tmp_path: Path, caplog: pytest.LogCaptureFixture
 ) -> None:
@@ -114,10 +124,7 @@ async def test_a_spooled_row_that_cannot_be_read_is_in_the_log(
     later = json.dumps([*row, "a field of a later version"])
     (folder / "1.jsonl").write_text(f"{later}\n{json.dumps(row)}\ncut o")
     log = AuditLog(flaky.audit, Spool(folder))
-    with caplog.at_level(logging.ERROR):
-        log.start()
-        while await ids(flaky) != [row.id]:
-            await asyncio.sleep(0.01)
+    await drained(log, flaky, row, caplog)
     [told] = caplog.records
     assert told.getMessage().endswith(f"only here: {later}")
     await log.close()
@@ -131,10 +138,7 @@ async def test_a_spool_that_cannot_be_read_is_told_of_and_holds_up_no_other(
     (folder / "0.jsonl").mkdir(parents=True)
     (folder / "1.jsonl").write_text(f"{json.dumps(row)}\n")
     log = AuditLog(flaky.audit, Spool(folder))
-    with caplog.at_level(logging.ERROR):
-        log.start()
-        while await ids(flaky) != [row.id]:
-            await asyncio.sleep(0.01)
+    await drained(log, flaky, row, caplog)
     assert ["0.jsonl" in vars(it)["file"] for it in caplog.records] == [True]
     await log.close()
     await flaky.close()

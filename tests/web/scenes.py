@@ -140,7 +140,7 @@ async def everything(journal: Journal, **more: str) -> str:
 
     Args:
         journal: Gets it.
-        more: Further arguments of the call that is to be approved.
+        more: Further arguments of the call that waits for approval.
     """
     look = ToolCall(call_id="call_1_0", name="look", arguments={"path": "a.txt", "deep": {"x": 1}})
     write = ToolCall(call_id="call_2_0", name="write_file", arguments={"path": "b.txt", "lines": 3})

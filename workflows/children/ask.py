@@ -60,7 +60,7 @@ class ChildCallRun(ToolCallRun):
         return super().woken or bool(self.running and self._child and self._child.news)
 
     def enter_epoch(self, epoch: int) -> None:
-        """After a reset, go on with an open run: its end counts in the new epoch."""
+        """After a reset, keep an open run: its end counts in the new epoch."""
         if isinstance(self.state, Running) and epoch != self._epoch:
             self._epoch, self._facts = epoch, Facts(epoch)
         super().enter_epoch(epoch)

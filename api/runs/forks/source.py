@@ -40,7 +40,7 @@ class Source:
 
 
 class ForkSources:
-    """Reads runs that are to be forked."""
+    """Reads the run that somebody wants to fork."""
 
     def __init__(self, storage: Storage, gateway: Gateway) -> None:
         self._storage = storage

@@ -4,29 +4,15 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 
 import httpx
-import pytest
-from temporalio.client import Client
 
 from relayline.api.auth import api_keys
 from relayline.api.streams.access_check import AccessCheck
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
-from tests.api.auth.keyed import bearer, issued, keyed
-from tests.api.serving import SSE, Api, serving, started
-
-
-@pytest.fixture
-async def strict(
-    api_temporal: Client, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Api]:
-    """An API that looks again at once, and believes its cache for a moment only."""
-    monkeypatch.setattr(api_keys, "FRESH_S", 0.05)
-    async with serving(keyed(), journal, api_temporal) as served:
-        served.services.streams.access_check.interval_s = 0.05
-        yield served
+from tests.api.auth.keyed import bearer, issued
+from tests.api.serving import SSE, Api, started
 
 
 async def begins(stream: httpx.Response) -> None:

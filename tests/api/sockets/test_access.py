@@ -4,13 +4,11 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator
 from typing import Any
 
 import pytest
 from temporalio.client import Client
 
-from relayline.api.auth import api_keys
 from relayline.contracts.principals import Scope
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
@@ -19,17 +17,6 @@ from tests.api.serving import Api, serving
 from tests.api.sockets.speaking import PROTOCOL, socket
 
 TALK = {"agent": "assistant", "input": "hello", "open": True}
-
-
-@pytest.fixture
-async def strict(
-    api_temporal: Client, journal: SqliteJournal, monkeypatch: pytest.MonkeyPatch
-) -> AsyncIterator[Api]:
-    """An API that asks for keys, and looks at open sockets again at once."""
-    monkeypatch.setattr(api_keys, "FRESH_S", 0.05)
-    async with serving(keyed(), journal, api_temporal) as served:
-        served.services.streams.access_check.interval_s = 0.05
-        yield served
 
 
 async def opened(api: Api, key: str) -> str:

@@ -76,7 +76,7 @@ function Form({ id, step }) {
     { class: "forkform", "aria-label": `Fork from step ${step}`, onSubmit: submit },
     p(
       null,
-      `A new run does step ${step} anew. What comes before it is taken over and costs nothing.`,
+      `A new run starts at step ${step}. It keeps the steps before, at no cost.`,
     ),
     tools.map((tool) =>
       h(Result, { key: tool.callId, tool, text: texts[tool.callId], set: edited(tool.callId) }),
