@@ -91,11 +91,12 @@ class RunPoll:
             ApiError, JournalUnavailable: as `Views.find`.
         """
         view = await self._views.find(tenant, run_id)
-        head = None if view.status.ended else await self._journal.head(tenant, run_id)
-        if seconds and not view.status.ended and not (head and head.ended):
+        if seconds and not view.status.ended:
+            head = await self._journal.head(tenant, run_id)
             newest = head.last_seq if head else 0
             over = _Over(partial(self._conversations.is_over, tenant, run_id, command_id))
-            await self._poll.until(receive, tenant, run_id, newest, seconds, over.is_over)
+            if not (head and head.ended):
+                await self._poll.until(receive, tenant, run_id, newest, seconds, over.is_over)
             view = await self._views.find(tenant, run_id)
         await self._add_turns(tenant, view, command_id)
         return view

@@ -26,8 +26,11 @@ from relayline.contracts.events import (
 from relayline.contracts.keys import requested_key, resolved_key
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import RunError, Waiting
+from relayline.journal.port import Head
 from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.journal.table import Tenant
 from relayline.runtime.settings import Settings
+from tests.api.flaky import FlakyJournal
 from tests.api.serving import (
     Api,
     completed,
@@ -191,6 +194,28 @@ async def test_waiting_ends_with_the_run(api: Api) -> None:
     assert time.monotonic() - begun < 3
     assert (view["status"], view["output"]) == ("completed", "at last")
     await api.quiet()
+
+
+class EndedMeanwhile(FlakyJournal):
+    """A run ends just before its bounds are asked for the second time."""
+
+    asked = 0
+
+    async def head(self, tenant: Tenant, run_id: str) -> Head | None:
+        """As in `FlakyJournal`."""
+        self.asked += 1
+        if self.asked == 2:
+            await self.append(run_id, [started(), completed()])
+        return await super().head(tenant, run_id)
+
+
+async def test_a_run_that_ends_while_waiting_begins_is_shown_as_ended(
+    api: Api, api_temporal: Client, journal: SqliteJournal
+) -> None:
+    run = await submitted(api)
+    async with serving(Settings(), EndedMeanwhile(journal), api_temporal) as other:
+        view = (await other.http.get(f"/v1/runs/{run}", params={"wait": 30})).json()
+    assert view["status"] == "completed"
 
 
 async def test_waiting_is_bounded_and_an_ended_run_answers_at_once(api: Api) -> None:

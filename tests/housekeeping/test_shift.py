@@ -22,6 +22,8 @@ from relayline.workflows.policy import HOUSEKEEPING_BOUND
 from tests.housekeeping.house import House
 
 EVENTS_PER_ROUND = 23
+EVENTS_PER_TASK = 3
+"""Scheduled, started, and completed or timed out."""
 SUGGESTED_AT = 4096
 """Events at which Temporal suggests a new execution."""
 
@@ -44,7 +46,8 @@ async def test_a_shift_makes_its_rounds_in_one_workflow_and_then_ends(
     kinds = [event.event_type for event in events]
     assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 3 * request.rounds
     assert kinds.count(EventType.EVENT_TYPE_TIMER_FIRED) == request.rounds - 1
-    assert len(kinds) <= EVENTS_PER_ROUND * request.rounds
+    retried = kinds.count(EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)  # on a busy machine
+    assert len(kinds) - EVENTS_PER_TASK * retried <= EVENTS_PER_ROUND * request.rounds
     lasted = events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
     assert lasted >= timedelta(seconds=request.every_s) * (request.rounds - 1)
 

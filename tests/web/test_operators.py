@@ -59,6 +59,7 @@ async def test_a_webhook_is_made_and_tested_and_gets_a_delivery(
 ) -> None:
     async with receiving() as receiver:
         await page.goto("/runs")
+        await expect(page.get_by_role("link", name="Webhooks")).to_be_visible()
         await page.keyboard.press("g")
         await page.keyboard.press("w")
         secret = await new_webhook(page, receiver.url)
