@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
+from relayline.catalog.mcp import McpServer
+from relayline.catalog.mcp import problem_of as mcp_problem
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
@@ -39,10 +41,12 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
     tools = _by_name("the built-in tools", builtin_tools)
     assistant = Agent(ASSISTANT, ASSISTANT_INSTRUCTIONS, tools=tuple(builtin_tools))
     agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model, {})}
+    servers: dict[str, McpServer] = {}
     if module:
         declared = vars(_import(module)).values()
         own = _distinct(listed([thing for thing in declared if isinstance(thing, Agent)]))
         tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
+        servers = _servers(module, own)
         told = {agent.name: agent.description for agent in own}
         for agent in own:
             if agent.name in agents:
@@ -50,7 +54,7 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
             agents[agent.name] = _resolve(module, agent, tools, default_model, told)
         if problem := problem_of(agents):
             raise CatalogError(f"{module}: {problem}")
-    return Catalog(MappingProxyType(agents), MappingProxyType(tools))
+    return Catalog(MappingProxyType(agents), MappingProxyType(tools), MappingProxyType(servers))
 
 
 def _import(module: str) -> ModuleType:
@@ -115,6 +119,21 @@ def _by_name(where: str, tools: Iterable[Tool]) -> dict[str, Tool]:
     return named
 
 
+def _servers(where: str, agents: Iterable[Agent]) -> dict[str, McpServer]:
+    """Map each name to its MCP server.
+
+    Raises:
+        CatalogError: one can't be used, or two have the same name.
+    """
+    named: dict[str, McpServer] = {}
+    for server in (server for agent in agents for server in agent.mcp):
+        if problem := mcp_problem(server):
+            raise CatalogError(f"{where}: {problem}")
+        if named.setdefault(server.name, server) is not server:
+            raise CatalogError(f"{where}: two MCP servers have the name {server.name!r}")
+    return named
+
+
 def _distinct(agents: Iterable[Agent]) -> list[Agent]:
     """Each agent once, even if the module has several names for it."""
     return list({id(agent): agent for agent in agents}.values())
@@ -153,6 +172,7 @@ def _resolve(
             instructions=agent.instructions,
             model=model,
             tools=specs,
+            mcp=tuple(dict.fromkeys(server.name for server in agent.mcp)),
             limits=agent.limits,
             compaction=agent.compaction,
             retention_days=agent.retention_days,
