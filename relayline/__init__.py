@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
+    from relayline.catalog.mcp import Env, McpServer, Override
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
@@ -16,7 +17,10 @@ else:
         "ApprovalRule": "relayline.contracts.runs",
         "AsyncClient": "relayline.client",
         "Client": "relayline.client",
+        "Env": "relayline.catalog.mcp",
         "KeepLast": "relayline.contracts.compaction",
+        "McpServer": "relayline.catalog.mcp",
+        "Override": "relayline.catalog.mcp",
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
         "ToolError": "relayline.catalog.tools",
@@ -42,7 +46,10 @@ __all__ = [
     "ApprovalRule",
     "AsyncClient",
     "Client",
+    "Env",
     "KeepLast",
+    "McpServer",
+    "Override",
     "Summarise",
     "ToolContext",
     "ToolError",

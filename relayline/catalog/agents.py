@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from relayline.catalog.mcp import McpServer
 from relayline.catalog.tools import Tool
 from relayline.contracts.compaction import Compaction
 from relayline.contracts.runs import AgentSpec, Limits
@@ -33,6 +34,8 @@ class Agent:
     agents: Sequence[Agent | str] = ()
     """Agents that it may ask, themselves or by name; the model sees the tool `ask_NAME` for each.
     """
+    mcp: Sequence[McpServer] = ()
+    """MCP servers whose tools it has, besides its own."""
     description: str = ""
     """What it can do, for the models of agents that may ask it."""
     limits: Limits = field(default_factory=Limits)
@@ -52,6 +55,8 @@ class Catalog:
     agents: Mapping[str, AgentSpec]
     tools: Mapping[str, Tool]
     """Every tool that an agent may call, by name, with its code."""
+    mcp: Mapping[str, McpServer] = field(default_factory=dict)
+    """Every MCP server that an agent lists, by name."""
 
 
 class CatalogError(Exception):

@@ -14,6 +14,8 @@ from pydantic import ValidationError
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
+from relayline.catalog.mcp import McpServer
+from relayline.catalog.mcp import problem_of as mcp_problem
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
@@ -60,6 +62,7 @@ def catalog_of(
     agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model, {})}
     own = _distinct(listed([thing for thing in declared if isinstance(thing, Agent)]))
     tools = _by_name(where, [*builtin_tools, *_tools(declared, own)])
+    servers = _servers(where, own)
     told = {agent.name: agent.description for agent in own}
     for agent in own:
         if agent.name in agents:
@@ -67,7 +70,7 @@ def catalog_of(
         agents[agent.name] = _resolve(where, agent, tools, default_model, told)
     if problem := problem_of(agents):
         raise CatalogError(f"{where}: {problem}")
-    return Catalog(MappingProxyType(agents), MappingProxyType(tools))
+    return Catalog(MappingProxyType(agents), MappingProxyType(tools), MappingProxyType(servers))
 
 
 def _import(module: str) -> ModuleType:
@@ -132,6 +135,21 @@ def _by_name(where: str, tools: Iterable[Tool]) -> dict[str, Tool]:
     return named
 
 
+def _servers(where: str, agents: Iterable[Agent]) -> dict[str, McpServer]:
+    """Map each name to its MCP server.
+
+    Raises:
+        CatalogError: one can't be used, or two have the same name.
+    """
+    named: dict[str, McpServer] = {}
+    for server in (server for agent in agents for server in agent.mcp):
+        if problem := mcp_problem(server):
+            raise CatalogError(f"{where}: {problem}")
+        if named.setdefault(server.name, server) is not server:
+            raise CatalogError(f"{where}: two MCP servers have the name {server.name!r}")
+    return named
+
+
 def _distinct(agents: Iterable[Agent]) -> list[Agent]:
     """Each agent once, even if the module has several names for it."""
     return list({id(agent): agent for agent in agents}.values())
@@ -170,6 +188,7 @@ def _resolve(
             instructions=agent.instructions,
             model=model,
             tools=specs,
+            mcp=tuple(dict.fromkeys(server.name for server in agent.mcp)),
             limits=agent.limits,
             compaction=agent.compaction,
             retention_days=agent.retention_days,

@@ -28,6 +28,8 @@ class ErrorType(StrEnum):
     """The arguments do not fit the tool's schema."""
     TOOL_FAILED = "tool-failed"
     """The tool raised an error."""
+    TOOL_CHANGED = "tool-changed"
+    """An MCP server defines the tool in another way than when the run listed it."""
     TOOL_TIMED_OUT = "tool-timed-out"
     """The tool did not return within its `timeout_s`."""
     APPROVAL_REQUIRED = "approval-required"
@@ -79,6 +81,7 @@ NON_RETRYABLE: tuple[ErrorType, ...] = (
     ErrorType.BAD_SCRIPT,
     ErrorType.UNKNOWN_TOOL,
     ErrorType.BAD_ARGUMENTS,
+    ErrorType.TOOL_CHANGED,
     ErrorType.APPROVAL_REQUIRED,
     ErrorType.TOO_MANY_CHILDREN,
     ErrorType.OUTCOME_UNKNOWN,

@@ -217,7 +217,7 @@ def _faked(catalog: Catalog, fakes: Mapping[str, object]) -> Catalog:
     tools = dict(catalog.tools)
     for name, fake in fakes.items():
         tools[name] = _fake(tools[name], fake)
-    return Catalog(catalog.agents, MappingProxyType(tools))
+    return replace(catalog, tools=MappingProxyType(tools))
 
 
 def _fake(tool: Tool, fake: object) -> Tool:

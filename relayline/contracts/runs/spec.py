@@ -14,6 +14,10 @@ def _is_none(value: object) -> bool:
     return value is None
 
 
+def _is_empty(value: tuple[str, ...]) -> bool:
+    return not value
+
+
 class Limits(Frozen):
     """The budget of a run, or of each turn of an open one, and what follows where it is used up."""
 
@@ -79,6 +83,8 @@ class AgentSpec(Frozen):
     model: str
     """`rehearsal`, `local` or `provider:name`."""
     tools: tuple[ToolSpec, ...] = ()
+    mcp: tuple[str, ...] = Field(default=(), exclude_if=_is_empty)
+    """Names of MCP servers whose tools it has, too; listed when a run begins. Left out if empty."""
     limits: Limits = Limits()
     compaction: Compaction | None = None
     """How to shorten a long context; None: the model always sees everything."""
