@@ -27,6 +27,7 @@ from relayline.console.commands.run import DryRun, RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
 from relayline.console.commands.steer import SteeringCommands
+from relayline.console.commands.tools import ToolsCommands
 from relayline.console.commands.webhook import WebhookCommands
 from relayline.console.exit import expecting, run_and_exit
 from relayline.console.options import DEFAULT_URL, ApiKeyFile, use_key_file
@@ -268,9 +269,16 @@ def _dry_run(asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
         return dry_run(settings, asked, told)
 
 
+def _serve_tools(module: str, host: str, port: int | None) -> None:
+    from relayline.tool_server import run
+
+    run(module, host, port)
+
+
 ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)
 RunCommands(_url, _dry_run).register(app)
 ForkCommand(_url).register(app)
+ToolsCommands(_serve_tools).register(app)
 BatchCommands(_url).register(app)
 ScheduleCommands(_url).register(app)
 SteeringCommands(_url).register(app)

@@ -9,6 +9,7 @@ import json
 import os
 import sys
 import sysconfig
+from collections.abc import Sequence
 from pathlib import Path
 
 from relayline.activities.model.providers.factory import ProviderConfig, usable_providers
@@ -16,6 +17,7 @@ from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.api.runs.validation import RequestLimits, RunValidator
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.load import load_catalog
+from relayline.catalog.tools import Tool
 from relayline.outbound.receiver import Rules
 from relayline.runtime.prices import Prices, parse_prices
 from relayline.runtime.process import run_process
@@ -32,7 +34,12 @@ def build_catalog(settings: Settings) -> Catalog:
     Raises:
         CatalogError: the module can't be used; the message says why.
     """
-    toolbox = build_toolbox(
+    return load_catalog(settings.catalog, toolbox_of(settings), settings.model)
+
+
+def toolbox_of(settings: Settings) -> Sequence[Tool]:
+    """The built-in tools."""
+    return build_toolbox(
         ToolboxConfig(
             files_root=settings.files_root,
             files_by_tenant=bool(settings.auth_modes),
@@ -42,7 +49,6 @@ def build_catalog(settings: Settings) -> Catalog:
             fetch_allow=settings.fetch_allow,
         )
     )
-    return load_catalog(settings.catalog, toolbox, settings.model)
 
 
 def build_validator(settings: Settings, catalog: Catalog) -> RunValidator:

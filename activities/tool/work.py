@@ -7,11 +7,11 @@ import inspect
 import traceback
 from collections.abc import Callable
 from functools import partial
-from typing import Any
+from typing import Any, Protocol
 
 from temporalio import activity
 
-from relayline.activities.tool.context import RunningTool, ToolThreads
+from relayline.activities.tool.context import ToolThreads
 from relayline.activities.tool.loop import LoopedCall
 from relayline.activities.tool.output import (
     Clean,
@@ -22,9 +22,16 @@ from relayline.activities.tool.output import (
     failure_of,
 )
 from relayline.catalog.foreign import described, leaves
-from relayline.catalog.tools import Tool, ToolError
+from relayline.catalog.tools import Tool, ToolContext, ToolError
 
 MAX_TRACEBACK_CHARS = 20_000
+
+
+class Stoppable(ToolContext, Protocol):
+    """The context of a tool that can be told to stop."""
+
+    def stop(self) -> None:
+        """Set `cancelled`."""
 
 
 class ToolWork:
@@ -37,7 +44,7 @@ class ToolWork:
         self,
         tool: Tool,
         arguments: dict[str, Any],
-        context: RunningTool,
+        context: Stoppable,
         threads: ToolThreads,
         clean: Clean = str,
     ) -> None:

@@ -8,15 +8,18 @@ from typing import Any
 
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
-from pydantic import JsonValue
+from pydantic import JsonValue, ValidationError
 
 from relayline.catalog.mcp import McpServer, offered
 from relayline.catalog.patterns import problem
 from relayline.contracts.mcp import (
+    TOOL_META,
     Hints,
     LeftOutTool,
     Listing,
     McpToolSpec,
+    Override,
+    ServedTool,
     approval_of,
     call_digest,
     effects_of,
@@ -87,20 +90,44 @@ def _depth(value: Any) -> int:
 
 
 def _offer(server: McpServer, name: str, wire: Mapping[str, Any]) -> McpToolSpec:
-    override = server.overrides.get(name)
+    override, served = server.overrides.get(name), _served(server, wire)
     hints = hints_of(wire)
-    retries = override.retries if override else None
-    timeout_s = override.timeout_s if override else None
     spec = ToolSpec(
         name=told_name(server.name, name),
         description=str(wire["description"] or "")[:MAX_DESCRIPTION_CHARS],
         parameters=wire["inputSchema"],
-        timeout_s=server.timeout_s if timeout_s is None else timeout_s,
-        retries=_RETRIES if retries is None else retries,
+        timeout_s=served.timeout_s if served else server.timeout_s,
+        retries=served.retries if served else _RETRIES,
         effects=effects_of(hints, trusted=server.trusted, override=override),
         approval=approval_of(hints, trusted=server.trusted, override=override),
     )
-    return McpToolSpec(server=server.name, tool=name, spec=spec, digest=call_digest(wire))
+    return McpToolSpec(
+        server=server.name,
+        tool=name,
+        spec=_overridden(_believed(spec, served), override),
+        digest=call_digest(wire),
+    )
+
+
+def _served(server: McpServer, wire: Mapping[str, Any]) -> ServedTool | None:
+    """What a trusted `relayline tools serve` says of the tool; None of any other server."""
+    told = (wire.get("_meta") or {}).get(TOOL_META)
+    if told is None or not server.trusted:
+        return None
+    try:
+        return ServedTool.model_validate(told)
+    except ValidationError:  # of another version: hints hold
+        return None
+
+
+def _believed(spec: ToolSpec, served: ServedTool | None) -> ToolSpec:
+    return spec.model_copy(update=dict(served)) if served else spec
+
+
+def _overridden(spec: ToolSpec, override: Override | None) -> ToolSpec:
+    """The user's own words win."""
+    own = vars(override) if override else {}
+    return spec.model_copy(update={name: it for name, it in own.items() if it is not None})
 
 
 def hints_of(wire: Mapping[str, Any]) -> Hints:

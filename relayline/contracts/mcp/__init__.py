@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from relayline.contracts.mcp.digests import call_digest, lock_digest
+from relayline.contracts.mcp.digests import TOOL_META, call_digest, lock_digest
 from relayline.contracts.mcp.effects import Hints, Override, approval_of, effects_of
 from relayline.contracts.mcp.naming import clash_of, told_name
+from relayline.contracts.mcp.served import ServedTool
 from relayline.contracts.mcp.tools import (
     MAX_ROUNDS,
     LeftOutTool,
@@ -19,6 +20,7 @@ from relayline.contracts.mcp.tools import (
 
 __all__ = [
     "MAX_ROUNDS",
+    "TOOL_META",
     "Hints",
     "LeftOutTool",
     "Listing",
@@ -29,6 +31,7 @@ __all__ = [
     "McpToolSpec",
     "MissingServer",
     "Override",
+    "ServedTool",
     "approval_of",
     "call_digest",
     "clash_of",
