@@ -26,8 +26,8 @@ from relayline.console.commands.listen import ListenCommand
 from relayline.console.commands.run import DryRun, RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
+from relayline.console.commands.serve_tools import ToolsCommands
 from relayline.console.commands.steer import SteeringCommands
-from relayline.console.commands.tools import ToolsCommands
 from relayline.console.commands.webhook import WebhookCommands
 from relayline.console.exit import expecting, run_and_exit
 from relayline.console.options import DEFAULT_URL, ApiKeyFile, use_key_file
