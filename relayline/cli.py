@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
 import typer
 
+from relayline import agent_commands
 from relayline.console.commands.audit import AuditCommands
 from relayline.console.commands.batch import BatchCommands
 from relayline.console.commands.deploy import DeployCommands
@@ -23,7 +24,8 @@ from relayline.console.commands.key import KeyCommands
 from relayline.console.commands.keyring.payload_keys import KeyringCommands
 from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
-from relayline.console.commands.run import DryRun, RunCommands
+from relayline.console.commands.mcp_servers import McpCommands
+from relayline.console.commands.run import RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
 from relayline.console.commands.serve_tools import ToolsCommands
@@ -38,8 +40,6 @@ if TYPE_CHECKING:
 
     from relayline.console.commands.key import KeyStore
     from relayline.console.replay import WorkflowCode
-    from relayline.contracts.envelope import StoredEvent
-    from relayline.contracts.runs import RunStatus
     from relayline.journal.access.audit import Audit
     from relayline.journal.table import Storage
     from relayline.journal.tenants.tenant_keys import TenantKey
@@ -261,24 +261,10 @@ def _settings() -> Settings:
         return load_settings()
 
 
-def _dry_run(asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
-    from relayline.testing.dry import NoDryRun, dry_run
-
-    settings = _settings()
-    with expecting(NoDryRun):
-        return dry_run(settings, asked, told)
-
-
-def _serve_tools(module: str, host: str, port: int | None) -> None:
-    from relayline.tool_server import run
-
-    run(module, host, port)
-
-
 ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)
-RunCommands(_url, _dry_run).register(app)
+RunCommands(_url, agent_commands.dry_run).register(app)
 ForkCommand(_url).register(app)
-ToolsCommands(_serve_tools).register(app)
+ToolsCommands(agent_commands.serve_tools).register(app)
 BatchCommands(_url).register(app)
 ScheduleCommands(_url).register(app)
 SteeringCommands(_url).register(app)
@@ -290,6 +276,7 @@ DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
+McpCommands(agent_commands.mcp_desk).register(app)
 TenantKeyCommands(_storage).register(
     KeyringCommands(_settle_address, _keyring, _tenant_keys).register(app)
 )

@@ -14,7 +14,9 @@ from relayline.activities.tool.mcp.offers import offers
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure
 from relayline.activities.tool.mcp.session import Definitions
+from relayline.catalog.lock_file import BadLockFile, read_lock
 from relayline.contracts.mcp import Listing
+from relayline.contracts.mcp.lock import Lock
 
 _MAX_TTL_S = 3600.0
 
@@ -35,7 +37,7 @@ class CachedListing:
         self._until = 0.0
         self._source: Connection | None = None
         self._changes = 0
-        self._lock = asyncio.Lock()
+        self._reading = asyncio.Lock()
         pool.on_change = self._forget
 
     async def get(self, run_id: str) -> Listing:
@@ -46,7 +48,7 @@ class CachedListing:
         """
         connect_s = self._pool.server.connect_s
         try:
-            async with asyncio.timeout(connect_s), self._lock:
+            async with asyncio.timeout(connect_s), self._reading:
                 if self._kept is None or not self._holds:
                     self._kept = await self._read(run_id)
                 return self._kept
@@ -70,7 +72,29 @@ class CachedListing:
         self._source = connection if current else None
         self.size = len(found.tools)
         wires = ((it.wire, it.task_only) for it in found.tools.values())
-        return offers(self._pool.server, wires)
+        return offers(self._pool.server, wires, self._lock())
+
+    def _lock(self) -> Lock | None:
+        pins = self._pool.server.pins
+        try:
+            return read_lock(pins) if pins else None
+        except BadLockFile as error:
+            raise McpFailure(f"MCP server {self._pool.server.name!r}: {error}") from None
+
+    async def definitions(self) -> Definitions:
+        """All tools as the server lists them now, whether they are offered or not.
+
+        Raises:
+            McpFailure: as `get`.
+        """
+        connect_s = self._pool.server.connect_s
+        try:
+            async with asyncio.timeout(connect_s), self._pool.connection("") as connection:
+                found = await self._asked(connection)
+        except TimeoutError:
+            raise self._unlisted(f"it did not list them within {connect_s:g} s") from None
+        self.size = len(found.tools)
+        return found
 
     async def _asked(self, connection: Connection) -> Definitions:
         try:

@@ -8,6 +8,8 @@ from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
+from pydantic import JsonValue
+
 from relayline.activities.tool.mcp.calling import Calling
 from relayline.activities.tool.mcp.listing import CachedListing
 from relayline.activities.tool.mcp.pool import Pool
@@ -35,6 +37,8 @@ class ServerState(NamedTuple):
     """Empty if its last connection worked."""
     open_s: float
     """Seconds for which it is not tried any more."""
+    said: str
+    """The end of its stderr when it was lost last; for the operator alone."""
 
 
 class McpServers:
@@ -66,12 +70,23 @@ class McpServers:
         """As `McpTools.forget`."""
         await self._thread.run(self._forget(run_id))
 
+    async def definitions(self, server: str) -> list[dict[str, JsonValue]]:
+        """All tools of one server as it lists them now, whether they are offered or not.
+
+        Raises:
+            McpFailure: as `listed`.
+        """
+        found = await self._thread.run(self._server(server).listing.definitions())
+        return [it.wire for it in found.tools.values()]
+
     def state(self, server: str) -> ServerState:
         """What is known of that server; from any thread."""
         pool, listing = self._known[server]
         era = {None: "", True: "modern", False: "legacy"}[pool.modern]
         breaker = pool.breaker
-        return ServerState(era, pool.version, listing.size, breaker.last_error, breaker.open_s)
+        return ServerState(
+            era, pool.version, listing.size, breaker.last_error, breaker.open_s, pool.said
+        )
 
     async def close(self) -> None:
         """Close all connections and end the thread; nothing else may be called after that."""

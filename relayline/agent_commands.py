@@ -1,0 +1,55 @@
+"""What commands about agents, their tools and MCP servers start; each imports it when it is used."""
+
+from __future__ import annotations
+
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from typing import TYPE_CHECKING
+
+from relayline.console.exit import expecting
+
+if TYPE_CHECKING:
+    from relayline.console.commands.run import DryRun
+    from relayline.contracts.envelope import StoredEvent
+    from relayline.contracts.runs import RunStatus
+    from relayline.mcp_desk import McpDesk
+    from relayline.runtime.settings import Settings
+
+# ruff: noqa: PLC0415  `--help` is quick
+
+
+def _settings() -> Settings:
+    from relayline.runtime.settings import BadSettings, load_settings
+
+    with expecting(BadSettings):
+        return load_settings()
+
+
+def dry_run(asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
+    """Run an agent of the catalog in this process; how it stands at the end.
+
+    Raises:
+        Failure: it can't be done.
+    """
+    from relayline.testing.dry import NoDryRun
+    from relayline.testing.dry import dry_run as run
+
+    settings = _settings()
+    with expecting(NoDryRun):
+        return run(settings, asked, told)
+
+
+def serve_tools(module: str, host: str, port: int | None) -> None:
+    """Serve the tools of a module, as `tool_server.run`."""
+    from relayline.tool_server import run
+
+    run(module, host, port)
+
+
+@asynccontextmanager
+async def mcp_desk() -> AsyncIterator[McpDesk]:
+    """The MCP servers of the configured catalog."""
+    from relayline.mcp_desk import mcp_desk as opened
+
+    async with opened(_settings()) as desk:
+        yield desk
