@@ -1,4 +1,4 @@
-"""What commands about agents, their tools and MCP servers start; each imports it when it is used."""
+"""What commands about agents, tools and MCP servers start; each imports it when it is used."""
 
 from __future__ import annotations
 

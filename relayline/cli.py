@@ -276,7 +276,7 @@ DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
-McpCommands(agent_commands.mcp_desk).register(app)
+McpCommands(agent_commands.mcp_desk, _url).register(app)
 TenantKeyCommands(_storage).register(
     KeyringCommands(_settle_address, _keyring, _tenant_keys).register(app)
 )

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Protocol, TypeVar
 import typer
 
 from relayline.console.exit import Failure, expecting
+from relayline.console.options import Url, expecting_answers
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
@@ -42,26 +43,49 @@ class Desk(Protocol):
 class McpCommands:
     """The commands; they connect to servers with the environment of this process."""
 
-    def __init__(self, desk: Callable[[], AbstractAsyncContextManager[Desk]]) -> None:
+    def __init__(
+        self,
+        desk: Callable[[], AbstractAsyncContextManager[Desk]],
+        address: Callable[[str | None], str],
+    ) -> None:
         """Create the commands.
 
         Args:
             desk: Opens the servers of the configured catalog.
+            address: Gives the API's base URL for a value of `--url`.
         """
         self._desk = desk
+        self._address = address
 
     def register(self, app: typer.Typer) -> None:
         """Add them to a command line."""
         group = typer.Typer(
             name="mcp",
-            help="List, check, accept and try the tools of the catalog's MCP servers.",
+            help="List, check, accept and try the tools of the catalog's MCP servers; be one.",
             no_args_is_help=True,
         )
         group.command("list")(self.list)
         group.command("check")(self.check)
         group.command("pin")(self.pin)
         group.command("try")(self.try_)
+        group.command("serve")(self.serve)
         app.add_typer(group)
+
+    def serve(
+        self,
+        decide: Annotated[
+            bool,
+            typer.Option(
+                "--decide", help="Also a tool that approves calls, which a model may use."
+            ),
+        ] = False,
+        url: Url = None,
+    ) -> None:
+        """Be an MCP server over stdin and stdout: clients start runs, watch and steer them."""
+        from relayline.mcp_server.stdio import serve
+
+        with expecting_answers():
+            asyncio.run(serve(self._address(url), decides=decide))
 
     def list(self, servers: Names = None) -> None:
         """Show each tool with its effects and approval, and why one is not offered."""

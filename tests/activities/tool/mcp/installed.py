@@ -28,7 +28,7 @@ def node_server(name: str) -> tuple[str, ...]:
         pytest.skip("there is no Node to run MCP servers with")
     wanted = [f"@modelcontextprotocol/server-{it}@{of}" for it, of in NODE_SERVERS.items()]
     install = [npm, "install", "--silent", "--no-audit", "--no-fund", "--prefix"]
-    folder = _once("npm", lambda at: [[*install, str(at), *wanted]])
+    folder = once("npm", lambda at: [[*install, str(at), *wanted]])
     package = folder / "node_modules/@modelcontextprotocol" / f"server-{name}"
     return (node, str(package / "dist/index.js"))
 
@@ -40,10 +40,10 @@ def sqlite_server() -> tuple[str, ...]:
         venv.create(at, with_pip=True)
         return [[str(at / "bin/python"), "-m", "pip", "install", "--quiet", *SQLITE]]
 
-    return (str(_once("sqlite", steps) / "bin/mcp-server-sqlite"),)
+    return (str(once("sqlite", steps) / "bin/mcp-server-sqlite"),)
 
 
-def _once(name: str, steps: Callable[[Path], list[list[str]]]) -> Path:
+def once(name: str, steps: Callable[[Path], list[list[str]]]) -> Path:
     """A folder that is filled by the first test of all processes that wants it."""
     HERE.mkdir(exist_ok=True)
     folder = HERE / name
