@@ -21,6 +21,7 @@ from relayline.api.auth.bearer import Authenticate
 from relayline.api.auth.rates import LimitRates
 from relayline.api.auth.scopes import SCHEMES
 from relayline.api.event_schemas import describe_events
+from relayline.api.mcp.endpoint import McpEndpoint, ServeMcp
 from relayline.api.routes import (
     agents,
     batches,
@@ -96,6 +97,8 @@ def create_app(
     services = services_of(settings, storage, temporal_client, catalog, metrics)
     app.state.services = services
     app.state.everybody = None if settings.auth_modes else ANYBODY
+    app.state.mcp = McpEndpoint(app, decides=settings.mcp_decide)
+    app.add_middleware(ServeMcp, endpoint=app.state.mcp)
     app.add_middleware(IgnoreClosed)
     app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, larger=LARGER_BODIES)
     if settings.auth_modes:
@@ -230,6 +233,7 @@ async def _serve_on(
         await Server(app, services.close_streams, _limits(settings)).serve([listener])
         checking.cancel()
         await asyncio.gather(checking, return_exceptions=True)
+        await app.state.mcp.close()
         await services.close()
 
 

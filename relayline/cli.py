@@ -24,11 +24,11 @@ from relayline.console.commands.key import KeyCommands
 from relayline.console.commands.keyring.payload_keys import KeyringCommands
 from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
-from relayline.console.commands.mcp_servers import McpCommands
+from relayline.console.commands.mcp.mcp_servers import McpCommands
+from relayline.console.commands.mcp.serve_tools import ToolsCommands
 from relayline.console.commands.run import RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
-from relayline.console.commands.serve_tools import ToolsCommands
 from relayline.console.commands.steer import SteeringCommands
 from relayline.console.commands.webhook import WebhookCommands
 from relayline.console.exit import expecting, run_and_exit

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import AsyncGenerator, Iterator, Mapping, Sequence
 from typing import Self, Unpack
 
+import httpx
+
 from relayline.client import calls
 from relayline.client.calls import RunFields
 from relayline.client.listing import RunFilters
@@ -164,7 +166,7 @@ class Client(QueueCalls):
 class AsyncClient(AsyncQueueCalls):
     """As `Client`, to be awaited: `async with`, `await client.submit(…)`."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913  as `Client`
         self,
         base_url: str = DEFAULT_URL,
         *,
@@ -172,10 +174,12 @@ class AsyncClient(AsyncQueueCalls):
         headers: Mapping[str, str] | None = None,
         silence_s: float = SILENCE_S,
         patience_s: float | None = None,
+        transport: httpx.AsyncBaseTransport | None = None,
     ) -> None:
-        """As `Client`."""
+        """As `Client`; with a `transport`, requests go there and not over the network."""
         sent = with_key(headers, api_key)
-        self._transport = AsyncTransport(options(base_url, sent, silence_s, patience_s))
+        how = options(base_url, sent, silence_s, patience_s)
+        self._transport = AsyncTransport(how, transport)
         self.webhooks = AsyncWebhooks(self._transport)
 
     async def __aenter__(self) -> Self:

@@ -110,9 +110,9 @@ class Transport:
 class AsyncTransport:
     """Asynchronous I/O, for tasks of one event loop."""
 
-    def __init__(self, how: Options) -> None:
+    def __init__(self, how: Options, through: httpx.AsyncBaseTransport | None = None) -> None:
         self.options = how
-        self.http = httpx.AsyncClient(**how.for_httpx())
+        self.http = httpx.AsyncClient(**how.for_httpx(), transport=through)
 
     async def send(self, call: Call[Answer]) -> Answer:
         """As `Transport.send`."""

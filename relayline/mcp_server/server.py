@@ -15,15 +15,7 @@ from pydantic import JsonValue, ValidationError
 
 from relayline import __version__
 from relayline.client import AsyncClient, RelaylineError
-from relayline.mcp_server.tasks import (
-    EXTENSION,
-    TaskParams,
-    UpdateParams,
-    created,
-    detailed,
-    update,
-)
-from relayline.mcp_server.tools import (
+from relayline.mcp_server.run_tools import (
     RUN,
     Ask,
     RunTool,
@@ -31,6 +23,14 @@ from relayline.mcp_server.tools import (
     described,
     outcome,
     steering_tools,
+)
+from relayline.mcp_server.tasks import (
+    EXTENSION,
+    TaskParams,
+    UpdateParams,
+    created,
+    detailed,
+    update,
 )
 
 Context = ServerRequestContext[Any, Any]

@@ -15,7 +15,7 @@ from pydantic import Field, JsonValue
 from relayline.client import AsyncClient, Conflict
 from relayline.contracts.answers import RunView
 from relayline.contracts.runs import RunStatus, Waiting
-from relayline.mcp_server.tools import outcome
+from relayline.mcp_server.run_tools import outcome
 
 EXTENSION = "io.modelcontextprotocol/tasks"
 POLL_MS = 500

@@ -101,6 +101,7 @@ async def serving(
     finally:
         server.should_exit = True
         await task
+        await app.state.mcp.close()
         await services.close()
         listener.close()
 

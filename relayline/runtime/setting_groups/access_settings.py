@@ -41,6 +41,10 @@ class AccessSettings(BaseSettings):
     """Tenants in which who has submitted a run may not approve in it: names, separated by commas,
     or `all`; with authentication on."""
 
+    mcp_decide: bool = False
+    """Whether clients of `/mcp` get the tool `decide`, with which a model may approve the calls of
+    agents, also of its own."""
+
     audit_retention_days: float = Field(default=365, ge=0, le=36_500, allow_inf_nan=False)
     """Days for which rows of the audit log are kept; 0 or empty keeps them forever."""
     audit_stdout: bool = False

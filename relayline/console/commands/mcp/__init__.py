@@ -1,0 +1,1 @@
+"""Commands about MCP: the servers that agents have, and tools that are served."""
