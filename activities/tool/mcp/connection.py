@@ -30,6 +30,7 @@ FRESH_S = 60.0
 word of changes."""
 LISTEN_AGAIN_S = 1.0
 """Seconds until we listen again after the stream of changes broke; then longer each time."""
+_BROKEN = {NOT_SENT, CONNECTION_CLOSED}
 _log = logging.getLogger(__name__)
 
 
@@ -175,9 +176,10 @@ class Connection:
     def broken_by(self, error: MCPError) -> str:
         """Why a request failed; tells the watcher where the connection is to blame."""
         why = self.clean(error.message if self.alive else self.why)
-        if session_ended(error):
-            self._closing.set()
-        if not self.alive or error.code in {NOT_SENT, CONNECTION_CLOSED}:
+        legacy = self._session is not None and not self._session.modern
+        if session_ended(error) or (legacy and error.code in _BROKEN):
+            self._closing.set()  # its session is over: the next call needs another
+        if not self.alive or error.code in _BROKEN:
             self._watcher.lost(self, why)
         return why
 

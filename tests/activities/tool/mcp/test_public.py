@@ -8,6 +8,8 @@ import signal
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
@@ -143,31 +145,40 @@ async def test_memory_keeps_its_state(opened: Opened, tmp_path: Path) -> None:
     assert "hot" in await wing.call("read_graph")
 
 
-@pytest.mark.parametrize("way", ["stdio", "http"])
-async def test_everything(opened: Opened, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = node_server("everything")
-    port = free_port()
-    monkeypatch.setenv("A_KEY_OF_OURS", "sk-provider")
-    if way == "http":
-        env = {"PATH": os.environ["PATH"], "PORT": str(port)}
-        process = await asyncio.create_subprocess_exec(
-            *command, "streamableHttp", env=env, stderr=asyncio.subprocess.DEVNULL
-        )
-        url = f"http://127.0.0.1:{port}/mcp"
-        server = McpServer("all", url=url, connect_s=SLOW_S, trusted=True)
-    else:
-        server, process = known("all", (*command, "stdio")), None
+@asynccontextmanager
+async def everything_http(port: int) -> AsyncIterator[None]:
+    """That server behind that port, with an environment of its own."""
+    env = {"PATH": os.environ["PATH"], "PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        *node_server("everything"), "streamableHttp", env=env, stderr=asyncio.subprocess.DEVNULL
+    )
     try:
         async with asyncio.timeout(SLOW_S):
-            while process and not await listens(port):
+            while not await listens(port):
                 await asyncio.sleep(0.05)
-        wing = await opened(server)
-        await everything(wing)
+        yield
     finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_everything(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY_OF_OURS", "sk-provider")
+    await everything(await opened(known("all", (*node_server("everything"), "stdio"))))
+
+
+async def test_everything_over_http_and_again_after_a_restart(opened: Opened) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/mcp"
+    wing = await opened(McpServer("all", url=url, connect_s=SLOW_S, trusted=True))
+    async with everything_http(port):
+        await everything(wing)
+    async with everything_http(port):
+        with pytest.raises(McpFailure) as forgotten:  # it does not know the session any more
+            await wing.call("echo", {"message": "hi"})
+        assert forgotten.value.retryable, "it did not run"
+        assert await wing.call("echo", {"message": "hi"}) == "Echo: hi"
         await wing.servers.close()
-        if process:
-            process.kill()
-            await process.wait()
 
 
 async def everything(wing: Wing) -> None:
