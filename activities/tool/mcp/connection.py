@@ -61,6 +61,8 @@ class Connection:
         self.server = server
         self.users = 0
         """Calls and listings under way."""
+        self.used_at = time.monotonic()
+        """When it was used last."""
         self.hears = False
         """True while the server tells of changes of its list."""
         self._secrets: list[str] = []
@@ -73,7 +75,6 @@ class Connection:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner: asyncio.Task[None] | None = None
         self._why = ""
-        self._used_at = time.monotonic()
         self._listing = asyncio.Lock()
         self._definitions: Definitions | None = None
         self._listed_at = 0.0
@@ -151,7 +152,7 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.users -= 1
-        self._used_at = time.monotonic()
+        self.used_at = time.monotonic()
 
     @property
     def fresh(self) -> Definitions | None:
@@ -207,7 +208,7 @@ class Connection:
         hearing = asyncio.create_task(self._hear(session))
         try:
             while not self._closing.is_set():
-                idle_s = 0 if self.users else time.monotonic() - self._used_at
+                idle_s = 0 if self.users else time.monotonic() - self.used_at
                 if idle_s >= IDLE_S:
                     break
                 with suppress(TimeoutError):

@@ -14,6 +14,7 @@ from pathlib import Path
 
 import pytest
 
+from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
 from relayline.catalog.mcp import McpServer, Override
 from relayline.dev.ports import free_port
@@ -143,6 +144,25 @@ async def test_memory_keeps_its_state(opened: Opened, tmp_path: Path) -> None:
     await wing.call("create_entities", {"entities": [tea]})
     await wing.servers.forget("run_1")
     assert "hot" in await wing.call("read_graph")
+
+
+async def test_runs_do_not_pile_up_processes_of_a_legacy_server(tmp_path: Path) -> None:
+    env = {"MEMORY_FILE_PATH": str(tmp_path / "memory.json")}
+    command = node_server("memory")
+    pool = Pool(known("memory", command, env=env), {}, most=2)
+    try:
+        async with pool.connection("run_1"), pool.connection("run_2"):
+            with pytest.raises(McpFailure, match=r"all 2 connections .* are in use") as full:
+                async with pool.connection("run_3"):
+                    pass
+            assert full.value.retryable
+        async with pool.connection("run_2"):
+            pass
+        async with pool.connection("run_3"), pool.connection("run_2"):
+            assert len(ours(command[-1])) == 2
+    finally:
+        await pool.close()
+    assert not ours(command[-1])
 
 
 @asynccontextmanager
