@@ -6,10 +6,10 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { doing } = await from("doing");
-const { noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { axisOf, stripOf, ticksOf } = await from("axis");
+const { doing, noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
 const { inWindow } = await from("window");
-const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
+const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
 const { brief, duration, exactly, money, number, quoted, visible } = await from("words");
 

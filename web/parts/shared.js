@@ -1,5 +1,5 @@
 /* What several views share: the time of now, messages at the bottom, the inbox, what is pressed. */
-import { effect, signal } from "../vendor/signals.js";
+import { computed, effect, signal } from "../vendor/signals.js";
 import { Problem, auth, skew } from "../wire/api.js";
 
 /** The time of now by the server's clock, as ms; it moves once a second. */
@@ -10,6 +10,9 @@ const tick = () => {
 setInterval(tick, 1000);
 effect(tick);
 document.addEventListener("visibilitychange", tick);
+
+/** The same, but it moves every ten seconds. */
+export const slowly = computed(() => Math.floor(now.value / 10_000) * 10_000);
 
 /** A message at the bottom of the page; empty for none. */
 export const toast = signal("");

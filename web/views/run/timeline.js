@@ -2,7 +2,8 @@
 import { h } from "../../vendor/preact.js";
 import { useMemo, useState } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
-import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
+import { axisOf, ticksOf } from "../../model/axis.js";
+import { rowsOf } from "../../model/timeline.js";
 import { duration } from "../../model/words.js";
 import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
 import { lazy } from "../../parts/lazy.js";
@@ -159,7 +160,7 @@ function bar(row, axis, end, ended) {
 }
 
 /**
- * @param {import("../../model/timeline.js").Segment} one
+ * @param {import("../../model/axis.js").Segment} one
  * @param {ReturnType<typeof axisOf>} axis
  * @param {number} end
  * @param {boolean} ended
