@@ -7,19 +7,6 @@ const OPEN = new Set(["scheduled", "queued", "running", "waiting", "paused", "id
 /** @param {any} run */
 export const isOpen = (run) => OPEN.has(run.status);
 
-/** Why a figure is missing. */
-export const LATER = "counted when a step has ended";
-
-/**
- * The tokens of a run, null while its first step has not said how many it took.
- * @param {{input_tokens: number, output_tokens: number}} usage
- * @param {boolean} open
- */
-export function tokensOf(usage, open) {
-  const tokens = usage.input_tokens + usage.output_tokens;
-  return tokens || !open ? tokens : null;
-}
-
 /** Newest first, as the API lists them. @param {any} one @param {any} other */
 const newestFirst = (one, other) =>
   one.created_at === other.created_at

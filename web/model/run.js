@@ -69,24 +69,6 @@ const blank = () => ({
 /** @param {Run} run */
 export const runStatus = (run) => statusOf(run.waits);
 
-/**
- * The run's own sum once it has ended, before that the sum of its whole messages.
- * @param {Run} run
- */
-export function usageOf(run) {
-  if (run.finalUsage) return run.finalUsage;
-  const sum = { input_tokens: 0, output_tokens: 0 };
-  for (const step of own(run, run.steps)) {
-    if (step.interrupted) continue;
-    sum.input_tokens += step.usage.input_tokens;
-    sum.output_tokens += step.usage.output_tokens;
-  }
-  return sum;
-}
-
-/** Those steps or calls that no past has. @param {Run} run @param {Map<any, any>} all */
-export const own = (run, all) => [...all.values()].filter((it) => it.seq > run.inheritedTo);
-
 /** Take in events, in order; those that are in already change nothing. */
 export function applyEvents(/** @type {Run} */ run, /** @type {any[]} */ events) {
   for (const event of events) {

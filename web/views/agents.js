@@ -23,9 +23,8 @@ import {
 } from "../parts/elements.js";
 import { ENDED, icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
-import { dialog, explain } from "../parts/shared.js";
+import { dialog, explain, followBeside } from "../parts/shared.js";
 import { json } from "../parts/output.js";
-import { followBeside } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 
 const DAY_MS = 86_400_000;

@@ -31,8 +31,10 @@ RUNS = 1_000
 CHANGES_S = 20
 MINUTES = 10
 MOMENTS = 8
-LOADED = f"""() => performance.getEntriesByType("resource").map((it) => it.name)
-  .filter((it) => it.includes("{FOLDER}/"))"""
+ASKING = (90_000, 48)
+"""Bytes and files of code until a person can decide what a run asks."""
+LOADED = f"""() => performance.getEntriesByType("resource")
+  .filter((it) => it.name.includes("{FOLDER}/")).map((it) => [it.name, it.encodedBodySize])"""
 WATCH_FRAMES = """() => {
   window.long = [];
   new PerformanceObserver((list) => {
@@ -87,20 +89,42 @@ async def long_run(api: Api, events: int) -> str:
     return await written(api.journal, written_events)
 
 
+async def loaded(page: Page) -> dict[str, int]:
+    """The size, packed, of each file that the page has loaded."""
+    sizes = await page.evaluate(LOADED)
+    return {f"{FOLDER}/{it.partition(FOLDER + '/')[2]}": size for it, size in sizes}
+
+
 @pytest.mark.parametrize("path", sorted({*VIEWS} - {"/"}))
 async def test_a_page_loads_nothing_that_it_has_not_named(
     chromium: Browser, plain_page: Api, path: str
 ) -> None:
-    run = await every_kind(plain_page.journal)
+    await every_kind(plain_page.journal)
+    run = await written(plain_page.journal, [*beginning("It writes"), begun(1)])
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         answer = await page.goto(path.replace("{run_id}", run))
         assert answer
         named = {*re.findall(rf'"({FOLDER}/[^"]+)"', await answer.text())}
         await expect(page.locator("main h1:visible").first).to_be_visible()
         await expect(page.locator(".connection")).to_contain_text("Live")
-        loaded = {f"{FOLDER}/{it.partition(FOLDER + '/')[2]}" for it in await page.evaluate(LOADED)}
-        assert {it for it in loaded - named if not it.endswith(".woff2")} == set()
-        assert {it for it in named - loaded if it.endswith(".js")} == set()
+        found = {*await loaded(page)}
+        assert {it for it in found - named if not it.endswith(".woff2")} == set()
+        assert {it for it in named - found if it.endswith(".js")} == set()
+
+
+async def test_a_run_that_asks_a_person_loads_little_more(
+    chromium: Browser, plain_page: Api
+) -> None:
+    """It is more than the page has named: all of it counts."""
+    run = await every_kind(plain_page.journal)
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/runs/{run}")
+        await expect(page.locator(".ask")).to_have_count(2)
+        code = {
+            it: size for it, size in (await loaded(page)).items() if it.endswith((".js", ".css"))
+        }
+        assert 0 < sum(code.values()) <= ASKING[0], code
+        assert len(code) <= ASKING[1], sorted(code)
 
 
 async def test_a_long_run_takes_few_elements_and_little_memory(
@@ -136,7 +160,7 @@ async def test_a_fold_takes_as_long_as_its_events_and_batches_cost_little(
         events += page_of
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         await page.goto("/runs")
-        root = (await page.evaluate(LOADED))[0].partition("/style/")[0].rpartition("/")[0]
+        root = next(iter(await loaded(page))).partition("/style/")[0].rpartition("/")[0]
         took = await page.evaluate(FOLDING, [f"{root}/model/run.js", events])
     _log.info("%s", json.dumps(took))
     assert took["whole"] < 30 * max(took["tenth"], 0.5)

@@ -1,8 +1,17 @@
 /* The rows of the list, in groups; those far from what is seen are a line of text each. */
 import { h } from "../../vendor/preact.js";
-import { LATER, doing, groups, isOpen, tokensOf } from "../../model/listing.js";
+import { doing, groups, isOpen } from "../../model/listing.js";
 import { stripOf } from "../../model/axis.js";
-import { ago, duration, exactly, money, number, shortId } from "../../model/words.js";
+import {
+  LATER,
+  ago,
+  duration,
+  exactly,
+  money,
+  number,
+  shortId,
+  tokensOf,
+} from "../../model/words.js";
 import {
   b,
   button,
