@@ -11,6 +11,7 @@ const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } 
 const { inWindow } = await from("window");
 const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
+const { inWords } = await from("rule");
 const { heldCalls } = await from("waits");
 const { countedOf, usageOf } = await from("usage");
 const { brief, duration, exactly, money, number, quoted, tokensOf, visible } = await from("words");
@@ -304,4 +305,31 @@ test("each turn of a conversation has its limits; any other run has them as a wh
   const whole = { input_tokens: 30, output_tokens: 3 };
   assert.deepEqual(counted(false), { turn: 0, steps: 3, calls: 3, usage: whole });
   assert.deepEqual(usageOf(applyEvents(emptyRun(), (seq = 0, events(true)))), whole);
+});
+
+test("a simple rule is said in words, if they say all of it", () => {
+  const over = { properties: { amount: { exclusiveMinimum: 50 } } };
+  assert.equal(inWords(over, { amount: 184.9 }), "amount > 50");
+  assert.equal(inWords(over), "amount > 50");
+  assert.equal(inWords(over, { amount: "much" }), "");
+  assert.equal(inWords(over, {}), "");
+  const more = { type: "object", properties: { to: { enum: ["a", 1] }, at: { pattern: "^/" } }, required: ["to", "why"] };
+  assert.equal(inWords(more, { to: "a", at: "/x" }), 'to is one of "a", 1 and at matches ^/ and why is given');
+  assert.equal(inWords({ not: over }, { amount: 1 }), "");
+  assert.equal(inWords({ properties: { a: { minLength: 3 } } }, { a: "abcd" }), "");
+  assert.equal(inWords({}, { a: 1 }), "");
+});
+
+test("a step of a turn that has failed does not go on", () => {
+  const at = (seq) => `2026-01-01T00:00:0${seq}Z`;
+  const event = (seq, type, data, step = null) => ({ seq, at: at(seq), type, step, attempt: 1, data });
+  const run = applyEvents(emptyRun(), [
+    event(1, "run.queued", { open: true }),
+    event(2, "message.user", { text: "a", turn: 1 }),
+    event(3, "step.started", { model: "m" }, 1),
+    event(5, "turn.completed", { turn: 1, status: "failed", usage: {} }),
+  ]);
+  assert.equal(run.steps.get(1).endedAt, Date.parse(at(5)));
+  assert.equal(run.steps.get(1).ended, false);
+  assert.equal(rowsOf(run).at(-1).segments[0].to, 4000);
 });

@@ -169,7 +169,7 @@ async def everything(journal: Journal, **more: str) -> str:
             approval(
                 2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"], **more},
                 parameters=PARAMETERS, expires_at=datetime.now(UTC) + timedelta(days=1),
-                effects="unsafe", why={"required": ["path"]},
+                effects="unsafe", why={"required": ["path"], "minProperties": 2},
             ),
             fact(
                 requested_key("input_2_1"),

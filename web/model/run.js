@@ -228,13 +228,18 @@ function spoken(/** @type {Run} */ run, /** @type {any} */ event) {
   add(run, "user", `user-${event.seq}`, event, { ...event.data, first, begins });
 }
 
-/** With when the turn began, and its steps. */
+/** With when the turn began, and its steps; those that have not ended never will. */
 function turned(/** @type {Run} */ run, /** @type {any} */ event) {
   const { turn } = event.data;
   const mine = run.items.filter((item) => item.turn === turn);
-  const steps = mine.filter((item) => item.kind === "step").length;
+  const steps = mine.filter((item) => item.kind === "step");
+  for (const { data } of steps) {
+    const step = run.steps.get(data.step);
+    const endedAt = Date.parse(event.at);
+    if (step?.endedAt === null) run.steps.set(step.step, { ...step, endedAt });
+  }
   const from = mine.find((item) => item.kind === "user")?.at ?? null;
-  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps, from });
+  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps: steps.length, from });
 }
 
 /** A call runs another run, or that one has ended. @param {Run} run @param {any} event */

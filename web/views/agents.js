@@ -1,7 +1,8 @@
 /* The agents of this server, with what their runs come to. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
-import { duration, money, number } from "../model/words.js";
+import { inWords } from "../model/rule.js";
+import { duration, money, number, visible } from "../model/words.js";
 import {
   article,
   b,
@@ -107,7 +108,9 @@ function Agent({ agent }) {
 function asking(tool) {
   if (tool.asks) return "asks you";
   if (tool.approval === "always") return "always asks";
-  return tool.approval === "never" ? "" : "asks for some calls";
+  if (tool.approval === "never") return "";
+  const rule = inWords(tool.approval.when);
+  return rule ? `asks if ${visible(rule)}` : "asks for some calls";
 }
 
 /** A tool: one line that unfolds to its schema. @param {{tool: any}} props */

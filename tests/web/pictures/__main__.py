@@ -54,7 +54,7 @@ async def taken(chromium: Browser, stack: DevStack) -> None:
     [parcel, draft, notes, promise, nightly, compare, leap] = [
         await submitted(stack, asked) for asked in OTHERS
     ]
-    await stack.send(compare, "pause", by="ann")
+    await stack.send(compare, "pause", by="ann", now=True)
     for run in (parcel, promise, leap):
         await stack.ended(run)
     await stack.seen(notes, "approval.requested")

@@ -33,7 +33,8 @@ export function propsOf(
   const held = heldCalls(run);
   const waits = step?.calls.filter((id) => held.has(id)).join();
   const runs = step?.calls.map((id) => run.children.get(id)?.status).join();
-  return { from, run, step, seqs, waits, runs, live: !step?.ended && run.waits.ended === null };
+  const live = step?.endedAt === null && run.waits.ended === null;
+  return { from, run, step, seqs, waits, runs, live };
 }
 
 /** What a message is to the run. @param {any} data */

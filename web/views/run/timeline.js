@@ -1,6 +1,6 @@
 /* The run's line as bars: a bar leads to its place in the transcript. */
 import { h } from "../../vendor/preact.js";
-import { useMemo, useState } from "../../vendor/hooks.js";
+import { useEffect, useMemo, useState } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
 import { axisOf, ticksOf } from "../../model/axis.js";
 import { rowsOf } from "../../model/timeline.js";
@@ -18,8 +18,8 @@ const Paging = lazy(
 );
 /** So many rows are shown at a time. */
 const MAX_ROWS = 120;
-/** The key of the row that is picked; empty for none. */
-const picked = signal("");
+/** The key of the row that is picked; empty for none, null until somebody has picked. */
+const picked = signal(/** @type {string | null} */ (null));
 
 const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
 
@@ -28,6 +28,13 @@ function pick(key) {
   picked.value = picked.value === key ? "" : key;
   if (picked.value) reveal(key);
 }
+
+/** @param {import("../../model/timeline.js").Row} row */
+const isPicked = (row) => row.key === picked.value;
+
+/** What waits is shown before anything is picked. */
+const isOpenWait = (/** @type {import("../../model/timeline.js").Row} */ { kind, segments }) =>
+  kind === "wait" && segments.at(-1)?.to === null;
 
 /** Arrow keys move from row to row, and what is picked with them. @param {KeyboardEvent} event */
 function moved(event) {
@@ -43,9 +50,10 @@ function moved(event) {
 }
 
 export function Timeline() {
-  const { run, version } = shown.value;
+  const { run, version, id } = shown.value;
   const all = useMemo(() => rowsOf(run), [version]);
   const [back, setBack] = useState(0);
+  useEffect(() => () => void (picked.value = null), [id]);
   const until = Math.max(Math.min(MAX_ROWS, all.length), all.length - back);
   const rows = all.slice(Math.max(0, until - MAX_ROWS), until);
   const start = run.firstAt ?? 0;
@@ -53,14 +61,14 @@ export function Timeline() {
   const end = Math.max(1, last);
   const axis = axisOf(rows, end);
   if (!rows.length) return null;
-  const on = rows.find((row) => row.key === picked.value);
+  const on = picked.value === null ? rows.findLast(isOpenWait) : rows.find(isPicked);
   const chart = div(
     { class: "wf" },
     head(axis, end),
     div(
       { class: "rows", onKeyDown: moved },
       grid(axis, end, run.endedAt === null),
-      rows.map((row) => bar(row, axis, end, run.endedAt !== null)),
+      rows.map((row) => bar(row, axis, end, run.endedAt !== null, row === on)),
     ),
     legend(),
     all.length > rows.length
@@ -128,8 +136,9 @@ function placeOf(/** @type {number} */ left, /** @type {number} */ right) {
  * @param {ReturnType<typeof axisOf>} axis
  * @param {number} end
  * @param {boolean} ended
+ * @param {boolean} on It is the one that is looked at.
  */
-function bar(row, axis, end, ended) {
+function bar(row, axis, end, ended, on) {
   const from = row.segments[0].from;
   const to = row.segments.at(-1)?.to ?? null;
   const open = to === null && !ended;
@@ -137,10 +146,10 @@ function bar(row, axis, end, ended) {
   const place = placeOf(axis.x(from), axis.x(to ?? end));
   return button(
     {
-      class: cx("wr", `d${row.depth}`, picked.value === row.key && "on"),
+      class: cx("wr", `d${row.depth}`, on && "on"),
       key: row.key,
       "data-row": row.key,
-      "aria-pressed": picked.value === row.key,
+      "aria-pressed": on,
       onClick: () => pick(row.key),
     },
     span(
