@@ -35,12 +35,6 @@ ASKING = (90_000, 48)
 """Bytes and files of code until a person can decide what a run asks."""
 LOADED = f"""() => performance.getEntriesByType("resource")
   .filter((it) => it.name.includes("{FOLDER}/")).map((it) => [it.name, it.encodedBodySize])"""
-WATCH_FRAMES = """() => {
-  window.long = [];
-  new PerformanceObserver((list) => {
-    for (const it of list.getEntries()) window.long.push(Math.round(it.duration));
-  }).observe({ type: "longtask" });
-}"""
 FOLDING = """async ([path, events]) => {
   const { applyEvents, emptyRun } = await import(path);
   const took = (many, size) => {
@@ -193,6 +187,23 @@ async def changing(api: Api, runs: list[str]) -> AsyncIterator[list[int]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
+async def traced(chromium: Browser, page: Page, seconds: float) -> list[tuple[float, float]]:
+    """Processor time and duration, as ms, of each task of the page meanwhile; longest last."""
+    await chromium.start_tracing(page=page, categories=["toplevel"])
+    await asyncio.sleep(seconds)
+    events = json.loads(await chromium.stop_tracing())["traceEvents"]
+    pages = {
+        (it["pid"], it["tid"])
+        for it in events
+        if it["name"] == "thread_name" and it["args"]["name"] == "CrRendererMain"
+    }
+    return sorted(
+        (it.get("tdur", 0) / 1000, it["dur"] / 1000)
+        for it in events
+        if it["ph"] == "X" and (it["pid"], it["tid"]) in pages and "RunTask" in it["name"]
+    )
+
+
 async def whole_list(page: Page, runs: int = RUNS) -> None:
     """Show so many runs."""
     rows = page.locator("a.rr")
@@ -209,7 +220,10 @@ async def whole_list(page: Page, runs: int = RUNS) -> None:
 async def test_a_list_of_a_thousand_runs_stays_smooth_and_small(
     chromium: Browser, plain_page: Api, slower: int
 ) -> None:
-    """No task of the page is longer than a frame may be, and the heap does not grow."""
+    """No task of the page takes the processor longer than a frame may last, and the heap is flat.
+
+    On a busy machine a task may last longer: it is not always its turn.
+    """
     runs = [await written(plain_page.journal, beginning(f"Run {n}")) for n in range(RUNS)]
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         session = await page.context.new_cdp_session(page)
@@ -219,11 +233,14 @@ async def test_a_list_of_a_thousand_runs_stays_smooth_and_small(
         async with changing(plain_page, runs) as count:
             await asyncio.sleep(20)
             before = await least_heap(session)
-            await page.evaluate(WATCH_FRAMES)
-            await asyncio.sleep(60 * MINUTES)
-            long = sorted(await page.evaluate("window.long"))
+            tasks = await traced(chromium, page, 60 * MINUTES)
             after = await least_heap(session)
             assert await page.evaluate("document.querySelectorAll('*').length") < MAX_NODES
-        _log.info("%d changes, long tasks %s, heap %d → %d", count[0], long[-20:], before, after)
+        longest, lasted = [round(it[0]) for it in tasks[-9:]], round(max(it[1] for it in tasks))
+        _log.info(
+            "%d changes, %d tasks; the longest took %s ms of the processor, and one lasted %d; "
+            "heap %d → %d", count[0], len(tasks), longest, lasted, before, after,
+        )  # fmt: skip
+        assert len(tasks) > MINUTES * 60
+        assert tasks[-1][0] < 50 * slower
         assert after < before * 1.2 + 2_000_000
-        assert not [it for it in long if it > 50 * slower]
