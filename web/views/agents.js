@@ -90,10 +90,12 @@ function Agent({ agent }) {
         : null,
     ),
     counts ? h(Numbers, { counts, name: agent.name }) : null,
-    ul(
-      { class: "tools" },
-      agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
-    ),
+    agent.tool_details.length
+      ? ul(
+          { class: "tools" },
+          agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
+        )
+      : p({ class: "quiet sm" }, "No tools"),
     footer(
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
@@ -127,6 +129,7 @@ const Tool = ({ tool }) =>
         tool.effects === "unsafe"
           ? span({ class: "tagw" }, icon("bolt"), "changes the world")
           : null,
+        tool.agent ? span({ class: "quiet" }, `runs ${tool.agent}`) : null,
         asking(tool) ? span({ class: "quiet" }, asking(tool)) : null,
       ),
       div(

@@ -45,7 +45,7 @@ SHOWN = """() => {
       argument: text(row("arguments")), output: whole(result),
     };
   });
-  const inside = [...document.querySelectorAll(".say *, .kv *, .bubble *")];
+  const inside = [...document.querySelectorAll("#feed :is(.say, .kv, .bubble) *, .insp .out *")];
   return {
     steps,
     elements: [...new Set(inside.map((it) => it.nodeName))],
