@@ -52,6 +52,8 @@ test("a run in a list tells what it does and since when, or what came of it", ()
   const tool = { line: [["tool", 64_000, null]], now: { kind: "tool", what: "nap(s=6)" } };
   assert.equal(told("running", tool), "run|tool|for 1.0 s · nap(s=6)");
   assert.equal(told("queued", { line: [["queue", 0, null]], now: { kind: "queue", what: "" } }), "run|queued|for 1 m 05 s");
+  const waits = (what) => ({ waiting_for: [{ kind: "approval", what }, { kind: "input", what: "?" }] });
+  assert.equal(told("waiting", waits("approve `pay`")), "wait|approve|`pay` and 1 more");
   assert.equal(told("completed", { now: { kind: "said", what: "42" } }), "||42");
   assert.equal(told("completed"), "quiet|no text|");
   assert.equal(told("cancelled"), "quiet|cancelled|in step 3");

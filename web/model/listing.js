@@ -156,7 +156,8 @@ export function doing(run, now) {
   if (run.status === "paused") return ["pause", "paused", "until somebody resumes it"];
   if (first) {
     const more = others.length ? ` and ${others.length} more` : "";
-    return ["wait", ASKS[first.kind] ?? first.kind, visible(first.what) + more];
+    const asked = visible(first.what).replace(/^approve /, "");
+    return ["wait", ASKS[first.kind] ?? first.kind, asked + more];
   }
   if (run.error) return ["fail", run.error.type, visible(run.error.message)];
   if (run.status === "scheduled") return ["quiet", "starts", `in ${until(run.start_at, now)}`];
