@@ -97,6 +97,11 @@ async def test_a_simple_rule_is_said_in_words(chromium: Browser, plain_page: Api
         await expect(page.locator(".ask .why")).to_contain_text("asks because amount > 50.")
         await expect(page.locator(".ask .rule")).to_have_count(0)
         await expect(page.locator(".insp")).to_contain_text(f"relayline approve {run}")
+        await page.locator(".insp").get_by_role("button", name="Close").click()
+        await page.get_by_role("tab", name="Details").click()
+        await page.get_by_role("tab", name="Timeline").click()
+        await expect(page.locator(".hint")).to_be_visible()
+        await expect(page.locator(".insp")).to_have_count(0)
 
 
 async def test_a_long_reason_is_shown_whole(chromium: Browser, plain_page: Api) -> None:

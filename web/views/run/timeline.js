@@ -1,6 +1,6 @@
 /* The run's line as bars: a bar leads to its place in the transcript. */
 import { h } from "../../vendor/preact.js";
-import { useEffect, useMemo, useState } from "../../vendor/hooks.js";
+import { useMemo, useState } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
 import { axisOf, ticksOf } from "../../model/axis.js";
 import { rowsOf } from "../../model/timeline.js";
@@ -18,19 +18,22 @@ const Paging = lazy(
 );
 /** So many rows are shown at a time. */
 const MAX_ROWS = 120;
-/** The key of the row that is picked; empty for none, null until somebody has picked. */
-const picked = signal(/** @type {string | null} */ (null));
+/** The key of the row that is picked, empty for none; of which run. */
+const picked = signal({ run: "", key: "" });
 
 const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
 
+/** Null until somebody has picked. */
+const chosen = () => (picked.value.run === shown.value.id ? picked.value.key : null);
+
+/** @param {string} key */
+const choose = (key) => (picked.value = { run: shown.value.id, key });
+
 /** Pick a row and show its part of the transcript; twice: pick none. @param {string} key */
 function pick(key) {
-  picked.value = picked.value === key ? "" : key;
-  if (picked.value) reveal(key);
+  choose(chosen() === key ? "" : key);
+  if (chosen()) reveal(key);
 }
-
-/** @param {import("../../model/timeline.js").Row} row */
-const isPicked = (row) => row.key === picked.value;
 
 /** What waits is shown before anything is picked. */
 const isOpenWait = (/** @type {import("../../model/timeline.js").Row} */ { kind, segments }) =>
@@ -46,14 +49,13 @@ function moved(event) {
   event.preventDefault();
   if (!next) return;
   next.focus();
-  if (picked.value) picked.value = next.dataset.row ?? "";
+  if (chosen()) choose(next.dataset.row ?? "");
 }
 
 export function Timeline() {
-  const { run, version, id } = shown.value;
+  const { run, version } = shown.value;
   const all = useMemo(() => rowsOf(run), [version]);
   const [back, setBack] = useState(0);
-  useEffect(() => () => void (picked.value = null), [id]);
   const until = Math.max(Math.min(MAX_ROWS, all.length), all.length - back);
   const rows = all.slice(Math.max(0, until - MAX_ROWS), until);
   const start = run.firstAt ?? 0;
@@ -61,7 +63,8 @@ export function Timeline() {
   const end = Math.max(1, last);
   const axis = axisOf(rows, end);
   if (!rows.length) return null;
-  const on = picked.value === null ? rows.findLast(isOpenWait) : rows.find(isPicked);
+  const key = chosen();
+  const on = key === null ? rows.findLast(isOpenWait) : rows.find((row) => row.key === key);
   const chart = div(
     { class: "wf" },
     head(axis, end),
@@ -80,7 +83,7 @@ export function Timeline() {
         })
       : null,
   );
-  const close = () => (picked.value = "");
+  const close = () => choose("");
   const inspector = on
     ? h(Inspector, { row: on, end, close })
     : p({ class: "hint" }, "Pick a bar to see its attempts, arguments and result.");
