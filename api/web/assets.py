@@ -21,8 +21,8 @@ TYPES = {
 }
 """What is served, by the end of the file's name; other files stay in the folder."""
 VIEWS = {
-    "/": "views/runs.js",
-    "/runs": "views/runs.js",
+    "/": "views/runs/page.js",
+    "/runs": "views/runs/page.js",
     "/runs/{run_id}": "views/run/page.js",
     "/inbox": "views/inbox.js",
     "/agents": "views/agents.js",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import time
 from collections import Counter
+from statistics import median
 from typing import Any
 
 import pytest
@@ -20,6 +21,9 @@ from tests.api.pages import looking
 from tests.api.serving import Api, completed, deltas, eventually, run_id, serving, started
 from tests.api.test_listing import queued
 from tests.api.test_runs import submitted
+
+CHANGES = 7
+TURNS = 5
 
 
 async def test_a_page_has_the_list_its_counts_and_the_inbox_and_then_what_changes(
@@ -108,16 +112,24 @@ async def test_a_page_of_many_events_gets_each_once_and_in_order(api: Api) -> No
 
 
 async def test_a_change_is_told_within_a_tenth_of_a_second(api: Api) -> None:
-    """One of several: a busy machine delays some."""
-    async with looking(api, {"list": "metadata.live=e"}) as page, asyncio.timeout(60):
+    """The median of some, at moments that no interval explains.
+
+    On a busy machine the page waits for as much as a request of the list does, which is timed
+    beside it: what is told takes several such turns.
+    """
+    told, asked = [], []
+    async with looking(api, {"list": "metadata.live=e"}) as page:
         await eventually(lambda: "runs" in page.kinds())
-        took_s = 1.0
-        while took_s > 0.1:
-            await asyncio.sleep(0.2)
+        for number in range(CHANGES):
+            await asyncio.sleep(0.15 + 0.037 * number)
             run = await queued(api, metadata={"live": "e"})
             began = time.monotonic()
             await eventually(lambda run=run: run in page.runs)  # type: ignore[misc]
-            took_s = time.monotonic() - began
+            told.append(time.monotonic() - began)
+            began = time.monotonic()
+            await api.http.get("/v1/runs", params={"metadata.live": "e"})
+            asked.append(time.monotonic() - began)
+    assert median(told) < 0.1 + TURNS * median(asked), (told, asked)
 
 
 class Counting:

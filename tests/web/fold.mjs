@@ -3,7 +3,8 @@ import { createInterface } from "node:readline";
 import { pathToFileURL } from "node:url";
 
 const from = (name) => import(pathToFileURL(`${process.argv[2]}/${name}.js`));
-const { applyEvents, emptyRun, runStatus, usageOf } = await from("run");
+const { applyEvents, emptyRun, runStatus } = await from("run");
+const { usageOf } = await from("usage");
 const { rowsOf } = await from("timeline");
 
 function told(run) {

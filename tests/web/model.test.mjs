@@ -6,12 +6,15 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { doing } = await from("doing");
-const { noListing, queryOf, tokensOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { axisOf, stripOf, ticksOf } = await from("axis");
+const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
 const { inWindow } = await from("window");
-const { axisOf, rowsOf, stripOf, ticksOf } = await from("timeline");
+const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
-const { brief, duration, exactly, money, number, quoted, visible } = await from("words");
+const { inWords } = await from("rule");
+const { heldCalls } = await from("waits");
+const { countedOf, usageOf } = await from("usage");
+const { brief, duration, exactly, money, number, quoted, tokensOf, visible } = await from("words");
 
 const kinds = (text) => blocksOf(text).flatMap(parseBlock).map((it) => it.kind);
 const run = (id, at, status = "running") => ({
@@ -49,6 +52,8 @@ test("a run in a list tells what it does and since when, or what came of it", ()
   const tool = { line: [["tool", 64_000, null]], now: { kind: "tool", what: "nap(s=6)" } };
   assert.equal(told("running", tool), "run|tool|for 1.0 s · nap(s=6)");
   assert.equal(told("queued", { line: [["queue", 0, null]], now: { kind: "queue", what: "" } }), "run|queued|for 1 m 05 s");
+  const waits = (what) => ({ waiting_for: [{ kind: "approval", what }, { kind: "input", what: "?" }] });
+  assert.equal(told("waiting", waits("approve `pay`")), "wait|approve|`pay` and 1 more");
   assert.equal(told("completed", { now: { kind: "said", what: "42" } }), "||42");
   assert.equal(told("completed"), "quiet|no text|");
   assert.equal(told("cancelled"), "quiet|cancelled|in step 3");
@@ -265,4 +270,68 @@ test("a call knows the run that it has started, and how that one ended", () => {
   applyEvents(run, [event(3, "child.ended", { call_id: "c", run_id: "run_x", status: "failed" })]);
   assert.deepEqual(run.children.get("c"), { ...born, status: "failed" });
   assert.notEqual(run.tools.get("c"), before);
+});
+
+test("a call waits while the run below it does, however far down that is", () => {
+  const run = (id) => ({ run_id: id, agent: "a", status: "running" });
+  const asks = { data: { call_id: "c9" } };
+  const held = (below, children, open = new Map()) =>
+    [...heldCalls({ waits: { below: below.map((id) => ({ run_id: id })), open }, children: new Map(children) })];
+  const two = [["c1", run("r1")], ["c2", run("r2")]];
+  assert.deepEqual(held(["r2"], two), ["c2"]);
+  assert.deepEqual(held(["r7"], two), []);
+  assert.deepEqual(held(["r7"], two.slice(0, 1)), ["c1"]);
+  assert.deepEqual(held([], two, new Map([["x", asks]])), ["c9"]);
+  assert.deepEqual(held(["r1"], [["c1", { ...run("r1"), status: "completed" }]]), []);
+});
+
+test("each turn of a conversation has its limits; any other run has them as a whole", () => {
+  const at = "2026-01-01T00:00:00Z";
+  let seq = 0;
+  const event = (type, data, step = null) => ({ seq: ++seq, at, type, step, attempt: 1, data });
+  const usage = { input_tokens: 10, output_tokens: 1, cost: { amount: "0.1", estimated: false } };
+  const step = (number) => [
+    event("step.started", { model: "m" }, number),
+    event("message.completed", { text: "", usage, tool_calls: [{ call_id: `c${number}`, name: "t" }] }, number),
+  ];
+  const events = (open) => [
+    event("run.queued", { open }),
+    event("message.user", { text: "a", turn: open ? 1 : 0 }),
+    ...step(1), ...step(2),
+    event("message.user", { text: "b", turn: open ? 2 : 0 }),
+    ...step(3),
+  ];
+  const counted = (open) => countedOf(applyEvents(emptyRun(), (seq = 0, events(open))));
+  const own = { input_tokens: 10, output_tokens: 1, cost: { amount: "0.1", estimated: false } };
+  assert.deepEqual(counted(true), { turn: 2, steps: 1, calls: 1, usage: own });
+  const whole = { input_tokens: 30, output_tokens: 3 };
+  assert.deepEqual(counted(false), { turn: 0, steps: 3, calls: 3, usage: whole });
+  assert.deepEqual(usageOf(applyEvents(emptyRun(), (seq = 0, events(true)))), whole);
+});
+
+test("a simple rule is said in words, if they say all of it", () => {
+  const over = { properties: { amount: { exclusiveMinimum: 50 } } };
+  assert.equal(inWords(over, { amount: 184.9 }), "amount > 50");
+  assert.equal(inWords(over), "amount > 50");
+  assert.equal(inWords(over, { amount: "much" }), "");
+  assert.equal(inWords(over, {}), "");
+  const more = { type: "object", properties: { to: { enum: ["a", 1] }, at: { pattern: "^/" } }, required: ["to", "why"] };
+  assert.equal(inWords(more, { to: "a", at: "/x" }), 'to is one of "a", 1 and at matches ^/ and why is given');
+  assert.equal(inWords({ not: over }, { amount: 1 }), "");
+  assert.equal(inWords({ properties: { a: { minLength: 3 } } }, { a: "abcd" }), "");
+  assert.equal(inWords({}, { a: 1 }), "");
+});
+
+test("a step of a turn that has failed does not go on", () => {
+  const at = (seq) => `2026-01-01T00:00:0${seq}Z`;
+  const event = (seq, type, data, step = null) => ({ seq, at: at(seq), type, step, attempt: 1, data });
+  const run = applyEvents(emptyRun(), [
+    event(1, "run.queued", { open: true }),
+    event(2, "message.user", { text: "a", turn: 1 }),
+    event(3, "step.started", { model: "m" }, 1),
+    event(5, "turn.completed", { turn: 1, status: "failed", usage: {} }),
+  ]);
+  assert.equal(run.steps.get(1).endedAt, Date.parse(at(5)));
+  assert.equal(run.steps.get(1).ended, false);
+  assert.equal(rowsOf(run).at(-1).segments[0].to, 4000);
 });

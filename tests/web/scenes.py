@@ -12,6 +12,7 @@ from relayline.contracts.events import (
     ApprovalRequested,
     AttemptFailed,
     AttemptSuperseded,
+    ChildStarted,
     CommandAccepted,
     EventBody,
     InputRequested,
@@ -22,6 +23,7 @@ from relayline.contracts.events import (
     RunPaused,
     RunQueued,
     RunStarted,
+    RunWaiting,
     StepStarted,
     ToolCompleted,
     ToolFailed,
@@ -32,7 +34,7 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.keys import QUEUED_KEY, requested_key
 from relayline.contracts.messages import ToolCall, Usage
-from relayline.contracts.runs import Limits, RunError
+from relayline.contracts.runs import Limits, RunError, Waiting
 from relayline.journal.port import Journal
 from tests.api.serving import run_id
 
@@ -167,7 +169,7 @@ async def everything(journal: Journal, **more: str) -> str:
             approval(
                 2, "write_file", {**write.arguments, "mode": "append", "labels": ["a"], **more},
                 parameters=PARAMETERS, expires_at=datetime.now(UTC) + timedelta(days=1),
-                effects="unsafe", why={"required": ["path"]},
+                effects="unsafe", why={"required": ["path"], "minProperties": 2},
             ),
             fact(
                 requested_key("input_2_1"),
@@ -203,6 +205,27 @@ async def conversation(journal: Journal, *, busy: bool = False) -> str:
     if busy:
         events += [fact("0/message/2", third), begun(3), fact("0/accepted/m4", waits)]
     return await written(journal, events)
+
+
+async def family(journal: Journal) -> tuple[str, str]:
+    """A run and the one below it, which waits for an approval."""
+    asked = approval(1, "pay", {"amount": 500}, parameters={}, effects="unsafe", why="always")
+    pay = ToolCall(call_id="call_1_0", name="pay", arguments={"amount": 500})
+    low = await written(
+        journal, [*beginning("Pay the carrier"), begun(1), *said(1, "I pay.", [pay]), asked]
+    )
+    ask = ToolCall(call_id="call_1_0", name="ask_payer", arguments={"message": "Pay it"})
+    waits = Waiting(kind="approval", id=f"{low}.approval_1_0", what="pay(amount=500)", run_id=low)
+    child = ChildStarted(call_id=ask.call_id, run_id=low, agent="payer")
+    top = [
+        *beginning("Settle the parcel"),
+        begun(1),
+        *said(1, "I ask who pays.", [ask]),
+        *called(ask, 1, "")[:1],
+        fact("0/child/call_1_0", child, 1),
+        fact("0/waiting/1", RunWaiting(waiting_for=(waits,))),
+    ]
+    return await written(journal, top), low
 
 
 async def every_kind(journal: Journal) -> str:

@@ -12,7 +12,7 @@ from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.money import Cost
 from tests.api.serving import Api
 from tests.web.chromium import opened
-from tests.web.scenes import beginning, begun, everything, fact, said, written
+from tests.web.scenes import approval, beginning, begun, everything, fact, said, written
 
 pytestmark = pytest.mark.slow
 REASON = "The parcel was damaged in transit, as the carrier says in its report. " * 4
@@ -86,6 +86,22 @@ async def test_the_inbox_tells_why_an_approval_is_asked_and_what_the_call_may_do
         await expect(page.locator(".inb.on small")).to_contain_text("runs at most once")
         await page.goto(f"/runs/{run}")
         await expect(page.locator(".ask .why").first).to_contain_text("runs at most once")
+
+
+async def test_a_simple_rule_is_said_in_words(chromium: Browser, plain_page: Api) -> None:
+    over = {"properties": {"amount": {"exclusiveMinimum": 50}}}
+    asks = approval(1, "refund", {"amount": 184.9}, parameters={}, why=over)
+    run = await written(plain_page.journal, [*beginning("Refund it"), begun(1), asks])
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/runs/{run}")
+        await expect(page.locator(".ask .why")).to_contain_text("asks because amount > 50.")
+        await expect(page.locator(".ask .rule")).to_have_count(0)
+        await expect(page.locator(".insp")).to_contain_text(f"relayline approve {run}")
+        await page.locator(".insp").get_by_role("button", name="Close").click()
+        await page.get_by_role("tab", name="Details").click()
+        await page.get_by_role("tab", name="Timeline").click()
+        await expect(page.locator(".hint")).to_be_visible()
+        await expect(page.locator(".insp")).to_have_count(0)
 
 
 async def test_a_long_reason_is_shown_whole(chromium: Browser, plain_page: Api) -> None:

@@ -123,9 +123,10 @@ async def test_a_conversation_is_for_everybody(chromium: Browser, plain_page: Ap
     idle = await conversation(plain_page.journal)
     busy = await conversation(plain_page.journal, busy=True)
     async with opened(chromium, str(plain_page.http.base_url)) as page:
-        for run, word in ((idle, "Idle"), (busy, "Running")):
+        for run, word, turn in ((idle, "Idle", 2), (busy, "Running", 3)):
             await page.goto(f"/runs/{run}")
             await becomes(page, word)
+            await expect(page.locator(".facts")).to_contain_text(f"turn {turn}, step 1 of 50")
             await expect(message(page)).to_be_enabled()
             await checked_in_every_shape(page)
         await expect(page.get_by_label("Messages that wait")).to_have_text(

@@ -17,7 +17,11 @@ async def test_a_run_and_the_one_below_it_lead_to_each_other(page: Page, stack: 
     child = await child_of(stack, run)
     await page.goto(f"/runs/{run}")
     feed = page.get_by_role("log", name="Transcript")
-    await feed.locator("summary", has_text="ask_steered").click()
+    call = feed.locator("summary", has_text="ask_steered")
+    await expect(call.locator(".tm")).to_have_text("waits")
+    below = feed.locator(".calls > a")
+    await expect(below).to_have_attribute("href", f"/runs/{child}")
+    await call.click()
     await feed.locator(".kv", has_text="run").get_by_role("link", name=child).click()
     await expect(page).to_have_url(f"{stack.api_urls[0]}/runs/{child}")
     await expect(feed.get_by_role("form", name="Approval of pay")).to_be_visible()
@@ -30,6 +34,7 @@ async def test_a_run_and_the_one_below_it_lead_to_each_other(page: Page, stack: 
     await approval.get_by_role("button", name="Approve").click()
     await expect(page.locator(".facts .pill")).to_have_text("Completed")
     await expect(feed.get_by_role("form")).to_have_count(0)
+    await expect(call.locator(".tm")).not_to_have_text("waits")
     assert (await stack.ended(child))["output"] == "paid"
     assert (await stack.ended(run))["output"] == "done"
     await page.get_by_role("tab", name="Details").click()

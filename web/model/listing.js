@@ -1,23 +1,11 @@
-/* The runs that a list shows: pages that were read, and what the stream says of its top. Pure. */
+/* The runs that a list shows: pages that were read, what the stream says, what each does. Pure. */
+import { duration, visible } from "./words.js";
 
 export const PAGE = 50;
 const OPEN = new Set(["scheduled", "queued", "running", "waiting", "paused", "idle"]);
 
 /** @param {any} run */
 export const isOpen = (run) => OPEN.has(run.status);
-
-/** Why a figure is missing. */
-export const LATER = "counted when a step has ended";
-
-/**
- * The tokens of a run, null while its first step has not said how many it took.
- * @param {{input_tokens: number, output_tokens: number}} usage
- * @param {boolean} open
- */
-export function tokensOf(usage, open) {
-  const tokens = usage.input_tokens + usage.output_tokens;
-  return tokens || !open ? tokens : null;
-}
 
 /** Newest first, as the API lists them. @param {any} one @param {any} other */
 const newestFirst = (one, other) =>
@@ -144,3 +132,53 @@ export function typed(text) {
   if (words.length) filter.q = words.slice(0, 8).join(" ").slice(0, 200);
   return filter;
 }
+
+/** @type {Record<string, string>} */
+const ASKS = { approval: "approve", limit: "limit", input: "asks", resume: "paused" };
+const DOES = /** @type {Record<string, string>} */ ({
+  model: "writing",
+  tool: "tool",
+  queue: "queued",
+});
+/** How a run has ended that says nothing of it. @type {Record<string, string>} */
+const ENDS = { completed: "done", timed_out: "timed out" };
+
+/**
+ * What a run does, what it needs or what came of it.
+ * @param {any} run
+ * @param {number} now As ms.
+ * @returns {[string, string, string]} A tone, a word, and what about it.
+ */
+export function doing(run, now) {
+  const what = visible(run.now?.what ?? "");
+  const [first, ...others] = run.waiting_for;
+  if (run.attention) return ["wait", "stuck", run.attention];
+  if (run.status === "paused") return ["pause", "paused", "until somebody resumes it"];
+  if (first) {
+    const more = others.length ? ` and ${others.length} more` : "";
+    const asked = visible(first.what).replace(/^approve /, "");
+    return ["wait", ASKS[first.kind] ?? first.kind, asked + more];
+  }
+  if (run.error) return ["fail", run.error.type, visible(run.error.message)];
+  if (run.status === "scheduled") return ["quiet", "starts", `in ${until(run.start_at, now)}`];
+  if (run.status === "idle") {
+    const failed = run.now?.kind === "error";
+    return [failed ? "fail" : "quiet", failed ? "failed" : "idle", what];
+  }
+  if (!isOpen(run)) return outcome(run, what);
+  const [, from] = run.line?.at(-1) ?? [];
+  const began = Date.parse(run.created_at) + from;
+  const since = from === undefined ? "" : `for ${duration(now - began)}`;
+  return ["run", DOES[run.now?.kind] ?? run.status, [since, what].filter(Boolean).join(" · ")];
+}
+
+/** @param {any} run @param {string} what @returns {[string, string, string]} */
+function outcome(run, what) {
+  if (run.status === "completed") return what ? ["", "", what] : ["quiet", "no text", ""];
+  const step = run.step ? `in step ${run.step}` : "before its first step";
+  const tone = run.status === "cancelled" ? "quiet" : "fail";
+  return [tone, ENDS[run.status] ?? run.status, step];
+}
+
+/** @param {string | null} at @param {number} now */
+const until = (at, now) => (at ? duration(Date.parse(at) - now) : "a while");

@@ -69,24 +69,6 @@ const blank = () => ({
 /** @param {Run} run */
 export const runStatus = (run) => statusOf(run.waits);
 
-/**
- * The run's own sum once it has ended, before that the sum of its whole messages.
- * @param {Run} run
- */
-export function usageOf(run) {
-  if (run.finalUsage) return run.finalUsage;
-  const sum = { input_tokens: 0, output_tokens: 0 };
-  for (const step of own(run, run.steps)) {
-    if (step.interrupted) continue;
-    sum.input_tokens += step.usage.input_tokens;
-    sum.output_tokens += step.usage.output_tokens;
-  }
-  return sum;
-}
-
-/** Those steps or calls that no past has. @param {Run} run @param {Map<any, any>} all */
-export const own = (run, all) => [...all.values()].filter((it) => it.seq > run.inheritedTo);
-
 /** Take in events, in order; those that are in already change nothing. */
 export function applyEvents(/** @type {Run} */ run, /** @type {any[]} */ events) {
   for (const event of events) {
@@ -246,13 +228,18 @@ function spoken(/** @type {Run} */ run, /** @type {any} */ event) {
   add(run, "user", `user-${event.seq}`, event, { ...event.data, first, begins });
 }
 
-/** With when the turn began, and its steps. */
+/** With when the turn began, and its steps; those that have not ended never will. */
 function turned(/** @type {Run} */ run, /** @type {any} */ event) {
   const { turn } = event.data;
   const mine = run.items.filter((item) => item.turn === turn);
-  const steps = mine.filter((item) => item.kind === "step").length;
+  const steps = mine.filter((item) => item.kind === "step");
+  for (const { data } of steps) {
+    const step = run.steps.get(data.step);
+    const endedAt = Date.parse(event.at);
+    if (step?.endedAt === null) run.steps.set(step.step, { ...step, endedAt });
+  }
   const from = mine.find((item) => item.kind === "user")?.at ?? null;
-  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps, from });
+  add(run, "turn", `turn-${turn}`, event, { ...event.data, steps: steps.length, from });
 }
 
 /** A call runs another run, or that one has ended. @param {Run} run @param {any} event */

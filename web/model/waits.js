@@ -55,6 +55,20 @@ export function statusOf(waits) {
   return waits.scheduled ? "scheduled" : "queued";
 }
 
+/**
+ * Ids of the calls that a person holds up: by a request, or because a run below waits for one. What
+ * waits further down is below the only run that it can be below, or nothing is said of it.
+ * @param {import("./run.js").Run} run
+ */
+export function heldCalls({ waits, children }) {
+  const below = new Set(waits.below.map((it) => it.run_id));
+  const runs = [...children].filter(([, { status }]) => status === "running");
+  const known = runs.filter(([, { run_id: id }]) => below.has(id));
+  const found = below.size && runs.length === 1 ? runs : known;
+  const asked = [...waits.open.values()].map((event) => event.data.call_id);
+  return new Set([...asked, ...found.map(([id]) => id)]);
+}
+
 /** Take in one event. @param {Waits} waits @param {any} event */
 export function applyWaits(waits, event) {
   if (waits.ended) return;

@@ -24,6 +24,19 @@ export function ago(ms) {
 /** A whole number with thin spaces between thousands. @param {number} n */
 export const number = (n) => String(Math.round(n)).replace(/\B(?=(\d{3})+$)/g, "\u2009");
 
+/** Why a figure is missing. */
+export const LATER = "counted when a step has ended";
+
+/**
+ * The tokens of a run, null while its first step has not said how many it took.
+ * @param {{input_tokens: number, output_tokens: number}} usage
+ * @param {boolean} open
+ */
+export function tokensOf(usage, open) {
+  const tokens = usage.input_tokens + usage.output_tokens;
+  return tokens || !open ? tokens : null;
+}
+
 /** A smaller amount is not shown in digits. */
 const LEAST = 0.0001;
 

@@ -1,5 +1,6 @@
 /* Parts of the page whose modules are loaded when they are first shown. */
 import { h } from "../vendor/preact.js";
+import { useLayoutEffect, useRef } from "../vendor/hooks.js";
 import { signal } from "../vendor/signals.js";
 import { button, div, h3, i, p } from "./elements.js";
 import { logo } from "./icons.js";
@@ -7,6 +8,9 @@ import { logo } from "./icons.js";
 /** Bars in the place of a view that is not there yet. */
 export const loading = () =>
   div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));
+
+/** Counts the parts that stand where nothing was: who has scrolled to an end does so again. */
+export const arrived = signal(0);
 
 /**
  * A component whose module is loaded when it is first drawn. Where that fails, it says so.
@@ -28,6 +32,11 @@ export function lazy(load, meanwhile = loading) {
   };
   return (/** @type {any} */ props) => {
     asked ??= ask();
+    const there = found.value !== null;
+    const late = useRef(!there);
+    useLayoutEffect(() => {
+      if (there && late.current) arrived.value += 1;
+    }, [there]);
     return found.value ? h(found.value, props) : meanwhile();
   };
 }

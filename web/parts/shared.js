@@ -1,6 +1,7 @@
 /* What several views share: the time of now, messages at the bottom, the inbox, what is pressed. */
-import { effect, signal } from "../vendor/signals.js";
+import { computed, effect, signal } from "../vendor/signals.js";
 import { Problem, auth, skew } from "../wire/api.js";
+import { follow } from "../wire/live.js";
 
 /** The time of now by the server's clock, as ms; it moves once a second. */
 export const now = signal(Date.now());
@@ -10,6 +11,9 @@ const tick = () => {
 setInterval(tick, 1000);
 effect(tick);
 document.addEventListener("visibilitychange", tick);
+
+/** The same, but it moves every ten seconds. */
+export const slowly = computed(() => Math.floor(now.value / 10_000) * 10_000);
 
 /** A message at the bottom of the page; empty for none. */
 export const toast = signal("");
@@ -39,7 +43,7 @@ export const dialog = signal(/** @type {any} */ (null));
 export const inbox = signal({ items: new Map(), known: false });
 
 /** Take in a frame of the live stream. @param {any} frame @param {boolean} first */
-export function takeInbox(frame, first) {
+function takeInbox(frame, first) {
   const items = new Map(first ? [] : inbox.value.items);
   for (const id of frame.gone) items.delete(id);
   for (const item of frame.upsert) items.set(item.item_id, item);
@@ -48,6 +52,22 @@ export function takeInbox(frame, first) {
 
 /** What the server lacks, as `/readyz` tells; null until it has. */
 export const system = signal(/** @type {any} */ (null));
+
+/**
+ * Take in what every page follows.
+ * @param {string} event
+ * @param {any} data
+ * @param {boolean} first
+ */
+export function takeBeside(event, data, first) {
+  if (event === "inbox") takeInbox(data, first);
+  else if (event === "system") system.value = data;
+}
+
+/** Follow only what every page follows. */
+export function followBeside() {
+  follow({ query: () => "inbox=true", take: takeBeside });
+}
 
 effect(() => {
   if (!auth.value?.principal) inbox.value = { items: new Map(), known: false };

@@ -1,7 +1,7 @@
 /* The list of runs that is shown: its pages, its counts, what is new. */
 import { signal } from "../vendor/signals.js";
 import { noListing, queryOf, released, withFrame, withPage } from "../model/listing.js";
-import { explain, now, say, system, takeInbox } from "../parts/shared.js";
+import { explain, now, say, takeBeside } from "../parts/shared.js";
 import { Problem, call } from "../wire/api.js";
 import { follow } from "../wire/live.js";
 
@@ -76,20 +76,4 @@ function take(event, data, first) {
     listing.value = withFrame(listing.value ?? noListing(), data, first, hold.on);
   } else if (event === "counts") counts.value = data;
   else takeBeside(event, data, first);
-}
-
-/**
- * Take in what every page follows.
- * @param {string} event
- * @param {any} data
- * @param {boolean} first
- */
-export function takeBeside(event, data, first) {
-  if (event === "inbox") takeInbox(data, first);
-  else if (event === "system") system.value = data;
-}
-
-/** Follow only what every page follows. */
-export function followBeside() {
-  follow({ query: () => "inbox=true", take: takeBeside });
 }

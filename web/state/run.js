@@ -1,10 +1,9 @@
 /* The run that is shown: its events as they come, and what the server says of it as a whole. */
 import { signal } from "../vendor/signals.js";
 import { applyEvents, emptyRun, runStatus } from "../model/run.js";
-import { say } from "../parts/shared.js";
+import { say, takeBeside } from "../parts/shared.js";
 import { Problem, call } from "../wire/api.js";
 import { follow, retry, state } from "../wire/live.js";
-import { takeBeside } from "./list.js";
 
 /**
  * The run: the model is changed in place, `version` counts its changes.

@@ -5,3 +5,4 @@ export interface Signal<T> {
 }
 export function signal<T>(first: T): Signal<T>;
 export function effect(run: () => void): () => void;
+export function computed<T>(make: () => T): { readonly value: T };

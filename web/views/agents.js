@@ -1,7 +1,8 @@
 /* The agents of this server, with what their runs come to. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
-import { duration, money, number } from "../model/words.js";
+import { inWords } from "../model/rule.js";
+import { duration, money, number, visible } from "../model/words.js";
 import {
   article,
   b,
@@ -23,9 +24,8 @@ import {
 } from "../parts/elements.js";
 import { ENDED, icon, logo } from "../parts/icons.js";
 import { link } from "../parts/navigation.js";
-import { dialog, explain } from "../parts/shared.js";
+import { dialog, explain, followBeside } from "../parts/shared.js";
 import { json } from "../parts/output.js";
-import { followBeside } from "../state/list.js";
 import { call, may } from "../wire/api.js";
 
 const DAY_MS = 86_400_000;
@@ -90,10 +90,12 @@ function Agent({ agent }) {
         : null,
     ),
     counts ? h(Numbers, { counts, name: agent.name }) : null,
-    ul(
-      { class: "tools" },
-      agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
-    ),
+    agent.tool_details.length
+      ? ul(
+          { class: "tools" },
+          agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
+        )
+      : p({ class: "quiet sm" }, "No tools"),
     footer(
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
@@ -108,7 +110,9 @@ function Agent({ agent }) {
 function asking(tool) {
   if (tool.asks) return "asks you";
   if (tool.approval === "always") return "always asks";
-  return tool.approval === "never" ? "" : "asks for some calls";
+  if (tool.approval === "never") return "";
+  const rule = inWords(tool.approval.when);
+  return rule ? `asks if ${visible(rule)}` : "asks for some calls";
 }
 
 /** A tool: one line that unfolds to its schema. @param {{tool: any}} props */
@@ -125,6 +129,7 @@ const Tool = ({ tool }) =>
         tool.effects === "unsafe"
           ? span({ class: "tagw" }, icon("bolt"), "changes the world")
           : null,
+        tool.agent ? span({ class: "quiet" }, `runs ${tool.agent}`) : null,
         asking(tool) ? span({ class: "quiet" }, asking(tool)) : null,
       ),
       div(

@@ -24,7 +24,7 @@ const RunPage = lazy(async () => (await import("./run/page.js")).RunPage);
  * @type {Record<string, [any, string]>}
  */
 const PAGES = {
-  runs: [lazy(async () => (await import("./runs.js")).Runs), "Runs"],
+  runs: [lazy(async () => (await import("./runs/page.js")).Runs), "Runs"],
   inbox: [lazy(async () => (await import("./inbox.js")).Inbox), "Inbox"],
   agents: [lazy(async () => (await import("./agents.js")).Agents), "Agents"],
   system: [lazy(async () => (await import("./system.js")).System), "System"],

@@ -24,10 +24,9 @@ import {
 } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
 import { go, link, place } from "../parts/navigation.js";
-import { inbox, keys, now } from "../parts/shared.js";
+import { followBeside, inbox, keys, now } from "../parts/shared.js";
 import { Markdown } from "../parts/text.js";
 import { useCommand } from "../parts/commands.js";
-import { followBeside } from "../state/list.js";
 import { may } from "../wire/api.js";
 import { Ask, askOf } from "./asks/ask.js";
 

@@ -11,6 +11,7 @@ import {
   footer,
   form,
   input,
+  kbd,
   label,
   option,
   p,
@@ -21,7 +22,7 @@ import {
 } from "../parts/elements.js";
 import { icon } from "../parts/icons.js";
 import { go } from "../parts/navigation.js";
-import { copy, explain, say } from "../parts/shared.js";
+import { SENDS, copy, explain, say } from "../parts/shared.js";
 import { Problem, call, curlKey, freshId } from "../wire/api.js";
 
 const DRAFT = "relayline.draft";
@@ -164,7 +165,11 @@ function Buttons({ draft, busy }) {
     button({ class: "btn text", type: "button", onClick: copied }, icon("copy"), "Copy as cURL"),
     span({ class: "grow" }),
     button({ class: "btn quiet", type: "button", onClick: close }, "Cancel"),
-    button({ class: "btn primary", disabled: busy || !draft.input || !draft.agent }, "Start"),
+    button(
+      { class: "btn primary", disabled: busy || !draft.input || !draft.agent },
+      "Start",
+      kbd(null, SENDS),
+    ),
   );
 }
 

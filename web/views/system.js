@@ -30,8 +30,7 @@ import {
   tr,
 } from "../parts/elements.js";
 import { icon, logo } from "../parts/icons.js";
-import { explain, now, system } from "../parts/shared.js";
-import { followBeside } from "../state/list.js";
+import { explain, followBeside, now, system } from "../parts/shared.js";
 import { call, may } from "../wire/api.js";
 
 const EVERY_MS = 10_000;

@@ -127,14 +127,5 @@ OTHERS = (
         {"team": "docs"},
         (Answer("word " * 4000, every_s=0.2),),
     ),
-    Asked(
-        "researcher",
-        "How many seconds has a leap year?",
-        {"team": "docs"},
-        (
-            Answer("", (("calculate", {"expression": "366*24*3600"}),)),
-            Answer("A leap year has 31 622 400 seconds."),
-        ),
-    ),
 )
 ALL = (ESPRESSO, *OTHERS)

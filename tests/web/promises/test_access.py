@@ -13,7 +13,7 @@ from relayline.api.web.assets import VIEWS
 from tests.api.serving import Api
 from tests.dev_stack import DevStack
 from tests.web.chromium import NARROW, WIDE, opened
-from tests.web.scenes import every_kind
+from tests.web.scenes import every_kind, family
 from tests.web.test_browser import becomes, script
 
 pytestmark = pytest.mark.slow
@@ -87,6 +87,21 @@ async def test_every_page_passes_the_accessibility_check(
         for key in ("2", "3"):
             await page.keyboard.press(key)
             await checked_in_every_shape(page)
+
+
+async def test_what_a_run_below_asks_passes_the_accessibility_check(
+    chromium: Browser, plain_page: Api
+) -> None:
+    run, low = await family(plain_page.journal)
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/runs/{run}")
+        await expect(page.get_by_role("form", name="Approval of pay")).to_be_visible()
+        await expect(page.locator(".call", has_text="ask_payer").locator(".tm")).to_have_text(
+            "waits"
+        )
+        await checked_in_every_shape(page)
+        await page.locator(".calls").get_by_role("link").click()
+        await page.wait_for_url(f"**/runs/{low}")
 
 
 async def test_every_dialog_passes_the_accessibility_check(

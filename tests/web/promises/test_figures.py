@@ -31,14 +31,10 @@ RUNS = 1_000
 CHANGES_S = 20
 MINUTES = 10
 MOMENTS = 8
-LOADED = f"""() => performance.getEntriesByType("resource").map((it) => it.name)
-  .filter((it) => it.includes("{FOLDER}/"))"""
-WATCH_FRAMES = """() => {
-  window.long = [];
-  new PerformanceObserver((list) => {
-    for (const it of list.getEntries()) window.long.push(Math.round(it.duration));
-  }).observe({ type: "longtask" });
-}"""
+ASKING = (92_000, 50)
+"""Bytes and files of code until a person can decide what a run asks."""
+LOADED = f"""() => performance.getEntriesByType("resource")
+  .filter((it) => it.name.includes("{FOLDER}/")).map((it) => [it.name, it.encodedBodySize])"""
 FOLDING = """async ([path, events]) => {
   const { applyEvents, emptyRun } = await import(path);
   const took = (many, size) => {
@@ -87,20 +83,42 @@ async def long_run(api: Api, events: int) -> str:
     return await written(api.journal, written_events)
 
 
+async def loaded(page: Page) -> dict[str, int]:
+    """The size, packed, of each file that the page has loaded."""
+    sizes = await page.evaluate(LOADED)
+    return {f"{FOLDER}/{it.partition(FOLDER + '/')[2]}": size for it, size in sizes}
+
+
 @pytest.mark.parametrize("path", sorted({*VIEWS} - {"/"}))
 async def test_a_page_loads_nothing_that_it_has_not_named(
     chromium: Browser, plain_page: Api, path: str
 ) -> None:
-    run = await every_kind(plain_page.journal)
+    await every_kind(plain_page.journal)
+    run = await written(plain_page.journal, [*beginning("It writes"), begun(1)])
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         answer = await page.goto(path.replace("{run_id}", run))
         assert answer
         named = {*re.findall(rf'"({FOLDER}/[^"]+)"', await answer.text())}
         await expect(page.locator("main h1:visible").first).to_be_visible()
         await expect(page.locator(".connection")).to_contain_text("Live")
-        loaded = {f"{FOLDER}/{it.partition(FOLDER + '/')[2]}" for it in await page.evaluate(LOADED)}
-        assert {it for it in loaded - named if not it.endswith(".woff2")} == set()
-        assert {it for it in named - loaded if it.endswith(".js")} == set()
+        found = {*await loaded(page)}
+        assert {it for it in found - named if not it.endswith(".woff2")} == set()
+        assert {it for it in named - found if it.endswith(".js")} == set()
+
+
+async def test_a_run_that_asks_a_person_loads_little_more(
+    chromium: Browser, plain_page: Api
+) -> None:
+    """It is more than the page has named: all of it counts."""
+    run = await every_kind(plain_page.journal)
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/runs/{run}")
+        await expect(page.locator(".ask")).to_have_count(2)
+        code = {
+            it: size for it, size in (await loaded(page)).items() if it.endswith((".js", ".css"))
+        }
+        assert 0 < sum(code.values()) <= ASKING[0], code
+        assert len(code) <= ASKING[1], sorted(code)
 
 
 async def test_a_long_run_takes_few_elements_and_little_memory(
@@ -136,7 +154,7 @@ async def test_a_fold_takes_as_long_as_its_events_and_batches_cost_little(
         events += page_of
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         await page.goto("/runs")
-        root = (await page.evaluate(LOADED))[0].partition("/style/")[0].rpartition("/")[0]
+        root = next(iter(await loaded(page))).partition("/style/")[0].rpartition("/")[0]
         took = await page.evaluate(FOLDING, [f"{root}/model/run.js", events])
     _log.info("%s", json.dumps(took))
     assert took["whole"] < 30 * max(took["tenth"], 0.5)
@@ -169,10 +187,28 @@ async def changing(api: Api, runs: list[str]) -> AsyncIterator[list[int]]:
         await asyncio.gather(task, return_exceptions=True)
 
 
-async def whole_list(page: Page) -> None:
-    """Show all runs."""
+async def traced(chromium: Browser, page: Page, seconds: float) -> list[tuple[float, float]]:
+    """Processor time and duration, as ms, of each task of the page meanwhile; longest last."""
+    await chromium.start_tracing(page=page, categories=["toplevel"])
+    await asyncio.sleep(seconds)
+    events = json.loads(await chromium.stop_tracing())["traceEvents"]
+    pages = {
+        (it["pid"], it["tid"])
+        for it in events
+        if it["name"] == "thread_name" and it["args"]["name"] == "CrRendererMain"
+    }
+    return sorted(
+        (it.get("tdur", 0) / 1000, it["dur"] / 1000)
+        for it in events
+        if it["ph"] == "X" and (it["pid"], it["tid"]) in pages and "RunTask" in it["name"]
+    )
+
+
+async def whole_list(page: Page, runs: int = RUNS) -> None:
+    """Show so many runs."""
     rows = page.locator("a.rr")
-    while await rows.count() < RUNS:
+    await expect(rows.first).to_be_attached()
+    while await rows.count() < runs:
         many = await rows.count()
         await page.get_by_role("button", name="Show older runs").click()
         await expect(rows.nth(many)).to_be_attached()
@@ -184,7 +220,10 @@ async def whole_list(page: Page) -> None:
 async def test_a_list_of_a_thousand_runs_stays_smooth_and_small(
     chromium: Browser, plain_page: Api, slower: int
 ) -> None:
-    """No task of the page is longer than a frame may be, and the heap does not grow."""
+    """No task of the page takes the processor longer than a frame may last, and the heap is flat.
+
+    On a busy machine a task may last longer: it is not always its turn.
+    """
     runs = [await written(plain_page.journal, beginning(f"Run {n}")) for n in range(RUNS)]
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         session = await page.context.new_cdp_session(page)
@@ -194,10 +233,14 @@ async def test_a_list_of_a_thousand_runs_stays_smooth_and_small(
         async with changing(plain_page, runs) as count:
             await asyncio.sleep(20)
             before = await least_heap(session)
-            await page.evaluate(WATCH_FRAMES)
-            await asyncio.sleep(60 * MINUTES)
-            long = sorted(await page.evaluate("window.long"))
+            tasks = await traced(chromium, page, 60 * MINUTES)
             after = await least_heap(session)
-        _log.info("%d changes, long tasks %s, heap %d → %d", count[0], long[-20:], before, after)
+            assert await page.evaluate("document.querySelectorAll('*').length") < MAX_NODES
+        longest, lasted = [round(it[0]) for it in tasks[-9:]], round(max(it[1] for it in tasks))
+        _log.info(
+            "%d changes, %d tasks; the longest took %s ms of the processor, and one lasted %d; "
+            "heap %d → %d", count[0], len(tasks), longest, lasted, before, after,
+        )  # fmt: skip
+        assert len(tasks) > MINUTES * 60
+        assert tasks[-1][0] < 50 * slower
         assert after < before * 1.2 + 2_000_000
-        assert not [it for it in long if it > 50 * slower]

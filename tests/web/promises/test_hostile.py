@@ -45,7 +45,7 @@ SHOWN = """() => {
       argument: text(row("arguments")), output: whole(result),
     };
   });
-  const inside = [...document.querySelectorAll(".say *, .kv *, .bubble *")];
+  const inside = [...document.querySelectorAll("#feed :is(.say, .kv, .bubble) *, .insp .out *")];
   return {
     steps,
     elements: [...new Set(inside.map((it) => it.nodeName))],
@@ -87,6 +87,7 @@ async def stays_text(page: Page, api: Api, documents: list[Document], number: in
     await expect(page.locator(".facts .pill")).to_have_text("Needs you")
     await expect(page.locator("main h1")).to_have_text(title)
     await expect(page.locator(".tag em")).to_have_text("x")
+    await expect(page.locator(".ask")).to_be_visible()
     await page.evaluate(OPEN)
     await expect(page.locator(".call .kv", has_text="result")).to_have_count(len(documents))
     is_told(await page.evaluate(SHOWN), documents, f"{title}\n{fake}")

@@ -1,10 +1,11 @@
 /* One tool call: a line that unfolds to arguments, attempts and result. */
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
-import { brief, duration } from "../../model/words.js";
+import { brief, duration, shortId } from "../../model/words.js";
 import { b, code, details, i, memo, span, summary } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { lazy } from "../../parts/lazy.js";
+import { link } from "../../parts/navigation.js";
 
 const Unfolded = lazy(async () => (await import("./unfolded.js")).Unfolded);
 
@@ -34,12 +35,18 @@ function standing(tool, waits) {
   return WORDS[tool.state] ?? (tool.state === "completed" ? took(tool) : tool.state);
 }
 
-/** What it unfolds to is made when it is unfolded. @param {{tool: any, waits: boolean}} props */
-function Unfolding({ tool, waits }) {
+/**
+ * What it unfolds to is made when it is unfolded.
+ * @typedef {{tool: any, waits: boolean, child: any}} Props `child`: the run that it has started.
+ * @param {Props} props
+ */
+function Unfolding({ tool, waits, child }) {
   const [open, setOpen] = useState(false);
   const tries = tool.attempts.length;
-  return details(
+  const run = child ? `/runs/${child.run_id}` : "";
+  const line = details(
     {
+      key: "line",
       class: `call s-${waits ? "wait" : TONES[tool.state]}`,
       "data-call": tool.callId,
       onToggle: (/** @type {any} */ event) => setOpen(event.currentTarget.open),
@@ -59,8 +66,8 @@ function Unfolding({ tool, waits }) {
     ),
     open ? h(Unfolded, { tool }) : null,
   );
+  const way = link({ class: "below", key: "run", href: run }, shortId(child?.run_id ?? ""));
+  return [run ? way : null, line];
 }
 
-export const Call = memo((/** @type {{tool: any, waits: boolean}} */ { tool, waits }) =>
-  tool ? h(Unfolding, { tool, waits }) : null,
-);
+export const Call = memo((/** @type {Props} */ props) => (props.tool ? h(Unfolding, props) : null));

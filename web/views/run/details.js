@@ -1,7 +1,7 @@
 /* Figures of a run: usage by step, limits, cost, ids, links. */
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
-import { own, usageOf } from "../../model/run.js";
+import { countedOf, usageOf } from "../../model/usage.js";
 import { clock, duration, exactly, money, number, quoted } from "../../model/words.js";
 import {
   a,
@@ -37,7 +37,7 @@ export function Details() {
     { class: "det" },
     h3(null, "Usage"),
     usage(run),
-    limits ? [h3({ key: "h" }, "Limits"), ...bars(run, limits)] : null,
+    limits ? bars(run, limits) : null,
     h3(null, "Run"),
     facts(run, id),
     div(
@@ -159,19 +159,19 @@ function usage(run) {
 
 /** @param {import("../../model/run.js").Run} run @param {any} limits */
 function bars(run, limits) {
-  const used = usageOf(run);
-  const spent = used.cost ?? view.value?.usage.cost;
+  const { turn, steps, calls, usage: used } = countedOf(run);
+  const spent = used.cost ?? (turn ? null : view.value?.usage.cost);
   /** @type {[string, number, number, string?, string?][]} */
   const rows = [
-    ["steps", own(run, run.steps).length, limits.max_steps],
-    ["tool calls", own(run, run.tools).length, limits.max_tool_calls],
+    ["steps", steps, limits.max_steps],
+    ["tool calls", calls, limits.max_tool_calls],
     ["tokens", used.input_tokens + used.output_tokens, limits.max_tokens],
   ];
   if (limits.max_cost) {
     const most = `$${limits.max_cost}`;
     rows.push(["cost", Number(spent?.amount ?? 0), limits.max_cost, money(spent) || "$0.00", most]);
   }
-  return rows.map(([word, amount, most, shown, limit]) =>
+  const bar = rows.map(([word, amount, most, shown, limit]) =>
     div(
       { class: "lim", key: word },
       span(null, word),
@@ -185,6 +185,7 @@ function bars(run, limits) {
       em(null, `of ${limit ?? number(most)}`),
     ),
   );
+  return [h3({ key: "h" }, turn ? `Limits of turn ${turn}` : "Limits"), ...bar];
 }
 
 /** Usage that is no part of the run's own, in words. @param {any} used */

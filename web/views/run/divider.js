@@ -1,5 +1,5 @@
 /* The border between the transcript and what is beside it: dragged, or moved by keys; it stays. */
-import { useEffect, useState } from "../../vendor/hooks.js";
+import { useLayoutEffect, useState } from "../../vendor/hooks.js";
 import { div } from "../../parts/elements.js";
 
 const KEY = "relayline.side";
@@ -39,7 +39,7 @@ const show = (width) =>
 
 export function Divider() {
   const [width, setWidth] = useState(kept);
-  useEffect(() => show(width), [width]);
+  useLayoutEffect(() => show(width), [width]);
   const become = (/** @type {number} */ next) => {
     setWidth(bounded(next));
     keep(bounded(next));

@@ -1,9 +1,9 @@
 /* The head of a run: title, status, figures against their limits, and the commands. */
 import { h } from "../../vendor/preact.js";
 import { useEffect } from "../../vendor/hooks.js";
-import { own, runStatus, usageOf } from "../../model/run.js";
-import { LATER, tokensOf } from "../../model/listing.js";
-import { duration, exactly, money, number, shortId } from "../../model/words.js";
+import { runStatus } from "../../model/run.js";
+import { countedOf } from "../../model/usage.js";
+import { LATER, duration, exactly, money, number, shortId, tokensOf } from "../../model/words.js";
 import {
   a,
   b,
@@ -102,24 +102,23 @@ const inputOf = (run) => run.items.find((item) => item.kind === "user")?.data.te
 /** @param {import("../../model/run.js").Run} run */
 const firstWords = (run) => inputOf(run).slice(0, 120);
 
-/** Steps and tokens against the limits, and the cost. */
+/** Steps and tokens against the limits, and the cost; of a conversation, of its newest turn. */
 function Used() {
   const { run } = shown.value;
   const limits = run.head.limits ?? view.value?.limits;
-  const usage = usageOf(run);
+  const { turn, steps, usage } = countedOf(run);
   const tokens = tokensOf(usage, run.endedAt === null);
   const meter = (/** @type {number} */ used, /** @type {number} */ most) =>
     i(
       { class: "meter" },
       u({ style: { width: `${Math.max(3, Math.min(100, (used / most) * 100))}%` } }),
     );
-  const steps = own(run, run.steps).length;
-  const spent = usage.cost ?? view.value?.usage.cost;
+  const spent = usage.cost ?? (turn ? null : view.value?.usage.cost);
   const cost = money(spent);
   return [
     span(
       { key: "steps" },
-      "step ",
+      turn ? `turn ${turn}, step ` : "step ",
       b(null, steps),
       limits ? em(null, ` of ${number(limits.max_steps)}`) : null,
       limits ? meter(steps, limits.max_steps) : null,

@@ -1,15 +1,19 @@
 /* The parts of the transcript, each on the run's line. */
 import { h } from "../../vendor/preact.js";
 import { runStatus } from "../../model/run.js";
+import { heldCalls } from "../../model/waits.js";
 import { duration } from "../../model/words.js";
 import { article, b, code, div, h3, memo, span } from "../../parts/elements.js";
 import { WORD, glyph, icon } from "../../parts/icons.js";
 import { lazy } from "../../parts/lazy.js";
 import { link } from "../../parts/navigation.js";
 import { shown } from "../../state/run.js";
-import { Ask } from "../asks/ask.js";
 import { Step, by, gut } from "./step.js";
 
+const Ask = lazy(
+  async () => (await import("../asks/ask.js")).Ask,
+  () => null,
+);
 const Turn = lazy(
   async () => (await import("./talk.js")).Turn,
   () => null,
@@ -26,9 +30,11 @@ export function propsOf(
   const step = run.steps.get(item.data.step);
   const tools = step?.calls.map((id) => run.tools.get(id));
   const seqs = tools?.map((tool) => tool?.seq).join();
-  const asked = [...run.waits.open.values()].map((event) => event.data.call_id);
-  const waits = asked.filter((id) => step?.calls.includes(id)).join();
-  return { from, run, step, seqs, waits, live: !step?.ended && run.waits.ended === null };
+  const held = heldCalls(run);
+  const waits = step?.calls.filter((id) => held.has(id)).join();
+  const runs = step?.calls.map((id) => run.children.get(id)?.status).join();
+  const live = step?.endedAt === null && run.waits.ended === null;
+  return { from, run, step, seqs, waits, runs, live };
 }
 
 /** What a message is to the run. @param {any} data */

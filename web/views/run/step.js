@@ -73,6 +73,7 @@ export function Step(props) {
                 key: id,
                 tool: props.run.tools.get(id),
                 waits: props.waits.split(",").includes(id),
+                child: props.run.children.get(id),
               }),
             ),
           )

@@ -2,7 +2,8 @@
 import { h } from "../../vendor/preact.js";
 import { useMemo, useState } from "../../vendor/hooks.js";
 import { signal } from "../../vendor/signals.js";
-import { axisOf, rowsOf, ticksOf } from "../../model/timeline.js";
+import { axisOf, ticksOf } from "../../model/axis.js";
+import { rowsOf } from "../../model/timeline.js";
 import { duration } from "../../model/words.js";
 import { b, button, cx, div, em, i, p, s, span, u } from "../../parts/elements.js";
 import { lazy } from "../../parts/lazy.js";
@@ -17,16 +18,26 @@ const Paging = lazy(
 );
 /** So many rows are shown at a time. */
 const MAX_ROWS = 120;
-/** The key of the row that is picked; empty for none. */
-const picked = signal("");
+/** The key of the row that is picked, empty for none; of which run. */
+const picked = signal({ run: "", key: "" });
 
 const percent = (/** @type {number} */ value) => `${value.toFixed(2)}%`;
 
+/** Null until somebody has picked. */
+const chosen = () => (picked.value.run === shown.value.id ? picked.value.key : null);
+
+/** @param {string} key */
+const choose = (key) => (picked.value = { run: shown.value.id, key });
+
 /** Pick a row and show its part of the transcript; twice: pick none. @param {string} key */
 function pick(key) {
-  picked.value = picked.value === key ? "" : key;
-  if (picked.value) reveal(key);
+  choose(chosen() === key ? "" : key);
+  if (chosen()) reveal(key);
 }
+
+/** What waits is shown before anything is picked. */
+const isOpenWait = (/** @type {import("../../model/timeline.js").Row} */ { kind, segments }) =>
+  kind === "wait" && segments.at(-1)?.to === null;
 
 /** Arrow keys move from row to row, and what is picked with them. @param {KeyboardEvent} event */
 function moved(event) {
@@ -38,7 +49,7 @@ function moved(event) {
   event.preventDefault();
   if (!next) return;
   next.focus();
-  if (picked.value) picked.value = next.dataset.row ?? "";
+  if (chosen()) choose(next.dataset.row ?? "");
 }
 
 export function Timeline() {
@@ -52,14 +63,15 @@ export function Timeline() {
   const end = Math.max(1, last);
   const axis = axisOf(rows, end);
   if (!rows.length) return null;
-  const on = rows.find((row) => row.key === picked.value);
+  const key = chosen();
+  const on = key === null ? rows.findLast(isOpenWait) : rows.find((row) => row.key === key);
   const chart = div(
     { class: "wf" },
     head(axis, end),
     div(
       { class: "rows", onKeyDown: moved },
       grid(axis, end, run.endedAt === null),
-      rows.map((row) => bar(row, axis, end, run.endedAt !== null)),
+      rows.map((row) => bar(row, axis, end, run.endedAt !== null, row === on)),
     ),
     legend(),
     all.length > rows.length
@@ -71,7 +83,7 @@ export function Timeline() {
         })
       : null,
   );
-  const close = () => (picked.value = "");
+  const close = () => choose("");
   const inspector = on
     ? h(Inspector, { row: on, end, close })
     : p({ class: "hint" }, "Pick a bar to see its attempts, arguments and result.");
@@ -127,8 +139,9 @@ function placeOf(/** @type {number} */ left, /** @type {number} */ right) {
  * @param {ReturnType<typeof axisOf>} axis
  * @param {number} end
  * @param {boolean} ended
+ * @param {boolean} on It is the one that is looked at.
  */
-function bar(row, axis, end, ended) {
+function bar(row, axis, end, ended, on) {
   const from = row.segments[0].from;
   const to = row.segments.at(-1)?.to ?? null;
   const open = to === null && !ended;
@@ -136,10 +149,10 @@ function bar(row, axis, end, ended) {
   const place = placeOf(axis.x(from), axis.x(to ?? end));
   return button(
     {
-      class: cx("wr", `d${row.depth}`, picked.value === row.key && "on"),
+      class: cx("wr", `d${row.depth}`, on && "on"),
       key: row.key,
       "data-row": row.key,
-      "aria-pressed": picked.value === row.key,
+      "aria-pressed": on,
       onClick: () => pick(row.key),
     },
     span(
@@ -159,7 +172,7 @@ function bar(row, axis, end, ended) {
 }
 
 /**
- * @param {import("../../model/timeline.js").Segment} one
+ * @param {import("../../model/axis.js").Segment} one
  * @param {ReturnType<typeof axisOf>} axis
  * @param {number} end
  * @param {boolean} ended

@@ -6,7 +6,7 @@ import { inWindow } from "../../model/window.js";
 import { button, div, form, kbd, label, p, textarea } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
-import { lazy } from "../../parts/lazy.js";
+import { arrived, lazy } from "../../parts/lazy.js";
 import { SENDS, keys } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
 import { may } from "../../wire/api.js";
@@ -52,7 +52,7 @@ export function Transcript({ id }) {
   const follow = () => setView((/** @type {any} */ now) => ({ ...now, follows: true }));
   useLayoutEffect(() => {
     if (view.follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
-  }, [version, view.follows, view.height]);
+  }, [version, view.follows, view.height, arrived.value]);
   useEffect(() => {
     keys.set("l", follow);
     const sized = new ResizeObserver(([{ target }]) =>

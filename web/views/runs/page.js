@@ -1,56 +1,34 @@
 /* The list of runs: what waits for a person first. */
-import { h } from "../vendor/preact.js";
-import { useEffect, useState } from "../vendor/hooks.js";
-import { filterOf, groups, typed } from "../model/listing.js";
+import { h } from "../../vendor/preact.js";
+import { useEffect, useState } from "../../vendor/hooks.js";
+import { filterOf, typed } from "../../model/listing.js";
+import { shortId } from "../../model/words.js";
 import {
   button,
-  code,
   cx,
   div,
   em,
   form,
   h1,
-  h2,
-  h3,
   header,
   i,
   input,
   kbd,
   label,
   option,
-  p,
-  pre,
-  section,
   select,
   span,
-} from "../parts/elements.js";
-import { WORD, glyph, icon, logo } from "../parts/icons.js";
-import { lazy } from "../parts/lazy.js";
-import { go, place } from "../parts/navigation.js";
-import { dialog, keys, now } from "../parts/shared.js";
-import {
-  counts,
-  cursor,
-  hold,
-  leaveRuns,
-  listing,
-  more,
-  problem,
-  release,
-  showRuns,
-} from "../state/list.js";
-import { call, may } from "../wire/api.js";
-import { Row, batchChip } from "./row.js";
-
-const Starts = lazy(
-  async () => (await import("./starts.js")).Starts,
-  () => null,
-);
+} from "../../parts/elements.js";
+import { WORD, glyph, icon } from "../../parts/icons.js";
+import { go, place } from "../../parts/navigation.js";
+import { dialog, keys } from "../../parts/shared.js";
+import { counts, leaveRuns, showRuns } from "../../state/list.js";
+import { call, may } from "../../wire/api.js";
+import { Table } from "./table.js";
 
 const CHIPS = ["waiting", "running", "paused", "failed", "completed", "cancelled"];
 /** Shown only if there are any. */
 const RARE = ["idle", "queued", "scheduled", "timed_out", "terminated"];
-const HELD_BELOW_PX = 60;
 
 /** Show another filter. @param {Record<string, string>} filter */
 const goTo = (filter) => {
@@ -147,7 +125,14 @@ function Filters({ filter }) {
   return div(
     { class: "filters", role: "toolbar", "aria-label": "Filters" },
     ["", ...some].map(chip),
-    batchChip(filter.batch, () => goTo(without(filter, "batch"))),
+    filter.batch
+      ? button(
+          { class: "chip on", onClick: () => goTo(without(filter, "batch")) },
+          "of batch ",
+          shortId(filter.batch),
+          icon("stop"),
+        )
+      : null,
     i({ class: "sep" }),
     h(AgentChoice, { filter }),
     choice(
@@ -197,100 +182,3 @@ function AgentChoice({ filter }) {
     goTo({ ...without(filter, "agent"), ...(agent && { agent }) }),
   );
 }
-
-/** @param {{filter: Record<string, string>}} props */
-function Table({ filter }) {
-  const found = listing.value;
-  const runs = found?.runs ?? [];
-  const scrolled = (/** @type {any} */ event) => {
-    hold.on = event.currentTarget.scrollTop > HELD_BELOW_PX;
-    if (!hold.on && listing.value?.held.length) release();
-  };
-  return div(
-    {
-      class: cx("table", !runs.length && "none"),
-      role: "region",
-      "aria-label": "Runs",
-      tabIndex: 0,
-      onScroll: scrolled,
-    },
-    found?.held.length
-      ? button({ class: "btn fresh", onClick: show }, `${found.held.length} new`)
-      : null,
-    div(
-      { class: "thead", "aria-hidden": "true" },
-      span(null),
-      span(null, "Run"),
-      span(null, "Now"),
-      span({ class: "c-l" }, "Line"),
-      span({ class: "c-n" }, "Steps"),
-      span({ class: "c-n" }, "Tools"),
-      span({ class: "c-t2" }, "Tokens"),
-      span({ class: "c-u" }, "Took"),
-      span({ class: "c-a" }, "Started"),
-    ),
-    groups(runs).map(([word, some]) =>
-      section(
-        { class: "group", key: word },
-        h2(null, word, em(null, some.length)),
-        some.map((run) => h(Row, { key: run.run_id, run, now: tickOf(run) })),
-      ),
-    ),
-    h(Ending, { filter, empty: !runs.length }),
-  );
-}
-
-/** Ended runs are drawn again every ten seconds only. @param {any} run */
-const tickOf = (run) => (run.ended_at ? Math.floor(now.value / 10_000) * 10_000 : now.value);
-
-function show() {
-  release();
-  document.querySelector(".table")?.scrollTo({ top: 0 });
-}
-
-/** What stands below the rows. @param {{filter: Record<string, string>, empty: boolean}} props */
-function Ending({ filter, empty }) {
-  if (problem.value && !listing.value) {
-    return div(
-      { class: "empty", role: "alert" },
-      logo(),
-      h3(null, "The runs can't be read"),
-      p(null, problem.value.message),
-      button({ class: "btn quiet", onClick: () => showRuns(filter) }, "Try again"),
-    );
-  }
-  if (!listing.value)
-    return div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));
-  if (empty) return Object.keys(filter).length ? h(NoMatch, null) : h(NoRuns, null);
-  const many = listing.value.runs.length;
-  return p(
-    { class: "end" },
-    cursor.value
-      ? button({ class: "btn quiet", onClick: more }, "Show older runs")
-      : `${many === 1 ? "1 run" : `${many} runs`}, newest first`,
-  );
-}
-
-const NoMatch = () =>
-  div(
-    { class: "empty" },
-    logo(),
-    h3(null, "No run fits these filters"),
-    p(null, "Take one away, or look further back."),
-    button({ class: "btn quiet", onClick: () => goTo({}) }, "Clear filters"),
-  );
-
-const NoRuns = () =>
-  div(
-    { class: "empty" },
-    logo(),
-    h3(null, "No runs yet"),
-    p(
-      null,
-      "Start one here or from a terminal. The model ",
-      code(null, "rehearsal"),
-      " needs no key.",
-    ),
-    may("runs:write") ? h(Starts, null) : null,
-    pre({ class: "out" }, 'relayline run "What is 6*7? See README.md" --watch'),
-  );
