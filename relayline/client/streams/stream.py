@@ -10,6 +10,7 @@ from inspect import GEN_CLOSED, getgeneratorstate
 from typing import TYPE_CHECKING, Self
 
 import httpx
+from pydantic import JsonValue
 
 from relayline.client.errors import RelaylineError
 from relayline.client.events import Event
@@ -61,8 +62,11 @@ class _Folding:
         return self.rendered.status
 
     @property
-    def output(self) -> str | None:
-        """The answer of a run that has completed, whole; None before, and of any other end."""
+    def output(self) -> JsonValue:
+        """The answer of a run that has completed, whole: its text, or the JSON that was asked for.
+
+        None before, and of any other end.
+        """
         return self.rendered.output
 
     @property
