@@ -13,6 +13,7 @@ from pydantic import BaseModel, JsonValue
 from pydantic.errors import PydanticUserError
 
 from relayline.catalog.patterns import problem, subschemas
+from relayline.contracts.runs.output import schema_of
 
 MAX_SCHEMA_BYTES = 32 * 1024
 """Limit for a schema, as JSON in UTF-8."""
@@ -44,7 +45,7 @@ def output_schema_of(output: type[BaseModel] | Mapping[str, JsonValue]) -> Schem
         schema = dict(output)
     else:
         try:
-            schema = _with_root(output.model_json_schema())
+            schema = schema_of(output)
         except (PydanticUserError, AttributeError) as error:
             raise UnusableSchema(f"{output!r} has no JSON Schema: {error}"[:500]) from error
     check_output_schema(schema)
@@ -59,14 +60,14 @@ def check_output_schema(schema: Mapping[str, JsonValue]) -> None:
             refers to something outside itself, or has a pattern that can't be matched in linear
             time.
     """
+    if any(depth > MAX_SCHEMA_DEPTH for depth in _depths(schema)):
+        why = f"nested too deeply, at most {MAX_SCHEMA_DEPTH} levels are allowed"
+        raise UnusableSchema(why, MAX_SCHEMA_DEPTH)
     text = json.dumps(schema, sort_keys=True)
     size = len(text.encode())
     if size > MAX_SCHEMA_BYTES:
         why = f"{size} bytes as JSON, at most {MAX_SCHEMA_BYTES} are allowed"
         raise UnusableSchema(why, MAX_SCHEMA_BYTES)
-    if any(depth > MAX_SCHEMA_DEPTH for depth in _depths(schema)):
-        why = f"nested too deeply, at most {MAX_SCHEMA_DEPTH} levels are allowed"
-        raise UnusableSchema(why, MAX_SCHEMA_DEPTH)
     if found := _problem(text):
         raise UnusableSchema(found)
 
@@ -112,14 +113,6 @@ def _target(schema: Mapping[str, Any], reference: str) -> Mapping[str, Any] | No
         name = token.replace("~1", "/").replace("~0", "~")
         place = place.get(name) if isinstance(place, Mapping) else None
     return place if isinstance(place, Mapping) else None
-
-
-def _with_root(schema: dict[str, Any]) -> dict[str, Any]:
-    """A model that refers to itself is only a reference at the top: the model in its place."""
-    target = _target(schema, schema["$ref"]) if "$ref" in schema else None
-    if target is None:
-        return schema
-    return {**target, "$defs": schema["$defs"]}
 
 
 def _depths(value: object) -> Iterator[int]:

@@ -12,7 +12,6 @@ from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import (
     ForkedFrom,
     Limits,
-    OutputType,
     Phase,
     RunError,
     RunStatus,
@@ -20,6 +19,7 @@ from relayline.contracts.runs import (
     TurnStatus,
     Waiting,
 )
+from relayline.contracts.runs.output import OutputType, is_text
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
@@ -53,8 +53,8 @@ class TurnView(_Answer):
     turn: int
     status: TurnStatus
     output: JsonValue = None
-    output_type: OutputType = "text"
-    """As in `run.completed`; null and `text` unless completed."""
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
+    """As in `run.completed`; null unless completed."""
     error: RunError | None = None
     usage: Usage = Usage()
 
@@ -68,7 +68,7 @@ class RunView(_Answer):
     status: RunStatus
     output: JsonValue = None
     """The last message, whole: its text, or the JSON in it; null unless completed."""
-    output_type: OutputType = "text"
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
     error: RunError | None = None
     usage: Usage = Usage()
     child_usage: Usage = Usage()

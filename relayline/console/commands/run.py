@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
@@ -69,6 +70,10 @@ class RunCommands:
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
         limits: Limits = None,
+        schema: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit."),
+        ] = None,
         metadata: Metadata = None,
         retention_days: Annotated[
             float | None,
@@ -104,7 +109,7 @@ class RunCommands:
 
         With --watch, exits with 0 if the run completed and with 1 if it ended otherwise.
         """
-        from relayline.console.arguments import input_text, limits_of, metadata_of
+        from relayline.console.arguments import input_text, limits_of, metadata_of, schema_in
 
         given = input_text(text)
         base_url = self._address(url)
@@ -115,6 +120,7 @@ class RunCommands:
                 given,
                 model=model,
                 limits=limits_of(limits) if limits else None,
+                output_schema=schema_in(schema) if schema else None,
                 metadata=metadata_of(metadata) if metadata else None,
                 retention_days=retention_days,
                 priority=priority,
