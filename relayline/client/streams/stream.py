@@ -10,7 +10,6 @@ from inspect import GEN_CLOSED, getgeneratorstate
 from typing import TYPE_CHECKING, Self
 
 import httpx
-from pydantic import JsonValue
 
 from relayline.client.errors import RelaylineError
 from relayline.client.events import Event
@@ -18,6 +17,7 @@ from relayline.client.streams.follower import Follower
 from relayline.client.text import Fold, TextPiece
 from relayline.client.transport import AsyncTransport, Transport
 from relayline.contracts.runs import RunError, RunStatus
+from relayline.contracts.runs.output import output_text
 from relayline.projections.rendered import Rendered
 
 if TYPE_CHECKING:
@@ -62,12 +62,13 @@ class _Folding:
         return self.rendered.status
 
     @property
-    def output(self) -> JsonValue:
-        """The answer of a run that has completed, whole: its text, or the JSON that was asked for.
+    def output(self) -> str | None:
+        """The answer of a run that has completed, whole; None before, and of any other end.
 
-        None before, and of any other end.
+        JSON is given as text; `run.result` gives the value.
         """
-        return self.rendered.output
+        output = self.rendered.output
+        return None if output is None else output_text(output)
 
     @property
     def error(self) -> RunError | None:
