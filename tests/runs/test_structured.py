@@ -88,6 +88,16 @@ async def test_stream_shows_the_json_as_it_comes(stack: DevStack) -> None:
     assert seen[-1] == answer["answer"]
 
 
+async def test_fork_answers_as_its_origin_must(stack: DevStack) -> None:
+    async with AsyncClient(stack.api_urls[0]) as client:
+        run = await client.submit("assistant", script(WRONG, RIGHT), output_schema=City)
+        await run.wait(60)
+        fork = await run.fork(from_step=2)
+        assert await fork.result(City, 60) == City(city="Bern", people=134794)
+    types = [it["type"] for it in await stack.events(fork.id)]
+    assert types.count("output.rejected") == 1, "the model must read why"
+
+
 async def test_plain_text_rehearses_an_answer_that_fits(stack: DevStack) -> None:
     async with AsyncClient(stack.api_urls[0]) as client:
         run = await client.submit("assistant", "Tell me of a city.", output_schema=City)
