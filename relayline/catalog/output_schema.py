@@ -87,11 +87,12 @@ def _problem(text: str) -> str | None:
 
 
 def _bad_references(schema: Mapping[str, Any]) -> Iterator[str]:
+    known: set[str] = set()
     for each in subschemas(schema):
         if refused := next((keyword for keyword in _REFUSED if keyword in each), None):
             yield f"{refused} is not supported"
         seen: list[str] = []
-        while isinstance(reference := each.get("$ref"), str):
+        while isinstance(reference := each.get("$ref"), str) and reference not in known:
             target = _target(schema, reference)
             if target is None:
                 yield f"$ref {reference[:200]!r} leads nowhere in this schema: nothing is fetched"
@@ -101,6 +102,7 @@ def _bad_references(schema: Mapping[str, Any]) -> Iterator[str]:
                 return
             seen.append(reference)
             each = target  # noqa: PLW2901  the chain of references from here
+        known.update(seen)
 
 
 def _target(schema: Mapping[str, Any], reference: str) -> Mapping[str, Any] | None:
