@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from math import inf
 from typing import Any
 
 from pydantic import JsonValue
@@ -74,12 +75,14 @@ def _of_type(schema: Schema, root: Schema, depth: int) -> JsonValue:
 
 
 def _number(schema: Schema) -> int | float:
-    step: float = schema.get("multipleOf", 1)
+    step: float = schema.get("multipleOf", 1 if schema.get("type") == "integer" else 0)
+    most: float = schema.get("maximum", schema.get("exclusiveMaximum", inf) - (step or 0.5))
     if "exclusiveMinimum" in schema:
-        number: float = schema["exclusiveMinimum"] // step * step + step
+        above: float = schema["exclusiveMinimum"]
+        number = above // step * step + step if step else min(above + 1, (above + most) / 2)
     else:
-        number = -(-schema.get("minimum", 0) // step) * step
-    most: float = schema.get("maximum", schema.get("exclusiveMaximum", number + 1))
+        least: float = schema.get("minimum", 0)
+        number = -(-least // step) * step if step else least
     return min(number, most)
 
 
