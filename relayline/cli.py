@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import os
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
@@ -23,7 +23,7 @@ from relayline.console.commands.key import KeyCommands
 from relayline.console.commands.keyring.payload_keys import KeyringCommands
 from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
-from relayline.console.commands.run import RunCommands
+from relayline.console.commands.run import DryRun, RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
 from relayline.console.commands.steer import SteeringCommands
@@ -37,6 +37,8 @@ if TYPE_CHECKING:
 
     from relayline.console.commands.key import KeyStore
     from relayline.console.replay import WorkflowCode
+    from relayline.contracts.envelope import StoredEvent
+    from relayline.contracts.runs import RunStatus
     from relayline.journal.access.audit import Audit
     from relayline.journal.table import Storage
     from relayline.journal.tenants.tenant_keys import TenantKey
@@ -258,8 +260,16 @@ def _settings() -> Settings:
         return load_settings()
 
 
+def _dry_run(asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
+    from relayline.testing.dry import NoDryRun, dry_run
+
+    settings = _settings()
+    with expecting(NoDryRun):
+        return dry_run(settings, asked, told)
+
+
 ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)
-RunCommands(_url).register(app)
+RunCommands(_url, _dry_run).register(app)
 ForkCommand(_url).register(app)
 BatchCommands(_url).register(app)
 ScheduleCommands(_url).register(app)

@@ -37,20 +37,37 @@ def load_catalog(module: str, builtin_tools: Sequence[Tool], default_model: str)
     Raises:
         CatalogError: the module can't be imported, or a declaration in it can't be used.
     """
+    declared = tuple(vars(_import(module)).values()) if module else ()
+    return catalog_of(module, declared, builtin_tools, default_model)
+
+
+def catalog_of(
+    where: str, declared: Iterable[object], builtin_tools: Sequence[Tool], default_model: str
+) -> Catalog:
+    """The catalog of these declarations, with the agent `assistant`.
+
+    Args:
+        where: Where they stand, for errors.
+        declared: Agents and tools; whatever else there is does not matter.
+        builtin_tools: As for `load_catalog`.
+        default_model: The model of agents that name none.
+
+    Raises:
+        CatalogError: a declaration can't be used.
+    """
+    declared = tuple(declared)
     tools = _by_name("the built-in tools", builtin_tools)
     assistant = Agent(ASSISTANT, ASSISTANT_INSTRUCTIONS, tools=tuple(builtin_tools))
     agents = {ASSISTANT: _resolve("the built-in agents", assistant, tools, default_model, {})}
-    if module:
-        declared = vars(_import(module)).values()
-        own = _distinct(listed([thing for thing in declared if isinstance(thing, Agent)]))
-        tools = _by_name(module, [*builtin_tools, *_tools(declared, own)])
-        told = {agent.name: agent.description for agent in own}
-        for agent in own:
-            if agent.name in agents:
-                raise CatalogError(f"{module}: agent {agent.name!r} is declared twice: rename one")
-            agents[agent.name] = _resolve(module, agent, tools, default_model, told)
-        if problem := problem_of(agents):
-            raise CatalogError(f"{module}: {problem}")
+    own = _distinct(listed([thing for thing in declared if isinstance(thing, Agent)]))
+    tools = _by_name(where, [*builtin_tools, *_tools(declared, own)])
+    told = {agent.name: agent.description for agent in own}
+    for agent in own:
+        if agent.name in agents:
+            raise CatalogError(f"{where}: agent {agent.name!r} is declared twice: rename one")
+        agents[agent.name] = _resolve(where, agent, tools, default_model, told)
+    if problem := problem_of(agents):
+        raise CatalogError(f"{where}: {problem}")
     return Catalog(MappingProxyType(agents), MappingProxyType(tools))
 
 

@@ -70,9 +70,8 @@ async def test_the_page_is_open_and_bound_to_this_server(keyed_page: Api, path: 
     assert "%" not in answer.text
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_everything_that_it_loads_is_there_for_good(keyed_page: Api, path: str) -> None:
-    for link in await linked(keyed_page, path):
+async def test_everything_that_a_page_loads_is_there_for_good(keyed_page: Api) -> None:
+    for link in set.union(*[await linked(keyed_page, path) for path in PATHS]):
         answer = await keyed_page.http.get(link)
         assert answer.status_code == 200, link
         assert answer.headers["content-type"] == TYPES[Path(link).suffix]
@@ -89,22 +88,21 @@ async def test_the_stylesheets_come_as_one_in_the_order_of_the_page(keyed_page: 
     assert len(named) == len(STYLES)
 
 
-async def test_the_first_paint_needs_little(keyed_page: Api) -> None:
+async def test_a_first_visit_is_small(keyed_page: Api) -> None:
     """What every page loads is what draws the frame; the rest is of the view alone."""
-    start = set.intersection(*[await linked(keyed_page, path) for path in PATHS])
-    await within(START, keyed_page, {"/", *start})
+    visits = {path: {path, *await linked(keyed_page, path)} for path in PATHS}
+    sizes = {each: await transferred(keyed_page, each) for each in set.union(*visits.values())}
+    assert sum([await transferred(keyed_page, font) for font in FONTS]) <= MAX_FONTS
+    fonts = {*FONTS}
+    start = {"/", *set.intersection(*visits.values())} - fonts
+    within(START, {each: sizes[each] for each in start})
+    for path, visit in visits.items():
+        most = LIST if path in {"/", "/runs"} else OTHERS
+        within(most, {each: sizes[each] for each in visit - fonts})
 
 
-@pytest.mark.parametrize("path", PATHS)
-async def test_the_first_visit_is_small(keyed_page: Api, path: str) -> None:
-    most = LIST if path in {"/", "/runs"} else OTHERS
-    await within(most, keyed_page, {path, *await linked(keyed_page, path)})
-
-
-async def within(most: tuple[int, int], served: Api, paths: set[str]) -> None:
+def within(most: tuple[int, int], sizes: dict[str, int]) -> None:
     """That many bytes, and that many scripts and stylesheets, at most; fonts are counted apart."""
-    sizes = {path: await transferred(served, path) for path in {*paths, *FONTS}}
-    assert sum(sizes.pop(font) for font in FONTS) <= MAX_FONTS
     assert sum(sizes.values()) <= most[0], sizes
     code = [path for path in sizes if path.endswith((".js", ".css"))]
     assert len(code) <= most[1], sorted(code)

@@ -53,28 +53,37 @@ class RehearsalModel:
     an answer must be JSON. A summary says how many words it sums up. Words count as tokens.
     """
 
-    async def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+    def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
         """The answer, piece by piece.
 
         Raises:
             BadScript: the newest message is an invalid script.
             ProviderError: the script contains a failure.
         """
-        loop = asyncio.get_running_loop()
-        due, words, calls = loop.time(), 0, 0
-        for wait_s, part in _played(_items(prompt), prompt.attempt):
-            if wait_s:
-                due += wait_s  # not relative to now, to keep the pace on a busy machine
-                await asyncio.sleep(max(due - loop.time(), 0))
-            else:
-                due = loop.time()
-            if isinstance(part, CallPart):
-                calls += 1
-            elif isinstance(part, TextPart | ReasoningPart):
-                words += len(part.text.split())
-            yield part
-        usage = Usage(input_tokens=_words_in(prompt), output_tokens=words + calls)
-        yield FinishPart("tool_calls" if calls else "stop", usage)
+        return play(_items(prompt), prompt)
+
+
+async def play(items: Iterable[Item], prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
+    """The items as the model's answer, each piece when it is due.
+
+    Raises:
+        ProviderError: an item is a failure in this attempt.
+    """
+    loop = asyncio.get_running_loop()
+    due, words, calls = loop.time(), 0, 0
+    for wait_s, part in _played(items, prompt.attempt):
+        if wait_s:
+            due += wait_s  # not relative to now, to keep the pace on a busy machine
+            await asyncio.sleep(max(due - loop.time(), 0))
+        else:
+            due = loop.time()
+        if isinstance(part, CallPart):
+            calls += 1
+        elif isinstance(part, TextPart | ReasoningPart):
+            words += len(part.text.split())
+        yield part
+    usage = Usage(input_tokens=_words_in(prompt), output_tokens=words + calls)
+    yield FinishPart("tool_calls" if calls else "stop", usage)
 
 
 def _items(prompt: Prompt) -> Sequence[Item]:
