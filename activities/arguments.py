@@ -50,19 +50,19 @@ def bounded(calls: Iterable[Arguments]) -> list[Arguments]:
         if not fits:
             kept.append({_OVERSIZE: shown})
         else:
-            kept.append(arguments if _finite(arguments) else malformed(shown))
+            kept.append(arguments if finite(arguments) else malformed(shown))
     return kept
 
 
-def _finite(value: JsonValue) -> bool:
+def finite(value: JsonValue) -> bool:
     """True without NaN and infinities."""
     match value:
         case float():
             return isfinite(value)
         case list():
-            return all(map(_finite, value))
+            return all(map(finite, value))
         case dict():
-            return all(map(_finite, value.values()))
+            return all(map(finite, value.values()))
         case _:
             return True
 

@@ -8,6 +8,9 @@ from datetime import UTC, datetime
 from functools import partial
 from itertools import groupby
 
+from pydantic import JsonValue
+
+from relayline.activities.model.structured.judging import value_of
 from relayline.activities.threads import in_thread
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -36,7 +39,8 @@ _TEXT = "message.delta"
 async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent) -> NewEvent:
     """The fact, completed with its content from the journal.
 
-    `run.completed` and `turn.completed` get their output unless the run knows it whole,
+    `run.completed` and `turn.completed` get their output, as JSON if it was asked for so, unless
+    the run knows it whole,
     `message.interrupted` the streamed text, `approval.requested` the model's arguments,
     `input.requested` the model's question. A fact belongs to the epoch in its key, if there is
     one, and otherwise to `epoch`.
@@ -52,7 +56,7 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
     match body:
         case RunCompleted(output="") | TurnCompleted(output=""):
             message = await step_message(journal, run_id, epoch, step)
-            body = body.model_copy(update={"output": message.text if message else ""})
+            body = body.model_copy(update=await _output(message))
         case MessageInterrupted(text=""):
             body = await _streamed(journal, run_id, epoch, step)
         case ApprovalRequested(arguments_sha256=""):
@@ -66,6 +70,14 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
         case _:
             return fact
     return fact.model_copy(update={"body": body})
+
+
+async def _output(message: MessageCompleted | MessageInterrupted | None) -> dict[str, JsonValue]:
+    """The output of a run, or a turn, that ended with this message."""
+    if isinstance(message, MessageCompleted) and message.output_type == "json":
+        value = await in_thread(partial(value_of, message.text), (message.text,))
+        return {"output": value, "output_type": "json"}
+    return {"output": message.text if message else ""}
 
 
 async def with_digest(

@@ -9,6 +9,7 @@ from pydantic import JsonValue
 
 from relayline.contracts.envelope import StoredEvent, rfc3339
 from relayline.contracts.events import TERMINAL_TYPES
+from relayline.contracts.runs.output import output_text
 from relayline.contracts.webhooks import MAX_OUTPUT_BYTES
 
 _STATUS = {
@@ -43,12 +44,13 @@ def body_of(event: StoredEvent, given: str) -> bytes:
 
 
 def _output(said: dict[str, Any]) -> dict[str, JsonValue]:
-    """The output, cut at a character where it is too long."""
+    """The output; one that is too long as text, cut at a character."""
     output = said.get("output")
-    if not isinstance(output, str):
+    if output is None:
         return {}
-    whole = output.encode()
+    kind = {"output_type": said["output_type"]} if "output_type" in said else {}
+    whole = output_text(output).encode()
     if len(whole) <= MAX_OUTPUT_BYTES:
-        return {"output": output}
+        return {"output": output, **kind}
     cut = whole[:MAX_OUTPUT_BYTES].decode(errors="ignore")
-    return {"output": cut, "truncated": True}
+    return {"output": cut, **kind, "truncated": True}

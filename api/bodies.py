@@ -9,6 +9,7 @@ from pydantic import (
     BaseModel,
     ConfigDict,
     Field,
+    JsonValue,
     SkipValidation,
     StringConstraints,
     model_validator,
@@ -200,6 +201,8 @@ class RunRequest(Body):
     """Replaces the agent's model: `rehearsal`, `local` or `provider:name`; at most 200 printable
     ASCII characters."""
     limits: RequestedLimits | None = None
+    output_schema: dict[str, JsonValue] | None = None
+    """JSON Schema of the answer, an object; at most 32 KiB and 32 levels. Replaces the agent's."""
     metadata: dict[LabelKey, LabelValue] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""

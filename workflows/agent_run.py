@@ -9,7 +9,7 @@ from temporalio.common import RawValue
 from temporalio.exceptions import ApplicationError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import PlannedCall, whole
+    from relayline.contracts.calls import PlannedCall, known_output
     from relayline.contracts.commands import (
         MOVE_SIGNAL,
         Answer,
@@ -167,7 +167,8 @@ class AgentRun:
             if ending:
                 return ending
             if not calls and not run.steering.redirected:
-                return RunCompleted(output=whole(answer.preview), usage=run.state.usage)
+                output = known_output(run.input.agent, answer.preview)
+                return RunCompleted(output=output, usage=run.state.usage)
 
     async def _tool_step(self, calls: tuple[PlannedCall, ...]) -> Ending | None:
         """Run the tool calls of one answer if the budget allows; superseded ones end unrun."""

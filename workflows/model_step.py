@@ -8,11 +8,11 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import ModelResult
+    from relayline.contracts.calls import MAX_REJECTIONS, ModelResult
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunFailed
     from relayline.contracts.keys import step_scope
-    from relayline.contracts.runs import Phase
+    from relayline.contracts.runs import Phase, RunError
     from relayline.workflows.clock import Timer
     from relayline.workflows.dispatch import error_of
     from relayline.workflows.inbox import Stop
@@ -27,7 +27,7 @@ class ModelStep:
         self._run = run
 
     async def run(self) -> ModelResult | RunFailed | None:
-        """Call the model; None if a command interrupted it."""
+        """Call the model; None if a command interrupted it, or the model must answer again."""
         run, state = self._run, self._run.state
         run.steering.redirected = False
         await run.catch_up()
@@ -54,7 +54,24 @@ class ModelStep:
         run.pending.delivered(started.cargo)
         state.spend(result.usage)
         state.preview = result.preview
-        return None if result.interrupted else result
+        return self._judged(result)
+
+    def _judged(self, answer: ModelResult) -> ModelResult | RunFailed | None:
+        """The answer if it counts, the end of the run if too many did not fit, else None."""
+        run, state = self._run, self._run.state
+        if answer.interrupted:
+            return None
+        if not answer.rejected or run.input.ends_at(state.step):
+            return answer
+        if answer.rejections < MAX_REJECTIONS:
+            return None
+        state.last_error = RunError(
+            type=ErrorType.OUTPUT_INVALID,
+            message=f"{answer.rejections} answers did not fit the output schema, the last one: "
+            f"{answer.rejected}",
+            step=state.step,
+        )
+        return RunFailed(error=state.last_error, usage=state.usage)
 
     def _cut(self) -> None:
         """Close the step: no attempt may write to it, and it ends with the text so far."""

@@ -126,7 +126,7 @@ class Run:
             if self.steering.paused:
                 self.pending.add(self.facts.still_paused(self.state.step))
             if self.idle:  # the earlier one may be void
-                self.pending.add(turn_completed(self.epoch, self.state))
+                self.pending.add(turn_completed(self.epoch, self.input.agent, self.state))
 
     def _rewound(self, rewinding: asyncio.Task[int]) -> int:
         """The new epoch."""

@@ -37,7 +37,7 @@ from relayline.contracts.calls import (
     Question,
     preview,
 )
-from relayline.contracts.events import MessageCompleted, MessageInterrupted
+from relayline.contracts.events import MessageCompleted, MessageInterrupted, OutputRejected
 from relayline.contracts.keys import call_id
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.runs import AgentSpec, ToolSpec
@@ -179,7 +179,10 @@ class Answer:
 
 
 async def model_result(
-    body: MessageCompleted | MessageInterrupted, agent: AgentSpec, tools: Mapping[str, Tool]
+    body: MessageCompleted | MessageInterrupted,
+    agent: AgentSpec,
+    tools: Mapping[str, Tool],
+    rejection: OutputRejected | None = None,
 ) -> ModelResult:
     """What the workflow needs to know about a message: at most 32 KiB of JSON.
 
@@ -187,9 +190,14 @@ async def model_result(
         body: The message.
         agent: The agent, as pinned in the run.
         tools: The worker's own tools: where they are stricter than the agent's, they count.
+        rejection: Why the answer is not the one that was asked for, if it is not.
     """
     work = partial(_result, body, agent, tools)
-    return await in_thread(work, (call.arguments for call in body.tool_calls))
+    result = await in_thread(work, (call.arguments for call in body.tool_calls))
+    if rejection is None:
+        return result
+    told = {"rejected": preview(rejection.problem), "rejections": rejection.rejections}
+    return result.model_copy(update=told)
 
 
 def _result(

@@ -21,11 +21,12 @@ from relayline.activities.attempt import (
 from relayline.activities.completion import message_in
 from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
-from relayline.activities.model.classified import classified, wait_after_s
+from relayline.activities.model.classified import classified, failures_of, wait_after_s
 from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
 from relayline.activities.model.slots import Slots
+from relayline.activities.model.structured.judging import judged, rejection_of
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
@@ -39,7 +40,7 @@ from relayline.contracts.events import (
     MessageCompleted,
     MessageInterrupted,
 )
-from relayline.contracts.keys import failure_key, message_key, spent_key, step_scope
+from relayline.contracts.keys import failure_key, message_key, rejected_key, spent_key, step_scope
 from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
 from relayline.projections.valid import counting, superseded_attempts
@@ -112,7 +113,8 @@ class ModelActivities:
                 agent = self._agents.of(request, stored)
                 facts = counting(fact for fact in stored if fact.type != PINNED)
                 if answered := await _recorded_message(key, facts):
-                    return await model_result(answered, agent, self._tools)
+                    rejection = rejection_of(facts, request.epoch, request.step)
+                    return await model_result(answered, agent, self._tools, rejection)
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
                 _check_previous_step(request.step, facts)
@@ -167,7 +169,7 @@ class _Call:
         agent = self._agent
         provider = providers(agent.model)
         await self._pricing.check()
-        may_retry = len(_failures(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
+        may_retry = len(failures_of(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
@@ -176,6 +178,7 @@ class _Call:
             attempt=self._attempt.number,
             think_tags=agent.think_tags,
             tenant=self._request.tenant,
+            output_schema=agent.output_schema,
         )
         await self._answer.receive(provider, prompt, self._writer)
 
@@ -186,8 +189,12 @@ class _Call:
             )
         body = await self._pricing.message(await self._answer.completed(self._request.step))
         body = body.model_copy(update={"usage": body.usage + self._context.unbilled})
-        await self._writer.close(self._event(body, self._message_key))
-        return await model_result(body, self._agent, tools)
+        body, rejection = await judged(body, self._agent, self._facts)
+        told = [self._event(body, self._message_key)]
+        key = rejected_key(self._request.epoch, self._request.step)
+        told += [self._event(rejection, key)] if rejection else []
+        await self._writer.close(*told)
+        return await model_result(body, self._agent, tools, rejection)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far if the run itself has cancelled the call.
@@ -211,7 +218,7 @@ class _Call:
         if finish := self._answer.finish:
             await self._pricing.usage(finish.usage)  # an empty answer is paid for, too
         kind, final, message = classified(error)
-        kinds = [*_failures(self._facts, self._request.step), kind]
+        kinds = [*failures_of(self._facts, self._request.step), kind]
         failures = len(kinds)
         empty = kinds.count(ErrorType.EMPTY_ANSWER)
         if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
@@ -276,13 +283,6 @@ async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[St
     void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
     if void:
         await attempt.append(*void)
-
-
-def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
-    """The error types of failed earlier attempts."""
-    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
-    bodies = (fact.body() for fact in failed)
-    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
 
 
 async def _stop(reading: asyncio.Task[None]) -> None:

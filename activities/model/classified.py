@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from relayline.activities.attempt import backoff_s
 from relayline.activities.model.port import (
     BadScript,
@@ -10,7 +12,9 @@ from relayline.activities.model.port import (
     QuotaSpent,
     UnknownModel,
 )
+from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.errors import ErrorType
+from relayline.contracts.events import AttemptFailed
 
 MAX_RETRY_AFTER_S = 3600.0
 """The longest `Retry-After` of a provider that a call respects."""
@@ -42,3 +46,10 @@ def wait_after_s(error: BaseException, failures: int) -> float:
     """Seconds until the next attempt: as the provider asks, otherwise exponential backoff."""
     wait_s = error.retry_after_s if isinstance(error, ProviderError) else None
     return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
+
+
+def failures_of(facts: Iterable[StoredEvent], step: int) -> list[str]:
+    """The error types of failed earlier attempts of a step."""
+    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
+    bodies = (fact.body() for fact in failed)
+    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]

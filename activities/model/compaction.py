@@ -83,7 +83,8 @@ def _content(message: Message) -> str:
         case AssistantMessage(text=text, tool_calls=calls):
             asked = ((call.name, json.dumps(call.arguments, ensure_ascii=False)) for call in calls)
             back = message.kept.data if message.kept else ""
-            return text + "".join(name + arguments for name, arguments in asked) + back
+            whole = text + message.rejected + back
+            return whole + "".join(name + arguments for name, arguments in asked)
         case _:
             return message.text
 

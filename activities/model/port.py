@@ -33,6 +33,8 @@ class Prompt(NamedTuple):
     """True: reasoning is in the text, between tags (see `tags.py`)."""
     tenant: str = DEFAULT_TENANT
     """Whose run it is: its own key is used where it has one."""
+    output_schema: dict[str, JsonValue] | None = None
+    """The answer must be a JSON object that fits this; None: it is text."""
 
 
 class TextPart(NamedTuple):

@@ -107,11 +107,12 @@ def _as_text(message: Message) -> str:
     match message:
         case UserMessage(text=text):
             return f"The person: {text}"
-        case AssistantMessage(text=text, tool_calls=calls, interrupted=interrupted):
+        case AssistantMessage(text=text, tool_calls=calls, interrupted=interrupted, rejected=why):
             lines = [f"The assistant{' (interrupted)' if interrupted else ''}: {text}"]
             for call in calls:
                 arguments = json.dumps(call.arguments, ensure_ascii=False)
                 lines.append(f"[calls {call.name}({arguments})]")
+            lines += [f"[rejected: {why}]"] if why else []
             return "\n".join(lines)
         case ToolMessage(name=name, output=output, is_error=failed):
             return f"[{name} {'failed' if failed else 'returned'}] {output}"

@@ -23,6 +23,7 @@ async def list_agents(agents: UsesAgents) -> Response:
             tools=tuple(tool.name for tool in agent.tools),
             tool_details=agent.tools,
             limits=agent.limits,
+            output_schema=agent.output_schema,
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)
     )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 from datetime import UTC, datetime
+from functools import partial
 from typing import TYPE_CHECKING, NamedTuple
 
 from temporalio.exceptions import WorkflowAlreadyStartedError
@@ -130,7 +131,9 @@ class Submission:
                 one under an older id.
         """
         now = datetime.now(UTC)
-        run = self._validator.check(request, self._ids.run(key, sender), now, sender)
+        check = partial(self._validator.check, request, self._ids.run(key, sender), now, sender)
+        # a schema may take a while, in which streams must go on
+        run = await asyncio.to_thread(check) if request.output_schema else check()
         await check_tenant(self._storage, run.tenant)
         if key is not None and (earlier := await self._earlier.find(key, sender)):
             run = run.model_copy(update={"run_id": earlier})

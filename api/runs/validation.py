@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import ValidationError
+from pydantic import JsonValue, ValidationError
 
 from relayline.api.bodies import IDLE_S, Body, OpenRequest, RequestedLimits, RunRequest
 from relayline.api.documents import refusal_of
@@ -18,6 +18,7 @@ from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.rehearsal import MalformedScript, validate_script
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import AgentSpec, Past, RunInput, Said
@@ -76,9 +77,10 @@ class RunValidator:
 
         Raises:
             Forbidden: the sender may not ask for such limits, or name a URL to be told.
-            InvalidField: an unknown agent or model, a limit of cost without a known price, too many
-                metadata keys, a tenant that Temporal could not list, a longer retention than the
-                deployment's, a time of start that can't be.
+            InvalidField: an unknown agent or model, a schema that no answer can be asked for by, a
+                limit of cost without a known price, too many metadata keys, a tenant that Temporal
+                could not list, a longer retention than the deployment's, a time of start that can't
+                be.
             TooLarge: the input is too long.
         """
         metadata = request.metadata or {}
@@ -89,6 +91,7 @@ class RunValidator:
             self.check_size("history", request.input, *texts)
         self.check_metadata(metadata)
         agent = self.changed(self.agent(request.agent), request.model, request.limits)
+        agent = _answering(agent, request.output_schema)
         check_scopes(request, self._agents[request.agent], sender)
         check_script(agent, request.input)
         tenant = tenant_of(metadata, sender)
@@ -221,6 +224,24 @@ def _past(history: tuple[Said, ...]) -> Past | None:
     """The past of a run with that history: each of its answers is a step."""
     answers = sum(it.role == "assistant" for it in history)
     return Past(step=answers + 1, history=history) if history else None
+
+
+def _answering(agent: AgentSpec, schema: dict[str, JsonValue] | None) -> AgentSpec:
+    """The agent with that schema of its answers in place of its own.
+
+    Raises:
+        InvalidField: no answer can be asked for by it.
+    """
+    if schema is None:
+        return agent
+    try:
+        check_output_schema(schema)
+    except UnusableSchema as error:
+        named: dict[str, JsonValue] = {"field": "output_schema"}
+        if error.limit is not None:
+            named["limit"] = error.limit
+        raise InvalidField(f"output_schema: {error}", slug=None, **named) from error
+    return agent.model_copy(update={"output_schema": schema})
 
 
 def _idle_s(request: RunRequest) -> float | None:

@@ -189,17 +189,18 @@ class Views:
         """
         listed = await self._storage.listed(tenant, run_id)
         row = listed.row if listed else RunRow(run_id=run_id)  # without a fact there is no row
-        output: str | None = None
+        completed: RunCompleted | None = None
         if listed and row.status is RunStatus.COMPLETED:
             last = await self._storage.read(tenant, run_id, listed.last_seq - 1, 1)
             body = last[0].body() if last else None
-            output = body.output if isinstance(body, RunCompleted) else None
+            completed = body if isinstance(body, RunCompleted) else None
         return RunView(
             run_id=run_id,
             agent=row.agent,
             model=row.model,
             status=row.status,
-            output=output,
+            output=completed.output if completed else None,
+            output_type=completed.output_type if completed else "text",
             error=row.error,
             usage=row.usage,
             child_usage=row.child_usage,

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
+from pydantic import BaseModel, JsonValue
+
 from relayline.catalog.mcp import McpServer
 from relayline.catalog.tools import Tool
 from relayline.contracts.compaction import Compaction
@@ -46,6 +48,9 @@ class Agent:
     `RELAYLINE_RETENTION_DAYS` says, which is also the most."""
     think_tags: bool = False
     """True for a model whose text begins with its reasoning, between `<think>` and `</think>`."""
+    output: type[BaseModel] | Mapping[str, JsonValue] | None = None
+    """A pydantic model, or a JSON Schema of an object, that the answers fit; None: they are text.
+    """
 
 
 @dataclass(frozen=True)

@@ -18,6 +18,7 @@ from relayline.catalog.mcp import McpServer
 from relayline.catalog.mcp import problem_of as mcp_problem
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
+from relayline.catalog.output_schema import UnusableSchema, output_schema_of
 from relayline.catalog.tools import Tool
 from relayline.contracts.runs import AgentSpec
 
@@ -193,7 +194,10 @@ def _resolve(
             compaction=agent.compaction,
             retention_days=agent.retention_days,
             think_tags=agent.think_tags,
+            output_schema=None if agent.output is None else output_schema_of(agent.output),
         )
+    except UnusableSchema as error:
+        raise CatalogError(f"{label}: output: {error}") from error
     except UnknownModelName as error:
         source = " (RELAYLINE_MODEL)" if agent.model is None else ""
         raise CatalogError(f"{label}: {error}{source}") from error

@@ -65,6 +65,17 @@ class ManyCalls(_Item):
     calls: tuple[PlannedTool, ...] = Field(min_length=1, max_length=100, strict=False)
 
 
+class Answer(_Streamed):
+    """Answer with this JSON, or with this text as it is; ends the step."""
+
+    answer: JsonValue
+
+    @property
+    def text(self) -> str:
+        """What is streamed."""
+        return self.answer if isinstance(self.answer, str) else json.dumps(self.answer)
+
+
 class Fail(_Item):
     """Fail like a provider with this HTTP status, in the first `times` attempts of the call."""
 
@@ -73,7 +84,7 @@ class Fail(_Item):
     times: int = Field(default=1, ge=1, le=1000)
 
 
-Item = Say | Think | Tokens | OneCall | ManyCalls | Fail
+Item = Say | Think | Tokens | OneCall | ManyCalls | Answer | Fail
 Script = tuple[Item, ...]
 
 _KINDS: dict[str, TypeAdapter[Item]] = {
@@ -82,6 +93,7 @@ _KINDS: dict[str, TypeAdapter[Item]] = {
     "tokens": TypeAdapter(Tokens),
     "call": TypeAdapter(OneCall),
     "calls": TypeAdapter(ManyCalls),
+    "answer": TypeAdapter(Answer),
     "fail": TypeAdapter(Fail),
 }
 _SCRIPT: Literal["rehearse"] = "rehearse"

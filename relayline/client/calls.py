@@ -29,6 +29,7 @@ from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.operation.system import Health
 from relayline.contracts.runs import Limits
+from relayline.contracts.runs.output import schema_of
 
 EVENT_STREAM = "text/event-stream"
 CONNECT_TIMEOUT_S = 5.0
@@ -51,6 +52,8 @@ class RunFields(TypedDict, total=False):
     """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
     limits: GivenLimits | None
     """Fields of `Limits`; those that are not given are the agent's."""
+    output_schema: type[BaseModel] | Mapping[str, JsonValue] | None
+    """A pydantic model or a JSON Schema that the answer must fit; see `Run.result`."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
     history: Sequence[Mapping[str, str]] | None
@@ -172,6 +175,7 @@ def json_of(name: str, value: object) -> JsonValue:
 
     Raises:
         InvalidArgument: it is a time without a time zone.
+        PydanticUserError: a field of the model has no JSON Schema.
     """
     match value:
         case Limits():
@@ -182,6 +186,8 @@ def json_of(name: str, value: object) -> JsonValue:
             return value.isoformat()
         case Mapping():
             return dict(value)
+        case type() if issubclass(value, BaseModel):
+            return schema_of(value)
         case list() | tuple():
             return [json_of(name, item) for item in value]
         case _:

@@ -13,6 +13,7 @@ RelaylineError             base of everything below; the text is one line for pe
 │   └── Unreachable        nothing listens there: the server has not seen the request
 ├── UnexpectedAnswer       an answer that is not in the protocol
 ├── InvalidArgument        what was given can't be sent (also a `ValueError`)
+├── NotCompleted           the run, or its turn, ended without an answer
 └── WaitTimeout            the run has not ended in time (also a `TimeoutError`)
 """
 
@@ -132,6 +133,10 @@ class UnexpectedAnswer(RelaylineError):
 
 class InvalidArgument(RelaylineError, ValueError):
     """What was given can't be sent: not an address, or not JSON in UTF-8."""
+
+
+class NotCompleted(RelaylineError):
+    """The run, or the turn that was waited for, ended without an answer; the text says how."""
 
 
 class WaitTimeout(RelaylineError, TimeoutError):

@@ -20,7 +20,7 @@ from relayline.client.streams.conversation import AsyncConversation, Conversatio
 from relayline.client.streams.follower import Follower, Reading, Turn
 from relayline.client.streams.stream import AsyncStream, Stream
 from relayline.client.transport import AsyncTransport, Options, Transport
-from relayline.client.waiting import Waiting
+from relayline.client.waiting import T, Waiting, result_of
 from relayline.contracts.answers import (
     ProgressView,
     RunAccepted,
@@ -74,6 +74,17 @@ class Run(Commands[CommandReceipt]):
             else:
                 pause_s = waiting.answered(view)
         return view
+
+    def result(
+        self, model: type[T], timeout_s: float | None = None, *, turn_of: str | None = None
+    ) -> T:
+        """Wait as `wait` does; the output as an instance of that class: `str`, a pydantic model.
+
+        Raises:
+            NotCompleted: the run, or the turn, ended without an output.
+            UnexpectedAnswer: the output does not fit the class.
+        """
+        return result_of(self.wait(timeout_s, turn_of=turn_of), model)
 
     def progress(self) -> ProgressView:
         """Where the run stands now, with what it waits for."""
@@ -178,6 +189,12 @@ class AsyncRun(Commands[Coroutine[Any, Any, CommandReceipt]]):
             else:
                 pause_s = waiting.answered(view)
         return view
+
+    async def result(
+        self, model: type[T], timeout_s: float | None = None, *, turn_of: str | None = None
+    ) -> T:
+        """As `Run.result`."""
+        return result_of(await self.wait(timeout_s, turn_of=turn_of), model)
 
     async def progress(self) -> ProgressView:
         """As `Run.progress`."""

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+import json
 from time import monotonic
+from typing import TypeVar
+
+from pydantic import TypeAdapter, ValidationError
 
 from relayline.client import calls
 from relayline.client.backoff import Backoff
 from relayline.client.calls import Call
-from relayline.client.errors import RelaylineError, WaitTimeout
+from relayline.client.errors import NotCompleted, RelaylineError, UnexpectedAnswer, WaitTimeout
 from relayline.contracts.answers import RunView
 
+T = TypeVar("T")
 POLL_S = 30.0
 """How long the server is asked to wait; it may wait a minute."""
 _PAUSE_S = 1.0
@@ -86,3 +91,26 @@ def _settled(view: RunView) -> bool:
         return False
     over = view.last_turn is not None and view.last_turn.turn == asked.turn
     return asked.state == "refused" or asked.turn is None or over
+
+
+def result_of(view: RunView, model: type[T]) -> T:
+    """The output of a run, or of its newest turn that has ended, in the type that was asked for.
+
+    Raises:
+        NotCompleted: it failed, was cancelled, or its message was refused.
+        UnexpectedAnswer: the output does not fit the model.
+    """
+    asked = view.command
+    if asked is not None and asked.state == "refused":
+        raise NotCompleted(f"{view.run_id} refused the message: {asked.reason}")
+    ended = view.last_turn or view
+    if ended.status != "completed":
+        why = f": {ended.error.type}: {ended.error.message}" if ended.error else ""
+        raise NotCompleted(f"{view.run_id} has no answer, it is {ended.status}{why}")
+    try:
+        return TypeAdapter(model).validate_json(json.dumps(ended.output))
+    except ValidationError as error:
+        first = error.errors(include_url=False)[0]
+        place = ".".join(map(str, first["loc"])) or "the whole"
+        said = f"the output of {view.run_id} is no {model.__name__}: {place}: {first['msg']}"
+        raise UnexpectedAnswer(said) from error

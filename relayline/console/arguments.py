@@ -6,6 +6,7 @@ import json
 import re
 import sys
 from collections.abc import Iterator, Sequence
+from pathlib import Path
 
 import typer
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -49,6 +50,18 @@ def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
         BadParameter: a pair has another form, or names an unknown limit.
     """
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
+
+
+def schema_in(path: Path) -> dict[str, JsonValue]:
+    """The JSON Schema in a file; the server checks it.
+
+    Raises:
+        BadParameter: it can't be read, or is no JSON object.
+    """
+    try:
+        return arguments_of(path.read_text())
+    except (OSError, ValueError) as error:
+        raise typer.BadParameter(f"--schema {path}: {error}") from error
 
 
 def build_id_of(text: str) -> str:

@@ -19,6 +19,7 @@ from relayline.contracts.runs import (
     TurnStatus,
     Waiting,
 )
+from relayline.contracts.runs.output import OutputType, is_text
 
 InboxKind = Literal["approval", "limit", "input", "resume", "attention"]
 
@@ -51,8 +52,9 @@ class TurnView(_Answer):
 
     turn: int
     status: TurnStatus
-    output: str | None = None
-    """The last message, whole; null unless completed."""
+    output: JsonValue = None
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
+    """As in `run.completed`; null unless completed."""
     error: RunError | None = None
     usage: Usage = Usage()
 
@@ -64,8 +66,9 @@ class RunView(_Answer):
     agent: str | None
     model: str | None = None
     status: RunStatus
-    output: str | None = None
-    """The last message, whole; null unless completed."""
+    output: JsonValue = None
+    """The last message, whole: its text, or the JSON in it; null unless completed."""
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
     error: RunError | None = None
     usage: Usage = Usage()
     child_usage: Usage = Usage()
@@ -74,17 +77,15 @@ class RunView(_Answer):
     turn: int | None = None
     """Of a conversation, its newest turn; null for any other run."""
     last_turn: TurnView | None = None
-    """Of a conversation, the newest turn that has ended; with `command`, the one that this command
-    began, once it has ended."""
+    """Of a conversation, the newest turn that has ended; with `command`, the one that it began."""
     command: CommandView | None = None
     """State of the command that the query parameter names; null without one."""
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
     after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls),
-    `worker lost: NAME, 2 of 3 times` (the worker of that tool, or of the model call, died each time
-    that it ran), `activity paused` (an operator paused a call in Temporal); null when no problem is
-    known."""
+    `worker lost: NAME, 2 of 3 times` (that of the tool, or of the model call, died each time that
+    it ran), `activity paused` (an operator paused a call in Temporal); null if all is well."""
     forked_from: ForkedFrom | None = None
     """Of a fork, where it begins in the run that it is a fork of; null for any other run."""
     inherited_usage: Usage | None = None
@@ -111,8 +112,7 @@ class Now(_Answer):
     kind: Literal["queue", "model", "tool", "wait", "pause", "error", "said"]
     """`error` and `said`: the run has ended, or a turn of a conversation."""
     what: str = ""
-    """One line: the tool calls that the model asked for, what it waits for, the error, the
-    beginning of the output."""
+    """One line: the tool calls asked for, what it waits for, the error, how the output begins."""
 
 
 class RunListItem(_Answer):
@@ -279,6 +279,8 @@ class AgentView(_Answer):
     tool_details: tuple[ToolSpec, ...] = ()
     """Of each tool what the model is told, its effects, and which calls a person must approve."""
     limits: Limits
+    output_schema: dict[str, JsonValue] | None = None
+    """JSON Schema of its answers; null if they are text."""
 
 
 class AgentList(_Answer):

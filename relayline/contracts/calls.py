@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import operator
 from collections.abc import Mapping
 from typing import Literal
 
@@ -20,6 +21,8 @@ PREVIEW_CHARS = 500
 
 MAX_CALLS_PER_STEP = 32
 """Tool calls that one model answer may ask for."""
+MAX_REJECTIONS = 3
+"""The run fails after so many answers to one message that do not fit its output schema."""
 
 
 class ModelRequest(Frozen):
@@ -70,6 +73,10 @@ class ModelResult(Frozen):
     """The first 500 characters of the text."""
     interrupted: bool = False
     """True when the call was cancelled; the journal has the text so far."""
+    rejected: str = Field(default="", exclude_if=operator.not_)
+    """Where the answer does not fit the output schema, at most 500 characters; empty if it fits."""
+    rejections: int = Field(default=0, exclude_if=operator.not_)
+    """Answers since the newest message of a person that did not fit, with this one."""
 
 
 class ToolRequest(Frozen):
@@ -166,6 +173,16 @@ def whole(shown: str) -> str:
     return shown if len(shown) < PREVIEW_CHARS else ""
 
 
+def known_output(agent: AgentSpec, shown: str) -> str:
+    """The output of which this is the `preview`, if that is surely all of it and text; else empty.
+
+    Args:
+        agent: One with an output schema gives JSON, which is read from the journal.
+        shown: The preview.
+    """
+    return "" if agent.output_schema else whole(shown)
+
+
 PINNED_CHARS = 8192
 """An agent whose texts are longer is journaled once; a smaller one goes with each model call."""
 
@@ -177,6 +194,7 @@ def is_large(agent: AgentSpec) -> bool:
     """
     texts = (agent.instructions, *(tool.description for tool in agent.tools))
     schemas = sum(len(json.dumps(tool.parameters)) for tool in agent.tools)
+    schemas += len(json.dumps(agent.output_schema)) if agent.output_schema else 0
     return sum(map(len, texts)) + schemas > PINNED_CHARS
 
 

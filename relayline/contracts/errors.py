@@ -18,6 +18,8 @@ class ErrorType(StrEnum):
     """The provider failed and a retry may help: 408, 409, 429, 5xx, network."""
     EMPTY_ANSWER = "empty-answer"
     """The model gave an empty answer, and again on every retry."""
+    OUTPUT_INVALID = "output-invalid"
+    """The model's answer did not fit the output schema, and again when it was told why."""
     MALFORMED_CALLS = "malformed-calls"
     """No tool call of the model could run, for too many steps in a row."""
     BAD_SCRIPT = "bad-script"

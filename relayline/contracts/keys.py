@@ -79,6 +79,11 @@ def child_run_id(parent_id: str, epoch: int, call_id: str) -> str:
     return f"run_{hashlib.sha256(named.encode()).hexdigest()[:32]}"
 
 
+def rejected_key(epoch: int, step: int) -> str:
+    """Key of the `output.rejected` of a step."""
+    return f"{step_scope(epoch, step)}/rejected"
+
+
 def claim_key(epoch: int, call_id: str, run: int = 0) -> str:
     """Key of `tool.started` for an unsafe tool: the attempt that appends it may run the tool."""
     return f"{call_scope(epoch, call_id, run)}/claim"

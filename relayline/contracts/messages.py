@@ -126,6 +126,8 @@ class AssistantMessage(Frozen):
     interrupted: bool = False
     """True when a command interrupted the model."""
     kept: Kept | None = None
+    rejected: str = ""
+    """Why the text is not the answer that was asked for; the model reads it next."""
 
 
 class ToolMessage(Frozen):

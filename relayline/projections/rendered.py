@@ -6,6 +6,8 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 
+from pydantic import JsonValue
+
 from relayline.contracts.events import (
     TERMINAL_TYPES,
     ApprovalRequested,
@@ -57,8 +59,8 @@ class Rendered:
     steps: Mapping[int, RenderedStep] = field(default_factory=dict)
     tools: Mapping[str, RenderedTool] = field(default_factory=dict)
     """By call id, in the order in which they were first seen."""
-    output: str | None = None
-    """Of a completed run."""
+    output: JsonValue = None
+    """Of a completed run: text, or the JSON that was asked for."""
     error: RunError | None = None
     """Of a failed run."""
     final_usage: Usage | None = None
@@ -175,7 +177,7 @@ class Rendered:
             self.steps,
             self.tools,
             error=RunError.model_validate(error) if error else None,
-            output=str(output) if output is not None else None,
+            output=output,
             final_usage=Usage.model_validate(usage) if usage else None,
         )
 

@@ -23,6 +23,7 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.events.run import title_of
 from relayline.contracts.runs import DEFAULT_TENANT
+from relayline.contracts.runs.output import output_text
 from relayline.projections.projection import Event, body_of
 from relayline.projections.valid import FORKED, QUEUED
 from relayline.projections.words import shown_calls
@@ -100,7 +101,7 @@ def _told(row: RunRow, event: Event) -> dict[str, Any]:
 
 def _turned(_row: RunRow, event: Event) -> dict[str, Any]:
     body = body_of(TurnCompleted, event)
-    said = title_of(body.output) if body.output else ""
+    said = title_of(output_text(body.output)) if body.output else ""
     failed = title_of(body.error.message) if body.error else ""
     return {"turn": body.turn, "in_tools": False, "said": said, "turn_failed": failed}
 
@@ -134,7 +135,7 @@ def _inherited(row: RunRow, event: Event) -> bool:
 def _ended(_row: RunRow, event: Event) -> dict[str, Any]:
     body = body_of(_TERMINAL[event.type], event)
     error = body.error if isinstance(body, RunFailed) else None
-    said = title_of(body.output) if isinstance(body, RunCompleted) else ""
+    said = title_of(output_text(body.output)) if isinstance(body, RunCompleted) else ""
     return {"usage": body.usage, "error": error, "said": said, "ended_at": at_of(event)}
 
 

@@ -13,6 +13,7 @@ from relayline.contracts.events import (
     ContextCompacted,
     MessageCompleted,
     MessageInterrupted,
+    OutputRejected,
     RunForked,
     ToolAbandoned,
     ToolCancelled,
@@ -48,7 +49,8 @@ _RESULTS: Mapping[str, type[_Result]] = {
     "tool.cancelled": ToolCancelled,
     "tool.abandoned": ToolAbandoned,
 }
-_TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, COMPACTED, REWOUND})
+_REJECTED = "output.rejected"
+_TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, _REJECTED, COMPACTED, REWOUND})
 _INTERRUPTED = "message.interrupted"
 _BILLED = frozenset({_COMPLETED, _INTERRUPTED, COMPACTED, REWOUND, FORKED})
 
@@ -139,18 +141,22 @@ class Transcript:
         spoken: list[tuple[Event, int]] = []
         started: dict[int | None, int] = {}
         results: dict[str, ToolMessage] = {}
+        rejected: dict[int | None, str] = {}
         approvals = _Approvals()
         for fact in reversed([*self._newest_first()]):
             if fact.type in _SPOKEN:
                 spoken.append((fact, started.get(fact.step, fact.seq)))
             elif fact.type == _STARTED:
                 started[fact.step] = fact.seq
+            elif fact.type == _REJECTED:
+                rejected[fact.step] = body_of(OutputRejected, fact).problem
             elif fact.type in _APPROVALS:
                 approvals.note(fact)
             elif fact.type in _RESULTS and (result := _result(fact)):
                 results.setdefault(result.call_id, approvals.said_of(result))
         return tuple(
-            Turn(fact.seq, tuple(_messages(fact, results)), told_to) for fact, told_to in spoken
+            Turn(fact.seq, tuple(_messages(fact, results, rejected)), told_to)
+            for fact, told_to in spoken
         )
 
     def _newest_first(self) -> Iterator[Event]:
@@ -230,7 +236,9 @@ class _Approvals:
         return result.model_copy(update={"output": said + result.output}) if said else result
 
 
-def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]:
+def _messages(
+    fact: Event, results: Mapping[str, ToolMessage], rejected: Mapping[int | None, str]
+) -> Iterator[Message]:
     """A message, and the results of the calls that it asked for."""
     if fact.type == _USER:
         yield UserMessage(text=body_of(UserMessageEvent, fact).text)
@@ -242,6 +250,7 @@ def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]
         tool_calls=body.tool_calls,
         interrupted=interrupted,
         kept=body.kept if isinstance(body, MessageCompleted) else None,
+        rejected=rejected.get(fact.step, ""),
     )
     for call in body.tool_calls:
         yield results.get(call.call_id) or ToolMessage(

@@ -13,6 +13,7 @@ from relayline.activities.model.providers.factory import ProviderConfig, provide
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, model_queue, parse_model
+from relayline.catalog.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.tools import Tool
 from relayline.console.commands.run import DryRun
 from relayline.contracts.envelope import StoredEvent
@@ -62,13 +63,15 @@ def dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], Non
         told: Called with each event.
 
     Raises:
-        NoDryRun: the catalog, the agent, the model or a limit can't be used, Temporal can't be
-            started, or the run lasts longer than its limit.
+        NoDryRun: the catalog, the agent, the model, the schema or a limit can't be used, Temporal
+            can't be started, or the run lasts longer than its limit.
     """
     try:
         return _dry_run(settings, asked, told)
     except (CatalogError, UnknownModelName, DevError, StillRunning) as error:
         raise NoDryRun(str(error)) from error
+    except UnusableSchema as error:
+        raise NoDryRun(f"output_schema: {error}") from error
     except ValidationError as error:
         [problem, *_] = error.errors(include_url=False, include_input=False)
         raise NoDryRun(f"limits.{problem['loc'][0]}: {problem['msg']}") from error
@@ -101,6 +104,7 @@ def _spec(catalog: Catalog, asked: DryRun) -> AgentSpec:
         CatalogError: there is no such agent.
         UnknownModelName: the model is none.
         ValidationError: a limit is out of range.
+        UnusableSchema: no answer can be asked for by the schema.
     """
     spec = catalog.agents.get(asked.agent)
     if spec is None:
@@ -108,7 +112,11 @@ def _spec(catalog: Catalog, asked: DryRun) -> AgentSpec:
         raise CatalogError(f"no agent {asked.agent!r}; there are: {known}")
     parse_model(model := asked.model or spec.model)
     limits = Limits.model_validate({**spec.limits.model_dump(), **asked.limits})
-    return spec.model_copy(update={"limits": limits, "model": model})
+    changes: dict[str, object] = {"limits": limits, "model": model}
+    if asked.output_schema is not None:
+        check_output_schema(asked.output_schema)
+        changes["output_schema"] = asked.output_schema
+    return spec.model_copy(update=changes)
 
 
 def _harmless(tool: Tool) -> Tool:

@@ -98,8 +98,8 @@ class RunUnderTest:
         return self._rendered.waits.status
 
     @property
-    def output(self) -> str | None:
-        """The answer of a completed run; None of any other."""
+    def output(self) -> JsonValue:
+        """The answer of a completed run, text or the JSON that was asked for; None of any other."""
         return self._rendered.output
 
     @property

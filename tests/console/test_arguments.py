@@ -31,6 +31,8 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "x", "--limits", "max_steps=true"], "'true' is not a number"),
         (["run", "x", "--limits", "max_steps=many"], "'many' is not a number"),
         (["run", "x", "--metadata", "=1"], "write KEY=VALUE"),
+        (["run", "x", "--schema", "/proc/none"], "--schema /proc/none"),
+        (["run", "x", "--schema", "/dev/null"], 'write {"name": value, …}'),
         (["answer", "run_x", "q1", "two", "words"], "put the text in quotes"),
         (["approve", "run_x", "--arguments", "[1]"], 'write {"name": value, …}'),
         (["approve", "run_x", "--arguments", "{"], "Invalid JSON"),

@@ -84,6 +84,8 @@ def _in_words(schema: JsonSchema, shapes: JsonSchema) -> tuple[str, bool, tuple[
         return " or ".join(part[0] for part in parts), len(kinds) < len(choices), refers_to
     if reference := schema.get("$ref"):
         name = reference.rpartition("/")[2]
+        if name == "JsonValue":
+            return "any JSON", False, ()
         target = shapes[name]
         return _in_words(target, shapes) if "enum" in target else (f"`{name}`", False, (name,))
     if members := schema.get("enum") or ([schema["const"]] if "const" in schema else []):

@@ -14,6 +14,7 @@ from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
 from tests.histories.family_scenarios import FAMILIES
+from tests.histories.structured_scenarios import STRUCTURED
 from tests.resetting import reset
 
 PRICES = "rehearsal=1000/2000"
@@ -234,6 +235,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     turning.todays_agent,
     turning.idle_too_long,
     *past.PASTS,
+    *STRUCTURED,
     patched.stop_told,
     patched.named_calls,
     patched.rewound_alone,

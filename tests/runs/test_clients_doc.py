@@ -58,7 +58,7 @@ async def test_the_programs_about_conversations_work(writing: DevStack) -> None:
 
 
 async def test_the_other_programs_work(writing: DevStack) -> None:
-    first, second, listed, third = await asyncio.gather(
+    first, second, city, lake, listed, third = await asyncio.gather(
         *(run_python(program, writing) for program in PYTHON[1:])
     )
     assert "42" in first
@@ -66,6 +66,8 @@ async def test_the_other_programs_work(writing: DevStack) -> None:
     lines = second.splitlines()
     assert lines[0].startswith("4 ")
     assert lines[-1].endswith(" run.completed")
+    assert city == "rehearsal 0\n"
+    assert lake.splitlines()[-1] == "{'name': 'rehearsal'}"
     assert "What is 6*7?" in listed
     assert third == "404 unknown-run no run 'run_0000000000000000'\n"
 

@@ -13,6 +13,7 @@ from tests.histories import past_scenarios as past
 from tests.histories import patched_scenarios as patched
 from tests.histories import scenarios
 from tests.histories import steering_scenarios as steering
+from tests.histories import structured_scenarios as structured
 from tests.histories import turn_scenarios as turning
 from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
 
@@ -34,6 +35,7 @@ ENDS: dict[Scenario, str] = {
     turning.todays_agent: "cancelled",
     patched.stop_told: "cancelled",
     past.past_gone: "failed",
+    structured.answers_rejected: "failed",
     family.family_spent: "failed",
     family.family_cancelled: "cancelled",
 }

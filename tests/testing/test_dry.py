@@ -95,3 +95,18 @@ def test_the_tests_of_the_page_pass_with_the_fixture_that_pytest_finds(tmp_path:
     ended = run(tmp_path, sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider")
     assert ended.returncode == 0, ended.stdout
     assert "4 passed" in ended.stdout
+
+
+def test_answers_fit_the_schema_that_is_given(tmp_path: Path) -> None:
+    (tmp_path / "keeping.py").write_text(MODULE)
+    (tmp_path / "schema.json").write_text('{"type": "object", "required": ["euros"]}')
+    (tmp_path / "none.json").write_text('{"type": "string"}')
+    told = script({"answer": "4"}, {"answer": {"euros": 4}})
+    words = ("--agent", "keeper", "--json", told, "--schema")
+    ended = dry(tmp_path, *words, "schema.json")
+    assert ended.returncode == 0, ended.stderr
+    last = json.loads(ended.stdout.splitlines()[-1])
+    assert last["data"]["output"] == {"euros": 4}
+    refused = dry(tmp_path, *words, "none.json")
+    assert refused.returncode == 1
+    assert "output_schema: the answer must be an object" in refused.stderr

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from pydantic import JsonValue
 
 from relayline import Agent, ToolContext, ToolError, tool
 from relayline.catalog.agents import CatalogError
@@ -132,3 +133,11 @@ def test_limits_cancel_and_refusals(agent_runner: AgentRunner) -> None:
         run.send("no conversation")
     run.cancel()
     assert run.status == "cancelled"
+
+
+def test_an_answer_that_must_be_json_is_the_value_once_it_fits(agent_runner: AgentRunner) -> None:
+    schema: dict[str, JsonValue] = {"type": "object", "required": ["euros"]}
+    teller = Agent("teller", output=schema)
+    run = agent_runner.run(teller, "Tea?", model=[say("4"), say('{"euros": 4}')])
+    assert (run.status, run.output) == ("completed", {"euros": 4})
+    assert len(run.of("output.rejected")) == 1

@@ -21,6 +21,7 @@ const NO_USAGE = { input_tokens: 0, output_tokens: 0 };
  * @property {boolean} ended
  * @property {boolean} interrupted
  * @property {string | null} finish
+ * @property {boolean} json The text is JSON that was asked for.
  * @property {any} usage
  * @property {number} seq Of the event that made this version.
  * @property {number} from `seq` of its first event.
@@ -44,6 +45,7 @@ const newStep = (number, event) => ({
   ended: false,
   interrupted: false,
   finish: null,
+  json: false,
   usage: NO_USAGE,
   seq: event.seq,
   from: event.seq,
@@ -93,6 +95,7 @@ function message(step, event) {
     ended: true,
     interrupted: event.type === "message.interrupted",
     finish: String(finish ?? ""),
+    json: event.data.output_type === "json",
     usage: { ...NO_USAGE, ...usage },
     seq: event.seq,
     endedAt: Date.parse(event.at),

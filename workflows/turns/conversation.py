@@ -8,7 +8,7 @@ from datetime import timedelta
 from temporalio import workflow
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import whole
+    from relayline.contracts.calls import known_output
     from relayline.contracts.errors import ErrorType
     from relayline.contracts.events import RunCancelled, RunCompleted, RunFailed
     from relayline.contracts.runs import Phase, TurnStatus
@@ -66,7 +66,7 @@ class Conversation:
             RunCancelled: "cancelled",
         }
         state.turn_status, state.turn_ended_at = statuses[type(ending)], workflow.now()
-        run.pending.add(turn_completed(run.epoch, state))
+        run.pending.add(turn_completed(run.epoch, run.input.agent, state))
         if isinstance(ending, RunCancelled) and not steering.ends_turn_only:
             return True
         steering.turn_over()
@@ -89,7 +89,8 @@ class Conversation:
                     return None
                 if steering.messages.closing or expiry.fired:
                     state = run.state
-                    return RunCompleted(output=whole(state.preview), usage=state.usage)
+                    output = known_output(run.input.agent, state.preview)
+                    return RunCompleted(output=output, usage=state.usage)
                 run.show(Phase.IDLE, busy=False)
                 await self._continue_as_new()
                 await run.until(lambda: run.must_move, timer=expiry)

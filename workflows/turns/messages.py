@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections import deque
 from dataclasses import dataclass, field
 
-from relayline.contracts.calls import whole
+from relayline.contracts.calls import known_output
 from relayline.contracts.commands import Close, IfBusy, SendMessage
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import TurnCompleted
 from relayline.contracts.keys import turn_key
+from relayline.contracts.runs import AgentSpec
 from relayline.workflows.state import RunState
 
 MAX_MESSAGES = 100
@@ -53,7 +54,7 @@ def _unproven_agent(command: SendMessage) -> str | None:
     return None
 
 
-def turn_completed(epoch: int, state: RunState) -> NewEvent:
+def turn_completed(epoch: int, agent: AgentSpec, state: RunState) -> NewEvent:
     """`turn.completed` of the newest turn, which has ended.
 
     The activity that appends it adds the output, unless the run knows it whole.
@@ -62,7 +63,7 @@ def turn_completed(epoch: int, state: RunState) -> NewEvent:
     body = TurnCompleted(
         turn=state.turn,
         status=status,
-        output=whole(state.preview) if status == "completed" else None,
+        output=known_output(agent, state.preview) if status == "completed" else None,
         error=state.last_error if status == "failed" else None,
         usage=state.own_usage,
     )

@@ -96,4 +96,9 @@ def _compatible(ref: ModelRef, server: Server, client: httpx2.AsyncClient) -> Op
         api_key=server.api_key or None,
         http_client=client,
     )
-    return _Chat(ref.name or ref.provider, provider=provider, profile=_PLAIN)
+    # of other servers we can't know whether they heed a schema; all that call tools can be asked so
+    profile = OpenAIModelProfile(
+        **_PLAIN,
+        supports_json_schema_output=ref.provider == "local",
+    )
+    return _Chat(ref.name or ref.provider, provider=provider, profile=profile)

@@ -34,7 +34,11 @@ class _Asked(NamedTuple):
 
 
 def ending(
-    response: ModelResponse, heard: Heard, prompt: Prompt, size_bytes: int
+    response: ModelResponse,
+    heard: Heard,
+    prompt: Prompt,
+    size_bytes: int,
+    output_tool: str = "",
 ) -> list[ModelPart]:
     """The tool calls and the end of the answer.
 
@@ -47,12 +51,15 @@ def ending(
         heard: What was on the wire.
         prompt: The question, for a guess of its tokens.
         size_bytes: Bytes of text and reasoning.
+        output_tool: Calls of this tool are the answer, and no calls.
 
     Raises:
         ProviderError: the provider broke off, or ended the answer with an error.
     """
     reason = _reason(response, heard, prompt.model)
-    asked = _asked(response, heard)
+    every = _asked(response, heard)
+    asked = [it for it in every if it.name.strip() != output_tool]
+    answered = len(asked) < len(every)
     calls = [CallPart(paired(it.name).strip(), _arguments(it.arguments, reason)) for it in asked]
     size_bytes += sum(len(it.name) + len(str(it.arguments or "")) for it in asked)
     usage = _usage(response, heard, prompt, size_bytes)
@@ -61,7 +68,10 @@ def ending(
         raise ProviderError(text, retryable=False)
     if calls and reason not in _CUT:
         reason = "tool_calls"
-    state = None if reason in _CUT else kept(response, heard, prompt.model)
+    elif answered and reason == "tool_calls":
+        reason = "stop"
+    # with its call gone, such an answer could not go back as it came
+    state = None if reason in _CUT or answered else kept(response, heard, prompt.model)
     return [*calls, FinishPart(reason, usage, state)]
 
 

@@ -32,6 +32,12 @@ from relayline.contracts.runs import ToolSpec
 CONTINUE = "(You were interrupted here. Continue.)"
 """Sent to a model whose answer was interrupted, if there is no new message."""
 
+REJECTED = (
+    "Your answer does not fit the JSON Schema that was asked for: {why}\n"
+    "Answer again: the whole JSON object, and nothing else."
+)
+"""Sent after an answer that does not fit."""
+
 
 def model_messages(messages: Sequence[Message], model: str = "") -> list[ModelMessage]:
     """The transcript: all messages between two answers are one request; skips empty answers.
@@ -56,6 +62,8 @@ def model_messages(messages: Sequence[Message], model: str = "") -> list[ModelMe
                     mapped.append(ModelRequest(parts=parts))
                     parts = []
                 mapped.append(_response(message, model, call_ids))
+                if message.rejected:
+                    parts.append(UserPromptPart(content=REJECTED.format(why=message.rejected)))
     return [*mapped, *_last(parts, resumed=bool(mapped))]
 
 

@@ -19,15 +19,7 @@ from pydantic_ai.exceptions import (
     ModelRequestRejectedError,
     UserError,
 )
-from pydantic_ai.messages import (
-    ModelResponseStreamEvent,
-    PartDeltaEvent,
-    PartStartEvent,
-    TextPartDelta,
-    ThinkingPart,
-    ThinkingPartDelta,
-)
-from pydantic_ai.messages import TextPart as TextStart
+from pydantic_ai.messages import ModelResponseStreamEvent
 from pydantic_ai.models import Model, StreamedResponse
 from pydantic_ai.settings import ModelSettings
 
@@ -35,13 +27,12 @@ from relayline.activities.model.port import (
     ModelPart,
     Prompt,
     ProviderError,
-    ReasoningPart,
-    TextPart,
     retry_helps,
 )
 from relayline.activities.model.providers.ending import ending
 from relayline.activities.model.providers.limits import PartLimits
-from relayline.activities.model.providers.prompts import model_messages, request_parameters
+from relayline.activities.model.providers.output_modes import Asked, Pieces, asking
+from relayline.activities.model.providers.prompts import model_messages
 from relayline.activities.model.providers.wire.failures import WireError
 from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard
@@ -94,30 +85,39 @@ class RemoteModel:
         """
         heard, limits, size_bytes = Heard(), PartLimits(prompt.model), 0
         try:
+            asked = asking(self._model, self._settings, prompt)
+            pieces = Pieces(asked.output_tool)
             async with AsyncExitStack() as stack:
                 with hearing(heard):
-                    response = await self._in_time(self._opening(stack, prompt), prompt.model)
+                    opening = self._opening(stack, prompt, asked)
+                    response = await self._in_time(opening, prompt.model)
                 events = aiter(response)
                 while event := await self._next(events, heard, prompt.model):
                     limits.take(event)
-                    if piece := _piece(event):
+                    found = pieces.of(event)
+                    for piece in found:
                         size_bytes += len(piece.text.encode())
                         yield piece
-                    else:
+                    if not found:
                         await asyncio.sleep(0)  # one chunk may hold thousands of calls
-                for part in ending(response.get(), heard, prompt, size_bytes):
+                for piece in pieces.rest():
+                    size_bytes += len(piece.text.encode())
+                    yield piece
+                for part in ending(response.get(), heard, prompt, size_bytes, asked.output_tool):
                     yield part
         except (AgentRunError, UserError, httpx2.HTTPError, OSError, WireError) as error:
             self._fail(error, prompt.model)
 
-    def _opening(self, stack: AsyncExitStack, prompt: Prompt) -> Awaitable[StreamedResponse]:
+    def _opening(
+        self, stack: AsyncExitStack, prompt: Prompt, asked: Asked
+    ) -> Awaitable[StreamedResponse]:
         """Send the request; the stack closes the answer."""
         return stack.enter_async_context(
             model_request_stream(
                 self._model,
                 model_messages(prompt.messages, prompt.model),
                 model_settings=self._settings,
-                model_request_parameters=request_parameters(prompt),
+                model_request_parameters=asked.parameters,
             )
         )
 
@@ -166,21 +166,6 @@ class RemoteModel:
             status=status,
             retry_after_s=error.retry_after if isinstance(error, ModelAPIError) else None,
         ).with_traceback(error.__traceback__) from None
-
-
-def _piece(event: ModelResponseStreamEvent) -> TextPart | ReasoningPart | None:
-    """The text or reasoning in the event, None if it has neither."""
-    match event:
-        case PartStartEvent(part=TextStart(content=text)):
-            return TextPart(paired(text))
-        case PartStartEvent(part=ThinkingPart(content=text)):
-            return ReasoningPart(paired(text))
-        case PartDeltaEvent(delta=TextPartDelta(content_delta=text)):
-            return TextPart(paired(text))
-        case PartDeltaEvent(delta=ThinkingPartDelta(content_delta=str(text))):
-            return ReasoningPart(paired(text))
-        case _:
-            return None
 
 
 def _status(error: Exception) -> int | None:

@@ -18,8 +18,10 @@ from relayline.activities.model.port import (
     TextPart,
     retry_helps,
 )
-from relayline.activities.model.providers.planner import answers_since, plan
+from relayline.activities.model.providers.examples import example
+from relayline.activities.model.providers.planner import PACE_MS, answers_since, plan
 from relayline.catalog.rehearsal import (
+    Answer,
     Fail,
     Item,
     MalformedScript,
@@ -37,6 +39,8 @@ from relayline.contracts.messages import Message, Usage, UserMessage
 END_OF_SCRIPT = Say(say="(end of script)")
 """Played when no item of the script is left, so that no answer is empty."""
 
+_ENDS = OneCall | ManyCalls | Answer
+"""Items that end a step."""
 _WORD = re.compile(r"\s*\S+\s*|\s+")
 
 
@@ -44,9 +48,9 @@ class RehearsalModel:
     """A `ModelProvider` without a model: deterministic, offline, free of charge.
 
     The newest user message decides. If it is a script, one model call plays the items up to and
-    including the next one that calls tools. Plain text after a script gets the answer
-    `Understood: <text>`; without a script, the demo planner answers. A summary says how many words
-    it sums up. Words count as tokens.
+    including the next one that calls tools or answers. Plain text after a script gets the answer
+    `Understood: <text>`; without a script, the demo planner answers, with a value that fits where
+    an answer must be JSON. A summary says how many words it sums up. Words count as tokens.
     """
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
@@ -97,16 +101,20 @@ def _items(prompt: Prompt) -> Sequence[Item]:
     if script is not None:
         return _segment(script, answers_since(since))
     if any(is_script(it.text) for it in prompt.messages if isinstance(it, UserMessage)):
-        return (Say(say=f"Understood: {text}"),)
-    return plan(text, since, prompt.tools)
+        items: Sequence[Item] = (Say(say=f"Understood: {text}"),)
+    else:
+        items = plan(text, since, prompt.tools)
+    if prompt.output_schema is None or any(isinstance(it, _ENDS) for it in items):
+        return items
+    return (Answer(answer=example(prompt.output_schema), every_ms=PACE_MS),)
 
 
 def _segment(script: Script, number: int) -> Sequence[Item]:
-    """The items of one step: after the `number`th call, up to and including the next."""
-    calls = [index for index, item in enumerate(script) if isinstance(item, OneCall | ManyCalls)]
-    bounds = [0, *(index + 1 for index in calls), len(script)]
+    """The items of one step: after the `number`th that ends one, up to and including the next."""
+    ends = [index for index, item in enumerate(script) if isinstance(item, _ENDS)]
+    bounds = [0, *(index + 1 for index in ends), len(script)]
     items = script[bounds[number] : bounds[number + 1]] if number + 1 < len(bounds) else ()
-    silent = not any(isinstance(item, Say | Tokens | OneCall | ManyCalls) for item in items)
+    silent = not any(isinstance(item, Say | Tokens | _ENDS) for item in items)
     return (*items, END_OF_SCRIPT) if silent else items
 
 
@@ -122,20 +130,20 @@ def _played(items: Iterable[Item], attempt: int) -> Iterator[tuple[float, ModelP
             case Fail():
                 if attempt <= item.times:
                     raise _failure(item)
-            case Say() | Think() | Tokens():
+            case Say() | Think() | Tokens() | Answer():
                 yield from _streamed(item)
 
 
-def _streamed(item: Say | Think | Tokens) -> Iterator[tuple[float, ModelPart]]:
+def _streamed(item: Say | Think | Tokens | Answer) -> Iterator[tuple[float, ModelPart]]:
     make = ReasoningPart if isinstance(item, Think) else TextPart
     for index, piece in enumerate(_pieces(item)):
         yield item.every_ms / 1000 if index else 0, make(piece)
 
 
-def _pieces(item: Say | Think | Tokens) -> Iterator[str]:
+def _pieces(item: Say | Think | Tokens | Answer) -> Iterator[str]:
     """The item's text in pieces of `words_per_delta` words."""
     match item:
-        case Say(say=text) | Think(think=text):
+        case Say(say=text) | Think(think=text) | Answer(text=text):
             words: Iterator[str] = (match.group() for match in _WORD.finditer(text))
         case Tokens(tokens=count):
             words = (f"w{n} " if n < count else f"w{n}" for n in range(1, count + 1))

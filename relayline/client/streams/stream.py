@@ -17,6 +17,7 @@ from relayline.client.streams.follower import Follower
 from relayline.client.text import Fold, TextPiece
 from relayline.client.transport import AsyncTransport, Transport
 from relayline.contracts.runs import RunError, RunStatus
+from relayline.contracts.runs.output import output_text
 from relayline.projections.rendered import Rendered
 
 if TYPE_CHECKING:
@@ -62,8 +63,12 @@ class _Folding:
 
     @property
     def output(self) -> str | None:
-        """The answer of a run that has completed, whole; None before, and of any other end."""
-        return self.rendered.output
+        """The answer of a run that has completed, whole; None before, and of any other end.
+
+        JSON is given as text; `run.result` gives the value.
+        """
+        output = self.rendered.output
+        return None if output is None else output_text(output)
 
     @property
     def error(self) -> RunError | None:

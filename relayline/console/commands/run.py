@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import sys
 from collections.abc import Callable, Mapping
+from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
 import typer
@@ -52,6 +53,7 @@ class DryRun(NamedTuple):
     model: str | None
     limits: Mapping[str, JsonValue]
     metadata: Mapping[str, str]
+    output_schema: dict[str, JsonValue] | None
 
 
 class RunCommands:
@@ -89,6 +91,10 @@ class RunCommands:
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
         limits: Limits = None,
+        schema: Annotated[
+            Path | None,
+            typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit."),
+        ] = None,
         metadata: Metadata = None,
         retention_days: Annotated[
             float | None,
@@ -132,11 +138,12 @@ class RunCommands:
 
         With --watch or --dry, exits with 0 if the run completed and with 1 otherwise.
         """
-        from relayline.console.arguments import input_text, limits_of, metadata_of
+        from relayline.console.arguments import input_text, limits_of, metadata_of, schema_in
 
         given = input_text(text)
+        output_schema = schema_in(schema) if schema else None
         if dry:
-            settled = (limits_of(limits or ()), metadata_of(metadata or ()))
+            settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema)
             self._show_dry(DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
@@ -147,6 +154,7 @@ class RunCommands:
                 given,
                 model=model,
                 limits=limits_of(limits) if limits else None,
+                output_schema=output_schema,
                 metadata=metadata_of(metadata) if metadata else None,
                 retention_days=retention_days,
                 priority=priority,

@@ -76,6 +76,7 @@ class Narrator:
             "reasoning.delta": self._reasoning,
             "message.completed": self._message,
             "message.interrupted": self._message,
+            "output.rejected": self._rejected,
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
             "attempt.lost": self._attempt_lost,
@@ -221,6 +222,11 @@ class Narrator:
             self._screen.end_text()
         if event.type == "message.interrupted":
             self._line("■ the model was stopped here", _ASK)
+
+    def _rejected(self, _: Envelope, data: _Data) -> None:
+        why = one_line(data.get("problem"), _RESULT_CHARS)
+        count = f"{data.get('rejections')} of {data.get('allowed')}"
+        self._line(f"↻ the answer does not fit ({count}): {why}", _ASK)
 
     def _tool_started(self, event: Envelope, data: _Data) -> None:
         again = f" (attempt {event.attempt})" if (event.attempt or 1) > 1 else ""

@@ -21,6 +21,7 @@ from relayline.contracts.events.model import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    OutputRejected,
     ReasoningDelta,
     StepStarted,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "MessageCompleted",
     "MessageDelta",
     "MessageInterrupted",
+    "OutputRejected",
     "ReasoningDelta",
     "RunCancelled",
     "RunCompleted",
@@ -125,6 +127,7 @@ EventBody = Annotated[
     | ReasoningDelta
     | MessageCompleted
     | MessageInterrupted
+    | OutputRejected
     | AttemptSuperseded
     | AttemptFailed
     | AttemptLost

@@ -9,6 +9,7 @@ from pydantic import Field
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Kept, ToolCall, Usage
 from relayline.contracts.runs import RunError
+from relayline.contracts.runs.output import OutputType, is_text
 
 
 class StepStarted(Frozen):
@@ -53,6 +54,20 @@ class MessageCompleted(Frozen):
     """Of this model call, and of the summaries that it needed."""
     kept: Kept | None = Field(default=None, exclude_if=lambda kept: kept is None)
     """For the provider alone, which gets it back with the message; left out if there is nothing."""
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
+    """`json`: the text is JSON that fits the agent's output schema; left out otherwise."""
+
+
+class OutputRejected(Frozen):
+    """The answer of this step does not fit the output schema; the model reads why, and retries."""
+
+    type: Literal["output.rejected"] = "output.rejected"
+    problem: str
+    """What the model reads: where the answer does not fit, or why it is no JSON."""
+    rejections: int
+    """How many answers did not fit since the newest message of a person."""
+    allowed: int
+    """At so many the run fails as `output-invalid`."""
 
 
 class MessageInterrupted(Frozen):

@@ -19,6 +19,7 @@ from relayline.contracts.runs import (
     TurnStatus,
     Waiting,
 )
+from relayline.contracts.runs.output import OutputType, is_text
 
 TITLE_CHARS = 120
 _LOOKED_AT = 16 * TITLE_CHARS
@@ -120,8 +121,10 @@ class TurnCompleted(Frozen):
     """1, 2, 3, … within the run."""
     status: TurnStatus
     """How it ended; `failed` and `cancelled` end the turn, not the run."""
-    output: str | None = None
-    """The text of the last message, whole; only if it completed."""
+    output: JsonValue = None
+    """The last message, whole: its text, or the JSON value in it; only if it completed."""
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
+    """`json`: the value fits the agent's output schema; left out if the output is text."""
     error: RunError | None = None
     """Why it failed."""
     usage: Usage = Usage()
@@ -142,8 +145,10 @@ class RunCompleted(Frozen):
     """Terminal: the model stopped calling tools."""
 
     type: Literal["run.completed"] = "run.completed"
-    output: str = ""
-    """The text of the last message, whole."""
+    output: JsonValue = ""
+    """The last message, whole: its text, or the JSON value in it."""
+    output_type: OutputType = Field(default="text", exclude_if=is_text)
+    """`json`: the value fits the agent's output schema; left out if the output is text."""
     usage: Usage = Usage()
     """Of all model calls of the run together."""
 

@@ -92,6 +92,8 @@ class AgentSpec(Frozen):
     """Days after its end after which a run of this agent is erased; None: the setting's alone."""
     think_tags: bool = False
     """True: the model's text begins with reasoning between `<think>` and `</think>`."""
+    output_schema: dict[str, JsonValue] | None = Field(default=None, exclude_if=_is_none)
+    """JSON Schema of the answer, an object; None: the answer is text. Left out then."""
 
     def tool(self, name: str) -> ToolSpec | None:
         """The tool with that name, None if this agent does not have it."""

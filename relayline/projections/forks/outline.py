@@ -16,7 +16,8 @@ _STARTED, _ANSWER, _USER = "step.started", "message.completed", "message.user"
 _TURN_OVER = "turn.completed"
 _ANSWERS = frozenset({_ANSWER, "message.interrupted"})
 _RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})
-_MARKED = frozenset({_STARTED, _USER, _TURN_OVER, REWOUND, *_ANSWERS, *_RESULTS, *TERMINAL_TYPES})
+_SPOKEN = frozenset({_USER, "output.rejected", *_ANSWERS})
+_MARKED = frozenset({_STARTED, _TURN_OVER, REWOUND, *_SPOKEN, *_RESULTS, *TERMINAL_TYPES})
 
 
 @dataclass(frozen=True)
@@ -100,9 +101,7 @@ class Outline:
 
     def answers_last(self, up_to: int) -> bool:
         """True if the model has said all that it had to say, and nobody anything since."""
-        said = [
-            mark for mark in self.marks if mark.seq <= up_to and (mark.type in {_USER, *_ANSWERS})
-        ]
+        said = [mark for mark in self.marks if mark.seq <= up_to and mark.type in _SPOKEN]
         return bool(said) and said[-1].type == _ANSWER and not said[-1].calls
 
     def turn(self, up_to: int) -> int:

@@ -17,10 +17,13 @@ import {
   time,
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
+import { lazy } from "../../parts/lazy.js";
 import { explain } from "../../parts/shared.js";
 import { Markdown } from "../../parts/text.js";
 import { textOf } from "../../state/run.js";
 import { Call } from "./call.js";
+
+const Answer = lazy(async () => (await import("../../parts/answer.js")).Answer);
 
 /** The line's node and the time since the start. @param {any} props */
 export const gut = ({ from, item }, /** @type {string} */ node) =>
@@ -64,7 +67,10 @@ export function Step(props) {
       step.failure
         ? p({ class: "t-wait sm" }, `${step.failure.error.message}; it is tried again`)
         : null,
-      step.text || streams ? h(Markdown, { text: step.text, live: streams }) : null,
+      step.json ? h(Answer, { text: step.text }) : null,
+      !step.json && (step.text || streams)
+        ? h(Markdown, { text: step.text, live: streams })
+        : null,
       step.calls.length
         ? div(
             { class: "calls" },
