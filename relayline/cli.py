@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 import typer
 
-from relayline import agent_commands
+from relayline.commands import agent_commands
 from relayline.console.commands.audit import AuditCommands
 from relayline.console.commands.batch import BatchCommands
 from relayline.console.commands.deploy import DeployCommands

@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING
 from relayline.console.exit import expecting
 
 if TYPE_CHECKING:
+    from relayline.commands.mcp_desk import McpDesk
     from relayline.console.commands.run import DryRun
     from relayline.contracts.envelope import StoredEvent
     from relayline.contracts.runs import RunStatus
-    from relayline.mcp_desk import McpDesk
     from relayline.runtime.settings import Settings
 
 # ruff: noqa: PLC0415  `--help` is quick
@@ -49,7 +49,7 @@ def serve_tools(module: str, host: str, port: int | None) -> None:
 @asynccontextmanager
 async def mcp_desk() -> AsyncIterator[McpDesk]:
     """The MCP servers of the configured catalog."""
-    from relayline.mcp_desk import mcp_desk as opened
+    from relayline.commands.mcp_desk import mcp_desk as opened
 
     async with opened(_settings()) as desk:
         yield desk

@@ -1,0 +1,1 @@
+"""Composition roots of commands that need what workers are made of."""
