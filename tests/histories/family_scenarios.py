@@ -73,19 +73,25 @@ async def family_rewound(stack: DevStack) -> str:
     return run_id
 
 
-async def family_rewound_between(stack: DevStack) -> str:
-    """Reset to after the run was begun and before its start: another one is started."""
-    run_id = await _sleeping(stack, 2)
-    await reset(stack, run_id, after_activity=2)
-    await _two(stack, run_id)
-    return run_id
-
-
 async def family_rewound_later(stack: DevStack) -> str:
     """Reset while a run below it works: it stays."""
     run_id = await _sleeping(stack, 3)
     await reset_to(stack, run_id, await at_rest(stack, run_id))
     await stack.seen(run_id, "run.rewound")
+    return run_id
+
+
+async def family_paused(stack: DevStack) -> str:
+    """Paused while a tool of its own works: the run below is told at once."""
+    naps = {"call": "sleep", "arguments": {"seconds": 4}}
+    script = together(asks("steered", {**naps}, says("slept")), naps)
+    run_id = await stack.submit(script, says("done"), **_LEAD)
+    child = await child_of(stack, run_id)
+    await stack.seen(run_id, "tool.started")
+    await stack.send(run_id, "pause")
+    await stack.seen(child, "command.accepted")
+    await stack.seen(run_id, "run.paused")
+    await stack.send(run_id, "resume")
     return run_id
 
 
@@ -110,6 +116,8 @@ FAMILIES = (
     family_redirected,
     family_spent,
     family_rewound,
-    family_rewound_between,
     family_rewound_later,
+    family_paused,
 )
+OLDER_FAMILIES = ("family_rewound_between",)
+"""Recorded histories that no run has any more: reset between the two starts of a run below."""

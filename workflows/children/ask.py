@@ -107,7 +107,7 @@ class ChildCallRun(ToolCallRun):
             ActivityError: the journal refuses the run, or its end.
             WorkflowAlreadyStartedError: it was started before an operator's reset.
         """
-        message = (await begun.handle).message
+        message = (await starting.begun(begun)).message
         self._run.pending.delivered(begun.cargo)
         handle = await starting.start(given.model_copy(update={"input": message}))
         child.has_started(handle)
@@ -141,6 +141,7 @@ class ChildCallRun(ToolCallRun):
         asking, child = running.started.handle, self._child
         if child and isinstance(asking.exception(), WorkflowAlreadyStartedError):
             await cancel_all((child.run_id,))
+            self._run.children.leave(child, self.call.call_id)
             running.leave()
             self._run_again()
         else:

@@ -13,6 +13,7 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.activities.family.calls import ChildActivities
@@ -41,6 +42,8 @@ with workflow.unsafe.imports_passed_through():
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """Timeout of a workflow task, as of every run."""
+_BEGINS_LOCALLY = "begins-children-locally"
+"""Patch id: calls of runs that started before begin with an activity of their own task."""
 _WORKFLOW = "AgentRun"
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
@@ -113,7 +116,12 @@ def begin(
         child=child,
         submitted_at=workflow.now(),
     )
-    handle = workflow.start_activity_method(
+    start = (
+        workflow.start_local_activity_method
+        if workflow.patched(_BEGINS_LOCALLY)
+        else workflow.start_activity_method
+    )
+    handle: workflow.ActivityHandle[ChildBegun] = start(
         ChildActivities.begin_child,
         request,
         summary=summary("ask", f"{call.name}({call.preview})"),
@@ -121,6 +129,27 @@ def begin(
         retry_policy=policy.RECORD_RETRY,
     )
     return Beginning(handle, cargo)
+
+
+async def begun(beginning: Beginning) -> ChildBegun:
+    """Wait until the journal has the run.
+
+    Raises:
+        ActivityError: the journal refuses it; a local activity fails with the cause alone.
+    """
+    try:
+        return await beginning.handle
+    except ApplicationError as cause:
+        name = ChildActivities.begin_child.__name__
+        raise ActivityError(
+            cause.message,
+            scheduled_event_id=0,
+            started_event_id=0,
+            identity="",
+            activity_type=name,
+            activity_id="",
+            retry_state=None,
+        ) from cause
 
 
 async def start(child: RunInput) -> workflow.ChildWorkflowHandle[Any, RunResult]:
