@@ -82,7 +82,7 @@ class ChildActivities:
         key = child_started_key(request.epoch, request.call.call_id)
         fact = NewEvent(key=key, body=started, step=request.step)
         outbox = request.outbox
-        await attempt.record(outbox.model_copy(update={"facts": (*outbox.facts, fact)}))
+        await attempt.record_open(outbox.model_copy(update={"facts": (*outbox.facts, fact)}))
         return ChildBegun(message=message)
 
     async def _check_number(self, request: ChildRequest) -> None:

@@ -15,7 +15,7 @@ from tests.family.scripts import (
     together,
     until,
 )
-from tests.resetting import at_rest, reset, reset_to
+from tests.resetting import at_rest, child_known, reset, reset_to
 
 _LEAD = {"agent": "lead"}
 
@@ -81,6 +81,16 @@ async def family_rewound_later(stack: DevStack) -> str:
     return run_id
 
 
+async def family_rewound_ended(stack: DevStack) -> str:
+    """Reset to before the end of a run below, which has ended."""
+    nap = {"call": "sleep", "arguments": {"seconds": 2}}
+    run_id = await stack.submit(asks("steered", says("low")), nap, says("done"), **_LEAD)
+    await stack.seen(run_id, "tool.started")
+    await reset_to(stack, run_id, await child_known(stack, run_id))
+    await stack.seen(run_id, "run.rewound")
+    return run_id
+
+
 async def family_paused(stack: DevStack) -> str:
     """Paused while a tool of its own works: the run below is told at once."""
     naps = {"call": "sleep", "arguments": {"seconds": 4}}
@@ -117,6 +127,7 @@ FAMILIES = (
     family_spent,
     family_rewound,
     family_rewound_later,
+    family_rewound_ended,
     family_paused,
 )
 OLDER_FAMILIES = ("family_rewound_between",)

@@ -101,7 +101,12 @@ def _left(own: Limits, run: Run, now: datetime) -> Limits:
 def begin(
     run: Run, call: PlannedCall, child: RunInput, epoch: int, approval_id: str | None
 ) -> Beginning:
-    """Start the activity that journals the run; it carries the pending facts."""
+    """Start the activity that journals the run; it carries the pending facts.
+
+    If there are none, it runs in the workflow's own task, which is not committed then: it must not
+    tell of decisions. A call that is decided otherwise in the next try leaves its run; whoever
+    journals the end of that call ends it.
+    """
     cargo = run.pending.cargo()
     run.pending.known.append(child_started_key(epoch, call.call_id))
     request = ChildRequest(
@@ -116,11 +121,8 @@ def begin(
         child=child,
         submitted_at=workflow.now(),
     )
-    start = (
-        workflow.start_local_activity_method
-        if workflow.patched(_BEGINS_LOCALLY)
-        else workflow.start_activity_method
-    )
+    locally = not (cargo.facts or cargo.seals) and workflow.patched(_BEGINS_LOCALLY)
+    start = workflow.start_local_activity_method if locally else workflow.start_activity_method
     handle: workflow.ActivityHandle[ChildBegun] = start(
         ChildActivities.begin_child,
         request,
