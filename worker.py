@@ -143,7 +143,10 @@ def _runs_worker(
     others: Sequence[Callable[..., Any]],
     settings: Settings,
 ) -> Worker:
-    """A worker for runs, tools or both; where it has both, a run's next call starts at once."""
+    """A worker for runs, tools or both; where it has both, a run's next call starts at once.
+
+    One for runs alone has the activities for those that run in a workflow's own task.
+    """
     activities = [
         models.call_model,  # of the rehearsal, which has no provider
         tools.call_tool,
@@ -155,7 +158,8 @@ def _runs_worker(
         workflows=[AgentRun] if Work.RUNS in settings.work else [],
         workflow_runner=Runner(),
         workflow_task_executor=Activations(settings.max_workflow_tasks),
-        activities=activities if Work.TOOLS in settings.work else [],
+        activities=activities,
+        no_remote_activities=Work.TOOLS not in settings.work,
         max_concurrent_activities=settings.max_activities + settings.max_model_calls,
         max_concurrent_workflow_tasks=settings.max_workflow_tasks,
         max_cached_workflows=settings.max_cached_workflows,

@@ -17,6 +17,7 @@ from relayline.activities.completion import (
     with_content,
     with_digest,
 )
+from relayline.activities.family.left import left_runs
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
@@ -117,6 +118,10 @@ class Attempt:
         """Close the sealed scopes and append the outbox, without a fence: keys are enough."""
         await self._append_outbox(outbox, None, None)
 
+    async def record_open(self, outbox: Outbox) -> None:
+        """The same, unless a reset has closed the scope; attempts need no order."""
+        await self._append_outbox(outbox, Fence(self.scope, 1), None)
+
     async def append(self, *events: NewEvent) -> list[Appended]:
         """Append events under this attempt's fence."""
         with _translated():
@@ -147,7 +152,8 @@ class Attempt:
                 where = (self._journal, self.run_id, self._epoch)
                 whole = await with_content(*where, fact)
                 whole = await with_digest(self._journal, self.run_id, whole, facts)
-                facts += (whole, *await cancelled_calls(*where, fact))
+                left = await left_runs(self._journal, self.run_id, fact, facts)
+                facts += (*left, whole, *await cancelled_calls(*where, fact))
             told = facts if lost is None else [*facts, lost]
             placed = await self._journal.append(self.run_id, told, fence)
             first = any(it.new for it in placed[: len(facts)])

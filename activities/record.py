@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable
 from functools import partial
 
 from temporalio import activity
@@ -24,6 +24,7 @@ from relayline.contracts.keys import (
     QUEUED_KEY,
     begun_scope,
     call_scope,
+    child_ended_key,
     past_scope,
     record_scope,
 )
@@ -74,6 +75,8 @@ class RecordActivities:
     async def rewind(self, request: RewindRequest) -> RewindResult:
         """Append `run.rewound`, once: events after the newest known fact are void.
 
+        With it, append the ends of runs that calls had begun before, and will not wait for.
+
         `run.queued` always counts, and so does the past that the run began with: nothing comes
         before them.
 
@@ -87,9 +90,9 @@ class RecordActivities:
         attempt = Attempt(self._journal, request.run_id, 0, "rewind")
         facts = await attempt.read_all(facts=True)
         bodies = {fact.key: fact.body() for fact in facts if fact.type == REWOUND}
-        earlier = bodies.get(request.key)
+        children, earlier = _children(facts), bodies.get(request.key)
         if isinstance(earlier, RunRewound):
-            void = tuple(_children_after(facts, earlier.to_seq))
+            void = tuple(run_id for run_id, seq in children.items() if seq > earlier.to_seq)
             return RewindResult(epoch=earlier.epoch, children=void)
         known = set(request.known)
         first = facts[0].seq if facts and facts[0].key == QUEUED_KEY else 0
@@ -101,9 +104,14 @@ class RecordActivities:
         seals = await in_thread(partial(scopes_of, facts, len(bodies)), data)
         if not any(fact.key == FORKED_KEY for fact in facts):
             seals = (past_scope(len(bodies)), *seals)
-        await attempt.record(Outbox(facts=(fact,), seals=seals))
+        ends = (
+            NewEvent(key=child_ended_key(end.run_id), body=end)
+            for end in request.left
+            if children.get(end.run_id, to_seq + 1) <= to_seq
+        )
+        await attempt.record(Outbox(facts=(fact, *ends), seals=seals))
         self._presence.tell(request.run_id)
-        void = tuple(_children_after(facts, to_seq))
+        void = tuple(run_id for run_id, seq in children.items() if seq > to_seq)
         return RewindResult(epoch=body.epoch, children=void)
 
 
@@ -126,10 +134,7 @@ def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
     return tuple(found)
 
 
-def _children_after(facts: Iterable[StoredEvent], seq: int) -> Iterator[str]:
-    """The runs that calls have started after that event."""
-    for fact in facts:
-        if fact.seq > seq and fact.type == "child.started":
-            body = fact.body()
-            if isinstance(body, ChildStarted):
-                yield body.run_id
+def _children(facts: Iterable[StoredEvent]) -> dict[str, int]:
+    """The runs that calls have started, with the `seq` of `child.started`."""
+    starts = ((fact.body(), fact.seq) for fact in facts if fact.type == "child.started")
+    return {body.run_id: seq for body, seq in starts if isinstance(body, ChildStarted)}

@@ -24,10 +24,9 @@ from benchmarks.submit import BODY
 from relayline.journal.postgres.journal import PostgresJournal
 from relayline.journal.terminal import read_all
 from tests.chaos.agents import FOLDER, MARKING, MODULE, OUTPUTS, UNSAFE
-from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
 from tests.chaos.clients import eventually
-from tests.chaos.observed import Connection, Observed
+from tests.chaos.observed import Connection, Observed, effects_of
 from tests.chaos.plans import Plan, plan
 from tests.chaos.replays import replayed
 

@@ -56,6 +56,15 @@ async def at_rest(stack: Stack, run_id: str) -> int:
         await asyncio.sleep(0.02)
 
 
+async def child_known(stack: Stack, run_id: str) -> int:
+    """The end of the workflow task that has learnt that a run below has started."""
+    events = (await history(stack, run_id)).events
+    started = EventType.EVENT_TYPE_CHILD_WORKFLOW_EXECUTION_STARTED
+    seen = next(it.event_id for it in events if it.event_type == started)
+    ends = (it for it in events if it.event_type == EventType.EVENT_TYPE_WORKFLOW_TASK_COMPLETED)
+    return next(it.event_id for it in ends if it.event_id > seen)
+
+
 async def reset_to(stack: Stack, run_id: str, task: int, *, signals: bool = True) -> None:
     """Reset to the workflow task that ends with this event.
 

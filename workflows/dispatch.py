@@ -26,7 +26,7 @@ with workflow.unsafe.imports_passed_through():
     )
     from relayline.contracts.envelope import Outbox
     from relayline.contracts.errors import ErrorType
-    from relayline.contracts.events import RunWaiting
+    from relayline.contracts.events import ChildEnded, RunWaiting
     from relayline.contracts.keys import (
         message_key,
         model_activity_id,
@@ -152,8 +152,8 @@ class Dispatcher:
             retry_policy=policy.RECORD_RETRY,
         )
 
-    async def rewind(self, key: str) -> int:
-        """Record that an operator has reset the run; returns the new epoch.
+    async def rewind(self, key: str, left: tuple[ChildEnded, ...] = ()) -> int:
+        """Record that an operator has reset the run, and the runs left by it; the new epoch.
 
         Nothing else is recorded meanwhile: `run.rewound` would make void any fact appended between
         the read of the journal's end and itself, and nobody would write that fact again.
@@ -164,7 +164,9 @@ class Dispatcher:
         try:
             result = await workflow.execute_activity_method(
                 RecordActivities.rewind,
-                RewindRequest(run_id=self._input.run_id, known=tuple(self._pending.known), key=key),
+                RewindRequest(
+                    run_id=self._input.run_id, known=tuple(self._pending.known), key=key, left=left
+                ),
                 summary="run.rewound",
                 start_to_close_timeout=policy.RECORD_TIMEOUT,
                 retry_policy=policy.RECORD_RETRY,

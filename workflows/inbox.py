@@ -82,6 +82,11 @@ class Inbox:
         return None
 
     @property
+    def switches(self) -> list[Pause | Resume]:
+        """The pending pauses and resumes, oldest first."""
+        return [it for it in self._pending if isinstance(it, Pause | Resume)]
+
+    @property
     def empty(self) -> bool:
         """True when no command waits, unread or pending."""
         return not self._unread and not self._pending

@@ -6,7 +6,7 @@ from collections import deque
 from itertools import accumulate
 
 from relayline.contracts.envelope import NewEvent, Outbox
-from relayline.contracts.keys import AGENT_PREFIX, COMMAND_PREFIX, QUEUED_KEY
+from relayline.contracts.keys import AGENT_PREFIX, COMMAND_PREFIX, QUEUED_KEY, WAITING_PART
 
 MAX_CARGO_BYTES = 512 * 1024
 """The most facts that one activity carries; Temporal allows 2 MiB of arguments."""
@@ -32,8 +32,9 @@ class PendingFacts:
         self.known: deque[str] = deque(maxlen=MAX_KNOWN)
         """Keys of the newest facts that activities carry or will write.
 
-        Keys that are the same in every epoch are left out, as those of commands: Temporal repeats
-        signals after a reset, so such a key could belong to a fact that the reset made void.
+        Left out are those of facts that follow from signals, as of commands and of what runs below
+        wait for: Temporal repeats signals after a reset, before the run knows of that, so such a
+        key could belong to a fact that the reset made void.
         """
         self.fresh = False
         """True while something waits that no activity carries yet."""
@@ -60,7 +61,7 @@ class PendingFacts:
         keys = [key for key, size in sums.items() if key == first or size <= MAX_CARGO_BYTES]
         self.fresh = len(keys) < len(self._facts)
         fresh = (key for key in keys if key not in self._carried)
-        self.known.extend(key for key in fresh if not key.startswith(_WITHOUT_EPOCH))
+        self.known.extend(key for key in fresh if not _is_repeated(key))
         self._carried.update(keys)
         return Outbox(facts=tuple(self._facts[key] for key in keys), seals=tuple(self._seals))
 
@@ -95,6 +96,11 @@ class PendingFacts:
     def empty(self) -> bool:
         """True when nothing waits."""
         return not self._facts and not self._seals
+
+
+def _is_repeated(key: str) -> bool:
+    """True if signals that Temporal repeats after a reset lead to the same key."""
+    return key.startswith(_WITHOUT_EPOCH) or WAITING_PART in key
 
 
 def _size(fact: NewEvent) -> int:

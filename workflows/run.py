@@ -116,9 +116,11 @@ class Run:
         while self.was_reset:
             resets = self._resets
             key = rewound_key(workflow.info().run_id, resets)
-            rewinding = asyncio.create_task(self.dispatcher.rewind(key))
+            left = tuple(self.children.left)
+            rewinding = asyncio.create_task(self.dispatcher.rewind(key, left))
             await self._wait(rewinding.done)
             epoch = self._rewound(rewinding)
+            self.children.left.clear()
             self.pending.rename(epoch_prefix(self.epoch), epoch_prefix(epoch))
             self.facts.epoch = epoch
             self._caught_up = resets
@@ -180,6 +182,7 @@ class Run:
     def acknowledge(self) -> None:
         """Acknowledge the commands that have arrived."""
         self.steering.acknowledge(workflow.now())
+        self.children.tell_early(self.steering.inbox.switches, paused=self.steering.paused)
 
     def show(self, phase: Phase, *, busy: bool) -> None:
         """Update the status that people see.

@@ -45,7 +45,6 @@ from relayline.contracts.keys import (
 from relayline.contracts.runs import RunStatus
 from relayline.journal.port import CursorExpired, RunErased
 from relayline.journal.table import EVERY, RunFilter, Storage
-from relayline.journal.terminal import READ_PAGE
 
 
 class ChildActivities:
@@ -83,7 +82,7 @@ class ChildActivities:
         key = child_started_key(request.epoch, request.call.call_id)
         fact = NewEvent(key=key, body=started, step=request.step)
         outbox = request.outbox
-        await attempt.record(outbox.model_copy(update={"facts": (*outbox.facts, fact)}))
+        await attempt.record_open(outbox.model_copy(update={"facts": (*outbox.facts, fact)}))
         return ChildBegun(message=message)
 
     async def _check_number(self, request: ChildRequest) -> None:
@@ -130,14 +129,12 @@ class ChildActivities:
         """The terminal fact of the run; None if its journal has none, or has it no more."""
         try:
             head = await self._storage.head(EVERY, child_id)
-            last = head.last_seq if head else 0
-            found = await self._storage.read(
-                EVERY, child_id, max(last - READ_PAGE, 0), READ_PAGE, facts=True
-            )
+            if head is None or not head.ended:
+                return None
+            last = await self._storage.read(EVERY, child_id, head.last_seq - 1, 1, facts=True)
         except (RunErased, CursorExpired):
             return None
-        bodies = (fact.body() for fact in reversed(found) if fact.type in TERMINAL_TYPES)
-        return next(bodies, None)
+        return next((fact.body() for fact in last), None)
 
 
 async def _message(attempt: Attempt, request: ChildRequest) -> str:

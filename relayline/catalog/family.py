@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
 
 MAX_MESSAGE_CHARS = 65_536
-_PREFIX = "ask_"
+ASK = "ask_"
 _PARAMETERS: dict[str, JsonValue] = {
     "type": "object",
     "properties": {
@@ -38,7 +38,7 @@ def ask_tool(name: str, description: str) -> ToolSpec:
     """
     told = f"Ask the agent {name}. It works on your message in a run of its own and answers."
     return ToolSpec(
-        name=f"{_PREFIX}{name}",
+        name=f"{ASK}{name}",
         description=f"{told} {description}".rstrip(),
         parameters=_PARAMETERS,
         agent=name,

@@ -11,6 +11,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from relayline.contracts.envelope import Outbox
+from relayline.contracts.events.children import ChildEnded
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, Past, ToolSpec
@@ -128,6 +129,8 @@ class RewindRequest(Frozen):
     """Keys of facts that are in the journal and still count; only the newest matters."""
     key: str
     """Key of the `run.rewound` to write; the same key again means the same reset."""
+    left: tuple[ChildEnded, ...] = ()
+    """Runs that calls had begun and have left, because of this reset; they are cancelled."""
 
 
 class RewindResult(Frozen):

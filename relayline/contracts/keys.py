@@ -16,6 +16,8 @@ INHERITED_PREFIX = "inherited/"
 
 AGENT_PREFIX = "agent/"
 """Prefix of the key of `agent.pinned`: it has no epoch, either."""
+WAITING_PART = "/waiting/"
+"""In the key of each `run.waiting`, after the epoch."""
 
 
 def agent_key(sha256: str) -> str:
@@ -185,7 +187,7 @@ def paused_key(epoch: int) -> str:
 
 def waiting_key(epoch: int, number: int) -> str:
     """Key of the `number`th `run.waiting`."""
-    return f"{epoch}/waiting/{number}"
+    return f"{epoch}{WAITING_PART}{number}"
 
 
 def budget_key(epoch: int, number: int) -> str:

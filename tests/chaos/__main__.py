@@ -25,7 +25,7 @@ from tests.chaos.checks import Violation
 from tests.chaos.delays import Lookout, explained
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
-from tests.chaos.plans import Plan, conversation, plan
+from tests.chaos.plans import Plan, conversation, family, plan
 from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, give_key, postgres_cluster
 
 _log = logging.getLogger(__name__)
@@ -95,7 +95,7 @@ async def campaign(
 
 def _plans(mix: str) -> Callable[[Random], Plan]:
     """What draws the plans of the runs."""
-    return conversation if mix == "conversations" else plan
+    return {"conversations": conversation, "families": family}.get(mix, plan)
 
 
 def _explain(lines: Iterable[str]) -> None:

@@ -1,4 +1,7 @@
-"""The agent `chaos`: tools of every kind, those that change something leave a line on disk."""
+"""The agent `chaos`: tools of every kind, those that change something leave a line on disk.
+
+`top` asks `middle` and `helper`, and `middle` asks `helper`.
+"""
 
 from __future__ import annotations
 
@@ -70,3 +73,6 @@ def _mark(context: ToolContext) -> None:
 
 
 chaos = Agent("chaos", tools=(note, book, sign, stumble, "sleep", "calculate", "ask_user"))
+helper = Agent("helper", tools=(note, book, sign, "sleep", "ask_user"))
+middle = Agent("middle", tools=(note, "sleep"), agents=(helper,))
+top = Agent("top", tools=(note, "sleep"), agents=(middle, helper))

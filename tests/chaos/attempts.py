@@ -43,7 +43,7 @@ def _rendered(run: Observed) -> _Complaints:
             for step in rendered.steps:
                 if rendered.text(step) != whole.get(step, ""):
                     yield Check.RENDERED, f"step {step} is seen after the reset at {stored.seq}"
-        if event["type"] not in MESSAGES:
+        if event["type"] not in MESSAGES or stored.seq <= run.past:
             continue
         step, text = event["step"], event["data"]["text"]
         for when, seen in (("before", before.text(step)), ("after", rendered.text(step))):

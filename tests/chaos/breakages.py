@@ -58,6 +58,11 @@ BROKEN: list[tuple[str, Check, Observed]] = [
     ("a call ends before its run does", Check.FAMILY, observed(after("tool.started", CHILD[0]))),
     ("a run ends that was never begun", Check.FAMILY, observed(after("tool.started", CHILD[1]))),
     (
+        "a run pays for more than it has done",
+        Check.BILL,
+        observed(instead("run.completed", data={"output": "done", "usage": {"input_tokens": 9}})),
+    ),
+    (
         "a seq is left out",
         Check.CONTIGUOUS,
         replace(GOOD, stored=[*GOOD.stored[:4], *GOOD.stored[5:]]),

@@ -7,24 +7,24 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field
 from itertools import count
-from pathlib import Path
 from random import Random
 from typing import Any
 
 import httpx
 from temporalio.client import Client
 
-from relayline.journal.port import Journal
+from relayline.journal.table import Storage
 from relayline.journal.terminal import read_all
 from tests.chaos import operators
 from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually
-from tests.chaos.observed import Effect, Observed
+from tests.chaos.observed import Observed, effects_of
 from tests.chaos.plans import Plan, plan
 from tests.chaos.receiver import DOWN_S, ChaosReceiver
 from tests.chaos.replays import replayed
 from tests.chaos.stacks import Stack, opened
 from tests.chaos.told import Told
+from tests.chaos.trees import observed_below, tree_ended
 
 _RUNS = "WorkflowType = 'AgentRun'"
 LISTED_S = 30.0
@@ -47,6 +47,8 @@ class Watched:
     """Held by an operator who is at it."""
     resets: int = 0
     """How often it was reset."""
+    fork: bool = False
+    """True for a fork: it is told to no receiver that only its origin named."""
     done: bool = False
     """True when nobody deals with it any more."""
 
@@ -117,7 +119,7 @@ class Load:
     async def run(self, made: Plan, number: int) -> None:
         """One run from submission to end, with two who follow it and one who steers."""
         random = Random(f"{self._seed}/{number}/clients")  # noqa: S311
-        body: dict[str, Any] = {"agent": "chaos", "input": made.input}
+        body: dict[str, Any] = {"agent": made.agent, "input": made.input}
         if made.open:
             body["open"] = True
         if self.receiver:
@@ -126,7 +128,23 @@ class Load:
         apis = Apis(self._http, self._stack.api_urls, random)
         answer = await eventually(lambda: apis.post("/v1/runs", json=body, headers=headers))
         run_id: str = answer.json()["run_id"]
-        watched = Watched(run_id, made, Person(apis, run_id, made, random))
+        await self._attend(run_id, made, apis, random)
+        if made.fork:
+            await self._fork(run_id, made, apis, random)
+
+    async def _fork(self, run_id: str, made: Plan, apis: Apis, random: Random) -> None:
+        """Fork a run that has ended, if it can be, and see the fork to its end."""
+        headers, body = {"Idempotency-Key": f"{run_id}-fork"}, {"message": made.fork}
+        path = f"/v1/runs/{run_id}/fork"
+        answer = await eventually(lambda: apis.post(path, json=body, headers=headers))
+        if answer.is_success:
+            await self._attend(answer.json()["run_id"], made, apis, random, fork=True)
+
+    async def _attend(
+        self, run_id: str, made: Plan, apis: Apis, random: Random, *, fork: bool = False
+    ) -> None:
+        """See a run, and those below it, to the end."""
+        watched = Watched(run_id, made, Person(apis, run_id, made, random), fork=fork)
         watched.followers += [Follower(apis, run_id, random) for _ in range(2)]
         self.watched.append(watched)
         while not watched.done:
@@ -137,6 +155,9 @@ class Load:
                     group.create_task(follower.follow())
             async with watched.hands:
                 watched.done = watched.resets == seen
+        if made.agent != "chaos":
+            with suppress(TimeoutError):  # the checker says so of those that are open
+                await asyncio.wait_for(tree_ended(self._stack, run_id), END_S)
 
     async def operate(self, what: str, random: Random) -> str | None:
         """Reset, terminate or hold some run that people deal with; which one, if that succeeded."""
@@ -167,7 +188,11 @@ class Load:
         temporal = await self._stack.temporal()
         try:
             runs = [await self._observed(it, journal, temporal, **about) for it in self.watched]
-            for run_id in sorted(await self._strangers(temporal)):
+            for it in self.watched:
+                given = (self._stack, journal, temporal, it.run_id, it.person.sent)
+                runs += await observed_below(*given)
+            known = {it.run_id for it in runs}
+            for run_id in sorted(await self._strangers(temporal) - known):
                 stored = await read_all(journal, run_id, facts=False)
                 runs.append(Observed(run_id, stored, accepted=False))
             return runs
@@ -201,7 +226,7 @@ class Load:
         try:
             with suppress(TimeoutError):
                 async with asyncio.timeout(self._told_s):
-                    for it in self.watched:
+                    for it in (each for each in self.watched if not each.fork):
                         stored = await read_all(journal, it.run_id, facts=True)
                         await self.receiver.hears(Observed(it.run_id, stored))
         finally:
@@ -217,7 +242,7 @@ class Load:
             self._places.release()
 
     async def _observed(
-        self, it: Watched, journal: Journal, temporal: Client, **about: Any
+        self, it: Watched, journal: Storage, temporal: Client, **about: Any
     ) -> Observed:
         view = await it.person.view()
         await it.person.ask_outcomes()
@@ -227,7 +252,7 @@ class Load:
             await read_all(journal, it.run_id, facts=False),
             input=it.plan.input,
             clients={f"client {n}": them.connections for n, them in enumerate(it.followers)},
-            sent=it.person.sent,
+            sent=[sent for sent in it.person.sent if not sent.run_id],
             effects=effects_of(self._stack.data_dir / "effects" / it.run_id),
             marking=MARKING,
             unsafe=UNSAFE,
@@ -237,14 +262,6 @@ class Load:
             replay=complaint,
             executions=executions,
             resets=it.resets,
-            told=self._told_of(it.run_id) if self.receiver else None,
+            told=self._told_of(it.run_id) if self.receiver and not it.fork else None,
             **about,
         )
-
-
-def effects_of(file: Path) -> list[Effect]:
-    """The lines that the run's tools have left."""
-    if not file.exists():
-        return []
-    lines = [line.split() for line in file.read_text().splitlines()]
-    return [Effect(call_id, int(attempt)) for call_id, attempt in lines]

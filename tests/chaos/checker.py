@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import traceback
 from collections import Counter
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from relayline.contracts.events import TERMINAL_TYPES
@@ -44,6 +44,7 @@ _LAWS: dict[Check, Callable[[list[Event]], None]] = {
     Check.MESSAGES: laws.check_messages,
     Check.PAUSES: laws.check_pauses,
     Check.REDIRECTS: laws.check_redirects,
+    Check.BILL: laws.check_bill,
 }
 """What holds for the journal of every run that has ended."""
 _RESET_LAWS = frozenset({Check.ONE_END, Check.CALL_ENDS_ONCE, Check.MESSAGES})
@@ -55,11 +56,12 @@ _CUT_OFF = frozenset({"run.terminated", "run.timed_out"})
 _Complaints = Iterator[tuple[Check, str]]
 
 
-def check(runs: Iterable[Observed]) -> list[Violation]:
+def check(runs: Sequence[Observed]) -> list[Violation]:
     """Every promise that was broken, run by run."""
-    return [
+    found = [
         Violation(broken, run.run_id, what) for run in runs for broken, what in _complaints(run)
     ]
+    return found + [Violation(Check.FAMILY, *it) for it in families.outliving(runs)]
 
 
 def _complaints(run: Observed) -> _Complaints:

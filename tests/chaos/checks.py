@@ -62,6 +62,8 @@ class Check(StrEnum):
     """An operator's reset is told before what follows from it, which has keys of its own."""
     FAMILY = "family"
     """A run that a call has started has ended, once, before that call has."""
+    BILL = "bill"
+    """A run pays for what it has done itself: a fork does not do its past again, nor pay for it."""
     REPLAYS = "replays"
     """The history of every execution replays against the code."""
     TOLD = "told"

@@ -172,7 +172,7 @@ class Person:
     async def ask_outcomes(self) -> None:
         """What has become of each command that was taken."""
         for sent in self.sent:
-            path = f"/v1/runs/{self._run_id}/commands/{sent.command_id}"
+            path = f"/v1/runs/{sent.run_id or self._run_id}/commands/{sent.command_id}"
             answer = await eventually(lambda path=path: self._apis.get(path))  # type: ignore[misc]
             if answer.status_code == httpx.codes.OK:
                 sent.state, sent.reason = answer.json()["state"], answer.json()["reason"]
@@ -190,6 +190,9 @@ class Person:
             where = f"/v1/runs/{self._run_id}/{path}"
             answer = await self._apis.post(where, json={**body, "command_id": sent.command_id})
             sent.statuses[-1] = answer.status_code
+            if answer.status_code == httpx.codes.ACCEPTED:
+                whose = answer.json().get("run_id", self._run_id)
+                sent.run_id = whose if whose != self._run_id else ""
             return answer
 
         await eventually(post)
@@ -209,7 +212,7 @@ class Person:
                 await self.send(f"approvals/{id_}", {"decision": decision, "by": "ann"})
             case "input":
                 self._dealt_with.add(id_)
-                asks = id_.startswith("outcome") and self._answers
+                asks = id_.rpartition(".")[2].startswith("outcome") and self._answers
                 text = self._answers.pop(0) if asks else "happened: yes"
                 await self.send("answer", {"request_id": id_, "text": text})
             case _ if len(self.sent) >= len(self._plan.commands):

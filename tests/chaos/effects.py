@@ -62,7 +62,8 @@ def _done(run: Observed) -> _Complaints:
     lines = Counter(effect.call_id for effect in run.effects)
     marking = _calls(run, run.marking)
     for event in run.events:
-        by_itself = event["type"] == "tool.completed" and "attempt" in event
+        own = event["seq"] > run.past
+        by_itself = own and event["type"] == "tool.completed" and "attempt" in event
         if (
             by_itself
             and event["data"]["call_id"] in marking

@@ -48,6 +48,7 @@ MIXES: dict[str, Mix] = {
     "drains": {("drain", "worker"): 1},
     "restarts": LIGHT | {("drain", "journal"): 20},
     "conversations": HEAVY,
+    "families": HEAVY,
     "operators": LIGHT | {("reset", "run"): 100, ("hold", "run"): 60, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}

@@ -6,6 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from pathlib import Path
 from typing import Any, NamedTuple
 
 from relayline.contracts.envelope import StoredEvent
@@ -43,6 +44,8 @@ class Sent:
     state: str = ""
     """What `GET …/commands/{id}` says after the run; `404` if it knows nothing."""
     reason: str | None = None
+    run_id: str = ""
+    """The run below that it was passed on to; empty: it is for the run itself."""
 
 
 @dataclass(frozen=True)
@@ -85,6 +88,12 @@ class Observed:
         """The journal as clients are to see it."""
         return [json.loads(event.envelope_json()) for event in self.stored]
 
+    @property
+    def past(self) -> int:
+        """The last event that a fork has from another run; 0 for other runs."""
+        forks = (event for event in self.events if event["type"] == "run.forked")
+        return next((int(event["data"]["to_seq"]) for event in forks), 0)
+
     @cached_property
     def lives(self) -> list[list[Event]]:
         """What counted at the end of each epoch: before each reset, and now."""
@@ -119,3 +128,11 @@ def _begun_anew(life: list[Event]) -> list[Event]:
             ended.add(event["step"])
         kept.append(event)
     return kept
+
+
+def effects_of(file: Path) -> list[Effect]:
+    """The lines that the run's tools have left."""
+    if not file.exists():
+        return []
+    lines = [line.split() for line in file.read_text().splitlines()]
+    return [Effect(call_id, int(attempt)) for call_id, attempt in lines]

@@ -21,6 +21,9 @@ class Plan:
     """Seconds after the submission, `redirect` and the like, its body."""
     answers: tuple[str, ...] = field(default=("happened: yes",))
     """What people answer to each next question what became of an unsafe tool."""
+    agent: str = "chaos"
+    fork: str = ""
+    """With what it is forked once it has ended; empty: it is not."""
     open: bool = False
     """True for a conversation; it is closed when all commands were sent and it is idle."""
 
@@ -45,6 +48,46 @@ def conversation(random: Random) -> Plan:
         messages.append((when + random.uniform(0, 2), "cancel", {"scope": "turn"}))
     script = (_talk(random, 60), *[{"call": "note"}] * random.randint(0, 1), _talk(random, 30))
     return Plan("conversation", script, tuple(messages), open=True)
+
+
+def family(random: Random) -> Plan:
+    """A tree of runs, with what people do to it; or a run that is forked when it has ended."""
+    if random.random() < 0.2:
+        more = json.dumps({"rehearse": [_talk(random, 40), {"call": "note"}, {"say": "more"}]})
+        return Plan("forked", (_talk(random, 60), {"call": "note"}, {"say": "done"}), fork=more)
+    calls = [asks("helper", *_low(random)) for _ in range(random.randint(1, 3))]
+    if random.random() < 0.5:
+        calls.append(asks("middle", {"calls": [asks("helper", *_low(random))]}, {"say": "well"}))
+    calls.append({"name": "note", "arguments": {"seconds": random.choice([0, 0.3, 2])}})
+    when, commands = random.uniform(0.3, 4), list[tuple[float, str, dict[str, Any]]]()
+    what = random.choices(["", "pause", "cancel", "redirect"], [5, 3, 2, 2])[0]
+    if what == "pause":
+        commands.append((when, "pause", {"now": random.random() < 0.5}))
+        commands.append((when + random.uniform(0.2, 2), "resume", {}))
+    elif what:
+        commands.append((when, what, {"message": "never mind"} if what == "redirect" else {}))
+    script = (_talk(random, 30), {"calls": calls}, _talk(random, 30))
+    return Plan("family", script, tuple(commands), agent="top")
+
+
+def asks(agent: str, *items: Item) -> Item:
+    """A call of that agent, whose run plays the items."""
+    message = json.dumps({"rehearse": items})
+    return {"name": f"ask_{agent}", "arguments": {"message": message}}
+
+
+def _low(random: Random) -> tuple[Item, ...]:
+    """What a run at the bottom of a tree does."""
+    ask = {"name": "ask_user", "arguments": {"question": "which one?"}}
+    book = {"name": "book", "arguments": {"seconds": random.choice([0.2, 1])}}
+    kinds: list[tuple[Item, ...]] = [
+        (_talk(random, 80),),
+        ({"calls": [{"name": "note"}, book]}, _talk(random, 30)),
+        (_talk(random, 20), {"calls": [ask]}, {"say": "so"}),
+        ({"calls": [{"name": "sign"}]}, {"say": "signed"}),
+        (_talk(random, 20), {"fail": 401}),
+    ]
+    return random.choice(kinds)
 
 
 def plan(random: Random) -> Plan:

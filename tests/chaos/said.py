@@ -104,7 +104,8 @@ def _outputs(run: Observed, life: Sequence[Event], told: dict[str, list[str]]) -
         if event["type"] != "tool.completed" or call_id not in asked:
             continue
         by_itself = "attempt" in event
-        wanted = _given(run, asked[call_id]) if by_itself else told.get(call_id, [])
+        call = asked[call_id]
+        wanted = _given(run, call) if by_itself else [*told.get(call_id, ()), *_answered(call)]
         output = event["data"]["output"]
         if wanted is not None and output not in wanted:
             yield Check.OUTPUT, f"of {call_id}: {output!r}, not {wanted}"
@@ -114,6 +115,12 @@ def _given(run: Observed, call: dict[str, Any]) -> list[str] | None:
     """What that call gives; None if nothing is known of it."""
     template = run.outputs.get(call["name"])
     return None if template is None else [template.format_map(call["arguments"])]
+
+
+def _answered(call: dict[str, Any]) -> list[str]:
+    """What another agent answers whom that call asks."""
+    oracle = Oracle(str(call["arguments"].get("message", "")))
+    return [oracle.last] if oracle.knows else []
 
 
 def _stopped_the_model(applied: Event) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import os
 import signal
 from collections.abc import Awaitable, Callable
@@ -13,7 +14,7 @@ from typing import Any
 from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
-from tests.chaos.plans import Plan
+from tests.chaos.plans import Plan, asks
 from tests.chaos.stacks import chaos_stack
 from tests.dev_stack import DevStack
 from tests.resetting import reset as reset_run
@@ -115,6 +116,24 @@ async def tell(stack: DevStack, load: Load) -> None:
     _signal_workers(stack, signal.SIGKILL)
     await run
     await asyncio.sleep(1)
+
+
+async def bereave(stack: DevStack, load: Load) -> None:
+    """An operator terminates a run while another one works below it."""
+    call = asks("helper", {"calls": [{"name": "sleep", "arguments": {"seconds": 40}}]})
+    script = ({"calls": [call]}, {"say": "done"})
+    run = asyncio.create_task(_to_end(load, Plan("bereave", script, agent="top")))
+    child = (await _event(stack, load, "child.started", 0))["data"]["run_id"]
+    await stack.seen(child, "tool.started")
+    temporal = await stack.temporal()
+    await temporal.get_workflow_handle(load.watched[0].run_id).terminate("enough")
+    await run
+
+
+async def fork(stack: DevStack, load: Load) -> None:
+    """A run is forked when it has ended."""
+    more = json.dumps({"rehearse": [{"say": "more"}]})
+    await _to_end(load, Plan("fork", ({"call": "note"}, {"say": "done"}), fork=more))
 
 
 async def drain(stack: DevStack, load: Load) -> None:

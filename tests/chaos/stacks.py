@@ -12,8 +12,8 @@ from temporalio.client import Client
 
 from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.access.audit import row_without_request
-from relayline.journal.port import Journal
 from relayline.journal.postgres.migrate import migrate
+from relayline.journal.table import Storage
 from relayline.runtime.process import build_journal
 from relayline.runtime.settings import Settings
 from tests.chaos.agents import FOLDER, MODULE
@@ -51,7 +51,7 @@ class Stack(Protocol):
         ...
 
 
-def opened(stack: Stack) -> Journal:
+def opened(stack: Stack) -> Storage:
     """The journal of the stack, to read from; close it."""
     return build_journal(Settings(journal=stack.journal))
 

@@ -13,7 +13,18 @@ from tests.chaos.checker import check
 from tests.chaos.checks import Check
 from tests.chaos.observed import Effect, Observed
 from tests.chaos.said import complaints
-from tests.chaos.samples import RUN, Line, after, at, frames, instead, observed, reset, without
+from tests.chaos.samples import (
+    RUN,
+    Line,
+    after,
+    at,
+    frames,
+    instead,
+    observed,
+    placed,
+    reset,
+    without,
+)
 from tests.chaos.script_text import END
 from tests.chaos.tree import PATCHES, ROOT
 
@@ -32,6 +43,32 @@ def test_a_receiver_that_was_told_twice_of_the_same_breaks_no_promise() -> None:
 
 def test_a_run_below_that_ends_before_its_call_breaks_no_promise() -> None:
     assert check([observed(after("tool.started", *CHILD))]) == []
+
+
+def test_a_run_that_outlives_the_one_that_has_started_it_is_named() -> None:
+    about = {"agent": "a", "model": "m", "submitted_at": "2026-12-01T12:00:00Z", "parent": RUN}
+    below = Observed("run_below", placed([Line("run.queued", about)]), status="queued")
+    found = {(it.check, it.run_id) for it in check([GOOD, below])}
+    assert (Check.FAMILY, "run_below") in found
+    assert (Check.FAMILY, "run_below") not in {(it.check, it.run_id) for it in check([below])}
+
+
+def test_a_fork_pays_for_what_it_has_done_itself_alone() -> None:
+    """Its past has a cost of its own: 9 tokens here, of an answer that is another run's."""
+
+    def forked(paid: int) -> list[Check]:
+        usage = {"input_tokens": 9}
+        stored = placed(
+            [
+                Line("run.forked", {"step": 2, "to_seq": 2}),
+                Line("message.completed", {"text": "", "tool_calls": [], "usage": usage}, 1),
+                Line("run.completed", {"output": "", "usage": {"input_tokens": paid}}, 2),
+            ]
+        )
+        return [it.check for it in check([Observed("run_fork", stored)])]
+
+    assert Check.BILL in forked(9)
+    assert Check.BILL not in forked(0)
 
 
 def test_a_run_that_was_reset_breaks_no_promise() -> None:

@@ -12,10 +12,9 @@ import pytest
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import EVERY
 from tests.chaos.agents import FOLDER, MARKING
-from tests.chaos.campaign import effects_of
 from tests.chaos.checker import check
 from tests.chaos.mutants import GUARDED, MUTANTS, SCENES, Guarded, Mutant
-from tests.chaos.observed import Observed
+from tests.chaos.observed import Observed, effects_of
 from tests.chaos.samples import RUN
 from tests.chaos.scenes import Scene, played
 from tests.chaos.tree import PATCHES, broken

@@ -8,7 +8,7 @@ import pytest
 
 from tests.dev_stack import DevStack
 from tests.family.scripts import SLEEPS, asks, below, child_of, facts, says, together
-from tests.resetting import at_rest, reset, reset_to
+from tests.resetting import at_rest, child_known, history, reset, reset_to
 
 pytestmark = pytest.mark.slow
 
@@ -34,20 +34,6 @@ async def test_a_reset_to_before_the_start_cancels_the_run_and_starts_another(
     assert {it["status"] for it in await below(stack, run_id)} == {"cancelled"}
 
 
-async def test_a_reset_to_between_the_two_starts_another(stack: DevStack) -> None:
-    run_id = await stack.submit(asks("steered", SLEEPS), says("done"), agent="lead")
-    first = await child_of(stack, run_id)
-    await stack.seen(first, "tool.started")
-    await reset(stack, run_id, after_activity=2)  # begun, and not started in Temporal
-    assert (await stack.ended(first))["status"] == "cancelled"
-    async with asyncio.timeout(60):
-        while len(runs := await below(stack, run_id)) < 2:
-            await asyncio.sleep(0.05)
-    await stack.send(run_id, "cancel")
-    await stack.ended(run_id)
-    assert {(await stack.ended(it["run_id"]))["status"] for it in runs} == {"cancelled"}
-
-
 async def test_after_a_reset_to_later_the_same_run_is_the_result(stack: DevStack) -> None:
     sleeps = {"call": "sleep", "arguments": {"seconds": 6}}
     run_id = await stack.submit(asks("steered", sleeps, says("slept")), says("done"), agent="lead")
@@ -60,6 +46,37 @@ async def test_after_a_reset_to_later_the_same_run_is_the_result(stack: DevStack
     assert [it["run_id"] for it in await below(stack, run_id)] == [first]
     [result] = await facts(stack, run_id, "tool.completed")
     assert result["output"] == "slept"
+
+
+async def test_a_reset_to_before_the_end_of_a_run_below_keeps_its_answer(stack: DevStack) -> None:
+    nap = {"call": "sleep", "arguments": {"seconds": 3}}
+    run_id = await stack.submit(asks("steered", says("low")), nap, says("done"), agent="lead")
+    await stack.seen(run_id, "tool.started")
+    await reset_to(stack, run_id, await child_known(stack, run_id))
+    rewound = await stack.seen(run_id, "run.rewound")
+    assert (await stack.ended(run_id))["output"] == "done"
+    ends = [it for it in await stack.events(run_id) if it["type"] == "tool.completed"]
+    seqs = [it["seq"] for it in ends if it["data"]["output"] == "low"]
+    assert [it <= rewound["data"]["to_seq"] for it in seqs] == [True], "it is said once"
+    events = (await history(stack, run_id)).events
+    activities = [it.activity_task_scheduled_event_attributes.activity_type.name for it in events]
+    scheduled = [it for it in activities if it]
+    assert scheduled[1:3] == ["rewind", "end_child"]
+    between = activities[activities.index("rewind") + 1 : activities.index("end_child")]
+    assert len(between) > 3, "it has ended before"
+
+
+async def test_what_a_run_below_has_said_stands_after_a_reset_to_later(stack: DevStack) -> None:
+    nap = {"call": "sleep", "arguments": {"seconds": 3}}
+    run_id = await stack.submit(asks("steered", says("low")), nap, says("done"), agent="lead")
+    await stack.seen(run_id, "tool.started")
+    await reset(stack, run_id, after_activity=2)  # the end of the run below
+    rewound = await stack.seen(run_id, "run.rewound")
+    assert (await stack.ended(run_id))["output"] == "done"
+    ends = [it for it in await stack.events(run_id) if it["type"] == "tool.completed"]
+    low = [it["seq"] for it in ends if it["data"]["output"] == "low"]
+    assert low
+    assert low[0] <= rewound["data"]["to_seq"]
 
 
 async def test_killed_workers_lose_no_run_and_start_none_twice(stack: DevStack) -> None:

@@ -9,6 +9,7 @@ from temporalio.api.enums.v1 import ParentClosePolicy
 
 from tests.dev_stack import DevStack
 from tests.family.scripts import (
+    ASKS_A_PERSON,
     SLEEPS,
     asks,
     below,
@@ -76,6 +77,25 @@ async def test_a_pause_and_its_end_reach_the_tree(stack: DevStack) -> None:
     await stack.seen(low, "run.resumed")
     await stack.send(run_id, "cancel")
     await stack.ended(run_id)
+
+
+async def test_a_pause_reaches_the_runs_below_while_calls_of_the_run_itself_are_at_work(
+    stack: DevStack,
+) -> None:
+    script = together(asks("steered", ASKS_A_PERSON, says("blue")), SLEEPS)
+    run_id = await stack.submit(script, says("done"), agent="lead")
+    child = await child_of(stack, run_id)
+    await stack.seen(child, "input.requested")
+    await stack.seen(run_id, "tool.started")
+    await stack.send(run_id, "pause")
+    await stack.seen(child, "run.paused")
+    await stack.send(run_id, "resume")
+    await stack.seen(child, "run.resumed")
+    assert await facts(stack, run_id, "run.paused", "run.resumed") == [], "its own call works"
+    await stack.send(run_id, "cancel")
+    assert (await stack.ended(run_id))["status"] == "cancelled"
+    for kind in ("run.paused", "run.resumed"):
+        assert len(await facts(stack, child, kind)) == 1
 
 
 async def test_a_run_whose_parent_fails_is_cancelled(stack: DevStack) -> None:

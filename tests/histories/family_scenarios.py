@@ -15,7 +15,7 @@ from tests.family.scripts import (
     together,
     until,
 )
-from tests.resetting import at_rest, reset, reset_to
+from tests.resetting import at_rest, child_known, reset, reset_to
 
 _LEAD = {"agent": "lead"}
 
@@ -73,19 +73,35 @@ async def family_rewound(stack: DevStack) -> str:
     return run_id
 
 
-async def family_rewound_between(stack: DevStack) -> str:
-    """Reset to after the run was begun and before its start: another one is started."""
-    run_id = await _sleeping(stack, 2)
-    await reset(stack, run_id, after_activity=2)
-    await _two(stack, run_id)
-    return run_id
-
-
 async def family_rewound_later(stack: DevStack) -> str:
     """Reset while a run below it works: it stays."""
     run_id = await _sleeping(stack, 3)
     await reset_to(stack, run_id, await at_rest(stack, run_id))
     await stack.seen(run_id, "run.rewound")
+    return run_id
+
+
+async def family_rewound_ended(stack: DevStack) -> str:
+    """Reset to before the end of a run below, which has ended."""
+    nap = {"call": "sleep", "arguments": {"seconds": 2}}
+    run_id = await stack.submit(asks("steered", says("low")), nap, says("done"), **_LEAD)
+    await stack.seen(run_id, "tool.started")
+    await reset_to(stack, run_id, await child_known(stack, run_id))
+    await stack.seen(run_id, "run.rewound")
+    return run_id
+
+
+async def family_paused(stack: DevStack) -> str:
+    """Paused while a tool of its own works: the run below is told at once."""
+    naps = {"call": "sleep", "arguments": {"seconds": 4}}
+    script = together(asks("steered", {**naps}, says("slept")), naps)
+    run_id = await stack.submit(script, says("done"), **_LEAD)
+    child = await child_of(stack, run_id)
+    await stack.seen(run_id, "tool.started")
+    await stack.send(run_id, "pause")
+    await stack.seen(child, "command.accepted")
+    await stack.seen(run_id, "run.paused")
+    await stack.send(run_id, "resume")
     return run_id
 
 
@@ -110,6 +126,9 @@ FAMILIES = (
     family_redirected,
     family_spent,
     family_rewound,
-    family_rewound_between,
     family_rewound_later,
+    family_rewound_ended,
+    family_paused,
 )
+OLDER_FAMILIES = ("family_rewound_between",)
+"""Recorded histories that no run has any more: reset between the two starts of a run below."""

@@ -20,6 +20,7 @@ from relayline.workflows.housekeeping import Housekeeping
 from relayline.workflows.submissions.batch import Batch
 from relayline.workflows.submissions.submit import Submit
 from relayline.workflows.webhooks.deliver import DeliverWebhook
+from tests.histories.family_scenarios import OLDER_FAMILIES
 from tests.histories.patched_scenarios import SUGGESTED
 from tests.histories.scenarios import BATCHES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
 from tests.workflows.mistaken import Mistaken
@@ -34,10 +35,13 @@ def replayer(*workflows: type) -> Replayer:
     return Replayer(workflows=workflows, data_converter=data_converter)
 
 
-@pytest.mark.parametrize(
-    "name",
-    [*(each.__name__ for each in SCENARIOS), *SHIFTS, *BATCHES, *SUBMISSIONS, TELLING, SUGGESTED],
-)
+NAMES = [
+    *(each.__name__ for each in SCENARIOS),
+    *(*SHIFTS, *BATCHES, *SUBMISSIONS, TELLING, SUGGESTED, *OLDER_FAMILIES),
+]
+
+
+@pytest.mark.parametrize("name", NAMES)
 async def test_recorded_history_replays(name: str) -> None:
     text = (FOLDER / f"{name}.json").read_text()
     history = WorkflowHistory.from_json(f"run_{name}", text)

@@ -17,7 +17,7 @@ WORK = frozenset({"step.started", "message.delta", "tool.started"})
 
 
 def check_laws(events: list[Event]) -> None:
-    """Each law, by an assertion of its own."""
+    """Each law, by an assertion of its own; most hold for what a fork has done itself."""
     assert [event["seq"] for event in events] == list(range(1, len(events) + 1))
     check_end(events)
     check_receipts(events)
@@ -26,6 +26,33 @@ def check_laws(events: list[Event]) -> None:
     check_messages(events)
     check_pauses(events)
     check_redirects(events)
+    check_bill(events)
+
+
+def own_part(events: list[Event]) -> list[Event]:
+    """What the run has done itself: all but the past of a fork."""
+    forks = only(events, "run.forked")
+    to_seq = forks[0]["data"]["to_seq"] if forks else 0
+    return [event for event in events if event["seq"] > to_seq] if forks else events
+
+
+def first_step(events: list[Event]) -> int:
+    """The number of the first step that the run does itself."""
+    forks = only(events, "run.forked")
+    return int(forks[0]["data"]["step"]) if forks else 1
+
+
+def check_bill(events: list[Event]) -> None:
+    """Nobody pays for what another run has done, as the past of a fork."""
+    own = own_part(events)
+    cost = sum(_tokens(event) for event in only(own, *MESSAGES, "context.compacted"))
+    for event in only(own, *TERMINAL_TYPES):
+        assert _tokens(event) <= cost, f"{_tokens(event)} tokens are paid, its own are {cost}"
+
+
+def _tokens(event: Event) -> int:
+    usage = event["data"].get("usage") or {}
+    return int(usage.get("input_tokens", 0)) + int(usage.get("output_tokens", 0))
 
 
 def only(events: list[Event], *types: str) -> list[Event]:
@@ -67,6 +94,7 @@ def check_receipts(events: list[Event]) -> None:
 
 def check_calls(events: list[Event]) -> None:
     """Each call that the model asked for ends once."""
+    events = own_part(events)
     messages = only(events, "message.completed")
     asked = Counter(call["call_id"] for event in messages for call in event["data"]["tool_calls"])
     ended = ids([event for event in only(events, *RESULTS) if not _tried_again(event)], "call_id")
@@ -83,6 +111,7 @@ def check_calls(events: list[Event]) -> None:
 
 def check_requests(events: list[Event]) -> None:
     """Each approval and each question ends once, after it was asked for."""
+    events = own_part(events)
     approvals = ids(only(events, "approval.requested"), "approval_id")
     resolved = only(events, "approval.resolved")
     assert ids(resolved, "approval_id") == approvals
@@ -105,8 +134,9 @@ def check_requests(events: list[Event]) -> None:
 
 def check_messages(events: list[Event]) -> None:
     """Each step ends with one message, which is what was streamed in its last attempt."""
+    first, events = first_step(events), own_part(events)
     steps = [event["step"] for event in only(events, "step.started")]
-    assert steps == list(range(1, len(steps) + 1))
+    assert steps == list(range(first, len(steps) + first))
     ended = [event["step"] for event in only(events, *MESSAGES)]
     cut = {it["step"] for it in only(events, "turn.completed") if it["data"]["status"] == "failed"}
     if events[-1]["type"] == "run.failed" and not _out_of_budget(events[-1]):
@@ -124,6 +154,7 @@ def check_messages(events: list[Event]) -> None:
 
 def check_pauses(events: list[Event]) -> None:
     """Nothing begins or goes on while the run is paused."""
+    events = own_part(events)
     paused = False
     for event in events:
         if event["type"] in {"run.paused", "run.resumed"}:
@@ -136,10 +167,14 @@ def check_pauses(events: list[Event]) -> None:
 
 
 def check_redirects(events: list[Event]) -> None:
-    """Each redirect and message that was applied is said once; the last one is answered."""
+    """Each redirect and message that was applied is said once; the last one is answered.
+
+    A fork may begin without an input of its own.
+    """
+    forked, events = bool(only(events, "run.forked")), own_part(events)
     said = [event["data"]["text"] for event in only(events, "message.user")]
     more = [*_applied(events, "redirect"), *_applied(events, "message")]
-    assert len(said) == 1 + len(more)
+    assert len(said) - len(more) in ({0, 1} if forked else {1})
     last, turns = events[-1], only(events, "turn.completed")
     answered = not turns or turns[-1]["data"]["status"] == "completed"
     plain = len(said) > 1 and not said[-1].startswith('{"rehearse"')

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 from collections.abc import Coroutine
 from pathlib import Path
 from typing import Any
@@ -32,9 +33,10 @@ from relayline.contracts.commands import (
 from tests.dev_stack import DevStack
 from tests.runs.thrower import EDITS, Throw, Thrower
 
+TRANSITIONS, MANY_TRANSITIONS = 300, 10_000
+STEPS = 20
+"""Transitions of an example."""
 SETTINGS = settings(
-    max_examples=6,
-    stateful_step_count=14,
     deadline=None,
     database=None,
     phases=[Phase.generate],  # what depends on time can't be shrunk
@@ -42,12 +44,19 @@ SETTINGS = settings(
 )
 SPEECH = {"tokens": 40, "every_ms": 20}
 NAP = {"name": "sleep", "arguments": {"seconds": 0.4}}
+NAP_TWICE = {"calls": [NAP, NAP]}
 ASK = {"name": "ask_user", "arguments": {"question": "why?"}}
 WRITE = {"name": "write_file", "arguments": {"path": "any_order.txt", "content": "the model's"}}
 RUN = {"name": "run_command", "arguments": {"command": "sleep 0.3; echo hi"}}
 CHARGE = {"name": "charge", "arguments": {"seconds": 0.3}}
 HASTE = {"name": "ask_user", "arguments": {"question": "quick?", "within_s": 0.3}}
 DONE = {"say": "done"}
+
+
+def below(*items: dict[str, Any]) -> dict[str, Any]:
+    """A call of another agent, whose run does this."""
+    return {"name": "ask_steered", "arguments": {"message": json.dumps({"rehearse": items})}}
+
 
 Shape = tuple[list[dict[str, Any]], dict[str, Any]]
 SHAPES: list[Shape] = [
@@ -67,6 +76,13 @@ SHAPES: list[Shape] = [
     ([{"calls": [CHARGE, NAP]}, SPEECH], {"max_wall_s": 0.5}),
     ([{"calls": [NAP]}, DONE], {"max_steps": 1}),
 ]
+FAMILIES: list[Shape] = [
+    ([{"calls": [below({"calls": [NAP, ASK]}, DONE), NAP]}, DONE], {}),
+    ([{"calls": [below(SPEECH, {"calls": [WRITE, RUN]}, DONE)]}, SPEECH], {}),
+    ([{"calls": [below({"fail": 401}), below({"calls": [CHARGE]}, SPEECH)]}, DONE], {}),
+    ([{"calls": [below(NAP_TWICE, DONE)] * 2}, DONE], {"max_wall_s": 0.5}),
+]
+"""Runs that have others below them."""
 MORE: list[dict[str, Any]] = [
     *EDITS.values(),
     {"raise_to": 7},
@@ -150,7 +166,15 @@ _signals: st.SearchStrategy[Command | None] = st.one_of(
     st.builds(SendMessage, content=_texts),
     st.builds(Close),
 )
-_shapes = st.lists(st.tuples(st.sampled_from(SHAPES), st.booleans()), min_size=2, max_size=4)
+_drawn = st.one_of(*[st.sampled_from(SHAPES)] * 3, st.sampled_from(FAMILIES))
+_shapes = st.lists(st.tuples(_drawn, st.booleans()), min_size=2, max_size=4)
+_futures = st.fixed_dictionaries(
+    {},
+    optional={
+        "from_step": st.integers(1, 3),
+        "message": st.sampled_from(["and then?", json.dumps({"rehearse": [SPEECH, DONE]})]),
+    },
+)
 _which = st.integers(0, 3)
 
 
@@ -175,7 +199,8 @@ class AnyOrder(RuleBasedStateMachine):
     def start(self, *, shapes: list[tuple[Shape, bool]], gently: bool) -> None:
         self._gently = gently
         for (script, limits), talks in shapes:
-            self._do(self._thrower.submit(script, talks=talks, **limits))
+            agent = "lead" if (script, limits) in FAMILIES else "steered"
+            self._do(self._thrower.submit(script, talks=talks, agent=agent, **limits))
 
     @rule(ms=st.integers(0, 300))
     def wait(self, ms: int) -> None:
@@ -188,6 +213,14 @@ class AnyOrder(RuleBasedStateMachine):
     )
     def throw(self, which: int, throws: list[Throw], times: int) -> None:
         self._do(self._thrower.throw(self._pick(which), *throws, times=times))
+
+    @rule(which=_which, nth=_which, throws=st.lists(_throws, min_size=1, max_size=2))
+    def throw_below(self, which: int, nth: int, throws: list[Throw]) -> None:
+        self._do(self._thrower.throw_below(self._pick(which), nth, *throws))
+
+    @rule(which=_which, body=_futures)
+    def fork(self, which: int, body: dict[str, Any]) -> None:
+        self._do(self._thrower.fork(self._pick(which), **body))
 
     @rule(which=_which)
     def wait_for_a_question(self, which: int) -> None:
@@ -215,10 +248,23 @@ class AnyOrder(RuleBasedStateMachine):
 
 
 @pytest.mark.stack
-@pytest.mark.timeout(240)  # one stack, some forty runs
+@pytest.mark.timeout(600)  # one stack, a hundred runs
 def test_every_command_has_one_outcome_and_every_run_one_end(tmp_path: Path) -> None:
+    play(tmp_path, TRANSITIONS)
+
+
+@pytest.mark.soak
+@pytest.mark.stack
+@pytest.mark.timeout(3 * 3600)
+def test_the_same_holds_for_many_transitions(tmp_path: Path) -> None:
+    play(tmp_path, MANY_TRANSITIONS)
+
+
+def play(folder: Path, transitions: int) -> None:
+    """So many transitions on one stack with two workers."""
+    more = settings(SETTINGS, max_examples=transitions // STEPS, stateful_step_count=STEPS)
     with asyncio.Runner(loop_factory=asyncio.new_event_loop) as runner:
-        stack = DevStack(tmp_path / "dev", RELAYLINE_FILES_ROOT=str(tmp_path))
+        stack = DevStack(folder / "dev", "--workers", "2", RELAYLINE_FILES_ROOT=str(folder))
         runner.run(stack.__aenter__())
         try:
             thrower = runner.run(Thrower.on(stack))
@@ -227,6 +273,6 @@ def test_every_command_has_one_outcome_and_every_run_one_end(tmp_path: Path) -> 
                 def __init__(self) -> None:
                     super().__init__(runner, thrower)
 
-            run_state_machine_as_test(OnThisStack, settings=SETTINGS)
+            run_state_machine_as_test(OnThisStack, settings=more)
         finally:
             runner.run(stack.__aexit__(None, None, None))

@@ -29,6 +29,8 @@ EDITS: dict[str, dict[str, Any]] = {
     "run_command": {"command": "echo a person"},
 }
 """By tool: arguments that fit it and are not the model's."""
+MAX_RUNS = 6
+"""Runs at the same time, those below them not counted."""
 STATUSES = frozenset({202, 404, 409, 422})
 """What a command may be answered."""
 
@@ -84,12 +86,37 @@ class Thrower:
         return Thrower(self._stack, self._temporal)
 
     async def submit(
-        self, script: Sequence[dict[str, Any]], *, talks: bool = False, **limits: Any
+        self,
+        script: Sequence[dict[str, Any]],
+        *,
+        talks: bool = False,
+        agent: str = "steered",
+        **limits: Any,
     ) -> None:
         """Start a run, or a conversation."""
         more = {"open": True} if talks else {}
-        run_id = await self._stack.submit(*script, agent="steered", limits=limits, **more)
+        run_id = await self._stack.submit(*script, agent=agent, limits=limits, **more)
         self.runs.append(run_id)
+
+    async def fork(self, run_id: str, **body: Any) -> None:
+        """Fork the run, if it can be forked there; the fork is one more run."""
+        if len(self.runs) >= MAX_RUNS:
+            return
+        answer = await self._stack.client.post(f"/v1/runs/{run_id}/fork", json=body)
+        assert answer.status_code in STATUSES, answer.text
+        if answer.status_code == 202:
+            self.runs.append(answer.json()["run_id"])
+
+    async def below(self, *run_ids: str) -> list[str]:
+        """The runs below these, oldest first."""
+        ask = self._stack.client.get
+        pages = [await ask("/v1/runs", params={"root": it, "limit": 100}) for it in run_ids]
+        return [it["run_id"] for page in pages for it in page.json()["runs"][::-1]]
+
+    async def throw_below(self, run_id: str, nth: int, *throws: Throw) -> None:
+        """Send commands to one of the runs below that run, if there are any."""
+        if children := await self.below(run_id):
+            await self.throw(children[nth % len(children)], *throws)
 
     async def throw(self, run_id: str, *throws: Throw, times: int = 1) -> None:
         """Send commands side by side, each under an id of its own, so many times at once."""
@@ -120,8 +147,13 @@ class Thrower:
         posts = (self._stack.client.post(url, json=body) for _ in range(times))
         for answer in await asyncio.gather(*posts):
             assert answer.status_code in STATUSES, answer.text
-            assert answer.status_code != 202 or answer.json()["command_id"] == command_id
             sent.statuses.append(answer.status_code)
+            if answer.status_code == 202:
+                assert answer.json()["command_id"] == command_id
+                whose = answer.json().get(
+                    "run_id", run_id
+                )  # a run below, if its parent passes it on
+                self.sent[whose][command_id] = self.sent[run_id].pop(command_id, sent)
 
     async def signal(self, run_id: str, command: Command | None) -> None:
         """Send a command past the API, with whatever is in it; None: Temporal's own cancel."""
@@ -156,40 +188,51 @@ class Thrower:
         loop = asyncio.get_running_loop()
         deadline = loop.time() + (GENTLE_S if gently else 0)
         while loop.time() < deadline:
-            view = await self.view(run_id)
-            if view["ended_at"]:
+            if await self._helped(run_id):
                 break
-            for item in view["waiting_for"]:
-                await self.throw(run_id, _help(item["kind"], item["id"]))
-            if view["status"] == "idle":
-                await self.throw(run_id, Throw("close"))
             await asyncio.sleep(0.05)
         else:
             await self.throw(run_id, Throw("cancel", {"reason": "it is late", "by": "test"}))
         async with asyncio.timeout(END_S):
-            while await self._open(run_id):
-                await asyncio.sleep(0.01)
+            for each in (run_id, *await self.below(run_id)):
+                while await self._open(each):
+                    await asyncio.sleep(0.01)
+
+    async def _helped(self, run_id: str) -> bool:
+        """Do what the run and those below it wait for; True if it has ended."""
+        view = await self.view(run_id)
+        for item in view["waiting_for"]:
+            await self.throw(run_id, _help(item["kind"], item["id"]))
+        for child in await self.below(run_id):
+            if (await self.view(child))["status"] == "paused":
+                await self.throw(child, Throw("resume"))
+        if view["status"] == "idle":
+            await self.throw(run_id, Throw("close"))
+        return bool(view["ended_at"])
 
     async def _open(self, run_id: str) -> bool:
         found = await self._temporal.get_workflow_handle(run_id).describe()
         return found.status is WorkflowExecutionStatus.RUNNING
 
     async def check(self) -> None:
-        """Everything that holds for runs that have ended."""
-        for run_id in self.runs:
+        """Everything that holds for runs that have ended, and for those below them."""
+        children = await self.below(*self.runs)
+        for run_id in (*self.runs, *children):
             events = await self._stack.events(run_id)
             check_laws(events)
-            await self._check_receipts(run_id, events)
+            await self._check_receipts(run_id, events, told=run_id in children)
             await self._check_status(run_id, events)
-        await self._check_replay()
-        for run_id in self.runs:
+        await self._check_replay(*self.runs, *children)
+        for run_id in (*self.runs, *children):
             assert (await self._stack.events(run_id))[-1]["type"].startswith("run.")
 
-    async def _check_receipts(self, run_id: str, events: list[dict[str, Any]]) -> None:
-        """Each 202 came to something, and nothing else did."""
+    async def _check_receipts(
+        self, run_id: str, events: list[dict[str, Any]], *, told: bool
+    ) -> None:
+        """Each 202 came to something, and nothing else did, but for what a parent has `told`."""
         outcomes = {event["data"]["command_id"]: event for event in only(events, *OUTCOMES)}
         strangers = outcomes.keys() - self.sent[run_id].keys()
-        assert len(strangers) <= self.signals[run_id]
+        assert told or len(strangers) <= self.signals[run_id]
         for command_id, sent in self.sent[run_id].items():
             path = f"/v1/runs/{run_id}/commands/{command_id}"
             answer = await self._stack.client.get(path)
@@ -218,9 +261,9 @@ class Thrower:
         steps = [event["step"] for event in only(events, "step.started")]
         assert live.step == max(steps, default=0)
 
-    async def _check_replay(self) -> None:
+    async def _check_replay(self, *run_ids: str) -> None:
         async def histories() -> AsyncIterator[WorkflowHistory]:
-            for run_id in self.runs:
+            for run_id in run_ids:
                 handle: WorkflowHandle[Any, Any] = self._temporal.get_workflow_handle(run_id)
                 yield await handle.fetch_history()
 

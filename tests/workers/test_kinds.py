@@ -13,11 +13,13 @@ from temporalio.client import Client
 
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.contracts.queues import UnknownWork, Work, parse_work
+from relayline.contracts.runs import TASK_QUEUE, AgentSpec, RunInput, ToolSpec
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 from relayline.worker import build_worker
+from relayline.workflows.agent_run import AgentRun
 from tests.activities.model.providers.stand_in import serving as serving_models
-from tests.api.serving import SSE, Api, frames, serving
+from tests.api.serving import SSE, Api, frames, run_id, serving
 from tests.console.test_cli import relayline
 
 TOLD_S = 15
@@ -112,6 +114,25 @@ async def test_kinds_are_served_apart_and_one_without_workers_is_named(
         assert await ended(api, asked) == "completed"
         assert await lacking(api) == {}
         assert [request["model"] for request in models.requests] == ["text"]
+
+
+@pytest.mark.slow
+async def test_a_worker_for_runs_alone_begins_the_runs_that_they_start(
+    own_temporal: Client, journal: SqliteJournal, api: Api
+) -> None:
+    call = {"call": "ask_low", "arguments": {"message": json.dumps(SCRIPT)}}
+    asks = ToolSpec(name="ask_low", agent="low")
+    top = AgentSpec(name="top", model="rehearsal", tools=(asks,))
+    low = AgentSpec(name="low", model="rehearsal", tools=(ToolSpec(name="sleep"),))
+    script, run = json.dumps({"rehearse": [call, {"say": "over"}]}), run_id()
+    given = RunInput(run_id=run, agent=top, agents={"low": low}, input=script)
+    async with Hiring(own_temporal, journal, "") as workers:
+        for kind in ("runs", "tools"):
+            await workers.hire(kind)
+        await own_temporal.start_workflow(AgentRun.run, given, id=run, task_queue=TASK_QUEUE)
+        assert await ended(api, run) == "completed"
+        below = (await api.http.get("/v1/runs", params={"parent": run})).json()["runs"]
+        assert [it["status"] for it in below] == ["completed"]
 
 
 def test_kinds_are_any_of_three() -> None:

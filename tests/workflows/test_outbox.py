@@ -120,9 +120,9 @@ def test_after_a_reset_only_keys_that_nobody_may_have_written_change() -> None:
     assert keys == {"0/step/1/message", "1/run/ended", "command/c/outcome"}
 
 
-def test_what_a_reset_goes_back_to_is_not_told_by_commands() -> None:
+def test_what_a_reset_goes_back_to_is_not_told_by_what_signals_lead_to() -> None:
     pending = PendingFacts()
-    pending.add(fact("0/step/1/started"), fact("command/c/outcome"))
+    pending.add(fact("0/step/1/started"), fact("command/c/outcome"), fact("0/waiting/2"))
     pending.cargo()
     assert [*pending.known] == ["0/step/1/started"]
 

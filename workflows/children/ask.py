@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.contracts.commands import Cancel
     from relayline.contracts.events import RunCancelled
     from relayline.contracts.family.asking import ChildEnd
+    from relayline.contracts.keys import child_ended_key, result_key
     from relayline.contracts.runs import AgentSpec, RunInput, RunStatus
     from relayline.workflows.children import starting
     from relayline.workflows.children.child import Child, cancel_all
@@ -33,6 +34,10 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.tools.states import Running
 
 
+_ENDS_ALONE = "ends-children-alone"
+"""Patch id: calls of runs that started before may end while a reset is recorded."""
+
+
 class ChildCallRun(ToolCallRun):
     """A call that starts a run of another agent and ends with it."""
 
@@ -40,11 +45,16 @@ class ChildCallRun(ToolCallRun):
         super().__init__(run, call)
         self._agent = agent
         self._child: Child | None = None
+        self._begun_in = self._epoch
+        """The epoch of the key of its end, as of every call."""
+        self._ending = False
+        """True while its end is being journaled; a reset would make void what is not known yet."""
 
     @property
     def busy(self) -> bool:
         """True while one of its activities runs; an open run holds up nothing."""
-        return self.running and not (self._child and self._child.started)
+        begun = self._child and self._child.started
+        return self.running and (self._ending or not begun)
 
     @property
     def works(self) -> bool:
@@ -67,10 +77,13 @@ class ChildCallRun(ToolCallRun):
 
     def start(self) -> None:
         """Have the run journaled, and then start it."""
+        self._ending, self._begun_in = False, self._epoch
         run = self._run
         given = starting.child_input(run, self.call, self._agent, self._epoch)
         self._child = child = Child(given.run_id)
         run.children.add(child)
+        result = result_key(self._epoch, self.call.call_id)
+        run.pending.known.extend((child_ended_key(child.run_id), result))
         begun = starting.begin(run, self.call, given, self._epoch, self._approval_id)
         asking = asyncio.create_task(self._run_child(child, given, begun))
         self.state = Running(ToolStarted(asking, begun.cargo))
@@ -107,7 +120,7 @@ class ChildCallRun(ToolCallRun):
             ActivityError: the journal refuses the run, or its end.
             WorkflowAlreadyStartedError: it was started before an operator's reset.
         """
-        message = (await begun.handle).message
+        message = (await starting.begun(begun)).message
         self._run.pending.delivered(begun.cargo)
         handle = await starting.start(given.model_copy(update={"input": message}))
         child.has_started(handle)
@@ -119,10 +132,13 @@ class ChildCallRun(ToolCallRun):
 
     async def _end_child(self, child: Child, status: RunStatus) -> ToolOutcome:
         child.report = child.report.model_copy(update={"waiting_for": ()})
+        if alone := workflow.patched(_ENDS_ALONE):
+            await workflow.wait_condition(lambda: not self._run.was_reset)
+        self._ending = alone
         outcome = await starting.end(
             ChildEnd(
                 run_id=self._run.input.run_id,
-                epoch=self._epoch,
+                epoch=self._begun_in if alone else self._epoch,
                 step=self._step,
                 call_id=self.call.call_id,
                 name=self.call.name,
@@ -141,6 +157,7 @@ class ChildCallRun(ToolCallRun):
         asking, child = running.started.handle, self._child
         if child and isinstance(asking.exception(), WorkflowAlreadyStartedError):
             await cancel_all((child.run_id,))
+            self._run.children.leave(child, self.call.call_id)
             running.leave()
             self._run_again()
         else:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Iterable
 from typing import Any
 
 from pydantic import ValidationError
@@ -11,10 +12,14 @@ from temporalio.exceptions import FailureError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.commands import AnyCommand, Cancel, Pause, Resume, generated_id
+    from relayline.contracts.events import ChildEnded
     from relayline.contracts.family.asking import ChildReport
     from relayline.contracts.messages import Usage
-    from relayline.contracts.runs import Waiting
+    from relayline.contracts.runs import RunStatus, Waiting
     from relayline.workflows.state import RunState
+
+_TELLS_AT_ONCE = "tells-children-at-once"
+"""Patch id: in runs that started before, a pause reaches children when the run itself is paused."""
 
 
 class Child:
@@ -30,6 +35,7 @@ class Child:
         """True once the parent has cancelled it."""
         self._handle: workflow.ChildWorkflowHandle[Any, Any] | None = None
         self._untold: list[AnyCommand] = []
+        self._told: set[str] = set()
         self._telling: asyncio.Task[None] | None = None
 
     @property
@@ -48,8 +54,10 @@ class Child:
         Its id is derived from that of the parent's command: a repetition has no effect.
         """
         own_id = generated_id(f"{command.command_id}/{self.run_id}")
-        self._untold.append(command.model_copy(update={"command_id": own_id}))
-        self._tell_soon()
+        if own_id not in self._told:
+            self._told.add(own_id)
+            self._untold.append(command.model_copy(update={"command_id": own_id}))
+            self._tell_soon()
 
     def stop(self, by: str, reason: str) -> None:
         """Cancel it, once."""
@@ -76,6 +84,8 @@ class Children:
     def __init__(self, state: RunState) -> None:
         self._state = state
         self._open: dict[str, Child] = {}
+        self.left: list[ChildEnded] = []
+        """The ends of those whose call starts another one after a reset; the reset records them."""
 
     def add(self, child: Child) -> None:
         """Add an open one."""
@@ -87,6 +97,12 @@ class Children:
             self._state.child_usage += usage
             self._state.turn_child_usage += usage
             self._add_up()
+
+    def leave(self, child: Child, call_id: str) -> None:
+        """Have the end recorded of one that was cancelled because a reset has left it behind."""
+        status, usage = RunStatus.CANCELLED, child.report.usage
+        end = ChildEnded(call_id=call_id, run_id=child.run_id, status=status, usage=usage)
+        self.left.append(end)
 
     def receive(self, payloads: tuple[object, ...]) -> None:
         """Take note of what a run tells; of one that is not open, nothing counts."""
@@ -104,6 +120,18 @@ class Children:
         for child in self._open.values():
             child.tell(command)
         return f"; told: {', '.join(self._open)}" if self._open else ""
+
+    def tell_early(self, switches: Iterable[Pause | Resume], *, paused: bool) -> None:
+        """Tell of those that will change something: the run acts on them when its own calls let it.
+
+        Args:
+            switches: Commands on which the run has not acted yet.
+            paused: Whether the run is paused.
+        """
+        for command in switches if self._open else ():
+            if isinstance(command, Pause) is not paused and workflow.patched(_TELLS_AT_ONCE):
+                paused = not paused
+                self.tell(command)
 
     @property
     def waiting(self) -> tuple[Waiting, ...]:

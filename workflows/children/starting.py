@@ -13,6 +13,7 @@ from temporalio.common import (
     TypedSearchAttributes,
     WorkflowIDReusePolicy,
 )
+from temporalio.exceptions import ActivityError, ApplicationError
 
 with workflow.unsafe.imports_passed_through():
     from relayline.activities.family.calls import ChildActivities
@@ -41,6 +42,8 @@ with workflow.unsafe.imports_passed_through():
 
 TASK_TIMEOUT = timedelta(seconds=5)
 """Timeout of a workflow task, as of every run."""
+_BEGINS_LOCALLY = "begins-children-locally"
+"""Patch id: calls of runs that started before begin with an activity of their own task."""
 _WORKFLOW = "AgentRun"
 _STATUS = SearchAttributeKey.for_keyword(SEARCH_STATUS)
 _AGENT = SearchAttributeKey.for_keyword(SEARCH_AGENT)
@@ -98,7 +101,12 @@ def _left(own: Limits, run: Run, now: datetime) -> Limits:
 def begin(
     run: Run, call: PlannedCall, child: RunInput, epoch: int, approval_id: str | None
 ) -> Beginning:
-    """Start the activity that journals the run; it carries the pending facts."""
+    """Start the activity that journals the run; it carries the pending facts.
+
+    If there are none, it runs in the workflow's own task, which is not committed then: it must not
+    tell of decisions. A call that is decided otherwise in the next try leaves its run; whoever
+    journals the end of that call ends it.
+    """
     cargo = run.pending.cargo()
     run.pending.known.append(child_started_key(epoch, call.call_id))
     request = ChildRequest(
@@ -113,7 +121,9 @@ def begin(
         child=child,
         submitted_at=workflow.now(),
     )
-    handle = workflow.start_activity_method(
+    locally = not (cargo.facts or cargo.seals) and workflow.patched(_BEGINS_LOCALLY)
+    start = workflow.start_local_activity_method if locally else workflow.start_activity_method
+    handle: workflow.ActivityHandle[ChildBegun] = start(
         ChildActivities.begin_child,
         request,
         summary=summary("ask", f"{call.name}({call.preview})"),
@@ -121,6 +131,27 @@ def begin(
         retry_policy=policy.RECORD_RETRY,
     )
     return Beginning(handle, cargo)
+
+
+async def begun(beginning: Beginning) -> ChildBegun:
+    """Wait until the journal has the run.
+
+    Raises:
+        ActivityError: the journal refuses it; a local activity fails with the cause alone.
+    """
+    try:
+        return await beginning.handle
+    except ApplicationError as cause:
+        name = ChildActivities.begin_child.__name__
+        raise ActivityError(
+            cause.message,
+            scheduled_event_id=0,
+            started_event_id=0,
+            identity="",
+            activity_type=name,
+            activity_id="",
+            retry_state=None,
+        ) from cause
 
 
 async def start(child: RunInput) -> workflow.ChildWorkflowHandle[Any, RunResult]:

@@ -23,6 +23,7 @@ class Mutant(NamedTuple):
 
 MUTANTS = [
     Mutant("answered_before_commit", Check.MESSAGES, scenes.kill_before_commit),
+    Mutant("children_outlive", Check.FAMILY, scenes.bereave),
     Mutant("claim_ignored", Check.UNSAFE_ONCE, scenes.kill_in_tool),
     Mutant("deltas_twice", Check.RENDERED, scenes.talk),
     Mutant("epoch_not_in_result_key", Check.CALL_ENDS_ONCE, scenes.reset),
@@ -35,6 +36,7 @@ MUTANTS = [
     Mutant("old_epoch_not_shut_out", Check.MESSAGES, scenes.reset_of_a_sleeper),
     Mutant("other_decisions_on_replay", Check.REPLAYS, scenes.talk),
     Mutant("page_off_by_one", Check.CLIENT_GAP, scenes.talk),
+    Mutant("past_done_again", Check.BILL, scenes.fork),
     Mutant("reset_not_folded", Check.RENDERED, "judge", quick=True),
     Mutant("result_key_without_call", Check.CALL_ENDS_ONCE, scenes.calls),
     Mutant("result_not_looked_up", Check.NOT_RERUN, "again", quick=True),
@@ -90,10 +92,6 @@ GUARDED = [
     Guarded(
         "beats_without_fence",
         "tests/journal/test_beats.py::test_who_is_refused_holds_nothing[sqlite]",
-    ),
-    Guarded(
-        "children_outlive",
-        "tests/family/test_steering.py::test_temporal_cancels_the_runs_below_one_that_it_closes",
     ),
     Guarded(
         "erased_without_tombstone",
