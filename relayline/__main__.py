@@ -12,6 +12,7 @@ NEEDED = (
     "griffe",
     "httpx2",
     "jwt",
+    "mcp",
     "prometheus_client",
     "pydantic_ai",
     "pydantic_settings",

@@ -1,0 +1,115 @@
+"""Which of a server's tools a model is offered, and as what. Pure."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import SchemaError
+from pydantic import JsonValue
+
+from relayline.catalog.mcp import McpServer, offered
+from relayline.catalog.patterns import problem
+from relayline.contracts.mcp import (
+    Hints,
+    LeftOutTool,
+    Listing,
+    McpToolSpec,
+    approval_of,
+    call_digest,
+    effects_of,
+    told_name,
+)
+from relayline.contracts.runs import ToolSpec
+
+MAX_SCHEMA_BYTES = 64 * 1024
+MAX_SCHEMA_DEPTH = 32
+MAX_DESCRIPTION_CHARS = 16_384
+_RETRIES = 2
+
+
+def offers(
+    server: McpServer, definitions: Iterable[tuple[Mapping[str, JsonValue], bool]]
+) -> Listing:
+    """The tools that the user wants of this server, in its order.
+
+    Args:
+        server: As declared.
+        definitions: Each tool as in `tools/list`, and whether it runs as a task only.
+
+    Returns:
+        Tools that can't be offered are in `left_out`; those that the user does not want, nowhere.
+    """
+    tools: list[McpToolSpec] = []
+    left_out: list[LeftOutTool] = []
+    for wire, task_only in definitions:
+        name = str(wire["name"])
+        if not offered(server, name):
+            continue
+        reason = "it runs as a task only" if task_only else schema_problem(wire["inputSchema"])
+        if reason:
+            left_out.append(LeftOutTool(server=server.name, tool=name[:200], reason=reason))
+        else:
+            tools.append(_offer(server, name, wire))
+    return Listing(tools=tuple(tools), left_out=tuple(left_out))
+
+
+def schema_problem(schema: Any) -> str | None:
+    """Why arguments can't be checked against a server's schema, None if they can."""
+    if not isinstance(schema, dict):
+        return "its schema is no object"
+    if _depth(schema) > MAX_SCHEMA_DEPTH:
+        return f"its schema is nested more than {MAX_SCHEMA_DEPTH} deep"
+    if len(json.dumps(schema).encode()) > MAX_SCHEMA_BYTES:
+        return f"its schema has more than {MAX_SCHEMA_BYTES} bytes"
+    if reason := problem(schema):
+        return f"its schema: {reason}"[:500]
+    own = {keyword: of for keyword, of in schema.items() if keyword != "$schema"}
+    try:
+        Draft202012Validator.check_schema(own)
+    except SchemaError as error:
+        return f"its schema is no JSON Schema: {error.json_path}: {error.message}"[:500]
+    return None
+
+
+def _depth(value: Any) -> int:
+    """How deep it is nested, counted to one more than is allowed."""
+    level, depth = [value], 0
+    while level and depth <= MAX_SCHEMA_DEPTH:
+        depth += 1
+        inner: list[Any] = []
+        for each in level:
+            inner += each.values() if isinstance(each, dict) else each
+        level = [it for it in inner if isinstance(it, dict | list)]
+    return depth
+
+
+def _offer(server: McpServer, name: str, wire: Mapping[str, Any]) -> McpToolSpec:
+    override = server.overrides.get(name)
+    hints = hints_of(wire)
+    retries = override.retries if override else None
+    spec = ToolSpec(
+        name=told_name(server.name, name),
+        description=str(wire["description"] or "")[:MAX_DESCRIPTION_CHARS],
+        parameters=wire["inputSchema"],
+        timeout_s=(override and override.timeout_s) or server.timeout_s,
+        retries=_RETRIES if retries is None else retries,
+        effects=effects_of(hints, trusted=server.trusted, override=override),
+        approval=approval_of(hints, trusted=server.trusted, override=override),
+    )
+    return McpToolSpec(server=server.name, tool=name, spec=spec, digest=call_digest(wire))
+
+
+def hints_of(wire: Mapping[str, Any]) -> Hints:
+    """A tool's annotations, the worst where there are none."""
+    given = wire.get("annotations") or {}
+    names = {
+        "read_only": "readOnlyHint",
+        "destructive": "destructiveHint",
+        "idempotent": "idempotentHint",
+        "open_world": "openWorldHint",
+    }
+    told = {ours: given.get(theirs) for ours, theirs in names.items()}
+    return Hints(**{ours: value for ours, value in told.items() if isinstance(value, bool)})
