@@ -9,7 +9,7 @@ from functools import partial
 from itertools import groupby
 
 from relayline.activities.threads import in_thread
-from relayline.activities.tool.mcp.requested import definition, question
+from relayline.activities.tool.served.requested import definition, question
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (

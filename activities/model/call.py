@@ -30,8 +30,8 @@ from relayline.activities.model.steps.listed import StepTools, Toolset
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
-from relayline.activities.tool.mcp.pinned import PinnedTools
 from relayline.activities.tool.mcp.port import McpTools
+from relayline.activities.tool.served.pinned import PinnedTools
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent

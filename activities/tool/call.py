@@ -23,10 +23,10 @@ from relayline.activities.suspects import Called, Suspects
 from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.ended import failed, outcome_unknown, recorded_outcome
 from relayline.activities.tool.given import given_arguments, ready
-from relayline.activities.tool.mcp.asking import Asking
 from relayline.activities.tool.mcp.port import McpTools
-from relayline.activities.tool.mcp.prepared import Preparing
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.served.asking import Asking
+from relayline.activities.tool.served.prepared import Preparing
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.foreign import described
 from relayline.catalog.tools import Tool

@@ -9,8 +9,8 @@ from typing import NamedTuple
 
 from relayline.activities.attempt import Attempt
 from relayline.activities.threads import in_thread
-from relayline.activities.tool.mcp.pinned import LISTED, PinnedList, PinnedTools, listed_fact
 from relayline.activities.tool.mcp.port import McpFailure, McpTools
+from relayline.activities.tool.served.pinned import LISTED, PinnedList, PinnedTools, listed_fact
 from relayline.contracts.calls import ModelRequest
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import ToolsListed

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from relayline.activities.tool.mcp.questions import open_questions
+from relayline.activities.tool.served.questions import open_questions
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import ToolAsked, ToolsListed
 from relayline.contracts.keys import asked_number

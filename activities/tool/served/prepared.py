@@ -9,10 +9,10 @@ from pydantic import JsonValue
 
 from relayline.activities.attempt import Attempt
 from relayline.activities.strictness import strict_request, stricter
-from relayline.activities.tool.mcp.asking import Asking
-from relayline.activities.tool.mcp.forward import Forward
-from relayline.activities.tool.mcp.pinned import PinnedTools
 from relayline.activities.tool.mcp.port import McpTools
+from relayline.activities.tool.served.asking import Asking
+from relayline.activities.tool.served.forward import Forward
+from relayline.activities.tool.served.pinned import PinnedTools
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, PlannedCall, ToolRequest
 from relayline.contracts.events import RunQueued, StepStarted

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from relayline.activities.attempt import Attempt
-from relayline.activities.tool.mcp.forward import Forward
-from relayline.activities.tool.mcp.questions import TooMuchAsked, answered, asked, open_questions
 from relayline.activities.tool.output import ToolFailure
+from relayline.activities.tool.served.forward import Forward
+from relayline.activities.tool.served.questions import TooMuchAsked, answered, asked, open_questions
 from relayline.contracts.calls import ToolOutcome, ToolRequest
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import InputReceived, ToolAsked
