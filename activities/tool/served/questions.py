@@ -94,12 +94,13 @@ def answer_of(schema: Mapping[str, JsonValue], text: str) -> McpAnswer | str:
             return McpAnswer(action="decline")
         case "cancel":
             return McpAnswer(action="cancel")
-    misfit = ""
+    problem = ""
     for content in _meanings(schema, said):
-        misfit = mismatch(schema, content) or ""
-        if not misfit:
+        misfit = mismatch(schema, content)
+        if misfit is None:
             return McpAnswer(action="accept", content=content)
-    return misfit or "the answer must be a JSON object"
+        problem = problem or misfit
+    return problem or "the answer must be a JSON object"
 
 
 def _meanings(schema: Mapping[str, JsonValue], text: str) -> Iterator[dict[str, JsonValue]]:
