@@ -9,10 +9,11 @@ import pytest
 from relayline.activities.tool.served.questions import answer_of
 from relayline.contracts.mcp import McpAnswer
 
-ONE = {"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]}
-NAME = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
-YES = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
-TWO = {
+Schema = dict[str, Any]
+ONE: Schema = {"type": "object", "properties": {"size": {"type": "integer"}}, "required": ["size"]}
+NAME: Schema = {"type": "object", "properties": {"name": {"type": "string"}}, "required": ["name"]}
+YES: Schema = {"type": "object", "properties": {"yes": {"type": "boolean"}}, "required": ["yes"]}
+TWO: Schema = {
     "type": "object",
     "properties": {"size": {"type": "integer"}, "name": {"type": "string"}},
     "required": ["size"],
