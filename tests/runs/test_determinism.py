@@ -15,6 +15,7 @@ from tests.histories import scenarios
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
 from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
+from tests.mcp_agents import MODULE
 
 PARTS = 5
 ENDS: dict[Scenario, str] = {
@@ -43,8 +44,9 @@ ENDS: dict[Scenario, str] = {
 async def uncached(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
     """A stack whose worker keeps no run in memory."""
     folder = tmp_path_factory.mktemp("uncached")
-    prices = {"RELAYLINE_PRICES": scenarios.PRICES}
-    async with DevStack(folder, RELAYLINE_MAX_CACHED_WORKFLOWS="0", **prices) as stack:
+    given = {"RELAYLINE_PRICES": scenarios.PRICES, "RELAYLINE_CATALOG": MODULE}
+    given |= {"RELAYLINE_MAX_CACHED_WORKFLOWS": "0", "ODD_FOLDER": str(folder)}
+    async with DevStack(folder, **given) as stack:
         yield stack
 
 

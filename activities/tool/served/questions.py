@@ -2,12 +2,9 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Sequence
 
-from pydantic import JsonValue
-
-from relayline.catalog.schema import mismatch
+from relayline.catalog.replies import answer_of
 from relayline.contracts.events import ToolAsked
 from relayline.contracts.mcp import MAX_ROUNDS, McpAnswer, McpQuestion, McpQuestions, McpRound
 
@@ -68,7 +65,8 @@ def answered(body: ToolAsked, texts: Sequence[str]) -> McpRound | ToolAsked:
     Raises:
         TooMuchAsked: the same as in `asked`.
     """
-    given, problems = dict(body.given), {}
+    given = {key: McpAnswer.model_validate(it) for key, it in body.given.items()}
+    problems: dict[str, str] = {}
     for question, text in zip(open_questions(body), texts, strict=True):
         answer = answer_of(question.answer_schema, text)
         if isinstance(answer, McpAnswer):
@@ -79,49 +77,5 @@ def answered(body: ToolAsked, texts: Sequence[str]) -> McpRound | ToolAsked:
     if not problems:
         return McpRound(asked=questions, answers=given)
     again = asked(body.call_id, body.name, body.round + 1, questions)
-    return again.model_copy(update={"given": given, "problems": problems})
-
-
-def answer_of(schema: Mapping[str, JsonValue], text: str) -> McpAnswer | str:
-    """The answer that a text gives, or why it gives none.
-
-    `decline` and `cancel` say no. Any other text is the object as JSON; where the object has only
-    one property, it may be the value of that; where it has none, any text accepts.
-    """
-    said = text.strip()
-    match said.lower():
-        case "decline":
-            return McpAnswer(action="decline")
-        case "cancel":
-            return McpAnswer(action="cancel")
-    problem = ""
-    for content in _meanings(schema, said):
-        misfit = mismatch(schema, content)
-        if misfit is None:
-            return McpAnswer(action="accept", content=content)
-        problem = problem or misfit
-    return problem or "the answer must be a JSON object"
-
-
-def _meanings(schema: Mapping[str, JsonValue], text: str) -> Iterator[dict[str, JsonValue]]:
-    """What the text may mean, the likeliest first."""
-    value = _parsed(text)
-    if isinstance(value, dict):
-        yield value
-    properties = schema.get("properties")
-    names = list(properties) if isinstance(properties, dict) else []
-    if not names:
-        yield {}
-    if len(names) == 1:
-        if not isinstance(value, dict | str):
-            yield {names[0]: value}
-        yield {names[0]: value if isinstance(value, str) else text}
-
-
-def _parsed(text: str) -> JsonValue:
-    """The text as JSON; as it is if it is none."""
-    try:
-        value: JsonValue = json.loads(text)
-    except (ValueError, RecursionError):
-        return text
-    return value
+    kept = {key: it.model_dump(mode="json") for key, it in given.items()}
+    return again.model_copy(update={"given": kept, "problems": problems})

@@ -8,7 +8,7 @@ from typing import Literal
 from pydantic import Field, JsonValue
 
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.mcp.tools import LeftOutTool, McpAnswer, McpQuestion, MissingServer
+from relayline.contracts.mcp.tools import LeftOutTool, McpQuestion, MissingServer
 
 HIDDEN = {
     "tools.listed": frozenset({"specs"}),
@@ -61,5 +61,6 @@ class ToolAsked(Frozen):
     """Why an earlier answer does not fit, by the question's key; left out if none was given."""
     state: str | None = None
     """What the server wants to be given back; clients do not get it."""
-    given: dict[str, McpAnswer] = Field(default_factory=dict, exclude_if=operator.not_)
-    """Answers that were given already, by the question's key; clients do not get them."""
+    given: dict[str, dict[str, JsonValue]] = Field(default_factory=dict, exclude_if=operator.not_)
+    """Answers that were given already, as `McpAnswer` by the question's key; clients do not get
+    them."""

@@ -6,7 +6,7 @@ from typing import Any
 
 import pytest
 
-from relayline.activities.tool.served.questions import answer_of
+from relayline.catalog.replies import answer_of
 from relayline.contracts.mcp import McpAnswer
 
 Schema = dict[str, Any]

@@ -1,0 +1,73 @@
+"""What tools of MCP servers cost in Temporal's history: schemas are in the journal alone."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.activities.record import RecordActivities
+from relayline.activities.tool.call import ToolActivities
+from relayline.contracts.runs import AgentSpec, RunInput, RunStatus
+from relayline.journal.sqlite.journal import SqliteJournal
+from relayline.workflows.agent_run import AgentRun
+from tests.activities.fake_servers import FakeServers, served
+
+TOOLS = 51
+SCHEMA = {
+    "type": "object",
+    "properties": {f"field_{n}": {"type": "string", "description": "x" * 80} for n in range(6)},
+}
+MAX_STEP_BYTES = 3000
+FEW, MANY = 2, 12
+
+
+async def bytes_of(temporal: Client, journal: SqliteJournal, steps: int) -> int:
+    """The size of the history of a run that calls a tool in each of so many steps."""
+    fake = FakeServers(*(served(f"tool_{n}", parameters=SCHEMA) for n in range(TOOLS)))
+    run_id = f"run_{uuid4().hex}"
+    tools = ToolActivities(journal, {}, servers=fake)
+    worker = Worker(
+        temporal,
+        task_queue=run_id,
+        workflows=[AgentRun],
+        activities=[
+            ModelActivities(journal, provider_for(ProviderConfig()), servers=fake).call_model,
+            tools.call_tool,
+            RecordActivities(journal).record_facts,
+        ],
+    )
+    call = {"call": "notes_tool_7", "arguments": {"field_1": "one", "field_2": "two"}}
+    script = json.dumps({"rehearse": [call] * steps + [{"say": "done"}]})
+    agent = AgentSpec(name="clerk", model="rehearsal", mcp=("notes",))
+    async with worker:
+        handle = await temporal.start_workflow(
+            AgentRun.run,
+            RunInput(run_id=run_id, agent=agent, input=script),
+            id=run_id,
+            task_queue=run_id,
+        )
+        assert (await handle.result()).status is RunStatus.COMPLETED
+    assert len(fake.calls) == steps
+    assert len(fake.lists) == 1
+    history = await handle.fetch_history()
+    text = history.to_json()
+    assert "field_1" not in text.replace("field_1=one", "")
+    return sum(event.ByteSize() for event in history.events)
+
+
+@pytest.mark.slow
+async def test_a_step_with_51_tools_of_servers_takes_three_kilobytes_at_most(
+    temporal: Client, tmp_path: Path
+) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    few, many = [await bytes_of(temporal, journal, steps) for steps in (FEW, MANY)]
+    await journal.close()
+    each = (many - few) / (MANY - FEW)
+    assert each <= MAX_STEP_BYTES, f"{each:.0f} bytes"
