@@ -25,6 +25,10 @@ PRODUCT = [path for path in SOURCES if path.relative_to(ROOT).parts[0] in {*WING
 MODULES = [path for path in PRODUCT if path.name != "__init__.py"]
 FLOORS = {
     "activities/call": ("model", "tool"),
+    "activities/connection": ("model/providers", "tool/mcp"),
+    "activities/failures": ("model/providers/wire", "tool/mcp"),
+    "activities/output": ("tool", "tool/mcp"),
+    "activities/port": ("model", "tool/mcp"),
     "api/batches": ("routes", "runs"),
     "api/conversations": ("routes", "runs"),
     "api/quotas": ("routes", "runs/admission"),
@@ -53,6 +57,7 @@ FLOORS = {
     "relayline/sql": ("journal/postgres", "journal/sqlite"),
     "relayline/steer": ("console", "console/commands"),
     "relayline/table": ("journal", "journal/postgres", "journal/sqlite"),
+    "relayline/tools": ("catalog", "contracts/mcp"),
     "relayline/terminal": ("journal", "projections"),
     "relayline/watcher": ("journal/postgres", "journal/sqlite/watch"),
     "relayline/webhooks": ("client", "contracts", "journal", "journal/postgres", "journal/sqlite"),

@@ -123,7 +123,7 @@ class Dispatcher:
             epoch=epoch,
             step=step,
             call=call,
-            tool=tool,
+            tool=None if call.mcp else tool,
             approval_id=approval_id,
             run=run,
             tenant=self._input.tenant,

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from fnmatch import fnmatchcase
 from typing import NamedTuple
 from urllib.parse import urlsplit
@@ -125,19 +125,18 @@ def _endpoint(url: str) -> bool:
 
 def _tool_problems(server: McpServer) -> Iterator[str]:
     """What no tool's spec may have."""
-    for name, override in {"timeout_s": Override(), **server.overrides}.items():
-        try:
-            ToolSpec.model_validate(
-                {
-                    "name": "any",
-                    "timeout_s": override.timeout_s or server.timeout_s,
-                    "effects": override.effects or "safe",
-                    "approval": "never" if override.approval is None else override.approval,
-                    "retries": override.retries or 0,
-                }
-            )
-        except ValidationError as error:
-            found = error.errors(include_url=False, include_input=False)[0]
-            place = ".".join(str(part) for part in found["loc"])
-            whose = f"override of {name!r}: " if name in server.overrides else ""
-            yield f"{whose}{place}: {found['msg']}"
+    if found := _misfit({"timeout_s": server.timeout_s}):
+        yield found
+    for name, override in server.overrides.items():
+        given = {field.name: getattr(override, field.name) for field in fields(Override)}
+        if found := _misfit({key: value for key, value in given.items() if value is not None}):
+            yield f"override of {name!r}: {found}"
+
+
+def _misfit(given: dict[str, object]) -> str | None:
+    try:
+        ToolSpec.model_validate({"name": "any", **given})
+    except ValidationError as error:
+        first = error.errors(include_url=False, include_input=False)[0]
+        return f"{'.'.join(map(str, first['loc']))}: {first['msg']}"
+    return None

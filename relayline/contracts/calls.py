@@ -88,7 +88,8 @@ class ToolRequest(Frozen):
     step: int
     call: PlannedCall
     tool: ToolSpec | None
-    """None: the agent has no such tool, so the call fails and the model sees the error."""
+    """None: the agent has no such tool, so the call fails and the model sees the error; or it is an
+    MCP server's, which the journal has."""
     approval_id: str | None = None
     """The approval that allows the call; its event has the arguments that a person edited."""
     run: int = 0

@@ -90,11 +90,12 @@ def _offer(server: McpServer, name: str, wire: Mapping[str, Any]) -> McpToolSpec
     override = server.overrides.get(name)
     hints = hints_of(wire)
     retries = override.retries if override else None
+    timeout_s = override.timeout_s if override else None
     spec = ToolSpec(
         name=told_name(server.name, name),
         description=str(wire["description"] or "")[:MAX_DESCRIPTION_CHARS],
         parameters=wire["inputSchema"],
-        timeout_s=(override and override.timeout_s) or server.timeout_s,
+        timeout_s=server.timeout_s if timeout_s is None else timeout_s,
         retries=_RETRIES if retries is None else retries,
         effects=effects_of(hints, trusted=server.trusted, override=override),
         approval=approval_of(hints, trusted=server.trusted, override=override),

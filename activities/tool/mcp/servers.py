@@ -57,6 +57,7 @@ class McpServers:
             environ: Where `Env` is looked up.
         """
         self._thread = McpThread()
+        self._closed = False
         self._known = {name: _Known(Pool(it, environ)) for name, it in servers.items()}
 
     async def listed(self, servers: Sequence[str], run_id: str) -> Listing:
@@ -76,7 +77,10 @@ class McpServers:
         return self._known[server].state()
 
     async def close(self) -> None:
-        """Close all connections and end the thread; nothing may be called after that."""
+        """Close all connections and end the thread; nothing else may be called after that."""
+        if self._closed:
+            return
+        self._closed = True
         try:
             await self._thread.run(self._close())
         finally:

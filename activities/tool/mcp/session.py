@@ -10,9 +10,11 @@ from mcp.client._probe import negotiate_auto
 from mcp.client.session import ClientSession, IncomingMessage
 from mcp.shared.dispatcher import ProgressFnT
 from mcp_types.version import MODERN_PROTOCOL_VERSIONS
-from pydantic import Discriminator, JsonValue, Tag, TypeAdapter
+from pydantic import Discriminator, JsonValue, Tag, TypeAdapter, ValidationError
 
 import relayline
+from relayline.activities.tool.mcp.port import McpFailure
+from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import McpRound
 
 CallResult = types.CallToolResult | types.InputRequiredResult
@@ -150,10 +152,14 @@ def _definition(tool: types.Tool) -> Definition:
 
 
 def _responses(again: McpRound) -> types.InputResponses:
-    return {
-        key: types.ElicitResult.model_validate({"action": it.action, "content": it.content})
-        for key, it in again.answers.items()
-    }
+    try:
+        return {
+            key: types.ElicitResult.model_validate({"action": it.action, "content": it.content})
+            for key, it in again.answers.items()
+        }
+    except ValidationError:
+        text = "an answer has a value that can't be sent: only texts, numbers, booleans and lists"
+        raise McpFailure(text, kind=ErrorType.BAD_ARGUMENTS) from None
 
 
 def _kind(value: Any) -> str:

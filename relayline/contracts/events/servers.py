@@ -35,6 +35,7 @@ class ToolsListed(Frozen):
     servers: tuple[str, ...]
     """All that the agent names."""
     tools: tuple[ListedTool, ...] = ()
+    """In the order of the servers and of their lists."""
     missing: tuple[MissingServer, ...] = ()
     """Optional servers that could not be listed: the run continues without their tools."""
     left_out: tuple[LeftOutTool, ...] = ()

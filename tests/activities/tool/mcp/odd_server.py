@@ -132,7 +132,7 @@ class Size(BaseModel):
 
 
 async def ask_size() -> Elicit[Size]:
-    return Elicit("Which size?", Size)
+    return Elicit(os.environ.get("ODD_QUESTION", "Which size?"), Size)
 
 
 @server.tool()
