@@ -28,6 +28,7 @@ from relayline.api.runs.schedules import RunSchedules
 from relayline.api.runs.sources import Sources, sources_of
 from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.submission import Submission
+from relayline.api.serving.known_tools import KnownTools
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.system import Configured, System
@@ -64,6 +65,7 @@ class Services:
     quotas: RunQuotas
     owners: RunOwners
     agents: Mapping[str, AgentSpec]
+    known_tools: KnownTools
     metrics: Metrics
     namespace: NamespaceCheck
     readiness: Readiness
@@ -129,6 +131,7 @@ def services_of(
         quotas=quotas,
         owners=views.owners,
         agents=catalog.agents,
+        known_tools=KnownTools(storage),
         metrics=metrics,
         namespace=(namespace := NamespaceCheck(client, settings.retention)),
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),

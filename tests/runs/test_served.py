@@ -144,6 +144,25 @@ async def test_clients_see_the_tools_without_schemas_and_nothing_of_the_servers(
         assert secret not in said + history + journal, secret
 
 
+async def test_agents_show_their_servers_and_what_runs_have_found(serving: DevStack) -> None:
+    await serving.ended(await inserting(serving, "known"))
+    answer = await serving.client.get("/v1/agents")
+    found = {agent["name"]: agent["mcp"] for agent in answer.json()["agents"]}
+    servers = {it["server"]: it for it in found["clerk"]}
+    assert list(servers) == ["rows", "odd", "gone"]
+    tools = {tool["name"]: tool for tool in servers["rows"]["tools"]}
+    assert {name: (it["effects"], it["approval"]) for name, it in tools.items()} == {
+        "rows_insert": ("unsafe", "never"),
+        "rows_count": ("safe", "never"),
+    }
+    assert (servers["gone"]["tools"], bool(servers["gone"]["missing"])) == ([], True)
+    assert servers["rows"]["seen_at"]
+    assert found["lost"] == [{"server": "nowhere", "tools": None, "missing": None, "seen_at": None}]
+    assert found["steered"] == []
+    for secret in ("no-such-program", "--secret", "row_server", "127.0.0.1:9", "a key of 32"):
+        assert secret not in answer.text, secret
+
+
 async def test_a_server_that_is_down_fails_the_run_in_the_end(serving: DevStack) -> None:
     run_id = await serving.submit({"say": "never"}, agent="lost")
     failed = (await serving.seen(run_id, "attempt.failed"))["data"]["error"]
