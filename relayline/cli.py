@@ -23,6 +23,7 @@ from relayline.console.commands.key import KeyCommands
 from relayline.console.commands.keyring.payload_keys import KeyringCommands
 from relayline.console.commands.keyring.tenants import TenantKeyCommands
 from relayline.console.commands.listen import ListenCommand
+from relayline.console.commands.mcp_servers import McpCommands
 from relayline.console.commands.run import RunCommands
 from relayline.console.commands.schedule import ScheduleCommands
 from relayline.console.commands.serve import DevRequest, EntryPoints, Schema, ServeCommands
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from relayline.journal.access.audit import Audit
     from relayline.journal.table import Storage
     from relayline.journal.tenants.tenant_keys import TenantKey
+    from relayline.mcp_desk import McpDesk
     from relayline.runtime.payloads.ring import KeyRing
     from relayline.runtime.settings import Settings
 
@@ -161,6 +163,15 @@ async def _tenant_keys() -> Sequence[TenantKey]:
         return await journal.tenant_keys.keys()
 
 
+@asynccontextmanager
+async def _mcp_desk() -> AsyncIterator[McpDesk]:
+    """The MCP servers of the configured catalog."""
+    from relayline.mcp_desk import mcp_desk
+
+    async with mcp_desk(_settings()) as desk:
+        yield desk
+
+
 def _worker() -> None:
     from relayline.worker import main
 
@@ -272,6 +283,7 @@ DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
 DoctorCommand(_retention).register(app)
+McpCommands(_mcp_desk).register(app)
 TenantKeyCommands(_storage).register(
     KeyringCommands(_settle_address, _keyring, _tenant_keys).register(app)
 )

@@ -79,6 +79,7 @@ async def test_help_is_quick_and_names_every_command() -> None:
         *looking,
         "deploy",
         "doctor",
+        "mcp",
         "keyring",
         "codec-server",
     ]:

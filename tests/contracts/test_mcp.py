@@ -19,6 +19,7 @@ from relayline.contracts.mcp import (
     lock_digest,
     told_name,
 )
+from relayline.contracts.mcp.lock import Lock
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 FLAGS = list(product([False, True], repeat=3))
@@ -113,3 +114,15 @@ def test_an_override_of_the_timeout_lifts_no_approval() -> None:
     said = Override(timeout_s=5)
     assert approval_of(Hints(), trusted=False, override=said) == "always"
     assert effects_of(Hints(), trusted=True, override=said) == "unsafe"
+
+
+def test_a_lock_accepts_what_was_accepted_and_no_more() -> None:
+    lock = Lock().accepting("docs", [TOOL])
+    assert Lock.model_validate_json(lock.model_dump_json()) == lock
+    assert lock.problem("docs", TOOL) is None
+    assert "has changed" in str(lock.problem("docs", TOOL | {"description": "Other."}))
+    assert "is new" in str(lock.problem("docs", TOOL | {"name": "write"}))
+    assert "is new" in str(lock.problem("other", TOOL))
+    both = lock.accepting("other", [TOOL]).accepting("docs", [])
+    assert "is new" in str(both.problem("docs", TOOL))
+    assert both.problem("other", TOOL) is None

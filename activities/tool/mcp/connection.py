@@ -58,6 +58,8 @@ class Connection:
         self.server = server
         self.users = 0
         """Calls and listings under way."""
+        self.hears = False
+        """True while the server tells of changes of its list."""
         self._secrets: list[str] = []
         """Values that it was given, to be cut out of what it says."""
         self._environ = environ
@@ -73,7 +75,6 @@ class Connection:
         self._definitions: Definitions | None = None
         self._listed_at = 0.0
         self._changes = 0
-        self._hears = False
 
     async def open(self) -> None:
         """Connect and negotiate.
@@ -153,7 +154,7 @@ class Connection:
     def fresh(self) -> Definitions | None:
         """The server's tools as listed last, None if that is too old to call one by it."""
         age_s = time.monotonic() - self._listed_at
-        return self._definitions if self._hears or age_s < FRESH_S else None
+        return self._definitions if self.hears or age_s < FRESH_S else None
 
     async def definitions(self, *, anew: bool = False) -> Definitions:
         """The server's tools; listed again where what is known is too old.
@@ -223,10 +224,10 @@ class Connection:
         with suppress(Exception):  # without word, the list is read again once it is old
             async with listen(session, tools_list_changed=True) as changes:
                 self._changed()
-                self._hears = True
+                self.hears = True
                 async for _ in changes:
                     self._changed()
-        self._hears = False
+        self.hears = False
 
     def _changed(self) -> None:
         self._definitions = None

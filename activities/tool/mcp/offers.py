@@ -22,6 +22,7 @@ from relayline.contracts.mcp import (
     effects_of,
     told_name,
 )
+from relayline.contracts.mcp.lock import Lock
 from relayline.contracts.runs import ToolSpec
 
 MAX_SCHEMA_BYTES = 64 * 1024
@@ -31,13 +32,16 @@ _RETRIES = 2
 
 
 def offers(
-    server: McpServer, definitions: Iterable[tuple[Mapping[str, JsonValue], bool]]
+    server: McpServer,
+    definitions: Iterable[tuple[Mapping[str, JsonValue], bool]],
+    lock: Lock | None = None,
 ) -> Listing:
     """The tools that the user wants of this server, in its order.
 
     Args:
         server: As declared.
         definitions: Each tool as in `tools/list`, and whether it runs as a task only.
+        lock: Definitions that are accepted; None: all are.
 
     Returns:
         Tools that can't be offered are in `left_out`; those that the user does not want, nowhere.
@@ -49,7 +53,7 @@ def offers(
         if not offered(server, name):
             continue
         reason = "it runs as a task only" if task_only else schema_problem(wire["inputSchema"])
-        if reason:
+        if reason := reason or (lock.problem(server.name, wire) if lock else None):
             left_out.append(LeftOutTool(server=server.name, tool=name[:200], reason=reason))
         else:
             tools.append(_offer(server, name, wire))

@@ -31,6 +31,9 @@ class Pool:
         """None until the first connection."""
         self.version = ""
         """Name and version of the server, as it says."""
+        self.said = ""
+        """What a process wrote to stderr last before it was lost; without the values given to it.
+        """
         self.on_change: Callable[[], None] = _nothing
         self._environ = environ
         self._open: dict[str, Connection] = {}
@@ -142,7 +145,8 @@ class Pool:
         return connection
 
     def _about(self, why: str, connection: Connection) -> dict[str, str]:
-        return {"mcp_server": self.server.name, "why": why, "stderr": connection.said}
+        self.said = connection.said
+        return {"mcp_server": self.server.name, "why": why, "stderr": self.said}
 
 
 def _nothing() -> None:

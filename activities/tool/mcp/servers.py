@@ -4,20 +4,16 @@ from __future__ import annotations
 
 import asyncio
 import os
-import time
-from collections.abc import Callable, Coroutine, Iterable, Mapping, Sequence
+from collections.abc import Coroutine, Iterable, Mapping, Sequence
 from itertools import chain
 from typing import Any, NamedTuple, TypeVar
 
-from mcp.shared.exceptions import MCPError
-from pydantic import ValidationError
+from pydantic import JsonValue
 
 from relayline.activities.tool.mcp.calling import Calling
-from relayline.activities.tool.mcp.connection import FRESH_S
-from relayline.activities.tool.mcp.offers import offers
+from relayline.activities.tool.mcp.listing import CachedListing
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpCall, McpFailure
-from relayline.activities.tool.mcp.session import Definitions
 from relayline.activities.tool.mcp.thread import McpThread
 from relayline.catalog.mcp import McpServer
 from relayline.catalog.tools import ToolContext
@@ -25,7 +21,6 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import Listing, McpQuestions, MissingServer, clash_of
 
 MAX_REASON_CHARS = 1000
-_MAX_TTL_S = 3600.0
 T = TypeVar("T")
 
 
@@ -42,6 +37,8 @@ class ServerState(NamedTuple):
     """Empty if its last connection worked."""
     open_s: float
     """Seconds for which it is not tried any more."""
+    said: str
+    """The end of its stderr when it was lost last; for the operator alone."""
 
 
 class McpServers:
@@ -58,7 +55,8 @@ class McpServers:
         """
         self._thread = McpThread()
         self._closed = False
-        self._known = {name: _Known(Pool(it, environ)) for name, it in servers.items()}
+        pools = {name: Pool(it, environ) for name, it in servers.items()}
+        self._known = {name: _Known(it, CachedListing(it)) for name, it in pools.items()}
 
     async def listed(self, servers: Sequence[str], run_id: str) -> Listing:
         """As `McpTools.listed`."""
@@ -72,9 +70,23 @@ class McpServers:
         """As `McpTools.forget`."""
         await self._thread.run(self._forget(run_id))
 
+    async def definitions(self, server: str) -> list[dict[str, JsonValue]]:
+        """All tools of one server as it lists them now, whether they are offered or not.
+
+        Raises:
+            McpFailure: as `listed`.
+        """
+        found = await self._thread.run(self._server(server).listing.definitions())
+        return [it.wire for it in found.tools.values()]
+
     def state(self, server: str) -> ServerState:
         """What is known of that server; from any thread."""
-        return self._known[server].state()
+        pool, listing = self._known[server]
+        era = {None: "", True: "modern", False: "legacy"}[pool.modern]
+        breaker = pool.breaker
+        return ServerState(
+            era, pool.version, listing.size, breaker.last_error, breaker.open_s, pool.said
+        )
 
     async def close(self) -> None:
         """Close all connections and end the thread; nothing else may be called after that."""
@@ -98,16 +110,14 @@ class McpServers:
         return listing
 
     async def _one(self, name: str, run_id: str) -> Listing:
-        known = self._server(name)
-        server = known.pool.server
+        pool, listing = self._server(name)
         try:
-            definitions = await known.definitions(run_id)
+            return await listing.get(run_id)
         except McpFailure as failure:
-            if not server.optional:
+            if not pool.server.optional:
                 raise
             reason = str(failure)[:MAX_REASON_CHARS]
             return Listing(missing=(MissingServer(server=name, reason=reason),))
-        return offers(server, ((it.wire, it.task_only) for it in definitions.tools.values()))
 
     async def _called(self, call: McpCall, context: ToolContext) -> str | McpQuestions:
         return await Calling(self._server(call.tool.server).pool, call, context).run()
@@ -126,62 +136,11 @@ class McpServers:
         return self._known[name]
 
 
-class _Known:
-    """A server, its connections, and its tools as they were listed last."""
+class _Known(NamedTuple):
+    """A server's connections and its list."""
 
-    def __init__(self, pool: Pool, clock: Callable[[], float] = time.monotonic) -> None:
-        self.pool = pool
-        self._clock = clock
-        self._definitions: Definitions | None = None
-        self._until = 0.0
-        self._changes = 0
-        self._listing = asyncio.Lock()
-        pool.on_change = self._forget
-
-    def state(self) -> ServerState:
-        era = {None: "", True: "modern", False: "legacy"}[self.pool.modern]
-        tools = len(self._definitions.tools) if self._definitions else None
-        breaker = self.pool.breaker
-        return ServerState(era, self.pool.version, tools, breaker.last_error, breaker.open_s)
-
-    async def definitions(self, run_id: str) -> Definitions:
-        """The server's tools, from the cache for as long as the server allows.
-
-        Raises:
-            McpFailure: it did not answer within its `connect_s`; retryable.
-        """
-        connect_s = self.pool.server.connect_s
-        try:
-            async with asyncio.timeout(connect_s), self._listing:
-                if self._definitions is None or self._clock() >= self._until:
-                    self._definitions = await self._list(run_id)
-                return self._definitions
-        except TimeoutError:
-            why = f"it did not list its tools within {connect_s:g} s"
-            self.pool.breaker.failed(why)
-            raise self._unlisted(why) from None
-
-    async def _list(self, run_id: str) -> Definitions:
-        async with self.pool.connection(run_id) as connection:
-            try:
-                changes = self._changes
-                found = await connection.definitions(anew=True)
-                self.pool.breaker.succeeded()
-            except MCPError as error:
-                raise self._unlisted(connection.broken_by(error)) from None
-            except ValidationError:
-                raise self._unlisted("it listed its tools in a way that can't be read") from None
-        ttl_s = FRESH_S if found.ttl_s is None else min(found.ttl_s, _MAX_TTL_S)
-        self._until = self._clock() + ttl_s if changes == self._changes else 0.0
-        return found
-
-    def _forget(self) -> None:
-        self._changes += 1
-        self._until = 0.0
-
-    def _unlisted(self, why: str) -> McpFailure:
-        name = self.pool.server.name
-        return McpFailure(f"the tools of MCP server {name!r} are not known: {why}", retryable=True)
+    pool: Pool
+    listing: CachedListing
 
 
 async def _side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

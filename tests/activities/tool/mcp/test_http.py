@@ -214,7 +214,7 @@ async def test_headers_are_sent_and_never_told_and_no_proxy_is_used(
 @pytest.mark.slow
 async def test_a_server_that_is_down_is_left_alone(opened: Opened) -> None:
     wing = await opened(McpServer("down", url=f"http://127.0.0.1:{free_port()}/mcp"))
-    messages = []
+    messages: list[str] = []
     async with asyncio.timeout(SLOW_S):
         while not messages or "is down" not in messages[-1]:
             with pytest.raises(McpFailure) as failed:

@@ -3,18 +3,17 @@
 from __future__ import annotations
 
 import asyncio
-import os
 import sys
 import time
 from pathlib import Path
 
-import psutil
 import pytest
 
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
 from relayline.catalog.mcp import Env, McpServer, Override
 from relayline.contracts.errors import ErrorType
 from tests.activities.tool.mcp.conftest import SLOW_S, Opened, Told, eventually, odd, words
+from tests.activities.tool.mcp.processes import alive, forget_peak, memory, ours
 
 
 async def test_a_server_is_listed_called_cancelled_and_closed(
@@ -40,7 +39,7 @@ async def test_a_server_is_listed_called_cancelled_and_closed(
     assert (state.era, state.version, state.last_error) == ("modern", "odd 1.2", "")
     [pid] = map(int, (tmp_path / "starts").read_text().split())
     await wing.servers.close()
-    assert not psutil.pid_exists(pid)
+    assert not alive(pid)
 
 
 @pytest.mark.slow
@@ -86,11 +85,12 @@ async def test_a_huge_answer_ends_the_connection_and_not_the_worker(
     wing = await opened(odd(tmp_path))
     await wing.pin()
     assert len(await wing.call("large", {"megabytes": 3})) == 3 * 1024 * 1024
-    before = psutil.Process().memory_info().rss
+    forget_peak()
+    before = memory()
     with pytest.raises(McpFailure, match="a line of more than 8388608 bytes") as failed:
         await wing.call("large", {"megabytes": 100})
     assert failed.value.retryable
-    assert psutil.Process().memory_info().rss - before < 64 * 1024 * 1024
+    assert memory() - before < 64 * 1024 * 1024
     assert await wing.call("count", {"to": 1}) == "counted to 1"
 
 
@@ -159,11 +159,11 @@ async def test_a_process_of_a_calls_own_ends_with_its_cancel(
     call = asyncio.create_task(wing.call("wait", {"seconds": 600}))
     await eventually(lambda: words(tmp_path, "waiting") == 1)
     pid = int((tmp_path / "waiting").read_text())
-    assert psutil.pid_exists(pid)
+    assert alive(pid)
     call.cancel()
     await asyncio.wait({call})
     assert call.cancelled()
-    assert not psutil.pid_exists(pid)
+    assert not alive(pid)
 
 
 @pytest.mark.slow
@@ -230,8 +230,7 @@ async def test_a_mute_process_is_given_up(opened: Opened) -> None:
     with pytest.raises(McpFailure, match=r"'mute' can't be reached|did not list") as failed:
         await wing.pin()
     assert failed.value.retryable
-    ours = psutil.Process(os.getpid()).children(recursive=True)
-    assert not [it for it in ours if "time.sleep(600)" in it.cmdline()]
+    assert not ours(sleeper[-1])
 
 
 async def test_only_a_server_that_is_not_optional_fails_the_list(opened: Opened) -> None:
