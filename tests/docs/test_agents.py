@@ -21,9 +21,7 @@ from tests.runs.test_readme import run_blocks
 
 PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
-NAMES = (
-    *("assistant", "clerk", "scout", "manager", "buyer", "librarian", "researcher", "guide"),
-)
+NAMES = (*("assistant", "clerk", "scout", "manager", "buyer", "librarian", "researcher", "guide"),)
 
 
 @pytest.fixture

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 from temporalio.api.history.v1 import HistoryEvent
-from temporalio.client import Client
+from temporalio.client import Client, WorkflowHistory
 from temporalio.worker import Worker
 
 from relayline.activities.model.call import ModelActivities
@@ -38,8 +38,10 @@ class Size(NamedTuple):
     """Of the activities of tool calls."""
 
 
-async def bytes_of(temporal: Client, journal: SqliteJournal, steps: int) -> Size:
-    """The size of the history of a run that calls a tool in each of so many steps."""
+async def played(
+    temporal: Client, journal: SqliteJournal, steps: int, bound: int = 8000
+) -> tuple[FakeServers, WorkflowHistory]:
+    """A run that calls a tool in each of so many steps, and the history of its last execution."""
     fake = FakeServers(*(served(f"tool_{n}", parameters=SCHEMA) for n in range(TOOLS)))
     run_id = f"run_{uuid4().hex}"
     tools = ToolActivities(journal, {}, servers=fake)
@@ -59,14 +61,18 @@ async def bytes_of(temporal: Client, journal: SqliteJournal, steps: int) -> Size
     async with worker:
         handle = await temporal.start_workflow(
             AgentRun.run,
-            RunInput(run_id=run_id, agent=agent, input=script),
+            RunInput(run_id=run_id, agent=agent, input=script, history_bound=bound),
             id=run_id,
             task_queue=run_id,
         )
         assert (await handle.result()).status is RunStatus.COMPLETED
-    assert len(fake.calls) == steps
-    assert len(fake.lists) == 1
-    history = await handle.fetch_history()
+    return fake, await temporal.get_workflow_handle(run_id).fetch_history()
+
+
+async def bytes_of(temporal: Client, journal: SqliteJournal, steps: int) -> Size:
+    """The size of such a run's history."""
+    fake, history = await played(temporal, journal, steps)
+    assert (len(fake.calls), len(fake.lists)) == (steps, 1)
     text = history.to_json()
     assert "field_1" not in text.replace("field_1=one", "")
     calls = {
@@ -98,3 +104,14 @@ async def test_a_step_with_51_tools_of_servers_takes_three_kilobytes_at_most(
     each = (many.whole - few.whole) / (MANY - FEW) - called
     assert each <= MAX_STEP_BYTES, f"{each:.0f} bytes, and {called:.0f} for the call"
     assert called <= MAX_CALL_BYTES, f"{called:.0f} bytes"
+
+
+@pytest.mark.slow
+async def test_a_run_that_continues_as_new_keeps_the_tools_that_it_began_with(
+    temporal: Client, tmp_path: Path
+) -> None:
+    journal = SqliteJournal(tmp_path / "journal.db")
+    fake, history = await played(temporal, journal, MANY, bound=40)
+    await journal.close()
+    assert (len(fake.calls), len(fake.lists)) == (MANY, 1)
+    assert len(history.events) < 100, "of its last execution"
