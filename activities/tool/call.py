@@ -72,7 +72,7 @@ class ToolActivities:
         servers: McpTools | None = None,
     ) -> None:
         self._journal = journal
-        self._preparing = Preparing(tools, servers)
+        self._preparing = Preparing(tools, servers, clean)
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
         self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)

@@ -94,6 +94,7 @@ function Agent({ agent }) {
       { class: "tools" },
       agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
     ),
+    (agent.mcp ?? []).map((/** @type {any} */ it) => h(Server, { key: it.server, server: it })),
     footer(
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
@@ -103,6 +104,21 @@ function Agent({ agent }) {
     ),
   );
 }
+
+/** An MCP server, with its tools as the newest run found them. @param {{server: any}} props */
+const Server = ({ server }) => [
+  p(
+    { class: "quiet" },
+    "MCP server ",
+    code(null, server.server),
+    server.missing ? ` · missing: ${server.missing}` : "",
+    server.tools ? "" : " · no run has listed it yet",
+  ),
+  ul(
+    { class: "tools" },
+    (server.tools ?? []).map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
+  ),
+];
 
 /** Which calls a person must approve. @param {any} tool */
 function asking(tool) {

@@ -7,6 +7,7 @@ from typing import Any
 from pydantic import JsonValue
 
 from relayline.activities.tool.mcp.port import McpCall, McpTools
+from relayline.activities.tool.output import Clean
 from relayline.catalog.tools import Tool
 from relayline.contracts.mcp import McpQuestions, McpRound, McpToolSpec
 
@@ -22,10 +23,12 @@ class Forward:
         servers: McpTools,
         tool: McpToolSpec,
         about: dict[str, JsonValue],
+        clean: Clean,
     ) -> None:
         self._servers = servers
         self._tool = tool
         self._about = about
+        self._clean = clean
         self.round: McpRound | None = None
         """What people have answered, if the call is repeated with that."""
         self.asked: McpQuestions | None = None
@@ -42,9 +45,18 @@ class Forward:
         result = await self._servers.call(call, context)
         if isinstance(result, str):
             return result
-        self.asked = result
+        self.asked = _cleaned(result, self._clean)
         return ""
 
     def as_tool(self) -> Tool:
         """The tool, with the spec that the run has pinned."""
         return Tool(self._tool.spec, self, CONTEXT)
+
+
+def _cleaned(asked: McpQuestions, clean: Clean) -> McpQuestions:
+    """The questions, with secrets cut out of what people read."""
+    questions = tuple(
+        question.model_copy(update={"message": clean(question.message)})
+        for question in asked.questions
+    )
+    return asked.model_copy(update={"questions": questions})

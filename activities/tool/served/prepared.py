@@ -10,6 +10,7 @@ from pydantic import JsonValue
 from relayline.activities.attempt import Attempt
 from relayline.activities.strictness import strict_request, stricter
 from relayline.activities.tool.mcp.port import McpTools
+from relayline.activities.tool.output import Clean
 from relayline.activities.tool.served.asking import Asking
 from relayline.activities.tool.served.forward import Forward
 from relayline.activities.tool.served.pinned import PinnedTools
@@ -35,8 +36,11 @@ class Prepared(NamedTuple):
 class Preparing:
     """Finds the tools of calls: a worker's own, and those of its MCP servers."""
 
-    def __init__(self, tools: Mapping[str, Tool], servers: McpTools | None) -> None:
+    def __init__(
+        self, tools: Mapping[str, Tool], servers: McpTools | None, clean: Clean = str
+    ) -> None:
         self._tools = tools
+        self._clean = clean
         self._servers = servers
         self._pins = PinnedTools()
 
@@ -54,7 +58,7 @@ class Preparing:
         pinned = await self._pinned(attempt, call.mcp, call.name)
         if pinned is None or self._servers is None:
             return Prepared(request, None, Asking(attempt, request, None))
-        forward = Forward(self._servers, pinned, await _about(attempt, request))
+        forward = Forward(self._servers, pinned, await _about(attempt, request), self._clean)
         strict = request.model_copy(update={"tool": _strict(pinned.spec, call, call.mcp)})
         return Prepared(strict, forward.as_tool(), Asking(attempt, request, forward))
 

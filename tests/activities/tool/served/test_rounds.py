@@ -79,6 +79,14 @@ async def test_clients_do_not_get_the_servers_state(bench: Bench) -> None:
     assert "secret" not in event.envelope_json()
 
 
+async def test_secrets_are_cut_out_of_what_people_are_asked(bench: Bench) -> None:
+    run = Served(bench, asks(SIZE.model_copy(update={"message": "Is sk-123 yours?"})))
+    await run.plan()
+    await run.call(clean=lambda text: text.replace("sk-123", "[secret]"))
+    [event] = [it for it in await bench.events() if it.type == "tool.asked"]
+    assert "Is [secret] yours?" in event.data
+
+
 async def test_an_answer_that_misfits_is_asked_for_again_without_the_server(
     bench: Bench,
 ) -> None:
