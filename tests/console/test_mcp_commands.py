@@ -97,6 +97,7 @@ async def test_a_tool_is_tried(folder: Folder) -> None:
     assert "does not offer 'die'" in (await folder.mcp("try", "odd", "die")).err
 
 
+@pytest.mark.slow
 async def test_what_can_t_be_done_is_said_in_a_line(folder: Folder) -> None:
     unknown = await folder.mcp("list", "git")
     assert unknown.code == 1

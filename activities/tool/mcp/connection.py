@@ -28,6 +28,8 @@ CLOSE_S = 8.0
 FRESH_S = 60.0
 """For so long a list holds that its server gives no time for; a call trusts none longer without
 word of changes."""
+LISTEN_AGAIN_S = 1.0
+"""Seconds until we listen again after the stream of changes broke; then longer each time."""
 _log = logging.getLogger(__name__)
 
 
@@ -219,15 +221,19 @@ class Connection:
         capabilities = session.server_capabilities
         if not (session.modern and capabilities and capabilities.tools):
             return
-        if not capabilities.tools.list_changed:
-            return
-        with suppress(Exception):  # without word, the list is read again once it is old
-            async with listen(session, tools_list_changed=True) as changes:
-                self._changed()
-                self.hears = True
-                async for _ in changes:
+        pause_s = LISTEN_AGAIN_S
+        while capabilities.tools.list_changed:
+            with suppress(Exception):  # without word, the list is read again once it is old
+                async with listen(session, tools_list_changed=True) as changes:
                     self._changed()
-        self.hears = False
+                    self.hears, pause_s = True, LISTEN_AGAIN_S
+                    async for _ in changes:
+                        self._changed()
+            if self.hears:
+                self.hears = False
+                self._changed()
+            await asyncio.sleep(pause_s)
+            pause_s = min(2 * pause_s, FRESH_S)
 
     def _changed(self) -> None:
         self._definitions = None

@@ -13,12 +13,13 @@ from relayline.activities.tool.mcp.connection import FRESH_S, Connection
 from relayline.activities.tool.mcp.offers import offers
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure
-from relayline.activities.tool.mcp.session import Definitions
+from relayline.activities.tool.mcp.session import MAX_LIST_BYTES, MAX_TOOLS, Definitions
 from relayline.catalog.lock_file import BadLockFile, read_lock
-from relayline.contracts.mcp import Listing
+from relayline.contracts.mcp import LeftOutTool, Listing
 from relayline.contracts.mcp.lock import Lock
 
 _MAX_TTL_S = 3600.0
+_CUT = f"the list is longer than {MAX_TOOLS} tools or {MAX_LIST_BYTES} bytes; the rest is not read"
 
 
 class CachedListing:
@@ -72,7 +73,11 @@ class CachedListing:
         self._source = connection if current else None
         self.size = len(found.tools)
         wires = ((it.wire, it.task_only) for it in found.tools.values())
-        return offers(self._pool.server, wires, self._lock())
+        offered = offers(self._pool.server, wires, self._lock())
+        if not found.cut:
+            return offered
+        rest = LeftOutTool(server=self._pool.server.name, tool="…", reason=_CUT)
+        return offered.model_copy(update={"left_out": (*offered.left_out, rest)})
 
     def _lock(self) -> Lock | None:
         pins = self._pool.server.pins

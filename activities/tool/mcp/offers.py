@@ -28,6 +28,8 @@ from relayline.contracts.runs import ToolSpec
 MAX_SCHEMA_BYTES = 64 * 1024
 MAX_SCHEMA_DEPTH = 32
 MAX_DESCRIPTION_CHARS = 16_384
+MAX_NAME_CHARS = 128
+"""Of a tool, as the protocol has it."""
 _RETRIES = 2
 
 
@@ -52,12 +54,18 @@ def offers(
         name = str(wire["name"])
         if not offered(server, name):
             continue
-        reason = "it runs as a task only" if task_only else schema_problem(wire["inputSchema"])
+        reason = "it runs as a task only" if task_only else _problem(wire)
         if reason := reason or (lock.problem(server.name, wire) if lock else None):
             left_out.append(LeftOutTool(server=server.name, tool=name[:200], reason=reason))
         else:
             tools.append(_offer(server, name, wire))
     return Listing(tools=tuple(tools), left_out=tuple(left_out))
+
+
+def _problem(wire: Mapping[str, Any]) -> str | None:
+    if len(wire["name"]) > MAX_NAME_CHARS:
+        return f"its name is longer than {MAX_NAME_CHARS} characters"
+    return schema_problem(wire["inputSchema"])
 
 
 def schema_problem(schema: Any) -> str | None:

@@ -19,7 +19,8 @@ from relayline.contracts.mcp import McpRound
 
 CallResult = types.CallToolResult | types.InputRequiredResult
 MAX_TOOLS = 256
-"""Tools of one server; the rest of a longer list is not read."""
+MAX_LIST_BYTES = 8 * 1024 * 1024
+"""Tools of one server, and the size of their definitions; the rest of a list is not read."""
 _MAX_PAGES = 100
 
 
@@ -39,6 +40,8 @@ class Definitions(NamedTuple):
     tools: dict[str, Definition]
     ttl_s: float | None
     """For how long the list holds; None: the server does not say."""
+    cut: bool
+    """True: there are more, which were not read."""
 
 
 class McpSession(ClientSession):
@@ -81,17 +84,20 @@ class McpSession(ClientSession):
             MCPError, ValidationError: the server answered with an error or with nonsense.
         """
         tools: dict[str, Definition] = {}
-        cursor, ttl_s = None, None
+        cursor, ttl_s, left = None, None, MAX_LIST_BYTES
         for _ in range(_MAX_PAGES):
             page = await self.list_tools(params=types.PaginatedRequestParams(cursor=cursor))
-            for tool in page.tools[: MAX_TOOLS - len(tools)]:
-                tools.setdefault(tool.name, _definition(tool))
-            cursor = page.next_cursor
             if self.modern and page.ttl_ms is not None:
                 ttl_s = page.ttl_ms / 1000
-            if cursor is None or len(tools) >= MAX_TOOLS:
-                break
-        return Definitions(tools, ttl_s)
+            for tool in page.tools:
+                left -= len(tool.model_dump_json())
+                if left < 0 or len(tools) >= MAX_TOOLS:
+                    return Definitions(tools, ttl_s, cut=True)
+                tools.setdefault(tool.name, _definition(tool))
+            cursor = page.next_cursor
+            if cursor is None:
+                return Definitions(tools, ttl_s, cut=False)
+        return Definitions(tools, ttl_s, cut=True)
 
     async def ask(  # noqa: PLR0913  the parts of a request
         self,

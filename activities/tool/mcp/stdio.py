@@ -45,7 +45,7 @@ class StdioTransport:
 
     Guarantees:
         After exit no process of its group runs. On Linux it does not outlive this thread, either.
-        A line of more than 8 MiB ends the connection; never is more than one held.
+        A line of more than 8 MiB ends the connection.
     """
 
     def __init__(self, launch: Launch, lost: Callable[[], None]) -> None:

@@ -6,7 +6,7 @@ import asyncio
 import json
 import os
 import signal
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -122,8 +122,8 @@ def json_answer(body: object, status: str = "200 OK", more: str = "") -> bytes:
     return head.encode() + f"content-length: {len(text)}\r\n\r\n".encode() + text
 
 
-def modern(act: Callable[[dict[str, object]], bytes]) -> Answer:
-    """A modern server with one tool, whose calls are answered by `act`."""
+def modern(act: Callable[[dict[str, object]], bytes], tools: Sequence[object] = TOOLS) -> Answer:
+    """A modern server with these tools, whose calls are answered by `act`."""
 
     async def answer(body: bytes) -> bytes:
         asked = json.loads(body)
@@ -136,7 +136,7 @@ def modern(act: Callable[[dict[str, object]], bytes]) -> Answer:
                 "resultType": "complete",
             },
             "tools/list": {
-                "tools": TOOLS,
+                "tools": tools,
                 "ttlMs": 0,
                 "cacheScope": "private",
                 "resultType": "complete",
@@ -186,6 +186,16 @@ async def test_an_unsafe_call_that_is_answered_badly(
         with pytest.raises(McpFailure, match=text) as failed:
             await wing.call("act")
         assert type(failed.value) is kind
+
+
+async def test_the_rest_of_a_long_list_is_not_read(opened: Opened) -> None:
+    many = [{"name": f"act_{number}", "inputSchema": {"type": "object"}} for number in range(300)]
+    async with behind(modern(lambda _: b"", many)) as (url, _):
+        wing = await opened(McpServer("many", url=url, connect_s=SLOW_S))
+        listing = await wing.pin()
+    assert len(listing.tools) == 256
+    [rest] = listing.left_out
+    assert "longer than 256 tools" in rest.reason
 
 
 async def test_headers_are_sent_and_never_told_and_no_proxy_is_used(

@@ -65,9 +65,13 @@ def test_an_old_draft_and_a_reference_are_no_problem_and_never_fetched() -> None
 def test_tools_that_run_as_tasks_only_or_are_not_wanted_are_left_out() -> None:
     server = McpServer("docs", url="http://a", tools=("re*",))
     wires = [(defined("read"), True), (defined("write"), False), (defined("re.ply"), False)]
+    wires.append((defined("re" * 65), False))
     listing = offers(server, wires)
     assert [(it.tool, it.spec.name) for it in listing.tools] == [("re.ply", "docs_re_ply")]
-    assert [it.reason for it in listing.left_out] == ["it runs as a task only"]
+    assert [it.reason for it in listing.left_out] == [
+        "it runs as a task only",
+        "its name is longer than 128 characters",
+    ]
 
 
 SHOWN = "[image/png, 5 bytes, not shown]"
