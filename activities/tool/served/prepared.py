@@ -57,7 +57,8 @@ class Preparing:
             return Prepared(strict_request(request, tool), tool, Asking(attempt, request, None))
         pinned = await self._pinned(attempt, call.mcp, call.name)
         if pinned is None or self._servers is None:
-            return Prepared(request, None, Asking(attempt, request, None))
+            told = request.model_copy(update={"tool": call.mcp.spec(call.name)})
+            return Prepared(told, None, Asking(attempt, told, None))
         forward = Forward(self._servers, pinned, await _about(attempt, request), self._clean)
         strict = request.model_copy(update={"tool": _strict(pinned.spec, call, call.mcp)})
         return Prepared(strict, forward.as_tool(), Asking(attempt, request, forward))

@@ -53,7 +53,7 @@ class Served:
             retries=spec.retries,
             asked=self.asked,
         )
-        given = {"mcp": plan, "spec": plan.spec("notes_add"), "servers": self.servers}
+        given = {"mcp": plan, "name": "notes_add", "servers": self.servers}
         return given | {"run": self.runs} | changes
 
     async def call(self, attempt: int = 1, **changes: Any) -> ToolOutcome:
