@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from functools import partial
 from typing import TYPE_CHECKING
 
@@ -163,13 +163,10 @@ async def _tenant_keys() -> Sequence[TenantKey]:
         return await journal.tenant_keys.keys()
 
 
-@asynccontextmanager
-async def _mcp_desk() -> AsyncIterator[McpDesk]:
-    """The MCP servers of the configured catalog."""
+def _mcp_desk() -> AbstractAsyncContextManager[McpDesk]:
     from relayline.mcp_desk import mcp_desk
 
-    async with mcp_desk(_settings()) as desk:
-        yield desk
+    return mcp_desk(_settings())
 
 
 def _worker() -> None:

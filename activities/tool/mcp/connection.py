@@ -30,6 +30,7 @@ FRESH_S = 60.0
 word of changes."""
 LISTEN_AGAIN_S = 1.0
 """Seconds until we listen again after the stream of changes broke; then longer each time."""
+_BROKEN = {NOT_SENT, CONNECTION_CLOSED}
 _log = logging.getLogger(__name__)
 
 
@@ -60,6 +61,8 @@ class Connection:
         self.server = server
         self.users = 0
         """Calls and listings under way."""
+        self.used_at = time.monotonic()
+        """When it was used last."""
         self.hears = False
         """True while the server tells of changes of its list."""
         self._secrets: list[str] = []
@@ -72,7 +75,6 @@ class Connection:
         self._ready: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self._owner: asyncio.Task[None] | None = None
         self._why = ""
-        self._used_at = time.monotonic()
         self._listing = asyncio.Lock()
         self._definitions: Definitions | None = None
         self._listed_at = 0.0
@@ -150,7 +152,7 @@ class Connection:
 
     def __exit__(self, *_: object) -> None:
         self.users -= 1
-        self._used_at = time.monotonic()
+        self.used_at = time.monotonic()
 
     @property
     def fresh(self) -> Definitions | None:
@@ -175,9 +177,10 @@ class Connection:
     def broken_by(self, error: MCPError) -> str:
         """Why a request failed; tells the watcher where the connection is to blame."""
         why = self.clean(error.message if self.alive else self.why)
-        if session_ended(error):
-            self._closing.set()
-        if not self.alive or error.code in {NOT_SENT, CONNECTION_CLOSED}:
+        legacy = self._session is not None and not self._session.modern
+        if session_ended(error) or (legacy and error.code in _BROKEN):
+            self._closing.set()  # its session is over: the next call needs another
+        if not self.alive or error.code in _BROKEN:
             self._watcher.lost(self, why)
         return why
 
@@ -205,7 +208,7 @@ class Connection:
         hearing = asyncio.create_task(self._hear(session))
         try:
             while not self._closing.is_set():
-                idle_s = 0 if self.users else time.monotonic() - self._used_at
+                idle_s = 0 if self.users else time.monotonic() - self.used_at
                 if idle_s >= IDLE_S:
                     break
                 with suppress(TimeoutError):

@@ -6,6 +6,7 @@ JSON-RPC error here: the SDK would end the connection.
 
 from __future__ import annotations
 
+import json
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from http import HTTPStatus
@@ -13,7 +14,7 @@ from typing import Any
 
 import httpx2
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CONNECTION_CLOSED
+from mcp_types import CONNECTION_CLOSED, INTERNAL_ERROR
 
 MAX_BODY_BYTES = 8 * 1024 * 1024
 """Limit of an answer, and of one event of a stream."""
@@ -22,6 +23,8 @@ NOT_SENT = -31_999
 REFUSED = -31_998
 """The same, and a retry can't help."""
 _AGAIN = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE)
+_SESSION = "mcp-session-id"
+MAX_MESSAGE_CHARS = 2000
 _MAX_CONNECTIONS = 256
 
 
@@ -63,6 +66,8 @@ class _Bounded(httpx2.AsyncBaseTransport):
         if problem := _problem(response):
             await response.aclose()
             return _error(request, *problem)
+        if 400 <= response.status_code < 500 and response.status_code != HTTPStatus.NOT_FOUND:
+            return await _refused(request, response)
         endless = _kind(response) == "text/event-stream"
         if isinstance(response.stream, httpx2.AsyncByteStream):
             response.stream = _Body(response.stream, None if endless else MAX_BODY_BYTES)
@@ -100,18 +105,40 @@ def _kind(response: httpx2.Response) -> str:
 
 
 def _problem(response: httpx2.Response) -> tuple[int, str] | None:
-    """Why this answer is of no use, as code and message; None if the SDK can read it."""
+    """Why this answer is of no use, as code and message; None if it may be."""
     if response.headers.get("content-encoding", "identity").lower() != "identity":
         return CONNECTION_CLOSED, "it compressed an answer, which it was asked not to do"
     status = response.status_code
-    # without a session the SDK takes 404 for an unknown method; with one, for its end
-    if status < 400 or status == HTTPStatus.NOT_FOUND or _kind(response) == "application/json":
-        return None
-    if status < 500 or status in _AGAIN:
-        return NOT_SENT if status in _AGAIN else REFUSED, f"it answered HTTP {status}"
-    return CONNECTION_CLOSED, f"it answered HTTP {status}"
+    if status in _AGAIN:
+        return NOT_SENT, f"it answered HTTP {status}"
+    if status >= 500 and _kind(response) != "application/json":
+        return CONNECTION_CLOSED, f"it answered HTTP {status}"
+    return None
 
 
-def _error(request: httpx2.Request, code: int, message: str) -> httpx2.Response:
-    body = {"jsonrpc": "2.0", "id": None, "error": {"code": code, "message": message}}
+async def _refused(request: httpx2.Request, response: httpx2.Response) -> httpx2.Response:
+    """An answer that says that the request did not run: the server's own reason if it has one.
+
+    A server that has restarted knows no session, and says so in many ways. (404 is the SDK's.)
+    """
+    if isinstance(response.stream, httpx2.AsyncByteStream):
+        response.stream = _Body(response.stream, MAX_BODY_BYTES)
+    try:
+        body = await response.aread()
+        error = json.loads(body)["error"]
+        code, message, data = int(error["code"]), str(error["message"]), error.get("data")
+    except (httpx2.StreamError, ValueError, KeyError, TypeError, RecursionError):
+        code, message, data = INTERNAL_ERROR, f"it answered HTTP {response.status_code}", None
+    finally:
+        await response.aclose()
+    if code in {INTERNAL_ERROR, CONNECTION_CLOSED}:
+        code = NOT_SENT if _SESSION in request.headers else REFUSED
+    return _error(request, code, message[:MAX_MESSAGE_CHARS], data)
+
+
+def _error(
+    request: httpx2.Request, code: int, message: str, data: object = None
+) -> httpx2.Response:
+    error = {"code": code, "message": message} | ({} if data is None else {"data": data})
+    body = {"jsonrpc": "2.0", "id": None, "error": error}
     return httpx2.Response(HTTPStatus.BAD_GATEWAY, json=body, request=request)

@@ -14,6 +14,8 @@ from relayline.catalog.mcp import McpServer
 
 _EVERYONE = ""
 """Whose connection a modern server's is; of a legacy one each run has its own."""
+MAX_OPEN = 64
+"""Connections to one legacy server, most of them a process each."""
 _log = logging.getLogger(__name__)
 
 
@@ -24,7 +26,7 @@ class Pool:
     state, and one for each call where the declaration says `shared=False`.
     """
 
-    def __init__(self, server: McpServer, environ: Mapping[str, str]) -> None:
+    def __init__(self, server: McpServer, environ: Mapping[str, str], most: int = MAX_OPEN) -> None:
         self.server = server
         self.breaker = Breaker()
         self.modern: bool | None = None
@@ -36,6 +38,7 @@ class Pool:
         """
         self.on_change: Callable[[], None] = _nothing
         self._environ = environ
+        self._most = most
         self._open: dict[str, Connection] = {}
         self._opening: dict[str, asyncio.Lock] = {}
 
@@ -96,11 +99,22 @@ class Pool:
                 owner = run_id
             if found := self._found(owner):
                 return found
+            self._forget_ended()
+            await self._make_room()
             connection = await self._opened()
             owner = _EVERYONE if connection.session.modern else run_id
-            self._forget_ended()
             self._open[owner] = connection
             return connection
+
+    async def _make_room(self) -> None:
+        """Close the connection that has been idle longest, if there are too many of runs."""
+        if len(self._open) < self._most:
+            return
+        idle = [(it.used_at, owner) for owner, it in self._open.items() if not it.users]
+        if not idle:
+            text = f"all {self._most} connections to MCP server {self.server.name!r} are in use"
+            raise McpFailure(text, retryable=True)
+        await self.forget(min(idle)[1])
 
     def _forget_ended(self) -> None:
         self._open = {owner: it for owner, it in self._open.items() if it.alive}

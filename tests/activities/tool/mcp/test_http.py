@@ -151,6 +151,10 @@ def modern(act: Callable[[dict[str, object]], bytes], tools: Sequence[object] = 
     return answer
 
 
+def result_of(asked: dict[str, object], result: dict[str, object]) -> bytes:
+    return json_answer({"jsonrpc": "2.0", "id": asked["id"], "result": result})
+
+
 ENDLESS = b"HTTP/1.1 200 OK\r\ncontent-type: application/json\r\nconnection: close\r\n\r\n"
 UNSAFE = [
     ("closed", b"", OutcomeUnknown, "may or may not have run"),
@@ -186,6 +190,27 @@ async def test_an_unsafe_call_that_is_answered_badly(
         with pytest.raises(McpFailure, match=text) as failed:
             await wing.call("act")
         assert type(failed.value) is kind
+
+
+async def test_a_server_of_another_version_is_met_half_way(opened: Opened) -> None:
+    newer = modern(lambda asked: result_of(asked, {"content": [], "resultType": "complete"}))
+    refused = False
+
+    async def answer(body: bytes) -> bytes:
+        nonlocal refused
+        if refused:
+            return await newer(body)
+        refused = True
+        data = {"supported": ["2026-07-28"], "requested": "2026-07-28"}
+        error = {"code": -32022, "message": "not that one", "data": data}
+        answered = {"jsonrpc": "2.0", "id": json.loads(body)["id"], "error": error}
+        return json_answer(answered, "400 Bad Request")
+
+    async with behind(answer) as (url, _):
+        wing = await opened(McpServer("new", url=url, connect_s=SLOW_S))
+        await wing.pin()
+        assert await wing.call("act") == ""
+        assert wing.servers.state("new").era == "modern"
 
 
 async def test_the_rest_of_a_long_list_is_not_read(opened: Opened) -> None:

@@ -8,10 +8,13 @@ import signal
 import subprocess
 import sys
 from base64 import b64decode
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
 
+from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
 from relayline.catalog.mcp import McpServer, Override
 from relayline.dev.ports import free_port
@@ -143,31 +146,59 @@ async def test_memory_keeps_its_state(opened: Opened, tmp_path: Path) -> None:
     assert "hot" in await wing.call("read_graph")
 
 
-@pytest.mark.parametrize("way", ["stdio", "http"])
-async def test_everything(opened: Opened, way: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    command = node_server("everything")
-    port = free_port()
-    monkeypatch.setenv("A_KEY_OF_OURS", "sk-provider")
-    if way == "http":
-        env = {"PATH": os.environ["PATH"], "PORT": str(port)}
-        process = await asyncio.create_subprocess_exec(
-            *command, "streamableHttp", env=env, stderr=asyncio.subprocess.DEVNULL
-        )
-        url = f"http://127.0.0.1:{port}/mcp"
-        server = McpServer("all", url=url, connect_s=SLOW_S, trusted=True)
-    else:
-        server, process = known("all", (*command, "stdio")), None
+async def test_runs_do_not_pile_up_processes_of_a_legacy_server(tmp_path: Path) -> None:
+    env = {"MEMORY_FILE_PATH": str(tmp_path / "memory.json")}
+    command = node_server("memory")
+    pool = Pool(known("memory", command, env=env), {}, most=2)
+    try:
+        async with pool.connection("run_1"), pool.connection("run_2"):
+            with pytest.raises(McpFailure, match=r"all 2 connections .* are in use") as full:
+                async with pool.connection("run_3"):
+                    pass
+            assert full.value.retryable
+        async with pool.connection("run_2"):
+            pass
+        async with pool.connection("run_3"), pool.connection("run_2"):
+            assert len(ours(command[-1])) == 2
+    finally:
+        await pool.close()
+    assert not ours(command[-1])
+
+
+@asynccontextmanager
+async def everything_http(port: int) -> AsyncIterator[None]:
+    """That server behind that port, with an environment of its own."""
+    env = {"PATH": os.environ["PATH"], "PORT": str(port)}
+    process = await asyncio.create_subprocess_exec(
+        *node_server("everything"), "streamableHttp", env=env, stderr=asyncio.subprocess.DEVNULL
+    )
     try:
         async with asyncio.timeout(SLOW_S):
-            while process and not await listens(port):
+            while not await listens(port):
                 await asyncio.sleep(0.05)
-        wing = await opened(server)
-        await everything(wing)
+        yield
     finally:
+        process.kill()
+        await process.wait()
+
+
+async def test_everything(opened: Opened, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("A_KEY_OF_OURS", "sk-provider")
+    await everything(await opened(known("all", (*node_server("everything"), "stdio"))))
+
+
+async def test_everything_over_http_and_again_after_a_restart(opened: Opened) -> None:
+    port = free_port()
+    url = f"http://127.0.0.1:{port}/mcp"
+    wing = await opened(McpServer("all", url=url, connect_s=SLOW_S, trusted=True))
+    async with everything_http(port):
+        await everything(wing)
+    async with everything_http(port):
+        with pytest.raises(McpFailure) as forgotten:  # it does not know the session any more
+            await wing.call("echo", {"message": "hi"})
+        assert forgotten.value.retryable, "it did not run"
+        assert await wing.call("echo", {"message": "hi"}) == "Echo: hi"
         await wing.servers.close()
-        if process:
-            process.kill()
-            await process.wait()
 
 
 async def everything(wing: Wing) -> None:
