@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
 from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
@@ -23,6 +23,7 @@ from relayline.activities.model.slots import ROOM, Slots
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
+from relayline.activities.tool.mcp.opening import mcp_servers
 from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
 from relayline.catalog.agents import CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, limits_of, provider_queue
@@ -95,6 +96,7 @@ def build_worker(
         **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
     )
     tools = (catalog := build_catalog(settings)).tools
+    servers = mcp_servers(catalog.mcp)
     redactor = redactor_of(settings)
     use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
     suspects = Suspects(settings.max_worker_losses)
@@ -103,10 +105,11 @@ def build_worker(
     clean = cleaned(providers, redactor)
     limits = limits_of(settings.provider_limits, settings.max_model_calls)
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
-    models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
+    models = ModelActivities(journal, clean, tools, suspects, presence, means, slots, servers)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
+        cleaner = redactor.clean
+        calls = ToolActivities(journal, tools, suspects, presence, clean=cleaner, servers=servers)
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
@@ -115,7 +118,7 @@ def build_worker(
             vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         workers += [_calls_worker(make, models, *each) for each in limits.items()]
-    return _together(*workers)
+    return _together(*workers, last=servers.close if servers else None)
 
 
 def deployment_of(
@@ -180,13 +183,17 @@ def _calls_worker(
 
 
 @asynccontextmanager
-async def _together(*workers: Worker) -> AsyncIterator[None]:
-    """All at work until the block ends or one of them fails; then all stop at the same time."""
+async def _together(
+    *workers: Worker, last: Callable[[], Coroutine[Any, Any, None]] | None
+) -> AsyncIterator[None]:
+    """All at work until the block ends or one fails; then all stop together, and `last` follows."""
 
     async def stop() -> None:
         await asyncio.gather(*(worker.shutdown() for worker in workers))
 
     async with AsyncExitStack() as stack:
+        if last:
+            stack.push_async_callback(last)
         for worker in workers:
             await stack.enter_async_context(worker)
         stack.push_async_callback(stop)

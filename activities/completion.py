@@ -12,6 +12,7 @@ from pydantic import JsonValue
 
 from relayline.activities.model.structured.judging import value_of
 from relayline.activities.threads import in_thread
+from relayline.activities.tool.served.requested import definition, question
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import (
@@ -41,9 +42,9 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
 
     `run.completed` and `turn.completed` get their output, as JSON if it was asked for so, unless
     the run knows it whole,
-    `message.interrupted` the streamed text, `approval.requested` the model's arguments,
-    `input.requested` the model's question. A fact belongs to the epoch in its key, if there is
-    one, and otherwise to `epoch`.
+    `message.interrupted` the streamed text, `approval.requested` the model's arguments and the
+    schema of an MCP server's tool, `input.requested` the question of the model or of such a server.
+    A fact belongs to the epoch in its key, if there is one, and otherwise to `epoch`.
 
     Raises:
         JournalUnavailable: the storage did not answer.
@@ -62,8 +63,12 @@ async def with_content(journal: Journal, run_id: str, epoch: int, fact: NewEvent
         case ApprovalRequested(arguments_sha256=""):
             call = await _call(journal, run_id, epoch, step, body.call_id)
             sha256 = arguments_sha256(call.arguments)
-            update = {"arguments": call.arguments, "arguments_sha256": sha256}
+            update: dict[str, object] = {"arguments": call.arguments, "arguments_sha256": sha256}
+            if fact.source:
+                update |= await definition(journal, run_id, fact.source, body.tool)
             body = body.model_copy(update=update)
+        case InputRequested(question="") if fact.source:
+            body = body.model_copy(update=await question(journal, run_id, fact, body.request_id))
         case InputRequested(question=""):
             call = await _call(journal, run_id, epoch, step, body.call_id)
             body = body.model_copy(update={"question": str(call.arguments.get("question", ""))})

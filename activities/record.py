@@ -22,6 +22,7 @@ from relayline.contracts.events import ChildStarted, MessageCompleted, RunRewoun
 from relayline.contracts.keys import (
     FORKED_KEY,
     QUEUED_KEY,
+    answering_scope,
     begun_scope,
     call_scope,
     child_ended_key,
@@ -131,6 +132,8 @@ def scopes_of(facts: Iterable[StoredEvent], epoch: int) -> tuple[str, ...]:
         body = fact.body() if fact.type == "message.completed" else None
         if isinstance(body, MessageCompleted):
             found |= dict.fromkeys(call_scope(epoch, call.call_id) for call in body.tool_calls)
+        elif fact.type == "tool.asked" and (scope := answering_scope(fact.key or "", epoch)):
+            found[scope] = None
     return tuple(found)
 
 

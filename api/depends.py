@@ -35,6 +35,7 @@ from relayline.api.runs.owners import seen_by
 from relayline.api.runs.schedules import RunSchedules
 from relayline.api.runs.submission import Submission
 from relayline.api.services import Services
+from relayline.api.serving.known_tools import KnownTools
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.system import System
@@ -66,6 +67,7 @@ def _part(pick: Callable[[Services], object]) -> Any:
 
 
 UsesAgents = Annotated[Mapping[str, AgentSpec], _part(lambda services: services.agents)]
+UsesKnownTools = Annotated[KnownTools, _part(lambda services: services.known_tools)]
 UsesMetrics = Annotated[Metrics, _part(lambda services: services.metrics)]
 UsesReadiness = Annotated[Readiness, _part(lambda services: services.readiness)]
 UsesSystem = Annotated[System, _part(lambda services: services.system)]

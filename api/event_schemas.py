@@ -8,6 +8,7 @@ from pydantic import TypeAdapter
 
 from relayline.api.streams.frames import LOST, UNAVAILABLE
 from relayline.contracts.events import EventBody
+from relayline.contracts.events.servers import HIDDEN
 
 Schema = dict[str, Any]
 _REF = "#/components/schemas/{model}"
@@ -91,7 +92,8 @@ def _events(envelope: Schema) -> tuple[dict[str, Schema], dict[str, Schema]]:
     for kind, ref in union["discriminator"]["mapping"].items():
         name = _name(kind)
         body = components.pop(ref.rpartition("/")[2])
-        del body["properties"]["type"]
+        for left_out in ("type", *HIDDEN.get(kind, ())):
+            del body["properties"][left_out]
         components[f"{name}Data"] = {**body, "title": f"{name}Data"}
         described = {"title": f"{name}Event", "description": body["description"]}
         events[f"{name}Event"] = _typed(envelope, kind, reference(f"{name}Data")) | described

@@ -28,6 +28,8 @@ from relayline.api.runs.schedules import RunSchedules
 from relayline.api.runs.sources import Sources, sources_of
 from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.submission import Submission
+from relayline.api.runs.validation import RunValidator
+from relayline.api.serving.known_tools import KnownTools
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.system import Configured, System
@@ -64,6 +66,7 @@ class Services:
     quotas: RunQuotas
     owners: RunOwners
     agents: Mapping[str, AgentSpec]
+    known_tools: KnownTools
     metrics: Metrics
     namespace: NamespaceCheck
     readiness: Readiness
@@ -118,10 +121,9 @@ def services_of(
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
-    starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
     validator, ids = build_validator(settings, catalog), access.signing.ids
-    today, checks = AgentsOfToday(storage, validator), BatchChecks(validator, receivers, quotas)
-    sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
+    checks, turns = BatchChecks(validator, receivers, quotas), Conversations(storage)
+    sender = _sender(storage, sources, sent := SentCommands(), access, validator)
     submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
     listing, inbox = _lists(sources, storage, access.signing.cursors)
     return Services(
@@ -129,6 +131,7 @@ def services_of(
         quotas=quotas,
         owners=views.owners,
         agents=catalog.agents,
+        known_tools=KnownTools(storage),
         metrics=metrics,
         namespace=(namespace := NamespaceCheck(client, settings.retention)),
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
@@ -153,6 +156,18 @@ def services_of(
         registry=registry,
         deliveries=deliveries,
     )
+
+
+def _sender(
+    storage: Storage,
+    sources: Sources,
+    sent: SentCommands,
+    access: AccessParts,
+    validator: RunValidator,
+) -> CommandSender:
+    gateway, views = sources.gateway, sources.views
+    starts, today = PendingStarts(storage, gateway), AgentsOfToday(storage, validator)
+    return CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
 
 
 def _feed(storage: Storage, metrics: Metrics, sources: Sources) -> Feed:

@@ -33,6 +33,7 @@ with workflow.unsafe.imports_passed_through():
         result_key,
         tool_activity_id,
     )
+    from relayline.contracts.mcp.planned import McpPlan
     from relayline.contracts.runs import RunError, RunInput, ToolSpec
     from relayline.workflows import policy
     from relayline.workflows.children.child import cancel_all
@@ -115,14 +116,14 @@ class Dispatcher:
     ) -> ToolStarted:
         """Start one tool call; calls started together carry the same facts."""
         self._pending.known.append(result_key(epoch, call.call_id))
-        tool = self._input.agent.tool(call.name)
+        tool = call.tool_of(self._input.agent)
         cargo = self._pending.cargo()
         request = ToolRequest(
             run_id=self._input.run_id,
             epoch=epoch,
             step=step,
             call=call,
-            tool=tool,
+            tool=None if call.mcp else tool,
             approval_id=approval_id,
             run=run,
             tenant=self._input.tenant,
@@ -141,12 +142,12 @@ class Dispatcher:
         return ToolStarted(handle, cargo)
 
     def start_check(
-        self, tool: ToolSpec, arguments: dict[str, JsonValue]
+        self, tool: ToolSpec, arguments: dict[str, JsonValue], mcp: McpPlan | None = None
     ) -> workflow.ActivityHandle[CheckResult]:
-        """Start the check of arguments that a person gave."""
+        """Start the check of arguments that a person gave; `mcp` says where the schema is."""
         return workflow.start_activity_method(
             ToolActivities.check_arguments,
-            CheckRequest(tool=tool, arguments=arguments),
+            CheckRequest(tool=tool, arguments=arguments, run_id=self._input.run_id, mcp=mcp),
             summary=f"check the arguments of {tool.name}",
             start_to_close_timeout=policy.RECORD_TIMEOUT,
             retry_policy=policy.RECORD_RETRY,

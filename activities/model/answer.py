@@ -25,6 +25,7 @@ from relayline.activities.model.port import (
     ReasoningPart,
     TextPart,
 )
+from relayline.activities.model.steps.listed import Toolset
 from relayline.activities.model.tags import ThinkTags
 from relayline.activities.strictness import must_be_approved, stricter
 from relayline.activities.threads import in_thread
@@ -40,7 +41,7 @@ from relayline.contracts.calls import (
 from relayline.contracts.events import MessageCompleted, MessageInterrupted, OutputRejected
 from relayline.contracts.keys import call_id
 from relayline.contracts.messages import ToolCall, Usage
-from relayline.contracts.runs import AgentSpec, ToolSpec
+from relayline.contracts.runs import ToolSpec
 from relayline.projections.words import CALL_PREVIEW_CHARS, call_preview
 
 NAME_CHARS = 64
@@ -180,7 +181,7 @@ class Answer:
 
 async def model_result(
     body: MessageCompleted | MessageInterrupted,
-    agent: AgentSpec,
+    toolset: Toolset,
     tools: Mapping[str, Tool],
     rejection: OutputRejected | None = None,
 ) -> ModelResult:
@@ -188,11 +189,11 @@ async def model_result(
 
     Args:
         body: The message.
-        agent: The agent, as pinned in the run.
+        toolset: The agent and its tools, as pinned in the run.
         tools: The worker's own tools: where they are stricter than the agent's, they count.
         rejection: Why the answer is not the one that was asked for, if it is not.
     """
-    work = partial(_result, body, agent, tools)
+    work = partial(_result, body, toolset, tools)
     result = await in_thread(work, (call.arguments for call in body.tool_calls))
     if rejection is None:
         return result
@@ -201,9 +202,9 @@ async def model_result(
 
 
 def _result(
-    body: MessageCompleted | MessageInterrupted, agent: AgentSpec, tools: Mapping[str, Tool]
+    body: MessageCompleted | MessageInterrupted, toolset: Toolset, tools: Mapping[str, Tool]
 ) -> ModelResult:
-    calls = (planned(call, agent.tool(call.name), tools.get(call.name)) for call in body.tool_calls)
+    calls = (_planned(call, toolset, tools) for call in body.tool_calls)
     return ModelResult(
         finish_reason=body.finish_reason,
         calls=tuple(_bounded_questions(calls)),
@@ -211,6 +212,13 @@ def _result(
         preview=preview(body.text),
         interrupted=isinstance(body, MessageInterrupted),
     )
+
+
+def _planned(call: ToolCall, toolset: Toolset, tools: Mapping[str, Tool]) -> PlannedCall:
+    """The call for the workflow; the tool of an MCP server is none of the worker's own."""
+    own = None if call.name in toolset.mcp else tools.get(call.name)
+    plan = planned(call, toolset.agent.tool(call.name), own)
+    return plan.model_copy(update={"mcp": toolset.plan(call.name)})
 
 
 def planned(call: ToolCall, pinned: ToolSpec | None, own: Tool | None = None) -> PlannedCall:

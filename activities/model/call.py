@@ -12,13 +12,7 @@ from typing import NoReturn
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from relayline.activities.attempt import (
-    Attempt,
-    attempt_behind,
-    cancelled_by_run,
-    uninterrupted,
-)
-from relayline.activities.completion import message_in
+from relayline.activities.attempt import Attempt, cancelled_by_run, uninterrupted
 from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
 from relayline.activities.model.classified import classified, failures_of, wait_after_s
@@ -26,10 +20,18 @@ from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
 from relayline.activities.model.slots import Slots
+from relayline.activities.model.steps.left import (
+    check_previous_step,
+    recorded_message,
+    supersede,
+)
+from relayline.activities.model.steps.listed import StepTools, Toolset
 from relayline.activities.model.structured.judging import judged, rejection_of
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
+from relayline.activities.tool.mcp.port import McpTools
+from relayline.activities.tool.served.pinned import PinnedTools
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
 from relayline.contracts.envelope import NewEvent, StoredEvent
@@ -37,13 +39,11 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     AttemptFailed,
     EventBody,
-    MessageCompleted,
-    MessageInterrupted,
 )
 from relayline.contracts.keys import failure_key, message_key, rejected_key, spent_key, step_scope
 from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
-from relayline.projections.valid import counting, superseded_attempts
+from relayline.projections.valid import counting
 
 MAX_FAILURES = 8
 """A call gives up after so many retryable failures of the provider: after some 32 s."""
@@ -68,6 +68,7 @@ class ModelActivities:
         presence: Presence | None = None,
         means: Means | None = None,
         slots: Mapping[str, Slots] = MappingProxyType({}),
+        servers: McpTools | None = None,
     ) -> None:
         self._journal = journal
         self._providers = providers
@@ -77,6 +78,7 @@ class ModelActivities:
         self._slots = slots
         self._means = means or Means()
         self._agents = Agents()
+        self._step_tools = StepTools(servers, PinnedTools())
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -112,34 +114,38 @@ class ModelActivities:
                 stored = begun.facts or await attempt.read_all(facts=True)
                 agent = self._agents.of(request, stored)
                 facts = counting(fact for fact in stored if fact.type != PINNED)
-                if answered := await _recorded_message(key, facts):
+                if answered := await recorded_message(key, facts):
+                    toolset = await self._step_tools.pinned(agent, facts)
                     rejection = rejection_of(facts, request.epoch, request.step)
-                    return await model_result(answered, agent, self._tools, rejection)
+                    return await model_result(answered, toolset, self._tools, rejection)
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
-                _check_previous_step(request.step, facts)
+                check_previous_step(request.step, facts)
                 if not begun.first:
-                    await _supersede(attempt, request, facts)
-                call = _Call(attempt, request, agent, facts, self._means)
+                    await supersede(attempt, request, facts)
+                call = _Call(attempt, request, agent, facts, self._means, self._step_tools)
                 return await call.run(self._providers, self._tools)
 
 
 class _Call:
     """One attempt of one call."""
 
-    def __init__(
+    def __init__(  # noqa: PLR0913, PLR0917  what an attempt works with
         self,
         attempt: Attempt,
         request: ModelRequest,
         agent: AgentSpec,
         facts: Sequence[StoredEvent],
         means: Means,
+        step_tools: StepTools,
     ) -> None:
         self._attempt = attempt
         self._scope = step_scope(request.epoch, request.step)
         self._request = request
         self._facts = facts
         self._agent = agent
+        self._step_tools = step_tools
+        self._toolset = Toolset(agent)
         self._pricing = Pricing(means, agent, facts)
         self._context = Context(attempt, request, agent, facts, self._pricing)
         self._answer = Answer()
@@ -169,12 +175,14 @@ class _Call:
         agent = self._agent
         provider = providers(agent.model)
         await self._pricing.check()
+        given = (self._attempt, self._request, agent, self._facts)
+        self._toolset = await self._step_tools.of(*given)
         may_retry = len(failures_of(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
             messages=await self._context.messages(provider, may_retry=may_retry),
-            tools=agent.tools,
+            tools=self._toolset.agent.tools,
             attempt=self._attempt.number,
             think_tags=agent.think_tags,
             tenant=self._request.tenant,
@@ -194,7 +202,7 @@ class _Call:
         key = rejected_key(self._request.epoch, self._request.step)
         told += [self._event(rejection, key)] if rejection else []
         await self._writer.close(*told)
-        return await model_result(body, self._agent, tools, rejection)
+        return await model_result(body, self._toolset, tools, rejection)
 
     async def _interrupt(self, reading: asyncio.Task[None]) -> None:
         """Journal the text so far if the run itself has cancelled the call.
@@ -219,19 +227,20 @@ class _Call:
             await self._pricing.usage(finish.usage)  # an empty answer is paid for, too
         kind, final, message = classified(error)
         kinds = [*failures_of(self._facts, self._request.step), kind]
-        failures = len(kinds)
+        count = len(kinds)
+        who = "its tools" if kind is ErrorType.TOOLS_UNAVAILABLE else "the provider"
         empty = kinds.count(ErrorType.EMPTY_ANSWER)
         if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
             final, message = True, f"{message}, {empty} times"
-        elif not final and failures >= MAX_FAILURES:
-            final, message = True, f"the provider failed {failures} times, most recently: {message}"
+        elif not final and count >= MAX_FAILURES:
+            final, message = True, f"{who} failed {count} times, most recently: {message}"
         message = preview(message, MESSAGE_CHARS)
-        retry_s = wait_after_s(error, failures)
+        retry_s = wait_after_s(error, count)
         failed = AttemptFailed(
             error=RunError(type=kind, message=message, step=self._request.step),
             retry_in_s=retry_s,
         )
-        told = [] if final else [self._event(failed, failure_key(self._scope, failures))]
+        told = [] if final else [self._event(failed, failure_key(self._scope, count))]
         if isinstance(error, QuotaSpent):
             told.append(self._event(error.fact, spent_key(self._scope)))
         await self._writer.close(*told)
@@ -251,50 +260,9 @@ class _Call:
         return NewEvent(body=body, step=self._request.step, attempt=self._attempt.number, key=key)
 
 
-def _check_previous_step(step: int, facts: Sequence[StoredEvent]) -> None:
-    """Check that the previous step has a message; otherwise the transcript would have a gap.
-
-    Raises:
-        ApplicationError: `journal-incomplete`: the journal is older than the run.
-    """
-    kinds = {"message.completed", "message.interrupted"}
-    if step > 1 and not any(fact.step == step - 1 and fact.type in kinds for fact in facts):
-        raise ApplicationError(
-            f"the journal has no message of step {step - 1}, which this run has taken: was the "
-            "journal restored from an older backup than Temporal's?",
-            type=ErrorType.JOURNAL_INCOMPLETE,
-            non_retryable=True,
-        )
-
-
-async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[StoredEvent]) -> None:
-    """Supersede the deltas of earlier attempts; the fence keeps them from adding more.
-
-    Raises:
-        ApplicationError: `attempt-behind`: another attempt with this number may still write;
-            Temporal retries.
-    """
-    scope = step_scope(request.epoch, request.step)
-    first = next((fact.seq for fact in facts if fact.step == request.step), 1)
-    events = await attempt.read_all(first - 1, facts=False)
-    of_step = [event for event in events if event.step == request.step]
-    if attempt.number == 1 or any(event.attempt == attempt.number for event in of_step):
-        raise attempt_behind(f"attempt {attempt.number} of step {request.step} has started before")
-    void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
-    if void:
-        await attempt.append(*void)
-
-
 async def _stop(reading: asyncio.Task[None]) -> None:
     """Close the provider's stream; waits at most `CLOSE_BOUND_S`."""
     reading.cancel()
     await asyncio.wait({reading}, timeout=CLOSE_BOUND_S)
     if reading.done() and not reading.cancelled() and (error := reading.exception()):
         activity.logger.debug("a stream ended badly", extra={"error": type(error).__name__})
-
-
-async def _recorded_message(
-    key: str, facts: Sequence[StoredEvent]
-) -> MessageCompleted | MessageInterrupted | None:
-    """The message that an earlier attempt has recorded, None if there is none."""
-    return await message_in(next((fact for fact in reversed(facts) if fact.key == key), None))

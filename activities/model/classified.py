@@ -12,25 +12,29 @@ from relayline.activities.model.port import (
     QuotaSpent,
     UnknownModel,
 )
+from relayline.activities.tool.mcp.port import McpFailure
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import AttemptFailed
 
 MAX_RETRY_AFTER_S = 3600.0
 """The longest `Retry-After` of a provider that a call respects."""
+_FINAL: dict[type[BaseException], ErrorType] = {
+    UnknownModel: ErrorType.UNKNOWN_MODEL,
+    BadScript: ErrorType.BAD_SCRIPT,
+    QuotaSpent: ErrorType.BUDGET_EXCEEDED,
+}
 
 
 def classified(error: BaseException) -> tuple[ErrorType, bool, str]:
     """The type of a failure, whether it is final, and the message for people."""
     match error:
-        case UnknownModel():
-            return ErrorType.UNKNOWN_MODEL, True, str(error)
-        case BadScript():
-            return ErrorType.BAD_SCRIPT, True, str(error)
-        case QuotaSpent():
-            return ErrorType.BUDGET_EXCEEDED, True, str(error)
+        case UnknownModel() | BadScript() | QuotaSpent():
+            return _FINAL[type(error)], True, str(error)
         case EmptyAnswer():
             return ErrorType.EMPTY_ANSWER, False, str(error)
+        case McpFailure():
+            return ErrorType.TOOLS_UNAVAILABLE, not error.retryable, str(error)
         case ProviderError():
             refused = not error.retryable
             kind = ErrorType.MODEL_REFUSED if refused else ErrorType.MODEL_UNAVAILABLE

@@ -6,11 +6,11 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from typing import Any, NamedTuple, NoReturn, TypeVar
+from typing import Any, NamedTuple, NoReturn
 
 from pydantic import JsonValue
 from temporalio import activity
-from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
+from temporalio.exceptions import ApplicationError
 
 from relayline.activities.attempt import (
     Attempt,
@@ -19,12 +19,14 @@ from relayline.activities.attempt import (
     uninterrupted,
 )
 from relayline.activities.presence import Presence
-from relayline.activities.strictness import strict_request
 from relayline.activities.suspects import Called, Suspects
 from relayline.activities.tool.context import RunningTool, ToolThreads
-from relayline.activities.tool.ended import failed, recorded_outcome
+from relayline.activities.tool.ended import failed, outcome_unknown, recorded_outcome
 from relayline.activities.tool.given import given_arguments, ready
+from relayline.activities.tool.mcp.port import McpTools
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.served.asking import Asking
+from relayline.activities.tool.served.prepared import Preparing
 from relayline.activities.tool.work import ToolWork
 from relayline.catalog.foreign import described
 from relayline.catalog.tools import Tool
@@ -34,6 +36,7 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     EventBody,
     ToolAbandoned,
+    ToolAsked,
     ToolCancelled,
     ToolCompleted,
     ToolFailed,
@@ -41,8 +44,6 @@ from relayline.contracts.events import (
 )
 from relayline.contracts.keys import call_scope, claim_key, failure_key, result_key
 from relayline.journal.port import Journal
-
-T = TypeVar("T")
 
 STOP_BOUND_S = 10.0
 """How long a cancelled tool may take to stop; less than the workflow's `CANCEL_BOUND`."""
@@ -68,9 +69,10 @@ class ToolActivities:
         stop_bound_s: float = STOP_BOUND_S,
         clean: Clean = str,
         threads: ToolThreads | None = None,
+        servers: McpTools | None = None,
     ) -> None:
         self._journal = journal
-        self._tools = tools
+        self._preparing = Preparing(tools, servers, clean)
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
         self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
@@ -100,12 +102,14 @@ class ToolActivities:
         async with self._presence.at_work(request.run_id, scope) as holder:
             attempt = Attempt(self._journal, request.run_id, request.epoch, scope, holder)
             key = result_key(request.epoch, request.call.call_id)
-            tool = self._tools.get(request.call.name)
-            call = _Call(attempt, strict_request(request, tool), self._shared)
+            request, tool, asking = await self._preparing.call(attempt, request)
+            call = _Call(attempt, request, self._shared, asking)
             opened = self._suspects.begun(attempt, call.called, request.outbox, key)
             async with opened as begun:
                 if ended := await attempt.get(key):
                     return recorded_outcome(request, ended)
+                if asks := await asking.recorded():
+                    return asks
                 if begun.verdict:
                     await call.give_up(begun.verdict)
                 return await call.run(tool)
@@ -113,11 +117,12 @@ class ToolActivities:
     @activity.defn
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
         """Check a person's arguments for the tool, without running it."""
-        tool = self._tools.get(request.tool.name)
+        attempt = Attempt(self._journal, request.run_id, 0, "check")
+        spec, tool = await self._preparing.check(attempt, request)
         if tool is None:
-            return CheckResult(problem=f"this worker has no tool {request.tool.name!r}")
+            return CheckResult(problem=f"this worker has no tool {spec.name!r}")
         try:
-            work = partial(checked_arguments, request.tool, tool, request.arguments)
+            work = partial(checked_arguments, spec, tool, request.arguments)
             await self._shared.threads.run_within(CHECK_BOUND_S, work)
         except ToolFailure as failure:
             return CheckResult(problem=self._shared.clean(str(failure)))
@@ -135,8 +140,11 @@ class _Shared(NamedTuple):
 class _Call:
     """One attempt of one call."""
 
-    def __init__(self, attempt: Attempt, request: ToolRequest, shared: _Shared) -> None:
+    def __init__(
+        self, attempt: Attempt, request: ToolRequest, shared: _Shared, asking: Asking
+    ) -> None:
         self._attempt = attempt
+        self._asking = asking
         self._request = request
         self._shared = shared
         self._id = request.call.call_id
@@ -158,6 +166,8 @@ class _Call:
             bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
             check = partial(ready, self._request, tool, given)
             runs, arguments = await self._shared.threads.run_within(bound_s, check)
+            if again := await self._asking.before():
+                return await uninterrupted(self._asks(again))
             await self._start(given)
             return await self._execute(runs, arguments)
         except ToolFailure as failure:
@@ -175,12 +185,9 @@ class _Call:
         started = ToolStarted(call_id=self._id, name=self._name, arguments=given)
         [appended] = await self._attempt.append(self._event(started, self._claim_key))
         if not appended.new:
-            raise ApplicationError(
+            raise outcome_unknown(
                 f"{self._name} was started before and its end is not known: it may or may not "
-                "have run, and it does not run again unless a person says so",
-                type=ErrorType.OUTCOME_UNKNOWN,
-                non_retryable=True,
-                category=ApplicationErrorCategory.BENIGN,
+                "have run, and it does not run again unless a person says so"
             )
 
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
@@ -201,19 +208,20 @@ class _Call:
             if held_by := work.held_by:
                 text += f"; {held_by} blocked all async tools meanwhile"
             raise ToolFailure(ErrorType.TOOL_TIMED_OUT, text, retryable=True)
-        return await uninterrupted(self._complete(work.result()))
+        output = work.result()
+        if asked := self._asking.after():
+            return await uninterrupted(self._asks(asked))
+        return await uninterrupted(self._complete(output))
 
     async def _cancelled(self, work: ToolWork, context: RunningTool) -> ToolOutcome:
         """Cancel the tool and record whether it stopped, or its result if it still finished."""
         await work.stop(self._shared.stop_bound_s)
         await context.close()
-        if work.returned and not context.acknowledged:
+        if work.returned and not context.acknowledged and not self._asking.after():
             return await self._complete(work.result())
         if await cancelled_by_run():
             await self._record(
-                ToolCancelled(call_id=self._id, name=self._name, acked_at=datetime.now(UTC))
-                if work.done
-                else ToolAbandoned(call_id=self._id, name=self._name)
+                self._stopped if work.done else ToolAbandoned(call_id=self._id, name=self._name)
             )
         raise asyncio.CancelledError
 
@@ -227,8 +235,21 @@ class _Call:
             call_id=self._id, preview=preview(output.text), truncated=output.truncated
         )
 
+    async def _asks(self, body: ToolAsked) -> ToolOutcome:
+        """End this run of the call with what its server asks."""
+        await self._record(body, self._asking.key)
+        return self._asking.outcome(body)
+
+    @property
+    def _stopped(self) -> ToolCancelled:
+        confirmed = self._request.call.mcp is None
+        now = datetime.now(UTC)
+        return ToolCancelled(call_id=self._id, name=self._name, acked_at=now, confirmed=confirmed)
+
     async def _fail(self, failure: ToolFailure) -> NoReturn:
         """Journal the failure and raise it; final if the tool's retries are used up."""
+        if failure.kind is ErrorType.OUTCOME_UNKNOWN:
+            raise outcome_unknown(self._shared.clean(str(failure)))
         count = await self._next_failure() if failure.retryable and not self._unsafe else None
         body = ToolFailed(
             call_id=self._id,

@@ -8,6 +8,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.contracts.calls import ToolOutcome, ToolRequest, preview
 from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import ToolCompleted, ToolFailed
 
 
@@ -31,5 +32,15 @@ def failed(body: ToolFailed, wait: timedelta | None = None) -> ApplicationError:
         type=body.error_type,
         non_retryable=not body.retryable,
         next_retry_delay=wait,
+        category=ApplicationErrorCategory.BENIGN,
+    )
+
+
+def outcome_unknown(text: str) -> ApplicationError:
+    """The end of an unsafe call that may or may not have run: a person must say so."""
+    return ApplicationError(
+        text,
+        type=ErrorType.OUTCOME_UNKNOWN,
+        non_retryable=True,
         category=ApplicationErrorCategory.BENIGN,
     )

@@ -10,6 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from relayline.activities.arguments import unusable
+from relayline.activities.tool.mcp.port import McpFailure
 from relayline.catalog.foreign import described, leaves, words
 from relayline.catalog.schema import mismatch
 from relayline.catalog.tools import Tool, ToolError
@@ -151,7 +152,9 @@ def failure_of(error: BaseException, clean: Clean = str) -> ToolFailure:
             text = f"the tool tried to end the process: exit({words(leaf)})"
             return ToolFailure(ErrorType.TOOL_FAILED, clean(text))
     retryable = all(map(_retryable, raised))
-    return ToolFailure(ErrorType.TOOL_FAILED, clean(described(error)), retryable=retryable)
+    kinds = (leaf.kind for leaf in raised if isinstance(leaf, McpFailure))
+    kind = next(kinds, ErrorType.TOOL_FAILED)
+    return ToolFailure(kind, clean(described(error)), retryable=retryable)
 
 
 def _retryable(error: BaseException) -> bool:

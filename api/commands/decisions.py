@@ -21,6 +21,7 @@ from relayline.api.errors import (
 )
 from relayline.api.runs.owners import seen_by
 from relayline.api.temporal.gateway import Gateway
+from relayline.catalog.replies import answer_of
 from relayline.catalog.schema import mismatches
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.command_answers import CommandReceipt
@@ -116,7 +117,7 @@ class Decisions:
         async def check() -> None:
             requested = await self._requested(outgoing, request_id)
             if isinstance(requested, InputRequested) and requested.data_schema is not None:
-                _check("text", requested.data_schema, asked.text)
+                _check_answer(requested.data_schema, asked.text)
 
         return _passed_on(named, run_id, await self._commands.deliver(outgoing, check))
 
@@ -205,6 +206,18 @@ def _refuse_closed(id_: str, end: StoredEvent) -> None:
 
 def _closed_request(id_: str, how: How, by: str, at: datetime) -> RequestClosed:
     return RequestClosed(closed(id_, how, by, at), how=how, by=by, at=stamp(at))
+
+
+def _check_answer(schema: Mapping[str, JsonValue], text: str) -> None:
+    """Check an answer; one that must be an object is given as MCP servers' questions say.
+
+    Raises:
+        InvalidField: it does not match.
+    """
+    if schema.get("type") != "object":
+        _check("text", schema, text)
+    elif isinstance(problem := answer_of(schema, text), str):
+        raise InvalidField(f"text: {problem}", field="text")
 
 
 def _check(field: str, schema: Mapping[str, JsonValue], value: JsonValue) -> None:

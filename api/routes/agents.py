@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
-from relayline.api.depends import Route, UsesAgents, json_response
+from relayline.api.depends import OfTenant, Route, UsesAgents, UsesKnownTools, json_response
 from relayline.contracts.answers import AgentList, AgentView
 from relayline.contracts.principals import Scope
 
@@ -14,17 +14,18 @@ router = APIRouter(tags=["server"], route_class=Route)
 
 
 @router.get("/v1/agents", response_model=AgentList, openapi_extra=needs(Scope.AGENTS_READ))
-async def list_agents(agents: UsesAgents) -> Response:
+async def list_agents(agents: UsesAgents, known: UsesKnownTools, tenant: OfTenant) -> Response:
     """The agents of this server, by name."""
-    views = tuple(
+    views = [
         AgentView(
             name=agent.name,
             model=agent.model,
             tools=tuple(tool.name for tool in agent.tools),
             tool_details=agent.tools,
+            mcp=await known.of(tenant, agent),
             limits=agent.limits,
             output_schema=agent.output_schema,
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)
-    )
-    return json_response(AgentList(agents=views))
+    ]
+    return json_response(AgentList(agents=tuple(views)))

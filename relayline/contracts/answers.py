@@ -8,6 +8,7 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.command_answers import CommandView
+from relayline.contracts.mcp.views import ServerView
 from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import (
     ForkedFrom,
@@ -77,15 +78,15 @@ class RunView(_Answer):
     turn: int | None = None
     """Of a conversation, its newest turn; null for any other run."""
     last_turn: TurnView | None = None
-    """Of a conversation, the newest turn that has ended; with `command`, the one that it began."""
+    """The newest turn that has ended; with `command`, the one that it began, once it has ended."""
     command: CommandView | None = None
     """State of the command that the query parameter names; null without one."""
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
-    after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls),
-    `worker lost: NAME, 2 of 3 times` (that of the tool, or of the model call, died each time that
-    it ran), `activity paused` (an operator paused a call in Temporal); null if all is well."""
+    after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls), `worker
+    lost: NAME, 2 of 3 times` (each time that the call ran), `activity paused` (by an operator, in
+    Temporal); null when no problem is known."""
     forked_from: ForkedFrom | None = None
     """Of a fork, where it begins in the run that it is a fork of; null for any other run."""
     inherited_usage: Usage | None = None
@@ -278,6 +279,8 @@ class AgentView(_Answer):
     tools: tuple[str, ...]
     tool_details: tuple[ToolSpec, ...] = ()
     """Of each tool what the model is told, its effects, and which calls a person must approve."""
+    mcp: tuple[ServerView, ...] = ()
+    """The MCP servers whose tools it has, too."""
     limits: Limits
     output_schema: dict[str, JsonValue] | None = None
     """JSON Schema of its answers; null if they are text."""

@@ -13,6 +13,7 @@ from pydantic import Field, JsonValue
 from relayline.contracts.envelope import Outbox
 from relayline.contracts.events.children import ChildEnded
 from relayline.contracts.frozen import Frozen
+from relayline.contracts.mcp.planned import McpPlan
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs import DEFAULT_TENANT, AgentSpec, Past, ToolSpec
 
@@ -62,6 +63,12 @@ class PlannedCall(Frozen):
     """Set when the call is a question for a person; then no tool runs."""
     unsafe: bool = False
     """True when the worker's own tool is unsafe although the run's pinned spec says safe."""
+    mcp: McpPlan | None = Field(default=None, exclude_if=operator.not_)
+    """Set when the tool is one of an MCP server; the agent's spec does not have it."""
+
+    def tool_of(self, agent: AgentSpec) -> ToolSpec | None:
+        """The tool, as far as the workflow knows it; None if the agent has none of that name."""
+        return self.mcp.spec(self.name) if self.mcp else agent.tool(self.name)
 
 
 class ModelResult(Frozen):
@@ -88,11 +95,13 @@ class ToolRequest(Frozen):
     step: int
     call: PlannedCall
     tool: ToolSpec | None
-    """None: the agent has no such tool, so the call fails and the model sees the error."""
+    """None: the agent has no such tool, so the call fails and the model sees the error; or it is an
+    MCP server's, which the journal has."""
     approval_id: str | None = None
     """The approval that allows the call; its event has the arguments that a person edited."""
     run: int = 0
-    """How many times a person let an unsafe tool run again; each run has its own claim."""
+    """How often it has run before, by a person's word or without what people have answered since;
+    each run has its own claim."""
     tenant: str = DEFAULT_TENANT
     """Whose run it is; of calls that older versions have scheduled, always the default."""
     outbox: Outbox = Outbox()
@@ -103,6 +112,10 @@ class CheckRequest(Frozen):
 
     tool: ToolSpec
     arguments: dict[str, JsonValue]
+    run_id: str = ""
+    """Of a call of an MCP server's tool."""
+    mcp: McpPlan | None = None
+    """Set: the run's journal has the tool's schema."""
 
 
 class CheckResult(Frozen):
@@ -113,10 +126,13 @@ class CheckResult(Frozen):
 
 
 class ToolOutcome(Frozen):
-    """The end of a tool call that completed or was cancelled; failures are raised."""
+    """The end of a tool call that completed, was cancelled or asks; failures are raised."""
 
     call_id: str
-    status: Literal["completed", "cancelled"] = "completed"
+    status: Literal["completed", "cancelled", "asks"] = "completed"
+    asks: int = Field(default=0, exclude_if=operator.not_)
+    """How many questions people must answer before the call is repeated; they are in the journal.
+    """
     preview: str = ""
     truncated: bool = False
 

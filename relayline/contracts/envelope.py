@@ -12,6 +12,7 @@ from pydantic import Field, JsonValue, TypeAdapter
 from pydantic_core import to_json
 
 from relayline.contracts.events import TERMINAL_TYPES, EventBody, MessageDelta, ReasoningDelta
+from relayline.contracts.events.servers import HIDDEN
 from relayline.contracts.frozen import Frozen
 
 _BODY: TypeAdapter[EventBody] = TypeAdapter(EventBody)
@@ -29,6 +30,8 @@ class NewEvent(Frozen):
     """Unique per run. Facts have a key; deltas and progress have none."""
     proof: str = Field(default="", exclude_if=operator.not_)
     """What proves who sent the command that the fact tells of; not stored."""
+    source: str = Field(default="", exclude_if=operator.not_)
+    """Key of the fact that has the rest of its content; not stored."""
 
     def data_json(self) -> str:
         """The `data` object of the envelope as JSON text; absent optional fields are left out."""
@@ -80,12 +83,16 @@ class StoredEvent(NamedTuple):
         return _BODY.validate_python({**json.loads(self.data), "type": self.type})
 
     def envelope_json(self) -> str:
-        """The envelope as JSON text: `{seq, run_id, at, type, step?, attempt?, data}`."""
+        """The envelope as JSON text: `{seq, run_id, at, type, step?, attempt?, data}`.
+
+        Clients get it: what is only for workers is left out.
+        """
+        data = _shown(self.type, self.data) if self.type in HIDDEN else self.data
         step = "" if self.step is None else f',"step":{self.step}'
         attempt = "" if self.attempt is None else f',"attempt":{self.attempt}'
         return (
             f'{{"seq":{self.seq},"run_id":"{self.run_id}","at":"{rfc3339(self.at_us)}",'
-            f'"type":"{self.type}"{step}{attempt},"data":{self.data}}}'
+            f'"type":"{self.type}"{step}{attempt},"data":{data}}}'
         )
 
 
@@ -108,6 +115,13 @@ def body_json(body: EventBody) -> str:
         return to_json({"text": body.text}).decode()
     absent = {name for name, value in body if value is None}
     return body.model_dump_json(exclude={"type", *absent}, by_alias=True)
+
+
+def _shown(kind: str, data: str) -> str:
+    """The `data` of an event, as clients see it."""
+    whole: dict[str, JsonValue] = json.loads(data)
+    shown = {name: value for name, value in whole.items() if name not in HIDDEN[kind]}
+    return json.dumps(shown, ensure_ascii=False, separators=(",", ":"))
 
 
 def rfc3339(at_us: int) -> str:

@@ -32,6 +32,8 @@ class ErrorType(StrEnum):
     """The tool raised an error."""
     TOOL_CHANGED = "tool-changed"
     """An MCP server defines the tool in another way than when the run listed it."""
+    TOOLS_UNAVAILABLE = "tools-unavailable"
+    """The tools of an MCP server could not be listed."""
     TOOL_TIMED_OUT = "tool-timed-out"
     """The tool did not return within its `timeout_s`."""
     APPROVAL_REQUIRED = "approval-required"

@@ -65,6 +65,16 @@ def result_key(epoch: int, call_id: str) -> str:
     return f"{epoch}/call/{call_id}/result"
 
 
+def tools_key(epoch: int, turn: int | None = None) -> str:
+    """Key of `tools.listed`: of an epoch, or of a later turn that has found other tools."""
+    return f"{epoch}/tools" if turn is None else f"{epoch}/turn/{turn}/tools"
+
+
+def asked_key(epoch: int, call_id: str, run: int) -> str:
+    """Key of the `tool.asked` of a run of a call."""
+    return f"{call_scope(epoch, call_id, run)}/asked"
+
+
 def child_started_key(epoch: int, call_id: str) -> str:
     """Key of the `child.started` of a call."""
     return f"{epoch}/call/{call_id}/child"
@@ -109,6 +119,16 @@ def approval_id(epoch: int, call_id: str) -> str:
 def request_id(epoch: int, call_id: str) -> str:
     """Id of a tool call's question: `input_{step}_{index}`, unique within the run."""
     return f"{_prefix('input', epoch)}_{call_id.removeprefix('call_')}"
+
+
+def asked_id(epoch: int, call_id: str, run: int, number: int) -> str:
+    """Id of the `number`th question (from 0) that a run of a call has asked."""
+    return f"{request_id(epoch, call_id)}_{run}_{number}"
+
+
+def asked_number(id_: str) -> int:
+    """The number in an `asked_id`."""
+    return int(id_.rpartition("_")[2])
 
 
 def outcome_id(epoch: int, call_id: str, run: int) -> str:
@@ -254,3 +274,15 @@ def begun_scope(key: str, epoch: int) -> str | None:
         return None
     scope, _, last = key.rpartition("/")
     return scope if last in {"started", "claim"} else None
+
+
+def answering_scope(asked: str, epoch: int) -> str | None:
+    """The scope of the run of a call that brings the answers to a `tool.asked` with this key.
+
+    None if that is of another epoch.
+    """
+    scope = asked.removesuffix("/asked")
+    if not asked.startswith(epoch_prefix(epoch)):
+        return None
+    call, _, run = scope.partition("/run/")
+    return f"{call}/run/{int(run or 0) + 1}"

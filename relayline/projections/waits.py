@@ -190,6 +190,7 @@ def shortened(request: Request) -> Request:
             call_id=request.call_id,
             tool=request.tool,
             expires_at=request.expires_at,
+            server=request.server,
         )
     return InputRequested(
         request_id=request.request_id,
@@ -197,6 +198,7 @@ def shortened(request: Request) -> Request:
         expires_at=request.expires_at,
         call_id=request.call_id,
         tool=request.tool,
+        server=request.server,
     )
 
 

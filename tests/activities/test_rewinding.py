@@ -22,6 +22,7 @@ from relayline.contracts.events import (
     MessageDelta,
     RunQueued,
     StepStarted,
+    ToolAsked,
     ToolStarted,
 )
 from relayline.contracts.messages import ToolCall
@@ -64,6 +65,15 @@ async def test_every_call_that_the_epoch_may_have_begun_is_shut_out(journal: Jou
     stored = await read_all(journal, run, facts=False)
     assert [event.type for event in stored[3:]] == ["run.rewound", "message.delta"]
     assert scopes_of(stored, 1) == ("1/call/call_1_0",)
+
+
+async def test_a_call_that_brings_answers_to_its_server_is_shut_out_too(journal: Journal) -> None:
+    run = f"run_{uuid4().hex}"
+    asked = ToolAsked(call_id="call_1_0", name="pay", questions=())
+    keys = ("0/call/call_1_0/asked", "0/call/call_1_0/run/4/asked", "1/call/call_1_0/asked")
+    await journal.append(run, [NewEvent(key=key, body=asked, step=1) for key in keys])
+    stored = await read_all(journal, run, facts=True)
+    assert scopes_of(stored, 0) == ("0/call/call_1_0/run/1", "0/call/call_1_0/run/5")
 
 
 @pytest.mark.parametrize(

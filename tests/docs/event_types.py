@@ -8,9 +8,10 @@ from typing import get_args
 from pydantic import BaseModel
 
 from relayline.api.streams.frames import LOST, UNAVAILABLE
-from relayline.contracts import messages, runs
+from relayline.contracts import mcp, messages, runs
 from relayline.contracts.errors import ErrorType
-from relayline.contracts.events import EventBody
+from relayline.contracts.events import EventBody, servers
+from relayline.contracts.events.servers import HIDDEN
 from tests.docs.described import Field, JsonSchema, fields, meanings, one_line, row
 
 NOTICES = {
@@ -42,7 +43,8 @@ def events() -> Iterator[str]:
         schema = body.model_json_schema(by_alias=True, mode="serialization")
         shapes |= schema.get("$defs", {})
         yield row(f"**`{type_of(body)}`**", "", "", one_line(body.__doc__ or ""))
-        for field in fields(body, schema, shapes):
+        hidden = HIDDEN.get(type_of(body), ())
+        for field in (it for it in fields(body, schema, shapes) if it.name not in hidden):
             yield _row(field, "may be absent")
             named += field.refers_to
     for notice, meaning in NOTICES.items():
@@ -72,7 +74,8 @@ def _row(field: Field, when_optional: str) -> str:
 
 
 def _model(name: str) -> type[BaseModel]:
-    found = vars(runs).get(name) or vars(messages)[name]
+    found = vars(runs).get(name) or vars(mcp).get(name) or vars(servers).get(name)
+    found = found or vars(messages)[name]
     assert isinstance(found, type)
     assert issubclass(found, BaseModel)
     return found

@@ -21,7 +21,10 @@ from tests.runs.test_readme import run_blocks
 
 PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
-NAMES = ("assistant", "clerk", "scout", "manager", "seller", "buyer", "researcher", "guide")
+NAMES = (
+    *("assistant", "clerk", "scout", "manager", "seller", "buyer"),
+    *("librarian", "researcher", "guide"),
+)
 
 
 @pytest.fixture
@@ -49,6 +52,8 @@ def test_agents_have_the_tools_limits_and_policies_of_the_page(catalog: Catalog)
     assert [spec.agent for spec in agents["manager"].tools] == ["scout", "clerk"]
     schema = agents["seller"].output_schema or {}
     assert (schema["title"], schema["required"]) == ("Offer", ["article", "euros"])
+    assert agents["librarian"].mcp == ("git",)
+    assert catalog.mcp["git"].overrides["git_commit"].approval == "always"
     assert agents["buyer"].limits == Limits(max_steps=20, max_tokens=200_000, on_limit="ask")
     assert agents["researcher"].compaction == Summarise(over_tokens=100_000, keep_tokens=30_000)
     assert agents["guide"].compaction == KeepLast(over_tokens=20_000, keep_tokens=10_000)

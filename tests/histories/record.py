@@ -27,6 +27,7 @@ from relayline.workflows.submissions.submit import Submit
 from tests.dev_stack import DevStack
 from tests.histories.patched_scenarios import SUGGESTED, suggested
 from tests.histories.scenarios import BATCHES, PRICES, SCENARIOS, SHIFTS, SUBMISSIONS, TELLING
+from tests.mcp_agents import MODULE
 from tests.webhooks.receiving import answers, receiving
 
 FOLDER = Path(__file__).parent
@@ -50,7 +51,8 @@ def without_traces(value: Any) -> Any:
 async def record(*names: str) -> None:
     """Play the scenarios on a fresh stack and keep each one's history as `{name}.json`."""
     with tempfile.TemporaryDirectory() as folder:
-        async with DevStack(Path(folder), RELAYLINE_PRICES=PRICES) as stack:
+        given = {"RELAYLINE_PRICES": PRICES, "RELAYLINE_CATALOG": MODULE, "ODD_FOLDER": folder}
+        async with DevStack(Path(folder), **given) as stack:
             temporal = await Client.connect(
                 stack.state["temporal"]["address"], data_converter=data_converter
             )

@@ -14,6 +14,7 @@ from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
 from tests.histories.family_scenarios import FAMILIES
+from tests.histories.served_scenarios import SERVED
 from tests.histories.structured_scenarios import STRUCTURED
 from tests.resetting import reset
 
@@ -241,6 +242,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     patched.rewound_alone,
     patched.undecoded_signal,
     *FAMILIES,
+    *SERVED,
 )
 KILLING = (
     worker_killed,

@@ -45,10 +45,12 @@ from relayline.contracts.events import (
     RunWaiting,
     StepStarted,
     ToolAbandoned,
+    ToolAsked,
     ToolCancelled,
     ToolCompleted,
     ToolFailed,
     ToolProgress,
+    ToolsListed,
     ToolStarted,
     TurnCompleted,
     UserMessageEvent,
@@ -152,6 +154,8 @@ OF_TOOLS: list[EventBody] = [
 ]
 OF_TOOLS += [
     ChildStarted(call_id=CALL_IDS[0], run_id=BELOW, agent="b"),
+    ToolsListed(servers=("notes",), sha256="d", specs=({"server": "notes"},)),
+    ToolAsked(call_id=CALL_IDS[0], name="notes_add", questions=(), state="s"),
     *(
         ChildEnded(call_id=CALL_IDS[0], run_id=BELOW, status=RunStatus.FAILED, usage=usage)
         for usage in USAGES

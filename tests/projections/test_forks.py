@@ -24,6 +24,7 @@ from relayline.contracts.events import (
     StepStarted,
     ToolCompleted,
     ToolFailed,
+    ToolsListed,
     ToolStarted,
     TurnCompleted,
     UserMessageEvent,
@@ -212,6 +213,14 @@ def test_what_runs_below_the_origin_used_is_none_of_the_usage() -> None:
     journal = fork_of(source, past(source, 2))
     assert "child.ended" in {fact.type for fact in journal}
     assert row_of(journal).child_usage == Usage()
+
+
+def test_the_tools_of_mcp_servers_are_inherited_whole() -> None:
+    listed = ToolsListed(servers=("notes",), sha256="d", specs=({"server": "notes"},))
+    source = facts(*BEGUN, started(1), ("0/tools", listed, 1), answered(1, STOP))
+    [there] = [it for it in fork_of(source, past(source, 2)) if it.type == "tools.listed"]
+    assert (there.body(), there.step) == (listed, 1)
+    assert (there.key or "").startswith("inherited/")
 
 
 def test_the_past_is_none_of_the_usage() -> None:

@@ -11,6 +11,7 @@ from tests.dev_stack import DevStack
 from tests.histories import scenarios
 from tests.histories.recorded import recorded_end
 from tests.histories.scenarios import KILLING, SCENARIOS, Scenario
+from tests.mcp_agents import MODULE
 
 PARTS = 5
 MENDED = {"fork_reset": "completed"}
@@ -21,8 +22,9 @@ MENDED = {"fork_reset": "completed"}
 async def uncached(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[DevStack]:
     """A stack whose worker keeps no run in memory."""
     folder = tmp_path_factory.mktemp("uncached")
-    prices = {"RELAYLINE_PRICES": scenarios.PRICES}
-    async with DevStack(folder, RELAYLINE_MAX_CACHED_WORKFLOWS="0", **prices) as stack:
+    given = {"RELAYLINE_PRICES": scenarios.PRICES, "RELAYLINE_CATALOG": MODULE}
+    given |= {"RELAYLINE_MAX_CACHED_WORKFLOWS": "0", "ODD_FOLDER": str(folder)}
+    async with DevStack(folder, **given) as stack:
         yield stack
 
 

@@ -119,6 +119,8 @@ class Fakes:
         """Those that the calls have named."""
         self.requests: list[ToolRequest] = []
         """The tool calls that have begun."""
+        self.checks: list[CheckRequest] = []
+        """The checks of a person's arguments."""
         self.changed: list[str] = []
         """Keys of facts that came once more and said something else then."""
 
@@ -199,6 +201,7 @@ class Fakes:
     @activity.defn(name="check_arguments")
     async def check_arguments(self, request: CheckRequest) -> CheckResult:
         """Arguments with a field `bad` do not fit; `slow` takes a while, `broken` breaks."""
+        self.checks.append(request)
         if "slow" in request.arguments:
             await asyncio.sleep(1.5)
         if "broken" in request.arguments:

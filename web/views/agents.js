@@ -90,12 +90,13 @@ function Agent({ agent }) {
         : null,
     ),
     counts ? h(Numbers, { counts, name: agent.name }) : null,
-    agent.tool_details.length
+    agent.tool_details.length || agent.mcp?.length
       ? ul(
           { class: "tools" },
           agent.tool_details.map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
         )
       : p({ class: "quiet sm" }, "No tools"),
+    (agent.mcp ?? []).map((/** @type {any} */ it) => h(Server, { key: it.server, server: it })),
     footer(
       null,
       `at most ${number(limits.max_steps)} steps · ${number(limits.max_tool_calls)} calls · `,
@@ -105,6 +106,21 @@ function Agent({ agent }) {
     ),
   );
 }
+
+/** An MCP server, with its tools as the newest run found them. @param {{server: any}} props */
+const Server = ({ server }) => [
+  p(
+    { class: "quiet" },
+    "MCP server ",
+    code(null, server.server),
+    server.missing ? ` · missing: ${server.missing}` : "",
+    server.tools ? "" : " · no run has listed it yet",
+  ),
+  ul(
+    { class: "tools" },
+    (server.tools ?? []).map((/** @type {any} */ tool) => h(Tool, { key: tool.name, tool })),
+  ),
+];
 
 /** Which calls a person must approve. @param {any} tool */
 function asking(tool) {

@@ -31,6 +31,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.run import Run
     from relayline.workflows.steering import Steering
     from relayline.workflows.tools.call import ToolCallRun
+    from relayline.workflows.tools.served import ServedCallRun
     from relayline.workflows.tools.states import Running
 
 
@@ -166,6 +167,8 @@ class ChildCallRun(ToolCallRun):
 
 def call_run(run: Run, call: PlannedCall) -> ToolCallRun:
     """The call as a run of the agent that it asks, or as a tool."""
+    if call.mcp:
+        return ServedCallRun(run, call, call.mcp)
     tool = run.input.agent.tool(call.name)
     agent = run.input.agents.get(tool.agent) if tool and tool.agent else None
     return ChildCallRun(run, call, agent) if agent else ToolCallRun(run, call)

@@ -8,7 +8,7 @@ from temporalio import workflow
 from temporalio.exceptions import ActivityError, CancelledError
 
 with workflow.unsafe.imports_passed_through():
-    from relayline.contracts.calls import CheckResult, PlannedCall
+    from relayline.contracts.calls import CheckResult, PlannedCall, ToolOutcome
     from relayline.contracts.commands import Decide
     from relayline.contracts.envelope import NewEvent
     from relayline.contracts.errors import ErrorType
@@ -38,7 +38,7 @@ class ToolCallRun:
         self._step = run.state.step
         self._epoch = run.epoch
         self._facts = Facts(run.epoch)
-        self._tool = run.input.agent.tool(call.name)
+        self._tool = call.tool_of(run.input.agent)
         self._approval_id: str | None = None
         self._runs = 0
 
@@ -121,8 +121,7 @@ class ToolCallRun:
 
     def stop(self, level: Stop) -> None:
         """Cancel its activity, which then has `CANCEL_BOUND` to end; an unsafe one may finish."""
-        running = self.state
-        if not isinstance(running, Running) or running.stop_bound:
+        if not isinstance(running := self.state, Running) or running.stop_bound:
             return
         steering, name = self._run.steering, self.call.name
         if self._unsafe and level < Stop.CANCEL:
@@ -156,8 +155,7 @@ class ToolCallRun:
 
     def settle(self) -> None:
         """Continue if its gate was decided or has expired."""
-        asked = self.state
-        if not isinstance(asked, Asked):
+        if not isinstance(asked := self.state, Asked):
             return
         gate = asked.gate
         if gate.verdict is None and asked.expiry and asked.expiry.fired:
@@ -165,8 +163,8 @@ class ToolCallRun:
         if gate.verdict:
             self._answered(asked, gate.verdict)
         elif gate.checking and gate.checking.arguments is not None and self._tool:
-            arguments = gate.checking.arguments
-            asked.check = asked.check or self._run.dispatcher.start_check(self._tool, arguments)
+            given = (self._tool, gate.checking.arguments, self.call.mcp)
+            asked.check = asked.check or self._run.dispatcher.start_check(*given)
 
     def _ask(self, gate: Gate, within_s: float | None) -> None:
         """Open the gate."""
@@ -176,8 +174,10 @@ class ToolCallRun:
             gate.expires_at = workflow.now() + within
             expiry = Timer(within, summary(f"{gate.id} expires:", gate.what))
         self.state = Asked(self._run.steering.gates.open(gate), expiry)
-        fact = self._facts.requested(gate, self._step, self.call, self._tool)
-        self._run.pending.add(fact)
+        self._run.pending.add(self._request(gate))
+
+    def _request(self, gate: Gate) -> NewEvent:
+        return self._facts.requested(gate, self._step, self.call, self._tool)
 
     async def _checked(
         self, gate: Gate, command: Decide, check: workflow.ActivityHandle[CheckResult]
@@ -196,13 +196,16 @@ class ToolCallRun:
     async def _returned(self, running: Running) -> None:
         """Record how the activity ended, if it has not done so itself."""
         try:
-            await running.started.handle
+            outcome = await running.started.handle
         except ActivityError as error:
             self._seal()
             self._after_failure(running, error)
         else:
             self._run.pending.delivered(running.started.cargo)
-            self._end()
+            self._finished(outcome)
+
+    def _finished(self, _: ToolOutcome) -> None:
+        self._end()
 
     def _after_failure(self, running: Running, error: ActivityError) -> None:
         """End the call, run it again, or ask a person, depending on why its activity failed."""

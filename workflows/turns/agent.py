@@ -7,10 +7,16 @@ from temporalio import workflow
 with workflow.unsafe.imports_passed_through():
     from relayline.contracts.calls import agent_sha256, is_large
     from relayline.contracts.commands import SendMessage
+    from relayline.contracts.runs import AgentSpec
     from relayline.workflows.run import Run
 
 _AGENT_BY_DIGEST = "agent-by-digest"
 """Patch id: runs that started before send the whole agent with each model call."""
+
+
+def _by_digest(agent: AgentSpec) -> bool:
+    """True if steps need not repeat the agent: it is large, or has tools of MCP servers."""
+    return bool(agent.mcp) or is_large(agent)
 
 
 def pin_agent(run: Run) -> None:
@@ -19,7 +25,7 @@ def pin_agent(run: Run) -> None:
     Every execution does so: the one that it continues may not have known of it.
     """
     agent = run.input.agent
-    if is_large(agent) and workflow.patched(_AGENT_BY_DIGEST):
+    if _by_digest(agent) and workflow.patched(_AGENT_BY_DIGEST):
         run.pending.add(run.facts.agent(agent))
         run.dispatcher.agent_sha256 = agent_sha256(agent)
 
@@ -36,5 +42,5 @@ def take_agent(run: Run, message: SendMessage) -> None:
     run.input = run.input.model_copy(update={"agent": agent, "agents": message.specs})
     run.state.limits = agent.limits
     run.pending.add(run.facts.agent(agent))
-    run.dispatcher.take_agent(run.input, agent_sha256(agent) if is_large(agent) else "")
+    run.dispatcher.take_agent(run.input, agent_sha256(agent) if _by_digest(agent) else "")
     run.took_agent = True

@@ -12,7 +12,7 @@ from relayline.client.events import LOST
 from relayline.console.printable import visible
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import Envelope
-from relayline.contracts.events import ApprovalRequested, InputRequested, RunWaiting
+from relayline.contracts.events import ApprovalRequested, InputRequested, RunWaiting, ToolsListed
 from relayline.projections.words import outcome, refused
 
 BY_CHARS = 100
@@ -183,6 +183,15 @@ def _waits_below(event: Envelope, data: _Data) -> list[Line]:
     return lines
 
 
+def _without(_: Envelope, data: _Data) -> list[Line]:
+    """MCP servers that the run must do without."""
+    missing = ToolsListed.model_validate(data).missing
+    return [
+        Line(f"✗ no tools of MCP server {it.server}: {one_line(it.reason, _TEXT_CHARS)}")
+        for it in missing
+    ]
+
+
 STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
     "run.paused": _paused,
     "run.resumed": _resumed,
@@ -196,5 +205,6 @@ STEERING_LINES: Mapping[str, Callable[[Envelope, _Data], list[Line]]] = {
     "run.waiting": _waits_below,
     "child.started": _child_started,
     "child.ended": _child_ended,
+    "tools.listed": _without,
 }
 """By the event's type."""

@@ -49,6 +49,7 @@ from relayline.contracts.events.run import (
     RunWaiting,
     TurnCompleted,
 )
+from relayline.contracts.events.servers import ToolAsked, ToolsListed
 from relayline.contracts.events.tool import (
     ToolAbandoned,
     ToolCancelled,
@@ -97,11 +98,13 @@ __all__ = [
     "RunWaiting",
     "StepStarted",
     "ToolAbandoned",
+    "ToolAsked",
     "ToolCancelled",
     "ToolCompleted",
     "ToolFailed",
     "ToolProgress",
     "ToolStarted",
+    "ToolsListed",
     "TurnCompleted",
     "UserMessageEvent",
 ]
@@ -138,6 +141,8 @@ EventBody = Annotated[
     | ToolFailed
     | ToolCancelled
     | ToolAbandoned
+    | ToolAsked
+    | ToolsListed
     | ChildStarted
     | ChildEnded
     | ApprovalRequested

@@ -54,6 +54,8 @@ class ApprovalRequested(Frozen):
     )
     """The agent's rule for approvals: of every call, or of those whose arguments match this JSON
     Schema. Left out where the worker's own code demands the approval, and for a budget."""
+    server: str = Field(default="", exclude_if=operator.not_)
+    """The MCP server whose tool it is; left out for other tools."""
 
 
 class ApprovalResolved(Frozen):
@@ -92,13 +94,16 @@ class InputRequested(Frozen):
     question: str = ""
     """What the person must answer."""
     data_schema: dict[str, JsonValue] | None = Field(default=None, alias="schema")
-    """JSON Schema of the answer's text; null: any text."""
+    """JSON Schema of the answer's text; null: any text. MCP servers ask for an object: the text is
+    that object as JSON, or its only value, or `decline` or `cancel`."""
     expires_at: datetime | None = None
     """If nobody has answered by then, the call fails with `no-answer`."""
     call_id: str = ""
     """The tool call that the question is about."""
     tool: str = ""
     """The name of that tool."""
+    server: str = Field(default="", exclude_if=operator.not_)
+    """The MCP server whose tool it is; left out for other tools."""
 
 
 class InputReceived(Frozen):

@@ -75,6 +75,8 @@ class ToolCancelled(Frozen):
     """The tool's name."""
     acked_at: datetime
     """When the call ended."""
+    confirmed: bool = Field(default=True, exclude_if=bool)
+    """False: an MCP server was told to stop and does not say whether it has; left out if true."""
 
 
 class ToolAbandoned(Frozen):

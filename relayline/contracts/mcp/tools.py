@@ -30,6 +30,7 @@ class MissingServer(Frozen):
     """An optional server that could not be listed."""
 
     server: str
+    """Its name in the user's module."""
     reason: str
     """At most 1,000 characters, without secrets."""
 
@@ -38,8 +39,11 @@ class LeftOutTool(Frozen):
     """A tool that is listed but can't be offered to a model."""
 
     server: str
+    """The server's name in the user's module."""
     tool: str
+    """The name that the server knows it by."""
     reason: str
+    """Why, in words for people."""
 
 
 class Listing(Frozen):
@@ -56,6 +60,7 @@ class McpQuestion(Frozen):
     key: str
     """The server's name for it; the answer carries it."""
     message: str
+    """What the person must answer."""
     answer_schema: dict[str, JsonValue] = Field(default={"type": "object"})
     """JSON Schema of the answer's content."""
 

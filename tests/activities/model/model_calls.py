@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.port import FinishPart, ModelPart, ModelProvider, Prompt, TextPart
+from relayline.activities.tool.mcp.port import McpTools
 from relayline.contracts.calls import ModelRequest, ModelResult
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.events import EventBody, MessageInterrupted, StepStarted, UserMessageEvent
@@ -124,6 +125,8 @@ class Run:
         self.id = f"run_{uuid.uuid4().hex}"
         self.agent = AgentSpec(name="tester", instructions="Be brief.", model=model)
         self._said = said
+        self.servers: McpTools | None = None
+        """MCP servers of the worker."""
 
     def request(self, step: int = 1) -> ModelRequest:
         facts = (
@@ -144,7 +147,7 @@ class Run:
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)
         providers = provider if callable(provider) else lambda _: provider
-        activities = ModelActivities(self.journal, providers)
+        activities = ModelActivities(self.journal, providers, servers=self.servers)
 
         async def call() -> ModelResult:
             await self._have_message(step - 1)

@@ -56,12 +56,17 @@ class Bench:
         name: str = changes.get("name", spec.name if spec else "nothing")
         fields: dict[str, Any] = {it: changes[it] for it in ("approval_id", "run") if it in changes}
         request = self.request(spec, name, changes.get("outbox", NOTHING)).model_copy(update=fields)
+        if plan := changes.get("mcp"):
+            request = request.model_copy(
+                update={"call": request.call.model_copy(update={"mcp": plan})}
+            )
         activities = ToolActivities(
             changes.get("journal", self.journal),
             {tool.spec.name: tool} if tool else {},
             stop_bound_s=changes.get("stop_bound_s", 5),
             threads=changes.get("threads"),
             clean=changes.get("clean", str),
+            servers=changes.get("servers"),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)

@@ -128,6 +128,15 @@ async def test_a_compacted_context_is_told_in_one_line(stand_in: StandIn) -> Non
     ) in await seen(stand_in)
 
 
+async def test_a_server_that_the_run_does_without_is_told(stand_in: StandIn) -> None:
+    begin(stand_in)
+    gone = {"server": "gone", "reason": "no answer\nwithin 10 s"}
+    stand_in.add("tools.listed", 1, servers=["notes"], missing=[], sha256="d")
+    stand_in.add("tools.listed", 1, servers=["notes", "gone"], missing=[gone], sha256="e")
+    stand_in.add("run.completed", 1)
+    assert "✗ no tools of MCP server gone: no answer within 10 s\n" in await seen(stand_in)
+
+
 async def test_failed_calls_and_limits_are_told(stand_in: StandIn) -> None:
     begin(stand_in)
     error = {"type": "model-unavailable", "message": "overloaded"}
