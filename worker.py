@@ -6,7 +6,7 @@ import asyncio
 import logging
 import signal
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -49,8 +49,8 @@ from relayline.spending import Spending
 from relayline.submitter import submitter
 from relayline.teller import telling
 from relayline.watchkeeper import Vitals, new_identity, watching
-from relayline.wiring import build_catalog
-from relayline.worker_options import interceptors_of, pollers_of, recording
+from relayline.wiring import build_catalog, tell_catalog
+from relayline.worker_options import interceptors_of, pollers_of, recording, together
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
@@ -105,6 +105,7 @@ def build_worker(
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
     workers = []
+    tell = partial(tell_catalog, journal, settings, catalog, seen=True)
     if settings.work & {Work.RUNS, Work.TOOLS}:
         calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
         others = recording(journal, presence)
@@ -115,7 +116,7 @@ def build_worker(
             vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         workers += [_calls_worker(make, models, *each) for each in limits.items()]
-    return _together(*workers)
+    return together(*workers, before=tell if Work.TOOLS in settings.work else None)
 
 
 def deployment_of(
@@ -173,20 +174,6 @@ def _calls_worker(
         max_concurrent_activities=ROOM * limit.calls,
         max_activities_per_second=limit.starts_per_s,
     )
-
-
-@asynccontextmanager
-async def _together(*workers: Worker) -> AsyncIterator[None]:
-    """All at work until the block ends or one of them fails; then all stop at the same time."""
-
-    async def stop() -> None:
-        await asyncio.gather(*(worker.shutdown() for worker in workers))
-
-    async with AsyncExitStack() as stack:
-        for worker in workers:
-            await stack.enter_async_context(worker)
-        stack.push_async_callback(stop)
-        yield
 
 
 async def run(settings: Settings, *, ends_process: bool = False) -> None:

@@ -22,6 +22,7 @@ class AgentsOfToday:
                 no known price to be held against.
             JournalUnavailable: the journal can't tell the agent's name.
         """
+        await self._validator.fresh()
         listed = await self._storage.listed(tenant, run_id)
         name = (listed.row.agent if listed else None) or ""
         agent = self._validator.changed(self._validator.agent(name), None, None)

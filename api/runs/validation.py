@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -54,8 +54,10 @@ class RunValidator:
         agents: Mapping[str, AgentSpec],
         limits: RequestLimits,
         has_price: Callable[[str], bool] = lambda _: False,
+        fresh: Callable[[], Awaitable[None]] | None = None,
     ) -> None:
         self._agents = agents
+        self._fresh = fresh
         self._limits = limits
         self._has_price = has_price
 
@@ -155,6 +157,11 @@ class RunValidator:
             )
         days = agent.retention_days if asked is None else asked
         return min(days, most) if days is not None and most else days
+
+    async def fresh(self) -> None:
+        """Take the agents of now; call it before a check."""
+        if self._fresh:
+            await self._fresh()
 
     def known(self, name: str) -> AgentSpec | None:
         """The agent of that name in the catalog; None if there is none."""

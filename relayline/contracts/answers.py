@@ -81,10 +81,9 @@ class RunView(_Answer):
     waiting_for: tuple[Waiting, ...] = ()
     attention: str | None = None
     """Why an open run makes no progress: `workflow task failing` (its code fails, for example
-    after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls),
-    `worker lost: NAME, 2 of 3 times` (the worker of that tool, or of the model call, died each time
-    that it ran), `activity paused` (an operator paused a call in Temporal); null when no problem is
-    known."""
+    after a bad deployment), `no worker`, `no worker for …` (tools, or a provider's calls), `worker
+    lost: NAME, 2 of 3 times` (each time that the call ran), `activity paused` (by an operator, in
+    Temporal); null when no problem is known."""
     forked_from: ForkedFrom | None = None
     """Of a fork, where it begins in the run that it is a fork of; null for any other run."""
     inherited_usage: Usage | None = None
@@ -285,6 +284,9 @@ class AgentList(_Answer):
     """The agents of this server."""
 
     agents: tuple[AgentView, ...]
+    build: str | None = None
+    """Of the workers, empty if they have none; null before any worker was there."""
+    seen_at: datetime | None = None  # when a worker last started with them
 
 
 class Problem(BaseModel):

@@ -25,6 +25,10 @@ class ForkInputs:
     def __init__(self, validator: RunValidator) -> None:
         self._validator = validator
 
+    async def fresh(self) -> None:
+        """Take the agents of now; call it before `make`."""
+        await self._validator.fresh()
+
     def make(
         self, run_id: str, source: Source, request: ForkRequest, sha256: str, sender: Principal
     ) -> RunInput:
