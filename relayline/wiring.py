@@ -81,7 +81,7 @@ async def tell_catalog(
 def build_validator(
     settings: Settings,
     agents: Mapping[str, AgentSpec],
-    fresh: Callable[[], Awaitable[None]] | None = None,
+    fresh: Callable[[str | None], Awaitable[None]] | None = None,
 ) -> RunValidator:
     """The checks of a request: the same whether a client or a schedule submits it.
 

@@ -22,9 +22,9 @@ class AgentsOfToday:
                 no known price to be held against.
             JournalUnavailable: the journal can't tell the agent's name.
         """
-        await self._validator.fresh()
         listed = await self._storage.listed(tenant, run_id)
         name = (listed.row.agent if listed else None) or ""
+        await self._validator.fresh(name)
         agent = self._validator.changed(self._validator.agent(name), None, None)
         specs = self._validator.asked_by(agent)
         return command.model_copy(update={"spec": agent, "specs": specs})

@@ -130,7 +130,7 @@ class Submission:
                 one under an older id.
         """
         now = datetime.now(UTC)
-        await self._validator.fresh()
+        await self._validator.fresh(request.agent)
         run = self._validator.check(request, self._ids.run(key, sender), now, sender)
         await check_tenant(self._storage, run.tenant)
         if key is not None and (earlier := await self._earlier.find(key, sender)):

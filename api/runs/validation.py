@@ -54,7 +54,7 @@ class RunValidator:
         agents: Mapping[str, AgentSpec],
         limits: RequestLimits,
         has_price: Callable[[str], bool] = lambda _: False,
-        fresh: Callable[[], Awaitable[None]] | None = None,
+        fresh: Callable[[str | None], Awaitable[None]] | None = None,
     ) -> None:
         self._agents = agents
         self._fresh = fresh
@@ -158,10 +158,14 @@ class RunValidator:
         days = agent.retention_days if asked is None else asked
         return min(days, most) if days is not None and most else days
 
-    async def fresh(self) -> None:
-        """Take the agents of now; call it before a check."""
+    async def fresh(self, wanted: str | None = None) -> None:
+        """Take the agents of now; call it before a check.
+
+        Args:
+            wanted: The agent that will be asked for.
+        """
         if self._fresh:
-            await self._fresh()
+            await self._fresh(wanted)
 
     def known(self, name: str) -> AgentSpec | None:
         """The agent of that name in the catalog; None if there is none."""

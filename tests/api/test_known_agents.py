@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime
 from pathlib import Path
@@ -92,6 +93,11 @@ async def test_a_catalog_is_read_at_most_once_a_second(
     assert await site.known() == ("", ["clerk"])
     await site.write("", "scout")
     assert await site.known() == ("", ["clerk"])
+    await asyncio.sleep(known_agents.MISSED_EVERY_S)
+    await site.agents.fresh("clerk")
+    assert sorted(site.agents) == ["clerk"]
+    await site.agents.fresh("scout")
+    assert sorted(site.agents) == ["scout"], "one that is asked for and not known is looked for"
     monkeypatch.setattr(known_agents, "READ_EVERY_S", 0)
     assert await site.known() == ("", ["scout"])
 

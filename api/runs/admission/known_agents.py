@@ -17,6 +17,8 @@ from relayline.journal.port import JournalUnavailable
 
 READ_EVERY_S = 1.0
 """For how long a catalog that was read is taken to be the current one."""
+MISSED_EVERY_S = 0.05
+"""The same for those who ask for an agent that it does not have."""
 ASK_S = 2.0
 """The most that a request waits for it to be read again."""
 _log = logging.getLogger(__name__)
@@ -84,12 +86,18 @@ class KnownAgents(Mapping[str, AgentSpec]):
         seen_us = self._chosen.seen_us if self._chosen else None
         return None if seen_us is None else moment(seen_us)
 
-    async def fresh(self) -> None:
-        """Read the catalog again if that was more than `READ_EVERY_S` ago; call it before use."""
-        if time.monotonic() < self._read_at + READ_EVERY_S:
+    async def fresh(self, wanted: str | None = None) -> None:
+        """Read the catalog again if that was more than `READ_EVERY_S` ago; call it before use.
+
+        Args:
+            wanted: The agent that is asked for; if it is not known, `MISSED_EVERY_S` is enough.
+        """
+        missing = wanted is not None and wanted not in self._agents
+        every_s = MISSED_EVERY_S if missing else READ_EVERY_S
+        if time.monotonic() < self._read_at + every_s:
             return
         async with self._lock:  # those who come meanwhile wait for the one that reads
-            if time.monotonic() < self._read_at + READ_EVERY_S:
+            if time.monotonic() < self._read_at + every_s:
                 return
             try:
                 async with asyncio.timeout(ASK_S):

@@ -25,9 +25,9 @@ class ForkInputs:
     def __init__(self, validator: RunValidator) -> None:
         self._validator = validator
 
-    async def fresh(self) -> None:
+    async def fresh(self, wanted: str | None) -> None:
         """Take the agents of now; call it before `make`."""
-        await self._validator.fresh()
+        await self._validator.fresh(wanted)
 
     def make(
         self, run_id: str, source: Source, request: ForkRequest, sha256: str, sender: Principal
