@@ -43,6 +43,7 @@ from relayline.runtime.liveness import Liveness
 from relayline.runtime.namespace import NamespaceUnfit, warnings_of_namespace
 from relayline.runtime.process import build_keyring, opened_journal, redactor_of, run_process
 from relayline.runtime.redaction import too_short
+from relayline.runtime.secret import short_secrets, tool_secrets
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.spending import Spending
@@ -96,6 +97,7 @@ def build_worker(
     )
     tools = (catalog := build_catalog(settings)).tools
     redactor = redactor_of(settings)
+    secrets = tool_secrets(settings) if Work.TOOLS in settings.work else {}
     use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
     suspects = Suspects(settings.max_worker_losses)
     presence, spending = (vitals.presence, vitals.spending) if vitals else (Presence(), None)
@@ -107,7 +109,8 @@ def build_worker(
     workers = []
     tell = partial(tell_catalog, journal, settings, catalog, seen=True)
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
+        cut = redactor.clean
+        calls = ToolActivities(journal, tools, suspects, presence, clean=cut, secrets=secrets)
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
@@ -192,7 +195,7 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         BadSettings: it can't listen on `worker_port`, keep commands from the network, or use the
             secret.
     """
-    not_apart = await asyncio.to_thread(_check_commands, settings)
+    not_apart = await asyncio.to_thread(_check_tools, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -232,17 +235,21 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
     return served
 
 
-def _check_commands(settings: Settings) -> list[str]:
-    """What people should know of the commands of agents, if this worker runs any.
+def _check_tools(settings: Settings) -> list[str]:
+    """What people should know of the secrets and commands of tools, if this worker runs any.
 
     Raises:
-        BadSettings: they may not use the network, and can't be kept from it.
+        BadSettings: commands may not use the network, and can't be kept from it; or the secrets
+            can't be read.
     """
-    if not settings.allow_commands or Work.TOOLS not in settings.work or bubblewrap():
+    if Work.TOOLS not in settings.work:
         return []
+    short = short_secrets(settings)
+    if not settings.allow_commands or bubblewrap():
+        return short
     if not settings.command_network:
         raise BadSettings(f"RELAYLINE_COMMAND_NETWORK is 0, but {NO_BUBBLEWRAP}")
-    return [NO_BUBBLEWRAP]
+    return [*short, NO_BUBBLEWRAP]
 
 
 @asynccontextmanager

@@ -109,8 +109,8 @@ class ModelActivities:
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:
                 stored = begun.facts or await attempt.read_all(facts=True)
-                agent = self._agents.of(request, stored)
                 facts = counting(fact for fact in stored if fact.type != PINNED)
+                agent = self._agents.of(request, stored, facts)
                 if answered := await _recorded_message(key, facts):
                     return await model_result(answered, agent, self._tools)
                 if begun.verdict:

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn, TypeVar
 
 from pydantic import JsonValue
@@ -26,6 +27,7 @@ from relayline.activities.tool.ended import failed, recorded_outcome
 from relayline.activities.tool.given import given_arguments, ready
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
+from relayline.activities.whose.run import caller_of
 from relayline.catalog.foreign import described
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
@@ -68,12 +70,13 @@ class ToolActivities:
         stop_bound_s: float = STOP_BOUND_S,
         clean: Clean = str,
         threads: ToolThreads | None = None,
+        secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._journal = journal
         self._tools = tools
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
-        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean, secrets)
 
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
@@ -130,6 +133,8 @@ class _Shared(NamedTuple):
     threads: ToolThreads
     stop_bound_s: float
     clean: Clean
+    secrets: Mapping[str, str]
+    """What tools may read, by name."""
 
 
 class _Call:
@@ -186,7 +191,9 @@ class _Call:
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        context = RunningTool(self._attempt, self._request, self._shared.clean)
+        request, shared = self._request, self._shared
+        caller = await caller_of(self._attempt, request.tenant, request.epoch, request.step)
+        context = RunningTool(self._attempt, request, caller, shared.clean, shared.secrets)
         work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)

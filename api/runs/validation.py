@@ -102,6 +102,7 @@ class RunValidator:
             metadata=metadata,
             tenant=tenant,
             by=sender.subject,
+            user=request.user or sender.subject,
             webhook=webhook_of(request.webhook, tenant),
             request_sha256=digest(request),
             start_at=start_of(request, submitted_at or datetime.now(UTC)),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from logging import Logger, LoggerAdapter
 from typing import Any, Literal, Protocol, overload
 
 from jsonschema import Draft202012Validator
@@ -21,8 +22,20 @@ class ToolContext(Protocol):
     run_id: str
     call_id: str
     attempt: int
+    step: int
+    """The step of the run that asked for the call."""
+    turn: int | None
+    """The turn of a conversation; None in any other run."""
+    agent: str
+    """The name of the run's agent."""
     tenant: str
     """Whose run it is."""
+    user: str
+    """For whom it works, as whoever submitted it says; empty if nobody has."""
+    metadata: Mapping[str, str]
+    """Of the run, as submitted."""
+    log: LoggerAdapter[Logger]
+    """Writes into the worker's log, with the run, the call and the tool beside each line."""
     idempotency_key: str
     """The same for every attempt of this call; pass it to services that accept one."""
 
@@ -30,6 +43,17 @@ class ToolContext(Protocol):
         """Show a line (at most 1,000 characters) and a fraction (0 to 1) to everyone who watches.
 
         May be called from any thread; never blocks and never fails the tool.
+        """
+        ...
+
+    def secrets(self, name: str) -> str:
+        """The secret of that name, from the worker's folder `RELAYLINE_TOOL_SECRETS`.
+
+        It is cut out of whatever the worker journals, logs or sends to Temporal if it has 16 bytes
+        or more.
+
+        Raises:
+            ToolError: there is none; a retry can't help.
         """
         ...
 

@@ -53,6 +53,8 @@ class RunFields(TypedDict, total=False):
     """Fields of `Limits`; those that are not given are the agent's."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
+    user: str | None
+    """For whom the run works; the key's own subject if absent."""
     history: Sequence[Mapping[str, str]] | None
     """What was said before, oldest first: `{"role": "user" or "assistant", "content": …}`."""
     webhook: GivenWebhook | None

@@ -74,8 +74,7 @@ class RunView(_Answer):
     turn: int | None = None
     """Of a conversation, its newest turn; null for any other run."""
     last_turn: TurnView | None = None
-    """Of a conversation, the newest turn that has ended; with `command`, the one that this command
-    began, once it has ended."""
+    """The newest turn that has ended; with `command`, the one that it began, once it has ended."""
     command: CommandView | None = None
     """State of the command that the query parameter names; null without one."""
     waiting_for: tuple[Waiting, ...] = ()
@@ -91,6 +90,7 @@ class RunView(_Answer):
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null when the source does not have it."""
+    user: str | None = None
     created_at: datetime | None = None
     start_at: datetime | None = None
     """When it starts, or started, if it was submitted for later."""

@@ -45,6 +45,7 @@ MESSAGE = "message.user"
 _TURN_OVER = "turn.completed"
 GIVEN = (
     "tenant",
+    "user",
     "agent",
     "model",
     "title",

@@ -64,6 +64,7 @@ class ForkInputs:
             metadata=self._metadata(source, request),
             tenant=row.tenant,
             by=sender.subject,
+            user=row.user or sender.subject,
             request_sha256=sha256,
             priority=given.priority if given else row.priority or MIDDLE_PRIORITY,
             fairness_key=given.fairness_key if given else None,
@@ -103,7 +104,7 @@ class ForkInputs:
             )
         changes: dict[str, object] = {}
         if request.instructions is not None:
-            changes["instructions"] = request.instructions
+            changes |= {"instructions": request.instructions, "template": False}
         if request.tools is not None:
             changes["tools"] = self._tools(agent, request.tools)
         return self._validator.changed(
