@@ -21,7 +21,7 @@ from tests.runs.test_readme import run_blocks
 
 PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
-NAMES = ("assistant", "clerk", "scout", "manager", "buyer", "researcher", "guide")
+NAMES = ("assistant", "clerk", "scout", "manager", "guest", "buyer", "researcher", "guide")
 
 
 @pytest.fixture
