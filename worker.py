@@ -106,11 +106,12 @@ def build_worker(
     limits = limits_of(settings.provider_limits, settings.max_model_calls)
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
-    workers = []
+    workers, close = [], None
     tell = partial(tell_catalog, journal, settings, catalog, seen=True)
     if settings.work & {Work.RUNS, Work.TOOLS}:
         cut = redactor.clean
         calls = ToolActivities(journal, tools, suspects, presence, clean=cut, secrets=secrets)
+        close = calls.close
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
@@ -119,7 +120,8 @@ def build_worker(
             vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         workers += [_calls_worker(make, models, *each) for each in limits.items()]
-    return together(*workers, before=tell if Work.TOOLS in settings.work else None)
+    before = tell if Work.TOOLS in settings.work else None
+    return together(*workers, before=before, after=close)
 
 
 def deployment_of(

@@ -26,6 +26,7 @@ from relayline.activities.tool.context import RunningTool, ToolThreads
 from relayline.activities.tool.ended import failed, recorded_outcome
 from relayline.activities.tool.given import given_arguments, ready
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.resources import NotStarted
 from relayline.activities.tool.work import ToolWork
 from relayline.activities.whose.run import caller_of
 from relayline.catalog.foreign import described
@@ -81,6 +82,10 @@ class ToolActivities:
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
         return self._shared.threads.problem()
+
+    async def close(self) -> None:
+        """Stop the resources of tools; call it when no call runs any more."""
+        await self._shared.threads.resources.close()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -163,6 +168,7 @@ class _Call:
             bound_s = self._request.tool.timeout_s if self._request.tool else CHECK_BOUND_S
             check = partial(ready, self._request, tool, given)
             runs, arguments = await self._shared.threads.run_within(bound_s, check)
+            arguments |= await self._shared.threads.resources.given(runs.resources, bound_s)
             await self._start(given)
             return await self._execute(runs, arguments)
         except ToolFailure as failure:
@@ -236,7 +242,8 @@ class _Call:
 
     async def _fail(self, failure: ToolFailure) -> NoReturn:
         """Journal the failure and raise it; final if the tool's retries are used up."""
-        count = await self._next_failure() if failure.retryable and not self._unsafe else None
+        again = failure.retryable and (not self._unsafe or isinstance(failure, NotStarted))
+        count = await self._next_failure() if again else None
         body = ToolFailed(
             call_id=self._id,
             name=self._name,

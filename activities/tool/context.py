@@ -20,6 +20,7 @@ from temporalio.exceptions import ApplicationError
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.loop import ToolLoop
 from relayline.activities.tool.output import Clean, ToolFailure, failure_of, utf8
+from relayline.activities.tool.resources import Resources
 from relayline.activities.whose.run import Caller
 from relayline.catalog.tools import ToolError
 from relayline.contracts.calls import ToolRequest
@@ -160,6 +161,7 @@ class ToolThreads:
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         self.loop = ToolLoop()
+        self.resources = Resources(self.loop)
         self._free = threading.BoundedSemaphore(limit)
         self._refused_at: float | None = None
         """When a tool found no free thread, while none has become free since."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from logging import Logger, LoggerAdapter
 from typing import Any, Literal, Protocol, overload
 
@@ -13,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 
 from relayline.catalog.parameters import PREFIX, callable_as_function, name_of, signature_of
 from relayline.catalog.patterns import problem
+from relayline.catalog.resources import Resource
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
@@ -76,6 +78,8 @@ class Tool:
     """Sync (runs in a thread) or async; returns a string or any value that serialises to JSON."""
     context_parameter: str | None = None
     """The name of the parameter that takes the `ToolContext`; None: there is none."""
+    resources: Mapping[str, Resource[Any]] = field(default_factory=dict)
+    """What parameters take of the worker's resources, by name."""
     arguments: type[BaseModel] | None = None
     """Converts JSON to the types of the hints; None: the function takes the JSON unchanged."""
 
@@ -111,6 +115,24 @@ def _misfit(schema: Mapping[str, Any]) -> str | None:
     except SchemaError as error:
         return f"{error.json_path}: {error.message[:200]}, which is no JSON Schema"
     return None
+
+
+def _check_threads(
+    code: Callable[..., object], name: str, resources: Mapping[str, Resource[Any]]
+) -> None:
+    """Return if the tool may use its resources where it runs.
+
+    Raises:
+        TypeError: it runs in a thread, and one of them is for async tools alone.
+    """
+    asynchronous = inspect.iscoroutinefunction(code)
+    for parameter, resource in resources.items():
+        if not (asynchronous or resource.sync):
+            raise TypeError(
+                f"tool {name!r}: parameter {parameter!r}: the tool runs in a thread, and the "
+                f"resource {resource.name!r} is for async tools: declare it with sync=True, or the "
+                "tool with async def"
+            )
 
 
 class ToolError(Exception):
@@ -191,6 +213,7 @@ def tool(  # noqa: PLR0913  the options of a tool
             approval_timeout_s=approval_timeout_s,
             asks=asks,
         )
-        return Tool(spec, code, signature.context, signature.model)
+        _check_threads(code, told, signature.resources)
+        return Tool(spec, code, signature.context, signature.resources, signature.model)
 
     return make if function is None else make(function)
