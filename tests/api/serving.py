@@ -41,7 +41,13 @@ SSE = {"Accept": "text/event-stream"}
 CATALOG = Catalog(
     agents={
         "assistant": AgentSpec(name="assistant", model="rehearsal"),
-        "brief": AgentSpec(name="brief", model="rehearsal", limits=Limits(max_steps=3)),
+        "brief": AgentSpec(
+            name="brief",
+            model="rehearsal",
+            instructions="Be brief, {user}.",
+            template=True,
+            limits=Limits(max_steps=3),
+        ),
     },
     tools={},
 )

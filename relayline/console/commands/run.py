@@ -70,6 +70,9 @@ class RunCommands:
         ] = None,
         limits: Limits = None,
         metadata: Metadata = None,
+        user: Annotated[
+            str | None, typer.Option(metavar="NAME", help="For whom it works; told to its tools.")
+        ] = None,
         retention_days: Annotated[
             float | None,
             typer.Option(metavar="DAYS", help="Erase the run so many days after its end."),
@@ -116,6 +119,7 @@ class RunCommands:
                 model=model,
                 limits=limits_of(limits) if limits else None,
                 metadata=metadata_of(metadata) if metadata else None,
+                user=user,
                 retention_days=retention_days,
                 priority=priority,
                 fairness_key=fairness_key,
