@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import logging
 import signal
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
-from contextlib import AbstractAsyncContextManager, AsyncExitStack, aclosing, asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
 from typing import Any
@@ -44,14 +44,15 @@ from relayline.runtime.liveness import Liveness
 from relayline.runtime.namespace import NamespaceUnfit, warnings_of_namespace
 from relayline.runtime.process import build_keyring, opened_journal, redactor_of, run_process
 from relayline.runtime.redaction import too_short
+from relayline.runtime.secret import short_secrets, tool_secrets
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.runtime.temporal import TemporalUnreachable, connect
 from relayline.spending import Spending
 from relayline.submitter import submitter
 from relayline.teller import telling
 from relayline.watchkeeper import Vitals, new_identity, watching
-from relayline.wiring import build_catalog
-from relayline.worker_options import interceptors_of, pollers_of, recording
+from relayline.wiring import build_catalog, tell_catalog
+from relayline.worker_options import interceptors_of, pollers_of, recording, together
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
@@ -98,6 +99,7 @@ def build_worker(
     tools = (catalog := build_catalog(settings)).tools
     servers = mcp_servers(catalog.mcp)
     redactor = redactor_of(settings)
+    secrets = tool_secrets(settings) if Work.TOOLS in settings.work else {}
     use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
     suspects = Suspects(settings.max_worker_losses)
     presence, spending = (vitals.presence, vitals.spending) if vitals else (Presence(), None)
@@ -106,10 +108,16 @@ def build_worker(
     limits = limits_of(settings.provider_limits, settings.max_model_calls)
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots, servers)
-    workers = []
+    workers, after = [], [servers.close] if servers else []
+    tell = partial(tell_catalog, journal, settings, catalog, seen=True)
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        cleaner = redactor.clean
-        calls = ToolActivities(journal, tools, suspects, presence, clean=cleaner, servers=servers)
+        calls = ToolActivities(
+            *(journal, tools, suspects, presence),
+            clean=redactor.clean,
+            servers=servers,
+            secrets=secrets,
+        )
+        after.append(calls.close)
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
@@ -118,7 +126,8 @@ def build_worker(
             vitals.liveness.watch(calls.problem)
     if Work.MODELS in settings.work:
         workers += [_calls_worker(make, models, *each) for each in limits.items()]
-    return _together(*workers, last=servers.close if servers else None)
+    before = tell if Work.TOOLS in settings.work else None
+    return together(*workers, before=before, after=after)
 
 
 def deployment_of(
@@ -182,24 +191,6 @@ def _calls_worker(
     )
 
 
-@asynccontextmanager
-async def _together(
-    *workers: Worker, last: Callable[[], Coroutine[Any, Any, None]] | None
-) -> AsyncIterator[None]:
-    """All at work until the block ends or one fails; then all stop together, and `last` follows."""
-
-    async def stop() -> None:
-        await asyncio.gather(*(worker.shutdown() for worker in workers))
-
-    async with AsyncExitStack() as stack:
-        if last:
-            stack.push_async_callback(last)
-        for worker in workers:
-            await stack.enter_async_context(worker)
-        stack.push_async_callback(stop)
-        yield
-
-
 async def run(settings: Settings, *, ends_process: bool = False) -> None:
     """Work until SIGTERM or SIGINT; then let running calls finish within `drain_s`.
 
@@ -216,7 +207,7 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         BadSettings: it can't listen on `worker_port`, keep commands from the network, or use the
             secret.
     """
-    not_apart = await asyncio.to_thread(_check_commands, settings)
+    not_apart = await asyncio.to_thread(_check_tools, settings)
     stop = asyncio.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(number, stop.set)
@@ -256,17 +247,21 @@ def _served(client: Client, settings: Settings) -> dict[str, str]:
     return served
 
 
-def _check_commands(settings: Settings) -> list[str]:
-    """What people should know of the commands of agents, if this worker runs any.
+def _check_tools(settings: Settings) -> list[str]:
+    """What people should know of the secrets and commands of tools, if this worker runs any.
 
     Raises:
-        BadSettings: they may not use the network, and can't be kept from it.
+        BadSettings: commands may not use the network, and can't be kept from it; or the secrets
+            can't be read.
     """
-    if not settings.allow_commands or Work.TOOLS not in settings.work or bubblewrap():
+    if Work.TOOLS not in settings.work:
         return []
+    short = short_secrets(settings)
+    if not settings.allow_commands or bubblewrap():
+        return short
     if not settings.command_network:
         raise BadSettings(f"RELAYLINE_COMMAND_NETWORK is 0, but {NO_BUBBLEWRAP}")
-    return [NO_BUBBLEWRAP]
+    return [*short, NO_BUBBLEWRAP]
 
 
 @asynccontextmanager

@@ -221,8 +221,9 @@ async def _serve_on(
     async with opened_journal(settings) as journal:
         metrics = shared(Path(part.metrics_dir), part.number) if part else Metrics()
         client = await connect(build_keyring(settings), lazy=True)
-        app = create_app(settings, journal, client, build_catalog(settings), metrics)
+        app = create_app(settings, journal, client, build_catalog(settings, own=False), metrics)
         services: Services = app.state.services
+        await services.agents.fresh()
         host, port = listener.getsockname()[:2]
         _log.info("listening", extra={"host": host, "port": port})
         checking = asyncio.create_task(services.namespace.state(), name="check the namespace")

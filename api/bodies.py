@@ -44,6 +44,9 @@ _Cron = Annotated[str, StringConstraints(pattern=r"^[^\s@=#]+( [^\s@=#]+){4}$", 
 _KeyName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
 
 
+_User = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
+
+
 _Scope = Annotated[Scope, Field(strict=False)]
 
 
@@ -206,6 +209,8 @@ class RunRequest(Body):
     metadata: dict[LabelKey, LabelValue] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""
+    user: _User | None = None
+    """For whom the run works, told to its tools; your own subject if absent. Proves nothing."""
     open: bool | OpenRequest = False
     """true: a conversation, which is idle after each turn and takes messages until it is closed."""
     retention_days: float | None = Field(default=None, gt=0, le=36_500, allow_inf_nan=False)

@@ -24,6 +24,7 @@ from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender
 from relayline.api.errors import InvalidField, UnknownRun
 from relayline.api.keys.admin import KeyAdmin
+from relayline.api.runs.admission.known_agents import KnownAgents
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.erasing import Erasing
@@ -50,7 +51,7 @@ from relayline.api.webhooks.registry import Registry
 from relayline.contracts.access.audit import Action
 from relayline.contracts.commands import MAX_ID_CHARS
 from relayline.contracts.principals import Principal
-from relayline.contracts.runs import RUN_ID_PATTERN, AgentSpec
+from relayline.contracts.runs import RUN_ID_PATTERN
 from relayline.journal.table import RunFilter, Tenant
 
 _SINGLE_HEADERS = ("Idempotency-Key", "Last-Event-ID")
@@ -66,7 +67,7 @@ def _part(pick: Callable[[Services], object]) -> Any:
     return Depends(part)
 
 
-UsesAgents = Annotated[Mapping[str, AgentSpec], _part(lambda services: services.agents)]
+UsesAgents = Annotated[KnownAgents, _part(lambda services: services.agents)]
 UsesKnownTools = Annotated[KnownTools, _part(lambda services: services.known_tools)]
 UsesMetrics = Annotated[Metrics, _part(lambda services: services.metrics)]
 UsesReadiness = Annotated[Readiness, _part(lambda services: services.readiness)]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 
 from temporalio.client import Client
@@ -13,6 +12,7 @@ from relayline.api.commands.outcomes import Outcomes
 from relayline.api.commands.sending import CommandSender, SentCommands
 from relayline.api.commands.today import AgentsOfToday
 from relayline.api.runs.admission.batch_checks import BatchChecks
+from relayline.api.runs.admission.known_agents import KnownAgents
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.conversations import Conversations
@@ -46,12 +46,12 @@ from relayline.api.temporal.attention import Attention
 from relayline.api.temporal.namespace import NamespaceCheck
 from relayline.api.temporal.schedules import ScheduleGateway
 from relayline.api.temporal.submissions import BatchGateway
+from relayline.api.temporal.workers import Workers
 from relayline.api.webhooks.deliveries import Deliveries
 from relayline.api.webhooks.registry import Registry
 from relayline.catalog.agents import Catalog
 from relayline.contracts.access.quotas import parse_quotas
 from relayline.contracts.operation.system import SystemLimits
-from relayline.contracts.runs import AgentSpec
 from relayline.journal.table import Storage
 from relayline.outbound.sender import Sender
 from relayline.runtime.settings import Settings
@@ -65,7 +65,7 @@ class Services:
     access: AccessParts
     quotas: RunQuotas
     owners: RunOwners
-    agents: Mapping[str, AgentSpec]
+    agents: KnownAgents
     known_tools: KnownTools
     metrics: Metrics
     namespace: NamespaceCheck
@@ -121,7 +121,7 @@ def services_of(
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
-    validator, ids = build_validator(settings, catalog), access.signing.ids
+    (agents, validator), ids = _agents(settings, storage, catalog, workers), access.signing.ids
     checks, turns = BatchChecks(validator, receivers, quotas), Conversations(storage)
     sender = _sender(storage, sources, sent := SentCommands(), access, validator)
     submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
@@ -130,7 +130,7 @@ def services_of(
         access=access,
         quotas=quotas,
         owners=views.owners,
-        agents=catalog.agents,
+        agents=agents,
         known_tools=KnownTools(storage),
         metrics=metrics,
         namespace=(namespace := NamespaceCheck(client, settings.retention)),
@@ -168,6 +168,13 @@ def _sender(
     gateway, views = sources.gateway, sources.views
     starts, today = PendingStarts(storage, gateway), AgentsOfToday(storage, validator)
     return CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
+
+
+def _agents(
+    settings: Settings, storage: Storage, catalog: Catalog, workers: Workers
+) -> tuple[KnownAgents, RunValidator]:
+    agents = KnownAgents(storage.catalogs, catalog.agents, workers.current_build)
+    return agents, build_validator(settings, agents, agents.fresh)
 
 
 def _feed(storage: Storage, metrics: Metrics, sources: Sources) -> Feed:

@@ -7,6 +7,7 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
     from relayline.catalog.mcp import Env, McpServer, Override
+    from relayline.catalog.resources import resource
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
@@ -24,6 +25,7 @@ else:
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
         "ToolError": "relayline.catalog.tools",
+        "resource": "relayline.catalog.resources",
         "tool": "relayline.catalog.tools",
     }
 
@@ -54,5 +56,6 @@ __all__ = [
     "ToolContext",
     "ToolError",
     "__version__",
+    "resource",
     "tool",
 ]

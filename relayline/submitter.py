@@ -52,7 +52,7 @@ def submitter(
     gateway, views = sources.gateway, sources.views
     signing = Signing.of(load_secrets(settings, make=bool(settings.auth_modes)))
     batches = BatchActivities(storage, gateway, proofs=signing.proofs)
-    validator = build_validator(settings, catalog)
+    validator = build_validator(settings, catalog.agents)
     receivers = NamedReceivers(storage.webhooks, receiver_rules(settings))
     quotas = RunQuotas(storage, parse_quotas(settings.quotas))
     ids, metrics = signing.ids, Metrics()

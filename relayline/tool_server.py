@@ -23,6 +23,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relayline import __version__
 from relayline.activities.tool.context import PROGRESS_CHARS, ToolThreads
+from relayline.activities.tool.elsewhere import CallElsewhere
 from relayline.activities.tool.mcp.calling import CALL_META, CONTEXT_META
 from relayline.activities.tool.output import ToolFailure, checked_arguments
 from relayline.activities.tool.work import ToolWork
@@ -31,7 +32,6 @@ from relayline.catalog.load import load_catalog
 from relayline.catalog.tools import Tool
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import TOOL_META, ServedTool
-from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.runtime.process import run_process
 from relayline.runtime.settings import BadSettings, Settings
 from relayline.wiring import toolbox_of
@@ -57,30 +57,14 @@ class Address(NamedTuple):
     """Empty: nothing; only on loopback."""
 
 
-class ServedContext:
+class ServedContext(CallElsewhere):
     """The `ToolContext` of a call that came over MCP, as its `_meta` says."""
 
-    def __init__(
-        self, meta: Mapping[str, Any], report: Callable[[str, float | None], None]
-    ) -> None:
+    def __init__(self, meta: Mapping[str, Any], report: Report) -> None:
         told = meta.get(CONTEXT_META)
         about: Mapping[str, Any] = told if isinstance(told, Mapping) else {}
-        self.run_id = str(about.get("run_id", ""))
-        self.call_id = str(about.get("call_id", ""))
-        self.tenant = str(about.get("tenant", DEFAULT_TENANT))
-        self.attempt = 1
-        self.idempotency_key = str(meta.get(CALL_META, ""))
+        super().__init__(about, str(meta.get(CALL_META, "")))
         self._report = report
-        self._stopped = False
-
-    @property
-    def cancelled(self) -> bool:
-        """As in `ToolContext`."""
-        return self._stopped
-
-    def stop(self) -> None:
-        """Set `cancelled`."""
-        self._stopped = True
 
     def progress(self, message: str, fraction: float | None = None) -> None:
         """As in `ToolContext`."""

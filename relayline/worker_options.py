@@ -1,11 +1,13 @@
-"""What every Temporal worker of a worker process is made with: its pollers and interceptors."""
+"""What the Temporal workers of a worker process are made with, and how they work together."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
-from temporalio.worker import Interceptor, PollerBehaviorAutoscaling
+from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker
 
 from relayline.activities.family.calls import ChildActivities
 from relayline.activities.presence import Presence
@@ -48,3 +50,32 @@ def recording(storage: Storage, presence: Presence) -> Sequence[Callable[..., An
         children.begin_child,
         children.end_child,
     )
+
+
+Step = Callable[[], Awaitable[object]]
+
+
+@asynccontextmanager
+async def together(
+    *workers: Worker, before: Step | None = None, after: Sequence[Step] = ()
+) -> AsyncIterator[None]:
+    """All at work until the block ends or one of them fails; then all stop at the same time.
+
+    Args:
+        workers: The workers.
+        before: What is done before they start.
+        after: What is done when they have stopped.
+    """
+    async with AsyncExitStack() as stack:
+        for step in after:
+            stack.push_async_callback(step)
+        if before:
+            await before()
+        for worker in workers:
+            await stack.enter_async_context(worker)
+        stack.push_async_callback(_stop, workers)
+        yield
+
+
+async def _stop(workers: Sequence[Worker]) -> None:
+    await asyncio.gather(*(worker.shutdown() for worker in workers))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections import OrderedDict
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 
 from temporalio.exceptions import ApplicationError
 
+from relayline.activities.whose.instructions import instructed
 from relayline.contracts.calls import ModelRequest
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.errors import ErrorType
@@ -25,19 +26,26 @@ class Agents:
     def __init__(self) -> None:
         self._known: OrderedDict[str, AgentSpec] = OrderedDict()
 
-    def of(self, request: ModelRequest, facts: Iterable[StoredEvent]) -> AgentSpec:
-        """The agent of the call.
+    def of(
+        self,
+        request: ModelRequest,
+        stored: Iterable[StoredEvent],
+        facts: Sequence[StoredEvent] = (),
+    ) -> AgentSpec:
+        """The agent of the call, with its instructions filled in.
 
         Args:
             request: Of the call.
-            facts: All facts of the run, also those that a reset made void.
+            stored: All facts of the run, also those that a reset made void.
+            facts: Those that count.
 
         Raises:
             ApplicationError: `journal-incomplete`, final: the journal has no such agent.
         """
-        if request.agent:
-            return request.agent
-        digest = request.agent_sha256
+        agent = request.agent or self._by_digest(request.agent_sha256, stored)
+        return instructed(agent, request.tenant, request.step, facts)
+
+    def _by_digest(self, digest: str, facts: Iterable[StoredEvent]) -> AgentSpec:
         agent = self._known.pop(digest, None) or _pinned(digest, facts)
         self._known[digest] = agent
         if len(self._known) > MAX_KNOWN:

@@ -112,8 +112,8 @@ class ModelActivities:
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:
                 stored = begun.facts or await attempt.read_all(facts=True)
-                agent = self._agents.of(request, stored)
                 facts = counting(fact for fact in stored if fact.type != PINNED)
+                agent = self._agents.of(request, stored, facts)
                 if answered := await recorded_message(key, facts):
                     toolset = await self._step_tools.pinned(agent, facts)
                     rejection = rejection_of(facts, request.epoch, request.step)

@@ -6,6 +6,7 @@ import asyncio
 from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NamedTuple, NoReturn
 
 from pydantic import JsonValue
@@ -25,9 +26,11 @@ from relayline.activities.tool.ended import failed, outcome_unknown, recorded_ou
 from relayline.activities.tool.given import given_arguments, ready
 from relayline.activities.tool.mcp.port import McpTools
 from relayline.activities.tool.output import Clean, Output, ToolFailure, checked_arguments
+from relayline.activities.tool.resources import NotStarted
 from relayline.activities.tool.served.asking import Asking
 from relayline.activities.tool.served.prepared import Preparing
 from relayline.activities.tool.work import ToolWork
+from relayline.activities.whose.run import caller_of
 from relayline.catalog.foreign import described
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, CheckResult, ToolOutcome, ToolRequest, preview
@@ -70,16 +73,21 @@ class ToolActivities:
         clean: Clean = str,
         threads: ToolThreads | None = None,
         servers: McpTools | None = None,
+        secrets: Mapping[str, str] = MappingProxyType({}),
     ) -> None:
         self._journal = journal
         self._preparing = Preparing(tools, servers, clean)
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
-        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean, secrets)
 
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
         return self._shared.threads.problem()
+
+    async def close(self) -> None:
+        """Stop the resources of tools; call it when no call runs any more."""
+        await self._shared.threads.resources.close()
 
     @activity.defn
     async def call_tool(self, request: ToolRequest) -> ToolOutcome:
@@ -135,6 +143,8 @@ class _Shared(NamedTuple):
     threads: ToolThreads
     stop_bound_s: float
     clean: Clean
+    secrets: Mapping[str, str]
+    """What tools may read, by name."""
 
 
 class _Call:
@@ -168,6 +178,7 @@ class _Call:
             runs, arguments = await self._shared.threads.run_within(bound_s, check)
             if again := await self._asking.before():
                 return await uninterrupted(self._asks(again))
+            arguments |= await self._shared.threads.resources.given(runs.resources, bound_s)
             await self._start(given)
             return await self._execute(runs, arguments)
         except ToolFailure as failure:
@@ -193,7 +204,9 @@ class _Call:
     async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
         """Run the tool within its time-out and record its result."""
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        context = RunningTool(self._attempt, self._request, self._shared.clean)
+        request, shared = self._request, self._shared
+        caller = await caller_of(self._attempt, request.tenant, request.epoch, request.step)
+        context = RunningTool(self._attempt, request, caller, shared.clean, shared.secrets)
         work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)
@@ -250,7 +263,8 @@ class _Call:
         """Journal the failure and raise it; final if the tool's retries are used up."""
         if failure.kind is ErrorType.OUTCOME_UNKNOWN:
             raise outcome_unknown(self._shared.clean(str(failure)))
-        count = await self._next_failure() if failure.retryable and not self._unsafe else None
+        again = failure.retryable and (not self._unsafe or isinstance(failure, NotStarted))
+        count = await self._next_failure() if again else None
         body = ToolFailed(
             call_id=self._id,
             name=self._name,

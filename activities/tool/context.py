@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import asyncio
 import contextvars
+import logging
 import math
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from functools import partial
+from types import MappingProxyType
 from typing import Any, NoReturn, TypeVar
 
 from temporalio import activity
@@ -18,6 +20,8 @@ from temporalio.exceptions import ApplicationError
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.loop import ToolLoop
 from relayline.activities.tool.output import Clean, ToolFailure, failure_of, utf8
+from relayline.activities.tool.resources import Resources
+from relayline.activities.whose.run import Caller
 from relayline.catalog.tools import ToolError
 from relayline.contracts.calls import ToolRequest
 from relayline.contracts.envelope import NewEvent
@@ -41,17 +45,29 @@ FULL_S = 60.0
 class RunningTool:
     """The `ToolContext` of one attempt of a tool call."""
 
-    def __init__(self, attempt: Attempt, request: ToolRequest, clean: Clean = str) -> None:
+    def __init__(
+        self,
+        attempt: Attempt,
+        request: ToolRequest,
+        caller: Caller,
+        clean: Clean = str,
+        secrets: Mapping[str, str] = MappingProxyType({}),
+    ) -> None:
         self.run_id = request.run_id
-        self.tenant = request.tenant
         self.call_id = request.call.call_id
+        self.step = request.step
+        self.turn = caller.turn
+        self.tenant, self.user, self.agent, self.metadata = caller.whose
         self.attempt = attempt.number
         self.idempotency_key = f"{request.run_id}/{call_scope(request.epoch, self.call_id)}"
+        name = request.call.name
+        said = {"run_id": self.run_id, "call_id": self.call_id, "tool": name}
+        self.log = logging.LoggerAdapter(logging.getLogger(f"relayline.tools.{name}"), said)
+        self._secrets = secrets
         self.acknowledged = False
         """True once the tool has read that it is cancelled."""
         self._journal = attempt
         self._clean = clean
-        self._step = request.step
         self._loop = asyncio.get_running_loop()
         self._stop = threading.Event()
         self._lock = threading.Lock()
@@ -67,6 +83,14 @@ class RunningTool:
         if self._stop.is_set():
             self.acknowledged = True
         return self.acknowledged
+
+    def secrets(self, name: str) -> str:
+        """As in `ToolContext`."""
+        try:
+            return self._secrets[name]
+        except KeyError:
+            text = f"the worker has no secret {name!r}: see RELAYLINE_TOOL_SECRETS"
+            raise ToolError(text, retryable=False) from None
 
     def stop(self) -> None:
         """Set `cancelled`."""
@@ -109,7 +133,7 @@ class RunningTool:
         """Append the newest report until there is none."""
         while self._latest:
             line, self._latest = self._latest, None
-            event = NewEvent(body=line, step=self._step, attempt=self.attempt)
+            event = NewEvent(body=line, step=self.step, attempt=self.attempt)
             try:
                 await self._journal.append(event)
             except ApplicationError as error:
@@ -137,6 +161,7 @@ class ToolThreads:
 
     def __init__(self, limit: int = MAX_THREADS) -> None:
         self.loop = ToolLoop()
+        self.resources = Resources(self.loop)
         self._free = threading.BoundedSemaphore(limit)
         self._refused_at: float | None = None
         """When a tool found no free thread, while none has become free since."""

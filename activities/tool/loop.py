@@ -7,14 +7,16 @@ import contextvars
 import time
 import weakref
 from collections.abc import Callable, Coroutine
+from concurrent.futures import Future
 from functools import partial
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from temporalio import activity
 
 from relayline.activities.tool.output import Ending, failure_of
 from relayline.runtime.loop_thread import LoopThread
 
+T = TypeVar("T")
 LATE_S = 1.0
 """A loop that has not turned for so long is held by a tool that blocks."""
 LOST_S = 10.0
@@ -97,12 +99,24 @@ class ToolLoop:
         self.call(partial(call.begin, work, contextvars.copy_context(), report))
         return call
 
+    @property
+    def is_started(self) -> bool:
+        """True once something has run in it."""
+        return self._thread is not None
+
+    def run(self, work: Coroutine[Any, Any, T]) -> Future[T]:
+        """Run it in the loop; from any thread."""
+        return asyncio.run_coroutine_threadsafe(work, self._turning())
+
     def call(self, callback: Callable[[], None]) -> None:
         """Call it in the loop; from any thread."""
+        self._turning().call_soon_threadsafe(callback)
+
+    def _turning(self) -> asyncio.AbstractEventLoop:
         if self._thread is None:
             self._thread = LoopThread("async tools")
             self._thread.loop.set_task_factory(_owned)
-        self._thread.loop.call_soon_threadsafe(callback)
+        return self._thread.loop
 
     def held(self) -> Held | None:
         """Who has held the loop since an earlier call of this, `LATE_S` ago or more."""

@@ -15,7 +15,8 @@ router = APIRouter(tags=["server"], route_class=Route)
 
 @router.get("/v1/agents", response_model=AgentList, openapi_extra=needs(Scope.AGENTS_READ))
 async def list_agents(agents: UsesAgents, known: UsesKnownTools, tenant: OfTenant) -> Response:
-    """The agents of this server, by name."""
+    """The agents of the build that new runs go to, by name."""
+    await agents.fresh()
     views = [
         AgentView(
             name=agent.name,
@@ -28,4 +29,5 @@ async def list_agents(agents: UsesAgents, known: UsesKnownTools, tenant: OfTenan
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)
     ]
-    return json_response(AgentList(agents=tuple(views)))
+    listed = AgentList(agents=tuple(views), build=agents.build, seen_at=agents.seen_at)
+    return json_response(listed)

@@ -131,6 +131,7 @@ class Submission:
                 one under an older id.
         """
         now = datetime.now(UTC)
+        await self._validator.fresh(request.agent)
         check = partial(self._validator.check, request, self._ids.run(key, sender), now, sender)
         # a schema may take a while, in which streams must go on
         run = await asyncio.to_thread(check) if request.output_schema else check()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -55,8 +55,10 @@ class RunValidator:
         agents: Mapping[str, AgentSpec],
         limits: RequestLimits,
         has_price: Callable[[str], bool] = lambda _: False,
+        fresh: Callable[[str | None], Awaitable[None]] | None = None,
     ) -> None:
         self._agents = agents
+        self._fresh = fresh
         self._limits = limits
         self._has_price = has_price
 
@@ -103,6 +105,7 @@ class RunValidator:
             metadata=metadata,
             tenant=tenant,
             by=sender.subject,
+            user=request.user or sender.subject,
             webhook=webhook_of(request.webhook, tenant),
             request_sha256=digest(request),
             start_at=start_of(request, submitted_at or datetime.now(UTC)),
@@ -158,6 +161,15 @@ class RunValidator:
             )
         days = agent.retention_days if asked is None else asked
         return min(days, most) if days is not None and most else days
+
+    async def fresh(self, wanted: str | None = None) -> None:
+        """Take the agents of now; call it before a check.
+
+        Args:
+            wanted: The agent that will be asked for.
+        """
+        if self._fresh:
+            await self._fresh(wanted)
 
     def known(self, name: str) -> AgentSpec | None:
         """The agent of that name in the catalog; None if there is none."""

@@ -258,6 +258,7 @@ def _request(run: RunInput, submitted_at: datetime) -> RunRequestMemo:
         limits=agent.limits,
         request_sha256=run.request_sha256,
         metadata=run.metadata,
+        user=run.user,
         created_at=submitted_at,
         start_at=run.start_at,
         forked_from=run.past.source if run.past else None,

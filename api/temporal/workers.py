@@ -61,6 +61,11 @@ class Workers:
                 )
         return sorted(found.values(), key=lambda worker: worker.seen_at, reverse=True)
 
+    async def current_build(self) -> str:
+        """The build that new runs go to; empty if they go to workers without one."""
+        answer = await self._describe(TASK_QUEUE, _WORKFLOWS)
+        return str(answer.versioning_info.current_deployment_version.build_id)
+
     async def unserved(self, queues: Iterable[str], build_id: str) -> str | None:
         """One of these task queues of calls that no worker serves, named; None if there is none.
 

@@ -28,7 +28,8 @@ class Agent:
 
     name: str
     instructions: str = ""
-    """The system prompt."""
+    """The system prompt; `{tenant}`, `{user}`, `{agent}`, `{metadata.KEY}` and `{date}` in it are
+    filled in once per turn."""
     model: str | None = None
     """`rehearsal`, `local` or `provider:name`; None: the deployment's default."""
     tools: Sequence[Tool | str] = ()

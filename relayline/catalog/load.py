@@ -19,6 +19,7 @@ from relayline.catalog.mcp import problem_of as mcp_problem
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.output_schema import UnusableSchema, output_schema_of
+from relayline.catalog.templates import is_template
 from relayline.catalog.tools import Tool
 from relayline.contracts.runs import AgentSpec
 
@@ -187,6 +188,7 @@ def _resolve(
         return AgentSpec(
             name=agent.name,
             instructions=agent.instructions,
+            template=_is_template(label, agent.instructions),
             model=model,
             tools=specs,
             mcp=tuple(dict.fromkeys(server.name for server in agent.mcp)),
@@ -205,6 +207,18 @@ def _resolve(
         problem = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
         raise CatalogError(f"{label}: {field}: {problem['msg']}") from error
+
+
+def _is_template(label: str, instructions: str) -> bool:
+    """Whether the instructions have names in them.
+
+    Raises:
+        CatalogError: one is unknown.
+    """
+    try:
+        return is_template(instructions)
+    except ValueError as error:
+        raise CatalogError(f"{label}: instructions: {error}") from error
 
 
 def _lookup(label: str, wanted: object, tools: Mapping[str, Tool]) -> Tool:

@@ -12,6 +12,7 @@ from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
 from relayline.catalog.docstrings import read_docstring
 from relayline.catalog.patterns import subschemas
+from relayline.catalog.resources import Resource, resource_of
 
 PREFIX = "arg_"
 """Keeps parameter names such as `json` from colliding with attributes of a pydantic model."""
@@ -27,6 +28,8 @@ class Signature(NamedTuple):
     json_schema: dict[str, JsonValue]
     context: str | None
     """The name of the parameter that takes the context; None: there is none."""
+    resources: Mapping[str, Resource[Any]]
+    """Those that parameters take, by name."""
     model: type[BaseModel]
     """Converts JSON to the types of the hints."""
 
@@ -79,11 +82,15 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
     text = read_docstring(_docstring(given))
     fields: dict[str, Any] = {}
     receiver = None
+    resources = {}
     for each, parameter in _parameters(given, name).items():
         if _is_given(given, each):
             continue
         if _takes(hints.get(each), context):
             receiver = each
+            continue
+        if resource := resource_of(hints.get(each)):
+            resources[each] = resource
             continue
         if parameter.kind not in {parameter.POSITIONAL_OR_KEYWORD, parameter.KEYWORD_ONLY}:
             raise TypeError(f"tool {name!r}: {str(parameter)!r} can't be passed by name")
@@ -93,7 +100,7 @@ def signature_of(given: Function, name: str, context: type) -> Signature:
         fields[each] = (hints[each], default)
     model, schema = _model(name, fields)
     _describe(schema, text.parameters)
-    return Signature(name, text.description, _untitled(schema), receiver, model)
+    return Signature(name, text.description, _untitled(schema), receiver, resources, model)
 
 
 def _parameters(given: Function, name: str) -> Mapping[str, inspect.Parameter]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from logging import Logger, LoggerAdapter
 from typing import Any, Literal, Protocol, overload
 
 from jsonschema import Draft202012Validator
@@ -12,6 +14,7 @@ from pydantic import BaseModel, JsonValue
 
 from relayline.catalog.parameters import PREFIX, callable_as_function, name_of, signature_of
 from relayline.catalog.patterns import problem
+from relayline.catalog.resources import Resource
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 
@@ -21,8 +24,20 @@ class ToolContext(Protocol):
     run_id: str
     call_id: str
     attempt: int
+    step: int
+    """The step of the run that asked for the call."""
+    turn: int | None
+    """The turn of a conversation; None in any other run."""
+    agent: str
+    """The name of the run's agent."""
     tenant: str
     """Whose run it is."""
+    user: str
+    """For whom it works, as whoever submitted it says; empty if nobody has."""
+    metadata: Mapping[str, str]
+    """Of the run, as submitted."""
+    log: LoggerAdapter[Logger]
+    """Writes into the worker's log, with the run, the call and the tool beside each line."""
     idempotency_key: str
     """The same for every attempt of this call; pass it to services that accept one."""
 
@@ -30,6 +45,17 @@ class ToolContext(Protocol):
         """Show a line (at most 1,000 characters) and a fraction (0 to 1) to everyone who watches.
 
         May be called from any thread; never blocks and never fails the tool.
+        """
+        ...
+
+    def secrets(self, name: str) -> str:
+        """The secret of that name, from the worker's folder `RELAYLINE_TOOL_SECRETS`.
+
+        It is cut out of whatever the worker journals, logs or sends to Temporal if it has 16 bytes
+        or more.
+
+        Raises:
+            ToolError: there is none; a retry can't help.
         """
         ...
 
@@ -52,6 +78,8 @@ class Tool:
     """Sync (runs in a thread) or async; returns a string or any value that serialises to JSON."""
     context_parameter: str | None = None
     """The name of the parameter that takes the `ToolContext`; None: there is none."""
+    resources: Mapping[str, Resource[Any]] = field(default_factory=dict)
+    """What parameters take of the worker's resources, by name."""
     arguments: type[BaseModel] | None = None
     """Converts JSON to the types of the hints; None: the function takes the JSON unchanged."""
 
@@ -87,6 +115,24 @@ def _misfit(schema: Mapping[str, Any]) -> str | None:
     except SchemaError as error:
         return f"{error.json_path}: {error.message[:200]}, which is no JSON Schema"
     return None
+
+
+def _check_threads(
+    code: Callable[..., object], name: str, resources: Mapping[str, Resource[Any]]
+) -> None:
+    """Return if the tool may use its resources where it runs.
+
+    Raises:
+        TypeError: it runs in a thread, and one of them is for async tools alone.
+    """
+    asynchronous = inspect.iscoroutinefunction(code)
+    for parameter, resource in resources.items():
+        if not (asynchronous or resource.sync):
+            raise TypeError(
+                f"tool {name!r}: parameter {parameter!r}: the tool runs in a thread, and the "
+                f"resource {resource.name!r} is for async tools: declare it with sync=True, or the "
+                "tool with async def"
+            )
 
 
 class ToolError(Exception):
@@ -167,6 +213,7 @@ def tool(  # noqa: PLR0913  the options of a tool
             approval_timeout_s=approval_timeout_s,
             asks=asks,
         )
-        return Tool(spec, code, signature.context, signature.model)
+        _check_threads(code, told, signature.resources)
+        return Tool(spec, code, signature.context, signature.resources, signature.model)
 
     return make if function is None else make(function)

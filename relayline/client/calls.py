@@ -56,6 +56,8 @@ class RunFields(TypedDict, total=False):
     """A pydantic model or a JSON Schema that the answer must fit; see `Run.result`."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
+    user: str | None
+    """For whom the run works; the key's own subject if absent."""
     history: Sequence[Mapping[str, str]] | None
     """What was said before, oldest first: `{"role": "user" or "assistant", "content": …}`."""
     webhook: GivenWebhook | None

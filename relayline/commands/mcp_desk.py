@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from pydantic import JsonValue
 
+from relayline.activities.tool.elsewhere import CallElsewhere
 from relayline.activities.tool.mcp.port import McpCall, McpFailure
 from relayline.activities.tool.mcp.servers import McpServers
 from relayline.catalog.agents import CatalogError
@@ -22,17 +23,12 @@ from relayline.runtime.settings import Settings
 from relayline.wiring import build_catalog
 
 
-class _Context:
-    """A `ToolContext` for a call that no run has made."""
-
-    call_id = "call_1_0"
-    attempt = 1
-    tenant = "default"
-    cancelled = False
+class _Trying(CallElsewhere):
+    """The `ToolContext` of a call by hand."""
 
     def __init__(self) -> None:
-        self.run_id = f"try_{uuid4().hex}"
-        self.idempotency_key = self.run_id
+        run_id = f"try_{uuid4().hex}"
+        super().__init__({"run_id": run_id, "call_id": "call_1_0"}, run_id)
         self.lines: list[str] = []
 
     def progress(self, message: str, fraction: float | None = None) -> None:
@@ -68,7 +64,7 @@ class McpDesk:
         Raises:
             Failure: it is not offered, the arguments do not fit, or the call failed.
         """
-        context = _Context()
+        context = _Trying()
         with expecting(McpFailure):
             listing = await self._servers.listed([name], context.run_id)
             wanted = {it.tool: it for it in listing.tools} | {

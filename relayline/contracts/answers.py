@@ -94,6 +94,7 @@ class RunView(_Answer):
     limits: Limits | None = None
     metadata: dict[str, str] | None = None
     """null when the source does not have it."""
+    user: str | None = None
     created_at: datetime | None = None
     start_at: datetime | None = None
     """When it starts, or started, if it was submitted for later."""
@@ -290,6 +291,9 @@ class AgentList(_Answer):
     """The agents of this server."""
 
     agents: tuple[AgentView, ...]
+    build: str | None = None
+    """Of the workers, empty if they have none; null before any worker was there."""
+    seen_at: datetime | None = None  # when a worker last started with them
 
 
 class Problem(BaseModel):

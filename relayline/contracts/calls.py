@@ -219,7 +219,10 @@ def is_large(agent: AgentSpec) -> bool:
 
 def agent_given(agent: AgentSpec) -> dict[str, JsonValue]:
     """The spec as JSON; fields that later versions add do not change it."""
-    return agent.model_dump(mode="json", exclude_defaults=True)
+    given = agent.model_dump(mode="json", exclude_defaults=True)
+    if agent.compaction:
+        given["compaction"]["kind"] = agent.compaction.kind  # tells which it is, though a default
+    return given
 
 
 def agent_sha256(agent: AgentSpec) -> str:

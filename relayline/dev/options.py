@@ -40,7 +40,7 @@ class DevOptions:
     catalog: str = ""
     """The user's module, empty for none; the children read it from the environment."""
     reload: bool = True
-    """Whether workers and API are started again when the catalog's files change."""
+    """Whether the workers are started again when the catalog's files change."""
     own_key: Callable[[], Awaitable[None]] | None = None
     """Makes the API key of this `relayline dev`, in `data_dir`; None while keys are off."""
     encrypt: bool = False

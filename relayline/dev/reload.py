@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import contextlib
 import json
+import os
 from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -22,14 +23,21 @@ _PREFIX = "relayline catalog: "
 Files = frozenset[Path]
 
 
-async def check_catalog(command: Sequence[str]) -> Files:
+async def check_catalog(command: Sequence[str], data_dir: Path) -> Files:
     """The files that the catalog is made from, once a process of its own has built it.
+
+    That process also tells the API, through the journal, which agents there are.
+
+    Args:
+        command: The process.
+        data_dir: The folder of the journal, unless that is elsewhere.
 
     Raises:
         DevError: it can't be used; the message says why.
     """
     process = await asyncio.create_subprocess_exec(
         *leashed(command),
+        env=os.environ | {"RELAYLINE_DATA_DIR": str(data_dir)},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
@@ -91,7 +99,7 @@ class Reloader:
             else:
                 self._broken = False
                 await self.restart()
-                self.report(f"{names} changed: workers and API are started again")
+                self.report(f"{names} changed: the workers are started again")
             self._seen = {**self._stamps(), **self._seen}
 
     async def _changed(self) -> str:

@@ -94,7 +94,8 @@ async def _plan(options: DevOptions, umask: int) -> _Plan:
     """
     if options.local_model:
         check_installed()
-    files = await check_catalog(options.commands.catalog) if options.catalog else frozenset()
+    checked = (options.commands.catalog, options.data_dir)
+    files = await check_catalog(*checked) if options.catalog else frozenset()
     address = configured_temporal()
     names = {"api": options.api_port}
     encrypts, keys = encryption_of(options)
@@ -141,7 +142,10 @@ class _Stack:
         self._workers: list[Child] = []
         self._all_started = False
         self._reloader = Reloader(
-            files, partial(check_catalog, options.commands.catalog), self._restart, report
+            files,
+            partial(check_catalog, options.commands.catalog, options.data_dir),
+            self._restart,
+            report,
         )
 
     def state(self) -> DevState:
@@ -204,9 +208,8 @@ class _Stack:
         self._check_children()
 
     async def _restart(self) -> None:
-        """Start everything that holds the catalog again; running calls get the time of a stop."""
-        holders = [self._api, *self._workers]
-        await asyncio.gather(*(child.restart() for child in holders if child))
+        """Start the workers again; their running calls get the time of a stop."""
+        await asyncio.gather(*(worker.restart() for worker in self._workers))
 
     def _child_env(self) -> dict[str, str]:
         """The environment of the workers, the API and the local model."""

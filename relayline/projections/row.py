@@ -57,6 +57,8 @@ class RunRow:
     """True once `run.queued` has told what the run was given; `run.started` then changes none of
     it."""
     tenant: str = DEFAULT_TENANT
+    user: str = ""
+    """For whom it works; empty if nobody has said."""
     agent: str | None = None
     model: str | None = None
     title: str = ""

@@ -46,6 +46,7 @@ MESSAGE = "message.user"
 _TURN_OVER = "turn.completed"
 GIVEN = (
     "tenant",
+    "user",
     "agent",
     "model",
     "title",

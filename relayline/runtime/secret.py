@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import secrets
 import tempfile
 import tomllib
@@ -10,8 +11,10 @@ from contextlib import suppress
 from pathlib import Path
 
 from relayline.journal.access.secret_ring import SecretRing
+from relayline.runtime.redaction import MIN_SECRET_BYTES
 from relayline.runtime.settings import BadSettings, Settings
 
+_NAME = re.compile(r"[A-Za-z0-9_-][A-Za-z0-9_.-]{0,63}")
 FILE = "secret"
 """In the data folder, for this user alone."""
 
@@ -50,17 +53,53 @@ def load_secrets(settings: Settings, *, make: bool) -> SecretRing:
 def secrets_in_files(settings: Settings) -> frozenset[str]:
     """The secrets that this process reads from a file, which no environment variable has.
 
-    Also the keys of tenants with providers, as they are now; of a file that can't be read none, for
-    whoever uses them says so.
+    Also the keys of tenants with providers and the secrets of tools, as they are now; of a file
+    that can't be read none, for whoever uses them says so.
 
     Raises:
         BadSettings: as `load_secrets`.
     """
     keys = _provider_keys(settings.tenant_keys_file) if settings.tenant_keys_file else frozenset()
+    with suppress(BadSettings):
+        keys |= frozenset(tool_secrets(settings).values())
     own = settings.data_dir / FILE
     if settings.secret or (settings.secret_file is None and not own.exists()):
         return keys
     return keys | _read(settings.secret_file or own).texts()
+
+
+def tool_secrets(settings: Settings) -> dict[str, str]:
+    """What tools may read by name: the files of the folder `tool_secrets`, as they are now.
+
+    A line break at the end does not count. Files whose names begin with a dot, or have other
+    characters than letters, digits, `_`, `-` and `.`, are left out.
+
+    Raises:
+        BadSettings: one of them can't be read; the message does not quote it.
+    """
+    folder = settings.tool_secrets
+    if folder is None:
+        return {}
+    try:
+        files = [path for path in folder.iterdir() if _NAME.fullmatch(path.name) and path.is_file()]
+        return {path.name: path.read_text().rstrip("\r\n") for path in files}
+    except (OSError, UnicodeDecodeError) as error:
+        why = error.strerror if isinstance(error, OSError) else "a file is no text"
+        raise BadSettings(f"RELAYLINE_TOOL_SECRETS, {folder}, can't be read: {why}") from None
+
+
+def short_secrets(settings: Settings) -> list[str]:
+    """What people should know of the secrets of tools: the short ones are cut out of nothing.
+
+    Raises:
+        BadSettings: as `tool_secrets`.
+    """
+    return [
+        f"the secret {name} in RELAYLINE_TOOL_SECRETS is shorter than {MIN_SECRET_BYTES} bytes: it "
+        "is not cut out of anything"
+        for name, value in sorted(tool_secrets(settings).items())
+        if len(value.encode()) < MIN_SECRET_BYTES
+    ]
 
 
 def _provider_keys(path: Path) -> frozenset[str]:

@@ -278,7 +278,7 @@ class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings)
             *(self.data_dir / name for name in names),
             *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
             *map(Path, filter(None, [self.payload_keys_file])),
-            *(path for path in (self.secret_file, self.tenant_keys_file) if path),
+            *(it for it in (self.secret_file, self.tenant_keys_file, self.tool_secrets) if it),
         )
 
 

@@ -15,7 +15,7 @@ from relayline.runtime.settings import Settings
 from relayline.runtime.temporal import data_converter
 from relayline.worker import build_worker
 from tests.api.auth.keyed import SECRET, keyed
-from tests.api.serving import Api, serving
+from tests.api.serving import Api, NoCatalogs, serving
 from tests.own_temporal import own_temporal_server
 
 
@@ -36,6 +36,7 @@ async def no_temporal() -> Client:
 async def journal(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[SqliteJournal]:
     """The journal of API and worker."""
     made = SqliteJournal(tmp_path_factory.mktemp("api") / "journal.db")
+    made.catalogs = NoCatalogs()
     yield made
     await made.close()
 

@@ -27,6 +27,7 @@ class FlakyJournal:
         self.api_keys = inner.api_keys
         self.audit: Audit = FlakyAudit(self, inner.audit)
         self.quotas = inner.quotas
+        self.catalogs = inner.catalogs
         self.tenant_keys = inner.tenant_keys
         self.store_batch = inner.store_batch
         self.find_batch = inner.find_batch

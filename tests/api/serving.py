@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
-from collections.abc import AsyncGenerator, AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any
@@ -22,6 +22,7 @@ from relayline.catalog.agents import Catalog
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events import MessageDelta, RunCompleted, RunStarted, UserMessageEvent
 from relayline.contracts.messages import Usage
+from relayline.contracts.operation.catalogs import CatalogSpecs
 from relayline.contracts.runs import (
     MEMO_PROGRESS,
     SEARCH_AGENT,
@@ -33,6 +34,7 @@ from relayline.contracts.runs import (
     RunStatus,
     Waiting,
 )
+from relayline.journal.catalogs.specs_by_build import KnownCatalog
 from relayline.journal.table import EVERY, Storage
 from relayline.runtime.settings import Settings
 from relayline.workflows.agent_run import AgentRun
@@ -41,10 +43,31 @@ SSE = {"Accept": "text/event-stream"}
 CATALOG = Catalog(
     agents={
         "assistant": AgentSpec(name="assistant", model="rehearsal"),
-        "brief": AgentSpec(name="brief", model="rehearsal", limits=Limits(max_steps=3)),
+        "brief": AgentSpec(
+            name="brief",
+            model="rehearsal",
+            instructions="Be brief, {user}.",
+            template=True,
+            limits=Limits(max_steps=3),
+        ),
     },
     tools={},
 )
+
+
+class NoCatalogs:
+    """Of a journal on which tests run workers, while its API keeps the agents of `CATALOG`."""
+
+    async def write(self, *_: object, **__: object) -> None:
+        """Leave it out."""
+
+    async def known(self) -> Sequence[KnownCatalog]:
+        """None."""
+        return ()
+
+    async def specs(self, known: KnownCatalog) -> CatalogSpecs | None:
+        """None."""
+        return None
 
 
 async def eventually(holds: Callable[[], bool], seconds: float = 60) -> None:

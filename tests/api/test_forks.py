@@ -273,3 +273,16 @@ async def test_a_history_belongs_to_the_request(api: Api, api_temporal: Client) 
     assert given.past
     assert given.past.step == 2
     assert json.loads(given.model_dump_json())["past"]["history"] == history
+
+
+async def test_instructions_of_a_request_are_not_filled_in_and_the_user_stays(
+    api: Api, api_temporal: Client
+) -> None:
+    run = await played(api, agent="brief", user="ann")
+    same = (await fork(api, run, message="again")).json()["run_id"]
+    given = {"message": "again", "instructions": "Be long, {user}."}
+    other = (await fork(api, run, **given)).json()["run_id"]
+    as_it_was, changed = await input_of(api_temporal, same), await input_of(api_temporal, other)
+    assert (as_it_was.agent.template, as_it_was.user) == (True, "ann")
+    assert (changed.agent.template, changed.user) == (False, "ann")
+    assert changed.agent.instructions == "Be long, {user}."

@@ -9,6 +9,7 @@ import re
 import signal
 import socket
 import sys
+from base64 import b64encode
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -210,15 +211,14 @@ async def test_no_connection_is_taken_in_while_the_processes_finish_what_they_ha
 async def test_while_a_process_can_not_start_the_others_get_its_connections(
     tmp_path: Path,
 ) -> None:
-    module, data = tmp_path / "offered.py", tmp_path / "data"
-    module.touch()
-    settings = {"PYTHONPATH": str(tmp_path), "RELAYLINE_CATALOG": "offered"}
-    async with pair(data, "127.0.0.1:1", **settings) as served:
-        module.rename(tmp_path / "away.py")
+    keys, data = tmp_path / "keys", tmp_path / "data"
+    keys.write_text(f"id1:{b64encode(os.urandom(32)).decode()}")
+    async with pair(data, "127.0.0.1:1", RELAYLINE_PAYLOAD_KEYS_FILE=str(keys)) as served:
+        keys.rename(tmp_path / "away")
         os.kill(served.children[0], signal.SIGKILL)
         await listening(served, 1)
         assert await served.all_answer()
-        (tmp_path / "away.py").rename(module)
+        (tmp_path / "away").rename(keys)
         await served.both_serve()
 
 

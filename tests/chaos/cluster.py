@@ -154,7 +154,11 @@ class Cluster:
 
 
 async def _ready(http: httpx.AsyncClient, url: str) -> bool:
+    """Whether the API is ready, and a worker has told it of its agents."""
     try:
-        return (await http.get(f"{url}/readyz")).status_code == httpx.codes.OK
+        ready = (await http.get(f"{url}/readyz")).status_code == httpx.codes.OK
+        agents = await http.get(f"{url}/v1/agents")
+        is_open = agents.status_code == httpx.codes.OK
+        return ready and (not is_open or agents.json()["build"] is not None)
     except httpx.HTTPError:
         return False

@@ -43,7 +43,7 @@ async def test_the_files_are_the_modules_and_what_they_read(
     for file in files:
         file.parent.mkdir(exist_ok=True)
         file.write_text("")
-    assert await check_catalog(Commands().catalog) == {module, *files}
+    assert await check_catalog(Commands().catalog, tmp_path / "data") == {module, *files}
 
 
 @pytest.mark.slow
@@ -121,7 +121,7 @@ async def test_each_change_restarts_once_and_other_files_do_not(file: Path) -> N
         await until(lambda: dev.restarts == 2, 10)
         await asyncio.sleep(1.2)
     assert dev.restarts == 2
-    assert dev.said == ["agents.py changed: workers and API are started again"] * 2
+    assert dev.said == ["agents.py changed: the workers are started again"] * 2
 
 
 async def test_a_change_before_the_watch_and_one_during_the_check_count(file: Path) -> None:

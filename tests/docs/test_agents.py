@@ -22,7 +22,7 @@ from tests.runs.test_readme import run_blocks
 PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
 NAMES = (
-    *("assistant", "clerk", "scout", "manager", "seller", "buyer"),
+    *("assistant", "clerk", "scout", "manager", "guest", "seller", "buyer"),
     *("librarian", "researcher", "guide"),
 )
 

@@ -27,6 +27,7 @@ async def test_answers_of_runs_below_are_results_of_calls(stack: DevStack) -> No
         says("done"),
         agent="lead",
         metadata={"team": "blue"},
+        user="ann",
     )
     assert (await stack.ended(run_id))["output"] == "done"
     [result] = await facts(stack, run_id, "tool.completed")
@@ -38,6 +39,9 @@ async def test_answers_of_runs_below_are_results_of_calls(stack: DevStack) -> No
     runs = await below(stack, run_id)
     assert {it["agent"] for it in runs} == {"deputy", "steered"}
     assert all(it["metadata"] == {"team": "blue"} for it in runs)
+    for run in runs:
+        [queued] = await facts(stack, run["run_id"], "run.queued")
+        assert queued["user"] == "ann"
     deputy = next(it for it in runs if it["agent"] == "deputy")
     lowest = next(it for it in runs if it["parent"] == deputy["run_id"])
     assert lowest["root"] == run_id

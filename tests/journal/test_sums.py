@@ -180,6 +180,7 @@ _DOWN = {
             "DROP TABLE tenant_keys; ALTER TABLE run_rows DROP COLUMN root;",
             "DROP INDEX batches_listed; DROP INDEX batches_by_time;",
             "DROP INDEX run_labels_by_tenant; DROP INDEX run_words_by_tenant;",
+            "DROP TABLE catalogs;",
             f"UPDATE alembic_version SET version_num = '{_BEFORE}';",  # noqa: S608
         )
     ),

@@ -15,7 +15,7 @@ from pydantic import ValidationError
 from relayline.api.app import Unguarded, serve
 from relayline.runtime.process import redactor_of
 from relayline.runtime.redaction import own_secrets
-from relayline.runtime.secret import load_secrets
+from relayline.runtime.secret import load_secrets, short_secrets, tool_secrets
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 
 SECRET = "a:" + "s" * 40
@@ -142,3 +142,23 @@ def test_the_secret_is_cut_out_of_logs() -> None:
 async def test_an_api_that_others_reach_does_not_start_without_authentication() -> None:
     with pytest.raises(Unguarded, match="RELAYLINE_AUTH=keys"):
         await serve(Settings(api_host="0.0.0.0"))  # noqa: S104
+
+
+def test_secrets_of_tools_are_the_files_of_a_folder(tmp_path: Path) -> None:
+    folder = tmp_path / "secrets"
+    folder.mkdir()
+    (folder / "crm_token").write_text("crm-token-0123456789\n")
+    (folder / "short").write_text("abc")
+    (folder / ".hidden").write_text("not a name")
+    (folder / "below").mkdir()
+    given = Settings(data_dir=tmp_path, tool_secrets=folder)
+    assert tool_secrets(given) == {"crm_token": "crm-token-0123456789", "short": "abc"}
+    assert redactor_of(given).clean("it is crm-token-0123456789") == "it is [redacted]"
+    assert folder in given.own_files
+    [warning] = short_secrets(given)
+    assert "the secret short in RELAYLINE_TOOL_SECRETS" in warning
+    assert tool_secrets(Settings(data_dir=tmp_path)) == {}
+    nowhere = Settings(data_dir=tmp_path, tool_secrets=tmp_path / "none")
+    with pytest.raises(BadSettings, match=r"TOOL_SECRETS, .*none, can't be read: No such file"):
+        tool_secrets(nowhere)
+    assert redactor_of(nowhere).clean("crm") == "crm", "an API process has no such folder"

@@ -14,10 +14,9 @@ from relayline.activities.tool.output import Clean
 from relayline.activities.tool.served.asking import Asking
 from relayline.activities.tool.served.forward import Forward
 from relayline.activities.tool.served.pinned import PinnedTools
+from relayline.activities.whose.run import caller_of
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import CheckRequest, PlannedCall, ToolRequest
-from relayline.contracts.events import RunQueued, StepStarted
-from relayline.contracts.keys import QUEUED_KEY, started_key
 from relayline.contracts.mcp import McpToolSpec
 from relayline.contracts.mcp.planned import McpPlan
 from relayline.contracts.runs import ToolSpec
@@ -92,12 +91,14 @@ def _never() -> None:
 
 
 async def _about(attempt: Attempt, request: ToolRequest) -> dict[str, JsonValue]:
-    """What a server may be told of the call beside its `ToolContext`."""
-    queued = await attempt.get(QUEUED_KEY)
-    started = await attempt.get(started_key(request.epoch, request.step))
-    about: dict[str, JsonValue] = {"step": request.step}
-    if queued and isinstance(body := queued.body(), RunQueued):
-        about |= {"agent": body.agent, "metadata": dict(body.metadata)}
-    if started and isinstance(body := started.body(), StepStarted) and body.turn is not None:
-        about["turn"] = body.turn
-    return about
+    """What a server may be told of the call beside its run, call, tenant and idempotency key."""
+    caller = await caller_of(attempt, request.tenant, request.epoch, request.step)
+    own = caller.whose
+    about: dict[str, JsonValue] = {
+        "step": request.step,
+        "turn": caller.turn,
+        "agent": own.agent,
+        "user": own.user,
+        "metadata": dict(own.metadata),
+    }
+    return {name: value for name, value in about.items() if value or name == "metadata"}

@@ -56,6 +56,7 @@ class BatchChecks:
         Raises:
             JournalUnavailable: it can't be said whether a receiver is there.
         """
+        await self._validator.fresh()
         return await self._with_receivers(await asyncio.to_thread(self._check, request, submitting))
 
     def _check(self, request: BatchRequest, submitting: Submitting) -> CheckedBatch:

@@ -82,6 +82,7 @@ class Forks:
             run = _known(fork_id, asked.run_id, sha256)
         else:
             source = await self._sources.read(asked.tenant, asked.run_id)
+            await self._inputs.fresh(source.row.agent)
             making = (fork_id, source, asked.request, sha256, asked.sender)
             run = await asyncio.to_thread(self._inputs.make, *making)
             await self._submission.check_tenant(run.tenant)

@@ -25,6 +25,10 @@ class ForkInputs:
     def __init__(self, validator: RunValidator) -> None:
         self._validator = validator
 
+    async def fresh(self, wanted: str | None) -> None:
+        """Take the agents of now; call it before `make`."""
+        await self._validator.fresh(wanted)
+
     def make(
         self, run_id: str, source: Source, request: ForkRequest, sha256: str, sender: Principal
     ) -> RunInput:
@@ -60,6 +64,7 @@ class ForkInputs:
             metadata=self._metadata(source, request),
             tenant=row.tenant,
             by=sender.subject,
+            user=row.user or sender.subject,
             request_sha256=sha256,
             priority=given.priority if given else row.priority or MIDDLE_PRIORITY,
             fairness_key=given.fairness_key if given else None,
@@ -99,7 +104,7 @@ class ForkInputs:
             )
         changes: dict[str, object] = {}
         if request.instructions is not None:
-            changes["instructions"] = request.instructions
+            changes |= {"instructions": request.instructions, "template": False}
         if request.tools is not None:
             changes["tools"] = self._tools(agent, request.tools)
         return self._validator.changed(

@@ -96,6 +96,9 @@ class RunCommands:
             typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit."),
         ] = None,
         metadata: Metadata = None,
+        user: Annotated[
+            str | None, typer.Option(metavar="NAME", help="For whom it works; told to its tools.")
+        ] = None,
         retention_days: Annotated[
             float | None,
             typer.Option(metavar="DAYS", help="Erase the run so many days after its end."),
@@ -156,6 +159,7 @@ class RunCommands:
                 limits=limits_of(limits) if limits else None,
                 output_schema=output_schema,
                 metadata=metadata_of(metadata) if metadata else None,
+                user=user,
                 retention_days=retention_days,
                 priority=priority,
                 fairness_key=fairness_key,

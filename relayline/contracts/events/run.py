@@ -52,6 +52,9 @@ class RunQueued(Frozen):
     """To whom the run belongs."""
     by: str = Field(default="", exclude_if=operator.not_)
     """Who submitted it, as the credentials say; left out while authentication is off."""
+    user: str = Field(default="", exclude_if=operator.not_)
+    """For whom the run works, as its request says, else as the credentials say; left out if neither
+    does."""
     open: bool = Field(default=False, exclude_if=operator.not_)
     """True for a conversation: the run is idle after each turn, and takes messages; left out
     otherwise."""
@@ -83,6 +86,7 @@ def run_queued(run: RunInput, submitted_at: datetime) -> RunQueued:
         submitted_at=submitted_at,
         tenant=run.tenant,
         by=run.by,
+        user=run.user,
         webhook=run.webhook,
         open=run.idle_s is not None,
         batch=run.batch,

@@ -46,6 +46,8 @@ class RunInput(Frozen):
     tenant: str = DEFAULT_TENANT
     by: str = ""
     """Who submitted it, as the credentials say; then its commands need proofs of their senders."""
+    user: str = Field(default="", exclude_if=operator.not_)
+    """For whom it works, as the request says, else as the credentials say."""
     webhook: str | None = None
     """The receiver that the request names, by its id."""
     request_sha256: str = ""
@@ -101,6 +103,8 @@ class RunRequestMemo(Frozen):
     limits: Limits = Limits()
     request_sha256: str = ""
     metadata: dict[str, str] = Field(default_factory=dict)
+    user: str = Field(default="", exclude_if=operator.not_)
+    """For whom it works."""
     parent: str | None = Field(default=None, exclude_if=operator.not_)
     """The run that has started it."""
     root: str | None = Field(default=None, exclude_if=operator.not_)

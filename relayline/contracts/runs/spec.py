@@ -80,6 +80,9 @@ class AgentSpec(Frozen):
     name: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$")
     instructions: str = Field(default="", max_length=65_536)
     """The system prompt."""
+    template: bool = False
+    """True: the instructions name what each turn fills in, see `catalog.templates`; never of
+    instructions that a request gave."""
     model: str
     """`rehearsal`, `local` or `provider:name`."""
     tools: tuple[ToolSpec, ...] = ()

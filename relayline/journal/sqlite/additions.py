@@ -236,13 +236,22 @@ CREATE TABLE IF NOT EXISTS tenant_keys (
     erased_us INTEGER
 )
 """
+_CATALOGS = """
+CREATE TABLE IF NOT EXISTS catalogs (
+    build TEXT PRIMARY KEY,
+    sha256 TEXT NOT NULL,
+    data TEXT NOT NULL,
+    written_us INTEGER NOT NULL,
+    seen_us INTEGER
+)
+"""
 
 
 def add_missing(db: sqlite3.Connection) -> None:
     """Add what the file does not have yet. Safe to repeat and to run concurrently."""
     db.execute(_OPEN_INDEX)
     db.execute(HELD)
-    for statement in (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS, _TENANT_KEYS):
+    for statement in (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS, _TENANT_KEYS, _CATALOGS):
         db.execute(statement)
     # the rows of runs that there are already are filled when they are asked for
     _ensure(db, ("trigger", "rows_go_stale"), *_ROWS.split(";"), _TRIGGER)

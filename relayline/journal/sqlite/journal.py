@@ -15,6 +15,7 @@ from relayline.journal.access.audit import Audit, AuditRow
 from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit, added
 from relayline.journal.access.stored_keys import StoredKeys
+from relayline.journal.catalogs.specs_by_build import Catalogs, CatalogTable
 from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
@@ -76,6 +77,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.audit: Audit = StoredAudit(statements, steps)
         self.quotas: StoredQuotas = QuotaTable(statements)
+        self.catalogs: Catalogs = CatalogTable(statements)
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None

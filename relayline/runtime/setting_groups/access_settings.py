@@ -56,6 +56,10 @@ class AccessSettings(BaseSettings):
     """TOML file with keys that tenants have of their own with providers, a table for each tenant:
     `[acme]`, `openai = "sk-…"`. For workers; tenants without one use the worker's key."""
 
+    tool_secrets: Path | None = None
+    """Folder of secrets that tools may read by name (`context.secrets`), a file for each. For
+    workers with tools, which read it at their start."""
+
     @field_validator("journal_owner")
     @classmethod
     def _check_owner(cls, address: str) -> str:
@@ -88,7 +92,7 @@ class AccessSettings(BaseSettings):
         SecretRing.parse(text)
         return text
 
-    @field_validator("secret_file", "tenant_keys_file", mode="before")
+    @field_validator("secret_file", "tenant_keys_file", "tool_secrets", mode="before")
     @classmethod
     def _none_if_empty(cls, value: object) -> object:
         return value or None

@@ -7,6 +7,7 @@ from temporalio.exceptions import ApplicationError
 
 from relayline.activities.model.agents import Agents
 from relayline.contracts.calls import ModelRequest, agent_given, agent_sha256
+from relayline.contracts.compaction import KeepLast, Summarise
 from relayline.contracts.envelope import StoredEvent, body_json
 from relayline.contracts.events import AgentPinned
 from relayline.contracts.keys import agent_key
@@ -44,3 +45,10 @@ def test_a_journal_without_the_agent_is_incomplete() -> None:
         Agents().of(BY_DIGEST, [other])
     assert caught.value.type == "journal-incomplete"
     assert caught.value.non_retryable
+
+
+def test_a_large_agent_keeps_its_policy_of_compaction() -> None:
+    bounds = {"over_tokens": 9000, "keep_tokens": 5000}
+    for policy in (KeepLast(**bounds), Summarise(**bounds)):
+        agent = AGENT.model_copy(update={"compaction": policy})
+        assert AgentSpec.model_validate(agent_given(agent)) == agent

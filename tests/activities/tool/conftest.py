@@ -67,6 +67,7 @@ class Bench:
             threads=changes.get("threads"),
             clean=changes.get("clean", str),
             servers=changes.get("servers"),
+            secrets=changes.get("secrets", {}),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)

@@ -15,6 +15,7 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.context import RunningTool, ToolThreads
+from relayline.activities.whose.run import Caller, Whose
 from relayline.catalog.tools import ToolContext, ToolError, tool
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.keys import call_scope
@@ -232,7 +233,8 @@ async def test_a_tool_that_outlives_its_worker_ends_quietly(bench: Bench) -> Non
 
     async def worker() -> None:
         request = bench.request(napping.spec, "napping")
-        running.append(RunningTool(Attempt(bench.journal, bench.run_id, 0, "scope"), request))
+        attempt = Attempt(bench.journal, bench.run_id, 0, "scope")
+        running.append(RunningTool(attempt, request, Caller(Whose("default"), None)))
         task = asyncio.create_task(threads.run(work))
         await asyncio.sleep(0.05)
         task.cancel()

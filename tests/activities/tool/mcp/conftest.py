@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from pydantic import JsonValue
 
+from relayline.activities.tool.elsewhere import CallElsewhere
 from relayline.activities.tool.mcp.port import McpCall
 from relayline.activities.tool.mcp.servers import McpServers
 from relayline.catalog.mcp import McpServer
@@ -22,17 +23,12 @@ SLOW_S = 60.0
 """Tests are patient: a Python server takes three seconds to start on a busy machine."""
 
 
-class Told:
+class Told(CallElsewhere):
     """A `ToolContext` that keeps the progress."""
 
-    call_id = "call_1_0"
-    attempt = 1
-    tenant = "acme"
-    cancelled = False
-
     def __init__(self, run_id: str = "run_1") -> None:
-        self.run_id = run_id
-        self.idempotency_key = f"{run_id}/key"
+        about = {"run_id": run_id, "call_id": "call_1_0", "tenant": "acme"}
+        super().__init__(about, f"{run_id}/key")
         self.lines: list[tuple[str, float | None]] = []
 
     def progress(self, message: str, fraction: float | None = None) -> None:
