@@ -94,7 +94,11 @@ def imported(node: ast.AST) -> list[str]:
 def test_no_folder_of_the_product_has_too_many_files() -> None:
     files = Counter(path.parent.relative_to(ROOT) for path in MODULES)
     assert len(files) > len(WINGS)
-    full = {f"{folder}: {count}" for folder, count in files.items() if count > MAX_FOLDER_FILES}
+    full = {
+        f"{folder}: {count}"
+        for folder, count in files.items()
+        if count > MAX_FOLDER_FILES and folder.name != "versions"  # of a schema, which only grow
+    }
     assert not full, "make sub-packages"
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from relayline.journal.access.api_keys import ApiKeys
     from relayline.journal.access.audit import Audit, AuditRow
     from relayline.journal.access.quotas import StoredQuotas
+    from relayline.journal.files.file_port import Files
     from relayline.journal.port import Appended
     from relayline.journal.tenants.tenant_keys import TenantKeys
     from relayline.journal.webhooks import Webhooks
@@ -187,6 +188,8 @@ class Storage(Journal, RunTable, Batches, Erasures, Protocol):
 
     quotas: StoredQuotas
     """The quotas of tenants."""
+    files: Files
+    """What people and tools give to models."""
     tenant_keys: TenantKeys
     """Whose content is sealed, and what was erased."""
 

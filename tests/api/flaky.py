@@ -28,6 +28,7 @@ class FlakyJournal:
         self.audit: Audit = FlakyAudit(self, inner.audit)
         self.quotas = inner.quotas
         self.tenant_keys = inner.tenant_keys
+        self.files = inner.files
         self.store_batch = inner.store_batch
         self.find_batch = inner.find_batch
         self.batches = inner.batches

@@ -17,6 +17,7 @@ from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit
 from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.columns import changes_row
+from relayline.journal.files.adapters import files_in_table
 from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.postgres import sql
 from relayline.journal.postgres.batches import PostgresBatches
@@ -84,6 +85,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         self.webhooks: Webhooks = PostgresWebhooks(self._transact, self._sealing.opened)
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.quotas: StoredQuotas = QuotaTable(statements)
+        self.files = files_in_table(statements, vault, ring)
         self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
