@@ -17,6 +17,8 @@ from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.erasing import Erasing
+from relayline.api.runs.files.given_parts import GivenParts
+from relayline.api.runs.files.uploads import Uploads
 from relayline.api.runs.forks.forking import Forks
 from relayline.api.runs.forks.input import ForkInputs
 from relayline.api.runs.forks.source import ForkSources
@@ -28,10 +30,12 @@ from relayline.api.runs.schedules import RunSchedules
 from relayline.api.runs.sources import Sources, sources_of
 from relayline.api.runs.starts import PendingStarts
 from relayline.api.runs.submission import Submission
+from relayline.api.runs.validation import RunValidator
 from relayline.api.serving.metrics import Metrics
 from relayline.api.serving.readiness import Readiness
 from relayline.api.serving.system import Configured, System
 from relayline.api.signing.cursors import Cursors
+from relayline.api.signing.ids import KeyedIds
 from relayline.api.streams.events import RunEvents
 from relayline.api.streams.feed import Feed
 from relayline.api.streams.live.live import Live
@@ -73,6 +77,7 @@ class Services:
     batches: RunBatches
     schedules: RunSchedules
     erasing: Erasing
+    uploads: Uploads
     listing: Listing
     inbox: Inbox
     attention: Attention
@@ -119,10 +124,9 @@ def services_of(
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
     starts, sent, turns = PendingStarts(storage, gateway), SentCommands(), Conversations(storage)
-    validator, ids = build_validator(settings, catalog), access.signing.ids
-    today, checks = AgentsOfToday(storage, validator), BatchChecks(validator, receivers, quotas)
-    sender = CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
-    submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
+    asked = (metrics, receivers, quotas, access.signing.ids)
+    validator, submission, checks, today = _submitting(settings, catalog, storage, sources, asked)
+    sends = (storage, gateway, views, sent, starts, access.signing.proofs, today)
     listing, inbox = _lists(sources, storage, access.signing.cursors)
     return Services(
         access=access,
@@ -137,6 +141,7 @@ def services_of(
         forks=Forks(ForkSources(storage, gateway), ForkInputs(validator), submission, views),
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
+        uploads=Uploads(storage.files, quotas, settings.max_file_bytes),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
         schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
         listing=listing,
@@ -147,11 +152,29 @@ def services_of(
         streams=streams,
         feed=feed,
         progress=ProgressFeed(storage, gateway, views, feed, streams),
-        commands=sender,
+        commands=(sender := CommandSender(*sends)),
         decisions=Decisions(sender, storage, gateway, access.four_eyes),
         outcomes=Outcomes(views, storage, gateway, sent, poll),
         registry=registry,
         deliveries=deliveries,
+    )
+
+
+def _submitting(
+    settings: Settings,
+    catalog: Catalog,
+    storage: Storage,
+    sources: Sources,
+    asked: tuple[Metrics, NamedReceivers, RunQuotas, KeyedIds],
+) -> tuple[RunValidator, Submission, BatchChecks, AgentsOfToday]:
+    metrics, receivers, quotas, ids = asked
+    validator, parts = build_validator(settings, catalog), GivenParts(storage)
+    gateway, views = sources.gateway, sources.views
+    return (
+        validator,
+        Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids, parts),
+        BatchChecks(validator, receivers, quotas, parts),
+        AgentsOfToday(storage, validator, parts),
     )
 
 

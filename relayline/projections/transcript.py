@@ -233,7 +233,8 @@ class _Approvals:
 def _messages(fact: Event, results: dict[str, ToolMessage]) -> Iterator[Message]:
     """A message, and the results of the calls that it asked for."""
     if fact.type == _USER:
-        yield UserMessage(text=body_of(UserMessageEvent, fact).text)
+        said = body_of(UserMessageEvent, fact)
+        yield UserMessage(text=said.text, parts=said.parts)
         return
     body = body_of(_ANSWERS[fact.type], fact)
     interrupted = isinstance(body, MessageInterrupted)

@@ -11,6 +11,7 @@ from relayline.api.streams.frames import LOST, UNAVAILABLE
 from relayline.contracts import messages, runs
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import EventBody
+from relayline.contracts.files import parts
 from tests.docs.described import Field, JsonSchema, fields, meanings, one_line, row
 
 NOTICES = {
@@ -72,7 +73,7 @@ def _row(field: Field, when_optional: str) -> str:
 
 
 def _model(name: str) -> type[BaseModel]:
-    found = vars(runs).get(name) or vars(messages)[name]
+    found = vars(runs).get(name) or vars(messages).get(name) or vars(parts)[name]
     assert isinstance(found, type)
     assert issubclass(found, BaseModel)
     return found
