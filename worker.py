@@ -34,7 +34,7 @@ from relayline.contracts.webhooks import WEBHOOKS_QUEUE
 from relayline.housekeeper import housekeeper_for, scheduled
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import Storage
-from relayline.means import means_of
+from relayline.means import filed, means_of
 from relayline.outbound.metrics import WebhookMetrics
 from relayline.runtime.activations import Activations, skip_idle_visits
 from relayline.runtime.build import build_of
@@ -100,7 +100,7 @@ def build_worker(
     suspects = Suspects(settings.max_worker_losses)
     presence, spending = (vitals.presence, vitals.spending) if vitals else (Presence(), None)
     means = means_of(settings, journal, spending)
-    clean = cleaned(providers, redactor)
+    clean = filed(cleaned(providers, redactor), settings, journal)
     limits = limits_of(settings.provider_limits, settings.max_model_calls)
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)

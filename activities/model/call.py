@@ -164,8 +164,7 @@ class _Call:
                 await uninterrupted(_stop(reading))
 
     async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
-        agent = self._agent
-        provider = providers(agent.model)
+        agent, provider = self._agent, providers(self._agent.model)
         await self._pricing.check()
         may_retry = len(_failures(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
@@ -176,6 +175,7 @@ class _Call:
             attempt=self._attempt.number,
             think_tags=agent.think_tags,
             tenant=self._request.tenant,
+            run_id=self._request.run_id,
         )
         await self._answer.receive(provider, prompt, self._writer)
 

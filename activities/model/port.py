@@ -6,7 +6,8 @@ pydantic-ai supports (`providers/remote.py`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
@@ -14,6 +15,14 @@ from pydantic import JsonValue
 from relayline.contracts.events import BudgetExceeded
 from relayline.contracts.messages import Kept, Message, Usage
 from relayline.contracts.runs import DEFAULT_TENANT, ToolSpec
+
+
+class Loaded(NamedTuple):
+    """A file in memory."""
+
+    data: bytes
+    media_type: str
+    name: str
 
 
 class Prompt(NamedTuple):
@@ -33,6 +42,10 @@ class Prompt(NamedTuple):
     """True: reasoning is in the text, between tags (see `tags.py`)."""
     tenant: str = DEFAULT_TENANT
     """Whose run it is: its own key is used where it has one."""
+    run_id: str = ""
+    """The run, where its files are needed."""
+    files: Mapping[str, Loaded] = MappingProxyType({})
+    """Files that messages name, by id or URL; one that was erased is missing."""
 
 
 class TextPart(NamedTuple):

@@ -8,7 +8,7 @@ from uuid import uuid4
 
 from relayline.api.errors import ApiError, InvalidField, TooLarge
 from relayline.api.runs.admission.quotas import QuotaExceeded, RunQuotas
-from relayline.api.runs.files.file_types import HEAD_BYTES, type_of
+from relayline.api.runs.files.claimed import type_of
 from relayline.contracts.access.quotas import QuotaName
 from relayline.contracts.envelope import moment
 from relayline.contracts.files.file_views import FileView
@@ -16,6 +16,7 @@ from relayline.contracts.principals import Principal
 from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.files.file_port import FileGone, Files, NewFile, StoredFile
 from relayline.journal.table import Tenant
+from relayline.runtime.file_types import HEAD_BYTES
 
 
 class UnknownFile(ApiError):
