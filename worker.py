@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from relayline.activities.files.tool_images import ImageKeeper
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
@@ -106,7 +107,14 @@ def build_worker(
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(journal, tools, suspects, presence, clean=redactor.clean)
+        calls = ToolActivities(
+            journal,
+            tools,
+            suspects,
+            presence,
+            clean=redactor.clean,
+            images=ImageKeeper(journal.files),
+        )
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:

@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
+    from relayline.catalog.images import Image
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
@@ -16,6 +17,7 @@ else:
         "ApprovalRule": "relayline.contracts.runs",
         "AsyncClient": "relayline.client",
         "Client": "relayline.client",
+        "Image": "relayline.catalog.images",
         "KeepLast": "relayline.contracts.compaction",
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
@@ -42,6 +44,7 @@ __all__ = [
     "ApprovalRule",
     "AsyncClient",
     "Client",
+    "Image",
     "KeepLast",
     "Summarise",
     "ToolContext",

@@ -14,6 +14,7 @@ NEEDED = (
     "jwt",
     "prometheus_client",
     "pydantic_ai",
+    "puremagic",
     "pydantic_settings",
     "rich",
     "sqlalchemy",

@@ -18,6 +18,7 @@ from relayline.activities.attempt import (
     cancelled_by_run,
     uninterrupted,
 )
+from relayline.activities.files.tool_images import ImageKeeper
 from relayline.activities.presence import Presence
 from relayline.activities.strictness import strict_request
 from relayline.activities.suspects import Called, Suspects
@@ -68,12 +69,13 @@ class ToolActivities:
         stop_bound_s: float = STOP_BOUND_S,
         clean: Clean = str,
         threads: ToolThreads | None = None,
+        images: ImageKeeper | None = None,
     ) -> None:
         self._journal = journal
         self._tools = tools
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
-        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean)
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean, images)
 
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
@@ -130,6 +132,8 @@ class _Shared(NamedTuple):
     threads: ToolThreads
     stop_bound_s: float
     clean: Clean
+    images: ImageKeeper | None
+    """None: pictures are told as text alone."""
 
 
 class _Call:
@@ -218,11 +222,11 @@ class _Call:
         raise asyncio.CancelledError
 
     async def _complete(self, output: Output) -> ToolOutcome:
-        await self._record(
-            ToolCompleted(
-                call_id=self._id, name=self._name, output=output.text, truncated=output.truncated
-            )
-        )
+        keeper = self._shared.images
+        files = await keeper.keep(self._request, output.pictures) if keeper else ()
+        text, cut = output.text, output.truncated
+        named = {"call_id": self._id, "name": self._name}
+        await self._record(ToolCompleted(**named, output=text, truncated=cut, files=files))
         return ToolOutcome(
             call_id=self._id, preview=preview(output.text), truncated=output.truncated
         )

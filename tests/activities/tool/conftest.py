@@ -62,6 +62,7 @@ class Bench:
             stop_bound_s=changes.get("stop_bound_s", 5),
             threads=changes.get("threads"),
             clean=changes.get("clean", str),
+            images=changes.get("images"),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)
