@@ -7,6 +7,8 @@ from typing import Self, Unpack
 
 from relayline.client import calls
 from relayline.client.calls import RunFields
+from relayline.client.files.saying import Said
+from relayline.client.files.transfers import AsyncFiles, Files
 from relayline.client.listing import RunFilters
 from relayline.client.queue import AsyncQueueCalls, QueueCalls
 from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
@@ -68,6 +70,7 @@ class Client(QueueCalls):
         sent = with_key(headers, api_key)
         self._transport = Transport(options(base_url, sent, silence_s, patience_s))
         self.webhooks = Webhooks(self._transport)
+        self.files = Files(self._transport)
 
     def __enter__(self) -> Self:
         return self
@@ -82,14 +85,14 @@ class Client(QueueCalls):
     def submit(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> Run:
         """Start a run.
 
         Args:
             agent: One of `agents()`.
-            input: What the person says.
+            input: What the person says: a text, or texts and parts (`image_part`, `file_part`).
             fields: `RunFields`: `model`, `limits`, `priority`, `start_at`, …
 
         Raises:
@@ -103,7 +106,7 @@ class Client(QueueCalls):
     def submit_and_stream(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> Stream:
         """Start a run and stream it from its first event on, in one request; as `submit`.
@@ -177,6 +180,7 @@ class AsyncClient(AsyncQueueCalls):
         sent = with_key(headers, api_key)
         self._transport = AsyncTransport(options(base_url, sent, silence_s, patience_s))
         self.webhooks = AsyncWebhooks(self._transport)
+        self.files = AsyncFiles(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -191,7 +195,7 @@ class AsyncClient(AsyncQueueCalls):
     async def submit(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> AsyncRun:
         """As `Client.submit`."""
@@ -202,7 +206,7 @@ class AsyncClient(AsyncQueueCalls):
     async def submit_and_stream(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> AsyncStream:
         """As `Client.submit_and_stream`."""
