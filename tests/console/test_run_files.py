@@ -7,6 +7,7 @@ import json
 import sys
 from pathlib import Path
 
+import pytest
 from temporalio.client import Client
 
 from tests.api.conftest import api, api_temporal, journal
@@ -28,6 +29,7 @@ async def relayline(*arguments: str) -> tuple[int, str, str]:
     return process.returncode or 0, out.decode(), error.decode()
 
 
+@pytest.mark.slow
 async def test_files_go_with_the_input(api: Api, api_temporal: Client, tmp_path: Path) -> None:
     picture, paper = tmp_path / "cat.png", tmp_path / "a.pdf"
     picture.write_bytes(png())

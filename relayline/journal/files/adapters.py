@@ -12,13 +12,13 @@ from relayline.journal.files.stored_files import StoredFiles
 from relayline.journal.tenants.tenant_keys import NoRing, Ring
 from relayline.journal.tenants.vault import Vault
 
-FOLDER = "files"
-"""Beside the file of the journal."""
+END = "-files"
+"""Of the folder's name, which else is that of the journal's file; no file tool shows it."""
 
 
 def files_in_folder(run: Run, journal: Path, vault: Vault, ring: Ring | None) -> Files:
     """Files whose pieces are in a folder beside that journal."""
-    chunks = FolderChunks(journal.parent / FOLDER)
+    chunks = FolderChunks(journal.with_name(journal.name + END))
     return StoredFiles(run, chunks, FileSeals(vault, ring or NoRing()))
 
 

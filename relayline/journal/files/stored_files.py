@@ -101,7 +101,8 @@ class StoredFiles:
     async def forget_run(self, run_id: str) -> None:
         """As in the port."""
         await self._run((sql.RELEASE, (run_id, run_id)), (sql.UNNAME, (run_id,)))
-        await self._sweep(0, _ALL_AT_ONCE)
+        while await self._sweep(0, _ALL_AT_ONCE) >= _ALL_AT_ONCE:
+            pass
 
     async def forget_tenant(self, tenant: str) -> None:
         """As in the port."""

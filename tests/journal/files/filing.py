@@ -31,7 +31,7 @@ async def pieces(storage: str, file_id: str) -> bytes:
     """What the disk, or the database, has of a file's bytes."""
     adapter, _, where = storage.partition(":")
     if adapter == "sqlite":
-        path = Path(where).parent / "files" / file_id[-2:] / file_id
+        path = Path(f"{where}-files") / file_id[-2:] / file_id
         return path.read_bytes() if path.exists() else b""
     rows = await stored(storage, "SELECT data FROM {s}file_chunks WHERE file_id = ?", file_id)
     return b"".join(row[0] for row in rows)
