@@ -107,14 +107,8 @@ def build_worker(
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots)
     workers = []
     if settings.work & {Work.RUNS, Work.TOOLS}:
-        calls = ToolActivities(
-            journal,
-            tools,
-            suspects,
-            presence,
-            clean=redactor.clean,
-            images=ImageKeeper(journal.files),
-        )
+        own = (journal, tools, suspects, presence)
+        calls = ToolActivities(*own, clean=redactor.clean, images=ImageKeeper(journal.files))
         others = recording(journal, presence)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:

@@ -14,9 +14,9 @@ from relayline.catalog.tools import ToolError
 from relayline.contracts.files.parts import FilePart, files_in
 from relayline.contracts.messages import Message, ToolMessage, UserMessage
 from relayline.journal.files.file_port import FileGone, Files, NewFile, StoredFile
+from relayline.journal.files.file_types import HEAD_BYTES, sniffed
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import EVERY
-from relayline.runtime.file_types import HEAD_BYTES, sniffed
 
 COPIES = 3
 """A file takes so many times its size: its bytes, in base64, and in the text of the request."""

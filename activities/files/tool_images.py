@@ -15,9 +15,9 @@ from relayline.contracts.calls import ToolRequest
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.files.parts import FilePart
 from relayline.journal.files.file_port import Files, NewFile
+from relayline.journal.files.file_types import sniffed
 from relayline.journal.port import JournalError
 from relayline.journal.table import EVERY
-from relayline.runtime.file_types import sniffed
 
 KEEP_FOR_S = 10.0
 """How long a storage that does not answer is asked again: the tool has run already."""

@@ -6,7 +6,7 @@ import re
 
 from relayline.api.errors import InvalidField
 from relayline.catalog.media import is_text
-from relayline.runtime.file_types import SNIFFED, TEXT, UNKNOWN, sniffed
+from relayline.journal.files.file_types import SNIFFED, TEXT, UNKNOWN, sniffed
 
 _NO_CLAIM = frozenset({"", UNKNOWN, "application/x-www-form-urlencoded"})
 """What clients send that do not know; the last is curl's for whatever it posts."""

@@ -15,8 +15,8 @@ from relayline.contracts.files.file_views import FileView
 from relayline.contracts.principals import Principal
 from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.files.file_port import FileGone, Files, NewFile, StoredFile
+from relayline.journal.files.file_types import HEAD_BYTES
 from relayline.journal.table import Tenant
-from relayline.runtime.file_types import HEAD_BYTES
 
 
 class UnknownFile(ApiError):

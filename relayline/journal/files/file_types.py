@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import codecs
 
-from relayline.catalog.media import PDF
-
 UNKNOWN, TEXT = "application/octet-stream", "text/plain"
 SNIFFED = (
     "image/png",
@@ -15,7 +13,7 @@ SNIFFED = (
     "image/heif",
     "image/tiff",
     "image/bmp",
-    PDF,
+    "application/pdf",
 )
 """Types that their first bytes give away."""
 HEAD_BYTES = 8192
