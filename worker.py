@@ -15,6 +15,7 @@ from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
 from temporalio.worker import Worker, WorkerDeploymentConfig
 
+from relayline.activities.files.tool_images import ImageKeeper
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.clean import cleaned
 from relayline.activities.model.providers.factory import ProviderConfig, Providers, provider_for
@@ -35,7 +36,7 @@ from relayline.contracts.webhooks import WEBHOOKS_QUEUE
 from relayline.housekeeper import housekeeper_for, scheduled
 from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import Storage
-from relayline.means import means_of
+from relayline.means import filed, means_of
 from relayline.outbound.metrics import WebhookMetrics
 from relayline.runtime.activations import Activations, skip_idle_visits
 from relayline.runtime.build import build_of
@@ -104,7 +105,7 @@ def build_worker(
     suspects = Suspects(settings.max_worker_losses)
     presence, spending = (vitals.presence, vitals.spending) if vitals else (Presence(), None)
     means = means_of(settings, journal, spending)
-    clean = cleaned(providers, redactor)
+    clean = filed(cleaned(providers, redactor), settings, journal)
     limits = limits_of(settings.provider_limits, settings.max_model_calls)
     slots = {provider_queue(each): Slots(limit) for each, limit in limits.items()}
     models = ModelActivities(journal, clean, tools, suspects, presence, means, slots, servers)
@@ -116,6 +117,7 @@ def build_worker(
             clean=redactor.clean,
             servers=servers,
             secrets=secrets,
+            images=ImageKeeper(journal.files),
         )
         after.append(calls.close)
         others = recording(journal, presence)

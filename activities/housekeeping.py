@@ -58,6 +58,7 @@ class HousekeepingActivities:
         restart: Has the runs of a batch started, whose workflow may never have begun; None: there
             are no batches.
         keep_audit: Seals and sweeps the audit log; None: there is none.
+        sweep_files: Erases files that no run names; None: there are none.
         move_idle: Has idle runs of older builds move to the current one; None: there are no builds.
     """
 
@@ -71,6 +72,7 @@ class HousekeepingActivities:
         *,
         restart: Callable[[str], Awaitable[None]] | None = None,
         keep_audit: Callable[[], Awaitable[None]] | None = None,
+        sweep_files: Callable[[], Awaitable[None]] | None = None,
         move_idle: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._storage = storage
@@ -79,7 +81,7 @@ class HousekeepingActivities:
         self._retention = retention
         self._sweep_for = sweep_for
         self._restart = restart
-        self._keep_audit = keep_audit
+        self._beside = [keep for keep in (keep_audit, sweep_files) if keep]
         self._move_idle = move_idle
         self._looked_at: datetime | None = None
         self._after = ""
@@ -123,15 +125,16 @@ class HousekeepingActivities:
         """Delete the events of runs that ended longer ago than the retention.
 
         Works batch by batch until no run is left or `sweep_for` is over; the next round continues.
-        It also seals rows of the audit log that nobody has sealed, and deletes those past theirs.
+        It also seals rows of the audit log that nobody has sealed, and deletes those past theirs;
+        and it erases files that no run names.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
         """
-        if self._keep_audit:
+        for keep in self._beside:
             async with heartbeats():
                 with translated():
-                    await self._keep_audit()
+                    await keep()
         if self._retention is None:
             return HousekeepingResult()
         swept, before = 0, _now() - self._retention

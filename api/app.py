@@ -30,6 +30,7 @@ from relayline.api.routes import (
     decisions,
     docs,
     events,
+    files,
     outcomes,
     pages,
     quotas,
@@ -76,7 +77,9 @@ _EXPOSED = (
 _OF_RUNS = (runs, pages, events, commands, conversations, decisions, outcomes, batches, schedules)
 _OF_ACCESS = (keys, credentials, quotas, audit)
 _OPEN = (server_routes, docs, web_routes)
-ROUTERS = tuple(module.router for module in (*_OF_RUNS, agents, webhooks, *_OF_ACCESS, *_OPEN))
+ROUTERS = tuple(
+    module.router for module in (*_OF_RUNS, agents, files, webhooks, *_OF_ACCESS, *_OPEN)
+)
 _log = logging.getLogger(__name__)
 
 
@@ -100,7 +103,8 @@ def create_app(
     app.state.mcp = McpEndpoint(app, decides=settings.mcp_decide)
     app.add_middleware(ServeMcp, endpoint=app.state.mcp)
     app.add_middleware(IgnoreClosed)
-    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, larger=LARGER_BODIES)
+    larger = LARGER_BODIES | {files.router.prefix: settings.max_file_bytes}
+    app.add_middleware(BodyLimit, max_bytes=settings.max_body_bytes, larger=larger)
     if settings.auth_modes:
         if settings.rates or settings.tenant_rates:
             app.add_middleware(LimitRates, buckets=services.access.buckets)

@@ -16,6 +16,7 @@ from pydantic import (
 )
 from pydantic_core import PydanticCustomError
 
+from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts
 from relayline.contracts.principals import TENANT_PATTERN, Scope
 from relayline.contracts.runs import MIDDLE_PRIORITY, RUN_ID_PATTERN, Limits
 from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
@@ -195,8 +196,9 @@ class RunRequest(Body):
 
     agent: str = Field(max_length=64)
     """The name of an agent from `GET /v1/agents`."""
-    input: str = Field(min_length=1)
-    """The user's message; at most `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8."""
+    input: Annotated[Annotated[str, Field(min_length=1), AS_TEXT] | AsParts, EITHER]
+    """The user's message: text, or parts. Texts have at most `RELAYLINE_MAX_INPUT_BYTES` bytes of
+    UTF-8."""
     history: list[HistoryMessage] | None = Field(default=None, max_length=MAX_HISTORY)
     """What was said before, oldest first; the input follows it. With the input, it has at most
     `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8; it counts against no limit of the run."""

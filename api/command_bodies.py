@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from relayline.api.bodies import Body
+from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts, parts_in
 from relayline.contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, MAX_TEXT_BYTES
+from relayline.contracts.files.parts import text_of
 
 _CommandId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID_CHARS}}}$")]
 
@@ -40,6 +42,10 @@ class CommandRequest(Body):
     by: str = Field(default="", max_length=MAX_BY_CHARS)
     """The sender's name, shown in the events."""
 
+    def fields(self) -> dict[str, Any]:
+        """The fields of the command."""
+        return self.model_dump()
+
 
 class PauseRequest(CommandRequest):
     """Fields of a pause."""
@@ -69,14 +75,22 @@ class CancelRequest(CommandRequest):
 class MessageRequest(CommandRequest):
     """A message to a conversation."""
 
-    content: _Text
-    """The message; at most 32 KiB of UTF-8."""
+    content: Annotated[Annotated[_Text, AS_TEXT] | AsParts, EITHER]
+    """The message, text or parts; its texts have at most 32 KiB of UTF-8."""
     if_busy: Literal["queue", "redirect", "reject"] = "queue"
     """While a turn runs: `queue` the message for a turn of its own, `redirect` the running turn, or
     `reject` it; then its outcome is `refused` with `busy`."""
     agent: Literal["catalog"] | None = None
     """`catalog`: from this turn on, the agent as it is today, with its own model and limits; not
     with `redirect`. Absent: the agent that the run has."""
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the command: of parts, also their text."""
+        given = self.model_dump(exclude={"content"})
+        if isinstance(self.content, str):
+            return given | {"content": self.content}
+        parts = parts_in(self.content)
+        return given | {"content": text_of(parts), "parts": parts}
 
 
 class DecisionRequest(CommandRequest):

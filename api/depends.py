@@ -28,6 +28,7 @@ from relayline.api.runs.admission.known_agents import KnownAgents
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.erasing import Erasing
+from relayline.api.runs.files.uploads import Uploads
 from relayline.api.runs.filters import LABEL, LABELS, RunQuery, labels_of
 from relayline.api.runs.forks.forking import Forks
 from relayline.api.runs.inbox import Inbox
@@ -76,6 +77,7 @@ UsesSubmission = Annotated[Submission, _part(lambda services: services.submissio
 UsesForks = Annotated[Forks, _part(lambda services: services.forks)]
 UsesBatches = Annotated[RunBatches, _part(lambda services: services.batches)]
 UsesSchedules = Annotated[RunSchedules, _part(lambda services: services.schedules)]
+UsesUploads = Annotated[Uploads, _part(lambda services: services.uploads)]
 UsesListing = Annotated[Listing, _part(lambda services: services.listing)]
 UsesInbox = Annotated[Inbox, _part(lambda services: services.inbox)]
 UsesLive = Annotated[Live, _part(lambda services: services.live)]

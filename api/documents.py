@@ -45,9 +45,10 @@ def refusal_of(errors: Sequence[Mapping[str, Any]]) -> InvalidField:
 def _field(error: Mapping[str, Any]) -> str:
     """`limits.max_steps` from pydantic's location, whose first part is body, query or header.
 
-    A validator that looks at a whole body names the field itself.
+    A validator that looks at a whole body names the field itself. What is in brackets is no field:
+    it tells in which of several forms a value was read.
     """
-    loc = error["loc"]
+    loc = tuple(part for part in error["loc"] if not str(part).startswith("["))
     if loc[0] == "query":  # a parameter may be repeated, which its name does not tell
         loc = tuple(part for part in loc if isinstance(part, str))
     if named := error.get("ctx", {}).get("field"):

@@ -53,7 +53,7 @@ _CONFLICTS = frozenset(
     }
 )
 """Operations that may come too late, or find something else there."""
-_FOR_A_TENANT = {"POST /v1/runs", "POST /v1/batches", "POST /v1/schedules"}
+_FOR_A_TENANT = {f"POST /v1/{it}" for it in ("runs", "batches", "schedules", "files")}
 """Operations that nobody may use for a tenant whose key was erased."""
 _OF_ONE_RUN = ("/v1/runs/{run_id}", "/v1/live", "/v1/tokens/stream")
 """Paths that name a run, which may have been erased, or be past retention."""

@@ -17,6 +17,8 @@ from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.batches import RunBatches
 from relayline.api.runs.conversations import Conversations
 from relayline.api.runs.erasing import Erasing
+from relayline.api.runs.files.given_parts import GivenParts
+from relayline.api.runs.files.uploads import Uploads
 from relayline.api.runs.forks.forking import Forks
 from relayline.api.runs.forks.input import ForkInputs
 from relayline.api.runs.forks.source import ForkSources
@@ -76,6 +78,7 @@ class Services:
     batches: RunBatches
     schedules: RunSchedules
     erasing: Erasing
+    uploads: Uploads
     listing: Listing
     inbox: Inbox
     attention: Attention
@@ -122,9 +125,11 @@ def services_of(
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
     (agents, validator), ids = _agents(settings, storage, catalog, workers), access.signing.ids
-    checks, turns = BatchChecks(validator, receivers, quotas), Conversations(storage)
-    sender = _sender(storage, sources, sent := SentCommands(), access, validator)
-    submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
+    parts, turns, sent = GivenParts(storage), Conversations(storage), SentCommands()
+    checks = BatchChecks(validator, receivers, quotas, parts)
+    sender = _sender(storage, sources, sent, access, AgentsOfToday(storage, validator, parts))
+    whose = (metrics, receivers, quotas, ids, parts)
+    submission = Submission(validator, storage, gateway, views, *whose)
     listing, inbox = _lists(sources, storage, access.signing.cursors)
     return Services(
         access=access,
@@ -140,6 +145,7 @@ def services_of(
         forks=Forks(ForkSources(storage, gateway), ForkInputs(validator), submission, views),
         batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
         erasing=Erasing(storage, views),
+        uploads=Uploads(storage.files, quotas, settings.max_file_bytes),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
         schedules=RunSchedules(submission, storage, ScheduleGateway(client), access.signing),
         listing=listing,
@@ -163,11 +169,11 @@ def _sender(
     sources: Sources,
     sent: SentCommands,
     access: AccessParts,
-    validator: RunValidator,
+    today: AgentsOfToday,
 ) -> CommandSender:
     gateway, views = sources.gateway, sources.views
-    starts, today = PendingStarts(storage, gateway), AgentsOfToday(storage, validator)
-    return CommandSender(storage, gateway, views, sent, starts, access.signing.proofs, today)
+    starts, proofs = PendingStarts(storage, gateway), access.signing.proofs
+    return CommandSender(storage, gateway, views, sent, starts, proofs, today)
 
 
 def _agents(

@@ -6,6 +6,7 @@ __version__ = "0.1.0"
 
 if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
+    from relayline.catalog.images import Image
     from relayline.catalog.mcp import Env, McpServer, Override
     from relayline.catalog.resources import resource
     from relayline.catalog.tools import ToolContext, ToolError, tool
@@ -19,6 +20,7 @@ else:
         "AsyncClient": "relayline.client",
         "Client": "relayline.client",
         "Env": "relayline.catalog.mcp",
+        "Image": "relayline.catalog.images",
         "KeepLast": "relayline.contracts.compaction",
         "McpServer": "relayline.catalog.mcp",
         "Override": "relayline.catalog.mcp",
@@ -49,6 +51,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "Env",
+    "Image",
     "KeepLast",
     "McpServer",
     "Override",

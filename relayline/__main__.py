@@ -15,6 +15,7 @@ NEEDED = (
     "mcp",
     "prometheus_client",
     "pydantic_ai",
+    "puremagic",
     "pydantic_settings",
     "rich",
     "sqlalchemy",

@@ -11,6 +11,7 @@ from temporalio.worker import Worker, WorkerDeploymentConfig
 from relayline.activities.batches import BatchActivities
 from relayline.activities.submissions import SubmissionActivities
 from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.files.given_parts import GivenParts
 from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.schedules import ScheduledSubmission
 from relayline.api.runs.sources import sources_of
@@ -56,7 +57,9 @@ def submitter(
     receivers = NamedReceivers(storage.webhooks, receiver_rules(settings))
     quotas = RunQuotas(storage, parse_quotas(settings.quotas))
     ids, metrics = signing.ids, Metrics()
-    submission = Submission(validator, storage, gateway, views, metrics, receivers, quotas, ids)
+    parts = GivenParts(storage)
+    admitting = (receivers, quotas, ids, parts)
+    submission = Submission(validator, storage, gateway, views, metrics, *admitting)
     scheduled = SubmissionActivities(storage, ScheduledSubmission(submission, ids).submit)
     activities: list[Callable[..., Any]] = [
         batches.start_chunk,

@@ -100,7 +100,11 @@ def test_no_folder_of_the_product_has_too_many_files() -> None:
     folders = (path.parent.relative_to(ROOT) for path in MODULES)
     files = Counter(folder for folder in folders if folder.name != "versions")  # of the schema
     assert len(files) > len(WINGS)
-    full = {f"{folder}: {count}" for folder, count in files.items() if count > MAX_FOLDER_FILES}
+    full = {
+        f"{folder}: {count}"
+        for folder, count in files.items()
+        if count > MAX_FOLDER_FILES and folder.name != "versions"  # of a schema, which only grow
+    }
     assert not full, "make sub-packages"
 
 

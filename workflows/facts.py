@@ -94,7 +94,8 @@ class Facts:
             metadata=run_input.metadata,
             submitted_at=submitted_at,
         )
-        message = UserMessageEvent(text=run_input.input, turn=run_input.first_turn)
+        text, parts, turn = run_input.input, run_input.parts, run_input.first_turn
+        message = UserMessageEvent(text=text, parts=parts, turn=turn)
         return [
             NewEvent(key=QUEUED_KEY, body=run_queued(run_input, submitted_at or now)),
             NewEvent(key=run_started_key(self.epoch), body=started),
@@ -155,16 +156,15 @@ class Facts:
 
     def message(self, command: Redirect | SendMessage, turn: int | None = None) -> NewEvent:
         """A redirect or a message as `message.user`; with the turn of an open run."""
-        text = command.message if isinstance(command, Redirect) else command.content
-        command_id = None if turn is None else command.command_id
-        body = UserMessageEvent(text=text, turn=turn, command_id=command_id, **_sender(command))
+        text, parts = command.said
+        id_, sender = None if turn is None else command.command_id, _sender(command)
+        body = UserMessageEvent(text=text, parts=parts, turn=turn, command_id=id_, **sender)
         return self._command(command, "message", body)
 
     def interrupted(self, step: int) -> NewEvent:
         """`message.interrupted`; the activity that appends it adds the streamed text."""
-        return NewEvent(
-            key=message_key(self.epoch, step), body=MessageInterrupted(text=""), step=step
-        )
+        key = message_key(self.epoch, step)
+        return NewEvent(key=key, body=MessageInterrupted(text=""), step=step)
 
     def waiting(self, number: int, step: int, waiting: tuple[Waiting, ...]) -> NewEvent:
         """`run.waiting`, for the `number`th time."""

@@ -172,8 +172,7 @@ class _Call:
                 await uninterrupted(_stop(reading))
 
     async def _read(self, providers: Callable[[str], ModelProvider]) -> None:
-        agent = self._agent
-        provider = providers(agent.model)
+        agent, provider = self._agent, providers(self._agent.model)
         await self._pricing.check()
         given = (self._attempt, self._request, agent, self._facts)
         self._toolset = await self._step_tools.of(*given)
@@ -187,6 +186,7 @@ class _Call:
             think_tags=agent.think_tags,
             tenant=self._request.tenant,
             output_schema=agent.output_schema,
+            run_id=self._request.run_id,
         )
         await self._answer.receive(provider, prompt, self._writer)
 

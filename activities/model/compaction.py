@@ -7,11 +7,14 @@ from collections.abc import Iterable, Sequence
 from typing import NamedTuple
 
 from relayline.contracts.compaction import BYTES_PER_TOKEN, KeepLast, Summarise
-from relayline.contracts.messages import AssistantMessage, Message, ToolMessage
+from relayline.contracts.files.parts import files_in
+from relayline.contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
 from relayline.projections.transcript import Turn, flat
 
 _TOKENS_PER_MESSAGE = 4
 """An estimate for the role and the delimiters of a message."""
+FILE_TOKENS = 1500
+"""An estimate for an image or a file, which providers count in ways of their own."""
 _PLACE_TOKENS = 24
 """An upper bound for the message that replaces what is left out, without the summary."""
 
@@ -71,9 +74,20 @@ def estimated_tokens(messages: Iterable[Message]) -> int:
     """An estimate from the number of bytes, rounded up; deterministic."""
     return sum(
         _TOKENS_PER_MESSAGE
+        + FILE_TOKENS * _files(message)
         - (-len(_content(message).encode("utf-8", "replace")) // BYTES_PER_TOKEN)
         for message in messages
     )
+
+
+def _files(message: Message) -> int:
+    match message:
+        case UserMessage(parts=parts):
+            return len(files_in(parts))
+        case ToolMessage(files=files):
+            return len(files)
+        case _:
+            return 0
 
 
 def _content(message: Message) -> str:

@@ -6,7 +6,8 @@ pydantic-ai supports (`providers/remote.py`).
 
 from __future__ import annotations
 
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, Mapping
+from types import MappingProxyType
 from typing import Literal, NamedTuple, Protocol
 
 from pydantic import JsonValue
@@ -14,6 +15,14 @@ from pydantic import JsonValue
 from relayline.contracts.events import BudgetExceeded
 from relayline.contracts.messages import Kept, Message, Usage
 from relayline.contracts.runs import DEFAULT_TENANT, ToolSpec
+
+
+class Loaded(NamedTuple):
+    """A file in memory."""
+
+    data: bytes
+    media_type: str
+    name: str
 
 
 class Prompt(NamedTuple):
@@ -35,6 +44,10 @@ class Prompt(NamedTuple):
     """Whose run it is: its own key is used where it has one."""
     output_schema: dict[str, JsonValue] | None = None
     """The answer must be a JSON object that fits this; None: it is text."""
+    run_id: str = ""
+    """The run, where its files are needed."""
+    files: Mapping[str, Loaded] = MappingProxyType({})
+    """Files that messages name, by id or URL; one that was erased is missing."""
 
 
 class TextPart(NamedTuple):

@@ -19,6 +19,7 @@ from relayline.activities.attempt import (
     cancelled_by_run,
     uninterrupted,
 )
+from relayline.activities.files.tool_images import ImageKeeper
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects
 from relayline.activities.tool.context import RunningTool, ToolThreads
@@ -74,12 +75,13 @@ class ToolActivities:
         threads: ToolThreads | None = None,
         servers: McpTools | None = None,
         secrets: Mapping[str, str] = MappingProxyType({}),
+        images: ImageKeeper | None = None,
     ) -> None:
         self._journal = journal
         self._preparing = Preparing(tools, servers, clean)
         self._suspects = suspects or Suspects()
         self._presence = presence or Presence()
-        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean, secrets)
+        self._shared = _Shared(threads or ToolThreads(), stop_bound_s, clean, secrets, images)
 
     def problem(self) -> str | None:
         """Why this worker can run tools no more, None if it can; call it every second."""
@@ -145,6 +147,8 @@ class _Shared(NamedTuple):
     clean: Clean
     secrets: Mapping[str, str]
     """What tools may read, by name."""
+    images: ImageKeeper | None
+    """None: pictures are told as text alone."""
 
 
 class _Call:
@@ -239,11 +243,11 @@ class _Call:
         raise asyncio.CancelledError
 
     async def _complete(self, output: Output) -> ToolOutcome:
-        await self._record(
-            ToolCompleted(
-                call_id=self._id, name=self._name, output=output.text, truncated=output.truncated
-            )
-        )
+        keeper = self._shared.images
+        files = await keeper.keep(self._request, output.pictures) if keeper else ()
+        text, cut = output.text, output.truncated
+        named = {"call_id": self._id, "name": self._name}
+        await self._record(ToolCompleted(**named, output=text, truncated=cut, files=files))
         return ToolOutcome(
             call_id=self._id, preview=preview(output.text), truncated=output.truncated
         )

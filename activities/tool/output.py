@@ -10,6 +10,7 @@ from pydantic import JsonValue, ValidationError
 from pydantic_core import PydanticSerializationError, to_json
 
 from relayline.activities.arguments import unusable
+from relayline.activities.files.tool_images import Picture, apart
 from relayline.activities.tool.mcp.port import McpFailure
 from relayline.catalog.foreign import described, leaves, words
 from relayline.catalog.schema import mismatch
@@ -47,6 +48,7 @@ class Output(NamedTuple):
 
     text: str
     truncated: bool
+    pictures: tuple[Picture, ...] = ()
 
 
 Ending = Output | ToolFailure
@@ -95,8 +97,10 @@ def as_output(result: object, clean: Clean = str) -> Output:
         clean: Cuts secrets out, before the text is cut.
 
     Raises:
-        ToolError: the result can't be serialised to JSON; a retry can't help.
+        ToolError: the result can't be serialised to JSON, or its pictures can't be taken; a retry
+            can't help.
     """
+    pictures, result = apart(result)
     if isinstance(result, str):
         data = result.encode("utf-8", "replace")
     else:
@@ -110,10 +114,10 @@ def as_output(result: object, clean: Clean = str) -> Output:
             ) from error
     data = clean(data.decode()).encode()
     if len(data) <= MAX_OUTPUT_BYTES:
-        return Output(data.decode(), truncated=False)
+        return Output(data.decode(), truncated=False, pictures=pictures)
     note = f"\n[output cut: it was {len(data)} bytes long, this is the beginning]"
     head = data[: MAX_OUTPUT_BYTES - len(note)].decode("utf-8", "ignore")
-    return Output(head + note, truncated=True)
+    return Output(head + note, truncated=True, pictures=pictures)
 
 
 def _json(result: object) -> bytes:

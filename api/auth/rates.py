@@ -25,7 +25,7 @@ MAX_BUCKETS = 20_000
 """Buckets that are kept; the one that was not used for the longest time is forgotten, full."""
 _ROUNDING = 1e-9
 """Of a request, so that a bucket that lacks nothing but a rounding takes one."""
-_SUBMITS = re.compile(r"/v1/(runs|batches|schedules|schedules/[^/]+/trigger)")
+_SUBMITS = re.compile(r"/v1/(runs|batches|files|schedules|schedules/[^/]+/trigger)")
 
 
 def class_of(method: str, path: str) -> RateClass:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from relayline.api.command_bodies import CommandRequest
 from relayline.api.commands.capacity import check_capacity
-from relayline.api.commands.today import AgentsOfToday
+from relayline.api.commands.today import NOT_SAID, AgentsOfToday
 from relayline.api.errors import (
     AlreadyEnded,
     Conflict,
@@ -49,9 +49,9 @@ class SentCommand(NamedTuple):
         """The part of a command that tells a repetition from another command.
 
         With another API key of the same name it is the same command, as is one that asks for the
-        agent of another day.
+        agent of another day. Of a file only its id counts.
         """
-        said = command.model_dump_json(exclude={"key_id", "spec", "specs"})
+        said = command.model_dump_json(exclude=NOT_SAID)
         return cls(command.kind, hashlib.sha256(said.encode()).hexdigest())
 
 
@@ -118,7 +118,7 @@ class OutgoingCommand(NamedTuple):
         command_id = asked.command_id or _command_id(model.kind, key, *target.values())
         by, on_behalf_of = sender.speaks_as(asked.by)
         sent = {"command_id": command_id, "by": by, "on_behalf_of": on_behalf_of}
-        fields = {**asked.model_dump(), **target, **sent, "key_id": sender.key_id or ""}
+        fields = {**asked.fields(), **target, **sent, "key_id": sender.key_id or ""}
         command = model.model_validate(fields)
         if wrong := complaint(command):
             raise InvalidField(wrong, field=wrong.partition(":")[0])
@@ -265,7 +265,7 @@ class CommandSender:
         if execution is None or execution.status.ended:
             await self.refuse(outgoing)
         check_capacity(command.kind, execution)
-        if isinstance(command, SendMessage) and command.agent:
+        if isinstance(command, SendMessage):
             command = await self._agents.given(outgoing.tenant, run_id, command)
         proof = self._proofs.sign(run_id, command)
         if not await self._gateway.signal(run_id, command, proof):

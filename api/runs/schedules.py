@@ -22,6 +22,7 @@ from relayline.api.errors import (
     TooLarge,
     UnknownSchedule,
 )
+from relayline.api.part_bodies import parts_in
 from relayline.api.runs.owners import seen_by
 from relayline.api.runs.submission import Submission
 from relayline.api.runs.validation import run_request
@@ -29,6 +30,7 @@ from relayline.api.signing.cursors import ListOf
 from relayline.api.signing.ids import KeyedIds
 from relayline.api.signing.parts import Signing
 from relayline.api.temporal.schedules import Action, Described, Scheduled, ScheduleGateway
+from relayline.contracts.files.parts import FilePart
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.submissions.schedules import (
     ScheduledRun,
@@ -76,6 +78,7 @@ class RunSchedules:
             ScheduleExists: there is another with that id.
             TemporalUnavailable: it may not exist; send it again with its id.
         """
+        _check_files(request)
         tenant = await self._check(request, sender)
         schedule_id = request.schedule_id or f"sched_{secrets.token_hex(8)}"
         run = request.run.model_dump(mode="json", exclude_unset=True)
@@ -261,3 +264,16 @@ def _fields(tenant: Tenant, found: Scheduled) -> dict[str, object]:
         "paused": found.paused,
         "next": tuple(moment.astimezone(UTC) for moment in found.next[:NEXT]),
     }
+
+
+def _check_files(request: ScheduleRequest) -> None:
+    """Return if the run names no file: none would live until the last of a schedule's times.
+
+    Raises:
+        InvalidField: it does.
+    """
+    for index, part in enumerate(parts_in(request.run.input)):
+        if isinstance(part, FilePart) and part.file_id:
+            field = f"run.input.{index}.file_id"
+            said = "a schedule can't name files, which expire; give a URL"
+            raise InvalidField(f"{field}: {said}", field=field)

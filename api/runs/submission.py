@@ -16,6 +16,8 @@ from relayline.api.runs.admission.earlier import EarlierRuns
 from relayline.api.runs.admission.erased import check_tenant
 from relayline.api.runs.admission.quotas import RunQuotas
 from relayline.api.runs.admission.repeats import is_same
+from relayline.api.runs.files.given_parts import GivenParts
+from relayline.api.runs.owners import seen_by
 from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.validation import RunValidator
 from relayline.api.runs.views import Views
@@ -84,7 +86,9 @@ class Submission:
         receivers: NamedReceivers,
         quotas: RunQuotas,
         ids: KeyedIds,
+        parts: GivenParts,
     ) -> None:
+        self._parts = parts
         self._ids = ids
         self._earlier = EarlierRuns(ids, storage, gateway)
         self._validator = validator
@@ -125,7 +129,7 @@ class Submission:
         """Check the request and assign the run's id: that of the run that the key has started.
 
         Raises:
-            Forbidden, InvalidField, TooLarge: as `RunValidator.check`.
+            Forbidden, InvalidField, TooLarge: as `RunValidator.check` and `GivenParts.of_run`.
             TenantGone: the key of the tenant was erased.
             JournalUnavailable, TemporalUnavailable: it can't be said whether the key has started
                 one under an older id.
@@ -138,6 +142,7 @@ class Submission:
         await check_tenant(self._storage, run.tenant)
         if key is not None and (earlier := await self._earlier.find(key, sender)):
             run = run.model_copy(update={"run_id": earlier})
+        run = await self._parts.of_run(seen_by(sender), run)
         return PreparedRun(request, run, key, now, self._views.links(run.run_id), trail)
 
     async def id_of(self, key: str | None, sender: Principal) -> tuple[str, bool]:

@@ -13,6 +13,7 @@ from pydantic import JsonValue, ValidationError
 from relayline.api.bodies import IDLE_S, Body, OpenRequest, RequestedLimits, RunRequest
 from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
+from relayline.api.part_bodies import parts_in
 from relayline.api.runs.admission.rights import check_scopes, tenant_of
 from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
@@ -20,6 +21,7 @@ from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.rehearsal import MalformedScript, validate_script
+from relayline.contracts.files.parts import text_of
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import AgentSpec, Past, RunInput, Said
 
@@ -86,21 +88,23 @@ class RunValidator:
             TooLarge: the input is too long.
         """
         metadata = request.metadata or {}
-        self.check_size("input", request.input)
-        history = _history(request)
+        parts, history = parts_in(request.input), _history(request)
+        text = request.input if isinstance(request.input, str) else text_of(parts)
+        self.check_size("input", text)
         if history:
             texts = (it.content for it in history)
-            self.check_size("history", request.input, *texts)
+            self.check_size("history", text, *texts)
         self.check_metadata(metadata)
         agent = self.changed(self.agent(request.agent), request.model, request.limits)
         agent = _answering(agent, request.output_schema)
         check_scopes(request, self._agents[request.agent], sender)
-        check_script(agent, request.input)
+        check_script(agent, text)
         tenant = tenant_of(metadata, sender)
         return RunInput(
             run_id=run_id,
             agent=agent,
-            input=request.input,
+            input=text,
+            parts=parts,
             agents=self.asked_by(agent),
             metadata=metadata,
             tenant=tenant,

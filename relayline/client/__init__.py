@@ -21,6 +21,7 @@ from relayline.client.errors import (
     WaitTimeout,
 )
 from relayline.client.events import Event, EventsLost, WorkerUnavailable
+from relayline.client.files.saying import file_part, image_part, text_part
 from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
 from relayline.client.streams.conversation import AsyncConversation, Conversation
@@ -58,4 +59,7 @@ __all__ = [
     "Unreachable",
     "WaitTimeout",
     "WorkerUnavailable",
+    "file_part",
+    "image_part",
+    "text_part",
 ]

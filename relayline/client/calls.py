@@ -13,6 +13,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from relayline.client.errors import InvalidArgument, error_of, unexpected
 from relayline.client.events import Event
+from relayline.client.files.saying import Said, fields_of, json_parts
 from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     AgentList,
@@ -155,7 +156,7 @@ class Call(Generic[Answer]):
             ) from error
 
 
-def submit(agent: str, text: str, fields: RunFields) -> Call[RunAccepted]:
+def submit(agent: str, said: Said, fields: RunFields) -> Call[RunAccepted]:
     """Start a run.
 
     Raises:
@@ -166,7 +167,7 @@ def submit(agent: str, text: str, fields: RunFields) -> Call[RunAccepted]:
         raise TypeError(f"a run has no field {min(unknown)!r}")
     given = {name: value for name, value in fields.items() if value is not None}
     key = given.pop("idempotency_key", None)
-    body: dict[str, JsonValue] = {"agent": agent, "input": text}
+    body: dict[str, JsonValue] = {"agent": agent, "input": json_parts(said)}
     body |= {name: json_of(name, value) for name, value in given.items()}
     headers = {} if key is None else {"Idempotency-Key": str(key)}
     return Call("POST", "/v1/runs", RunAccepted, body=body, headers=headers)
@@ -262,7 +263,8 @@ def progress(run_id: str) -> Call[ProgressView]:
 
 def send(run_id: str, command: AnyCommand) -> Call[CommandReceipt]:
     """A command."""
-    fields: dict[str, JsonValue] = command.model_dump(exclude={"approval_id"})
+    fields = fields_of(command)
+    fields.pop("approval_id", None)
     if not command.command_id:
         del fields["command_id"]
     body = {name: value for name, value in fields.items() if value is not None}

@@ -9,6 +9,8 @@ import httpx
 
 from relayline.client import calls
 from relayline.client.calls import RunFields
+from relayline.client.files.saying import Said
+from relayline.client.files.transfers import AsyncFiles, Files
 from relayline.client.listing import RunFilters
 from relayline.client.queue import AsyncQueueCalls, QueueCalls
 from relayline.client.run import AsyncRun, Run, async_submitted_stream, submitted_stream
@@ -70,6 +72,7 @@ class Client(QueueCalls):
         sent = with_key(headers, api_key)
         self._transport = Transport(options(base_url, sent, silence_s, patience_s))
         self.webhooks = Webhooks(self._transport)
+        self.files = Files(self._transport)
 
     def __enter__(self) -> Self:
         return self
@@ -84,14 +87,14 @@ class Client(QueueCalls):
     def submit(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> Run:
         """Start a run.
 
         Args:
             agent: One of `agents()`.
-            input: What the person says.
+            input: What the person says: a text, or texts and parts (`image_part`, `file_part`).
             fields: `RunFields`: `model`, `limits`, `priority`, `start_at`, …
 
         Raises:
@@ -105,7 +108,7 @@ class Client(QueueCalls):
     def submit_and_stream(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> Stream:
         """Start a run and stream it from its first event on, in one request; as `submit`.
@@ -181,6 +184,7 @@ class AsyncClient(AsyncQueueCalls):
         how = options(base_url, sent, silence_s, patience_s)
         self._transport = AsyncTransport(how, transport)
         self.webhooks = AsyncWebhooks(self._transport)
+        self.files = AsyncFiles(self._transport)
 
     async def __aenter__(self) -> Self:
         return self
@@ -195,7 +199,7 @@ class AsyncClient(AsyncQueueCalls):
     async def submit(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> AsyncRun:
         """As `Client.submit`."""
@@ -206,7 +210,7 @@ class AsyncClient(AsyncQueueCalls):
     async def submit_and_stream(
         self,
         agent: str,
-        input: str,  # noqa: A002  the protocol's word
+        input: Said,  # noqa: A002  the protocol's word
         **fields: Unpack[RunFields],
     ) -> AsyncStream:
         """As `Client.submit_and_stream`."""

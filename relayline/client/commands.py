@@ -8,6 +8,7 @@ from typing import Generic, TypeVar
 
 from pydantic import JsonValue
 
+from relayline.client.files.saying import Said, parts_of
 from relayline.contracts.commands import (
     Answer,
     AnyCommand,
@@ -75,7 +76,7 @@ class Commands(ABC, Generic[Receipt]):
 
     def message(
         self,
-        content: str,
+        content: Said,
         *,
         if_busy: IfBusy | str = IfBusy.QUEUE,
         agent: str | None = None,
@@ -84,13 +85,15 @@ class Commands(ABC, Generic[Receipt]):
     ) -> Receipt:
         """Begin the next turn of a conversation; `stream(turn_of=receipt.command_id)` shows it.
 
+        The content is a text, or texts and parts (`image_part`, `file_part`) in their order.
+
         While a turn runs, the message waits for it, or interrupts it (`redirect`), or is refused
         (`reject`). With the agent `catalog`, the conversation has its agent as it is today, from
         that turn on.
         """
-        return self.send(
-            SendMessage(content=content, if_busy=if_busy, agent=agent, by=by, command_id=command_id)
-        )
+        text, parts = parts_of(content)
+        how = {"if_busy": if_busy, "by": by, "command_id": command_id}
+        return self.send(SendMessage(content=text, parts=parts, agent=agent, **how))
 
     def close(self, *, by: str = "", command_id: str = "") -> Receipt:
         """Close a conversation: it ends as `completed` when its turn is over."""

@@ -15,6 +15,7 @@ from typing import ClassVar, TypeVar
 
 from pydantic import Field, JsonValue, ValidationError
 
+from relayline.contracts.files.parts import MAX_PARTS, Part, TextPart
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.runs.spec import AgentSpec
 
@@ -112,6 +113,11 @@ class Redirect(Command):
     now: bool = True
     """Interrupt running calls, except unsafe tools; False: wait for the end of the step."""
 
+    @property
+    def said(self) -> tuple[str, tuple[Part, ...]]:
+        """Text and parts of the message."""
+        return self.message, ()
+
 
 class Cancel(Command):
     """End the run as `cancelled`, or only the turn of an open one."""
@@ -152,6 +158,8 @@ class SendMessage(Command):
 
     kind: ClassVar = CommandKind.MESSAGE
     content: str = ""
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All of it, if it is more than a text."""
     if_busy: str = IfBusy.QUEUE.value
     """One of `IfBusy`."""
     agent: str | None = Field(default=None, exclude_if=operator.not_)
@@ -160,6 +168,11 @@ class SendMessage(Command):
     """That agent; the API sets it."""
     specs: dict[str, AgentSpec] = Field(default_factory=dict, exclude_if=operator.not_)
     """The agents that it may ask, and those that these may ask, by name."""
+
+    @property
+    def said(self) -> tuple[str, tuple[Part, ...]]:
+        """Text and parts of the message."""
+        return self.content, self.parts
 
 
 class Close(Command):
@@ -238,6 +251,8 @@ def _wrong_message(command: SendMessage) -> str | None:
         return f"if_busy: is {if_busy[:50]!r}, not `queue`, `redirect` or `reject`"
     if agent not in {None, CATALOG}:
         return f"agent: is {str(agent)[:50]!r}, not `{CATALOG}`"
+    if len(command.parts) > MAX_PARTS:
+        return f"parts: at most {MAX_PARTS}"
     if agent and if_busy == IfBusy.REDIRECT:
         return "agent: not with `redirect`: a turn keeps the agent with which it began"
     return None
@@ -270,6 +285,7 @@ def _texts(command: AnyCommand) -> dict[str, str]:
         case Answer():
             return {"text": command.text}
         case SendMessage():
-            return {"content": command.content}
+            texts = (part.text for part in command.parts if isinstance(part, TextPart))
+            return {"content": command.content, "parts": "".join(texts)}
         case _:
             return {}

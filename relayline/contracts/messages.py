@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field, JsonValue
 
+from relayline.contracts.files.parts import FilePart, Part
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.money import Cost
 
@@ -115,6 +116,8 @@ class UserMessage(Frozen):
 
     role: Literal["user"] = "user"
     text: str
+    parts: tuple[Part, ...] = ()
+    """All of it, if it is more than a text."""
 
 
 class AssistantMessage(Frozen):
@@ -138,6 +141,8 @@ class ToolMessage(Frozen):
     name: str
     output: str
     is_error: bool = False
+    files: tuple[FilePart, ...] = ()
+    """What the tool returned besides text."""
 
 
 class OmittedMessages(Frozen):

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from relayline.journal.access.audit import Audit, AuditRow
     from relayline.journal.access.quotas import StoredQuotas
     from relayline.journal.catalogs.specs_by_build import Catalogs
+    from relayline.journal.files.file_port import Files
     from relayline.journal.port import Appended
     from relayline.journal.tenants.tenant_keys import TenantKeys
     from relayline.journal.webhooks import Webhooks
@@ -190,6 +191,8 @@ class Storage(Journal, RunTable, Batches, Erasures, Protocol):
     """The quotas of tenants."""
     catalogs: Catalogs
     """What each build of the workers can run."""
+    files: Files
+    """What people and tools give to models."""
     tenant_keys: TenantKeys
     """Whose content is sealed, and what was erased."""
 

@@ -241,7 +241,8 @@ def _messages(
 ) -> Iterator[Message]:
     """A message, and the results of the calls that it asked for."""
     if fact.type == _USER:
-        yield UserMessage(text=body_of(UserMessageEvent, fact).text)
+        said = body_of(UserMessageEvent, fact)
+        yield UserMessage(text=said.text, parts=said.parts)
         return
     body = body_of(_ANSWERS[fact.type], fact)
     interrupted = isinstance(body, MessageInterrupted)
@@ -268,8 +269,8 @@ def _result(fact: Event) -> ToolMessage | None:
     """What the model is told of a call's end; None for a failure that is tried again."""
     body = body_of(_RESULTS[fact.type], fact)
     match body:
-        case ToolCompleted(call_id=call_id, name=name, output=output):
-            return ToolMessage(call_id=call_id, name=name, output=output)
+        case ToolCompleted(call_id=call_id, name=name, output=output, files=files):
+            return ToolMessage(call_id=call_id, name=name, output=output, files=files)
         case ToolFailed(call_id=call_id, name=name, error=error, retryable=False):
             return ToolMessage(call_id=call_id, name=name, output=error, is_error=True)
         case ToolFailed():

@@ -271,12 +271,12 @@ class Settings(OidcSettings, QuotaSettings, WebhookSettings, PayloadKeySettings)
     def own_files(self) -> tuple[Path, ...]:
         """The files and folders of Relayline itself, which no file tool may show."""
         names = ("temporal.db", "temporal.db-wal", "temporal.db-shm", "logs", "dev.json")
-        at = self.journal_path
+        at, ends = self.journal_path, ("", "-wal", "-shm", "-files")
         journal = () if self.journal_dsn else (at, beats_path(at))
         return (
             self.data_dir,
             *(self.data_dir / name for name in names),
-            *(path.with_name(path.name + end) for path in journal for end in ("", "-wal", "-shm")),
+            *(path.with_name(path.name + end) for path in journal for end in ends),
             *map(Path, filter(None, [self.payload_keys_file])),
             *(it for it in (self.secret_file, self.tenant_keys_file, self.tool_secrets) if it),
         )

@@ -29,6 +29,7 @@ class FlakyJournal:
         self.quotas = inner.quotas
         self.catalogs = inner.catalogs
         self.tenant_keys = inner.tenant_keys
+        self.files = inner.files
         self.store_batch = inner.store_batch
         self.find_batch = inner.find_batch
         self.batches = inner.batches

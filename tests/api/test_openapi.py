@@ -32,6 +32,8 @@ PATHS = {
     "/v1/batches",
     "/v1/batches/{batch_id}",
     "/v1/batches/{batch_id}/cancel",
+    "/v1/files",
+    "/v1/files/{file_id}",
     "/v1/inbox",
     "/v1/live",
     "/v1/runs/{run_id}",

@@ -77,7 +77,7 @@ def fields(model: type[BaseModel], schema: JsonSchema, shapes: JsonSchema) -> It
 
 def _in_words(schema: JsonSchema, shapes: JsonSchema) -> tuple[str, bool, tuple[str, ...]]:
     """A type in words, whether it may be null, and the objects that it names."""
-    if choices := schema.get("anyOf"):
+    if choices := schema.get("anyOf") or schema.get("oneOf"):
         kinds = [it for it in choices if it.get("type") != "null"]
         parts = [_in_words(it, shapes) for it in kinds]
         refers_to = tuple(name for part in parts for name in part[2])

@@ -12,6 +12,7 @@ from relayline.contracts import mcp, messages, runs
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import EventBody, servers
 from relayline.contracts.events.servers import HIDDEN
+from relayline.contracts.files import parts
 from tests.docs.described import Field, JsonSchema, fields, meanings, one_line, row
 
 NOTICES = {
@@ -74,8 +75,8 @@ def _row(field: Field, when_optional: str) -> str:
 
 
 def _model(name: str) -> type[BaseModel]:
-    found = vars(runs).get(name) or vars(mcp).get(name) or vars(servers).get(name)
-    found = found or vars(messages)[name]
+    homes = (runs, mcp, servers, messages, parts)
+    found = next(it for it in (vars(home).get(name) for home in homes) if it)
     assert isinstance(found, type)
     assert issubclass(found, BaseModel)
     return found

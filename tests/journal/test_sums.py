@@ -178,6 +178,7 @@ _DOWN = {
             "DROP FUNCTION keep_audit;",
             *(f"DROP POLICY tenants_apart ON {name};" for name in TABLES),
             "DROP TABLE tenant_keys; ALTER TABLE run_rows DROP COLUMN root;",
+            "DROP TABLE files; DROP TABLE file_runs; DROP TABLE file_chunks;",
             "DROP INDEX batches_listed; DROP INDEX batches_by_time;",
             "DROP INDEX run_labels_by_tenant; DROP INDEX run_words_by_tenant;",
             "DROP TABLE catalogs;",

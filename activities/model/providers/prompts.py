@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 
 from pydantic_ai.messages import (
     InstructionPart,
@@ -18,7 +19,8 @@ from pydantic_ai.messages import (
 from pydantic_ai.models import ModelRequestParameters
 from pydantic_ai.tools import ToolDefinition
 
-from relayline.activities.model.port import Prompt
+from relayline.activities.model.port import Loaded, Prompt
+from relayline.activities.model.providers.contents import contents
 from relayline.activities.model.providers.keeping import restored
 from relayline.contracts.messages import (
     AssistantMessage,
@@ -29,6 +31,7 @@ from relayline.contracts.messages import (
 )
 from relayline.contracts.runs import ToolSpec
 
+_NO_FILES: Mapping[str, Loaded] = MappingProxyType({})
 CONTINUE = "(You were interrupted here. Continue.)"
 """Sent to a model whose answer was interrupted, if there is no new message."""
 
@@ -39,7 +42,9 @@ REJECTED = (
 """Sent after an answer that does not fit."""
 
 
-def model_messages(messages: Sequence[Message], model: str = "") -> list[ModelMessage]:
+def model_messages(
+    messages: Sequence[Message], model: str = "", files: Mapping[str, Loaded] = _NO_FILES
+) -> list[ModelMessage]:
     """The transcript: all messages between two answers are one request; skips empty answers.
 
     What the model's provider needs back with an answer goes with it (see `keeping.py`).
@@ -48,23 +53,32 @@ def model_messages(messages: Sequence[Message], model: str = "") -> list[ModelMe
     """
     mapped: list[ModelMessage] = []
     parts: list[ModelRequestPart] = []
+    shown: list[ModelRequestPart] = []  # what tools returned besides text, behind all their texts
     call_ids: dict[str, str] = {}
     for message in messages:
         match message:
+            case UserMessage(parts=said) if said:
+                parts.append(UserPromptPart(content=contents(said, model, files)))
             case UserMessage() | OmittedMessages():
                 parts.append(UserPromptPart(content=message.text))
             case ToolMessage():
                 parts.append(_tool_return(message, call_ids))
+                shown += _shown(message, model, files)
             case AssistantMessage(text=text, tool_calls=calls):
                 if not text and not calls:
                     continue
-                if parts:
-                    mapped.append(ModelRequest(parts=parts))
-                    parts = []
+                if parts or shown:
+                    mapped.append(ModelRequest(parts=[*parts, *shown]))
                 mapped.append(_response(message, model, call_ids))
-                if message.rejected:
-                    parts.append(UserPromptPart(content=REJECTED.format(why=message.rejected)))
-    return [*mapped, *_last(parts, resumed=bool(mapped))]
+                parts, shown = _rejection(message), []
+    return [*mapped, *_last([*parts, *shown], resumed=bool(mapped))]
+
+
+def _rejection(message: AssistantMessage) -> list[ModelRequestPart]:
+    """What is said after an answer that does not fit."""
+    if not message.rejected:
+        return []
+    return [UserPromptPart(content=REJECTED.format(why=message.rejected))]
 
 
 def _last(parts: list[ModelRequestPart], *, resumed: bool) -> list[ModelMessage]:
@@ -98,6 +112,14 @@ def _tool_return(message: ToolMessage, call_ids: Mapping[str, str]) -> ToolRetur
         tool_call_id=call_ids.get(message.call_id, message.call_id),
         outcome="failed" if message.is_error else "success",
     )
+
+
+def _shown(message: ToolMessage, model: str, files: Mapping[str, Loaded]) -> list[ModelRequestPart]:
+    """What a tool returned besides text; not every provider takes that as a tool's result."""
+    if not message.files:
+        return []
+    given = contents(message.files, model, files)
+    return [UserPromptPart(content=[f"What {message.name} returned:", *given])]
 
 
 def _response(message: AssistantMessage, model: str, call_ids: dict[str, str]) -> ModelResponse:

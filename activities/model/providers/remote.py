@@ -115,7 +115,7 @@ class RemoteModel:
         return stack.enter_async_context(
             model_request_stream(
                 self._model,
-                model_messages(prompt.messages, prompt.model),
+                model_messages(prompt.messages, prompt.model, prompt.files),
                 model_settings=self._settings,
                 model_request_parameters=asked.parameters,
             )

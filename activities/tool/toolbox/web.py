@@ -5,8 +5,8 @@ from __future__ import annotations
 import asyncio
 import re
 import ssl
-from collections.abc import Collection
-from contextlib import aclosing
+from collections.abc import AsyncIterator, Collection
+from contextlib import aclosing, asynccontextmanager
 from encodings import normalize_encoding
 from encodings.aliases import aliases
 from typing import TYPE_CHECKING, TypedDict
@@ -65,7 +65,22 @@ def fetch_url_with(allowed: Collection[str]) -> Tool:
 
 
 async def _fetch(url: str, allowed: Collection[str]) -> Page:
-    """Fetch the page and follow redirects; each address is checked like the first."""
+    """Fetch the page."""
+    async with opened(url, allowed, MAX_SENT_BYTES) as (reply, target):
+        return await _page(reply, target)
+
+
+@asynccontextmanager
+async def opened(
+    url: str, allowed: Collection[str], max_bytes: int
+) -> AsyncIterator[tuple[httpx.Response, httpx.URL]]:
+    """The answer at a URL, and where it came from; follows redirects.
+
+    Each address is checked like the first: only public ones and the allowed hosts are asked.
+
+    Raises:
+        ToolError: it may not be reached, does not answer, or sends more than `max_bytes`.
+    """
     import httpx  # noqa: PLC0415  slow, and not needed for the tool's spec
 
     from relayline.outbound.bounded import BoundedTransport, TooLong  # noqa: PLC0415
@@ -73,14 +88,15 @@ async def _fetch(url: str, allowed: Collection[str]) -> Page:
     tls = await asyncio.to_thread(ssl.create_default_context)
     try:
         target = httpx.URL(url)
-        transport = BoundedTransport(tls, MAX_SENT_BYTES)
+        transport = BoundedTransport(tls, max_bytes)
         async with httpx.AsyncClient(
             trust_env=False, timeout=CONNECT_S, transport=transport
         ) as client:
             for _ in range(MAX_REDIRECTS + 1):
                 async with aclosing(await _get(client, target, allowed)) as reply:
                     if not reply.has_redirect_location:
-                        return await _page(reply, target)
+                        yield reply, target
+                        return
                     target = target.join(reply.headers["location"])
     except (httpx.InvalidURL, UnicodeError) as error:
         raise ToolError(f"{url[:200]!r} is not a URL: {error}", retryable=False) from error
@@ -135,9 +151,7 @@ async def _addresses(host: str, port: int, allowed: Collection[str]) -> list[str
 async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
     """The page, if the response is a success and text."""
     kind = reply.headers.get("content-type", "")
-    if reply.status_code >= 400:
-        retryable = reply.status_code >= 500 or reply.status_code in {408, 429}
-        raise ToolError(f"{target} answered {reply.status_code}", retryable=retryable)
+    check_status(reply, target)
     if (
         kind
         and not kind.lower().startswith(_TEXTUAL)
@@ -145,8 +159,6 @@ async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
         and "+json" not in kind
     ):
         raise ToolError(f"{target} is {kind[:100]}, not text", retryable=False)
-    if reply.headers.get("content-encoding", "identity") != "identity":
-        raise ToolError(f"{target} came compressed although that was declined", retryable=False)
     body, truncated = await _body(reply)
     return Page(
         url=str(target),
@@ -155,6 +167,19 @@ async def _page(reply: httpx.Response, target: httpx.URL) -> Page:
         text=await asyncio.to_thread(body.decode, charset_of(kind), "replace"),
         truncated=truncated,
     )
+
+
+def check_status(reply: httpx.Response, target: httpx.URL) -> None:
+    """Return if the response is a success, and not compressed.
+
+    Raises:
+        ToolError: it is not.
+    """
+    if reply.status_code >= 400:
+        retryable = reply.status_code >= 500 or reply.status_code in {408, 429}
+        raise ToolError(f"{target} answered {reply.status_code}", retryable=retryable)
+    if reply.headers.get("content-encoding", "identity") != "identity":
+        raise ToolError(f"{target} came compressed although that was declined", retryable=False)
 
 
 def charset_of(content_type: str) -> str:

@@ -13,6 +13,8 @@ from relayline.api.bodies import BatchRequest, RunWebhook
 from relayline.api.documents import document_of
 from relayline.api.errors import ApiError, InvalidField
 from relayline.api.runs.admission.quotas import RunQuotas
+from relayline.api.runs.files.given_parts import GivenParts
+from relayline.api.runs.owners import seen_by
 from relayline.api.runs.receivers import NamedReceivers
 from relayline.api.runs.validation import RunValidator, run_request
 from relayline.contracts.principals import Principal
@@ -44,8 +46,13 @@ class BatchChecks:
     """What each run of a batch must be, as if it came alone."""
 
     def __init__(
-        self, validator: RunValidator, receivers: NamedReceivers, quotas: RunQuotas
+        self,
+        validator: RunValidator,
+        receivers: NamedReceivers,
+        quotas: RunQuotas,
+        parts: GivenParts,
     ) -> None:
+        self._parts = parts
         self._validator = validator
         self._receivers = receivers
         self._quotas = quotas
@@ -57,7 +64,8 @@ class BatchChecks:
             JournalUnavailable: it can't be said whether a receiver is there.
         """
         await self._validator.fresh()
-        return await self._with_receivers(await asyncio.to_thread(self._check, request, submitting))
+        checked = await asyncio.to_thread(self._check, request, submitting)
+        return await self._with_receivers(await self._with_files(checked, submitting.sender))
 
     def _check(self, request: BatchRequest, submitting: Submitting) -> CheckedBatch:
         """Check every run by itself; takes a while for a large batch."""
@@ -74,6 +82,19 @@ class BatchChecks:
                 accepted.append(AcceptedRun(index=index, run_id=run_id))
                 webhooks.append(webhook)
         return CheckedBatch(runs, accepted, rejected, webhooks, _digest(request))
+
+    async def _with_files(self, checked: CheckedBatch, sender: Principal) -> CheckedBatch:
+        """Look up the files that runs name; reject those of which one is missing."""
+        kept, rejected, tenant = [], [*checked.rejected], seen_by(sender)
+        for run, place, webhook in zip(
+            checked.runs, checked.accepted, checked.webhooks, strict=True
+        ):
+            try:
+                kept.append((await self._parts.of_run(tenant, run), place, webhook))
+            except InvalidField as error:
+                rejected.append(RejectedRun(index=place.index, problem=document_of(error)))
+        runs, accepted, webhooks = map(list, zip(*kept, strict=True)) if kept else ([], [], [])
+        return CheckedBatch(runs, accepted, rejected, webhooks, checked.sha256)
 
     async def _with_receivers(self, checked: CheckedBatch) -> CheckedBatch:
         """Find or add the receivers that runs name; reject what the tenants may not use."""

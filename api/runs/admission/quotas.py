@@ -43,7 +43,8 @@ class QuotaExceeded(ApiError):
     title = "The quota of the tenant is used up"
 
     def __init__(self, name: QuotaName, limit: float, resets_at: datetime | None = None) -> None:
-        when = "until 00:00 UTC" if resets_at else "until one ends"
+        goes = "is erased" if name is QuotaName.FILE_BYTES else "ends"
+        when = "until 00:00 UTC" if resets_at else f"until one {goes}"
         super().__init__(f"{name}: {limit:,.15g} allowed, no more {when}")
         self.members = {"quota": name.value, "limit": limit, "resets_at": None}
         left = 1.0

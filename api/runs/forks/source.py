@@ -72,6 +72,14 @@ class ForkSources:
             ) from error
         return Source(run_id, listed.row, outline, given, pinned)
 
+    async def share_files(self, run_id: str, fork_id: str) -> None:
+        """Have the fork name the files of its run, before anything of either can be erased.
+
+        Raises:
+            JournalUnavailable: the storage did not answer.
+        """
+        await self._storage.files.copy_names(run_id, fork_id)
+
     async def _facts(self, tenant: Tenant, run_id: str) -> tuple[Outline, AgentSpec | None]:
         outline, pinned = Outline(), None
         while page := await self._storage.read(

@@ -14,6 +14,7 @@ from pydantic import JsonValue
 from relayline.client import calls
 from relayline.client.errors import error_of, unexpected
 from relayline.client.events import LOST, Event
+from relayline.client.files.saying import fields_of
 from relayline.client.streams.sse import SseFrame
 from relayline.client.transport import Options
 from relayline.contracts.command_answers import CommandReceipt
@@ -114,8 +115,7 @@ def named(command: AnyCommand) -> AnyCommand:
 
 def frame_of(command: AnyCommand) -> str:
     """The frame of a command that has an id."""
-    given = command.model_dump(mode="json", exclude={"kind"})
-    fields = {name: value for name, value in given.items() if value is not None}
+    fields = {name: it for name, it in fields_of(command).items() if it is not None}
     return json.dumps({"command": command.kind.value, **fields})
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, NamedTuple
 
@@ -15,7 +15,8 @@ from relayline.console.options import RunId, Url, asked
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from relayline.client import AsyncClient
+    from relayline.client import AsyncClient, AsyncRun
+    from relayline.client.files.saying import Said
     from relayline.contracts.answers import Links
     from relayline.contracts.envelope import StoredEvent
     from relayline.contracts.runs import RunStatus
@@ -123,6 +124,14 @@ class RunCommands:
                 metavar="KEY", help="Repeating the request with the same key starts no second run."
             ),
         ] = None,
+        file: Annotated[
+            list[Path] | None,
+            typer.Option(
+                "--file",
+                metavar="PATH",
+                help="Give the model this image or file, too; may be repeated.",
+            ),
+        ] = None,
         watch_it: Annotated[
             bool, typer.Option("--watch", help="Show the run as it happens.")
         ] = False,
@@ -150,11 +159,11 @@ class RunCommands:
             self._show_dry(DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
-        submitted = asked(
-            base_url,
-            lambda client: client.submit(
+
+        async def submit(client: AsyncClient) -> AsyncRun:
+            return await client.submit(
                 agent,
-                given,
+                await with_files(client, given, file or ()),
                 model=model,
                 limits=limits_of(limits) if limits else None,
                 output_schema=output_schema,
@@ -166,8 +175,9 @@ class RunCommands:
                 start_at=start_at,
                 delay_s=delay_s,
                 idempotency_key=idempotency_key,
-            ),
-        )
+            )
+
+        submitted = asked(base_url, submit)
         links = submitted.accepted.links if submitted.accepted else None
         if watch_it:
             tell_page(base_url, None if as_json else links)
@@ -301,3 +311,11 @@ def follow(base_url: str, run_id: str, *, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
     if status is not RunStatus.COMPLETED:
         raise typer.Exit(1)
+
+
+async def with_files(client: AsyncClient, text: str, files: Sequence[Path]) -> Said:
+    """The text, with these files behind it, which are uploaded."""
+    from relayline.client.files.saying import part_of
+
+    uploaded = [await client.files.upload(path) for path in files]
+    return [text, *map(part_of, uploaded)] if files else text

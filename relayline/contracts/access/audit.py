@@ -35,6 +35,7 @@ class Action(StrEnum):
     WEBHOOK_TEST = "webhook.test"
     WEBHOOK_ENABLE = "webhook.enable"
     WEBHOOK_REDELIVER = "webhook.redeliver"
+    FILE_UPLOAD = "file.upload"
     KEY_CREATE = "key.create"
     KEY_ROTATE = "key.rotate"
     KEY_REVOKE = "key.revoke"

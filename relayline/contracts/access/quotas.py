@@ -23,6 +23,7 @@ class QuotaName(StrEnum):
     TOKENS_PER_DAY = "tokens_per_day"
     COST_PER_DAY = "cost_per_day"
     OPEN_STREAMS = "open_streams"
+    FILE_BYTES = "file_bytes"
 
 
 class Quotas(Frozen):
@@ -44,6 +45,8 @@ class Quotas(Frozen):
     """US dollars that these runs cost, as far as prices are known; as `tokens_per_day`."""
     open_streams: _Count | None = None
     """Streams open at a time, in each API process."""
+    file_bytes: _Count | None = None
+    """Bytes of all its files together."""
     models: tuple[_Model, ...] | None = Field(default=None, max_length=MAX_MODELS, strict=False)
     """Models that its runs may use, such as `openai:gpt-5`, or `openai:*` for all that begin so."""
 

@@ -8,6 +8,7 @@ from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from relayline.contracts.files.parts import Part
 from relayline.contracts.frozen import Frozen
 
 
@@ -16,7 +17,9 @@ class UserMessageEvent(Frozen):
 
     type: Literal["message.user"] = "message.user"
     text: str
-    """The text, as it was submitted or sent."""
+    """The text, as it was submitted or sent; of several parts, theirs together."""
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All that was said, in order, if it is more than a text; left out otherwise."""
     turn: int | None = None
     """The turn that it belongs to; only in an open run."""
     command_id: str | None = None

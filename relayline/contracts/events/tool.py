@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import operator
 from datetime import datetime
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
 from relayline.contracts.errors import ErrorType
+from relayline.contracts.files.parts import FilePart
 from relayline.contracts.frozen import Frozen
 
 
@@ -47,6 +49,9 @@ class ToolCompleted(Frozen):
     """What the model reads: text, or JSON as text."""
     truncated: bool = False
     """True when the output was longer than 256 KiB and was cut."""
+    files: tuple[FilePart, ...] = Field(default=(), exclude_if=operator.not_)
+    """The pictures that it returned, which models that take them see; left out if there are none.
+    """
 
 
 class ToolFailed(Frozen):

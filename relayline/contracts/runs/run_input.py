@@ -7,6 +7,7 @@ from datetime import datetime
 
 from pydantic import Field
 
+from relayline.contracts.files.parts import Part
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Usage
 from relayline.contracts.runs.figures import Carried
@@ -42,6 +43,9 @@ class RunInput(Frozen):
     agent: AgentSpec
     """With the model and limits of the request merged in."""
     input: str
+    """The text of it."""
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All of it, if it is more than a text."""
     metadata: dict[str, str] = Field(default_factory=dict)
     tenant: str = DEFAULT_TENANT
     by: str = ""

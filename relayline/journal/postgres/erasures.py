@@ -12,6 +12,7 @@ from asyncpg import Record
 from relayline.contracts.envelope import moment
 from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
+from relayline.journal.files.file_port import Files
 from relayline.journal.port import RunOpen
 from relayline.journal.postgres.run_rows import bring_up_to_date, forget
 from relayline.journal.rows import now_us
@@ -89,6 +90,7 @@ class PostgresErasures(ABC):
 
     _vault: Vault
     _known: KnownRows
+    files: Files
 
     @abstractmethod
     async def _fetch(self, tenant: Tenant, query: str, *arguments: object) -> list[Record]:
@@ -104,12 +106,13 @@ class PostgresErasures(ABC):
         of = await self._vault.retry(partial(self._transact, begin))
         if of is None:
             return None
-        await self._delete_events(run_id)
+        await self._delete_rest(run_id)
         return of
 
-    async def _delete_events(self, run_id: str) -> None:
+    async def _delete_rest(self, run_id: str) -> None:
         while (await self._fetch(EVERY, _EVENTS, run_id, _BATCH))[0][0]:
             pass
+        await self.files.forget_run(run_id)
 
     async def erase_runs(self, tenant: str, limit: int) -> int:
         """As in the port."""
@@ -117,11 +120,12 @@ class PostgresErasures(ABC):
         for run_id, state in found:
             row = self._known.row_to_forget(tenant, run_id, state)
             await self._transact(partial(_bury_one, row=row, known=self._known))
-            await self._delete_events(run_id)
+            await self._delete_rest(run_id)
         if len(found) < limit:
             for statement in REST:
                 while (await self._fetch(EVERY, statement, indexed(tenant)))[0][0]:
                     pass
+            await self.files.forget_tenant(tenant)
         return len(found)
 
     async def expired(self, limit: int) -> Sequence[str]:

@@ -18,6 +18,7 @@ from relayline.journal.access.stored_audit import StoredAudit
 from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.catalogs.specs_by_build import Catalogs, CatalogTable
 from relayline.journal.columns import changes_row
+from relayline.journal.files.adapters import files_in_table
 from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.postgres import sql
 from relayline.journal.postgres.batches import PostgresBatches
@@ -86,6 +87,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.quotas: StoredQuotas = QuotaTable(statements)
         self.catalogs: Catalogs = CatalogTable(statements)
+        self.files = files_in_table(statements, vault, ring)
         self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import sqlite3
 
 from relayline.journal.access.audit import AuditRow
+from relayline.journal.files.file_schema import FILES
 from relayline.journal.sqlite.batches import BATCHES
 from relayline.journal.sqlite.held import HELD
 from relayline.journal.sqlite.tombstones import tombstone_statements
@@ -251,7 +252,8 @@ def add_missing(db: sqlite3.Connection) -> None:
     """Add what the file does not have yet. Safe to repeat and to run concurrently."""
     db.execute(_OPEN_INDEX)
     db.execute(HELD)
-    for statement in (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS, _TENANT_KEYS, _CATALOGS):
+    tables = (*BATCHES, *_API_KEYS, *_AUDIT, _QUOTAS, _TENANT_KEYS, _CATALOGS, *FILES)
+    for statement in tables:
         db.execute(statement)
     # the rows of runs that there are already are filled when they are asked for
     _ensure(db, ("trigger", "rows_go_stale"), *_ROWS.split(";"), _TRIGGER)

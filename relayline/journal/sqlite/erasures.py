@@ -11,6 +11,7 @@ from pathlib import Path
 from relayline.contracts.envelope import moment
 from relayline.journal.columns import indexed
 from relayline.journal.erasures import Erasure
+from relayline.journal.files.file_port import Files
 from relayline.journal.port import RunOpen
 from relayline.journal.rows import now_us
 from relayline.journal.sqlite import held
@@ -63,6 +64,7 @@ class SqliteErasures:
     _writer: Writer
     _vault: Vault
     _known: KnownRows
+    files: Files
 
     async def erase(self, tenant: Tenant, run_id: str) -> str | None:
         """As in the port."""
@@ -80,6 +82,7 @@ class SqliteErasures:
         while await self._writer.submit(lambda db: _delete_events(db, run_id), synced=False):
             pass
         await asyncio.to_thread(forget_told, self._path, run_id)
+        await self.files.forget_run(run_id)
 
     async def erase_runs(self, tenant: str, limit: int) -> int:
         """As in the port."""
@@ -94,6 +97,7 @@ class SqliteErasures:
                 delete = partial(_delete_some, statement=statement, tenant=asked[0])
                 while await self._writer.submit(delete, synced=False):
                     pass
+            await self.files.forget_tenant(tenant)
         return len(found)
 
     async def expired(self, limit: int) -> Sequence[str]:

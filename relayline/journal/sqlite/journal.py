@@ -16,6 +16,8 @@ from relayline.journal.access.quotas import QuotaTable, StoredQuotas
 from relayline.journal.access.stored_audit import StoredAudit, added
 from relayline.journal.access.stored_keys import StoredKeys
 from relayline.journal.catalogs.specs_by_build import Catalogs, CatalogTable
+from relayline.journal.files.adapters import files_in_folder
+from relayline.journal.files.file_port import Files
 from relayline.journal.port import Appended, Fence, Head, OpenRun, RunErased
 from relayline.journal.rows import NewRow, new_row
 from relayline.journal.sqlite import sql
@@ -78,6 +80,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         self.audit: Audit = StoredAudit(statements, steps)
         self.quotas: StoredQuotas = QuotaTable(statements)
         self.catalogs: Catalogs = CatalogTable(statements)
+        self.files: Files = files_in_folder(statements, file.path, vault, ring)
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None

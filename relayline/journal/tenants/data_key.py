@@ -19,6 +19,8 @@ if TYPE_CHECKING:
 SECRET_BYTES = 32
 NONCE_BYTES = 12
 """Random ones: at most 2³² texts per key, then their chance to meet is above 2⁻³²."""
+SEALED_BYTES = NONCE_BYTES + 16
+"""So much longer are bytes that were sealed."""
 _HEAD, _BETWEEN, _END = '{"k":"', '","c":"', '"}'
 _DIGEST = "hmac:"
 
@@ -63,18 +65,39 @@ class DataKey:
             nonce, rest = data[:NONCE_BYTES], data[NONCE_BYTES:]
             return self._cipher.decrypt(nonce, rest, self._bound(bound)).decode()
         except self._refusals:
-            where = " ".join(part for part in bound if part)
-            raise Unreadable(
-                f"what the key {self.key_id!r} has sealed can't be opened: it was changed, or "
-                f"belongs elsewhere ({where})",
-                self.tenant,
-            ) from None
+            raise self._refused(bound) from None
+
+    def seal_bytes(self, data: bytes, *bound: str) -> bytes:
+        """Bytes, sealed: nonce and ciphertext."""
+        nonce = os.urandom(NONCE_BYTES)
+        return nonce + self._cipher.encrypt(nonce, data, self._bound(bound))
+
+    def open_bytes(self, sealed: bytes, *bound: str) -> bytes:
+        """The bytes that were sealed.
+
+        Raises:
+            Unreadable: as in `open`.
+        """
+        try:
+            return self._cipher.decrypt(
+                sealed[:NONCE_BYTES], sealed[NONCE_BYTES:], self._bound(bound)
+            )
+        except self._refusals:
+            raise self._refused(bound) from None
 
     def label(self, key: str, value: str) -> tuple[str, str]:
         """A label as it is stored: keyed digests of its name, and of both."""
         name = hmac.digest(self._labels, key.encode("utf-8", "replace"), "sha256")
         both = hmac.digest(self._labels, name + value.encode("utf-8", "replace"), "sha256")
         return f"{_DIGEST}{name.hex()}", f"{_DIGEST}{both.hex()}"
+
+    def _refused(self, bound: tuple[str, ...]) -> Unreadable:
+        where = " ".join(part for part in bound if part)
+        return Unreadable(
+            f"what the key {self.key_id!r} has sealed can't be opened: it was changed, or "
+            f"belongs elsewhere ({where})",
+            self.tenant,
+        )
 
     def _bound(self, bound: tuple[str, ...]) -> bytes:
         """The tenant comes last: no other part has a NUL."""

@@ -68,6 +68,7 @@ class Bench:
             clean=changes.get("clean", str),
             servers=changes.get("servers"),
             secrets=changes.get("secrets", {}),
+            images=changes.get("images"),
         )
         env = ActivityEnvironment()
         env.info = dataclasses.replace(env.info, attempt=attempt)

@@ -115,7 +115,9 @@ async def belongings(api: Api, headers: dict[str, str], tenant: str) -> dict[str
     await storage.webhooks.plan(1000)
     delivery = (await storage.webhooks.deliveries(EVERY, receiver.webhook_id, (ended, None), 1))[0]
     schedule = {"schedule_id": f"of-{tenant}", "every_s": 86_400, "run": GOOD}
+    file = await api.http.post("/v1/files", content=b"x", headers=headers)
     return {
+        "file_id": file.json()["file_id"],
         "run_id": run,
         "ended": ended,
         "approval_id": APPROVAL,
@@ -129,6 +131,7 @@ async def belongings(api: Api, headers: dict[str, str], tenant: str) -> dict[str
 
 async def test_no_route_gives_another_tenant_what_it_can_not_have(apart: Apart) -> None:
     nobodys = {
+        "file_id": f"file_{uuid4().hex}",
         "run_id": f"run_{uuid4().hex}",
         "batch_id": f"batch_{uuid4().hex}",
         "schedule_id": f"sched_{uuid4().hex}",

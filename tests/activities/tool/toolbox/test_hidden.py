@@ -21,7 +21,13 @@ HIDDEN = [
     *(".git/config", ".GIT/config", "sub/.git", ".ssh/config", ".aws/credentials"),
     *("prod.env", "sub/X.ENV", ".npmrc", ".pypirc", "store.jks", "putty.ppk"),
     *("server.pem", "sub/TLS.KEY", "id_rsa", "id_rsa.pub", "id_ed25519", "id_ecdsa", "id_dsa"),
-    *("data/journal.db", "data/logs/api.log", "elsewhere.db", "elsewhere.db-wal"),
+    *(
+        "data/journal.db",
+        "data/logs/api.log",
+        "elsewhere.db-files/00/file_0",
+        "elsewhere.db",
+        "elsewhere.db-wal",
+    ),
 ]
 VISIBLE = ["id_card.txt", "environment.md", ".github/ci.yml", "keys.md", "sub/gitlog", "monkey"]
 

@@ -1,0 +1,1 @@
+"""Files of clients: taken, given back, and made parts of what a run is told."""

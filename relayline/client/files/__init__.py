@@ -1,0 +1,1 @@
+"""Files as the clients send them and name them."""

@@ -1,0 +1,1 @@
+"""Files, and the parts of a message."""
