@@ -9,7 +9,7 @@ if TYPE_CHECKING:
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
-    from relayline.contracts.runs import ApprovalRule
+    from relayline.contracts.runs import ApprovalRule, ModelSettings
 else:
     _HOMES = {
         "Agent": "relayline.catalog.agents",
@@ -17,6 +17,7 @@ else:
         "AsyncClient": "relayline.client",
         "Client": "relayline.client",
         "KeepLast": "relayline.contracts.compaction",
+        "ModelSettings": "relayline.contracts.runs",
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
         "ToolError": "relayline.catalog.tools",
@@ -43,6 +44,7 @@ __all__ = [
     "AsyncClient",
     "Client",
     "KeepLast",
+    "ModelSettings",
     "Summarise",
     "ToolContext",
     "ToolError",

@@ -26,7 +26,7 @@ class Agents:
         self._known: OrderedDict[str, AgentSpec] = OrderedDict()
 
     def of(self, request: ModelRequest, facts: Iterable[StoredEvent]) -> AgentSpec:
-        """The agent of the call.
+        """The agent of the call, with the model that it asks.
 
         Args:
             request: Of the call.
@@ -35,8 +35,10 @@ class Agents:
         Raises:
             ApplicationError: `journal-incomplete`, final: the journal has no such agent.
         """
-        if request.agent:
-            return request.agent
+        agent = request.agent or self._pinned(request, facts)
+        return agent.model_copy(update={"model": request.model}) if request.model else agent
+
+    def _pinned(self, request: ModelRequest, facts: Iterable[StoredEvent]) -> AgentSpec:
         digest = request.agent_sha256
         agent = self._known.pop(digest, None) or _pinned(digest, facts)
         self._known[digest] = agent

@@ -21,16 +21,17 @@ from relayline.activities.attempt import (
 from relayline.activities.completion import message_in
 from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
-from relayline.activities.model.classified import classified, wait_after_s
+from relayline.activities.model.classified import failures, judged
 from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
 from relayline.activities.model.slots import Slots
+from relayline.activities.model.timing import in_time
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
 from relayline.catalog.tools import Tool
-from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
+from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
@@ -44,15 +45,10 @@ from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
 from relayline.projections.valid import counting, superseded_attempts
 
-MAX_FAILURES = 8
-"""A call gives up after so many retryable failures of the provider: after some 32 s."""
-MAX_EMPTY_ANSWERS = 3
-"""A call gives up after so many empty answers; more retries seldom help."""
 MAX_SUMMARY_FAILURES = 3
 """After so many failures of the provider in one step, a context is compacted without a summary."""
 CLOSE_BOUND_S = 2.0
 """How long a provider's stream may take to close."""
-MESSAGE_CHARS = 1000
 
 
 class ModelActivities:
@@ -90,15 +86,17 @@ class ModelActivities:
         Raises:
             ApplicationError: `unknown-model`, `bad-script`, `model-refused` and, for a quota of the
                 tenant, `budget-exceeded` are final;
-                `model-unavailable` is final at the sixth failure of the provider, `empty-answer` at
-                the third empty answer, and earlier ones are retried. `journal-incomplete`, final:
+                `model-unavailable` is final at the eighth failure of the provider, or at the third
+                if another model is to be asked; `empty-answer` at
+                the third empty answer, and earlier ones are retried. A final one has the number of
+                its attempt as detail. `journal-incomplete`, final:
                 the previous step has no message. `attempt-behind`: Temporal counts attempts from 1
                 again; a later one may be ahead. `worker-lost`, final: the workers of earlier
                 attempts have died; `suspect-waits`: see `Suspects`; `slot-waits`: see
                 `Slots`. The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker cancelled the call.
         """
-        scope = step_scope(request.epoch, request.step)
+        scope = step_scope(request.epoch, request.step, request.tried)
         slots = self._slots.get(activity.info().task_queue)
         async with (
             self._presence.at_work(request.run_id, scope) as holder,
@@ -116,7 +114,7 @@ class ModelActivities:
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
                 _check_previous_step(request.step, facts)
-                if not begun.first:
+                if request.tried or not begun.first:
                     await _supersede(attempt, request, facts)
                 call = _Call(attempt, request, agent, facts, self._means)
                 return await call.run(self._providers, self._tools)
@@ -134,7 +132,7 @@ class _Call:
         means: Means,
     ) -> None:
         self._attempt = attempt
-        self._scope = step_scope(request.epoch, request.step)
+        self._scope = attempt.scope
         self._request = request
         self._facts = facts
         self._agent = agent
@@ -167,7 +165,7 @@ class _Call:
         agent = self._agent
         provider = providers(agent.model)
         await self._pricing.check()
-        may_retry = len(_failures(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
+        may_retry = len(failures(self._facts, self._request.step)) + 1 < MAX_SUMMARY_FAILURES
         prompt = Prompt(
             model=agent.model,
             instructions=agent.instructions,
@@ -176,8 +174,10 @@ class _Call:
             attempt=self._attempt.number,
             think_tags=agent.think_tags,
             tenant=self._request.tenant,
+            settings=agent.settings,
         )
-        await self._answer.receive(provider, prompt, self._writer)
+        async with in_time(prompt):
+            await self._answer.receive(provider, prompt, self._writer)
 
     async def _complete(self, tools: Mapping[str, Tool]) -> ModelResult:
         if len(self._answer.calls) > MAX_CALLS_PER_STEP:
@@ -210,29 +210,22 @@ class _Call:
             raise error  # an error of the journal during a compaction
         if finish := self._answer.finish:
             await self._pricing.usage(finish.usage)  # an empty answer is paid for, too
-        kind, final, message = classified(error)
-        kinds = [*_failures(self._facts, self._request.step), kind]
-        failures = len(kinds)
-        empty = kinds.count(ErrorType.EMPTY_ANSWER)
-        if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
-            final, message = True, f"{message}, {empty} times"
-        elif not final and failures >= MAX_FAILURES:
-            final, message = True, f"the provider failed {failures} times, most recently: {message}"
-        message = preview(message, MESSAGE_CHARS)
-        retry_s = wait_after_s(error, failures)
+        request = self._request
+        it = judged(error, failures(self._facts, request.step), spare=request.spare)
         failed = AttemptFailed(
-            error=RunError(type=kind, message=message, step=self._request.step),
-            retry_in_s=retry_s,
+            error=RunError(type=it.kind, message=it.message, step=request.step),
+            retry_in_s=it.retry_s,
         )
-        told = [] if final else [self._event(failed, failure_key(self._scope, failures))]
+        told = [] if it.final else [self._event(failed, failure_key(self._scope, it.number))]
         if isinstance(error, QuotaSpent):
             told.append(self._event(error.fact, spent_key(self._scope)))
         await self._writer.close(*told)
         raise ApplicationError(
-            message,
-            type=kind,
-            non_retryable=final,
-            next_retry_delay=timedelta(seconds=retry_s),
+            it.message,
+            self._attempt.number,
+            type=it.kind,
+            non_retryable=it.final,
+            next_retry_delay=timedelta(seconds=it.retry_s),
             category=ApplicationErrorCategory.BENIGN,
         ).with_traceback(error.__traceback__) from None  # the cause may contain redacted text
 
@@ -267,7 +260,7 @@ async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[St
         ApplicationError: `attempt-behind`: another attempt with this number may still write;
             Temporal retries.
     """
-    scope = step_scope(request.epoch, request.step)
+    scope = attempt.scope
     first = next((fact.seq for fact in facts if fact.step == request.step), 1)
     events = await attempt.read_all(first - 1, facts=False)
     of_step = [event for event in events if event.step == request.step]
@@ -276,13 +269,6 @@ async def _supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[St
     void = superseded_attempts(events, scope=scope, step=request.step, attempt=attempt.number)
     if void:
         await attempt.append(*void)
-
-
-def _failures(facts: Sequence[StoredEvent], step: int) -> list[str]:
-    """The error types of failed earlier attempts."""
-    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
-    bodies = (fact.body() for fact in failed)
-    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
 
 
 async def _stop(reading: asyncio.Task[None]) -> None:

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 
 from relayline.contracts.events import BudgetExceeded
 from relayline.contracts.messages import Kept, Message, Usage
-from relayline.contracts.runs import DEFAULT_TENANT, ToolSpec
+from relayline.contracts.runs import DEFAULT_TENANT, ModelSettings, ToolSpec
 
 
 class Prompt(NamedTuple):
@@ -33,6 +33,8 @@ class Prompt(NamedTuple):
     """True: reasoning is in the text, between tags (see `tags.py`)."""
     tenant: str = DEFAULT_TENANT
     """Whose run it is: its own key is used where it has one."""
+    settings: ModelSettings = ModelSettings()
+    """How to ask; what is None is left to the provider."""
 
 
 class TextPart(NamedTuple):

@@ -24,6 +24,6 @@ class AgentsOfToday:
         """
         listed = await self._storage.listed(tenant, run_id)
         name = (listed.row.agent if listed else None) or ""
-        agent = self._validator.changed(self._validator.agent(name), None, None)
+        agent = self._validator.changed(self._validator.agent(name))
         specs = self._validator.asked_by(agent)
         return command.model_copy(update={"spec": agent, "specs": specs})

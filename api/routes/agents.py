@@ -23,6 +23,9 @@ async def list_agents(agents: UsesAgents) -> Response:
             tools=tuple(tool.name for tool in agent.tools),
             tool_details=agent.tools,
             limits=agent.limits,
+            settings=agent.settings,
+            fallbacks=agent.fallbacks,
+            models=agent.models,
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)
     )

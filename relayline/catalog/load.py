@@ -14,6 +14,7 @@ from pydantic import ValidationError
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
+from relayline.catalog.model_settings import misfit_of, unknown_in
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.tools import Tool
@@ -148,7 +149,7 @@ def _resolve(
         if len({spec.name for spec in specs}) < len(specs):
             raise CatalogError(f"{label}: a tool is listed twice: {[spec.name for spec in specs]}")
         parse_model(model)
-        return AgentSpec(
+        spec = AgentSpec(
             name=agent.name,
             instructions=agent.instructions,
             model=model,
@@ -157,6 +158,9 @@ def _resolve(
             compaction=agent.compaction,
             retention_days=agent.retention_days,
             think_tags=agent.think_tags,
+            settings=agent.settings,
+            fallbacks=tuple(agent.fallbacks),
+            models=None if agent.models is None else tuple(agent.models),
         )
     except UnknownModelName as error:
         source = " (RELAYLINE_MODEL)" if agent.model is None else ""
@@ -165,6 +169,21 @@ def _resolve(
         problem = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
         raise CatalogError(f"{label}: {field}: {problem['msg']}") from error
+    _check_models(label, spec)
+    return spec
+
+
+def _check_models(label: str, spec: AgentSpec) -> None:
+    """Return if each model that the agent may use is known and takes the agent's settings.
+
+    Raises:
+        CatalogError: one is not, or does not.
+    """
+    for field, names in (("fallbacks", (spec.model, *spec.fallbacks)), ("models", spec.models)):
+        if problem := unknown_in(names or ()):
+            raise CatalogError(f"{label}: {field}: {problem}")
+    if misfit := misfit_of(spec.settings, spec.candidates):
+        raise CatalogError(f"{label}: settings.{misfit.field}: {misfit.why}")
 
 
 def _lookup(label: str, wanted: object, tools: Mapping[str, Tool]) -> Tool:

@@ -21,6 +21,7 @@ from relayline.contracts.events.model import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    ModelFallback,
     ReasoningDelta,
     StepStarted,
 )
@@ -80,6 +81,7 @@ __all__ = [
     "MessageCompleted",
     "MessageDelta",
     "MessageInterrupted",
+    "ModelFallback",
     "ReasoningDelta",
     "RunCancelled",
     "RunCompleted",
@@ -128,6 +130,7 @@ EventBody = Annotated[
     | AttemptSuperseded
     | AttemptFailed
     | AttemptLost
+    | ModelFallback
     | ContextCompacted
     | ToolStarted
     | ToolProgress

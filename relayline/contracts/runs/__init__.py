@@ -17,6 +17,7 @@ from relayline.contracts.runs.figures import (
     Standing,
     WorkFigures,
 )
+from relayline.contracts.runs.model_choice import ModelChoice, ModelSettings
 from relayline.contracts.runs.past import EditedResult, ForkedFrom, Past, ResultEdit, Said
 from relayline.contracts.runs.run_input import (
     DEFAULT_TENANT,
@@ -64,6 +65,8 @@ __all__ = [
     "ForkedFrom",
     "KeptFigures",
     "Limits",
+    "ModelChoice",
+    "ModelSettings",
     "ParentCall",
     "Past",
     "Phase",

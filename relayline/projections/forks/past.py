@@ -41,7 +41,7 @@ _ASKED = {**_REQUESTS, **_CLOSED}
 _TURN_OVER = "turn.completed"
 _COPIED = frozenset(
     {
-        *("message.user", "step.started", "context.compacted"),
+        *("message.user", "step.started", "model.fallback", "context.compacted"),
         *("child.started", "child.ended", "tools.listed"),
         *_KEPT,
     }
