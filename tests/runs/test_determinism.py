@@ -8,6 +8,7 @@ from collections.abc import AsyncIterator
 import pytest
 
 from tests.dev_stack import DevStack
+from tests.histories import fallback_scenarios as fallback
 from tests.histories import family_scenarios as family
 from tests.histories import past_scenarios as past
 from tests.histories import patched_scenarios as patched
@@ -36,6 +37,7 @@ ENDS: dict[Scenario, str] = {
     past.past_gone: "failed",
     family.family_spent: "failed",
     family.family_cancelled: "cancelled",
+    fallback.all_unavailable: "failed",
 }
 
 

@@ -100,6 +100,8 @@ class Fakes:
         self.seals: set[str] = set()
         self.tools: tuple[ToolSpec, ...] = (ToolSpec(name="work"),)
         """Of the agent that runs."""
+        self.fallbacks: tuple[str, ...] = ()
+        """The models that it falls back to."""
         self.begun = asyncio.Event()
         """Set when the newest model or tool call has begun."""
         self.recording = asyncio.Event()
@@ -246,6 +248,7 @@ class Fakes:
             name="tested",
             model="rehearsal",
             tools=self.tools,
+            fallbacks=self.fallbacks,
             limits=limits or Limits(),
         )
         handle = await temporal.start_workflow(
