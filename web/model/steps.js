@@ -77,7 +77,7 @@ export function stepEvent(number, old, event) {
     case "attempt.failed":
       return ended || !old ? undefined : { ...old, failure: { ...event.data, at: event.at } };
     case "model.fallback":
-      return ended || !old ? undefined : fallenBack(old, event);
+      return ended ? undefined : fallenBack(old ?? newStep(number, event), event);
     case "message.delta":
     case "reasoning.delta":
       return ended ? undefined : delta(old ?? newStep(number, event), event);
@@ -115,8 +115,9 @@ function superseded(step, event) {
 /** The step as the next model takes it over. @param {Step} old @param {any} event */
 function fallenBack(old, event) {
   const { from, to, reason } = event.data;
+  const { attempt } = event;
+  if (!Number.isInteger(attempt) || attempt < old.attempt) return undefined;
   const message = `${from} is unavailable, ${to} is asked. ${reason}`;
-  const attempt = event.attempt ?? old.attempt;
   const left = { ...old, attempt, failure: { error: { message }, at: event.at } };
   return { ...dropped(left, "", event.at), model: to, attempt: attempt + 1, seq: event.seq };
 }
