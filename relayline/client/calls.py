@@ -28,7 +28,7 @@ from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.operation.system import Health
-from relayline.contracts.runs import Limits
+from relayline.contracts.runs import Limits, ModelSettings
 
 EVENT_STREAM = "text/event-stream"
 CONNECT_TIMEOUT_S = 5.0
@@ -39,6 +39,7 @@ PAGE = 1000
 """Events on a page; the most that the server gives."""
 
 GivenLimits = Limits | Mapping[str, JsonValue]
+GivenSettings = ModelSettings | Mapping[str, JsonValue]
 GivenWebhook = Mapping[str, JsonValue]
 """`{"url": …, "events": […]}` or `{"id": …}`."""
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -51,6 +52,8 @@ class RunFields(TypedDict, total=False):
     """In place of the agent's own: `rehearsal`, `local` or `provider:name`."""
     limits: GivenLimits | None
     """Fields of `Limits`; those that are not given are the agent's."""
+    settings: GivenSettings | None
+    """Fields of `ModelSettings`; a null leaves one to the provider."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
     history: Sequence[Mapping[str, str]] | None
@@ -174,7 +177,7 @@ def json_of(name: str, value: object) -> JsonValue:
         InvalidArgument: it is a time without a time zone.
     """
     match value:
-        case Limits():
+        case Limits() | ModelSettings():
             return value.model_dump(mode="json", exclude_unset=True)
         case datetime() if value.tzinfo is None:
             raise InvalidArgument(f"{name}: {value.isoformat()} has no time zone")
