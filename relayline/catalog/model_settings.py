@@ -13,10 +13,11 @@ LACKING: Mapping[str, frozenset[str]] = {
     "anthropic": frozenset({"seed"}),
     "google": frozenset({"parallel_tool_calls"}),
     "ollama": frozenset({"parallel_tool_calls", "tool_choice"}),
-    "local": frozenset({"parallel_tool_calls", "tool_choice"}),
+    "local": frozenset({"parallel_tool_calls", "reasoning_effort", "tool_choice"}),
 }
 """Settings that a provider has no field for, or says that it ignores. Those of an
-OpenAI-compatible server are not known: it gets all of them. `local` sees no tools."""
+OpenAI-compatible server are not known: it gets all of them. `local` sees no tools and does not
+reason."""
 MAX_TEMPERATURE: Mapping[str, float] = {"anthropic": 1.0}
 
 

@@ -192,6 +192,15 @@ async def test_a_tenant_uses_the_models_of_its_list_only(kept: RunQuotas) -> Non
     assert list(await kept.refusals([good, bad])) == [bad.run_id]
 
 
+async def test_the_models_to_fall_back_to_must_be_on_the_list_too(kept: RunQuotas) -> None:
+    await kept.set("acme", Quotas(models=("openai:*",)), "root")
+    made = run(model="openai:gpt-5")
+    agent = made.agent.model_copy(update={"fallbacks": ("anthropic:claude",)})
+    with pytest.raises(InvalidField, match="may not use 'anthropic:claude'"):
+        async with kept.admitted([made.model_copy(update={"agent": agent})]):
+            pytest.fail("it was admitted")
+
+
 async def test_the_default_holds_for_a_tenant_without_quotas_of_its_own(
     storage: SqliteJournal,
 ) -> None:
