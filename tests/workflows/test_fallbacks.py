@@ -146,13 +146,13 @@ async def test_a_worker_that_tells_no_attempts_leaves_room_for_them(temporal: Cl
 
     async def old(request: ModelRequest) -> ModelResult:
         requests.append(request)
-        if request.model is None:
+        if request.model != LAST:
             raise unavailable("busy")
         return STOP
 
     async with spared(old).running(temporal) as handle:
         await handle.result()
-    assert [it.tried for it in requests] == [0, 1000]
+    assert [it.tried for it in requests] == [0, 1000, 2000]
 
 
 async def test_a_cancel_while_the_spare_speaks_closes_its_call(temporal: Client) -> None:

@@ -55,7 +55,7 @@ class Models:
         run, state = self._run, self._run.state
         run.pending.seal(step_scope(run.epoch, state.step, last.tried))
         told = next((it for it in cause.details if isinstance(it, int)), 0)
-        tried = max(told, last.tried) or last.tried + _UNTOLD_ATTEMPTS
+        tried = told if told > last.tried else last.tried + _UNTOLD_ATTEMPTS
         place = self._order.index(last.model) + 1
         self.asked = Asked(self._order[place], tried, spare=place + 1 < len(self._order))
         state.model_index = run.input.agent.candidates.index(self.asked.model)

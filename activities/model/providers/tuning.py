@@ -88,9 +88,8 @@ def _missing(name: str, wanted: Wanted, model: Model) -> str | None:
         return "temperature"
     if provider == "openai" and profile.get("openai_supports_reasoning"):
         reasons = profile.get("thinking_enabled_by_default") if effort is None else effort != "none"
-        return (
-            "temperature" if reasons or not _can_rest(cast("OpenAIModelProfile", profile)) else None
-        )
+        if reasons or not _can_rest(cast("OpenAIModelProfile", profile)):
+            return "temperature"
     return None
 
 
