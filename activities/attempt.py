@@ -21,7 +21,7 @@ from relayline.activities.family.left import left_runs
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
-from relayline.contracts.keys import QUEUED_KEY
+from relayline.contracts.keys import QUEUED_KEY, tried_before
 from relayline.journal.port import (
     SEALED,
     Appended,
@@ -82,7 +82,8 @@ class Attempt:
         scope: str,
         holder: Holder | None = None,
     ) -> None:
-        self.number = activity.info().attempt
+        self.number = tried_before(scope) + activity.info().attempt
+        """Counts on from the attempts of other models in the same step."""
         self.run_id = run_id
         self.scope = scope
         """Fence scope of the call of which this is an attempt."""

@@ -17,6 +17,7 @@ from pydantic import (
 from pydantic_core import PydanticCustomError
 
 from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts
+from relayline.api.setting_bodies import RequestedSettings
 from relayline.contracts.principals import TENANT_PATTERN, Scope
 from relayline.contracts.runs import MIDDLE_PRIORITY, RUN_ID_PATTERN, Limits
 from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
@@ -203,11 +204,13 @@ class RunRequest(Body):
     """What was said before, oldest first; the input follows it. With the input, it has at most
     `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8; it counts against no limit of the run."""
     model: ModelName | None = None
-    """Replaces the agent's model: `rehearsal`, `local` or `provider:name`; at most 200 printable
-    ASCII characters."""
+    """Replaces the agent's model: `rehearsal`, `local` or `provider:name`, one that the agent
+    allows; at most 200 printable ASCII characters."""
     limits: RequestedLimits | None = None
     output_schema: dict[str, JsonValue] | None = None
     """JSON Schema of the answer, an object; at most 32 KiB and 32 levels. Replaces the agent's."""
+    settings: RequestedSettings | None = None
+    """On top of the agent's."""
     metadata: dict[LabelKey, LabelValue] | None = None
     """Labels of the caller's own. `tenant` is searchable in Temporal; it has at most 255 characters
     and 680 bytes of UTF-8, and no control characters."""

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
-    from relayline.contracts.runs import ApprovalRule
+    from relayline.contracts.runs import ApprovalRule, ModelSettings
 else:
     _HOMES = {
         "Agent": "relayline.catalog.agents",
@@ -23,6 +23,7 @@ else:
         "Image": "relayline.catalog.images",
         "KeepLast": "relayline.contracts.compaction",
         "McpServer": "relayline.catalog.mcp",
+        "ModelSettings": "relayline.contracts.runs",
         "Override": "relayline.catalog.mcp",
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
@@ -54,6 +55,7 @@ __all__ = [
     "Image",
     "KeepLast",
     "McpServer",
+    "ModelSettings",
     "Override",
     "Summarise",
     "ToolContext",

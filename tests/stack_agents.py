@@ -1,7 +1,8 @@
 """Agents for tests with a whole stack.
 
 `steered` has tools of every kind that steering knows, `terse` a short memory, `deadly` a tool that
-kills its worker; `lead` asks `deputy` and `steered`, and `deputy` asks `steered`.
+kills its worker, `spared` two models to fall back to; `lead` asks `deputy` and `steered`, and
+`deputy` asks `steered`.
 """
 
 from __future__ import annotations
@@ -57,6 +58,8 @@ steered = Agent(
     "steered",
     tools=(charge, hurried, pay, grind, "sleep", "ask_user", "write_file", "run_command"),
 )
+
+spared = Agent("spared", tools=("sleep",), fallbacks=("rehearsal:spare", "rehearsal:last"))
 
 deputy = Agent("deputy", tools=("sleep",), agents=(steered,))
 

@@ -39,6 +39,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.children.child import cancel_all
     from relayline.workflows.facts import Facts
     from relayline.workflows.outbox import PendingFacts
+    from relayline.workflows.state import Asked
     from relayline.workflows.visibility import summary
 
 _NAMES_CALLS = "names-calls"
@@ -85,8 +86,9 @@ class Dispatcher:
         handle.cancel()
         self._stopping = workflow.patched("tells-of-stops")
 
-    def start_model(self, step: int) -> ModelStarted:
-        """Start the model call of that step."""
+    def start_model(self, step: int, asked: Asked) -> ModelStarted:
+        """Start a model call of that step."""
+        own = self._input.agent.model
         self._pending.known.append(message_key(self._facts.epoch, step))
         cargo = self._pending.cargo()
         request = ModelRequest(
@@ -96,14 +98,17 @@ class Dispatcher:
             agent=None if self.agent_sha256 else self._input.agent,
             agent_sha256=self.agent_sha256,
             tenant=self._input.tenant,
+            model=None if asked.model == own else asked.model,
+            tried=asked.tried,
+            spare=asked.spare,
             outbox=cargo,
         )
         handle = workflow.start_activity_method(
             ModelActivities.call_model,
             request,
-            activity_id=_named(model_activity_id(self._facts.epoch, step)),
-            task_queue=model_queue(self._input.agent.model),
-            summary=f"step {step} · model",
+            activity_id=_named(model_activity_id(self._facts.epoch, step, asked.tried)),
+            task_queue=model_queue(asked.model),
+            summary=summary(f"step {step}", "model" if asked.model == own else asked.model),
             start_to_close_timeout=policy.MODEL_TIMEOUT,
             heartbeat_timeout=policy.heartbeat_timeout(),
             retry_policy=policy.CALL_RETRY,

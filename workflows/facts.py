@@ -7,12 +7,7 @@ from typing import Literal, TypedDict
 
 from pydantic import JsonValue
 
-from relayline.contracts.calls import (
-    PlannedCall,
-    agent_given,
-    agent_sha256,
-    arguments_sha256,
-)
+from relayline.contracts.calls import PlannedCall, agent_given, agent_sha256, arguments_sha256
 from relayline.contracts.commands import AnyCommand, Pause, Redirect, Resume, SendMessage
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
@@ -90,6 +85,8 @@ class Facts:
             agent=agent.name,
             model=agent.model,
             limits=agent.limits,
+            settings=agent.settings,
+            fallbacks=agent.fallbacks,
             epoch=self.epoch,
             metadata=run_input.metadata,
             submitted_at=submitted_at,

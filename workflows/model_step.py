@@ -18,6 +18,7 @@ with workflow.unsafe.imports_passed_through():
     from relayline.workflows.inbox import Stop
     from relayline.workflows.policy import CANCEL_BOUND
     from relayline.workflows.run import Run
+    from relayline.workflows.turns.fallbacks import Models
 
 
 class ModelStep:
@@ -25,6 +26,7 @@ class ModelStep:
 
     def __init__(self, run: Run) -> None:
         self._run = run
+        self._models = Models(run)
 
     async def run(self) -> ModelResult | RunFailed | None:
         """Call the model; None if a command interrupted it, or the model must answer again."""
@@ -32,13 +34,18 @@ class ModelStep:
         run.steering.redirected = False
         await run.catch_up()
         state.step += 1
-        run.pending.add(run.facts.step(state.step, run.input.agent.model, run.turn))
+        run.pending.add(run.facts.step(state.step, self._models.asked.model, run.turn))
         await run.make_room()
         if run.stop is not Stop.NOTHING:
             self._cut()
             return None
         run.show(Phase.MODEL, busy=True)
-        started = run.dispatcher.start_model(state.step)
+        return await self._call()
+
+    async def _call(self) -> ModelResult | RunFailed | None:
+        """Call one model after another until one is available; as `run`."""
+        run, state = self._run, self._run.state
+        started = run.dispatcher.start_model(state.step, self._models.asked)
         cancelled = await self._wait(started.handle)
         if not started.handle.done():
             self._cut()
@@ -49,6 +56,8 @@ class ModelStep:
             if cancelled or run.is_stale(error):
                 self._cut()
                 return None
+            if self._models.fall_back(error):
+                return await self._call_next()
             state.last_error = error_of(error, state.step, ErrorType.MODEL_UNAVAILABLE)
             return RunFailed(error=state.last_error, usage=state.usage)
         run.pending.delivered(started.cargo)
@@ -73,10 +82,18 @@ class ModelStep:
         )
         return RunFailed(error=state.last_error, usage=state.usage)
 
+    async def _call_next(self) -> ModelResult | RunFailed | None:
+        """Call the next model, unless a command or a reset came in time; as `run`."""
+        await self._run.make_room()
+        if self._run.stop is not Stop.NOTHING or self._run.was_reset:
+            self._cut()
+            return None
+        return await self._call()
+
     def _cut(self) -> None:
         """Close the step: no attempt may write to it, and it ends with the text so far."""
         run, step = self._run, self._run.state.step
-        run.pending.seal(step_scope(run.epoch, step))
+        run.pending.seal(step_scope(run.epoch, step, self._models.asked.tried))
         run.pending.add(run.facts.interrupted(step))
 
     async def _wait(self, handle: workflow.ActivityHandle[ModelResult]) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 from datetime import datetime
+from typing import NamedTuple
 
 from pydantic import ConfigDict
 
@@ -29,6 +30,16 @@ MAX_MISFIT_STEPS = 5
 """The run fails after so many steps in a row in which no call could run."""
 MISFITS = frozenset({ErrorType.BAD_ARGUMENTS, ErrorType.UNKNOWN_TOOL})
 """Errors of calls that could not run because the model asked for them wrongly."""
+
+
+class Asked(NamedTuple):
+    """How a step's model is called."""
+
+    model: str
+    tried: int = 0
+    """Attempts of this step that other models have taken."""
+    spare: bool = False
+    """True if another model is asked when this one is unavailable."""
 
 
 class RunState(KeptFigures, Standing):
@@ -65,7 +76,7 @@ class RunState(KeptFigures, Standing):
         self.turn_status = self.turn_ended_at = self.last_error = None
         self.turn_usage = self.turn_child_usage = Usage()
         self.earlier_steps, self.earlier_calls = self.step, self.tool_calls
-        self.misfits = self.misfit_steps = 0
+        self.misfits = self.misfit_steps = self.model_index = 0
 
     def progress(self, run_input: RunInput) -> RunProgress:
         """The answer to the `progress` query."""

@@ -32,7 +32,7 @@ class Agents:
         stored: Iterable[StoredEvent],
         facts: Sequence[StoredEvent] = (),
     ) -> AgentSpec:
-        """The agent of the call, with its instructions filled in.
+        """The agent of the call, with the model that it asks and its instructions filled in.
 
         Args:
             request: Of the call.
@@ -43,6 +43,8 @@ class Agents:
             ApplicationError: `journal-incomplete`, final: the journal has no such agent.
         """
         agent = request.agent or self._by_digest(request.agent_sha256, stored)
+        if request.model:
+            agent = agent.model_copy(update={"model": request.model})
         return instructed(agent, request.tenant, request.step, facts)
 
     def _by_digest(self, digest: str, facts: Iterable[StoredEvent]) -> AgentSpec:

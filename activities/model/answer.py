@@ -29,6 +29,7 @@ from relayline.activities.model.steps.listed import Toolset
 from relayline.activities.model.tags import ThinkTags
 from relayline.activities.strictness import must_be_approved, stricter
 from relayline.activities.threads import in_thread
+from relayline.catalog.models import is_rehearsal
 from relayline.catalog.schema import mismatch
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import (
@@ -139,7 +140,7 @@ class Answer:
 
     def _guessed(self) -> Usage:
         """A guess of the tokens so far; none for `rehearsal`, which costs nothing."""
-        if self.prompt is None or self.prompt.model == "rehearsal":
+        if self.prompt is None or is_rehearsal(self.prompt.model):
             return Usage()
         return guessed(self.prompt, sum(self.sizes.values()))
 

@@ -15,7 +15,7 @@ from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 from relayline.activities.attempt import Attempt, cancelled_by_run, uninterrupted
 from relayline.activities.model.agents import PINNED, Agents
 from relayline.activities.model.answer import Answer, model_result
-from relayline.activities.model.classified import classified, failures_of, wait_after_s
+from relayline.activities.model.classified import failures_of, verdict_on
 from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
@@ -27,15 +27,15 @@ from relayline.activities.model.steps.left import (
 )
 from relayline.activities.model.steps.listed import StepTools, Toolset
 from relayline.activities.model.structured.judging import judged, rejection_of
+from relayline.activities.model.timing import in_time
 from relayline.activities.model.window import Context
 from relayline.activities.presence import Presence
 from relayline.activities.suspects import Called, Suspects, worker_lost
 from relayline.activities.tool.mcp.port import McpTools
 from relayline.activities.tool.served.pinned import PinnedTools
 from relayline.catalog.tools import Tool
-from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult, preview
+from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult
 from relayline.contracts.envelope import NewEvent, StoredEvent
-from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import (
     AttemptFailed,
     EventBody,
@@ -45,15 +45,10 @@ from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
 from relayline.projections.valid import counting
 
-MAX_FAILURES = 8
-"""A call gives up after so many retryable failures of the provider: after some 32 s."""
-MAX_EMPTY_ANSWERS = 3
-"""A call gives up after so many empty answers; more retries seldom help."""
 MAX_SUMMARY_FAILURES = 3
 """After so many failures of the provider in one step, a context is compacted without a summary."""
 CLOSE_BOUND_S = 2.0
 """How long a provider's stream may take to close."""
-MESSAGE_CHARS = 1000
 
 
 class ModelActivities:
@@ -93,15 +88,17 @@ class ModelActivities:
         Raises:
             ApplicationError: `unknown-model`, `bad-script`, `model-refused` and, for a quota of the
                 tenant, `budget-exceeded` are final;
-                `model-unavailable` is final at the sixth failure of the provider, `empty-answer` at
-                the third empty answer, and earlier ones are retried. `journal-incomplete`, final:
+                `model-unavailable` is final at the eighth failure of the provider, or at the third
+                if another model is to be asked; `empty-answer` at
+                the third empty answer, and earlier ones are retried. A final one has the number of
+                its attempt as detail. `journal-incomplete`, final:
                 the previous step has no message. `attempt-behind`: Temporal counts attempts from 1
                 again; a later one may be ahead. `worker-lost`, final: the workers of earlier
                 attempts have died; `suspect-waits`: see `Suspects`; `slot-waits`: see
                 `Slots`. The journal's errors are as in `Attempt`.
             CancelledError: the run or the worker cancelled the call.
         """
-        scope = step_scope(request.epoch, request.step)
+        scope = step_scope(request.epoch, request.step, request.tried)
         slots = self._slots.get(activity.info().task_queue)
         async with (
             self._presence.at_work(request.run_id, scope) as holder,
@@ -121,7 +118,7 @@ class ModelActivities:
                 if begun.verdict:
                     raise worker_lost(begun.verdict)
                 check_previous_step(request.step, facts)
-                if not begun.first:
+                if request.tried or not begun.first:
                     await supersede(attempt, request, facts)
                 call = _Call(attempt, request, agent, facts, self._means, self._step_tools)
                 return await call.run(self._providers, self._tools)
@@ -140,7 +137,7 @@ class _Call:
         step_tools: StepTools,
     ) -> None:
         self._attempt = attempt
-        self._scope = step_scope(request.epoch, request.step)
+        self._scope = attempt.scope
         self._request = request
         self._facts = facts
         self._agent = agent
@@ -187,8 +184,10 @@ class _Call:
             tenant=self._request.tenant,
             output_schema=agent.output_schema,
             run_id=self._request.run_id,
+            settings=agent.settings,
         )
-        await self._answer.receive(provider, prompt, self._writer)
+        async with in_time(prompt):
+            await self._answer.receive(provider, prompt, self._writer)
 
     async def _complete(self, tools: Mapping[str, Tool]) -> ModelResult:
         if len(self._answer.calls) > MAX_CALLS_PER_STEP:
@@ -225,30 +224,22 @@ class _Call:
             raise error  # an error of the journal during a compaction
         if finish := self._answer.finish:
             await self._pricing.usage(finish.usage)  # an empty answer is paid for, too
-        kind, final, message = classified(error)
-        kinds = [*failures_of(self._facts, self._request.step), kind]
-        count = len(kinds)
-        who = "its tools" if kind is ErrorType.TOOLS_UNAVAILABLE else "the provider"
-        empty = kinds.count(ErrorType.EMPTY_ANSWER)
-        if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
-            final, message = True, f"{message}, {empty} times"
-        elif not final and count >= MAX_FAILURES:
-            final, message = True, f"{who} failed {count} times, most recently: {message}"
-        message = preview(message, MESSAGE_CHARS)
-        retry_s = wait_after_s(error, count)
+        request = self._request
+        it = verdict_on(error, failures_of(self._facts, request.step), spare=request.spare)
         failed = AttemptFailed(
-            error=RunError(type=kind, message=message, step=self._request.step),
-            retry_in_s=retry_s,
+            error=RunError(type=it.kind, message=it.message, step=request.step),
+            retry_in_s=it.retry_s,
         )
-        told = [] if final else [self._event(failed, failure_key(self._scope, count))]
+        told = [] if it.final else [self._event(failed, failure_key(self._scope, it.number))]
         if isinstance(error, QuotaSpent):
             told.append(self._event(error.fact, spent_key(self._scope)))
         await self._writer.close(*told)
         raise ApplicationError(
-            message,
-            type=kind,
-            non_retryable=final,
-            next_retry_delay=timedelta(seconds=retry_s),
+            it.message,
+            self._attempt.number,
+            type=it.kind,
+            non_retryable=it.final,
+            next_retry_delay=timedelta(seconds=it.retry_s),
             category=ApplicationErrorCategory.BENIGN,
         ).with_traceback(error.__traceback__) from None  # the cause may contain redacted text
 

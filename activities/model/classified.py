@@ -1,8 +1,9 @@
-"""What a provider's failure means for the call."""
+"""What a provider's failure means for the call. Pure."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Sequence
+from typing import NamedTuple
 
 from relayline.activities.attempt import backoff_s
 from relayline.activities.model.port import (
@@ -13,10 +14,20 @@ from relayline.activities.model.port import (
     UnknownModel,
 )
 from relayline.activities.tool.mcp.port import McpFailure
+from relayline.contracts.calls import preview
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import AttemptFailed
 
+MAX_FAILURES = 8
+"""A call gives up after so many retryable failures of the provider: after some 32 s."""
+MAX_SPARE_FAILURES = 3
+"""The same where another model is asked then: after some 0.8 s."""
+MAX_SPARE_WAIT_S = 10.0
+"""Nor does such a call wait longer, if the provider asks for that."""
+MAX_EMPTY_ANSWERS = 3
+"""A call gives up after so many empty answers; more retries seldom help."""
+MESSAGE_CHARS = 1000
 MAX_RETRY_AFTER_S = 3600.0
 """The longest `Retry-After` of a provider that a call respects."""
 _FINAL: dict[type[BaseException], ErrorType] = {
@@ -52,8 +63,47 @@ def wait_after_s(error: BaseException, failures: int) -> float:
     return backoff_s(failures) if wait_s is None else min(max(wait_s, 0.0), MAX_RETRY_AFTER_S)
 
 
-def failures_of(facts: Iterable[StoredEvent], step: int) -> list[str]:
-    """The error types of failed earlier attempts of a step."""
-    failed = (fact for fact in facts if fact.type == "attempt.failed" and fact.step == step)
-    bodies = (fact.body() for fact in failed)
-    return [body.error.type for body in bodies if isinstance(body, AttemptFailed)]
+class Failure(NamedTuple):
+    """A failure of a call, as it is told."""
+
+    kind: ErrorType
+    final: bool
+    message: str
+    retry_s: float
+    """Seconds until the next attempt, if it is not final."""
+    number: int
+    """The how manieth failure of this model in this step it is."""
+
+
+def verdict_on(error: BaseException, before: Sequence[str], *, spare: bool) -> Failure:
+    """What to do about a failure.
+
+    Args:
+        error: The failure.
+        before: The error types of the failures before it.
+        spare: True if another model is asked when this one is unavailable.
+    """
+    kind, final, message = classified(error)
+    number, wait_s = len(before) + 1, wait_after_s(error, len(before) + 1)
+    empty = [*before, kind].count(ErrorType.EMPTY_ANSWER)
+    if not final and kind is ErrorType.EMPTY_ANSWER and empty >= MAX_EMPTY_ANSWERS:
+        final, message = True, f"{message}, {empty} times"
+    elif not final and number >= (MAX_SPARE_FAILURES if spare else MAX_FAILURES):
+        who = "its tools" if kind is ErrorType.TOOLS_UNAVAILABLE else "the provider"
+        final, message = True, f"{who} failed {number} times, most recently: {message}"
+    elif not final and spare and wait_s > MAX_SPARE_WAIT_S:
+        final, message = True, f"{message}; it asks to wait for {wait_s:g} s"
+    return Failure(kind, final, preview(message, MESSAGE_CHARS), wait_s, number)
+
+
+def failures_of(facts: Sequence[StoredEvent], step: int) -> list[str]:
+    """The error types of the failed attempts of the model that the step asks now."""
+    found: list[str] = []
+    for fact in facts:
+        if fact.step != step:
+            continue
+        if fact.type == "model.fallback":
+            found.clear()
+        elif fact.type == "attempt.failed" and isinstance(body := fact.body(), AttemptFailed):
+            found.append(body.error.type)
+    return found

@@ -14,7 +14,7 @@ from pydantic import JsonValue
 
 from relayline.contracts.events import BudgetExceeded
 from relayline.contracts.messages import Kept, Message, Usage
-from relayline.contracts.runs import DEFAULT_TENANT, ToolSpec
+from relayline.contracts.runs import DEFAULT_TENANT, ModelSettings, ToolSpec
 
 
 class Loaded(NamedTuple):
@@ -48,6 +48,8 @@ class Prompt(NamedTuple):
     """The run, where its files are needed."""
     files: Mapping[str, Loaded] = MappingProxyType({})
     """Files that messages name, by id or URL; one that was erased is missing."""
+    settings: ModelSettings = ModelSettings()
+    """How to ask; what is None is left to the provider."""
 
 
 class TextPart(NamedTuple):

@@ -39,7 +39,7 @@ class AgentsOfToday:
             listed = await self._storage.listed(tenant, run_id)
             name = (listed.row.agent if listed else None) or ""
             await self._validator.fresh(name)
-            agent = self._validator.changed(self._validator.agent(name), None, None)
+            agent = self._validator.changed(self._validator.agent(name))
             specs = self._validator.asked_by(agent)
             command = command.model_copy(update={"spec": agent, "specs": specs})
         return await self._parts.of_message(tenant, run_id, command)

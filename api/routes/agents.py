@@ -26,6 +26,9 @@ async def list_agents(agents: UsesAgents, known: UsesKnownTools, tenant: OfTenan
             mcp=await known.of(tenant, agent),
             limits=agent.limits,
             output_schema=agent.output_schema,
+            settings=agent.settings,
+            fallbacks=agent.fallbacks,
+            models=agent.models,
         )
         for agent in sorted(agents.values(), key=lambda agent: agent.name)
     ]

@@ -10,15 +10,16 @@ from datetime import UTC, datetime
 
 from pydantic import JsonValue, ValidationError
 
-from relayline.api.bodies import IDLE_S, Body, OpenRequest, RequestedLimits, RunRequest
+from relayline.api.bodies import IDLE_S, Body, OpenRequest, RunRequest
 from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
 from relayline.api.part_bodies import parts_in
+from relayline.api.runs.admission.models import Changes, with_model, with_settings
 from relayline.api.runs.admission.rights import check_scopes, tenant_of
 from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.family import reachable
-from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.models import is_rehearsal
 from relayline.catalog.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.rehearsal import MalformedScript, validate_script
 from relayline.contracts.files.parts import text_of
@@ -95,7 +96,7 @@ class RunValidator:
             texts = (it.content for it in history)
             self.check_size("history", text, *texts)
         self.check_metadata(metadata)
-        agent = self.changed(self.agent(request.agent), request.model, request.limits)
+        agent = self.changed(self.agent(request.agent), request)
         agent = _answering(agent, request.output_schema)
         check_scopes(request, self._agents[request.agent], sender)
         check_script(agent, text)
@@ -200,30 +201,24 @@ class RunValidator:
         """The agents that it may ask, and those that these may ask, by name."""
         return reachable(self._agents, agent)
 
-    def changed(
-        self, agent: AgentSpec, model: str | None, limits: RequestedLimits | None
-    ) -> AgentSpec:
-        """The agent with that model and those limits in place of its own.
+    def changed(self, agent: AgentSpec, request: Changes | None = None) -> AgentSpec:
+        """The agent with the model, settings and limits of the request, if there is one.
 
         Raises:
-            InvalidField: the model is unknown, or has no known price to hold a limit against.
+            InvalidField: the model is unknown or not allowed, can't take one of the settings, or
+                has no known price to hold a limit against; the last two of its fallbacks, too.
         """
-        changes: dict[str, object] = {}
-        if model is not None:
-            try:
-                parse_model(model)
-            except UnknownModelName as error:
-                raise InvalidField(
-                    f"model: {error}", slug="unknown-model", field="model"
-                ) from error
-            changes["model"] = model
-        if limits is not None:
-            given = limits.model_dump(exclude_unset=True)
-            changes["limits"] = agent.limits.model_copy(update=given)
-        merged = agent.model_copy(update=changes)
-        if merged.limits.max_cost is not None and not self._has_price(merged.model):
+        merged = agent
+        if request is not None:
+            merged = with_settings(with_model(agent, request.model), request.settings)
+        if request is not None and request.limits is not None:
+            given = request.limits.model_dump(exclude_unset=True)
+            limits = agent.limits.model_copy(update=given)
+            merged = merged.model_copy(update={"limits": limits})
+        priceless = (it for it in merged.candidates if not self._has_price(it))
+        if merged.limits.max_cost is not None and (model := next(priceless, None)):
             raise InvalidField(
-                f"limits.max_cost: the price of {merged.model} is not known; leave it out, or have "
+                f"limits.max_cost: the price of {model} is not known; leave it out, or have "
                 "the operator set RELAYLINE_PRICES",
                 slug="unknown-price",
                 field="limits.max_cost",
@@ -283,7 +278,7 @@ def check_script(agent: AgentSpec, text: str, field: str = "input") -> None:
     Raises:
         InvalidField: the message names the item and the field.
     """
-    if agent.model != "rehearsal":
+    if not is_rehearsal(agent.model):
         return
     try:
         validate_script(text)

@@ -10,7 +10,7 @@ from pydantic import BaseModel, JsonValue
 from relayline.catalog.mcp import McpServer
 from relayline.catalog.tools import Tool
 from relayline.contracts.compaction import Compaction
-from relayline.contracts.runs import AgentSpec, Limits
+from relayline.contracts.runs import AgentSpec, Limits, ModelSettings
 
 ASSISTANT = "assistant"
 """The built-in agent."""
@@ -47,6 +47,12 @@ class Agent:
     retention_days: float | None = None
     """Days after its end after which a run is erased; None: its events are kept for as long as
     `RELAYLINE_RETENTION_DAYS` says, which is also the most."""
+    settings: ModelSettings = field(default_factory=ModelSettings)
+    """How its models are asked; a request may replace each of them."""
+    fallbacks: Sequence[str] = ()
+    """Models to ask, in this order, when its own is unavailable."""
+    models: Sequence[str] | None = None
+    """The models, beside its own, that a request may name; None: any."""
     think_tags: bool = False
     """True for a model whose text begins with its reasoning, between `<think>` and `</think>`."""
     output: type[BaseModel] | Mapping[str, JsonValue] | None = None

@@ -16,6 +16,7 @@ from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
 from relayline.catalog.mcp import McpServer
 from relayline.catalog.mcp import problem_of as mcp_problem
+from relayline.catalog.model_settings import misfit_of, unknown_in
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
 from relayline.catalog.output_schema import UnusableSchema, output_schema_of
@@ -185,7 +186,7 @@ def _resolve(
         if len({spec.name for spec in specs}) < len(specs):
             raise CatalogError(f"{label}: a tool is listed twice: {[spec.name for spec in specs]}")
         parse_model(model)
-        return AgentSpec(
+        spec = AgentSpec(
             name=agent.name,
             instructions=agent.instructions,
             template=_is_template(label, agent.instructions),
@@ -197,6 +198,9 @@ def _resolve(
             retention_days=agent.retention_days,
             think_tags=agent.think_tags,
             output_schema=None if agent.output is None else output_schema_of(agent.output),
+            settings=agent.settings,
+            fallbacks=tuple(agent.fallbacks),
+            models=None if agent.models is None else tuple(agent.models),
         )
     except UnusableSchema as error:
         raise CatalogError(f"{label}: output: {error}") from error
@@ -207,6 +211,21 @@ def _resolve(
         problem = error.errors(include_url=False, include_input=False)[0]
         field = ".".join(str(part) for part in problem["loc"])
         raise CatalogError(f"{label}: {field}: {problem['msg']}") from error
+    _check_models(label, spec)
+    return spec
+
+
+def _check_models(label: str, spec: AgentSpec) -> None:
+    """Return if each model that the agent may use is known and takes the agent's settings.
+
+    Raises:
+        CatalogError: one is not, or does not.
+    """
+    for field, names in (("fallbacks", (spec.model, *spec.fallbacks)), ("models", spec.models)):
+        if problem := unknown_in(names or ()):
+            raise CatalogError(f"{label}: {field}: {problem}")
+    if misfit := misfit_of(spec.settings, spec.candidates):
+        raise CatalogError(f"{label}: settings.{misfit.field}: {misfit.why}")
 
 
 def _is_template(label: str, instructions: str) -> bool:

@@ -12,6 +12,8 @@ PROVIDERS = ("openai", "anthropic", "google", "ollama", "compatible")
 """Providers that serve many models: `provider:name`."""
 BUILT_IN = ("rehearsal", "local")
 """Models whose name has no provider in it."""
+REHEARSAL = "rehearsal"
+"""The provider without a model; `rehearsal:NAME` is the same under another name."""
 QUEUED = ("local", *PROVIDERS)
 """Providers whose calls have task queues of their own."""
 
@@ -24,7 +26,7 @@ class ModelRef(NamedTuple):
     provider: str
     """One of `PROVIDERS` or `BUILT_IN`."""
     name: str
-    """The provider's own name of the model; empty for `rehearsal` and `local`."""
+    """The provider's own name of the model; empty for `local`, and mostly for `rehearsal`."""
 
 
 class ProviderLimit(NamedTuple):
@@ -66,9 +68,14 @@ def parse_model(model: str) -> ModelRef:
     if model in BUILT_IN:
         return ModelRef(model, "")
     provider, _, name = model.partition(":")
-    if provider not in PROVIDERS or not name or name != name.strip():
+    if provider not in {*PROVIDERS, REHEARSAL} or not name or name != name.strip():
         raise UnknownModelName(model)
     return ModelRef(provider, name)
+
+
+def is_rehearsal(model: str) -> bool:
+    """True for `rehearsal` and `rehearsal:NAME`."""
+    return model.partition(":")[0] == REHEARSAL
 
 
 def provider_queue(provider: str) -> str:

@@ -82,6 +82,8 @@ class Fail(_Item):
     fail: int = Field(ge=400, le=599)
     retry_after_s: float | None = Field(default=None, ge=0, le=3600)
     times: int = Field(default=1, ge=1, le=1000)
+    model: str | None = Field(default=None, min_length=1, max_length=200)
+    """Only where this model is asked, as one of an agent with fallbacks."""
 
 
 Item = Say | Think | Tokens | OneCall | ManyCalls | Answer | Fail

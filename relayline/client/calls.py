@@ -29,7 +29,7 @@ from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.operation.system import Health
-from relayline.contracts.runs import Limits
+from relayline.contracts.runs import Limits, ModelSettings
 from relayline.contracts.runs.output import schema_of
 
 EVENT_STREAM = "text/event-stream"
@@ -41,6 +41,7 @@ PAGE = 1000
 """Events on a page; the most that the server gives."""
 
 GivenLimits = Limits | Mapping[str, JsonValue]
+GivenSettings = ModelSettings | Mapping[str, JsonValue]
 GivenWebhook = Mapping[str, JsonValue]
 """`{"url": …, "events": […]}` or `{"id": …}`."""
 Answer = TypeVar("Answer", bound=BaseModel)
@@ -55,6 +56,8 @@ class RunFields(TypedDict, total=False):
     """Fields of `Limits`; those that are not given are the agent's."""
     output_schema: type[BaseModel] | Mapping[str, JsonValue] | None
     """A pydantic model or a JSON Schema that the answer must fit; see `Run.result`."""
+    settings: GivenSettings | None
+    """Fields of `ModelSettings`; a null leaves one to the provider."""
     metadata: Mapping[str, str] | None
     """The caller's own labels."""
     user: str | None
@@ -181,7 +184,7 @@ def json_of(name: str, value: object) -> JsonValue:
         PydanticUserError: a field of the model has no JSON Schema.
     """
     match value:
-        case Limits():
+        case Limits() | ModelSettings():
             return value.model_dump(mode="json", exclude_unset=True)
         case datetime() if value.tzinfo is None:
             raise InvalidArgument(f"{name}: {value.isoformat()} has no time zone")

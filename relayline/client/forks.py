@@ -7,7 +7,7 @@ from typing import TypedDict
 
 from pydantic import JsonValue
 
-from relayline.client.calls import Call, GivenLimits, json_of, path_of
+from relayline.client.calls import Call, GivenLimits, GivenSettings, json_of, path_of
 from relayline.contracts.submissions.forks import ForkAccepted
 
 
@@ -28,6 +28,8 @@ class ForkFields(TypedDict, total=False):
     instructions: str | None
     tools: Sequence[str] | None
     """The names of the tools that the fork has."""
+    settings: GivenSettings | None
+    """On top of the agent's."""
     limits: GivenLimits | None
     """In place of the agent's; they count from the fork on."""
     metadata: Mapping[str, str] | None

@@ -13,6 +13,7 @@ from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import (
     ForkedFrom,
     Limits,
+    ModelChoice,
     Phase,
     RunError,
     RunStatus,
@@ -272,7 +273,7 @@ class ProgressView(_Answer):
     last_error: RunError | None = None
 
 
-class AgentView(_Answer):
+class AgentView(_Answer, ModelChoice):
     """An agent that this server can run."""
 
     name: str

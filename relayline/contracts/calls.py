@@ -38,6 +38,12 @@ class ModelRequest(Frozen):
     agent_sha256: str = ""
     tenant: str = DEFAULT_TENANT
     """Whose run it is; of calls that older versions have scheduled, always the default."""
+    model: str | None = Field(default=None, exclude_if=lambda model: model is None)
+    """Asked instead of the agent's own model; None: that one."""
+    tried: int = Field(default=0, exclude_if=operator.not_)
+    """Attempts of this step that other models have taken; those of this call count on from it."""
+    spare: bool = Field(default=False, exclude_if=operator.not_)
+    """True: another model is asked when this one is unavailable, so the call gives up soon."""
     outbox: Outbox = Outbox()
 
 

@@ -40,9 +40,22 @@ def compacted_key(epoch: int, step: int) -> str:
     return f"{epoch}/step/{step}/compacted"
 
 
-def step_scope(epoch: int, step: int) -> str:
-    """Fence scope of a model call."""
-    return f"{epoch}/step/{step}"
+_AFTER = "/after/"
+
+
+def step_scope(epoch: int, step: int, tried: int = 0) -> str:
+    """Fence scope of a model call; a call after `tried` attempts of other models has its own."""
+    return f"{epoch}/step/{step}{_AFTER}{tried}" if tried else f"{epoch}/step/{step}"
+
+
+def tried_before(scope: str) -> int:
+    """The attempts of other models before the call with that fence scope; 0 for any other call."""
+    return int(scope.partition(_AFTER)[2] or 0)
+
+
+def fallback_key(epoch: int, step: int, tried: int) -> str:
+    """Key of the `model.fallback` before the call with that scope."""
+    return f"{step_scope(epoch, step, tried)}/fallback"
 
 
 def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
@@ -50,9 +63,9 @@ def call_scope(epoch: int, call_id: str, run: int = 0) -> str:
     return f"{epoch}/call/{call_id}/run/{run}" if run else f"{epoch}/call/{call_id}"
 
 
-def model_activity_id(epoch: int, step: int) -> str:
+def model_activity_id(epoch: int, step: int, tried: int = 0) -> str:
     """Temporal's id of a model call's activity."""
-    return f"{epoch}/step/{step}"
+    return step_scope(epoch, step, tried)
 
 
 def tool_activity_id(epoch: int, call_id: str, run: int) -> str:

@@ -22,6 +22,9 @@ class Usage(Frozen):
     cached_tokens: int = Field(default=0, exclude_if=operator.not_)
     """Input tokens that the provider had in its cache, a part of `input_tokens`; left out if there
     are none."""
+    cache_write_tokens: int = Field(default=0, exclude_if=operator.not_)
+    """Input tokens that the provider has put into its cache, which some bill higher; a part of
+    `input_tokens`, left out if there are none."""
     reasoning_tokens: int = Field(default=0, exclude_if=operator.not_)
     """Output tokens that were reasoning, a part of `output_tokens`; left out if none are told."""
     cost: Cost | None = Field(default=None, exclude_if=operator.not_)
@@ -36,6 +39,7 @@ class Usage(Frozen):
             input_tokens=self.input_tokens + other.input_tokens,
             output_tokens=self.output_tokens + other.output_tokens,
             cached_tokens=self.cached_tokens + other.cached_tokens,
+            cache_write_tokens=self.cache_write_tokens + other.cache_write_tokens,
             reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
             cost=self._cost_with(other),
             estimated=self.estimated or other.estimated,

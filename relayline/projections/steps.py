@@ -157,8 +157,8 @@ def step_event(number: int, old: RenderedStep | None, event: Event, data: Data) 
                 seq=seq,
                 before=behind,
             )
-        case "attempt.superseded" if not step.ended:
-            void = data.get("attempt")
+        case "attempt.superseded" | "model.fallback" if not step.ended:
+            void = data.get("attempt", event.attempt)
             if isinstance(void, int) and void >= step.attempt:
                 return RenderedStep(number, void + 1, seq=seq, before=behind)
             return step

@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from typing import NamedTuple, TypeVar
 
 from relayline.contracts.envelope import NewEvent
+from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import AttemptFailed, AttemptSuperseded
 from relayline.contracts.keys import superseded_key
 from relayline.projections.projection import Event, body_of, data_of, fold
@@ -22,6 +23,7 @@ FORKED = "run.forked"
 """Parts a past from what the run does itself; no reset leads to before the end of that past."""
 DELTAS = frozenset({"message.delta", "reasoning.delta"})
 _FAILED = "attempt.failed"
+_FALLBACK = "model.fallback"
 _E = TypeVar("_E", bound=Event)
 
 
@@ -122,6 +124,8 @@ class Streamed:
             left = left._replace(from_seq=left.from_seq or event.seq, to_seq=event.seq)
         elif event.type == _FAILED:
             left = left._replace(reason=body_of(AttemptFailed, event).error.type)
+        elif event.type == _FALLBACK:
+            left = left._replace(reason=ErrorType.MODEL_UNAVAILABLE)
         else:
             return self
         return replace(self, seq=event.seq, attempts={**self.attempts, attempt: left})

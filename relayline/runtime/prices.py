@@ -106,6 +106,7 @@ class Prices:
             given = genai_prices.Usage(
                 input_tokens=usage.input_tokens,
                 cache_read_tokens=usage.cached_tokens,
+                cache_write_tokens=usage.cache_write_tokens,
                 output_tokens=usage.output_tokens,
             )
             try:

@@ -29,6 +29,7 @@ from relayline.contracts.runs import (
     SEARCH_STATUS,
     AgentSpec,
     Limits,
+    ModelSettings,
     RunInput,
     RunMemo,
     RunStatus,
@@ -43,6 +44,13 @@ SSE = {"Accept": "text/event-stream"}
 CATALOG = Catalog(
     agents={
         "assistant": AgentSpec(name="assistant", model="rehearsal"),
+        "choosy": AgentSpec(
+            name="choosy",
+            model="rehearsal",
+            fallbacks=("rehearsal:spare",),
+            models=("rehearsal:small",),
+            settings=ModelSettings(temperature=0.5),
+        ),
         "brief": AgentSpec(
             name="brief",
             model="rehearsal",

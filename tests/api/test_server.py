@@ -126,7 +126,7 @@ async def test_a_server_that_cannot_start_says_why_and_exits_1(
 
 async def test_agents_are_listed_by_name(api: Api) -> None:
     agents = (await api.http.get("/v1/agents")).json()["agents"]
-    assert [agent["name"] for agent in agents] == ["assistant", "brief"]
+    assert [agent["name"] for agent in agents] == ["assistant", "brief", "choosy"]
     assert agents[1]["limits"]["max_steps"] == 3
 
 

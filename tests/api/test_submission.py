@@ -77,7 +77,7 @@ async def test_limits_are_named_with_their_value(api: Api) -> None:
     assert (answer.status_code, told["field"], told["limit"]) == (413, "body", 1024 * 1024)
     assert told["type"] == "urn:relayline:problem:too-large"
     answer = await api.http.post("/v1/runs", json={**GOOD, "agent": "nobody"})
-    assert answer.json()["known"] == ["assistant", "brief"]
+    assert answer.json()["known"] == ["assistant", "brief", "choosy"]
 
 
 @pytest.mark.parametrize(

@@ -13,6 +13,7 @@ from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.family import reachable
 from relayline.catalog.load import load_catalog
 from relayline.catalog.tools import tool
+from relayline.contracts.runs import ModelSettings
 
 README_EXAMPLE = '''
 from relayline import Agent, tool
@@ -55,6 +56,48 @@ def test_an_agent_may_have_a_retention_of_its_own(load: Load) -> None:
     assert load(source.format(0.5)).agents["clerk"].retention_days == 0.5
     with pytest.raises(CatalogError, match="retention_days"):
         load(source.format(0))
+
+
+def test_an_agent_has_settings_fallbacks_and_a_list_of_models(load: Load) -> None:
+    source = """
+from relayline import Agent, ModelSettings
+
+clerk = Agent(
+    "clerk",
+    settings=ModelSettings(temperature=0.5, stop=("END",)),
+    fallbacks=["rehearsal:spare", "compatible:qwen"],
+    models=[],
+)
+"""
+    spec = load(source).agents["clerk"]
+    assert spec.candidates == ("rehearsal", "rehearsal:spare", "compatible:qwen")
+    assert (spec.settings, spec.models) == (ModelSettings(temperature=0.5, stop=("END",)), ())
+
+
+@pytest.mark.parametrize(
+    ("fields", "why"),
+    [
+        ("fallbacks=['gpt-9']", "fallbacks: unknown model 'gpt-9'"),
+        ("fallbacks=['rehearsal']", "fallbacks: 'rehearsal' is listed twice"),
+        ("models=['gpt-9']", "models: unknown model 'gpt-9'"),
+        ("models=['local', 'local']", "models: 'local' is listed twice"),
+        ("fallbacks=[f'ollama:{n}' for n in range(9)]", "fallbacks: .* at most 8 items"),
+        (
+            "model='openai:gpt-5', settings=ModelSettings(seed=1)",
+            "settings.seed: openai:gpt-5 takes no seed",
+        ),
+        (
+            "fallbacks=['anthropic:c'], settings=ModelSettings(temperature=2)",
+            "settings.temperature: anthropic:c takes at most 1, not 2",
+        ),
+    ],
+)
+def test_models_and_settings_that_can_not_be_used_are_named(
+    load: Load, fields: str, why: str
+) -> None:
+    source = f"from relayline import Agent, ModelSettings\nclerk = Agent('clerk', {fields})\n"
+    with pytest.raises(CatalogError, match=f"agent 'clerk': {why}"):
+        load(source)
 
 
 def test_without_a_module_there_is_the_assistant_with_all_built_in_tools() -> None:

@@ -100,7 +100,7 @@ def _drained(run: Observed) -> _Complaints:
     for event in run.events:
         scope = _scope(event)
         retried = event["type"] == "tool.failed" and event["data"].get("retryable")
-        failed[scope] += bool(retried or event["type"] == "attempt.failed")
+        failed[scope] += bool(retried or event["type"] in {"attempt.failed", "model.fallback"})
         if event.get("attempt", 1) > 1 + failed[scope]:
             yield Check.DRAINED, f"{scope}: {event['type']} of attempt {event['attempt']}"
             return

@@ -25,7 +25,7 @@ from relayline.client import (
     Unreachable,
 )
 from relayline.contracts.commands import Cancel
-from relayline.contracts.runs import Limits, RunStatus
+from relayline.contracts.runs import Limits, ModelSettings, RunStatus
 from tests.client.both import Caller
 from tests.client.stand_in import RUN, Refuse, StandIn
 from tests.client.test_stream import speak
@@ -39,10 +39,12 @@ async def test_a_submission_carries_its_fields_and_its_key(stand_in: StandIn, bo
             "hi",
             model="local",
             limits=Limits(max_steps=3),
+            settings=ModelSettings(temperature=0),
             metadata={"ticket": "7"},
             idempotency_key="k",
         )
         await both.call(client.submit, "assistant", "hi", limits={"max_tokens": 9})
+        await both.call(client.submit, "assistant", "hi", settings={"seed": None})
     method, path, headers, body = stand_in.requests[0]
     assert (method, path) == ("POST", "/v1/runs")
     assert body == {
@@ -50,10 +52,12 @@ async def test_a_submission_carries_its_fields_and_its_key(stand_in: StandIn, bo
         "input": "hi",
         "model": "local",
         "limits": {"max_steps": 3},
+        "settings": {"temperature": 0},
         "metadata": {"ticket": "7"},
     }
     assert (headers["idempotency-key"], headers["x-team"]) == ("k", "a")
     assert stand_in.requests[1][3]["limits"] == {"max_tokens": 9}
+    assert stand_in.requests[2][3]["settings"] == {"seed": None}
     assert (run.id, run.accepted.status) == (RUN, RunStatus.QUEUED)
 
 

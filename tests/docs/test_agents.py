@@ -12,8 +12,9 @@ import pytest
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.catalog.agents import Catalog
 from relayline.catalog.load import load_catalog
+from relayline.catalog.model_settings import LACKING
 from relayline.contracts.compaction import KeepLast, Summarise
-from relayline.contracts.runs import Limits, ToolSpec
+from relayline.contracts.runs import Limits, ModelSettings, ToolSpec
 from tests.dev_stack import DevStack
 from tests.docs.modules import importable
 from tests.docs.pages import ROOT, blocks
@@ -23,7 +24,7 @@ PAGE = ROOT / "docs" / "agents.md"
 MODULE = "shop"
 NAMES = (
     *("assistant", "clerk", "scout", "manager", "guest", "seller", "buyer"),
-    *("librarian", "researcher", "guide"),
+    *("librarian", "researcher", "guide", "writer"),
 )
 
 
@@ -66,12 +67,24 @@ def test_built_in_tools_are_those_of_the_page(tmp_path: Path) -> None:
 
 
 def test_defaults_of_tools_and_limits_are_those_of_the_page() -> None:
-    rows = [line.split("|") for line in PAGE.read_text().splitlines() if line.startswith("| `")]
+    before_settings = PAGE.read_text().partition("## Model settings")[0]
+    rows = [line.split("|") for line in before_settings.splitlines() if line.startswith("| `")]
     told = {row[1].strip(" `"): row[2].strip(' `"').replace(",", "") for row in rows}
     for name in ("timeout_s", "retries", "effects", "approval", "approval_timeout_s", "asks"):
         assert told[name] == f"{ToolSpec.model_fields[name].default}", name
     for name, info in Limits.model_fields.items():
         assert told[name] == ("none" if info.default is None else f"{info.default}"), name
+
+
+def test_settings_and_who_does_not_take_them_are_those_of_the_page() -> None:
+    page = PAGE.read_text().partition("## Model settings")[2].partition("### Fallbacks")[0]
+    rows = [line.split("|") for line in page.splitlines() if line.startswith("| `")]
+    told = {row[1].strip(" `"): row[4].lower().replace("`", "") for row in rows}
+    assert [*told] == [*ModelSettings.model_fields]
+    for provider, lacking in LACKING.items():
+        assert {name for name, words in told.items() if provider in words} - {
+            "temperature"
+        } == lacking
 
 
 def test_what_a_model_is_told_of_a_tool_comes_from_hints_and_docstring(catalog: Catalog) -> None:

@@ -13,6 +13,7 @@ from tests.histories import past_scenarios as past
 from tests.histories import patched_scenarios as patched
 from tests.histories import steering_scenarios as steering
 from tests.histories import turn_scenarios as turning
+from tests.histories.fallback_scenarios import FALLBACKS
 from tests.histories.family_scenarios import FAMILIES
 from tests.histories.served_scenarios import SERVED
 from tests.histories.structured_scenarios import STRUCTURED
@@ -243,6 +244,7 @@ SCENARIOS: tuple[Scenario, ...] = (
     patched.undecoded_signal,
     *FAMILIES,
     *SERVED,
+    *FALLBACKS,
 )
 KILLING = (
     worker_killed,

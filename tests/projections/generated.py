@@ -30,6 +30,7 @@ from relayline.contracts.events import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    ModelFallback,
     ReasoningDelta,
     RunCancelled,
     RunCompleted,
@@ -117,6 +118,7 @@ OF_ANSWERS: list[EventBody] = [
     AttemptFailed(error=ERROR),
     AttemptLost(attempt=1, losses=1, counted=0, allowed=3),
     AttemptLost(attempt=2, losses=2, counted=1, allowed=3),
+    ModelFallback.model_validate({"from": "m", "to": "n", "reason": "busy"}),
     *(MessageDelta(text=text) for text in TEXTS),
     *(ReasoningDelta(text=text) for text in TEXTS),
     *(

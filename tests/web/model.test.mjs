@@ -198,6 +198,24 @@ test("a strip has each stretch in its place, and long waits are folded", () => {
   assert.deepEqual(stripOf([], 10), []);
 });
 
+test("a model that is unavailable leaves its text void, and the next one is named", () => {
+  let seq = 0;
+  const event = (type, data, attempt) => ({
+    seq: ++seq, at: "2026-01-01T00:00:00Z", type, step: 1, attempt, data,
+  });
+  const run = applyEvents(emptyRun(), [
+    event("step.started", { model: "a" }, null),
+    event("message.delta", { text: "half" }, 3),
+    event("model.fallback", { from: "a", to: "b", reason: "busy" }, 3),
+    event("message.delta", { text: "late" }, 3),
+    event("message.delta", { text: "whole" }, 4),
+  ]);
+  const { model, text, attempt, voids: [gone] } = run.steps.get(1);
+  assert.deepEqual([model, text, attempt], ["b", "whole", 4]);
+  assert.deepEqual([gone.attempt, gone.text], [3, "half"]);
+  assert.equal(gone.reason, "a is unavailable, b is asked. busy");
+});
+
 test("an attempt whose text was left out is void all the same, and says where its text is", () => {
   const at = (second) => `2026-01-01T00:00:0${second}Z`;
   const event = (seq, type, data, more = {}) => ({ seq, run_id: "r", at: at(seq % 10), type, step: 1, data, ...more });

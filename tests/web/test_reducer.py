@@ -21,6 +21,7 @@ from relayline.contracts.events import (
     InputRequested,
     MessageCompleted,
     MessageDelta,
+    ModelFallback,
     ReasoningDelta,
     RunForked,
     RunPaused,
@@ -50,6 +51,7 @@ TALK: list[EventBody] = [
     MessageDelta(text="bc"),
     ReasoningDelta(text="d"),
     *(AttemptSuperseded(attempt=n, from_seq=0, to_seq=0, reason="lost") for n in (1, 2)),
+    ModelFallback.model_validate({"from": "m", "to": "n", "reason": "busy"}),
     MessageCompleted(text="a", tool_calls=(CALLS[0],), finish_reason="stop", usage=USAGES[1]),
 ]
 BELOW = Waiting(kind="approval", id="run_below.approval_1_0", run_id="run_below")

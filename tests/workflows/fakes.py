@@ -92,6 +92,8 @@ class Fakes:
 
     past: Past | None = None
     """What the run begins with."""
+    fallbacks: tuple[str, ...] = ()
+    """The models that the agent falls back to."""
 
     def __init__(self, models: Sequence[Model | ModelResult], tool: Tool = completes) -> None:
         self._models = models
@@ -249,6 +251,7 @@ class Fakes:
             name="tested",
             model="rehearsal",
             tools=self.tools,
+            fallbacks=self.fallbacks,
             limits=limits or Limits(),
         )
         handle = await temporal.start_workflow(

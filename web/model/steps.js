@@ -78,6 +78,8 @@ export function stepEvent(number, old, event) {
       return ended ? undefined : superseded(old ?? newStep(number, event), event);
     case "attempt.failed":
       return ended || !old ? undefined : { ...old, failure: { ...event.data, at: event.at } };
+    case "model.fallback":
+      return ended ? undefined : fallenBack(old ?? newStep(number, event), event);
     case "message.delta":
     case "reasoning.delta":
       return ended ? undefined : delta(old ?? newStep(number, event), event);
@@ -111,6 +113,16 @@ function superseded(step, event) {
   const { reason, from_seq: from, to_seq: to } = event.data;
   const left = dropped(step, reason ?? "", event.at, to >= from && from > 0 ? [from, to] : null);
   return { ...left, attempt: gone + 1, seq: event.seq };
+}
+
+/** The step as the next model takes it over. @param {Step} old @param {any} event */
+function fallenBack(old, event) {
+  const { from, to, reason } = event.data;
+  const { attempt } = event;
+  if (!Number.isInteger(attempt) || attempt < old.attempt) return undefined;
+  const message = `${from} is unavailable, ${to} is asked. ${reason}`;
+  const left = { ...old, attempt, failure: { error: { message }, at: event.at } };
+  return { ...dropped(left, "", event.at), model: to, attempt: attempt + 1, seq: event.seq };
 }
 
 /**

@@ -79,7 +79,7 @@ function Agent({ agent }) {
     header(
       null,
       h2(null, agent.name),
-      code(null, agent.model),
+      code(null, [agent.model, ...(agent.fallbacks ?? [])].join(" → ")),
       span({ class: "grow" }),
       may("runs:write")
         ? button(

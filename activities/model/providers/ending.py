@@ -147,8 +147,10 @@ def _usage(response: ModelResponse, heard: Heard, prompt: Prompt, size_bytes: in
 def _with_parts(usage: Usage, counted: RequestUsage) -> Usage:
     """The usage with the parts of it that the provider names, never more than the whole."""
     reasoning = counted.output_reasoning_tokens or counted.details.get("reasoning_tokens", 0)
+    cached = min(max(counted.cache_read_tokens, 0), usage.input_tokens)
     parts = {
-        "cached_tokens": min(max(counted.cache_read_tokens, 0), usage.input_tokens),
+        "cached_tokens": cached,
+        "cache_write_tokens": min(max(counted.cache_write_tokens, 0), usage.input_tokens - cached),
         "reasoning_tokens": min(max(reasoning, 0), usage.output_tokens),
     }
     return usage.model_copy(update=parts)

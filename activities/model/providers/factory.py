@@ -85,6 +85,8 @@ class Providers:
             raise UnknownModel(str(error)) from error
         config = self._config
         match ref.provider:
+            case "rehearsal":
+                return self._made["rehearsal"]
             case "compatible":
                 url = _url(model, "RELAYLINE_COMPATIBLE_BASE_URL", config.compatible_base_url)
                 return self._on_demand(ref, url, config.compatible_api_key)

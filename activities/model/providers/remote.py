@@ -33,6 +33,7 @@ from relayline.activities.model.providers.ending import ending
 from relayline.activities.model.providers.limits import PartLimits
 from relayline.activities.model.providers.output_modes import Asked, Pieces, asking
 from relayline.activities.model.providers.prompts import model_messages
+from relayline.activities.model.providers.tuning import library_settings
 from relayline.activities.model.providers.wire.failures import WireError
 from relayline.activities.model.providers.wire.halves import paired
 from relayline.activities.model.providers.wire.heard import Heard
@@ -116,7 +117,7 @@ class RemoteModel:
             model_request_stream(
                 self._model,
                 model_messages(prompt.messages, prompt.model, prompt.files),
-                model_settings=self._settings,
+                model_settings={**self._settings, **library_settings(prompt, self._model)},
                 model_request_parameters=asked.parameters,
             )
         )

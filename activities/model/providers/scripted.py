@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+import sys
 from collections.abc import AsyncGenerator, Iterable, Iterator, Sequence
 from itertools import islice
 
@@ -50,7 +51,8 @@ class RehearsalModel:
     The newest user message decides. If it is a script, one model call plays the items up to and
     including the next one that calls tools or answers. Plain text after a script gets the answer
     `Understood: <text>`; without a script, the demo planner answers, with a value that fits where
-    an answer must be JSON. A summary says how many words it sums up. Words count as tokens.
+    an answer must be JSON. A summary says how many words it sums up. Words count as tokens. Of the
+    settings, only `max_output_tokens` changes what it says.
     """
 
     def stream(self, prompt: Prompt) -> AsyncGenerator[ModelPart, None]:
@@ -70,20 +72,23 @@ async def play(items: Iterable[Item], prompt: Prompt) -> AsyncGenerator[ModelPar
         ProviderError: an item is a failure in this attempt.
     """
     loop = asyncio.get_running_loop()
-    due, words, calls = loop.time(), 0, 0
-    for wait_s, part in _played(items, prompt.attempt):
+    most = prompt.settings.max_output_tokens or sys.maxsize
+    due, tokens, reason = loop.time(), 0, "stop"
+    for wait_s, part in _played(items, prompt):
         if wait_s:
             due += wait_s  # not relative to now, to keep the pace on a busy machine
             await asyncio.sleep(max(due - loop.time(), 0))
         else:
             due = loop.time()
+        size = len(part.text.split()) if isinstance(part, TextPart | ReasoningPart) else 1
+        if tokens + size > most:
+            reason = "length"
+            break
+        tokens += size
         if isinstance(part, CallPart):
-            calls += 1
-        elif isinstance(part, TextPart | ReasoningPart):
-            words += len(part.text.split())
+            reason = "tool_calls"
         yield part
-    usage = Usage(input_tokens=_words_in(prompt), output_tokens=words + calls)
-    yield FinishPart("tool_calls" if calls else "stop", usage)
+    yield FinishPart(reason, Usage(input_tokens=_words_in(prompt), output_tokens=tokens))
 
 
 def _items(prompt: Prompt) -> Sequence[Item]:
@@ -118,7 +123,7 @@ def _segment(script: Script, number: int) -> Sequence[Item]:
     return (*items, END_OF_SCRIPT) if silent else items
 
 
-def _played(items: Iterable[Item], attempt: int) -> Iterator[tuple[float, ModelPart]]:
+def _played(items: Iterable[Item], prompt: Prompt) -> Iterator[tuple[float, ModelPart]]:
     """The parts of the items, each with the seconds to wait before it."""
     for item in items:
         match item:
@@ -128,7 +133,7 @@ def _played(items: Iterable[Item], attempt: int) -> Iterator[tuple[float, ModelP
                 for call in item.calls:
                     yield 0, CallPart(call.name, call.arguments)
             case Fail():
-                if attempt <= item.times:
+                if prompt.attempt <= item.times and item.model in {None, prompt.model}:
                     raise _failure(item)
             case Say() | Think() | Tokens() | Answer():
                 yield from _streamed(item)

@@ -12,7 +12,6 @@ from relayline.contracts.calls import ModelRequest
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import MessageCompleted, MessageInterrupted
-from relayline.contracts.keys import step_scope
 from relayline.projections.valid import superseded_attempts
 
 
@@ -39,7 +38,7 @@ async def supersede(attempt: Attempt, request: ModelRequest, facts: Sequence[Sto
         ApplicationError: `attempt-behind`: another attempt with this number may still write;
             Temporal retries.
     """
-    scope = step_scope(request.epoch, request.step)
+    scope = attempt.scope
     first = next((fact.seq for fact in facts if fact.step == request.step), 1)
     events = await attempt.read_all(first - 1, facts=False)
     of_step = [event for event in events if event.step == request.step]

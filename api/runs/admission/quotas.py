@@ -246,11 +246,12 @@ class RunQuotas:
 
 def _refusal(run: RunInput, quotas: Quotas) -> InvalidField | None:
     """The error for a run whose model is not one of those that its tenant may use."""
-    if quotas.allows(run.agent.model):
+    refused = next((it for it in run.agent.candidates if not quotas.allows(it)), None)
+    if refused is None:
         return None
     models = [*(quotas.models or ())]
     return InvalidField(
-        f"model: this tenant may not use {run.agent.model!r}; it may use {', '.join(models)}",
+        f"model: this tenant may not use {refused!r}; it may use {', '.join(models)}",
         slug="model-not-allowed",
         field="model",
         known=[*models],

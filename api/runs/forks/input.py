@@ -107,9 +107,7 @@ class ForkInputs:
             changes |= {"instructions": request.instructions, "template": False}
         if request.tools is not None:
             changes["tools"] = self._tools(agent, request.tools)
-        return self._validator.changed(
-            agent.model_copy(update=changes), request.model, request.limits
-        )
+        return self._validator.changed(agent.model_copy(update=changes), request)
 
     def _tools(self, agent: AgentSpec, names: list[str]) -> tuple[ToolSpec, ...]:
         """The tools of these names: the agent's own, or those that it has today."""
@@ -131,5 +129,5 @@ class ForkInputs:
 
 def _changed(request: ForkRequest) -> dict[str, JsonValue]:
     """What the request changes of the agent."""
-    names = {"agent", "model", "instructions", "tools", "limits"}
+    names = {"agent", "model", "settings", "instructions", "tools", "limits"}
     return request.model_dump(mode="json", include=names, exclude_unset=True, exclude_none=True)

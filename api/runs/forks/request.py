@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field, StringConstraints
 
 from relayline.api.bodies import Body, LabelKey, LabelValue, ModelName, RequestedLimits
+from relayline.api.setting_bodies import RequestedSettings
 
 MAX_EDITS = 100
 MAX_OUTPUT_CHARS = 256 * 1024
@@ -48,6 +49,8 @@ class ForkRequest(Body):
     tools: list[_Tool] | None = Field(default=None, max_length=MAX_TOOLS)
     """The names of the tools that the fork has: of those that the run's agent has, or today's agent
     of that name."""
+    settings: RequestedSettings | None = None
+    """On top of the agent's."""
     limits: RequestedLimits | None = None
     """In place of the agent's; they count from the fork on."""
     metadata: dict[LabelKey, LabelValue] | None = None

@@ -80,6 +80,7 @@ class Narrator:
             "attempt.superseded": self._superseded,
             "attempt.failed": self._attempt_failed,
             "attempt.lost": self._attempt_lost,
+            "model.fallback": self._fallback,
             "context.compacted": self._compacted,
             "tool.started": self._tool_started,
             "tool.completed": self._tool_completed,
@@ -201,6 +202,10 @@ class Narrator:
         what = one_line(data.get("name") or "the model call", _RESULT_CHARS)
         count = f"{data.get('counted')} of {data.get('allowed')}" if data.get("counted") else "once"
         self._line(f"✗ the worker died while {what} ran ({count})", _ASK)
+
+    def _fallback(self, _: Envelope, data: _Data) -> None:
+        why = one_line(data.get("reason"), _RESULT_CHARS)
+        self._line(f"↷ {data.get('from')} is unavailable ({why}); {data.get('to')} is asked", _ASK)
 
     def _compacted(self, _: Envelope, data: _Data) -> None:
         what = "summed up" if data.get("kind") == "summarise" else "left out"

@@ -21,6 +21,7 @@ from relayline.contracts.events.model import (
     MessageCompleted,
     MessageDelta,
     MessageInterrupted,
+    ModelFallback,
     OutputRejected,
     ReasoningDelta,
     StepStarted,
@@ -82,6 +83,7 @@ __all__ = [
     "MessageCompleted",
     "MessageDelta",
     "MessageInterrupted",
+    "ModelFallback",
     "OutputRejected",
     "ReasoningDelta",
     "RunCancelled",
@@ -134,6 +136,7 @@ EventBody = Annotated[
     | AttemptSuperseded
     | AttemptFailed
     | AttemptLost
+    | ModelFallback
     | ContextCompacted
     | ToolStarted
     | ToolProgress

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Literal
 
-from pydantic import Field
+from pydantic import ConfigDict, Field
 
 from relayline.contracts.frozen import Frozen
 from relayline.contracts.messages import Kept, ToolCall, Usage
@@ -19,7 +19,7 @@ class StepStarted(Frozen):
     kind: Literal["model"] = "model"
     """Always `model`."""
     model: str
-    """The run's model, as in `run.started`."""
+    """The model that is asked: the run's own, or one that it has fallen back to in this turn."""
     turn: int | None = None
     """The turn that it belongs to; only in an open run."""
 
@@ -106,6 +106,20 @@ class AttemptFailed(Frozen):
     """What failed."""
     retry_in_s: float | None = None
     """Seconds until the retry: as the provider asks, otherwise exponential backoff."""
+
+
+class ModelFallback(Frozen):
+    """A model is unavailable, and the step asks another one; so do later steps of the turn."""
+
+    model_config = ConfigDict(serialize_by_alias=True, validate_by_name=True)
+
+    type: Literal["model.fallback"] = "model.fallback"
+    from_: str = Field(alias="from")
+    """The model that is unavailable; the envelope's `attempt` is its last."""
+    to: str
+    """The model that is asked now."""
+    reason: str
+    """Why, in words: how often the provider failed, and its latest message."""
 
 
 class AttemptLost(Frozen):

@@ -14,6 +14,7 @@ from relayline.contracts.runs import (
     DEFAULT_TENANT,
     MIDDLE_PRIORITY,
     Limits,
+    ModelSettings,
     RunError,
     RunInput,
     TurnStatus,
@@ -109,6 +110,13 @@ class RunStarted(Frozen):
     """The model that the run uses: the request's, or the agent's."""
     limits: Limits
     """The agent's limits, with those of the request in their place."""
+    settings: ModelSettings = Field(
+        default=ModelSettings(), exclude_if=lambda it: it == ModelSettings()
+    )
+    """How models are asked: the agent's settings, with those of the request in their place; left
+    out if all is left to the provider."""
+    fallbacks: tuple[str, ...] = Field(default=(), exclude_if=operator.not_)
+    """Models that are asked, in this order, when the run's own is unavailable; left out if none."""
     epoch: int = 0
     """Changes only when an operator resets the execution in Temporal."""
     metadata: dict[str, str] | None = None

@@ -17,6 +17,7 @@ from relayline.contracts.runs.figures import (
     Standing,
     WorkFigures,
 )
+from relayline.contracts.runs.model_choice import ModelChoice, ModelSettings
 from relayline.contracts.runs.output import OutputType
 from relayline.contracts.runs.past import EditedResult, ForkedFrom, Past, ResultEdit, Said
 from relayline.contracts.runs.run_input import (
@@ -65,6 +66,8 @@ __all__ = [
     "ForkedFrom",
     "KeptFigures",
     "Limits",
+    "ModelChoice",
+    "ModelSettings",
     "OutputType",
     "ParentCall",
     "Past",

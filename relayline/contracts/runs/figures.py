@@ -53,6 +53,8 @@ class KeptFigures(WorkFigures):
     """The part of `child_usage` that is of the newest turn."""
     preview: str = ""
     """The beginning of the newest answer."""
+    model_index: int = 0
+    """Which of the agent's `candidates` the newest turn asks."""
     misfit_steps: int = 0
     """The latest steps in a row in which no call could run as the model asked for it."""
     budgets: int = 0

@@ -8,6 +8,7 @@ from pydantic import Field, JsonValue
 
 from relayline.contracts.compaction import Compaction
 from relayline.contracts.frozen import Frozen
+from relayline.contracts.runs.model_choice import ModelChoice
 
 
 def _is_none(value: object) -> bool:
@@ -74,7 +75,7 @@ class ToolSpec(Frozen):
         return "always" if self.approval == "always" else None
 
 
-class AgentSpec(Frozen):
+class AgentSpec(ModelChoice):
     """An agent as data; pinned into the run's input, so a new catalog never changes a run."""
 
     name: str = Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_-]{0,63}$")
@@ -97,6 +98,11 @@ class AgentSpec(Frozen):
     """True: the model's text begins with reasoning between `<think>` and `</think>`."""
     output_schema: dict[str, JsonValue] | None = Field(default=None, exclude_if=_is_none)
     """JSON Schema of the answer, an object; None: the answer is text. Left out then."""
+
+    @property
+    def candidates(self) -> tuple[str, ...]:
+        """Its model, then the fallbacks, each once."""
+        return tuple(dict.fromkeys((self.model, *self.fallbacks)))
 
     def tool(self, name: str) -> ToolSpec | None:
         """The tool with that name, None if this agent does not have it."""

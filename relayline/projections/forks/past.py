@@ -41,7 +41,8 @@ _ASKED = {**_REQUESTS, **_CLOSED}
 _TURN_OVER = "turn.completed"
 _COPIED = frozenset(
     {
-        *("message.user", "step.started", "output.rejected", "context.compacted"),
+        *("message.user", "step.started", "output.rejected", "model.fallback"),
+        "context.compacted",
         *("child.started", "child.ended", "tools.listed"),
         *_KEPT,
     }

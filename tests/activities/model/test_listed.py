@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import pytest
 from temporalio.exceptions import ApplicationError
 
-from relayline.activities.model.call import MAX_FAILURES
+from relayline.activities.model.classified import MAX_FAILURES
 from relayline.activities.model.port import CallPart, TextPart
 from relayline.activities.tool.mcp.port import McpFailure
 from relayline.contracts.calls import ModelRequest

@@ -10,7 +10,8 @@ import pytest
 from temporalio.exceptions import ApplicationError
 from temporalio.testing import ActivityEnvironment
 
-from relayline.activities.model.call import MAX_FAILURES, ModelActivities
+from relayline.activities.model.call import ModelActivities
+from relayline.activities.model.classified import MAX_FAILURES
 from relayline.activities.model.port import BadScript, ProviderError, TextPart, UnknownModel
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
 from relayline.contracts.envelope import NewEvent, Outbox

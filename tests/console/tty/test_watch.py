@@ -143,12 +143,14 @@ async def test_failed_calls_and_limits_are_told(stand_in: StandIn) -> None:
     stand_in.add("attempt.failed", 1, 1, error=error, retry_in_s=1.5)
     for name, counted in ((None, 0), ("crash", 2)):
         stand_in.add("attempt.lost", 1, 1, name=name, losses=3, counted=counted, allowed=3)
+    stand_in.add("model.fallback", 1, 3, **{"from": "a", "to": "b", "reason": "busy"})
     stand_in.add("budget.exceeded", 1, limit="max_steps", used=3.0, allowed=2.0)
     stand_in.add("run.completed", 1)
     assert (
         "✗ the model call failed: overloaded; trying again in 1.5 s\n"
         "✗ the worker died while the model call ran (once)\n"
         "✗ the worker died while crash ran (2 of 3)\n"
+        "↷ a is unavailable (busy); b is asked\n"
         "✗ max_steps is 2 and 3 would be used\n"
     ) in await seen(stand_in)
 

@@ -93,6 +93,7 @@ function times(row, end, step, tool) {
   const open = to === null && shown.value.run.endedAt === null;
   const tries = row.segments.filter((it) => TRIES.has(it.kind)).length;
   const cost = money(step?.usage.cost);
+  const { settings, fallbacks } = shown.value.run.head;
   return dl(
     null,
     fact("Started", `+${duration(from)}`, clock(start + from)),
@@ -102,9 +103,17 @@ function times(row, end, step, tool) {
       ? fact("Tokens", `${number(step.usage.input_tokens)} → ${number(step.usage.output_tokens)}`)
       : null,
     cost ? fact("Cost", cost, exactly(step?.usage.cost)) : null,
+    step && settings ? fact("Settings", listed(settings)) : null,
+    step && fallbacks ? fact("Falls back to", fallbacks.join(", ")) : null,
     tool?.output ? fact("Result", `${number(tool.output.length)} characters`) : null,
   );
 }
+
+/** @param {any} settings */
+const listed = (settings) =>
+  Object.entries(settings)
+    .map(([name, value]) => `${name.replaceAll("_", " ")} ${value}`)
+    .join(", ");
 
 /** @type {Record<string, [string, string]>} */
 const ENDS = { fail: ["t-fail", ""], void: ["t-off", ""], model: ["t-done", "ok"] };
