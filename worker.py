@@ -53,13 +53,11 @@ from relayline.submitter import submitter
 from relayline.teller import telling
 from relayline.watchkeeper import Vitals, new_identity, watching
 from relayline.wiring import build_catalog, tell_catalog
-from relayline.worker_options import interceptors_of, pollers_of, recording, together
+from relayline.worker_options import common, recording, together
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
 
-HEARTBEAT_THROTTLE = timedelta(milliseconds=250)
-"""The least between two heartbeats of a call; a call heartbeats at once when it hears of a stop."""
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 STOP_MARGIN_S = 30.0
@@ -85,18 +83,8 @@ def build_worker(
         BadSettings: the secret can't be read, or authentication is on and there is none.
     """
     skip_idle_visits()
-    pollers = pollers_of(settings)
-    make = partial(
-        Worker,
-        client,
-        graceful_shutdown_timeout=timedelta(seconds=settings.drain_s),
-        max_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        default_heartbeat_throttle_interval=HEARTBEAT_THROTTLE,
-        workflow_task_poller_behavior=pollers,
-        activity_task_poller_behavior=pollers,
-        interceptors=interceptors_of(settings),
-        **build_of(deployment_of(settings, VersioningBehavior.PINNED)),
-    )
+    build = build_of(deployment_of(settings, VersioningBehavior.PINNED))
+    make = partial(Worker, client, **common(settings), **build)
     tools = (catalog := build_catalog(settings)).tools
     servers = mcp_servers(catalog.mcp)
     redactor = redactor_of(settings)

@@ -10,7 +10,7 @@ from collections.abc import Mapping
 
 from pydantic import JsonValue
 
-from relayline.catalog.schema import needs_approval
+from relayline.catalog.schemas.schema import needs_approval
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import ToolRequest
 from relayline.contracts.runs import ToolSpec

@@ -18,8 +18,7 @@ from pydantic_core import PydanticCustomError
 
 from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts
 from relayline.api.setting_bodies import RequestedSettings
-from relayline.contracts.principals import TENANT_PATTERN, Scope
-from relayline.contracts.runs import MIDDLE_PRIORITY, RUN_ID_PATTERN, Limits
+from relayline.contracts.runs import MIDDLE_PRIORITY, Limits
 from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
 from relayline.contracts.submissions.schedules import Overlap
 from relayline.contracts.webhooks import MAX_AGENTS, MAX_URL_CHARS, WEBHOOK_ID_PATTERN, ToldType
@@ -43,13 +42,7 @@ _ScheduleId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_.-]{1,64}$"
 _Cron = Annotated[str, StringConstraints(pattern=r"^[^\s@=#]+( [^\s@=#]+){4}$", max_length=200)]
 
 
-_KeyName = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,100}$")]
-
-
 _User = Annotated[str, StringConstraints(pattern=r"^[^\x00-\x1f\x7f]{1,200}$")]
-
-
-_Scope = Annotated[Scope, Field(strict=False)]
 
 
 _Priority = Annotated[int, Field(ge=1, le=5)]
@@ -271,38 +264,8 @@ class ScheduleRequest(Body):
     """The body of `POST /v1/runs`; checked now, and at each time against the catalog of then."""
 
 
-class KeyBody(Body):
-    """An API key to make."""
-
-    name: _KeyName
-    """Its name in events and logs: who, or what, uses it."""
-    scopes: Annotated[tuple[_Scope, ...], Field(min_length=1, max_length=len(Scope), strict=False)]
-    """What it may do; only what you may do yourself."""
-    expires_at: Annotated[AwareDatetime, Field(strict=False)] | None = None
-    """When it ends by itself: RFC 3339 with a time zone; never if absent."""
-    tenant: str | None = Field(default=None, pattern=TENANT_PATTERN)
-    """Whose runs it sees; your own if absent. Another one needs the scope `tenants:admin`."""
-
-
-class KeyRotation(Body):
-    """How a key is replaced."""
-
-    grace_s: float = Field(default=86_400, ge=0, le=30 * 86_400, allow_inf_nan=False)
-    """Seconds for which the old key still holds."""
-
-
 class ScheduleChange(Body):
     """A change of a schedule."""
 
     paused: bool
     """true: nothing is submitted until false; times meanwhile are skipped."""
-
-
-class StreamTokenRequest(Body):
-    """The body of `POST /v1/tokens/stream`."""
-
-    run_id: str = Field(pattern=RUN_ID_PATTERN)
-    """The run whose events the token reads."""
-    ttl_s: int = Field(default=3600, ge=1, le=12 * 3600)
-    """Seconds for which it is good; it ends with the credentials that it was taken with, if that is
-    earlier."""

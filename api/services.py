@@ -124,12 +124,9 @@ def services_of(
     access, quotas = access_parts(settings, storage, views), _quotas(settings, storage)
     feed, streams = _feed(storage, metrics, sources), _streams(settings, metrics, quotas)
     receivers, registry, deliveries = _webhooks(settings, storage, access.signing.cursors)
-    (agents, validator), ids = _agents(settings, storage, catalog, workers), access.signing.ids
-    parts, turns, sent = GivenParts(storage), Conversations(storage), SentCommands()
-    checks = BatchChecks(validator, receivers, quotas, parts)
-    sender = _sender(storage, sources, sent, access, AgentsOfToday(storage, validator, parts))
-    whose = (metrics, receivers, quotas, ids, parts)
-    submission = Submission(validator, storage, gateway, views, *whose)
+    agents, validator = _agents(settings, storage, catalog, workers)
+    turns, sent, parts = Conversations(storage), SentCommands(), GivenParts(storage)
+    submits = (metrics, receivers, quotas, access.signing.ids, parts)
     listing, inbox = _lists(sources, storage, access.signing.cursors)
     return Services(
         access=access,
@@ -141,9 +138,9 @@ def services_of(
         namespace=(namespace := NamespaceCheck(client, settings.retention)),
         readiness=(readiness := Readiness(storage, gateway, namespace, workers)),
         system=System(_configured(settings), client, readiness, workers, streams),
-        submission=submission,
+        submission=(submission := Submission(validator, storage, gateway, views, *submits)),
         forks=Forks(ForkSources(storage, gateway), ForkInputs(validator), submission, views),
-        batches=RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing),
+        batches=_batches(storage, client, validator, access, submits),
         erasing=Erasing(storage, views),
         uploads=Uploads(storage.files, quotas, settings.max_file_bytes),
         events=(events := RunEvents(views, storage, feed, streams, turns)),
@@ -156,7 +153,7 @@ def services_of(
         streams=streams,
         feed=feed,
         progress=ProgressFeed(storage, gateway, views, feed, streams),
-        commands=sender,
+        commands=(sender := _sender(storage, sources, sent, access, validator, parts)),
         decisions=Decisions(sender, storage, gateway, access.four_eyes),
         outcomes=Outcomes(views, storage, gateway, sent, poll),
         registry=registry,
@@ -164,14 +161,27 @@ def services_of(
     )
 
 
-def _sender(
+def _batches(
+    storage: Storage,
+    client: Client,
+    validator: RunValidator,
+    access: AccessParts,
+    submits: tuple[Metrics, NamedReceivers, RunQuotas, object, GivenParts],
+) -> RunBatches:
+    metrics, receivers, quotas, _, parts = submits
+    checks = BatchChecks(validator, receivers, quotas, parts)
+    return RunBatches(checks, storage, BatchGateway(client), metrics, quotas, access.signing)
+
+
+def _sender(  # noqa: PLR0913, PLR0917  what a sender is made of
     storage: Storage,
     sources: Sources,
     sent: SentCommands,
     access: AccessParts,
-    today: AgentsOfToday,
+    validator: RunValidator,
+    parts: GivenParts,
 ) -> CommandSender:
-    gateway, views = sources.gateway, sources.views
+    gateway, views, today = sources.gateway, sources.views, AgentsOfToday(storage, validator, parts)
     starts, proofs = PendingStarts(storage, gateway), access.signing.proofs
     return CommandSender(storage, gateway, views, sent, starts, proofs, today)
 

@@ -7,8 +7,8 @@ __version__ = "0.1.0"
 if TYPE_CHECKING:
     from relayline.catalog.agents import Agent
     from relayline.catalog.images import Image
-    from relayline.catalog.mcp import Env, McpServer, Override
     from relayline.catalog.resources import resource
+    from relayline.catalog.servers.mcp import Env, McpServer, Override
     from relayline.catalog.tools import ToolContext, ToolError, tool
     from relayline.client import AsyncClient, Client
     from relayline.contracts.compaction import KeepLast, Summarise
@@ -19,12 +19,12 @@ else:
         "ApprovalRule": "relayline.contracts.runs",
         "AsyncClient": "relayline.client",
         "Client": "relayline.client",
-        "Env": "relayline.catalog.mcp",
+        "Env": "relayline.catalog.servers.mcp",
         "Image": "relayline.catalog.images",
         "KeepLast": "relayline.contracts.compaction",
-        "McpServer": "relayline.catalog.mcp",
+        "McpServer": "relayline.catalog.servers.mcp",
         "ModelSettings": "relayline.contracts.runs",
-        "Override": "relayline.catalog.mcp",
+        "Override": "relayline.catalog.servers.mcp",
         "Summarise": "relayline.contracts.compaction",
         "ToolContext": "relayline.catalog.tools",
         "ToolError": "relayline.catalog.tools",

@@ -156,20 +156,6 @@ async def _storage() -> AsyncIterator[Storage]:
         yield journal
 
 
-async def _push_catalog() -> str:
-    """Write the catalog into the journal; returns what to say of it."""
-    from relayline.catalog.agents import CatalogError
-    from relayline.wiring import build_catalog, tell_catalog
-
-    settings = _settings()
-    with expecting(CatalogError):
-        catalog = build_catalog(settings)
-    async with _storage() as journal:
-        specs = await tell_catalog(journal, settings, catalog, seen=False)
-    build = f"build {settings.build_id}" if settings.build_id else "workers without a build"
-    return f"{build}: agents {', '.join(agent.name for agent in specs.agents)}"
-
-
 async def _tenant_keys() -> Sequence[TenantKey]:
     """The keys of tenants; none where there is no journal yet."""
     settings = _settings()
@@ -290,7 +276,7 @@ HistoryCommands(_settle_address, _code, _keyring).register(app)
 DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
-CatalogCommands(_push_catalog).register(app)
+CatalogCommands(agent_commands.push_catalog).register(app)
 DoctorCommand(_retention).register(app)
 McpCommands(agent_commands.mcp_desk, _url).register(app)
 TenantKeyCommands(_storage).register(

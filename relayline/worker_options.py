@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
+from datetime import timedelta
 from typing import Any
 
 from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker
@@ -19,6 +20,8 @@ from relayline.runtime.secret import load_secrets
 from relayline.runtime.settings import Settings
 from relayline.workflows.runner import SignalHeaders
 
+HEARTBEAT_THROTTLE = timedelta(milliseconds=250)
+"""The least between two heartbeats of a call; a call heartbeats at once when it hears of a stop."""
 FIRST_POLLERS = 5
 """How many requests for the next task a worker begins with, per task queue."""
 
@@ -38,6 +41,23 @@ def interceptors_of(settings: Settings) -> Sequence[Interceptor]:
     """
     ring = load_secrets(settings, make=bool(settings.auth_modes))
     return [SignalHeaders(), Verification(CommandProofs(ring.keys(PURPOSE)))]
+
+
+def common(settings: Settings) -> dict[str, Any]:
+    """What the workers of a process have in common.
+
+    Raises:
+        BadSettings: as of `interceptors_of`.
+    """
+    pollers = pollers_of(settings)
+    return {
+        "graceful_shutdown_timeout": timedelta(seconds=settings.drain_s),
+        "max_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+        "default_heartbeat_throttle_interval": HEARTBEAT_THROTTLE,
+        "workflow_task_poller_behavior": pollers,
+        "activity_task_poller_behavior": pollers,
+        "interceptors": interceptors_of(settings),
+    }
 
 
 def recording(storage: Storage, presence: Presence) -> Sequence[Callable[..., Any]]:

@@ -11,7 +11,7 @@ from relayline.activities.arguments import unusable
 from relayline.activities.attempt import Attempt
 from relayline.activities.tool.given import given_arguments
 from relayline.activities.tool.output import ToolFailure, as_output, clipped
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.contracts.calls import preview
 from relayline.contracts.envelope import NewEvent, Outbox
 from relayline.contracts.errors import ErrorType

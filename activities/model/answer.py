@@ -30,7 +30,7 @@ from relayline.activities.model.tags import ThinkTags
 from relayline.activities.strictness import must_be_approved, stricter
 from relayline.activities.threads import in_thread
 from relayline.catalog.models import is_rehearsal
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import (
     MAX_CALLS_PER_STEP,

@@ -20,7 +20,7 @@ from relayline.activities.model.costs.pricing import Means, Pricing
 from relayline.activities.model.deltas import DeltaWriter
 from relayline.activities.model.port import ModelProvider, Prompt, QuotaSpent
 from relayline.activities.model.slots import Slots
-from relayline.activities.model.steps.left import (
+from relayline.activities.model.steps.earlier import (
     check_previous_step,
     recorded_message,
     supersede,

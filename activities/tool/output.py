@@ -13,7 +13,7 @@ from relayline.activities.arguments import unusable
 from relayline.activities.files.tool_images import Picture, apart
 from relayline.activities.tool.mcp.port import McpFailure
 from relayline.catalog.foreign import described, leaves, words
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.catalog.tools import Tool, ToolError
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import ToolSpec

@@ -22,7 +22,7 @@ from relayline.api.errors import (
 from relayline.api.runs.owners import seen_by
 from relayline.api.temporal.gateway import Gateway
 from relayline.catalog.replies import answer_of
-from relayline.catalog.schema import mismatches
+from relayline.catalog.schemas.schema import mismatches
 from relayline.contracts.calls import arguments_sha256
 from relayline.contracts.command_answers import CommandReceipt
 from relayline.contracts.commands import Answer, Decide

@@ -6,8 +6,8 @@ from datetime import UTC, datetime, timedelta
 from typing import ClassVar
 
 from relayline.api.auth.port import Forbidden
-from relayline.api.bodies import KeyBody, KeyRotation
 from relayline.api.errors import ApiError, InvalidField
+from relayline.api.key_bodies import KeyBody, KeyRotation
 from relayline.api.signing.cursors import Cursors, ListOf, pattern_of
 from relayline.contracts.access.api_keys import KeyCreated, KeyList, KeyView
 from relayline.contracts.envelope import microseconds, moment

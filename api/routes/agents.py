@@ -7,7 +7,7 @@ from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
 from relayline.api.depends import OfTenant, Route, UsesAgents, UsesKnownTools, json_response
-from relayline.contracts.answers import AgentList, AgentView
+from relayline.contracts.operation.agent_answers import AgentList, AgentView
 from relayline.contracts.principals import Scope
 
 router = APIRouter(tags=["server"], route_class=Route)

@@ -20,8 +20,8 @@ from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.family import reachable
 from relayline.catalog.models import is_rehearsal
-from relayline.catalog.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.rehearsal import MalformedScript, validate_script
+from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
 from relayline.contracts.files.parts import text_of
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import AgentSpec, Past, RunInput, Said

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from relayline.api.auth.stream_tokens import StreamTokens
-from relayline.api.bodies import StreamTokenRequest
 from relayline.api.errors import ApiError
+from relayline.api.key_bodies import StreamTokenRequest
 from relayline.api.runs.owners import seen_by
 from relayline.api.runs.views import Views
 from relayline.contracts.access.credentials import StreamToken

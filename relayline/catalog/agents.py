@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from pydantic import BaseModel, JsonValue
 
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 from relayline.catalog.tools import Tool
 from relayline.contracts.compaction import Compaction
 from relayline.contracts.runs import AgentSpec, Limits, ModelSettings

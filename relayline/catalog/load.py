@@ -14,12 +14,12 @@ from pydantic import ValidationError
 from relayline.catalog.agents import ASSISTANT, ASSISTANT_INSTRUCTIONS, Agent, Catalog, CatalogError
 from relayline.catalog.family import ask_tool, listed, problem_of
 from relayline.catalog.foreign import described
-from relayline.catalog.mcp import McpServer
-from relayline.catalog.mcp import problem_of as mcp_problem
 from relayline.catalog.model_settings import misfit_of, unknown_in
 from relayline.catalog.models import UnknownModelName, parse_model
 from relayline.catalog.moved import advice
-from relayline.catalog.output_schema import UnusableSchema, output_schema_of
+from relayline.catalog.schemas.output_schema import UnusableSchema, output_schema_of
+from relayline.catalog.servers.mcp import McpServer
+from relayline.catalog.servers.mcp import problem_of as mcp_problem
 from relayline.catalog.templates import is_template
 from relayline.catalog.tools import Tool
 from relayline.contracts.runs import AgentSpec

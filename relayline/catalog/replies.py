@@ -7,7 +7,7 @@ from collections.abc import Iterator, Mapping
 
 from pydantic import JsonValue
 
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.contracts.mcp import McpAnswer
 
 

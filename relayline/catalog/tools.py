@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, JsonValue
 
-from relayline.catalog.parameters import PREFIX, callable_as_function, name_of, signature_of
-from relayline.catalog.patterns import problem
+from relayline.catalog.reading.parameters import PREFIX, callable_as_function, name_of, signature_of
 from relayline.catalog.resources import Resource
+from relayline.catalog.schemas.patterns import problem
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 
 

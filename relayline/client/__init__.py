@@ -26,7 +26,7 @@ from relayline.client.listing import RunFilters
 from relayline.client.run import AsyncRun, Run
 from relayline.client.streams.conversation import AsyncConversation, Conversation
 from relayline.client.streams.stream import AsyncStream, Stream
-from relayline.client.text import TextPiece
+from relayline.client.streams.text import TextPiece
 
 __all__ = [
     "ApiError",

@@ -16,7 +16,6 @@ from relayline.client.events import Event
 from relayline.client.files.saying import Said, fields_of, json_parts
 from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
-    AgentList,
     InboxKind,
     InboxView,
     ProgressView,
@@ -28,7 +27,6 @@ from relayline.contracts.answers import (
 from relayline.contracts.command_answers import CommandReceipt, CommandView
 from relayline.contracts.commands import AnyCommand, Decide, SendMessage
 from relayline.contracts.frozen import Frozen
-from relayline.contracts.operation.system import Health
 from relayline.contracts.runs import Limits, ModelSettings
 from relayline.contracts.runs.output import schema_of
 
@@ -283,21 +281,6 @@ def send(run_id: str, command: AnyCommand) -> Call[CommandReceipt]:
 def command(run_id: str, command_id: str, wait_s: float = 0) -> Call[CommandView]:
     """The outcome of a command; `wait_s`: at most 30."""
     return Call("GET", path_of(run_id, "commands", command_id), CommandView, wait_s=wait_s)
-
-
-def agents() -> Call[AgentList]:
-    """The agents of the server."""
-    return Call("GET", "/v1/agents", AgentList)
-
-
-def health() -> Call[Health]:
-    """The process is alive."""
-    return Call("GET", "/healthz", Health)
-
-
-def ready() -> Call[Health]:
-    """The server has what it needs; the answer of an unready one is no error."""
-    return Call("GET", "/readyz", Health, answered_by=frozenset({503}))
 
 
 def path_of(*parts: str) -> str:

@@ -7,7 +7,7 @@ from typing import Self, Unpack
 
 import httpx
 
-from relayline.client import calls
+from relayline.client import calls, server_calls
 from relayline.client.calls import RunFields
 from relayline.client.files.saying import Said
 from relayline.client.files.transfers import AsyncFiles, Files
@@ -24,14 +24,8 @@ from relayline.client.transport import (
     with_key,
 )
 from relayline.client.webhooks import AsyncWebhooks, Webhooks
-from relayline.contracts.answers import (
-    AgentView,
-    InboxKind,
-    InboxView,
-    RunCounts,
-    RunList,
-    RunListItem,
-)
+from relayline.contracts.answers import InboxKind, InboxView, RunCounts, RunList, RunListItem
+from relayline.contracts.operation.agent_answers import AgentView
 from relayline.contracts.operation.system import Health
 
 _PAGE = 100
@@ -155,15 +149,15 @@ class Client(QueueCalls):
 
     def agents(self) -> tuple[AgentView, ...]:
         """The agents that can be run, by name."""
-        return self._transport.send(calls.agents()).agents
+        return self._transport.send(server_calls.agents()).agents
 
     def health(self) -> Health:
         """`ok` while the server's process answers."""
-        return self._transport.send(calls.health())
+        return self._transport.send(server_calls.health())
 
     def ready(self) -> Health:
         """Whether the server has what it needs; `unavailable`, with the parts, is no error."""
-        return self._transport.send(calls.ready())
+        return self._transport.send(server_calls.ready())
 
 
 class AsyncClient(AsyncQueueCalls):
@@ -255,12 +249,12 @@ class AsyncClient(AsyncQueueCalls):
 
     async def agents(self) -> tuple[AgentView, ...]:
         """As `Client.agents`."""
-        return (await self._transport.send(calls.agents())).agents
+        return (await self._transport.send(server_calls.agents())).agents
 
     async def health(self) -> Health:
         """As `Client.health`."""
-        return await self._transport.send(calls.health())
+        return await self._transport.send(server_calls.health())
 
     async def ready(self) -> Health:
         """As `Client.ready`."""
-        return await self._transport.send(calls.ready())
+        return await self._transport.send(server_calls.ready())

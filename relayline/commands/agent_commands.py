@@ -10,7 +10,7 @@ from relayline.console.exit import expecting
 
 if TYPE_CHECKING:
     from relayline.commands.mcp_desk import McpDesk
-    from relayline.console.commands.run import DryRun
+    from relayline.console.tty.dry_shown import DryRun
     from relayline.contracts.envelope import StoredEvent
     from relayline.contracts.runs import RunStatus
     from relayline.runtime.settings import Settings
@@ -53,3 +53,22 @@ async def mcp_desk() -> AsyncIterator[McpDesk]:
 
     async with opened(_settings()) as desk:
         yield desk
+
+
+async def push_catalog() -> str:
+    """Write the catalog into the journal; returns what to say of it.
+
+    Raises:
+        Failure: the catalog or the keys can't be used.
+    """
+    from relayline.catalog.agents import CatalogError
+    from relayline.runtime.process import opened_journal
+    from relayline.wiring import build_catalog, tell_catalog
+
+    settings = _settings()
+    with expecting(CatalogError):
+        catalog = build_catalog(settings)
+    async with opened_journal(settings) as journal:
+        specs = await tell_catalog(journal, settings, catalog, seen=False)
+    build = f"build {settings.build_id}" if settings.build_id else "workers without a build"
+    return f"{build}: agents {', '.join(agent.name for agent in specs.agents)}"

@@ -14,8 +14,8 @@ from relayline.activities.tool.elsewhere import CallElsewhere
 from relayline.activities.tool.mcp.port import McpCall, McpFailure
 from relayline.activities.tool.mcp.servers import McpServers
 from relayline.catalog.agents import CatalogError
-from relayline.catalog.mcp import McpServer
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
+from relayline.catalog.servers.mcp import McpServer
 from relayline.console.exit import Failure, expecting
 from relayline.console.mcp_shown import Answer, Found
 from relayline.contracts.mcp import McpQuestions

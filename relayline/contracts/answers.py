@@ -8,16 +8,13 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.contracts.command_answers import CommandView
-from relayline.contracts.mcp.views import ServerView
 from relayline.contracts.messages import Usage, UsageSum
 from relayline.contracts.runs import (
     ForkedFrom,
     Limits,
-    ModelChoice,
     Phase,
     RunError,
     RunStatus,
-    ToolSpec,
     TurnStatus,
     Waiting,
 )
@@ -271,30 +268,6 @@ class ProgressView(_Answer):
     limits: Limits | None = None
     started_at: datetime | None = None
     last_error: RunError | None = None
-
-
-class AgentView(_Answer, ModelChoice):
-    """An agent that this server can run."""
-
-    name: str
-    model: str
-    tools: tuple[str, ...]
-    tool_details: tuple[ToolSpec, ...] = ()
-    """Of each tool what the model is told, its effects, and which calls a person must approve."""
-    mcp: tuple[ServerView, ...] = ()
-    """The MCP servers whose tools it has, too."""
-    limits: Limits
-    output_schema: dict[str, JsonValue] | None = None
-    """JSON Schema of its answers; null if they are text."""
-
-
-class AgentList(_Answer):
-    """The agents of this server."""
-
-    agents: tuple[AgentView, ...]
-    build: str | None = None
-    """Of the workers, empty if they have none; null before any worker was there."""
-    seen_at: datetime | None = None  # when a worker last started with them
 
 
 class Problem(BaseModel):

@@ -290,10 +290,7 @@ def begun_scope(key: str, epoch: int) -> str | None:
 
 
 def answering_scope(asked: str, epoch: int) -> str | None:
-    """The scope of the run of a call that brings the answers to a `tool.asked` with this key.
-
-    None if that is of another epoch.
-    """
+    """The scope of the run of a call that answers this key's `tool.asked`; None: another epoch."""
     scope = asked.removesuffix("/asked")
     if not asked.startswith(epoch_prefix(epoch)):
         return None

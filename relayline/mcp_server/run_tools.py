@@ -9,8 +9,8 @@ from typing import Any, NamedTuple
 from pydantic import BaseModel, ConfigDict, Field, JsonValue
 
 from relayline.client import AsyncClient, AsyncRun
-from relayline.contracts.answers import AgentView
 from relayline.contracts.command_answers import CommandReceipt
+from relayline.contracts.operation.agent_answers import AgentView
 
 RUN = "run_"
 """What the names of the tools that start runs begin with; the agent's name follows."""

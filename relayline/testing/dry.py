@@ -13,9 +13,9 @@ from relayline.activities.model.providers.factory import ProviderConfig, provide
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, model_queue, parse_model
-from relayline.catalog.output_schema import UnusableSchema, check_output_schema
+from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.tools import Tool
-from relayline.console.commands.run import DryRun
+from relayline.console.tty.dry_shown import DryRun
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus
 from relayline.dev.options import DevError

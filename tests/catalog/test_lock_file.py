@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from relayline.catalog.lock_file import BadLockFile, read_lock, write_lock
+from relayline.catalog.servers.lock_file import BadLockFile, read_lock, write_lock
 from relayline.contracts.mcp.lock import Lock
 
 

@@ -13,7 +13,7 @@ import pytest
 from relayline import Agent, Env, McpServer, Override
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.load import load_catalog
-from relayline.catalog.mcp import offered, problem_of
+from relayline.catalog.servers.mcp import offered, problem_of
 from relayline.contracts.runs import AgentSpec
 
 MODULE = """

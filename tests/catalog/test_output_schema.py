@@ -12,14 +12,14 @@ from pydantic import BaseModel, JsonValue, RootModel
 
 from relayline.catalog.agents import Agent, CatalogError
 from relayline.catalog.load import load_catalog
-from relayline.catalog.output_schema import (
+from relayline.catalog.schemas.output_schema import (
     MAX_SCHEMA_BYTES,
     MAX_SCHEMA_DEPTH,
     UnusableSchema,
     check_output_schema,
     output_schema_of,
 )
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 
 
 class Node(BaseModel):

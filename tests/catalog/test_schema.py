@@ -10,8 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jsonschema import Draft202012Validator
 
-from relayline.catalog.patterns import problem
-from relayline.catalog.schema import mismatch, mismatches, needs_approval
+from relayline.catalog.schemas.patterns import problem
+from relayline.catalog.schemas.schema import mismatch, mismatches, needs_approval
 from relayline.contracts.runs import ApprovalRule, ToolSpec
 from tests.examples import examples
 

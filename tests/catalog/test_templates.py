@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import pytest
 
+from relayline.catalog.agents import Agent, CatalogError
+from relayline.catalog.load import catalog_of
 from relayline.catalog.templates import filled, is_template
 
 VALUES = {"tenant": "acme", "user": "ann {date}", "metadata.team": "blue", "date": "2026-01-31"}
@@ -36,3 +38,14 @@ def test_an_unknown_name_is_refused_with_the_known_ones(name: str) -> None:
     assert "{metadata.KEY}" in str(refused.value)
     assert f"{{{{{name}}}}}" in str(refused.value)
     assert is_template(f"For {{{{{name}}}}}.")
+
+
+def test_an_agent_s_instructions_are_a_template_if_they_have_names() -> None:
+    def is_one(instructions: str) -> bool:
+        declared = [Agent("clerk", instructions)]
+        return catalog_of("shop", declared, [], "rehearsal").agents["clerk"].template
+
+    assert is_one("You help {user}.")
+    assert not is_one("You help.")
+    with pytest.raises(CatalogError, match=r"agent 'clerk': instructions: unknown name \{key\}"):
+        is_one("The key is {key}.")

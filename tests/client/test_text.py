@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from relayline.client import Event, TextPiece
-from relayline.client.text import Fold
+from relayline.client.streams.text import Fold
 from tests.client.both import Caller
 from tests.client.stand_in import RUN, Send, StandIn, envelope
 

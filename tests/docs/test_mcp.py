@@ -6,7 +6,7 @@ from dataclasses import fields
 from pathlib import Path
 
 from relayline.catalog.load import load_catalog
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 from relayline.contracts.mcp import Hints, approval_of, effects_of
 from tests.docs.modules import importable
 from tests.docs.pages import ROOT, blocks

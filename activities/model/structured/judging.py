@@ -11,7 +11,7 @@ from pydantic_core import from_json
 
 from relayline.activities.arguments import finite
 from relayline.activities.threads import in_thread
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.contracts.calls import MAX_REJECTIONS, preview
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.events import MessageCompleted, OutputRejected

@@ -16,7 +16,7 @@ from relayline.activities.tool.mcp.output import questions_of, text_of
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpCall, McpFailure
 from relayline.activities.tool.mcp.session import CallResult
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.catalog.tools import ToolContext
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import (

@@ -18,7 +18,7 @@ from relayline.activities.tool.mcp.http import NOT_SENT, http_transport
 from relayline.activities.tool.mcp.session import Definitions, McpSession
 from relayline.activities.tool.mcp.stdio import Launch, StdioTransport
 from relayline.catalog.foreign import described
-from relayline.catalog.mcp import Env, McpServer
+from relayline.catalog.servers.mcp import Env, McpServer
 from relayline.runtime.redaction import MIN_ECHOED_BYTES, Redactor
 
 IDLE_S = 300.0

@@ -14,7 +14,7 @@ from relayline.activities.tool.mcp.offers import offers
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure
 from relayline.activities.tool.mcp.session import MAX_LIST_BYTES, MAX_TOOLS, Definitions
-from relayline.catalog.lock_file import BadLockFile, read_lock
+from relayline.catalog.servers.lock_file import BadLockFile, read_lock
 from relayline.contracts.mcp import LeftOutTool, Listing
 from relayline.contracts.mcp.lock import Lock
 

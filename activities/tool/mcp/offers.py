@@ -10,8 +10,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import SchemaError
 from pydantic import JsonValue, ValidationError
 
-from relayline.catalog.mcp import McpServer, offered
-from relayline.catalog.patterns import problem
+from relayline.catalog.schemas.patterns import problem
+from relayline.catalog.servers.mcp import McpServer, offered
 from relayline.contracts.mcp import (
     TOOL_META,
     Hints,

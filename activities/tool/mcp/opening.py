@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from relayline.activities.tool.mcp.servers import McpServers
-    from relayline.catalog.mcp import McpServer
+    from relayline.catalog.servers.mcp import McpServer
 
 
 def mcp_servers(declared: Mapping[str, McpServer]) -> McpServers | None:

@@ -10,7 +10,7 @@ from contextlib import asynccontextmanager
 from relayline.activities.tool.mcp.breaker import Breaker
 from relayline.activities.tool.mcp.connection import Connection, Unreachable
 from relayline.activities.tool.mcp.port import McpFailure
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 
 _EVERYONE = ""
 """Whose connection a modern server's is; of a legacy one each run has its own."""

@@ -15,7 +15,7 @@ from relayline.activities.tool.mcp.listing import CachedListing
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpCall, McpFailure
 from relayline.activities.tool.mcp.thread import McpThread
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 from relayline.catalog.tools import ToolContext
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import Listing, McpQuestions, MissingServer, clash_of

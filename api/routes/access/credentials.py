@@ -6,8 +6,8 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import OPEN, needs, principal_of
-from relayline.api.bodies import StreamTokenRequest
 from relayline.api.depends import Route, Sender, UsesGrants, UsesSignIn, json_response
+from relayline.api.key_bodies import StreamTokenRequest
 from relayline.contracts.access.credentials import AuthView, StreamToken
 from relayline.contracts.principals import Scope
 

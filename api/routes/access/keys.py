@@ -8,8 +8,8 @@ from fastapi import APIRouter, Path, Query
 from starlette.responses import Response
 
 from relayline.api.auth.scopes import needs
-from relayline.api.bodies import KeyBody, KeyRotation
 from relayline.api.depends import Route, Sender, UsesKeys, json_response
+from relayline.api.key_bodies import KeyBody, KeyRotation
 from relayline.contracts.access.api_keys import KeyCreated, KeyList, KeyView
 from relayline.contracts.access.audit import Action
 from relayline.contracts.principals import Scope

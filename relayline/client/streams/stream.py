@@ -14,7 +14,7 @@ import httpx
 from relayline.client.errors import RelaylineError
 from relayline.client.events import Event
 from relayline.client.streams.follower import Follower
-from relayline.client.text import Fold, TextPiece
+from relayline.client.streams.text import Fold, TextPiece
 from relayline.client.transport import AsyncTransport, Transport
 from relayline.contracts.runs import RunError, RunStatus
 from relayline.contracts.runs.output import output_text

@@ -4,22 +4,19 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, NamedTuple
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
-    from pydantic import JsonValue
-
     from relayline.client import AsyncClient, AsyncRun
     from relayline.client.files.saying import Said
+    from relayline.console.tty.dry_shown import DoDry
     from relayline.contracts.answers import Links
-    from relayline.contracts.envelope import StoredEvent
-    from relayline.contracts.runs import RunStatus
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
 
@@ -46,24 +43,13 @@ Metadata = Annotated[
 ]
 
 
-class DryRun(NamedTuple):
-    """A run in this process, with nothing changed outside."""
-
-    agent: str
-    message: str
-    model: str | None
-    limits: Mapping[str, JsonValue]
-    metadata: Mapping[str, str]
-    output_schema: dict[str, JsonValue] | None
-
-
 class RunCommands:
     """The commands; they exit with 1 and one line if the API refuses or does not answer."""
 
     def __init__(
         self,
         address: Callable[[str | None], str],
-        dry_run: Callable[[DryRun, Callable[[StoredEvent], None]], RunStatus],
+        dry_run: DoDry,
     ) -> None:
         """Create the commands.
 
@@ -151,12 +137,13 @@ class RunCommands:
         With --watch or --dry, exits with 0 if the run completed and with 1 otherwise.
         """
         from relayline.console.arguments import input_text, limits_of, metadata_of, schema_in
+        from relayline.console.tty.dry_shown import DryRun, show_dry
 
         given = input_text(text)
         output_schema = schema_in(schema) if schema else None
         if dry:
             settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema)
-            self._show_dry(DryRun(agent, given, model, *settled), as_json=as_json)
+            show_dry(self._dry_run, DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
 
@@ -188,36 +175,6 @@ class RunCommands:
             typer.echo(submitted.id)
             typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
             tell_page(base_url, links)
-
-    def _show_dry(self, asked: DryRun, *, as_json: bool) -> None:
-        """Do it, and show it as `watch` does.
-
-        Raises:
-            Exit: it did not complete.
-        """
-        from relayline.console.tty.live import screen_for
-        from relayline.console.tty.narrator import Narrator
-        from relayline.console.tty.watch import json_line
-        from relayline.contracts.envelope import Envelope
-        from relayline.contracts.runs import RunStatus
-
-        narrator = Narrator()
-
-        def write(event: StoredEvent) -> None:
-            typer.echo(json_line(event.envelope_json()))
-
-        def tell(event: StoredEvent) -> None:
-            narrator.tell(Envelope.model_validate_json(event.envelope_json()))
-
-        if as_json:
-            status = self._dry_run(asked, write)
-        else:
-            with screen_for(sys.stdout, sys.stderr, narrator.status_line) as screen:
-                narrator.open(screen)
-                status = self._dry_run(asked, tell)
-        if status is not RunStatus.COMPLETED:
-            typer.echo(f"the run is {status}", err=True)
-            raise typer.Exit(1)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.

@@ -91,10 +91,8 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)
         self._opening: asyncio.Task[object] | None = None
-        self._is_bound: bool | None = None
-        """True if row-level security holds for this role; None: not known yet."""
-        self._was_available = False
-        self._closed = False
+        self._is_bound: bool | None = None  # whether row-level security holds for this role
+        self._was_available = self._closed = False
 
     async def append(
         self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
@@ -108,11 +106,10 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         deltas_only = bool(rows) and all(row.key is None for row in rows)
         writer = self._deltas if deltas_only else self._facts
         arguments = sql.append_arguments(run_id, rows, fence, notify=writer.relaxed)
-        folds = any(changes_row(row.type, row.key) for row in rows)
+        folded = rows if any(changes_row(row.type, row.key) for row in rows) else ()
         holder = sql.holder_arguments(fence)
-        answer = await self._vault.retry(
-            lambda: writer.submit(run_id, arguments, holder=holder, rows=rows if folds else ())
-        )
+        submit = partial(writer.submit, run_id, arguments, holder=holder, rows=folded)
+        answer = await self._vault.retry(submit)
         return sql.appended(answer, run_id, rows, fence)
 
     async def append_audited(
@@ -123,9 +120,8 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
             raise self._database.closed()
         rows = await self._sealing.sealed(run_id, [new_row(event) for event in events])
         arguments = sql.append_arguments(run_id, rows, None, notify=False)
-        answer = await self._vault.retry(
-            lambda: self._facts.submit(run_id, arguments, rows=rows, audit=audit)
-        )
+        submit = partial(self._facts.submit, run_id, arguments, rows=rows, audit=audit)
+        answer = await self._vault.retry(submit)
         return sql.appended(answer, run_id, rows, None)
 
     async def read(  # noqa: PLR0913  what to read, and how much of it

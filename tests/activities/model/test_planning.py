@@ -11,7 +11,7 @@ from pydantic import JsonValue
 from relayline.activities.model.answer import planned
 from relayline.activities.model.port import CallPart, TextPart
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
-from relayline.catalog.schema import needs_approval
+from relayline.catalog.schemas.schema import needs_approval
 from relayline.catalog.tools import tool
 from relayline.contracts.calls import PlannedCall, Question
 from relayline.contracts.messages import ToolCall

@@ -15,7 +15,7 @@ from relayline.console.options import Url, expecting_answers
 if TYPE_CHECKING:
     from pydantic import JsonValue
 
-    from relayline.catalog.mcp import McpServer
+    from relayline.catalog.servers.mcp import McpServer
     from relayline.console.mcp_shown import Answer, Found
 
 # ruff: noqa: PLC0415  each command imports what it needs itself: `--help` is quick
@@ -110,7 +110,7 @@ class McpCommands:
 
     def pin(self, servers: Names = None) -> None:
         """Accept the tools as they are defined now, in the lock files of servers with pins=…."""
-        from relayline.catalog.lock_file import BadLockFile
+        from relayline.catalog.servers.lock_file import BadLockFile
 
         with expecting(BadLockFile):
             pinned = [_pin(found) for found in self._all(servers, pinned=True)]
@@ -166,8 +166,8 @@ def _pin(found: Found) -> str:
     """Write the server's lock; says what was done."""
     from pathlib import Path
 
-    from relayline.catalog.lock_file import read_lock, write_lock
-    from relayline.catalog.mcp import offered
+    from relayline.catalog.servers.lock_file import read_lock, write_lock
+    from relayline.catalog.servers.mcp import offered
     from relayline.contracts.mcp.lock import Lock
 
     server = found.server

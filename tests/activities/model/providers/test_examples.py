@@ -14,9 +14,9 @@ from pydantic import BaseModel, Field, JsonValue
 from relayline.activities.model.port import FinishPart, TextPart
 from relayline.activities.model.providers.examples import example
 from relayline.activities.model.providers.scripted import RehearsalModel
-from relayline.catalog.output_schema import output_schema_of
 from relayline.catalog.rehearsal import MalformedScript, parse_script
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.output_schema import output_schema_of
+from relayline.catalog.schemas.schema import mismatch
 from relayline.contracts.messages import AssistantMessage
 from tests.activities.model.model_calls import script
 from tests.activities.model.providers.asking import ask, calls_of, finish_of, prompt, text_of

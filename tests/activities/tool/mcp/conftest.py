@@ -15,7 +15,7 @@ from pydantic import JsonValue
 from relayline.activities.tool.elsewhere import CallElsewhere
 from relayline.activities.tool.mcp.port import McpCall
 from relayline.activities.tool.mcp.servers import McpServers
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 from relayline.contracts.mcp import Listing, McpQuestions, McpRound, McpToolSpec
 
 ODD = (sys.executable, "-m", "tests.activities.tool.mcp.odd_server")

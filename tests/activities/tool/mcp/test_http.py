@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
-from relayline.catalog.mcp import Env, McpServer
+from relayline.catalog.servers.mcp import Env, McpServer
 from relayline.dev.ports import free_port
 from tests.activities.tool.mcp.conftest import ODD, SLOW_S, Opened, Told, eventually, words
 

@@ -16,7 +16,7 @@ import pytest
 
 from relayline.activities.tool.mcp.pool import Pool
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
-from relayline.catalog.mcp import McpServer, Override
+from relayline.catalog.servers.mcp import McpServer, Override
 from relayline.dev.ports import free_port
 from tests.activities.tool.mcp.conftest import SLOW_S, Opened, Told, Wing, eventually
 from tests.activities.tool.mcp.installed import node_server, sqlite_server
@@ -223,7 +223,7 @@ async def test_a_node_server_with_a_call_under_way_ends_with_its_worker(tmp_path
     code = f"""
 import asyncio
 from tests.activities.tool.mcp.conftest import wing
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 async def main():
     async with wing(McpServer("all", command={command!r}, connect_s=60, timeout_s=600)) as one:
         await one.pin()

@@ -16,7 +16,7 @@ from relayline.activities.tool.mcp.offers import MAX_SCHEMA_BYTES, offers, schem
 from relayline.activities.tool.mcp.opening import mcp_servers
 from relayline.activities.tool.mcp.output import questions_of, text_of
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
-from relayline.catalog.mcp import McpServer
+from relayline.catalog.servers.mcp import McpServer
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import McpToolSpec
 from relayline.contracts.runs import ToolSpec

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from relayline.activities.tool.mcp.port import McpFailure
-from relayline.catalog.mcp import Env, McpServer, Override
+from relayline.catalog.servers.mcp import Env, McpServer, Override
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.runs import ApprovalRule
 from tests.activities.tool.mcp.conftest import SLOW_S, Opened, Told, eventually, words

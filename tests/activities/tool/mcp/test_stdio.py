@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from relayline.activities.tool.mcp.port import McpFailure, OutcomeUnknown
-from relayline.catalog.mcp import Env, McpServer, Override
+from relayline.catalog.servers.mcp import Env, McpServer, Override
 from relayline.contracts.errors import ErrorType
 from tests.activities.tool.mcp.conftest import SLOW_S, Opened, Told, eventually, odd, words
 from tests.activities.tool.mcp.processes import alive, forget_peak, memory, ours

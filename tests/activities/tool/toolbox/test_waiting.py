@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from relayline.catalog.schema import mismatch
+from relayline.catalog.schemas.schema import mismatch
 from relayline.catalog.tools import Tool, ToolError
 
 

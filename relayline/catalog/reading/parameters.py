@@ -10,9 +10,9 @@ from typing import Any, NamedTuple, get_args, get_type_hints
 
 from pydantic import BaseModel, ConfigDict, Field, JsonValue, create_model
 
-from relayline.catalog.docstrings import read_docstring
-from relayline.catalog.patterns import subschemas
+from relayline.catalog.reading.docstrings import read_docstring
 from relayline.catalog.resources import Resource, resource_of
+from relayline.catalog.schemas.patterns import subschemas
 
 PREFIX = "arg_"
 """Keeps parameter names such as `json` from colliding with attributes of a pydantic model."""

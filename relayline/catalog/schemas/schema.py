@@ -14,7 +14,7 @@ from pydantic import JsonValue
 from referencing import Registry
 from referencing.exceptions import Unresolvable
 
-from relayline.catalog.patterns import found, problem
+from relayline.catalog.schemas.patterns import found, problem
 from relayline.contracts.runs import ToolSpec
 
 _NOWHERE: Registry[Any] = Registry()

@@ -12,7 +12,7 @@ from jsonschema.exceptions import SchemaError
 from pydantic import BaseModel, JsonValue
 from pydantic.errors import PydanticUserError
 
-from relayline.catalog.patterns import problem, subschemas
+from relayline.catalog.schemas.patterns import problem, subschemas
 from relayline.contracts.runs.output import schema_of
 
 MAX_SCHEMA_BYTES = 32 * 1024

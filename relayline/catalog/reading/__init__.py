@@ -1,0 +1,1 @@
+"""Reads what functions of tools say of themselves."""

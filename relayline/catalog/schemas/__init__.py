@@ -1,0 +1,1 @@
+"""JSON Schemas: of arguments, of answers, and their patterns."""

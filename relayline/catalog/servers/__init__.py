@@ -1,0 +1,1 @@
+"""MCP servers as users declare them, and the lock file of their tools."""
