@@ -41,7 +41,7 @@ def classified(error: BaseException) -> tuple[ErrorType, bool, str]:
     """The type of a failure, whether it is final, and the message for people."""
     match error:
         case UnknownModel() | BadScript() | QuotaSpent():
-            return _FINAL[type(error)], True, str(error)
+            return next(it for of, it in _FINAL.items() if isinstance(error, of)), True, str(error)
         case EmptyAnswer():
             return ErrorType.EMPTY_ANSWER, False, str(error)
         case McpFailure():

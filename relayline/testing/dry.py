@@ -10,13 +10,15 @@ from pydantic import ValidationError
 
 from relayline.activities.model.port import ModelProvider, Prompt
 from relayline.activities.model.providers.factory import ProviderConfig, provider_for
+from relayline.activities.tool.mcp.port import McpCall, McpTools
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.family import reachable
 from relayline.catalog.models import UnknownModelName, model_queue, parse_model
 from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
-from relayline.catalog.tools import Tool
+from relayline.catalog.tools import Tool, ToolContext
 from relayline.console.tty.dry_shown import DryRun
 from relayline.contracts.envelope import StoredEvent
+from relayline.contracts.mcp import McpQuestions
 from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus
 from relayline.dev.options import DevError
 from relayline.runtime.settings import Settings
@@ -90,9 +92,11 @@ def _dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], No
         metadata=dict(asked.metadata),
     )
     tools = {name: _harmless(tool) for name, tool in catalog.tools.items()}
-    setting = Setting(spec.name, tools, _RealModels(settings, agents))
     queues = {model_queue(it.model) for it in (spec, *below.values())}
     with AgentRunner([it for it in queues if it]) as runner:
+        found = runner.servers(catalog)
+        servers = _Harmless(found) if found else None
+        setting = Setting(spec.name, tools, _RealModels(settings, agents), servers)
         bound_s = spec.limits.max_wall_s + BOUND_S
         return runner.begin(given, setting, told, bound_s=bound_s).status
 
@@ -117,6 +121,19 @@ def _spec(catalog: Catalog, asked: DryRun) -> AgentSpec:
         check_output_schema(asked.output_schema)
         changes["output_schema"] = asked.output_schema
     return spec.model_copy(update=changes)
+
+
+class _Harmless:
+    """MCP servers, of which no tool with unsafe effects is called."""
+
+    def __init__(self, servers: McpTools) -> None:
+        self._servers = servers
+        self.listed, self.forget = servers.listed, servers.forget
+
+    async def call(self, call: McpCall, context: ToolContext) -> str | McpQuestions:
+        """As in `McpTools`."""
+        unsafe = call.tool.spec.effects == "unsafe"
+        return NOT_DONE if unsafe else await self._servers.call(call, context)
 
 
 def _harmless(tool: Tool) -> Tool:

@@ -18,6 +18,8 @@ from temporalio.client import WorkflowHandle
 from temporalio.runtime import LoggingConfig, Runtime, TelemetryConfig, TelemetryFilter
 from temporalio.testing import TimeSkippingConfig, WorkflowEnvironment
 
+from relayline.activities.tool.mcp.opening import mcp_servers
+from relayline.activities.tool.mcp.port import McpTools
 from relayline.activities.tool.toolbox import ToolboxConfig, build_toolbox
 from relayline.catalog.agents import Agent, Catalog, CatalogError
 from relayline.catalog.family import reachable
@@ -26,7 +28,14 @@ from relayline.catalog.tools import Tool
 from relayline.contracts.envelope import NewEvent, StoredEvent
 from relayline.contracts.events.run import run_queued
 from relayline.contracts.keys import QUEUED_KEY
-from relayline.contracts.runs import TASK_QUEUE, Limits, RunInput, RunResult
+from relayline.contracts.runs import (
+    TASK_QUEUE,
+    AgentSpec,
+    Limits,
+    ModelSettings,
+    RunInput,
+    RunResult,
+)
 from relayline.dev.temporal_server import find_binary, server_flags
 from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.runtime.loop_thread import LoopThread
@@ -120,9 +129,7 @@ class AgentRunner:
             StillRunning: it does not rest within 30 s.
         """
         catalog = _faked(catalog_of("the test", [agent], _builtin(), MODEL), tools)
-        specs = {
-            name: spec.model_copy(update={"model": MODEL}) for name, spec in catalog.agents.items()
-        }
+        specs = {name: _rehearsing(spec) for name, spec in catalog.agents.items()}
         spec = specs[agent.name].model_copy(update={"limits": limits} if limits else {})
         given = RunInput(
             run_id=f"run_{uuid4().hex}",
@@ -133,7 +140,15 @@ class AgentRunner:
             idle_s=IDLE_S if open else None,
         )
         scripts = model if isinstance(model, Mapping) else {agent.name: model}
-        return self.begin(given, Setting(agent.name, catalog.tools, ScriptedModels(scripts)))
+        models, servers = ScriptedModels(scripts), self.servers(catalog)
+        return self.begin(given, Setting(agent.name, catalog.tools, models, servers))
+
+    def servers(self, catalog: Catalog) -> McpTools | None:
+        """Its MCP servers, which are closed with the runner; None if it has none."""
+        servers = mcp_servers(catalog.mcp)
+        if servers:
+            self._stack.push_async_callback(servers.close)
+        return servers
 
     def begin(
         self,
@@ -160,7 +175,9 @@ class AgentRunner:
         self._stack.push_async_callback(self._journal.close)
         self._env = await self._stack.enter_async_context(await _started())
         parts = (self._env.client, self._journal, self._settings)
-        for worker in workers_of(*parts, self._queues):
+        workers, close = workers_of(*parts, self._queues)
+        self._stack.push_async_callback(close)
+        for worker in workers:
             await self._stack.enter_async_context(worker)
 
     async def _begin(
@@ -199,6 +216,13 @@ def _silenced(descriptor: int) -> Iterator[None]:
         os.dup2(kept, descriptor)
         os.close(kept)
         os.close(nowhere)
+
+
+def _rehearsing(spec: AgentSpec) -> AgentSpec:
+    """The agent with models that ask nobody but the script, also where it falls back."""
+    others = tuple(f"{MODEL}:{number}" for number, _ in enumerate(spec.fallbacks, 1))
+    changes = {"model": MODEL, "fallbacks": others, "settings": ModelSettings()}
+    return spec.model_copy(update=changes)
 
 
 def _builtin() -> Sequence[Tool]:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
 from typing import NamedTuple
 
 from temporalio import activity
@@ -10,13 +10,16 @@ from temporalio.client import Client
 from temporalio.worker import Worker
 
 from relayline.activities.family.calls import ChildActivities
+from relayline.activities.files.tool_images import ImageKeeper
 from relayline.activities.model.call import ModelActivities
 from relayline.activities.model.port import ModelProvider
 from relayline.activities.presence import Presence
 from relayline.activities.record import RecordActivities
 from relayline.activities.tool.call import ToolActivities
-from relayline.catalog.tools import Tool
+from relayline.activities.tool.mcp.port import McpCall, McpFailure, McpTools
+from relayline.catalog.tools import Tool, ToolContext
 from relayline.contracts.family.asking import ChildBegun, ChildRequest
+from relayline.contracts.mcp import Listing, McpQuestions
 from relayline.contracts.runs import TASK_QUEUE
 from relayline.journal.table import Storage
 from relayline.testing.script import Models
@@ -30,6 +33,8 @@ class Setting(NamedTuple):
     agent: str
     tools: Mapping[str, Tool]
     models: Models
+    servers: McpTools | None = None
+    """The MCP servers of its agents; None: they have none."""
 
 
 class Settings(dict[str, Setting]):
@@ -61,6 +66,31 @@ class _Tools(Mapping[str, Tool]):
         return len(self._settings.here().tools)
 
 
+class _Servers:
+    """The MCP servers of the run whose activity asks."""
+
+    def __init__(self, settings: Settings) -> None:
+        self._settings = settings
+
+    async def listed(self, servers: Sequence[str], run_id: str) -> Listing:
+        """As in `McpTools`."""
+        return await self._here().listed(servers, run_id)
+
+    async def call(self, call: McpCall, context: ToolContext) -> str | McpQuestions:
+        """As in `McpTools`."""
+        return await self._here().call(call, context)
+
+    async def forget(self, run_id: str) -> None:
+        """As in `McpTools`."""
+        await self._here().forget(run_id)
+
+    def _here(self) -> McpTools:
+        servers = self._settings.here().servers
+        if servers is None:
+            raise McpFailure("this run has no MCP servers")
+        return servers
+
+
 class _Children(ChildActivities):
     """As in production; a run below has what the one above has."""
 
@@ -76,9 +106,17 @@ class _Children(ChildActivities):
         return await super().begin_child(request)
 
 
+class Workers(NamedTuple):
+    """Workers, and what they leave open."""
+
+    workers: Sequence[Worker]
+    close: Callable[[], Awaitable[None]]
+    """Stops the resources of tools; call it when no worker is at work any more."""
+
+
 def workers_of(
     client: Client, storage: Storage, settings: Settings, queues: Iterable[str]
-) -> list[Worker]:
+) -> Workers:
     """Workers with the workflow and the activities of production.
 
     Args:
@@ -87,10 +125,13 @@ def workers_of(
         settings: Of the runs that begin.
         queues: Those of model calls, beside that of runs.
     """
-    presence, tools = Presence(), _Tools(settings)
+    presence, tools, servers = Presence(), _Tools(settings), _Servers(settings)
     records, children = RecordActivities(storage, presence), _Children(storage, settings)
-    calls = ToolActivities(storage, tools, presence=presence)
-    model = ModelActivities(storage, settings.provider, tools, presence=presence).call_model
+    images = ImageKeeper(storage.files)
+    calls = ToolActivities(storage, tools, presence=presence, servers=servers, images=images)
+    model = ModelActivities(
+        storage, settings.provider, tools, presence=presence, servers=servers
+    ).call_model
     own = Worker(
         client,
         task_queue=TASK_QUEUE,
@@ -108,4 +149,5 @@ def workers_of(
             children.end_child,
         ],
     )
-    return [own, *(Worker(client, task_queue=it, activities=[model]) for it in queues)]
+    others = (Worker(client, task_queue=it, activities=[model]) for it in queues)
+    return Workers([own, *others], calls.close)

@@ -111,7 +111,7 @@ def every_route() -> list[tuple[str, str]]:
 async def test_an_unknown_query_parameter_is_refused_on_every_route(
     lonely_api: Api, method: str, path: str
 ) -> None:
-    ids = ("command", "approval", "batch", "schedule", "webhook", "delivery", "key")
+    ids = ("command", "approval", "batch", "schedule", "webhook", "delivery", "key", "file")
     path = path.format(run_id=run_id(), tenant="a", **{f"{name}_id": "a" for name in ids})
     body = GOOD if path == "/v1/runs" else {"decision": "deny", "request_id": "x", "text": "x"}
     sent_body = body if method in {"POST", "PATCH"} else None

@@ -89,7 +89,7 @@ async def test_an_ended_run_is_erased_and_an_open_one_is_not(
 async def test_what_the_server_offers_is_read(api: Api, both: Caller) -> None:
     async with both.open(str(api.http.base_url)) as client:
         agents = await both.call(client.agents)
-        assert [agent.name for agent in agents] == ["assistant", "brief"]
+        assert [agent.name for agent in agents] == ["assistant", "brief", "choosy"]
         assert (await both.call(client.health)).status == "ok"
         assert (await both.call(client.ready)).status == "ok"
 

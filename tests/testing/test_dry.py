@@ -28,6 +28,21 @@ def look(path: str) -> str:
 
 keeper = Agent("keeper", tools=[erase, look])
 """
+SERVED = f"""
+import sys
+from pathlib import Path
+from relayline import Agent, McpServer, Override
+
+never = Override(approval="never")
+odd = McpServer(
+    "odd",
+    command=(sys.executable, {str(ROOT / "tests/activities/tool/mcp/odd_server.py")!r}),
+    env={{"ODD_FOLDER": str(Path.cwd())}},
+    trusted=True,
+    overrides={{"die": never, "lie": never}},
+)
+served = Agent("served", mcp=[odd])
+"""
 
 pytestmark = pytest.mark.slow
 
@@ -60,6 +75,16 @@ def test_safe_tools_run_and_unsafe_ones_do_nothing(tmp_path: Path) -> None:
     assert outputs == ["still here", "not done: this is a dry run"]
     assert kept.read_text() == "still here"
     assert {it.name for it in tmp_path.iterdir()} <= {"keeping.py", "kept.txt", "__pycache__"}
+
+
+def test_an_unsafe_tool_of_an_mcp_server_is_not_called(tmp_path: Path) -> None:
+    (tmp_path / "keeping.py").write_text(SERVED)
+    told = script({"call": "odd_die", "arguments": {}}, {"call": "odd_lie", "arguments": {}})
+    ended = dry(tmp_path, "--agent", "served", "--json", told)
+    assert ended.returncode == 0, ended.stderr
+    events = [json.loads(line) for line in ended.stdout.splitlines()]
+    outputs = [it["data"]["output"] for it in events if it["type"] == "tool.completed"]
+    assert outputs == ["not done: this is a dry run", "nothing was written"]
 
 
 def test_a_run_that_waits_is_shown_and_exits_with_1(tmp_path: Path) -> None:

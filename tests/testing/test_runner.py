@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from pathlib import Path
 
 import pytest
 from pydantic import JsonValue
@@ -12,6 +13,7 @@ from relayline.catalog.agents import CatalogError
 from relayline.contracts.messages import UserMessage
 from relayline.contracts.runs import Limits
 from relayline.testing import AgentRunner, Refused, Script, call, fail, say, think
+from tests.activities.tool.mcp.conftest import odd
 
 
 @tool(retries=0)
@@ -141,3 +143,19 @@ def test_an_answer_that_must_be_json_is_the_value_once_it_fits(agent_runner: Age
     run = agent_runner.run(teller, "Tea?", model=[say("4"), say('{"euros": 4}')])
     assert (run.status, run.output) == ("completed", {"euros": 4})
     assert len(run.of("output.rejected")) == 1
+
+
+def test_an_agent_falls_back_to_another_model(agent_runner: AgentRunner) -> None:
+    careful = Agent("careful", fallbacks=["anthropic:some-model"])
+    run = agent_runner.run(careful, "Hi", model=[fail(503, times=3) + say("Hello.")])
+    assert run.output == "Hello."
+    assert run.of("model.fallback")[0]["from"] == "rehearsal"
+
+
+@pytest.mark.slow
+def test_tools_of_a_real_mcp_server_are_called(agent_runner: AgentRunner, tmp_path: Path) -> None:
+    counting = Agent("counting", mcp=[odd(tmp_path)])
+    script = [call("odd_count", to=3), say("Three.")]
+    run = agent_runner.run(counting, "Count", model=script)
+    assert run.of("tool.completed")[0]["output"] == "counted to 3"
+    assert run.output == "Three."
