@@ -19,7 +19,7 @@ from tests.activities.tool.mcp.installed import once
 from tests.dev_stack import DevStack
 from tests.docs.pages import ROOT
 
-pytestmark = [pytest.mark.stack, pytest.mark.timeout(300)]
+pytestmark = [pytest.mark.stack, pytest.mark.timeout(900)]  # it installs a client
 RELAYLINE = str(Path(sys.executable).with_name("relayline"))
 FASTMCP = ("fastmcp==4.1.4", "fastmcp-tasks==4.1.4")
 DRIVES = Path(__file__).with_name("drives.py")

@@ -54,6 +54,6 @@ def once(name: str, steps: Callable[[Path], list[list[str]]]) -> Path:
             shutil.rmtree(folder, ignore_errors=True)
             folder.mkdir()
             for step in steps(folder):
-                subprocess.run(step, check=True, timeout=150, stdout=subprocess.DEVNULL)
+                subprocess.run(step, check=True, timeout=600, stdout=subprocess.DEVNULL)
             done.touch()
     return folder

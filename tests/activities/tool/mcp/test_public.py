@@ -23,7 +23,7 @@ from tests.activities.tool.mcp.installed import node_server, sqlite_server
 from tests.activities.tool.mcp.processes import alive, below, ours
 from tests.activities.tool.mcp.test_http import listens
 
-pytestmark = [pytest.mark.slow, pytest.mark.timeout(400)]  # the first test installs servers
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(900)]  # the first test installs servers
 READS = ("safe", "never")
 GIT = {  # when trusted: effects, approval
     "git_status": READS,
