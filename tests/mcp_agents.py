@@ -7,9 +7,19 @@ import sys
 import tempfile
 
 from relayline import Agent, Env, McpServer, Override
-from tests.stack_agents import deadly, deputy, frail, lead, steered, terse
+from tests.stack_agents import deadly, deputy, frail, lead, spared, steered, terse
 
-__all__ = ["clerk", "deadly", "deputy", "frail", "lead", "lost", "steered", "terse"]
+__all__ = [
+    "clerk",
+    "deadly",
+    "deputy",
+    "frail",
+    "lead",
+    "lost",
+    "spared",
+    "steered",
+    "terse",
+]
 MODULE = "tests.mcp_agents"
 FOLDER = os.environ.get("ODD_FOLDER", tempfile.gettempdir())
 NEVER = Override(approval="never")

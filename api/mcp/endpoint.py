@@ -11,16 +11,15 @@ from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from typing import TYPE_CHECKING, cast
 
-import httpx
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from relayline.api.auth.bearer import access_of
-from relayline.client import AsyncClient
 
 if TYPE_CHECKING:
     from mcp.server.streamable_http_manager import StreamableHTTPSessionManager
     from starlette.requests import Request
 
+    from relayline.client import AsyncClient
     from relayline.mcp_server.server import Context
 
 PATH = "/mcp"
@@ -97,6 +96,10 @@ class McpEndpoint:
     @asynccontextmanager
     async def _client(self, ctx: Context) -> AsyncIterator[AsyncClient]:
         """A client of the app with the credentials of the request."""
+        import httpx  # noqa: PLC0415  the API needs it for this alone
+
+        from relayline.client import AsyncClient  # noqa: PLC0415  as above
+
         request = cast("Request", ctx.request)
         headers = {}
         if access := access_of(request.scope):

@@ -2,10 +2,18 @@
 
 from __future__ import annotations
 
+import base64
+from pathlib import Path
+
+import pytest
+
 from relayline.contracts.operation.catalogs import CatalogSpecs
 from relayline.contracts.runs import AgentSpec, ToolSpec
 from relayline.journal.catalogs.specs_by_build import KEPT, KnownCatalog
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.sqlite.journal import SqliteJournal
 from relayline.journal.table import Storage
+from relayline.runtime.payloads.ring import ListedKeys
 
 OLD = CatalogSpecs(agents=(AgentSpec(name="clerk", model="rehearsal", instructions="Be brief."),))
 NEW = CatalogSpecs(agents=OLD.agents, tools=(ToolSpec(name="price"),))
@@ -35,3 +43,23 @@ async def test_the_catalogs_of_old_builds_are_forgotten(table: Storage) -> None:
         await table.catalogs.write(f"b{number}", OLD, number, seen=True)
     known = await table.catalogs.known()
     assert [known[0].build, known[-1].build, len(known)] == [f"b{KEPT + 1}", "b2", KEPT]
+
+
+def is_in_files(text: bytes, folder: Path) -> bool:
+    return any(text in file.read_bytes() for file in folder.glob("journal.db*"))
+
+
+async def test_where_there_are_keys_a_catalog_is_sealed(tmp_path: Path) -> None:
+    ring = ListedKeys.parse("one:" + base64.b64encode(b"k" * 32).decode())
+    path = tmp_path / "journal.db"
+    sealing, without = SqliteJournal(path, ring), SqliteJournal(path)
+    try:
+        await sealing.catalogs.write("", OLD, 1, seen=True)
+        [known] = await without.catalogs.known()
+        assert await sealing.catalogs.specs(known) == OLD
+        with pytest.raises(JournalUnavailable, match="sealed by the key 'one'"):
+            await without.catalogs.specs(known)
+    finally:
+        await sealing.close()
+        await without.close()
+    assert not is_in_files(b"Be brief.", tmp_path)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import os
 from collections.abc import AsyncIterator
@@ -86,10 +87,11 @@ async def test_tools_know_for_whom_they_work_and_share_what_starts_and_stops_onc
     assert (first["by"], first["calls"]) == (["clerk", 1, None], 1)
     other = await told(stack, metadata={"tenant": "beta"}, open=False)
     assert (other["for"], other["calls"]) == (["beta", "", {"tenant": "beta"}], 2)
-    listed = (await stack.client.get("/v1/agents")).json()
+    async with asyncio.timeout(30):  # the API looks once a second
+        while not (listed := (await stack.client.get("/v1/agents")).json())["seen_at"]:
+            await asyncio.sleep(0.1)
     assert {agent["name"] for agent in listed["agents"]} == {"assistant", "clerk"}
     assert listed["build"] == ""
-    assert listed["seen_at"]
     assert (tmp_path / "notes").read_text() == "start\n"
     await stack.stop()
     assert (tmp_path / "notes").read_text() == "start\nstop\n"

@@ -7,6 +7,9 @@ from typing import NamedTuple, Protocol
 
 from relayline.contracts.operation.catalogs import CatalogSpecs
 from relayline.journal.access.stored_keys import Run
+from relayline.journal.port import JournalUnavailable
+from relayline.journal.tenants.data_key import DataKey, is_sealed, key_id_of
+from relayline.journal.tenants.tenant_keys import NoRing, Ring
 
 KEPT = 100
 """Builds whose catalogs are kept: those that were written last."""
@@ -65,14 +68,18 @@ class Catalogs(Protocol):
 
 
 class CatalogTable:
-    """`Catalogs` on whatever runs statements in a transaction."""
+    """`Catalogs` on whatever runs statements in a transaction; sealed where there are keys."""
 
-    def __init__(self, run: Run) -> None:
+    def __init__(self, run: Run, ring: Ring | None) -> None:
         self._run = run
+        self._ring = ring or NoRing()
 
     async def write(self, build: str, specs: CatalogSpecs, at_us: int, *, seen: bool) -> None:
         """As in the port."""
-        row = (build, specs.sha256, specs.stored(), at_us, at_us if seen else None)
+        data = specs.stored()
+        if ids := self._ring.ids:
+            data = self._key(ids[0]).seal(data, build)
+        row = (build, specs.sha256, data, at_us, at_us if seen else None)
         await self._run((_WRITE, row), (_FORGET, (KEPT,)))
 
     async def known(self) -> Sequence[KnownCatalog]:
@@ -83,4 +90,22 @@ class CatalogTable:
     async def specs(self, known: KnownCatalog) -> CatalogSpecs | None:
         """As in the port."""
         [found] = await self._run((_FIND, (known.build, known.sha256)))
-        return CatalogSpecs.model_validate_json(found[0][0]) if found else None
+        if not found:
+            return None
+        data = str(found[0][0])
+        if is_sealed(data):
+            data = self._key(key_id_of(data)).open(data, known.build)
+        return CatalogSpecs.model_validate_json(data)
+
+    def _key(self, key_id: str) -> DataKey:
+        """A key of the deployment.
+
+        Raises:
+            JournalUnavailable: this process lacks it.
+        """
+        if key_id not in self._ring.ids:
+            raise JournalUnavailable(
+                f"the catalog is sealed by the key {key_id[:64]!r}, which this process lacks: list "
+                "it in RELAYLINE_PAYLOAD_KEYS"
+            )
+        return DataKey("", key_id, self._ring.key(key_id).secret)

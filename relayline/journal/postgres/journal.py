@@ -86,7 +86,7 @@ class PostgresJournal(PostgresRunTable, PostgresBatches, PostgresErasures):
         self.webhooks: Webhooks = PostgresWebhooks(self._transact, self._sealing.opened)
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.quotas: StoredQuotas = QuotaTable(statements)
-        self.catalogs: Catalogs = CatalogTable(statements)
+        self.catalogs: Catalogs = CatalogTable(statements, ring)
         self.files = files_in_table(statements, vault, ring)
         self.audit: Audit = StoredAudit(statements, steps, sql.AUDIT_LOCK)
         self._pool = self._database.pool(_READERS)

@@ -79,7 +79,7 @@ class SqliteJournal(SqliteRunTable, SqliteBatches, SqliteErasures):
         self.api_keys: ApiKeys = StoredKeys(statements)
         self.audit: Audit = StoredAudit(statements, steps)
         self.quotas: StoredQuotas = QuotaTable(statements)
-        self.catalogs: Catalogs = CatalogTable(statements)
+        self.catalogs: Catalogs = CatalogTable(statements, ring)
         self.files: Files = files_in_folder(statements, file.path, vault, ring)
 
     async def append(

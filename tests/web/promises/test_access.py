@@ -151,6 +151,7 @@ async def submit(page: Page, text: str) -> str:
 
 
 async def approve_with_a_change(page: Page) -> None:
+    await expect(page.locator("[data-field=text] input")).to_be_visible()
     await asyncio.sleep(FRESH_S)
     await page.keyboard.press("e")
     await expect(page.locator("[data-field=text] input")).to_be_focused()

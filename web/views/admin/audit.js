@@ -44,6 +44,7 @@ const ACTIONS = [
   "run.erase",
   "approval.decide",
   "batch.submit",
+  "file.upload",
   "batch.cancel",
   "schedule.create",
   "schedule.change",
