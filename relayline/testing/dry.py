@@ -21,6 +21,7 @@ from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.mcp import McpQuestions
 from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus
 from relayline.dev.options import DevError
+from relayline.runtime.secret import tool_secrets
 from relayline.runtime.settings import Settings
 from relayline.testing.runner import AgentRunner
 from relayline.testing.script import Script
@@ -96,7 +97,9 @@ def _dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], No
     with AgentRunner([it for it in queues if it]) as runner:
         found = runner.servers(catalog)
         servers = _Harmless(found) if found else None
-        setting = Setting(spec.name, tools, _RealModels(settings, agents), servers)
+        setting = Setting(
+            spec.name, tools, _RealModels(settings, agents), servers, tool_secrets(settings)
+        )
         bound_s = spec.limits.max_wall_s + BOUND_S
         return runner.begin(given, setting, told, bound_s=bound_s).status
 

@@ -110,6 +110,8 @@ class AgentRunner:
         tools: Mapping[str, object] = MappingProxyType({}),
         limits: Limits | None = None,
         metadata: Mapping[str, str] = MappingProxyType({}),
+        user: str = "",
+        secrets: Mapping[str, str] = MappingProxyType({}),
         open: bool = False,  # noqa: A002  as the API has it
     ) -> RunUnderTest:
         """Run the agent until it rests: it has ended, is idle, or waits for a person.
@@ -122,6 +124,8 @@ class AgentRunner:
             tools: Fakes by the tools' names: functions of the tools' arguments, or results.
             limits: In place of the agent's.
             metadata: Of the run.
+            user: For whom it works.
+            secrets: What its tools may read, by name.
             open: True: a conversation.
 
         Raises:
@@ -137,11 +141,12 @@ class AgentRunner:
             agents=reachable(specs, spec),
             input=message,
             metadata=dict(metadata),
+            user=user,
             idle_s=IDLE_S if open else None,
         )
         scripts = model if isinstance(model, Mapping) else {agent.name: model}
         models, servers = ScriptedModels(scripts), self.servers(catalog)
-        return self.begin(given, Setting(agent.name, catalog.tools, models, servers))
+        return self.begin(given, Setting(agent.name, catalog.tools, models, servers, secrets))
 
     def servers(self, catalog: Catalog) -> McpTools | None:
         """Its MCP servers, which are closed with the runner; None if it has none."""

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Iterable, Iterator, Mapping, Sequence
-from typing import NamedTuple
+from types import MappingProxyType
+from typing import NamedTuple, TypeVar
 
 from temporalio import activity
 from temporalio.client import Client
@@ -26,6 +27,8 @@ from relayline.testing.script import Models
 from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.runner import Runner, SignalHeaders
 
+T = TypeVar("T")
+
 
 class Setting(NamedTuple):
     """What a run under test has."""
@@ -35,6 +38,8 @@ class Setting(NamedTuple):
     models: Models
     servers: McpTools | None = None
     """The MCP servers of its agents; None: they have none."""
+    secrets: Mapping[str, str] = MappingProxyType({})
+    """What its tools may read, by name."""
 
 
 class Settings(dict[str, Setting]):
@@ -50,20 +55,20 @@ class Settings(dict[str, Setting]):
         return setting.models.of(setting.agent)
 
 
-class _Tools(Mapping[str, Tool]):
-    """The tools of the run whose activity asks."""
+class _Here(Mapping[str, T]):
+    """Something of the run whose activity asks, by name."""
 
-    def __init__(self, settings: Settings) -> None:
-        self._settings = settings
+    def __init__(self, here: Callable[[], Mapping[str, T]]) -> None:
+        self._here = here
 
-    def __getitem__(self, name: str) -> Tool:
-        return self._settings.here().tools[name]
+    def __getitem__(self, name: str) -> T:
+        return self._here()[name]
 
     def __iter__(self) -> Iterator[str]:
-        return iter(self._settings.here().tools)
+        return iter(self._here())
 
     def __len__(self) -> int:
-        return len(self._settings.here().tools)
+        return len(self._here())
 
 
 class _Servers:
@@ -125,10 +130,15 @@ def workers_of(
         settings: Of the runs that begin.
         queues: Those of model calls, beside that of runs.
     """
-    presence, tools, servers = Presence(), _Tools(settings), _Servers(settings)
+    presence, servers = Presence(), _Servers(settings)
+    tools, secrets = _Here(lambda: settings.here().tools), _Here(lambda: settings.here().secrets)
     records, children = RecordActivities(storage, presence), _Children(storage, settings)
-    images = ImageKeeper(storage.files)
-    calls = ToolActivities(storage, tools, presence=presence, servers=servers, images=images)
+    calls = ToolActivities(
+        *(storage, tools, None, presence),
+        servers=servers,
+        secrets=secrets,
+        images=ImageKeeper(storage.files),
+    )
     model = ModelActivities(
         storage, settings.provider, tools, presence=presence, servers=servers
     ).call_model

@@ -159,3 +159,18 @@ def test_tools_of_a_real_mcp_server_are_called(agent_runner: AgentRunner, tmp_pa
     run = agent_runner.run(counting, "Count", model=script)
     assert run.of("tool.completed")[0]["output"] == "counted to 3"
     assert run.output == "Three."
+
+
+@tool
+def whoami(context: ToolContext) -> str:
+    """For whom the agent works."""
+    return f"{context.user} of {context.metadata['team']}, {context.secrets('crm')}"
+
+
+def test_tools_are_told_for_whom_they_work_and_read_secrets(agent_runner: AgentRunner) -> None:
+    asked = Agent("asked", "You work for {user}.", tools=[whoami])
+    script = [call("whoami"), say("I see.")]
+    given = {"user": "ann", "metadata": {"team": "blue"}, "secrets": {"crm": "s3cret"}}
+    run = agent_runner.run(asked, "Who am I?", model=script, **given)
+    assert run.of("tool.completed")[0]["output"] == "ann of blue, s3cret"
+    assert run.prompts[0].instructions == "You work for ann."
