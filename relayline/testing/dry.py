@@ -97,9 +97,8 @@ def _dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], No
     with AgentRunner([it for it in queues if it]) as runner:
         found = runner.servers(catalog)
         servers = _Harmless(found) if found else None
-        setting = Setting(
-            spec.name, tools, _RealModels(settings, agents), servers, tool_secrets(settings)
-        )
+        secrets = tool_secrets(settings)
+        setting = Setting(spec.name, tools, _RealModels(settings, agents), servers, secrets)
         bound_s = spec.limits.max_wall_s + BOUND_S
         return runner.begin(given, setting, told, bound_s=bound_s).status
 

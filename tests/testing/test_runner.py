@@ -170,7 +170,9 @@ def whoami(context: ToolContext) -> str:
 def test_tools_are_told_for_whom_they_work_and_read_secrets(agent_runner: AgentRunner) -> None:
     asked = Agent("asked", "You work for {user}.", tools=[whoami])
     script = [call("whoami"), say("I see.")]
-    given = {"user": "ann", "metadata": {"team": "blue"}, "secrets": {"crm": "s3cret"}}
-    run = agent_runner.run(asked, "Who am I?", model=script, **given)
+    labels, secrets = {"team": "blue"}, {"crm": "s3cret"}
+    run = agent_runner.run(
+        asked, "Who?", model=script, user="ann", metadata=labels, secrets=secrets
+    )
     assert run.of("tool.completed")[0]["output"] == "ann of blue, s3cret"
     assert run.prompts[0].instructions == "You work for ann."
