@@ -22,7 +22,7 @@ from relayline.contracts.mcp import McpQuestions
 from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus
 from relayline.dev.options import DevError
 from relayline.runtime.secret import tool_secrets
-from relayline.runtime.settings import Settings
+from relayline.runtime.settings import BadSettings, Settings
 from relayline.testing.runner import AgentRunner
 from relayline.testing.script import Script
 from relayline.testing.serving import Setting
@@ -71,7 +71,7 @@ def dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], Non
     """
     try:
         return _dry_run(settings, asked, told)
-    except (CatalogError, UnknownModelName, DevError, StillRunning) as error:
+    except (CatalogError, BadSettings, UnknownModelName, DevError, StillRunning) as error:
         raise NoDryRun(str(error)) from error
     except UnusableSchema as error:
         raise NoDryRun(f"output_schema: {error}") from error
