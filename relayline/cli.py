@@ -276,7 +276,7 @@ HistoryCommands(_settle_address, _code, _keyring).register(app)
 DeployCommands(_deployment).register(app)
 FirstKeyCommand(_new_key_store).register(KeyCommands(_key_store).register(app))
 AuditCommands(_audit).register(app)
-CatalogCommands(agent_commands.push_catalog).register(app)
+CatalogCommands(partial(agent_commands.push_catalog, _storage)).register(app)
 DoctorCommand(_retention).register(app)
 McpCommands(agent_commands.mcp_desk, _url).register(app)
 TenantKeyCommands(_storage).register(

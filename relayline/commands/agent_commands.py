@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncIterator, Callable
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import TYPE_CHECKING
 
 from relayline.console.exit import expecting
@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from relayline.console.tty.dry_shown import DryRun
     from relayline.contracts.envelope import StoredEvent
     from relayline.contracts.runs import RunStatus
+    from relayline.journal.table import Storage
     from relayline.runtime.settings import Settings
 
 # ruff: noqa: PLC0415  `--help` is quick
@@ -55,20 +56,22 @@ async def mcp_desk() -> AsyncIterator[McpDesk]:
         yield desk
 
 
-async def push_catalog() -> str:
+async def push_catalog(storage: Callable[[], AbstractAsyncContextManager[Storage]]) -> str:
     """Write the catalog into the journal; returns what to say of it.
+
+    Args:
+        storage: Opens the journal.
 
     Raises:
         Failure: the catalog or the keys can't be used.
     """
     from relayline.catalog.agents import CatalogError
-    from relayline.runtime.process import opened_journal
     from relayline.wiring import build_catalog, tell_catalog
 
     settings = _settings()
     with expecting(CatalogError):
         catalog = build_catalog(settings)
-    async with opened_journal(settings) as journal:
+    async with storage() as journal:
         specs = await tell_catalog(journal, settings, catalog, seen=False)
     build = f"build {settings.build_id}" if settings.build_id else "workers without a build"
     return f"{build}: agents {', '.join(agent.name for agent in specs.agents)}"

@@ -23,7 +23,7 @@ _PREFIX = "relayline catalog: "
 Files = frozenset[Path]
 
 
-async def check_catalog(command: Sequence[str], data_dir: Path) -> Files:
+async def check_catalog(command: Sequence[str], data_dir: Path, keys: Mapping[str, str]) -> Files:
     """The files that the catalog is made from, once a process of its own has built it.
 
     That process also tells the API, through the journal, which agents there are.
@@ -31,13 +31,14 @@ async def check_catalog(command: Sequence[str], data_dir: Path) -> Files:
     Args:
         command: The process.
         data_dir: The folder of the journal, unless that is elsewhere.
+        keys: What tells the process of the keys that seal the catalog.
 
     Raises:
         DevError: it can't be used; the message says why.
     """
     process = await asyncio.create_subprocess_exec(
         *leashed(command),
-        env=os.environ | {"RELAYLINE_DATA_DIR": str(data_dir)},
+        env={**os.environ, "RELAYLINE_DATA_DIR": str(data_dir), **keys},
         stdin=asyncio.subprocess.DEVNULL,
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,

@@ -94,11 +94,11 @@ async def _plan(options: DevOptions, umask: int) -> _Plan:
     """
     if options.local_model:
         check_installed()
-    checked = (options.commands.catalog, options.data_dir)
+    encrypts, keys = encryption_of(options)
+    checked = (options.commands.catalog, options.data_dir, keys)
     files = await check_catalog(*checked) if options.catalog else frozenset()
     address = configured_temporal()
     names = {"api": options.api_port}
-    encrypts, keys = encryption_of(options)
     if address is None:
         names |= {"temporal": options.temporal_port, "ui": options.ui_port}
     if encrypts:
@@ -143,7 +143,7 @@ class _Stack:
         self._all_started = False
         self._reloader = Reloader(
             files,
-            partial(check_catalog, options.commands.catalog, options.data_dir),
+            partial(check_catalog, options.commands.catalog, options.data_dir, self._keys),
             self._restart,
             report,
         )

@@ -43,7 +43,7 @@ async def test_the_files_are_the_modules_and_what_they_read(
     for file in files:
         file.parent.mkdir(exist_ok=True)
         file.write_text("")
-    assert await check_catalog(Commands().catalog, tmp_path / "data") == {module, *files}
+    assert await check_catalog(Commands().catalog, tmp_path / "data", {}) == {module, *files}
 
 
 @pytest.mark.slow
