@@ -72,7 +72,7 @@ def _dev(request: DevRequest) -> int:
     from relayline.dev.state_file import DevState
     from relayline.runtime.hiding import hide_memory
 
-    settings = _settings()
+    settings = agent_commands.configured()
     data_dir = request.data_dir or settings.data_dir
     given = request._asdict() | {"catalog": settings.catalog, "data_dir": data_dir}
     opens = given.pop("opens")
@@ -117,7 +117,7 @@ async def _key_store(settings: Settings | None = None) -> AsyncIterator[KeyStore
     from relayline.runtime.secret import load_secrets
     from relayline.runtime.settings import BadSettings
 
-    settings = settings or _settings()
+    settings = settings or agent_commands.configured()
     async with opened_journal(settings) as journal:
         with expecting(BadSettings):
             ring = load_secrets(settings, make=True)
@@ -131,7 +131,7 @@ async def _new_key_store() -> AsyncIterator[KeyStore]:
     from relayline.runtime.secret import ensure_secret_file
     from relayline.runtime.settings import BadSettings
 
-    settings = _settings()
+    settings = agent_commands.configured()
     with expecting(BadSettings):
         ensure_secret_file(settings)
     async with _key_store(settings) as store:
@@ -143,7 +143,7 @@ async def _audit() -> AsyncIterator[Audit]:
     """The audit log, on the journal itself."""
     from relayline.runtime.process import opened_journal
 
-    async with opened_journal(_settings()) as journal:
+    async with opened_journal(agent_commands.configured()) as journal:
         yield journal.audit
 
 
@@ -152,13 +152,13 @@ async def _storage() -> AsyncIterator[Storage]:
     """The journal itself, with the keys that wrap those of tenants."""
     from relayline.runtime.process import opened_journal
 
-    async with opened_journal(_settings(), _keyring()) as journal:
+    async with opened_journal(agent_commands.configured(), _keyring()) as journal:
         yield journal
 
 
 async def _tenant_keys() -> Sequence[TenantKey]:
     """The keys of tenants; none where there is no journal yet."""
-    settings = _settings()
+    settings = agent_commands.configured()
     if settings.journal_dsn is None and not settings.journal_path.exists():
         return ()
     async with _storage() as journal:
@@ -182,7 +182,7 @@ def _migrate() -> Schema | None:
     from relayline.journal.postgres.migrate import migrate
     from relayline.journal.postgres.sql import REVISION
 
-    settings = _settings()
+    settings = agent_commands.configured()
     dsn = settings.journal_owner or settings.journal_dsn
     if dsn is None:
         return None
@@ -203,7 +203,7 @@ def _keyring() -> KeyRing:
     from relayline.runtime.payloads.key_settings import read_keys
     from relayline.runtime.payloads.ring import BadKeys
 
-    settings = _settings()
+    settings = agent_commands.configured()
     file = settings.data_dir / KEYS_FILE
     with expecting(BadKeys):
         ring = settings.keyring()
@@ -227,18 +227,18 @@ def _settle_address() -> None:
 
     with expecting(TemporalUnreachable):
         configured = configured_address()
-    if not configured and (found := running_dev(_settings().data_dir)):
+    if not configured and (found := running_dev(agent_commands.configured().data_dir)):
         os.environ["TEMPORAL_ADDRESS"] = found.temporal.address
 
 
 def _deployment() -> str:
     _settle_address()
-    return _settings().deployment
+    return agent_commands.configured().deployment
 
 
 def _retention() -> timedelta | None:
     _settle_address()
-    return _settings().retention
+    return agent_commands.configured().retention
 
 
 def _url(given: str | None) -> str:
@@ -248,18 +248,11 @@ def _url(given: str | None) -> str:
 
     if given:
         return given
-    data_dir = _settings().data_dir
+    data_dir = agent_commands.configured().data_dir
     found = running_dev(data_dir)
     if found and (data_dir / OWN_KEY_FILE).exists() and "RELAYLINE_API_KEY" not in os.environ:
         use_key_file(data_dir / OWN_KEY_FILE)
     return found.api.url if found else DEFAULT_URL
-
-
-def _settings() -> Settings:
-    from relayline.runtime.settings import BadSettings, load_settings
-
-    with expecting(BadSettings):
-        return load_settings()
 
 
 ServeCommands(EntryPoints(_dev, _worker, _api, _migrate, _codec_server)).register(app)

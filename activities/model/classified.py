@@ -72,7 +72,7 @@ class Failure(NamedTuple):
     retry_s: float
     """Seconds until the next attempt, if it is not final."""
     number: int
-    """The how manieth failure of this model in this step it is."""
+    """Counts the failures of this model in this step; 1 is the first."""
 
 
 def verdict_on(error: BaseException, before: Sequence[str], *, spare: bool) -> Failure:

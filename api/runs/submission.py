@@ -137,7 +137,7 @@ class Submission:
         now = datetime.now(UTC)
         await self._validator.fresh(request.agent)
         check = partial(self._validator.check, request, self._ids.run(key, sender), now, sender)
-        # a schema may take a while, in which streams must go on
+        # checking a schema may take a while, and must not hold up streams
         run = await asyncio.to_thread(check) if request.output_schema else check()
         await check_tenant(self._storage, run.tenant)
         if key is not None and (earlier := await self._earlier.find(key, sender)):

@@ -19,7 +19,12 @@ if TYPE_CHECKING:
 # ruff: noqa: PLC0415  `--help` is quick
 
 
-def _settings() -> Settings:
+def configured() -> Settings:
+    """The settings of the environment.
+
+    Raises:
+        Failure: they can't be used.
+    """
     from relayline.runtime.settings import BadSettings, load_settings
 
     with expecting(BadSettings):
@@ -35,7 +40,7 @@ def dry_run(asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
     from relayline.testing.dry import NoDryRun
     from relayline.testing.dry import dry_run as run
 
-    settings = _settings()
+    settings = configured()
     with expecting(NoDryRun):
         return run(settings, asked, told)
 
@@ -52,7 +57,7 @@ async def mcp_desk() -> AsyncIterator[McpDesk]:
     """The MCP servers of the configured catalog."""
     from relayline.commands.mcp_desk import mcp_desk as opened
 
-    async with opened(_settings()) as desk:
+    async with opened(configured()) as desk:
         yield desk
 
 
@@ -68,7 +73,7 @@ async def push_catalog(storage: Callable[[], AbstractAsyncContextManager[Storage
     from relayline.catalog.agents import CatalogError
     from relayline.wiring import build_catalog, tell_catalog
 
-    settings = _settings()
+    settings = configured()
     with expecting(CatalogError):
         catalog = build_catalog(settings)
     async with storage() as journal:

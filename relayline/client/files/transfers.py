@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from pathlib import Path
 from typing import BinaryIO
 from urllib.parse import quote
@@ -54,6 +54,26 @@ def _opened(source: Path) -> BinaryIO:
 _TIMEOUT = httpx.Timeout(TIMEOUT_S, connect=CONNECT_TIMEOUT_S)
 
 
+def _post(
+    http: httpx.Client | httpx.AsyncClient,
+    name: str,
+    headers: Mapping[str, str],
+    content: bytes | Iterator[bytes] | AsyncIterator[bytes],
+) -> httpx.Request:
+    """The request that uploads this content."""
+    params = {"name": name}
+    return http.build_request(
+        "POST", _FILES, params=params, content=content, headers=headers, timeout=_TIMEOUT
+    )
+
+
+def _uploaded(base_url: str, answer: httpx.Response) -> FileView:
+    """The file that was uploaded; raises what the server refuses."""
+    if answer.is_error:
+        raise error_of(base_url, answer)
+    return FileView.model_validate_json(answer.content)
+
+
 class Files:
     """The files of a client's tenant: `client.files`."""
 
@@ -76,24 +96,12 @@ class Files:
         """
         how, http = self._transport.options, self._transport.http
         shown, size = _source(source, name)
-        named, headers = {"name": shown}, _upload(content_type, size)
         content = source if isinstance(source, bytes) else _pieces(source)
         try:
-            answer = http.send(
-                http.build_request(
-                    "POST",
-                    _FILES,
-                    params=named,
-                    content=content,
-                    headers=headers,
-                    timeout=_TIMEOUT,
-                )
-            )
+            answer = http.send(_post(http, shown, _upload(content_type, size), content))
         except httpx.HTTPError as error:
             raise no_answer(how.base_url, error) from error
-        if answer.is_error:
-            raise error_of(how.base_url, answer)
-        return FileView.model_validate_json(answer.content)
+        return _uploaded(how.base_url, answer)
 
     def download(self, file_id: str, to: Path | None = None) -> bytes:
         """The bytes of a file; with `to`, they are written there, and none returned.
@@ -132,24 +140,12 @@ class AsyncFiles:
         """As `Files.upload`."""
         how, http = self._transport.options, self._transport.http
         shown, size = await asyncio.to_thread(_source, source, name)
-        named, headers = {"name": shown}, _upload(content_type, size)
         content = source if isinstance(source, bytes) else _async_pieces(source)
         try:
-            answer = await http.send(
-                http.build_request(
-                    "POST",
-                    _FILES,
-                    params=named,
-                    content=content,
-                    headers=headers,
-                    timeout=_TIMEOUT,
-                )
-            )
+            answer = await http.send(_post(http, shown, _upload(content_type, size), content))
         except httpx.HTTPError as error:
             raise no_answer(how.base_url, error) from error
-        if answer.is_error:
-            raise error_of(how.base_url, answer)
-        return FileView.model_validate_json(answer.content)
+        return _uploaded(how.base_url, answer)
 
     async def download(self, file_id: str, to: Path | None = None) -> bytes:
         """As `Files.download`."""
