@@ -99,8 +99,14 @@ class OneCall:
             if again := await self._asking.before():
                 return await uninterrupted(self._asks(again))
             arguments |= await self._shared.threads.resources.given(runs.resources, bound_s)
+            caller = await caller_of(
+                self._attempt, self._request.tenant, self._request.epoch, self._request.step
+            )
+            context = RunningTool(
+                self._attempt, self._request, caller, self._shared.clean, self._shared.secrets
+            )
             await self._start(given)
-            return await self._execute(runs, arguments)
+            return await self._execute(runs, arguments, context)
         except ToolFailure as failure:
             return await uninterrupted(self._fail(failure))
         except ApplicationError:
@@ -121,12 +127,14 @@ class OneCall:
                 "have run, and it does not run again unless a person says so"
             )
 
-    async def _execute(self, tool: Tool, arguments: dict[str, Any]) -> ToolOutcome:
-        """Run the tool within its time-out and record its result."""
+    async def _execute(
+        self, tool: Tool, arguments: dict[str, Any], context: RunningTool
+    ) -> ToolOutcome:
+        """Run the tool within its time-out and record its result.
+
+        Nothing here may fail before the tool runs: the call has been claimed.
+        """
         timeout_s = self._request.tool.timeout_s if self._request.tool else 0
-        request, shared = self._request, self._shared
-        caller = await caller_of(self._attempt, request.tenant, request.epoch, request.step)
-        context = RunningTool(self._attempt, request, caller, shared.clean, shared.secrets)
         work = ToolWork(tool, arguments, context, self._shared.threads, self._shared.clean)
         try:
             in_time = await work.wait(timeout_s, interruptible=not self._unsafe)

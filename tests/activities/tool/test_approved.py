@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import dataclasses
 import json
+from collections.abc import Sequence
 from datetime import UTC, date, datetime
 from typing import Any
 
@@ -15,12 +16,13 @@ from temporalio.testing import ActivityEnvironment
 from relayline.activities.tool.call import ToolActivities
 from relayline.catalog.tools import Tool, ToolContext, tool
 from relayline.contracts.calls import CheckRequest, CheckResult
-from relayline.contracts.envelope import NewEvent, Outbox
+from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
 from relayline.contracts.errors import ErrorType
 from relayline.contracts.events import ApprovalResolved, ToolCompleted
 from relayline.contracts.keys import call_scope, resolved_key, result_key
 from relayline.contracts.runs import ApprovalRule
-from relayline.journal.port import SEALED, Fence, Journal
+from relayline.journal.port import SEALED, Appended, Fence, Journal, JournalUnavailable
+from relayline.journal.table import Tenant
 from tests.activities.tool.conftest import CALL, Bench, failure
 
 APPROVAL = "approval_1_0"
@@ -231,3 +233,40 @@ async def test_the_pinned_schema_counts_and_not_that_of_the_worker(bench: Bench)
     found = await checked(bench.journal, pay, of=pinned, amount=11)
     assert found.problem
     assert found.problem.startswith("amount: 11 is greater")
+
+
+class AwayOnceClaimed:
+    """A journal that answers no question once an unsafe call is claimed, until its tool ran."""
+
+    def __init__(self, journal: Journal, ran: list[int]) -> None:
+        self._journal = journal
+        self._ran = ran
+        self._claimed = False
+
+    async def append(
+        self, run_id: str, events: Sequence[NewEvent], fence: Fence | None = None
+    ) -> list[Appended]:
+        appended = await self._journal.append(run_id, events, fence)
+        self._claimed |= any(event.body.type == "tool.started" for event in events)
+        return appended
+
+    async def get(self, tenant: Tenant, run_id: str, key: str) -> StoredEvent | None:
+        if self._claimed and not self._ran:
+            raise JournalUnavailable("no answer")
+        return await self._journal.get(tenant, run_id, key)
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._journal, name)
+
+
+async def test_once_claimed_an_unsafe_tool_runs_whatever_the_journal_does(bench: Bench) -> None:
+    made, ran = wire()
+    await bench.plan("wire", {})
+    journal = AwayOnceClaimed(bench.journal, ran)
+    task, _ = bench.start(made, journal=journal)
+    while not ran and not task.done():
+        await asyncio.sleep(0.01)
+    task.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await task
+    assert ran == [1]

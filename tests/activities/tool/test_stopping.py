@@ -24,16 +24,20 @@ from tests.activities.tool.conftest import CALL, RUN_CANCELLED, WORKER_STOPS, Be
 
 LONGER_S = 3.0
 """How long a tool goes on that does not stop."""
+BEGUN = threading.Event()
+"""Set once the tool runs."""
 
 
 @tool
 async def napping(seconds: float = 60) -> str:
+    BEGUN.set()
     await asyncio.sleep(seconds)
     return "slept"
 
 
 @tool
 def watching(context: ToolContext) -> str:
+    BEGUN.set()
     while not context.cancelled:
         time.sleep(0.01)
     return "half of it"
@@ -41,6 +45,7 @@ def watching(context: ToolContext) -> str:
 
 @tool
 async def stubborn() -> str:
+    BEGUN.set()
     end = time.monotonic() + LONGER_S
     while time.monotonic() < end:
         try:
@@ -52,8 +57,15 @@ async def stubborn() -> str:
 
 @tool
 def deaf() -> str:
+    BEGUN.set()
     time.sleep(LONGER_S)
     return "done all the same"
+
+
+async def begun() -> None:
+    """Return once the tool runs."""
+    while not BEGUN.is_set():
+        await asyncio.sleep(0.01)
 
 
 async def cancelled(
@@ -61,10 +73,9 @@ async def cancelled(
 ) -> Any:
     """What the attempt came to after it was cancelled while its tool ran."""
     await bench.plan(tool.spec.name, {})
+    BEGUN.clear()
     task, env = bench.start(tool, stop_bound_s=stop_bound_s)
-    while "tool.started" not in await bench.types():
-        await asyncio.sleep(0.01)
-    await asyncio.sleep(0.05)
+    await begun()
     env.cancel(details)
     [outcome] = await asyncio.gather(task, return_exceptions=True)
     return outcome
@@ -114,9 +125,9 @@ async def test_a_tool_that_the_worker_stopped_runs_again_in_the_next_attempt(
 ) -> None:
     assert isinstance(await cancelled(bench, made, details), asyncio.CancelledError)
     assert await bench.types() == ["tool.started"]
+    BEGUN.clear()
     task, env = bench.start(made, attempt=2)
-    while len(await bench.types()) < 2:
-        await asyncio.sleep(0.01)
+    await begun()
     env.cancel(RUN_CANCELLED)
     await asyncio.gather(task, return_exceptions=True)
     assert await bench.types() == ["tool.started", "tool.started", "tool.cancelled"]
