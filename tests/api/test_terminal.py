@@ -28,6 +28,7 @@ async def terminate(client: Client, run: str) -> None:
     await client.get_workflow_handle(run).terminate(reason="enough")
 
 
+@pytest.mark.slow
 async def test_a_watched_run_that_is_terminated_ends_its_stream(
     api: Api, api_temporal: Client
 ) -> None:
@@ -52,6 +53,7 @@ async def test_a_watched_run_that_is_terminated_ends_its_stream(
     await api.quiet()
 
 
+@pytest.mark.slow
 async def test_a_stream_opened_after_the_termination_ends_soon(
     api: Api, api_temporal: Client
 ) -> None:

@@ -107,6 +107,7 @@ async def test_run_prints_the_id_and_nothing_else_on_stdout(stand_in: StandIn) -
     assert f"relayline watch {RUN}" in ended.err
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("words", [("run", "hi"), ("run", "hi", "--watch"), ("watch", RUN)])
 async def test_the_terminal_leads_to_the_page(stand_in: StandIn, words: tuple[str, ...]) -> None:
     whole(stand_in)
@@ -156,6 +157,7 @@ async def test_run_watch_shows_the_run_and_succeeds(stand_in: StandIn) -> None:
     assert ended.err.startswith("connection lost")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("end", ["run.failed", "run.cancelled", "run.terminated"])
 async def test_watching_a_run_that_ends_otherwise_fails(stand_in: StandIn, end: str) -> None:
     whole(stand_in, end)
@@ -204,6 +206,7 @@ async def test_a_terminal_gets_a_status_line_and_is_given_back(stand_in: StandIn
     assert shown.rfind("\x1b[?25h") > shown.rfind("\x1b[?25l")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("command", "outcome", "code", "words"),
     [
@@ -221,6 +224,7 @@ async def test_a_command_says_what_became_of_it(
     assert f"{command} {words}" in (ended.err if code else ended.out)
 
 
+@pytest.mark.slow
 async def test_what_the_api_refuses_is_one_line_with_its_words(stand_in: StandIn) -> None:
     stand_in.problem = Refuse(404, "unknown-run", "no run 'run_x'")
     for command in ("watch", "pause", "cancel"):
@@ -234,6 +238,7 @@ async def test_no_api_is_one_line_that_says_what_to_do() -> None:
     assert ended.err.startswith("relayline: no API answers at http://127.0.0.1:1: start one with")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("words", "who"),
     [(["watch", RUN], ""), (["worker"], " worker"), (["api"], " api"), (["dev"], "")],
@@ -244,6 +249,7 @@ async def test_a_setting_that_is_wrong_is_named(words: list[str], who: str) -> N
     assert ended.err.startswith(f"relayline{who}: RELAYLINE_API_PORT is 'many': ")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("process", ["worker", "api"])
 async def test_a_process_that_can_not_write_its_journal_says_so(process: str) -> None:
     ended = await relayline(process, env={"RELAYLINE_API_PORT": "0"})
@@ -268,12 +274,14 @@ async def test_the_api_of_the_running_dev_is_found(stand_in: StandIn, tmp_path: 
     assert out.decode() == RUN + "\n"
 
 
+@pytest.mark.slow
 async def test_replay_tells_how_much_fits() -> None:
     ended = await relayline("replay", str(HISTORY))
     events = len(json.loads(HISTORY.read_text())["events"])
     assert ended == Ended(0, f"{HISTORY} fits this code: {events} events, 2 steps replayed\n", "")
 
 
+@pytest.mark.slow
 async def test_replay_tells_the_step_and_the_event_where_it_diverges(tmp_path: Path) -> None:
     changed = tmp_path / "changed.json"
     changed.write_text(HISTORY.read_text().replace('"call_tool"', '"other"'))

@@ -116,6 +116,7 @@ async def test_a_run_can_be_cancelled_before_it_has_its_past(temporal: Client) -
     assert fakes.types[-1] == "run.cancelled"
 
 
+@pytest.mark.slow
 async def test_a_long_fork_continues_as_new_without_its_past(temporal: Client) -> None:
     fakes = Forked(Past(run_id=SOURCE, step=3), asks(3), asks(4), asks(5), STOP)
     fakes.history_bound = 25

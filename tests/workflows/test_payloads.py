@@ -67,6 +67,7 @@ async def refused(temporal: Client, payloads: list[object]) -> tuple[Fakes, Comm
     return fakes, body
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("payloads", "reason"),
     [
@@ -90,6 +91,7 @@ async def test_a_payload_that_is_no_command_is_refused_and_the_run_goes_on(
     assert "message.interrupted" not in fakes.types
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "payloads",
     [

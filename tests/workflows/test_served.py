@@ -110,7 +110,9 @@ async def test_people_answer_one_question_after_the_other_and_the_call_runs_agai
         progress = await shows(handle, RunStatus.WAITING)
         what = "notes_add(text=x) asks"
         assert progress.waiting_for == (Waiting(kind="input", id="input_1_0_0_0", what=what),)
-        await send(handle, answer("a", "4", "input_1_0_0_0"), answer("b", "no", "input_1_0_0_1"))
+        await send(handle, answer("a", "4", "input_1_0_0_0"))
+        await fakes.until("input.requested", 2)
+        await send(handle, answer("b", "no", "input_1_0_0_1"))
         assert (await handle.result()).status is RunStatus.COMPLETED
     first, second = fakes.requests
     assert (first.run, asked_before(first)) == (0, None)

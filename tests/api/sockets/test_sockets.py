@@ -103,6 +103,7 @@ async def test_what_is_no_command_is_a_problem_and_the_socket_stays(
         assert "receipt" in await speaker.send("pause", command_id="p")
 
 
+@pytest.mark.slow
 async def test_unknown_approvals_and_questions_are_problems_as_over_http(api: Api) -> None:
     run = await opened(api)
     async with socket(api, run) as speaker:
@@ -172,6 +173,7 @@ async def test_a_message_that_is_too_large_ends_it_and_nothing_else(api: Api) ->
         assert (problem["status"], problem["field"]) == (422, "content")
 
 
+@pytest.mark.slow
 async def test_many_commands_at_once_are_answered_in_order(api: Api) -> None:
     run = await opened(api)
     async with socket(api, run) as speaker:

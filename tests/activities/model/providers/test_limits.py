@@ -114,6 +114,7 @@ async def test_an_answer_of_thousands_of_calls_is_refused_before_it_holds_the_lo
     assert await watching < 1
 
 
+@pytest.mark.slow
 async def test_as_many_parts_as_are_allowed_come_whole(raw: Raw, providers: Providers) -> None:
     calls = [call(index, "look", "{}") for index in range(MAX_PARTS)]
     raw.body = [frames(*calls, *finish("tool_calls"))]
