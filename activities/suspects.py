@@ -167,7 +167,7 @@ class Suspects:
 
         Args:
             attempt: Which one.
-            stops: The how manieth stop of its worker this is, if it is one.
+            stops: The number of stops of its worker with this one; 0 if it is none.
         """
         try:
             await attempt.mark(left_scope(attempt.scope))
