@@ -27,9 +27,12 @@ _AT_A_TIME = 50
 
 
 async def measure(*, quick: bool) -> list[Figure]:
-    """Runs whose events are appended from here, each followed by a client of one API process."""
+    """Runs whose events are appended from here, each followed by a client of one API process.
+
+    The worker has nothing to do; it tells the API what agents there are.
+    """
     with TemporaryDirectory(prefix="relayline-bench-") as folder:
-        async with running_apart(Path(folder) / "data", apis=1, workers=0) as apart:
+        async with running_apart(Path(folder) / "data", apis=1, workers=1) as apart:
             return await _measure(apart, 100 if quick else RUNS, 3 if quick else 8)
 
 
