@@ -10,9 +10,10 @@ from pathlib import Path
 
 import typer
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from relayline.contracts.queues import BUILD_ID_PATTERN
-from relayline.contracts.runs import Limits
+from relayline.contracts.runs import Limits, ModelSettings
 
 STDIN = "-"
 _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
@@ -50,6 +51,15 @@ def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
         BadParameter: a pair has another form, or names an unknown limit.
     """
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
+
+
+def settings_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
+    """Model settings from `KEY=VALUE` pairs, whose values are JSON or else text.
+
+    Raises:
+        BadParameter: a pair has another form, or names an unknown setting.
+    """
+    return {key: _setting(key, value) for key, value in _split("--settings", pairs)}
 
 
 def schema_in(path: Path) -> dict[str, JsonValue]:
@@ -108,6 +118,17 @@ def _split(option: str, pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not (key and equals):
             raise typer.BadParameter(f"{option} {pair!r}: write KEY=VALUE")
         yield key, value
+
+
+def _setting(key: str, value: str) -> JsonValue:
+    known = ModelSettings.model_fields
+    if key not in known:
+        raise typer.BadParameter(f"--settings {key!r}: use one of {', '.join(known)}")
+    try:
+        setting: JsonValue = from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return value
+    return setting
 
 
 def _number(key: str, value: str) -> float:

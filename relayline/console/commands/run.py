@@ -14,6 +14,7 @@ from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
     from relayline.client import AsyncClient, AsyncRun
+    from relayline.client.calls import RunFields
     from relayline.client.files.saying import Said
     from relayline.console.tty.dry_shown import DoDry
     from relayline.contracts.answers import Links
@@ -33,6 +34,23 @@ Limits = Annotated[
         metavar="KEY=NUMBER",
         help="A limit of the run, such as max_steps=20; may be repeated.",
         show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A setting of its models, such as temperature=0; may be repeated.",
+        show_default=False,
+    ),
+]
+Schema = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit.")
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--file", metavar="PATH", help="Give the model this image or file, too; may be repeated."
     ),
 ]
 Metadata = Annotated[
@@ -77,11 +95,9 @@ class RunCommands:
         model: Annotated[
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
+        settings: Settings = None,
         limits: Limits = None,
-        schema: Annotated[
-            Path | None,
-            typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit."),
-        ] = None,
+        schema: Schema = None,
         metadata: Metadata = None,
         user: Annotated[
             str | None, typer.Option(metavar="NAME", help="For whom it works; told to its tools.")
@@ -110,14 +126,7 @@ class RunCommands:
                 metavar="KEY", help="Repeating the request with the same key starts no second run."
             ),
         ] = None,
-        file: Annotated[
-            list[Path] | None,
-            typer.Option(
-                "--file",
-                metavar="PATH",
-                help="Give the model this image or file, too; may be repeated.",
-            ),
-        ] = None,
+        file: Files = None,
         watch_it: Annotated[
             bool, typer.Option("--watch", help="Show the run as it happens.")
         ] = False,
@@ -136,13 +145,20 @@ class RunCommands:
 
         With --watch or --dry, exits with 0 if the run completed and with 1 otherwise.
         """
-        from relayline.console.arguments import input_text, limits_of, metadata_of, schema_in
+        from relayline.console.arguments import (
+            input_text,
+            limits_of,
+            metadata_of,
+            schema_in,
+            settings_of,
+        )
         from relayline.console.tty.dry_shown import DryRun, show_dry
 
         given = input_text(text)
         output_schema = schema_in(schema) if schema else None
+        how = settings_of(settings or ())
         if dry:
-            settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema)
+            settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema, how)
             show_dry(self._dry_run, DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
@@ -150,8 +166,9 @@ class RunCommands:
         async def submit(client: AsyncClient) -> AsyncRun:
             return await client.submit(
                 agent,
-                await with_files(client, given, file or ()),
+                await with_files(client, given, file),
                 model=model,
+                settings=how or None,
                 limits=limits_of(limits) if limits else None,
                 output_schema=output_schema,
                 metadata=metadata_of(metadata) if metadata else None,
@@ -199,12 +216,13 @@ class RunCommands:
             for line in tree_lines(top, runs):
                 typer.echo(printable(line))
 
-    def chat(
+    def chat(  # noqa: PLR0913, PLR0917  one parameter per option
         self,
         agent: Annotated[str, typer.Option(metavar="NAME", help="The agent.")] = "assistant",
         model: Annotated[
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
+        settings: Settings = None,
         run_id: Annotated[
             str | None,
             typer.Option("--run", metavar="RUN", help="Continue this conversation."),
@@ -217,12 +235,16 @@ class RunCommands:
         The conversation stays open, so that --run continues it, unless --close is given.
         """
         from relayline.client import Client
+        from relayline.console.arguments import settings_of
         from relayline.console.options import expecting_answers
         from relayline.console.tty.chat import Chat, typed
 
+        how: RunFields = {"model": model, "open": True}
+        if settings:
+            how["settings"] = settings_of(settings)
         with expecting_answers(), Client(self._address(url)) as client:
             chat = Chat(
-                lambda line: client.submit_and_stream(agent, line, model=model, open=True),
+                lambda line: client.submit_and_stream(agent, line, **how),
                 None if run_id is None else client.run(run_id),
             )
             chat.hold(typed())
@@ -270,9 +292,9 @@ def follow(base_url: str, run_id: str, *, as_json: bool) -> None:
         raise typer.Exit(1)
 
 
-async def with_files(client: AsyncClient, text: str, files: Sequence[Path]) -> Said:
-    """The text, with these files behind it, which are uploaded."""
+async def with_files(client: AsyncClient, text: str, files: Sequence[Path] | None) -> Said:
+    """The text, if it is not empty, with these files behind it, which are uploaded."""
     from relayline.client.files.saying import part_of
 
-    uploaded = [await client.files.upload(path) for path in files]
-    return [text, *map(part_of, uploaded)] if files else text
+    uploaded = [await client.files.upload(path) for path in files or ()]
+    return [*filter(None, (text,)), *map(part_of, uploaded)] if uploaded else text
