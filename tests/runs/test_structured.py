@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from relayline import AsyncClient, Client
 from relayline.client import NotCompleted
+from relayline.contracts.events import RunForked
 from tests.dev_stack import DevStack
 
 pytestmark = pytest.mark.stack
@@ -106,8 +107,9 @@ async def test_fork_may_have_to_answer_by_a_schema_of_its_own(stack: DevStack) -
         fork = await run.fork(message=told, output_schema=City, settings={"temperature": 0})
         assert await fork.result(City, 60) == City(city="Bern", people=134794)
         city = City(city="Chur")
-        events = [it.data async for it in fork.events() if it.type == "run.forked"]
-        assert events[0]["changed"]["output_schema"] == City.model_json_schema()
+        [forked] = [it.body async for it in fork.events() if it.type == "run.forked"]
+        assert isinstance(forked, RunForked)
+        assert forked.changed["output_schema"] == City.model_json_schema()
         again = await fork.fork(message=script({"answer": city.model_dump()}))
         assert await again.result(City, 60) == city
 

@@ -95,7 +95,8 @@ async def test_a_model_sees_the_files_of_redirects_of_forks_and_of_histories(
     """A fork has those of its past, too, though the run that they were given to is erased."""
     file_id = (await upload(api, png(), name="cat.png")).json()["file_id"]
     shown = [{"type": "text", "text": "What is this?"}, {"type": "image", "file_id": file_id}]
-    body = {"agent": "assistant", "model": "compatible:falls-silent", "input": "Hello"}
+    body: dict[str, Any] = {"agent": "assistant", "model": "compatible:falls-silent"}
+    body["input"] = "Hello"
     run_id = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
     await asked(model, 1)
     answer = await api.http.post(f"/v1/runs/{run_id}/redirect", json={"message": shown})
@@ -116,7 +117,8 @@ async def test_a_model_sees_the_files_of_redirects_of_forks_and_of_histories(
     assert (await over(api, fork_id))["status"] == "completed"
     assert json.dumps(model.requests[-1]).count(ENCODED) == 2
     earlier = [{"role": "user", "content": shown}, {"role": "assistant", "content": "A dot."}]
-    body = {"agent": "assistant", "model": "compatible:text", "input": "Sure?", "history": earlier}
+    said = {"input": "Sure?", "history": earlier}
+    body = {"agent": "assistant", "model": "compatible:text", **said}
     run_id = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
     assert (await over(api, run_id))["status"] == "completed"
     assert json.dumps(model.requests[-1]).count(ENCODED) == 1
