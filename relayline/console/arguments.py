@@ -7,6 +7,7 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from pydantic import JsonValue, TypeAdapter, ValidationError
@@ -14,6 +15,10 @@ from pydantic_core import from_json
 
 from relayline.contracts.queues import BUILD_ID_PATTERN
 from relayline.contracts.runs import Limits, ModelSettings
+
+if TYPE_CHECKING:
+    from relayline.client import AsyncClient
+    from relayline.client.files.saying import Said
 
 STDIN = "-"
 _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
@@ -72,6 +77,14 @@ def schema_in(path: Path) -> dict[str, JsonValue]:
         return arguments_of(path.read_text())
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"--schema {path}: {error}") from error
+
+
+async def with_files(client: AsyncClient, text: str, files: Sequence[Path] | None) -> Said:
+    """The text, if it is not empty, with these files behind it, which are uploaded."""
+    from relayline.client.files.saying import part_of  # noqa: PLC0415  most commands have no files
+
+    uploaded = [await client.files.upload(path) for path in files or ()]
+    return [*filter(None, (text,)), *map(part_of, uploaded)] if uploaded else text
 
 
 def build_id_of(text: str) -> str:

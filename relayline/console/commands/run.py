@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -15,7 +15,6 @@ from relayline.console.options import RunId, Url, asked
 if TYPE_CHECKING:
     from relayline.client import AsyncClient, AsyncRun
     from relayline.client.calls import RunFields
-    from relayline.client.files.saying import Said
     from relayline.console.tty.dry_shown import DoDry
     from relayline.contracts.answers import Links
 
@@ -145,20 +144,15 @@ class RunCommands:
 
         With --watch or --dry, exits with 0 if the run completed and with 1 otherwise.
         """
-        from relayline.console.arguments import (
-            input_text,
-            limits_of,
-            metadata_of,
-            schema_in,
-            settings_of,
-        )
+        from relayline.console import arguments as parse
         from relayline.console.tty.dry_shown import DryRun, show_dry
 
-        given = input_text(text)
-        output_schema = schema_in(schema) if schema else None
-        how = settings_of(settings or ())
+        given = parse.input_text(text)
+        output_schema = parse.schema_in(schema) if schema else None
+        bounds, labels = parse.limits_of(limits or ()), parse.metadata_of(metadata or ())
+        how = parse.settings_of(settings or ())
         if dry:
-            settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema, how)
+            settled = (bounds, labels, output_schema, how)
             show_dry(self._dry_run, DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
@@ -166,12 +160,12 @@ class RunCommands:
         async def submit(client: AsyncClient) -> AsyncRun:
             return await client.submit(
                 agent,
-                await with_files(client, given, file),
+                await parse.with_files(client, given, file),
                 model=model,
                 settings=how or None,
-                limits=limits_of(limits) if limits else None,
+                limits=bounds or None,
                 output_schema=output_schema,
-                metadata=metadata_of(metadata) if metadata else None,
+                metadata=labels or None,
                 user=user,
                 retention_days=retention_days,
                 priority=priority,
@@ -181,17 +175,7 @@ class RunCommands:
                 idempotency_key=idempotency_key,
             )
 
-        submitted = asked(base_url, submit)
-        links = submitted.accepted.links if submitted.accepted else None
-        if watch_it:
-            tell_page(base_url, None if as_json else links)
-            follow(base_url, submitted.id, as_json=as_json)
-        elif as_json and submitted.accepted:
-            typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
-        else:
-            typer.echo(submitted.id)
-            typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
-            tell_page(base_url, links)
+        tell_accepted(base_url, asked(base_url, submit), watch_it=watch_it, as_json=as_json)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.
@@ -256,6 +240,24 @@ class RunCommands:
                 typer.echo(f"continue with: relayline chat --run {chat.run.id}", err=True)
 
 
+def tell_accepted(base_url: str, run: AsyncRun, *, watch_it: bool, as_json: bool) -> None:
+    """Print the id of a new run, or all that was answered, or show it as it happens.
+
+    Raises:
+        Exit: as `follow`.
+    """
+    links = run.accepted.links if run.accepted else None
+    if watch_it:
+        tell_page(base_url, None if as_json else links)
+        follow(base_url, run.id, as_json=as_json)
+    elif as_json and run.accepted:
+        typer.echo(run.accepted.model_dump_json(exclude_none=True))
+    else:
+        typer.echo(run.id)
+        typer.echo(f"watch it with: relayline watch {run.id}", err=True)
+        tell_page(base_url, links)
+
+
 def tell_page(base_url: str, links: Links | None) -> None:
     """Say where the run is shown in a browser, if the server has such a page."""
     if links and links.page:
@@ -290,11 +292,3 @@ def follow(base_url: str, run_id: str, *, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
     if status is not RunStatus.COMPLETED:
         raise typer.Exit(1)
-
-
-async def with_files(client: AsyncClient, text: str, files: Sequence[Path] | None) -> Said:
-    """The text, if it is not empty, with these files behind it, which are uploaded."""
-    from relayline.client.files.saying import part_of
-
-    uploaded = [await client.files.upload(path) for path in files or ()]
-    return [*filter(None, (text,)), *map(part_of, uploaded)] if uploaded else text

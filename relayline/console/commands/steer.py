@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
-from relayline.console.commands.run import Files, with_files
+from relayline.console.commands.run import Files
 from relayline.console.exit import expecting
 from relayline.console.options import RunId, Url, asked
 from relayline.console.printable import printable
@@ -91,6 +91,7 @@ class SteeringCommands:
     ) -> None:
         """Interrupt a run and tell its model something."""
         from relayline.client.files.saying import parts_of
+        from relayline.console.arguments import with_files
         from relayline.contracts.commands import Redirect
 
         async def redirect(client: AsyncClient) -> Redirect:

@@ -15,9 +15,7 @@ from relayline.console.commands.run import (
     Metadata,
     Schema,
     Settings,
-    follow,
-    tell_page,
-    with_files,
+    tell_accepted,
 )
 from relayline.console.options import RunId, Url, asked
 
@@ -98,7 +96,7 @@ class ForkCommand:
 
         What comes before the step is neither paid nor run again.
         """
-        from relayline.console.arguments import limits_of, metadata_of, schema_in, settings_of
+        from relayline.console import arguments as parse
 
         base_url = self._address(url)
         fields: ForkFields = {
@@ -107,29 +105,19 @@ class ForkCommand:
             "model": model,
             "instructions": _text(instructions),
             "agent": "catalog" if catalog else None,
-            "settings": settings_of(settings) if settings else None,
-            "limits": limits_of(limits) if limits else None,
-            "output_schema": schema_in(schema) if schema else None,
-            "metadata": metadata_of(metadata) if metadata else None,
+            "settings": parse.settings_of(settings) if settings else None,
+            "limits": parse.limits_of(limits) if limits else None,
+            "output_schema": parse.schema_in(schema) if schema else None,
+            "metadata": parse.metadata_of(metadata) if metadata else None,
             "steps": steps,
         }
         told = _text(message) or ""
 
         async def fork(client: AsyncClient) -> AsyncRun:
-            fields["message"] = await with_files(client, told, file) or None
+            fields["message"] = await parse.with_files(client, told, file) or None
             return await client.run(run_id).fork(**fields)
 
-        forked = asked(base_url, fork)
-        links = forked.accepted.links if forked.accepted else None
-        if watch_it:
-            tell_page(base_url, None if as_json else links)
-            follow(base_url, forked.id, as_json=as_json)
-        elif as_json and forked.accepted:
-            typer.echo(forked.accepted.model_dump_json(exclude_none=True))
-        else:
-            typer.echo(forked.id)
-            typer.echo(f"watch it with: relayline watch {forked.id}", err=True)
-            tell_page(base_url, links)
+        tell_accepted(base_url, asked(base_url, fork), watch_it=watch_it, as_json=as_json)
 
 
 def _edits(pairs: Sequence[str]) -> list[dict[str, JsonValue]]:
