@@ -98,11 +98,10 @@ async def test_a_model_sees_the_files_of_redirects_of_forks_and_of_histories(
     body: dict[str, Any] = {"agent": "assistant", "model": "compatible:falls-silent"}
     body["input"] = "Hello"
     run_id = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
-    await asked(model, 1)
+    await asked(model, 0)
     answer = await api.http.post(f"/v1/runs/{run_id}/redirect", json={"message": shown})
     assert answer.status_code == 202, answer.text
-    await asked(model, 2)
-    assert [json.dumps(it).count(ENCODED) for it in model.requests] == [0, 1]
+    await asked(model, 1)
     await api.http.post(f"/v1/runs/{run_id}/cancel")
     assert (await over(api, run_id))["status"] == "cancelled"
     history = (await api_temporal.get_workflow_handle(run_id).fetch_history()).to_json()
@@ -124,10 +123,10 @@ async def test_a_model_sees_the_files_of_redirects_of_forks_and_of_histories(
     assert json.dumps(model.requests[-1]).count(ENCODED) == 1
 
 
-async def asked(model: StandIn, times: int) -> None:
-    """Wait until the model was asked so often."""
+async def asked(model: StandIn, files: int) -> None:
+    """Wait until the model was shown so many files at once, in whichever attempt."""
     async with asyncio.timeout(60):
-        while len(model.requests) < times:
+        while not any(json.dumps(it).count(ENCODED) == files for it in model.requests):
             await asyncio.sleep(0.02)
 
 
