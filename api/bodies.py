@@ -12,11 +12,13 @@ from pydantic import (
     JsonValue,
     SkipValidation,
     StringConstraints,
+    ValidationInfo,
+    field_validator,
     model_validator,
 )
 from pydantic_core import PydanticCustomError
 
-from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts
+from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts, Parts
 from relayline.api.setting_bodies import RequestedSettings
 from relayline.contracts.runs import MIDDLE_PRIORITY, Limits
 from relayline.contracts.submissions.batches import MAX_BATCH_RUNS
@@ -27,6 +29,10 @@ IDLE_S = 7 * 86_400
 """Seconds for which a conversation may be idle."""
 MAX_HISTORY = 1000
 """Messages of a history."""
+MAX_FILES = 100
+"""Images and files of an input and its history."""
+Content = Annotated[Annotated[str, Field(min_length=1), AS_TEXT] | AsParts, EITHER]
+"""A text, or parts."""
 LabelKey = Annotated[str, StringConstraints(min_length=1, max_length=64)]
 
 
@@ -182,7 +188,15 @@ class HistoryMessage(Body):
     """Something that was said before the run."""
 
     role: Literal["user", "assistant"]
-    content: str = Field(min_length=1)
+    content: Content
+    """A text; of the role `user`, also parts."""
+
+    @field_validator("content")
+    @classmethod
+    def _only_users_show_files(cls, content: str | Parts, said: ValidationInfo) -> str | Parts:
+        if said.data.get("role") == "assistant" and not isinstance(content, str):
+            raise PydanticCustomError("text_only", "an assistant's message is a text")
+        return content
 
 
 class RunRequest(Body):
@@ -190,12 +204,13 @@ class RunRequest(Body):
 
     agent: str = Field(max_length=64)
     """The name of an agent from `GET /v1/agents`."""
-    input: Annotated[Annotated[str, Field(min_length=1), AS_TEXT] | AsParts, EITHER]
+    input: Content
     """The user's message: text, or parts. Texts have at most `RELAYLINE_MAX_INPUT_BYTES` bytes of
     UTF-8."""
     history: list[HistoryMessage] | None = Field(default=None, max_length=MAX_HISTORY)
     """What was said before, oldest first; the input follows it. With the input, it has at most
-    `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8; it counts against no limit of the run."""
+    `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8 and 100 images and files; it counts against no limit
+    of the run."""
     model: ModelName | None = None
     """Replaces the agent's model: `rehearsal`, `local` or `provider:name`, one that the agent
     allows; at most 200 printable ASCII characters."""

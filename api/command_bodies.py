@@ -9,9 +9,8 @@ from pydantic import AfterValidator, Field, JsonValue, StringConstraints
 from pydantic_core import PydanticCustomError
 
 from relayline.api.bodies import Body
-from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts, parts_in
+from relayline.api.part_bodies import AS_TEXT, EITHER, AsParts, parts_in, text_in
 from relayline.contracts.commands import MAX_BY_CHARS, MAX_ID_CHARS, MAX_TEXT_BYTES
-from relayline.contracts.files.parts import text_of
 
 _CommandId = Annotated[str, StringConstraints(pattern=rf"^[A-Za-z0-9_.:-]{{1,{MAX_ID_CHARS}}}$")]
 
@@ -29,6 +28,9 @@ def _bounded_json(given: dict[str, JsonValue]) -> dict[str, JsonValue]:
 
 
 _Text = Annotated[str, AfterValidator(_bounded_text)]
+
+
+_Content = Annotated[Annotated[_Text, AS_TEXT] | AsParts, EITHER]
 
 
 _Arguments = Annotated[dict[str, JsonValue], AfterValidator(_bounded_json)]
@@ -57,10 +59,15 @@ class PauseRequest(CommandRequest):
 class RedirectRequest(CommandRequest):
     """Fields of a redirect."""
 
-    message: _Text
-    """The message to the model; at most 32 KiB of UTF-8."""
+    message: _Content
+    """The message to the model, text or parts; its texts have at most 32 KiB of UTF-8."""
     now: bool = True
     """Interrupt the running calls, except tools with unsafe effects; false: let the step finish."""
+
+    def fields(self) -> dict[str, Any]:
+        """The fields of the command: of parts, also their text."""
+        given = self.model_dump(exclude={"message"})
+        return given | {"message": text_in(self.message), "parts": parts_in(self.message)}
 
 
 class CancelRequest(CommandRequest):
@@ -75,7 +82,7 @@ class CancelRequest(CommandRequest):
 class MessageRequest(CommandRequest):
     """A message to a conversation."""
 
-    content: Annotated[Annotated[_Text, AS_TEXT] | AsParts, EITHER]
+    content: _Content
     """The message, text or parts; its texts have at most 32 KiB of UTF-8."""
     if_busy: Literal["queue", "redirect", "reject"] = "queue"
     """While a turn runs: `queue` the message for a turn of its own, `redirect` the running turn, or
@@ -87,10 +94,7 @@ class MessageRequest(CommandRequest):
     def fields(self) -> dict[str, Any]:
         """The fields of the command: of parts, also their text."""
         given = self.model_dump(exclude={"content"})
-        if isinstance(self.content, str):
-            return given | {"content": self.content}
-        parts = parts_in(self.content)
-        return given | {"content": text_of(parts), "parts": parts}
+        return given | {"content": text_in(self.content), "parts": parts_in(self.content)}
 
 
 class DecisionRequest(CommandRequest):

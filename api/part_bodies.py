@@ -15,6 +15,7 @@ from relayline.contracts.files.parts import (
     FilePart,
     Part,
     TextPart,
+    text_of,
 )
 
 _CONFIG = ConfigDict(frozen=True, extra="forbid", strict=True, use_attribute_docstrings=True)
@@ -87,6 +88,11 @@ AS_TEXT = Tag("[text]")
 AsParts: TypeAlias = Annotated[Parts, Tag("[parts]")]
 EITHER = Discriminator(_form)
 """Tells a text from parts; the tags, in brackets, are left out where an error names its field."""
+
+
+def text_in(content: str | Parts) -> str:
+    """The text of what was given; of parts, theirs together."""
+    return content if isinstance(content, str) else text_of(parts_in(content))
 
 
 def parts_in(content: str | Parts) -> tuple[Part, ...]:

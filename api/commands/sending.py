@@ -27,7 +27,7 @@ from relayline.api.runs.views import Views
 from relayline.api.temporal.gateway import Gateway
 from relayline.contracts.access.proofs import CommandProofs
 from relayline.contracts.command_answers import CommandReceipt
-from relayline.contracts.commands import AnyCommand, CommandKind, SendMessage, complaint
+from relayline.contracts.commands import AnyCommand, CommandKind, Saying, SendMessage, complaint
 from relayline.contracts.events import CommandAccepted, CommandApplied, CommandRefused
 from relayline.contracts.keys import accepted_key, outcome_key
 from relayline.contracts.principals import ANYBODY, Principal
@@ -209,7 +209,8 @@ class CommandSender:
         if isinstance(outgoing.command, SendMessage):
             left = f"continue it as another run: POST /v1/runs/{run_id}/fork with the body `fork`"
             agent = {"agent": outgoing.command.agent} if outgoing.command.agent else {}
-            members["fork"] = {"message": outgoing.command.content, **agent}
+            text, parts = outgoing.command.said
+            members["fork"] = {"message": [it.model_dump() for it in parts] or text, **agent}
         said = f"{run_id} has ended as {view.status.value}: {left}"
         raise AlreadyEnded(said, slug=None, **members)
 
@@ -265,7 +266,7 @@ class CommandSender:
         if execution is None or execution.status.ended:
             await self.refuse(outgoing)
         check_capacity(command.kind, execution)
-        if isinstance(command, SendMessage):
+        if isinstance(command, Saying):
             command = await self._agents.given(outgoing.tenant, run_id, command)
         proof = self._proofs.sign(run_id, command)
         if not await self._gateway.signal(run_id, command, proof):

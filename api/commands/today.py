@@ -6,7 +6,7 @@ from typing import Any
 
 from relayline.api.runs.files.given_parts import GivenParts
 from relayline.api.runs.validation import RunValidator
-from relayline.contracts.commands import SendMessage
+from relayline.contracts.commands import Saying, SendMessage
 from relayline.journal.table import Storage, Tenant
 
 NOT_SAID: dict[str, Any] = {
@@ -24,7 +24,7 @@ class AgentsOfToday:
         self._validator = validator
         self._parts = parts
 
-    async def given(self, tenant: Tenant, run_id: str, command: SendMessage) -> SendMessage:
+    async def given(self, tenant: Tenant, run_id: str, command: Saying) -> Saying:
         """The message with the agent of today, if it asks for that, and with those that it may ask.
 
         Its files live as long as the run from then on.
@@ -35,7 +35,7 @@ class AgentsOfToday:
                 take it.
             JournalUnavailable: the journal can't tell the agent's name, or of files.
         """
-        if command.agent:
+        if isinstance(command, SendMessage) and command.agent:
             listed = await self._storage.listed(tenant, run_id)
             name = (listed.row.agent if listed else None) or ""
             await self._validator.fresh(name)

@@ -272,8 +272,12 @@ def _check_files(request: ScheduleRequest) -> None:
     Raises:
         InvalidField: it does.
     """
-    for index, part in enumerate(parts_in(request.run.input)):
-        if isinstance(part, FilePart) and part.file_id:
-            field = f"run.input.{index}.file_id"
-            said = "a schedule can't name files, which expire; give a URL"
-            raise InvalidField(f"{field}: {said}", field=field)
+    history = enumerate(request.run.history or ())
+    contents = {"input": request.run.input}
+    contents |= {f"history.{place}.content": said.content for place, said in history}
+    for name, content in contents.items():
+        for index, part in enumerate(parts_in(content)):
+            if isinstance(part, FilePart) and part.file_id:
+                field = f"run.{name}.{index}.file_id"
+                said = "a schedule can't name files, which expire; give a URL"
+                raise InvalidField(f"{field}: {said}", field=field)

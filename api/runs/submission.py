@@ -157,6 +157,14 @@ class Submission:
         run_id = await self._earlier.find(key, sender) or self._ids.run(key, sender)
         return run_id, await self._is_known(run_id)
 
+    async def with_files(self, run: RunInput, sender: Principal, field: str) -> RunInput:
+        """The run with what is known of its files, which live as long as it from then on.
+
+        Raises:
+            InvalidField, JournalUnavailable: as `GivenParts.of_run`.
+        """
+        return await self._parts.of_run(seen_by(sender), run, field)
+
     async def check_tenant(self, tenant: str) -> None:
         """Return if something may be submitted for the tenant.
 

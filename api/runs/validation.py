@@ -4,25 +4,29 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from pydantic import JsonValue, ValidationError
+from pydantic import ValidationError
 
-from relayline.api.bodies import IDLE_S, Body, OpenRequest, RunRequest
+from relayline.api.bodies import IDLE_S, MAX_FILES, Body, OpenRequest, RunRequest
 from relayline.api.documents import refusal_of
 from relayline.api.errors import InvalidField, TooLarge
-from relayline.api.part_bodies import parts_in
-from relayline.api.runs.admission.models import Changes, with_model, with_settings
+from relayline.api.part_bodies import parts_in, text_in
+from relayline.api.runs.admission.models import (
+    Changes,
+    with_model,
+    with_output_schema,
+    with_settings,
+)
 from relayline.api.runs.admission.rights import check_scopes, tenant_of
 from relayline.api.runs.later import start_of
 from relayline.api.runs.receivers import webhook_of
 from relayline.catalog.family import reachable
 from relayline.catalog.models import is_rehearsal
 from relayline.catalog.rehearsal import MalformedScript, validate_script
-from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
-from relayline.contracts.files.parts import text_of
+from relayline.contracts.files.parts import Part, files_in
 from relayline.contracts.principals import ANYBODY, Principal
 from relayline.contracts.runs import AgentSpec, Past, RunInput, Said
 
@@ -89,15 +93,14 @@ class RunValidator:
             TooLarge: the input is too long.
         """
         metadata = request.metadata or {}
-        parts, history = parts_in(request.input), _history(request)
-        text = request.input if isinstance(request.input, str) else text_of(parts)
+        text, parts, history = text_in(request.input), parts_in(request.input), _history(request)
         self.check_size("input", text)
         if history:
             texts = (it.content for it in history)
             self.check_size("history", text, *texts)
+            _check_files([parts, *(it.parts for it in history)])
         self.check_metadata(metadata)
         agent = self.changed(self.agent(request.agent), request)
-        agent = _answering(agent, request.output_schema)
         check_scopes(request, self._agents[request.agent], sender)
         check_script(agent, text)
         tenant = tenant_of(metadata, sender)
@@ -202,15 +205,17 @@ class RunValidator:
         return reachable(self._agents, agent)
 
     def changed(self, agent: AgentSpec, request: Changes | None = None) -> AgentSpec:
-        """The agent with the model, settings and limits of the request, if there is one.
+        """The agent with the model, settings, limits and output schema of the request, if any.
 
         Raises:
             InvalidField: the model is unknown or not allowed, can't take one of the settings, or
-                has no known price to hold a limit against; the last two of its fallbacks, too.
+                has no known price to hold a limit against; the last two of its fallbacks, too. Or
+                no answer can be asked for by the schema.
         """
         merged = agent
         if request is not None:
             merged = with_settings(with_model(agent, request.model), request.settings)
+            merged = with_output_schema(merged, request.output_schema)
         if request is not None and request.limits is not None:
             given = request.limits.model_dump(exclude_unset=True)
             limits = agent.limits.model_copy(update=given)
@@ -228,31 +233,31 @@ class RunValidator:
 
 def _history(request: RunRequest) -> tuple[Said, ...]:
     """What the request says was said before."""
-    return tuple(Said(role=it.role, content=it.content) for it in request.history or ())
+    return tuple(
+        Said(role=it.role, content=text_in(it.content), parts=parts_in(it.content))
+        for it in request.history or ()
+    )
+
+
+def _check_files(said: Sequence[Sequence[Part]]) -> None:
+    """Return if so many images and files can be looked up and shown.
+
+    Raises:
+        InvalidField: there are too many.
+    """
+    count = sum(len(files_in(parts)) for parts in said)
+    if count > MAX_FILES:
+        raise InvalidField(
+            f"history: {count} images and files with the input, at most {MAX_FILES} are allowed",
+            field="history",
+            limit=MAX_FILES,
+        )
 
 
 def _past(history: tuple[Said, ...]) -> Past | None:
     """The past of a run with that history: each of its answers is a step."""
     answers = sum(it.role == "assistant" for it in history)
     return Past(step=answers + 1, history=history) if history else None
-
-
-def _answering(agent: AgentSpec, schema: dict[str, JsonValue] | None) -> AgentSpec:
-    """The agent with that schema of its answers in place of its own.
-
-    Raises:
-        InvalidField: no answer can be asked for by it.
-    """
-    if schema is None:
-        return agent
-    try:
-        check_output_schema(schema)
-    except UnusableSchema as error:
-        named: dict[str, JsonValue] = {"field": "output_schema"}
-        if error.limit is not None:
-            named["limit"] = error.limit
-        raise InvalidField(f"output_schema: {error}", slug=None, **named) from error
-    return agent.model_copy(update={"output_schema": schema})
 
 
 def _idle_s(request: RunRequest) -> float | None:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, JsonValue, ValidationError
 
 from relayline.client.errors import InvalidArgument, error_of, unexpected
 from relayline.client.events import Event
-from relayline.client.files.saying import Said, fields_of, json_parts
+from relayline.client.files.saying import Said, fields_of, json_history, json_parts
 from relayline.client.listing import RunFilters, page_params, params_of
 from relayline.contracts.answers import (
     InboxKind,
@@ -60,8 +60,9 @@ class RunFields(TypedDict, total=False):
     """The caller's own labels."""
     user: str | None
     """For whom the run works; the key's own subject if absent."""
-    history: Sequence[Mapping[str, str]] | None
-    """What was said before, oldest first: `{"role": "user" or "assistant", "content": …}`."""
+    history: Sequence[Mapping[str, Said]] | None
+    """What was said before, oldest first: `{"role": "user" or "assistant", "content": …}`; the
+    content of a user is a text, or texts and parts."""
     webhook: GivenWebhook | None
     """Whom to tell of the run."""
     retention_days: float | None
@@ -167,9 +168,11 @@ def submit(agent: str, said: Said, fields: RunFields) -> Call[RunAccepted]:
     if unknown := fields.keys() - RunFields.__annotations__.keys():
         raise TypeError(f"a run has no field {min(unknown)!r}")
     given = {name: value for name, value in fields.items() if value is not None}
-    key = given.pop("idempotency_key", None)
+    key, history = given.pop("idempotency_key", None), fields.get("history")
     body: dict[str, JsonValue] = {"agent": agent, "input": json_parts(said)}
-    body |= {name: json_of(name, value) for name, value in given.items()}
+    body |= {name: json_of(name, value) for name, value in given.items() if name != "history"}
+    if history is not None:
+        body["history"] = json_history(history)
     headers = {} if key is None else {"Idempotency-Key": str(key)}
     return Call("POST", "/v1/runs", RunAccepted, body=body, headers=headers)
 

@@ -58,10 +58,12 @@ class Commands(ABC, Generic[Receipt]):
         return self.send(Resume(by=by, command_id=command_id))
 
     def redirect(
-        self, message: str, *, now: bool = True, by: str = "", command_id: str = ""
+        self, message: Said, *, now: bool = True, by: str = "", command_id: str = ""
     ) -> Receipt:
-        """Tell the model something; with `now=False`, after the current step."""
-        return self.send(Redirect(message=message, now=now, by=by, command_id=command_id))
+        """Tell the model something, as in `message`; with `now=False`, after the current step."""
+        text, parts = parts_of(message)
+        how = {"now": now, "by": by, "command_id": command_id}
+        return self.send(Redirect(message=text, parts=parts, **how))
 
     def cancel(
         self,

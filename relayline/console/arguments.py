@@ -7,12 +7,18 @@ import re
 import sys
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import typer
 from pydantic import JsonValue, TypeAdapter, ValidationError
+from pydantic_core import from_json
 
 from relayline.contracts.queues import BUILD_ID_PATTERN
-from relayline.contracts.runs import Limits
+from relayline.contracts.runs import Limits, ModelSettings
+
+if TYPE_CHECKING:
+    from relayline.client import AsyncClient
+    from relayline.client.files.saying import Said
 
 STDIN = "-"
 _OBJECT: TypeAdapter[dict[str, JsonValue]] = TypeAdapter(dict[str, JsonValue])
@@ -52,6 +58,15 @@ def limits_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
     return {key: _number(key, value) for key, value in _split("--limits", pairs)}
 
 
+def settings_of(pairs: Sequence[str]) -> dict[str, JsonValue]:
+    """Model settings from `KEY=VALUE` pairs, whose values are JSON or else text.
+
+    Raises:
+        BadParameter: a pair has another form, or names an unknown setting.
+    """
+    return {key: _setting(key, value) for key, value in _split("--settings", pairs)}
+
+
 def schema_in(path: Path) -> dict[str, JsonValue]:
     """The JSON Schema in a file; the server checks it.
 
@@ -62,6 +77,14 @@ def schema_in(path: Path) -> dict[str, JsonValue]:
         return arguments_of(path.read_text())
     except (OSError, ValueError) as error:
         raise typer.BadParameter(f"--schema {path}: {error}") from error
+
+
+async def with_files(client: AsyncClient, text: str, files: Sequence[Path] | None) -> Said:
+    """The text, if it is not empty, with these files behind it, which are uploaded."""
+    from relayline.client.files.saying import part_of  # noqa: PLC0415  most commands have no files
+
+    uploaded = [await client.files.upload(path) for path in files or ()]
+    return [*filter(None, (text,)), *map(part_of, uploaded)] if uploaded else text
 
 
 def build_id_of(text: str) -> str:
@@ -108,6 +131,17 @@ def _split(option: str, pairs: Sequence[str]) -> Iterator[tuple[str, str]]:
         if not (key and equals):
             raise typer.BadParameter(f"{option} {pair!r}: write KEY=VALUE")
         yield key, value
+
+
+def _setting(key: str, value: str) -> JsonValue:
+    known = ModelSettings.model_fields
+    if key not in known:
+        raise typer.BadParameter(f"--settings {key!r}: use one of {', '.join(known)}")
+    try:
+        setting: JsonValue = from_json(value, allow_inf_nan=False)
+    except ValueError:
+        return value
+    return setting
 
 
 def _number(key: str, value: str) -> float:

@@ -110,13 +110,15 @@ class Redirect(Command):
 
     kind: ClassVar = CommandKind.REDIRECT
     message: str = ""
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All of it, if it is more than a text."""
     now: bool = True
     """Interrupt running calls, except unsafe tools; False: wait for the end of the step."""
 
     @property
     def said(self) -> tuple[str, tuple[Part, ...]]:
         """Text and parts of the message."""
-        return self.message, ()
+        return self.message, self.parts
 
 
 class Cancel(Command):
@@ -181,6 +183,8 @@ class Close(Command):
     kind: ClassVar = CommandKind.CLOSE
 
 
+Saying = Redirect | SendMessage
+"""What tells the model something."""
 AnyCommand = Pause | Resume | Redirect | Cancel | Decide | Answer | SendMessage | Close
 _C = TypeVar("_C", bound=Command)
 
@@ -239,6 +243,8 @@ def _wrong(command: AnyCommand) -> str | None:
             return None if command.arguments is None else "arguments: only with `approve`"
         case Cancel(scope=scope) if scope not in list(CancelScope):
             return f"scope: is {scope[:50]!r}, not `turn` or `run`"
+        case Redirect(parts=parts) | SendMessage(parts=parts) if len(parts) > MAX_PARTS:
+            return f"parts: at most {MAX_PARTS}"
         case SendMessage():
             return _wrong_message(command)
         case _:
@@ -251,8 +257,6 @@ def _wrong_message(command: SendMessage) -> str | None:
         return f"if_busy: is {if_busy[:50]!r}, not `queue`, `redirect` or `reject`"
     if agent not in {None, CATALOG}:
         return f"agent: is {str(agent)[:50]!r}, not `{CATALOG}`"
-    if len(command.parts) > MAX_PARTS:
-        return f"parts: at most {MAX_PARTS}"
     if agent and if_busy == IfBusy.REDIRECT:
         return "agent: not with `redirect`: a turn keeps the agent with which it began"
     return None
@@ -275,8 +279,6 @@ def _missing(command: AnyCommand) -> str | None:
 
 def _texts(command: AnyCommand) -> dict[str, str]:
     match command:
-        case Redirect():
-            return {"message": command.message}
         case Cancel():
             return {"reason": command.reason}
         case Decide():
@@ -284,8 +286,9 @@ def _texts(command: AnyCommand) -> dict[str, str]:
             return {"note": command.note, "arguments": edited}
         case Answer():
             return {"text": command.text}
-        case SendMessage():
-            texts = (part.text for part in command.parts if isinstance(part, TextPart))
-            return {"content": command.content, "parts": "".join(texts)}
+        case Redirect(message=text, parts=parts) | SendMessage(content=text, parts=parts):
+            name = "message" if isinstance(command, Redirect) else "content"
+            texts = (part.text for part in parts if isinstance(part, TextPart))
+            return {name: text, "parts": "".join(texts)}
         case _:
             return {}

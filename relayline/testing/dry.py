@@ -13,13 +13,14 @@ from relayline.activities.model.providers.factory import ProviderConfig, provide
 from relayline.activities.tool.mcp.port import McpCall, McpTools
 from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.family import reachable
+from relayline.catalog.model_settings import misfit_of
 from relayline.catalog.models import UnknownModelName, model_queue, parse_model
 from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
 from relayline.catalog.tools import Tool, ToolContext
 from relayline.console.tty.dry_shown import DryRun
 from relayline.contracts.envelope import StoredEvent
 from relayline.contracts.mcp import McpQuestions
-from relayline.contracts.runs import AgentSpec, Limits, RunInput, RunStatus
+from relayline.contracts.runs import AgentSpec, Limits, ModelSettings, RunInput, RunStatus
 from relayline.dev.options import DevError
 from relayline.runtime.secret import tool_secrets
 from relayline.runtime.settings import BadSettings, Settings
@@ -62,12 +63,12 @@ def dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], Non
 
     Args:
         settings: With the catalog and the providers.
-        asked: Whose run; its model and limits replace those of the agent.
+        asked: Whose run; its model, settings and limits replace those of the agent.
         told: Called with each event.
 
     Raises:
-        NoDryRun: the catalog, the agent, the model, the schema or a limit can't be used, Temporal
-            can't be started, or the run lasts longer than its limit.
+        NoDryRun: the catalog, the agent, the model, the schema, a setting or a limit can't be used,
+            Temporal can't be started, or the run lasts longer than its limit.
     """
     try:
         return _dry_run(settings, asked, told)
@@ -77,7 +78,8 @@ def dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], Non
         raise NoDryRun(f"output_schema: {error}") from error
     except ValidationError as error:
         [problem, *_] = error.errors(include_url=False, include_input=False)
-        raise NoDryRun(f"limits.{problem['loc'][0]}: {problem['msg']}") from error
+        where = "settings" if error.title == ModelSettings.__name__ else "limits"
+        raise NoDryRun(f"{where}.{problem['loc'][0]}: {problem['msg']}") from error
 
 
 def _dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], None]) -> RunStatus:
@@ -104,12 +106,12 @@ def _dry_run(settings: Settings, asked: DryRun, told: Callable[[StoredEvent], No
 
 
 def _spec(catalog: Catalog, asked: DryRun) -> AgentSpec:
-    """The agent, with the request's model and limits.
+    """The agent, with the request's model, settings and limits.
 
     Raises:
-        CatalogError: there is no such agent.
+        CatalogError: there is no such agent, or its model can't take one of the settings.
         UnknownModelName: the model is none.
-        ValidationError: a limit is out of range.
+        ValidationError: a limit or a setting is out of range.
         UnusableSchema: no answer can be asked for by the schema.
     """
     spec = catalog.agents.get(asked.agent)
@@ -118,7 +120,10 @@ def _spec(catalog: Catalog, asked: DryRun) -> AgentSpec:
         raise CatalogError(f"no agent {asked.agent!r}; there are: {known}")
     parse_model(model := asked.model or spec.model)
     limits = Limits.model_validate({**spec.limits.model_dump(), **asked.limits})
-    changes: dict[str, object] = {"limits": limits, "model": model}
+    settings = ModelSettings.model_validate({**spec.settings.model_dump(), **asked.settings})
+    if misfit := misfit_of(settings, (model, *spec.fallbacks)):
+        raise CatalogError(f"settings.{misfit.field}: {misfit.why}")
+    changes: dict[str, object] = {"limits": limits, "model": model, "settings": settings}
     if asked.output_schema is not None:
         check_output_schema(asked.output_schema)
         changes["output_schema"] = asked.output_schema

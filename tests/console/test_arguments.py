@@ -7,6 +7,7 @@ from typer.main import get_command
 from typer.testing import CliRunner
 
 from relayline.cli import app
+from relayline.console.arguments import settings_of
 from relayline.console.exit import Failure
 
 NOBODY = "http://127.0.0.1:1"
@@ -31,6 +32,10 @@ def _bare(monkeypatch: pytest.MonkeyPatch) -> None:
         (["run", "x", "--limits", "max_steps=true"], "'true' is not a number"),
         (["run", "x", "--limits", "max_steps=many"], "'many' is not a number"),
         (["run", "x", "--metadata", "=1"], "write KEY=VALUE"),
+        (["run", "x", "--settings", "warmth=1"], "'warmth': use one of temperature"),
+        (["chat", "--settings", "temperature"], "write KEY=VALUE"),
+        (["fork", "run_x", "--settings", "=0"], "write KEY=VALUE"),
+        (["fork", "run_x", "--schema", "/proc/none"], "--schema /proc/none"),
         (["run", "x", "--schema", "/proc/none"], "--schema /proc/none"),
         (["run", "x", "--schema", "/dev/null"], 'write {"name": value, …}'),
         (["answer", "run_x", "q1", "two", "words"], "put the text in quotes"),
@@ -88,3 +93,14 @@ def test_every_command_and_every_option_says_what_it_is_for() -> None:
             for parameter in command.params:
                 assert parameter.help, f"{command.name}: {parameter.name}"
             groups.append(command)
+
+
+def test_settings_are_json_or_else_text() -> None:
+    words = ("temperature=0", "reasoning_effort=low", 'stop=["=", "b"]', "seed=null", "cache=false")
+    assert settings_of(words) == {
+        "temperature": 0,
+        "reasoning_effort": "low",
+        "stop": ["=", "b"],
+        "seed": None,
+        "cache": False,
+    }

@@ -55,6 +55,18 @@ async def test_answers_of_runs_below_are_results_of_calls(stack: DevStack) -> No
     assert float(top["child_usage"]["cost"]["amount"]) > 0
 
 
+async def test_a_fork_may_ask_whom_its_run_may_ask(stack: DevStack) -> None:
+    run_id = await stack.submit(asks("steered", says("deep")), says("done"), agent="lead")
+    await stack.ended(run_id)
+    for body in ({"from_step": 1}, {"from_step": 1, "agent": "catalog"}):
+        answer = await stack.client.post(f"/v1/runs/{run_id}/fork", json=body)
+        fork_id = answer.json()["run_id"]
+        assert (await stack.ended(fork_id))["output"] == "done"
+        [result] = await facts(stack, fork_id, "tool.completed")
+        assert result["output"] == "deep"
+        assert [it["agent"] for it in await below(stack, fork_id)] == ["steered"]
+
+
 async def test_a_call_without_a_message_starts_no_run(stack: DevStack) -> None:
     run_id = await stack.submit({"call": "ask_steered"}, says("so be it"), agent="lead")
     assert (await stack.ended(run_id))["output"] == "so be it"

@@ -14,6 +14,7 @@ from pydantic_core import from_json
 
 from relayline import AsyncClient, Client
 from relayline.client import NotCompleted
+from relayline.contracts.events import RunForked
 from tests.dev_stack import DevStack
 
 pytestmark = pytest.mark.stack
@@ -96,6 +97,21 @@ async def test_fork_answers_as_its_origin_must(stack: DevStack) -> None:
         assert await fork.result(City, 60) == City(city="Bern", people=134794)
     types = [it["type"] for it in await stack.events(fork.id)]
     assert types.count("output.rejected") == 1, "the model must read why"
+
+
+async def test_fork_may_have_to_answer_by_a_schema_of_its_own(stack: DevStack) -> None:
+    async with AsyncClient(stack.api_urls[0]) as client:
+        run = await client.submit("assistant", script({"say": "Bern"}))
+        assert (await run.wait(60)).output == "Bern"
+        told = script(WRONG, RIGHT)
+        fork = await run.fork(message=told, output_schema=City, settings={"temperature": 0})
+        assert await fork.result(City, 60) == City(city="Bern", people=134794)
+        city = City(city="Chur")
+        [forked] = [it.body async for it in fork.events() if it.type == "run.forked"]
+        assert isinstance(forked, RunForked)
+        assert forked.changed["output_schema"] == City.model_json_schema()
+        again = await fork.fork(message=script({"answer": city.model_dump()}))
+        assert await again.result(City, 60) == city
 
 
 async def test_plain_text_rehearses_an_answer_that_fits(stack: DevStack) -> None:

@@ -99,7 +99,12 @@ def test_a_run_that_waits_is_shown_and_exits_with_1(tmp_path: Path) -> None:
     [
         (("--agent", "nobody", "hi"), "no agent 'nobody'; there are: assistant, keeper"),
         (("--model", "x/y", "hi"), "x/y"),
-        (("--limits", "max_steps=0", "hi"), "max_steps"),
+        (("--limits", "max_steps=0", "hi"), "limits.max_steps"),
+        (("--settings", "temperature=3", "hi"), "settings.temperature"),
+        (
+            ("--settings", "seed=1", "--model", "openai:x", "hi"),
+            "settings.seed: openai:x takes no seed",
+        ),
     ],
 )
 def test_what_can_not_be_run_is_said_in_one_line(

@@ -15,7 +15,7 @@ from relayline.contracts.calls import (
     ToolRequest,
 )
 from relayline.contracts.commands import Answer, AnyCommand, Cancel, Pause, Redirect, Resume
-from relayline.contracts.events import ToolCancelled, UserMessageEvent
+from relayline.contracts.events import CommandRefused, ToolCancelled, UserMessageEvent
 from relayline.contracts.runs import Phase, RunStatus, ToolSpec
 from tests.workflows.fakes import CALL, STOP, Fakes, Stubborn, hangs, send, shows
 
@@ -237,3 +237,17 @@ async def test_commands_while_a_run_is_paused_are_told_what_they_came_to(tempora
     assert fakes.refused("empty") == "message: is missing"
     assert fakes.refused("a") == "request_id: this run has no question 'nope'"
     assert not fakes.begun.is_set()
+
+
+async def test_a_redirect_with_too_many_parts_is_refused(temporal: Client) -> None:
+    part = {"type": "image", "url": "https://example.com/a.png"}
+    many = {"command_id": "x", "message": "[image]", "parts": [part] * 33, "now": False}
+    fakes = Fakes([hangs, STOP])
+    async with fakes.running(temporal) as handle:
+        await fakes.begun.wait()
+        await handle.signal("redirect", many)
+        await send(handle, Redirect(command_id="y", message="look"))
+        await handle.result()
+    body = fakes.fact("command.refused").body
+    assert isinstance(body, CommandRefused)
+    assert (body.command_id, body.reason) == ("x", "parts: at most 32")

@@ -1,14 +1,17 @@
-"""Which models a request may name, and with which settings."""
+"""What a request may change of an agent: its model, settings and output schema."""
 
 from __future__ import annotations
 
 from typing import Protocol
+
+from pydantic import JsonValue
 
 from relayline.api.bodies import RequestedLimits
 from relayline.api.errors import InvalidField
 from relayline.api.setting_bodies import RequestedSettings
 from relayline.catalog.model_settings import misfit_of
 from relayline.catalog.models import UnknownModelName, parse_model
+from relayline.catalog.schemas.output_schema import UnusableSchema, check_output_schema
 from relayline.contracts.runs import AgentSpec
 
 
@@ -26,6 +29,10 @@ class Changes(Protocol):
     @property
     def limits(self) -> RequestedLimits | None:
         """On top of the agent's."""
+
+    @property
+    def output_schema(self) -> dict[str, JsonValue] | None:
+        """In place of the agent's own."""
 
 
 def with_model(agent: AgentSpec, model: str | None) -> AgentSpec:
@@ -71,3 +78,21 @@ def with_settings(agent: AgentSpec, settings: RequestedSettings | None) -> Agent
             **({} if misfit.limit is None else {"limit": misfit.limit}),
         )
     return agent
+
+
+def with_output_schema(agent: AgentSpec, schema: dict[str, JsonValue] | None) -> AgentSpec:
+    """The agent with that schema of its answers in place of its own.
+
+    Raises:
+        InvalidField: no answer can be asked for by it.
+    """
+    if schema is None:
+        return agent
+    try:
+        check_output_schema(schema)
+    except UnusableSchema as error:
+        named: dict[str, JsonValue] = {"field": "output_schema"}
+        if error.limit is not None:
+            named["limit"] = error.limit
+        raise InvalidField(f"output_schema: {error}", slug=None, **named) from error
+    return agent.model_copy(update={"output_schema": schema})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from relayline.api.bodies import RunRequest
+from relayline.api.part_bodies import parts_in, text_in
 from relayline.api.temporal.execution import Execution
 from relayline.contracts.events import RunQueued, RunStarted, UserMessageEvent
 from relayline.contracts.runs import RunInput
@@ -54,8 +55,11 @@ async def _same_in_journal(storage: Storage, request: RunRequest | None, run: Ru
 
 def _is_other(request: RunRequest, said: UserMessageEvent) -> bool:
     """True if the run does not begin with what the request says first."""
-    first = request.history[0] if request.history else None
-    return said.text != (first.content if first else request.input)
+    first = request.history[0].content if request.history else request.input
+    names = {"type", "text", "file_id", "url"}
+    had = [part.model_dump(include=names) for part in said.parts]
+    given = [part.model_dump(include=names) for part in parts_in(first)]
+    return (said.text, had) != (text_in(first), given)
 
 
 def _same_start(request: RunRequest, started: RunStarted) -> bool:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from relayline.api.errors import InvalidField
 from relayline.catalog.media import MAX_TEXT_BYTES, is_text, taken_by, takes_url
-from relayline.contracts.commands import SendMessage
+from relayline.contracts.commands import Redirect, Saying, SendMessage
 from relayline.contracts.files.parts import FilePart, Part, files_in
 from relayline.contracts.runs import RunInput
 from relayline.journal.files.file_port import StoredFile
@@ -14,7 +14,7 @@ from relayline.journal.table import Storage, Tenant
 
 
 class GivenParts:
-    """Completes the parts of inputs and messages.
+    """Completes the parts of inputs, histories, messages and redirects.
 
     From then on the files live as long as the run. Only files of the asking tenant are found.
     """
@@ -22,19 +22,32 @@ class GivenParts:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
-    async def of_run(self, tenant: Tenant, run: RunInput) -> RunInput:
-        """The run with what is known of its files.
+    async def of_run(self, tenant: Tenant, run: RunInput, field: str = "input") -> RunInput:
+        """The run with what is known of its files, those of its history among them.
+
+        Args:
+            tenant: Whose files count.
+            run: The run.
+            field: Of the request, where the run's own parts stand.
 
         Raises:
             InvalidField: there is no such file, or the run's model does not take it.
             JournalUnavailable: the storage did not answer.
         """
-        if not run.parts:
+        history = run.past.history if run.past else ()
+        places = {f"history.{index}.content": said.parts for index, said in enumerate(history)}
+        given = {name: parts for name, parts in {field: run.parts, **places}.items() if parts}
+        if not given:
             return run
-        parts = await self._completed(tenant, run.run_id, run.parts, (run.agent.model, "input"))
-        return run.model_copy(update={"parts": parts})
+        found = await self._completed(tenant, run.run_id, run.agent.model, given)
+        past = run.past
+        if past and history:
+            said = zip(history, places, strict=True)
+            known = [it.model_copy(update={"parts": found.get(place, ())}) for it, place in said]
+            past = past.model_copy(update={"history": tuple(known)})
+        return run.model_copy(update={"parts": found.get(field, ()), "past": past})
 
-    async def of_message(self, tenant: Tenant, run_id: str, message: SendMessage) -> SendMessage:
+    async def of_message(self, tenant: Tenant, run_id: str, message: Saying) -> Saying:
         """The message with what is known of its files.
 
         Raises:
@@ -43,27 +56,35 @@ class GivenParts:
         if not message.parts:
             return message
         listed = await self._storage.listed(tenant, run_id)
-        model = message.spec.model if message.spec else (listed.row.model or "" if listed else "")
-        parts = await self._completed(tenant, run_id, message.parts, (model, "content"))
-        return message.model_copy(update={"parts": parts})
+        model = (listed.row.model if listed else None) or ""
+        field = "message" if isinstance(message, Redirect) else "content"
+        if isinstance(message, SendMessage) and message.spec:
+            model = message.spec.model
+        found = await self._completed(tenant, run_id, model, {field: message.parts})
+        return message.model_copy(update={"parts": found[field]})
 
     async def _completed(
-        self, tenant: Tenant, run_id: str, parts: Sequence[Part], asked: tuple[str, str]
-    ) -> tuple[Part, ...]:
-        model, field = asked
-        ids = {part.file_id for part in files_in(parts) if part.file_id}
+        self, tenant: Tenant, run_id: str, model: str, given: Mapping[str, Sequence[Part]]
+    ) -> dict[str, tuple[Part, ...]]:
+        """The parts with what is known of their files, by the fields in which they stand."""
+        files = [part for parts in given.values() for part in files_in(parts) if part.file_id]
+        ids = {part.file_id for part in files}
         found = {it: file for it in ids if (file := await self._storage.files.find(tenant, it))}
-        complete = [
-            _complete(part, found.get(part.file_id), (model, f"{field}.{index}"))
-            if isinstance(part, FilePart)
-            else part
-            for index, part in enumerate(parts)
-        ]
+        complete = {
+            field: tuple(
+                _complete(part, found.get(part.file_id), (model, f"{field}.{index}"))
+                if isinstance(part, FilePart)
+                else part
+                for index, part in enumerate(parts)
+            )
+            for field, parts in given.items()
+        }
         named = await self._storage.files.name(tenant, run_id, [*ids]) if ids else {}
-        for index, part in enumerate(complete):
-            if isinstance(part, FilePart) and part.file_id and part.file_id not in named:
-                raise _unknown(part.file_id, f"{field}.{index}")  # it has just expired
-        return tuple(complete)
+        for field, parts in complete.items():
+            for index, part in enumerate(parts):
+                if isinstance(part, FilePart) and part.file_id and part.file_id not in named:
+                    raise _unknown(part.file_id, f"{field}.{index}")  # it has just expired
+        return complete
 
 
 def _complete(part: FilePart, file: StoredFile | None, asked: tuple[str, str]) -> FilePart:

@@ -86,6 +86,7 @@ class Forks:
             making = (fork_id, source, asked.request, sha256, asked.sender)
             run = await asyncio.to_thread(self._inputs.make, *making)
             await self._submission.check_tenant(run.tenant)
+            run = await self._submission.with_files(run, asked.sender, asked.request.field)
             await self._sources.share_files(asked.run_id, fork_id)
         links, now = self._views.links(fork_id), datetime.now(UTC)
         return PreparedRun(None, run, asked.key, now, links, asked.trail)

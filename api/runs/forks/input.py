@@ -8,6 +8,7 @@ from pydantic import JsonValue
 
 from relayline.api.bodies import IDLE_S
 from relayline.api.errors import InvalidField
+from relayline.api.part_bodies import parts_in, text_in
 from relayline.api.runs.admission.rights import check_limits
 from relayline.api.runs.forks.place import past_of
 from relayline.api.runs.forks.request import ForkRequest
@@ -52,15 +53,17 @@ class ForkInputs:
         agent = self._agent(source, request)
         own = self._validator.known(agent.name) or agent
         check_limits(agent.limits.model_dump(), own.limits, sender)
-        text = request.message or request.input
+        content = request.said
+        text = None if content is None else text_in(content)
         if text is not None:
-            field = "message" if request.message else "input"
-            self._validator.check_size(field, text)
-            check_script(agent, text, field)
+            self._validator.check_size(request.field, text)
+            check_script(agent, text, request.field)
         return RunInput(
             run_id=run_id,
             agent=agent,
+            agents=self._asked(source, agent, request),
             input=text or row.title or _NAMELESS,
+            parts=parts_in(content or ""),
             metadata=self._metadata(source, request),
             tenant=row.tenant,
             by=sender.subject,
@@ -72,6 +75,13 @@ class ForkInputs:
             idle_s=idle_s,
             past=past.model_copy(update={"changed": _changed(request)}),
         )
+
+    def _asked(
+        self, source: Source, agent: AgentSpec, request: ForkRequest
+    ) -> dict[str, AgentSpec]:
+        """The agents that the fork may ask: as the run has them, else as they are today."""
+        pinned = source.given.agents if source.given and not request.agent else {}
+        return {**self._validator.asked_by(agent), **pinned}
 
     @staticmethod
     def _idle_s(source: Source) -> float | None:
@@ -129,5 +139,5 @@ class ForkInputs:
 
 def _changed(request: ForkRequest) -> dict[str, JsonValue]:
     """What the request changes of the agent."""
-    names = {"agent", "model", "settings", "instructions", "tools", "limits"}
+    names = {"agent", "model", "settings", "instructions", "tools", "limits", "output_schema"}
     return request.model_dump(mode="json", include=names, exclude_unset=True, exclude_none=True)

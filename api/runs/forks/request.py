@@ -4,9 +4,10 @@ from __future__ import annotations
 
 from typing import Annotated, Literal
 
-from pydantic import Field, StringConstraints
+from pydantic import Field, JsonValue, StringConstraints
 
-from relayline.api.bodies import Body, LabelKey, LabelValue, ModelName, RequestedLimits
+from relayline.api.bodies import Body, Content, LabelKey, LabelValue, ModelName, RequestedLimits
+from relayline.api.part_bodies import Parts
 from relayline.api.setting_bodies import RequestedSettings
 
 MAX_EDITS = 100
@@ -35,11 +36,11 @@ class ForkRequest(Body):
     is possible once that has ended; absent: the newest that is possible."""
     edits: list[EditBody] | None = Field(default=None, max_length=MAX_EDITS)
     """Other results of tool calls; to change one, fork from the step after it."""
-    message: str | None = Field(default=None, min_length=1)
-    """Follows the past; needed where the model has answered. At most `RELAYLINE_MAX_INPUT_BYTES`
-    bytes of UTF-8."""
-    input: str | None = Field(default=None, min_length=1)
-    """Replaces the input; only with `from_step` 1, which it implies."""
+    message: Content | None = None
+    """Follows the past, text or parts; needed where the model has answered. Texts have at most
+    `RELAYLINE_MAX_INPUT_BYTES` bytes of UTF-8."""
+    input: Content | None = None
+    """Replaces the input, text or parts; only with `from_step` 1, which it implies."""
     agent: Literal["catalog"] | None = None
     """`catalog`: the agent as it is today; absent: as the run has it."""
     model: ModelName | None = None
@@ -51,9 +52,21 @@ class ForkRequest(Body):
     of that name."""
     settings: RequestedSettings | None = None
     """On top of the agent's."""
+    output_schema: dict[str, JsonValue] | None = None
+    """JSON Schema of the answer, as in `POST /v1/runs`. Replaces the agent's."""
     limits: RequestedLimits | None = None
     """In place of the agent's; they count from the fork on."""
     metadata: dict[LabelKey, LabelValue] | None = None
     """Added to the run's; these win."""
     steps: int | None = Field(default=None, ge=1, le=10_000)
     """The fork ends after so many answers; tools that the last one asks for do not run."""
+
+    @property
+    def field(self) -> str:
+        """Which of both says what the model is told."""
+        return "message" if self.message else "input"
+
+    @property
+    def said(self) -> str | Parts | None:
+        """What the model is told next."""
+        return self.message or self.input

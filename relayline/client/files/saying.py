@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Literal, TypeAlias
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Literal, TypeAlias, cast
 
 from pydantic import JsonValue, TypeAdapter, ValidationError
 
 from relayline.client.errors import InvalidArgument
-from relayline.contracts.commands import AnyCommand
+from relayline.contracts.commands import AnyCommand, Redirect
 from relayline.contracts.files.file_views import FileView
 from relayline.contracts.files.parts import Part, text_of
 
@@ -51,6 +51,17 @@ def json_parts(said: Said) -> JsonValue:
     return [dict(text_part(it) if isinstance(it, str) else it) for it in said]
 
 
+def json_history(history: Iterable[Mapping[str, Said]]) -> JsonValue:
+    """What was said before, as it stands in a body."""
+    return [
+        {
+            name: json_parts(it) if name == "content" else cast("JsonValue", it)
+            for name, it in said.items()
+        }
+        for said in history
+    ]
+
+
 def parts_of(said: Said) -> tuple[str, tuple[Part, ...]]:
     """Text and parts of a message.
 
@@ -70,5 +81,5 @@ def fields_of(command: AnyCommand) -> dict[str, JsonValue]:
     """The fields of a command as its body has them; None and what is default may be among them."""
     fields: dict[str, JsonValue] = command.model_dump(mode="json")
     if parts := fields.pop("parts", None):
-        fields["content"] = parts
+        fields["message" if isinstance(command, Redirect) else "content"] = parts
     return fields

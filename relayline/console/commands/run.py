@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -14,7 +14,7 @@ from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
     from relayline.client import AsyncClient, AsyncRun
-    from relayline.client.files.saying import Said
+    from relayline.client.calls import RunFields
     from relayline.console.tty.dry_shown import DoDry
     from relayline.contracts.answers import Links
 
@@ -33,6 +33,23 @@ Limits = Annotated[
         metavar="KEY=NUMBER",
         help="A limit of the run, such as max_steps=20; may be repeated.",
         show_default=False,
+    ),
+]
+Settings = Annotated[
+    list[str] | None,
+    typer.Option(
+        metavar="KEY=VALUE",
+        help="A setting of its models, such as temperature=0; may be repeated.",
+        show_default=False,
+    ),
+]
+Schema = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit.")
+]
+Files = Annotated[
+    list[Path] | None,
+    typer.Option(
+        "--file", metavar="PATH", help="Give the model this image or file, too; may be repeated."
     ),
 ]
 Metadata = Annotated[
@@ -77,11 +94,9 @@ class RunCommands:
         model: Annotated[
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
+        settings: Settings = None,
         limits: Limits = None,
-        schema: Annotated[
-            Path | None,
-            typer.Option(metavar="FILE", help="A JSON Schema that the answer must fit."),
-        ] = None,
+        schema: Schema = None,
         metadata: Metadata = None,
         user: Annotated[
             str | None, typer.Option(metavar="NAME", help="For whom it works; told to its tools.")
@@ -110,14 +125,7 @@ class RunCommands:
                 metavar="KEY", help="Repeating the request with the same key starts no second run."
             ),
         ] = None,
-        file: Annotated[
-            list[Path] | None,
-            typer.Option(
-                "--file",
-                metavar="PATH",
-                help="Give the model this image or file, too; may be repeated.",
-            ),
-        ] = None,
+        file: Files = None,
         watch_it: Annotated[
             bool, typer.Option("--watch", help="Show the run as it happens.")
         ] = False,
@@ -136,13 +144,15 @@ class RunCommands:
 
         With --watch or --dry, exits with 0 if the run completed and with 1 otherwise.
         """
-        from relayline.console.arguments import input_text, limits_of, metadata_of, schema_in
+        from relayline.console import arguments as parse
         from relayline.console.tty.dry_shown import DryRun, show_dry
 
-        given = input_text(text)
-        output_schema = schema_in(schema) if schema else None
+        given = parse.input_text(text)
+        output_schema = parse.schema_in(schema) if schema else None
+        bounds, labels = parse.limits_of(limits or ()), parse.metadata_of(metadata or ())
+        how = parse.settings_of(settings or ())
         if dry:
-            settled = (limits_of(limits or ()), metadata_of(metadata or ()), output_schema)
+            settled = (bounds, labels, output_schema, how)
             show_dry(self._dry_run, DryRun(agent, given, model, *settled), as_json=as_json)
             return
         base_url = self._address(url)
@@ -150,11 +160,12 @@ class RunCommands:
         async def submit(client: AsyncClient) -> AsyncRun:
             return await client.submit(
                 agent,
-                await with_files(client, given, file or ()),
+                await parse.with_files(client, given, file),
                 model=model,
-                limits=limits_of(limits) if limits else None,
+                settings=how or None,
+                limits=bounds or None,
                 output_schema=output_schema,
-                metadata=metadata_of(metadata) if metadata else None,
+                metadata=labels or None,
                 user=user,
                 retention_days=retention_days,
                 priority=priority,
@@ -164,17 +175,7 @@ class RunCommands:
                 idempotency_key=idempotency_key,
             )
 
-        submitted = asked(base_url, submit)
-        links = submitted.accepted.links if submitted.accepted else None
-        if watch_it:
-            tell_page(base_url, None if as_json else links)
-            follow(base_url, submitted.id, as_json=as_json)
-        elif as_json and submitted.accepted:
-            typer.echo(submitted.accepted.model_dump_json(exclude_none=True))
-        else:
-            typer.echo(submitted.id)
-            typer.echo(f"watch it with: relayline watch {submitted.id}", err=True)
-            tell_page(base_url, links)
+        tell_accepted(base_url, asked(base_url, submit), watch_it=watch_it, as_json=as_json)
 
     def watch(self, run_id: RunId, as_json: AsJson = False, url: Url = None) -> None:
         """Show a run live, from its start; Ctrl-C detaches.
@@ -199,12 +200,13 @@ class RunCommands:
             for line in tree_lines(top, runs):
                 typer.echo(printable(line))
 
-    def chat(
+    def chat(  # noqa: PLR0913, PLR0917  one parameter per option
         self,
         agent: Annotated[str, typer.Option(metavar="NAME", help="The agent.")] = "assistant",
         model: Annotated[
             str | None, typer.Option(metavar="MODEL", help="Overrides the agent's model.")
         ] = None,
+        settings: Settings = None,
         run_id: Annotated[
             str | None,
             typer.Option("--run", metavar="RUN", help="Continue this conversation."),
@@ -217,12 +219,16 @@ class RunCommands:
         The conversation stays open, so that --run continues it, unless --close is given.
         """
         from relayline.client import Client
+        from relayline.console.arguments import settings_of
         from relayline.console.options import expecting_answers
         from relayline.console.tty.chat import Chat, typed
 
+        how: RunFields = {"model": model, "open": True}
+        if settings:
+            how["settings"] = settings_of(settings)
         with expecting_answers(), Client(self._address(url)) as client:
             chat = Chat(
-                lambda line: client.submit_and_stream(agent, line, model=model, open=True),
+                lambda line: client.submit_and_stream(agent, line, **how),
                 None if run_id is None else client.run(run_id),
             )
             chat.hold(typed())
@@ -232,6 +238,24 @@ class RunCommands:
                 chat.run.close()
             else:
                 typer.echo(f"continue with: relayline chat --run {chat.run.id}", err=True)
+
+
+def tell_accepted(base_url: str, run: AsyncRun, *, watch_it: bool, as_json: bool) -> None:
+    """Print the id of a new run, or all that was answered, or show it as it happens.
+
+    Raises:
+        Exit: as `follow`.
+    """
+    links = run.accepted.links if run.accepted else None
+    if watch_it:
+        tell_page(base_url, None if as_json else links)
+        follow(base_url, run.id, as_json=as_json)
+    elif as_json and run.accepted:
+        typer.echo(run.accepted.model_dump_json(exclude_none=True))
+    else:
+        typer.echo(run.id)
+        typer.echo(f"watch it with: relayline watch {run.id}", err=True)
+        tell_page(base_url, links)
 
 
 def tell_page(base_url: str, links: Links | None) -> None:
@@ -268,11 +292,3 @@ def follow(base_url: str, run_id: str, *, as_json: bool) -> None:
         raise typer.Exit(INTERRUPTED if interrupted else TERMINATED) from error
     if status is not RunStatus.COMPLETED:
         raise typer.Exit(1)
-
-
-async def with_files(client: AsyncClient, text: str, files: Sequence[Path]) -> Said:
-    """The text, with these files behind it, which are uploaded."""
-    from relayline.client.files.saying import part_of
-
-    uploaded = [await client.files.upload(path) for path in files]
-    return [text, *map(part_of, uploaded)] if files else text

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import typer
 
+from relayline.console.commands.run import Files
 from relayline.console.exit import expecting
 from relayline.console.options import RunId, Url, asked
 from relayline.console.printable import printable
@@ -77,10 +78,11 @@ class SteeringCommands:
 
         self._send(url, run_id, Resume(by=_by(by)))
 
-    def redirect(
+    def redirect(  # noqa: PLR0913, PLR0917  one parameter per option
         self,
         run_id: RunId,
         message: Annotated[str, typer.Argument(metavar="MESSAGE", help="What to tell the model.")],
+        file: Files = None,
         after_step: Annotated[
             bool, typer.Option("--after-step", help="Wait for the step to end; interrupt nothing.")
         ] = False,
@@ -88,9 +90,15 @@ class SteeringCommands:
         url: Url = None,
     ) -> None:
         """Interrupt a run and tell its model something."""
+        from relayline.client.files.saying import parts_of
+        from relayline.console.arguments import with_files
         from relayline.contracts.commands import Redirect
 
-        self._send(url, run_id, Redirect(message=message, now=not after_step, by=_by(by)))
+        async def redirect(client: AsyncClient) -> Redirect:
+            text, parts = parts_of(await with_files(client, message, file))
+            return Redirect(message=text, parts=parts, now=not after_step, by=_by(by))
+
+        self._send(url, run_id, redirect)
 
     def cancel(
         self,
@@ -171,11 +179,17 @@ class SteeringCommands:
         request_id = ids[0] if ids else self._only(url, run_id, "input")
         self._send(url, run_id, Answer(request_id=request_id, text=text, by=_by(by)))
 
-    def _send(self, url: str | None, run_id: str, command: AnyCommand) -> None:
+    def _send(
+        self,
+        url: str | None,
+        run_id: str,
+        command: AnyCommand | Callable[[AsyncClient], Awaitable[AnyCommand]],
+    ) -> None:
         from relayline.console.steer import CommandRefused, steer
 
         async def sending(client: AsyncClient) -> str:
-            return await steer(client.run(run_id), command)
+            sent = await command(client) if callable(command) else command
+            return await steer(client.run(run_id), sent)
 
         with expecting(CommandRefused):
             typer.echo(printable(asked(self._address(url), sending)))

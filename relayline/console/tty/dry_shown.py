@@ -25,6 +25,7 @@ class DryRun(NamedTuple):
     limits: Mapping[str, JsonValue]
     metadata: Mapping[str, str]
     output_schema: dict[str, JsonValue] | None
+    settings: Mapping[str, JsonValue]
 
 
 DoDry = Callable[[DryRun, Callable[[StoredEvent], None]], RunStatus]

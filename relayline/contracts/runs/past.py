@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import operator
 from typing import Literal
 
 from pydantic import Field, JsonValue
 
+from relayline.contracts.files.parts import Part
 from relayline.contracts.frozen import Frozen
 
 
@@ -43,6 +45,9 @@ class Said(Frozen):
 
     role: Literal["user", "assistant"]
     content: str
+    """The text of it."""
+    parts: tuple[Part, ...] = Field(default=(), exclude_if=operator.not_)
+    """All of it, if it is more than a text; only what a user says."""
 
 
 class Past(Frozen):

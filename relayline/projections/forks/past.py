@@ -90,7 +90,7 @@ def given(history: Iterable[Said]) -> tuple[NewEvent, ...]:
     step = 0
     for place, said in enumerate(history, 1):
         if said.role == "user":
-            body: EventBody = UserMessageEvent(text=said.content)
+            body: EventBody = UserMessageEvent(text=said.content, parts=said.parts)
             facts.append(NewEvent(key=inherited_key(place), body=body))
         else:
             step += 1

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import json
 from collections.abc import AsyncIterator
@@ -86,6 +87,47 @@ async def test_a_run_whose_input_is_a_picture_alone_has_a_title(api: Api, model:
     listed = (await api.http.get("/v1/runs", params={"q": run_id})).json()["runs"]
     assert listed[0]["title"] == "[image]"
     assert len(model.requests) == 1
+
+
+async def test_a_model_sees_the_files_of_redirects_of_forks_and_of_histories(
+    api: Api, api_temporal: Client, model: StandIn
+) -> None:
+    """A fork has those of its past, too, though the run that they were given to is erased."""
+    file_id = (await upload(api, png(), name="cat.png")).json()["file_id"]
+    shown = [{"type": "text", "text": "What is this?"}, {"type": "image", "file_id": file_id}]
+    body: dict[str, Any] = {"agent": "assistant", "model": "compatible:falls-silent"}
+    body["input"] = "Hello"
+    run_id = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
+    await asked(model, 0)
+    answer = await api.http.post(f"/v1/runs/{run_id}/redirect", json={"message": shown})
+    assert answer.status_code == 202, answer.text
+    await asked(model, 1)
+    await api.http.post(f"/v1/runs/{run_id}/cancel")
+    assert (await over(api, run_id))["status"] == "cancelled"
+    history = (await api_temporal.get_workflow_handle(run_id).fetch_history()).to_json()
+    assert ENCODED[:40] not in history
+    asks = {"message": [shown[1]], "model": "compatible:text"}
+    fork_id = (await api.http.post(f"/v1/runs/{run_id}/fork", json=asks)).json()["run_id"]
+    assert (await over(api, fork_id))["status"] == "completed"
+    assert json.dumps(model.requests[-1]).count(ENCODED) == 2
+    assert (await api.http.delete(f"/v1/runs/{run_id}")).status_code == 204
+    asks = {"message": "And now?"}
+    fork_id = (await api.http.post(f"/v1/runs/{fork_id}/fork", json=asks)).json()["run_id"]
+    assert (await over(api, fork_id))["status"] == "completed"
+    assert json.dumps(model.requests[-1]).count(ENCODED) == 2
+    earlier = [{"role": "user", "content": shown}, {"role": "assistant", "content": "A dot."}]
+    said = {"input": "Sure?", "history": earlier}
+    body = {"agent": "assistant", "model": "compatible:text", **said}
+    run_id = (await api.http.post("/v1/runs", json=body)).json()["run_id"]
+    assert (await over(api, run_id))["status"] == "completed"
+    assert json.dumps(model.requests[-1]).count(ENCODED) == 1
+
+
+async def asked(model: StandIn, files: int) -> None:
+    """Wait until the model was shown so many files at once, in whichever attempt."""
+    async with asyncio.timeout(60):
+        while not any(json.dumps(it).count(ENCODED) == files for it in model.requests):
+            await asyncio.sleep(0.02)
 
 
 def _first_payload(history: str) -> str:

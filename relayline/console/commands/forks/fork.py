@@ -8,11 +8,22 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from relayline.console.commands.run import AsJson, Limits, Metadata, follow, tell_page
+from relayline.console.commands.run import (
+    AsJson,
+    Files,
+    Limits,
+    Metadata,
+    Schema,
+    Settings,
+    tell_accepted,
+)
 from relayline.console.options import RunId, Url, asked
 
 if TYPE_CHECKING:
     from pydantic import JsonValue
+
+    from relayline.client import AsyncClient, AsyncRun
+    from relayline.client.forks import ForkFields
 
 # ruff: noqa: PLC0415  the command imports what it needs itself: `--help` is quick
 
@@ -49,6 +60,7 @@ class ForkCommand:
             str | None,
             typer.Option(metavar="TEXT", help="Follows the past; @FILE reads it from a file."),
         ] = None,
+        file: Files = None,
         edit: Annotated[
             list[str] | None,
             typer.Option(
@@ -67,7 +79,9 @@ class ForkCommand:
         catalog: Annotated[
             bool, typer.Option("--catalog", help="Use the agent as it is today.")
         ] = False,
+        settings: Settings = None,
         limits: Limits = None,
+        schema: Schema = None,
         metadata: Metadata = None,
         steps: Annotated[
             int | None, typer.Option(metavar="N", help="End the fork after so many answers.")
@@ -82,33 +96,28 @@ class ForkCommand:
 
         What comes before the step is neither paid nor run again.
         """
-        from relayline.console.arguments import limits_of, metadata_of
+        from relayline.console import arguments as parse
 
         base_url = self._address(url)
-        forked = asked(
-            base_url,
-            lambda client: client.run(run_id).fork(
-                from_step=from_step,
-                message=_text(message),
-                edits=_edits(edit) if edit else None,
-                model=model,
-                instructions=_text(instructions),
-                agent="catalog" if catalog else None,
-                limits=limits_of(limits) if limits else None,
-                metadata=metadata_of(metadata) if metadata else None,
-                steps=steps,
-            ),
-        )
-        links = forked.accepted.links if forked.accepted else None
-        if watch_it:
-            tell_page(base_url, None if as_json else links)
-            follow(base_url, forked.id, as_json=as_json)
-        elif as_json and forked.accepted:
-            typer.echo(forked.accepted.model_dump_json(exclude_none=True))
-        else:
-            typer.echo(forked.id)
-            typer.echo(f"watch it with: relayline watch {forked.id}", err=True)
-            tell_page(base_url, links)
+        fields: ForkFields = {
+            "from_step": from_step,
+            "edits": _edits(edit) if edit else None,
+            "model": model,
+            "instructions": _text(instructions),
+            "agent": "catalog" if catalog else None,
+            "settings": parse.settings_of(settings) if settings else None,
+            "limits": parse.limits_of(limits) if limits else None,
+            "output_schema": parse.schema_in(schema) if schema else None,
+            "metadata": parse.metadata_of(metadata) if metadata else None,
+            "steps": steps,
+        }
+        told = _text(message) or ""
+
+        async def fork(client: AsyncClient) -> AsyncRun:
+            fields["message"] = await parse.with_files(client, told, file) or None
+            return await client.run(run_id).fork(**fields)
+
+        tell_accepted(base_url, asked(base_url, fork), watch_it=watch_it, as_json=as_json)
 
 
 def _edits(pairs: Sequence[str]) -> list[dict[str, JsonValue]]:
