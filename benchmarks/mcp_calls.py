@@ -17,10 +17,11 @@ from tempfile import TemporaryDirectory
 from typing import NamedTuple
 
 from mcp import Client, StdioServerParameters
+from temporalio.api.history.v1 import HistoryEvent
 
 from benchmarks.alone import stack_of
 from benchmarks.family import events_of, first_word_ms, submitted
-from benchmarks.history import whole_history
+from benchmarks.history import kinds
 from benchmarks.mcp_agents import MODULE, TOOLS, desk
 from benchmarks.measure import Figure, p50
 from benchmarks.stack import ROOT, Stack, process
@@ -35,11 +36,10 @@ CALL_GOAL = 1.5
 """Times a call over a bare client."""
 START_GOAL_MS = 50
 """So much later may a run with MCP servers say its first word."""
-STEP_GOAL_KB = 3
+SIZE_GOAL_KB = 3
 _CALLS, _QUICK_CALLS = 400, 40
 _RUNS, _QUICK_RUNS = 40, 5
-_FEW, _MANY = 2, 12
-"""Steps of the two runs whose difference gives the slope."""
+_STEPS = 10
 _TOOL = "look_up_1"
 _QUERY = {"query": "42"}
 _WORD = {"rehearse": [{"say": "word"}]}
@@ -49,15 +49,12 @@ _BARE_CALL = {"call": "calculate", "arguments": {"expression": "6*7"}}
 
 
 class Sizes(NamedTuple):
-    """Bytes of history of a run of few steps, and of one of many."""
+    """Bytes of history, of events as Temporal stores them."""
 
-    few: float
-    many: float
-
-    @property
-    def step_kb(self) -> float:
-        """KB that one more step with its call takes."""
-        return (self.many - self.few) / (_MANY - _FEW) / 1000
+    step: float
+    """Of a model step."""
+    call: float
+    """Of a tool call."""
 
 
 async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
@@ -73,7 +70,7 @@ async def measure(*, quick: bool, postgres: bool) -> list[Figure]:
         async with stack_of(Path(folder) / "stack", env=env, postgres=postgres) as stack:
             figures.append(start_figure(*await _starts(stack, runs)))
             with_servers = await _sizes(stack, "served", _CALL)
-            figures.append(step_figure(with_servers, await _sizes(stack, "plain", _BARE_CALL)))
+            figures += size_figures(with_servers, await _sizes(stack, "plain", _BARE_CALL))
     return figures
 
 
@@ -107,18 +104,25 @@ def start_figure(served: Sequence[float], plain: Sequence[float]) -> Figure:
     )
 
 
-def step_figure(served: Sizes, plain: Sizes) -> Figure:
-    """What one more step with its call takes of Temporal's history."""
-    return Figure(
-        bench=BENCH,
-        name=f"history of a step with its call, {sum(TOOLS)} tools",
-        unit="KB",
-        ours=served.step_kb,
-        floor=plain.step_kb,
-        against="an agent with one tool of its own",
-        limit=STEP_GOAL_KB,
-        rule=f"{STEP_GOAL_KB}",
-    )
+def size_figures(served: Sizes, plain: Sizes) -> list[Figure]:
+    """What a step and a call take of Temporal's history."""
+
+    def figure(name: str, ours: float, floor: float) -> Figure:
+        return Figure(
+            bench=BENCH,
+            name=f"history of {name}, {sum(TOOLS)} tools",
+            unit="KB",
+            ours=ours / 1000,
+            floor=floor / 1000,
+            against="an agent with one tool of its own",
+            limit=SIZE_GOAL_KB,
+            rule=f"{SIZE_GOAL_KB}",
+        )
+
+    return [
+        figure("a model step", served.step, plain.step),
+        figure("a tool call", served.call, plain.call),
+    ]
 
 
 async def _over_stdio(count: int) -> tuple[list[float], list[float]]:
@@ -200,17 +204,24 @@ async def _starts(stack: Stack, count: int) -> tuple[list[float], list[float]]:
 
 
 async def _sizes(stack: Stack, agent: str, call: dict[str, object]) -> Sizes:
-    few, many = [await _bytes(stack, agent, call, steps) for steps in (_FEW, _MANY)]
-    return Sizes(few, many)
-
-
-async def _bytes(stack: Stack, agent: str, call: dict[str, object], steps: int) -> float:
-    """Of the histories of a run with so many calls."""
-    script = {"rehearse": [*[call] * steps, {"say": "done"}]}
+    """Of a run of some steps, each with a call; the medians without the first ones."""
+    script = {"rehearse": [*[call] * _STEPS, {"say": "done"}]}
     run_id = await submitted(stack, agent, script)
     events = await events_of(stack, run_id)
-    ended = [it["type"] for it in events if it["type"] == "tool.completed"]
-    assert len(ended) == steps, json.dumps(events[-3:])
-    await stack.temporal.get_workflow_handle(run_id).result()
-    _, megabytes = await whole_history(stack, run_id)
-    return megabytes * 1e6
+    assert sum(it["type"] == "tool.completed" for it in events) == _STEPS, json.dumps(events[-3:])
+    handle = stack.temporal.get_workflow_handle(run_id)
+    await handle.result()
+    costs = bytes_per_activity((await handle.fetch_history()).events)
+    return Sizes(*(p50(costs[name][1:]) for name in ("call_model", "call_tool")))
+
+
+def bytes_per_activity(history: Sequence[HistoryEvent]) -> dict[str, list[int]]:
+    """Bytes of history that each activity took, by its type; what comes before it counts in."""
+    costs: dict[str, list[int]] = {}
+    since = 0
+    for event, (kind, activity) in zip(history, kinds(history), strict=True):
+        since += event.ByteSize()
+        if kind == "completed":
+            costs.setdefault(activity, []).append(since)
+            since = 0
+    return costs
