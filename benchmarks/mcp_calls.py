@@ -10,7 +10,7 @@ import asyncio
 import json
 import sys
 import time
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import asynccontextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -203,7 +203,7 @@ async def _starts(stack: Stack, count: int) -> tuple[list[float], list[float]]:
     return taken["served"], taken["plain"]
 
 
-async def _sizes(stack: Stack, agent: str, call: dict[str, object]) -> Sizes:
+async def _sizes(stack: Stack, agent: str, call: Mapping[str, object]) -> Sizes:
     """Of a run of some steps, each with a call; the medians without the first ones."""
     script = {"rehearse": [*[call] * _STEPS, {"say": "done"}]}
     run_id = await submitted(stack, agent, script)
