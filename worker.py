@@ -112,7 +112,7 @@ def build_worker(
             images=ImageKeeper(journal.files),
         )
         after.append(calls.close)
-        others = recording(journal, presence)
+        others = recording(journal, presence, servers)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
             workers.append(submitter(client, journal, settings, catalog, deployment_of(settings)))

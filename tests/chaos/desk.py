@@ -69,7 +69,8 @@ async def edition(page: Annotated[int, Field(description=EDITION)] = 1) -> str:
 
 async def _mark(context: Asked, seconds: float) -> None:
     """One line, appended in one piece; no attempt is told to a server, so it has the number 0."""
-    about = dict(context.request_context.meta or {})["relayline/context"]
+    meta: dict[str, Any] = dict(context.request_context.meta or {})
+    about = meta["relayline/context"]
     marks = os.open(FOLDER / about["run_id"], os.O_WRONLY | os.O_APPEND | os.O_CREAT, 0o644)
     try:
         os.write(marks, f"{about['call_id']} 0\n".encode())

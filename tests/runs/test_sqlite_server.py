@@ -14,7 +14,7 @@ from typing import Any
 import pytest
 
 from tests.activities.tool.mcp.installed import sqlite_server
-from tests.activities.tool.mcp.processes import ours
+from tests.activities.tool.mcp.processes import alive, ours
 from tests.dev_stack import DevStack
 from tests.sqlite_agents import MODULE
 
@@ -135,6 +135,12 @@ async def test_a_server_that_dies_before_the_call_is_started_again(call: Call) -
     assert await call.outcome() == DONE
     await call.end(None)
     assert call.rows == 1
+
+
+async def test_the_process_of_a_run_ends_with_it(call: Call) -> None:
+    assert alive(call.pid)
+    await call.end(None)
+    await until(lambda: not alive(call.pid))
 
 
 @pytest.mark.parametrize("who", WHO)

@@ -61,6 +61,8 @@ class Connection:
         self.server = server
         self.users = 0
         """Calls and listings under way."""
+        self.wanted = True
+        """False: it closes when nobody uses it any more."""
         self.used_at = time.monotonic()
         """When it was used last."""
         self.hears = False
@@ -153,6 +155,8 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.users -= 1
         self.used_at = time.monotonic()
+        if not (self.users or self.wanted):
+            self._closing.set()
 
     @property
     def fresh(self) -> Definitions | None:

@@ -67,10 +67,12 @@ class Pool:
             yield connection
 
     async def forget(self, run_id: str) -> None:
-        """Close the run's connection, if it has one of its own."""
-        self._opening.pop(run_id, None)
+        """Close the run's connection, if it has one of its own, when nobody uses it."""
         if connection := self._open.pop(run_id, None):
-            await connection.close()
+            if connection.users:
+                connection.wanted = False
+            else:
+                await connection.close()
 
     def lost(self, connection: Connection, why: str) -> None:
         """Count a connection that broke in use."""

@@ -65,7 +65,10 @@ class McpTools(Protocol):
         ...
 
     async def forget(self, run_id: str) -> None:
-        """Close the run's own connections; safe to call for any run."""
+        """Close the run's own connections, those in use when they are not any more.
+
+        Safe to call for any run: the next call opens one anew.
+        """
         ...
 
 

@@ -84,7 +84,8 @@ class McpServers:
 
     async def forget(self, run_id: str) -> None:
         """As `McpTools.forget`."""
-        await self._thread.run(self._forget(run_id))
+        if not self._closed:
+            await self._thread.run(self._forget(run_id))
 
     async def definitions(self, server: str) -> list[dict[str, JsonValue]]:
         """All tools of one server as it lists them now, whether they are offered or not.
