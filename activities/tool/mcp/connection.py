@@ -122,6 +122,11 @@ class Connection:
         return self._session is not None and not self._closing.is_set()
 
     @property
+    def ended(self) -> bool:
+        """True when the process that served it has ended; False for a server behind a URL."""
+        return self._stdio is not None and self._stdio.ended
+
+    @property
     def session(self) -> McpSession:
         """The session.
 
