@@ -10,6 +10,7 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import JsonValue
 
 from relayline.catalog.schemas.schema import mismatch
 from relayline.dev.options import Commands
@@ -83,7 +84,7 @@ async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
 @pytest.mark.timeout(400)  # on a busy machine a token takes a second or two
 async def test_the_local_model_answers_with_a_schema(tmp_path: Path) -> None:
     """It is held to the schema token by token, so even a small model answers with what fits."""
-    schema = {
+    schema: dict[str, JsonValue] = {
         "type": "object",
         "properties": {"country": {"enum": ["France", "Italy", "Spain"]}},
         "required": ["country"],
