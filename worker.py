@@ -9,7 +9,7 @@ from collections.abc import AsyncIterator, Callable, Sequence
 from contextlib import AbstractAsyncContextManager, aclosing, asynccontextmanager
 from datetime import timedelta
 from functools import partial
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from temporalio.client import Client
 from temporalio.common import VersioningBehavior, WorkerDeploymentVersion
@@ -25,8 +25,9 @@ from relayline.activities.presence import Presence
 from relayline.activities.suspects import Suspects
 from relayline.activities.tool.call import ToolActivities
 from relayline.activities.tool.mcp.opening import mcp_servers
+from relayline.activities.tool.served.figures import McpFigures
 from relayline.activities.tool.toolbox.isolation import NO_BUBBLEWRAP, bubblewrap
-from relayline.catalog.agents import CatalogError
+from relayline.catalog.agents import Catalog, CatalogError
 from relayline.catalog.models import QUEUED, ProviderLimit, limits_of, provider_queue
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.queues import Work
@@ -58,6 +59,9 @@ from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.policy import use_heartbeat_timeout
 from relayline.workflows.runner import Runner
 
+if TYPE_CHECKING:
+    from relayline.activities.tool.mcp.servers import McpServers
+
 STICKY_TIMEOUT = timedelta(seconds=1)
 """How long a workflow waits for the worker that last had it before any other may take it."""
 STOP_MARGIN_S = 30.0
@@ -86,7 +90,7 @@ def build_worker(
     build = build_of(deployment_of(settings, VersioningBehavior.PINNED))
     make = partial(Worker, client, **common(settings), **build)
     tools = (catalog := build_catalog(settings)).tools
-    servers = mcp_servers(catalog.mcp)
+    servers = _servers(catalog, vitals)
     redactor = redactor_of(settings)
     secrets = tool_secrets(settings) if Work.TOOLS in settings.work else {}
     use_heartbeat_timeout(timedelta(seconds=settings.heartbeat_timeout_s))
@@ -108,7 +112,7 @@ def build_worker(
             images=ImageKeeper(journal.files),
         )
         after.append(calls.close)
-        others = recording(journal, presence)
+        others = recording(journal, presence, servers)
         workers.append(_runs_worker(make, models, calls, others, settings))
         if Work.RUNS in settings.work:
             workers.append(submitter(client, journal, settings, catalog, deployment_of(settings)))
@@ -118,6 +122,13 @@ def build_worker(
         workers += [_calls_worker(make, models, *each) for each in limits.items()]
     before = tell if Work.TOOLS in settings.work else None
     return together(*workers, before=before, after=after)
+
+
+def _servers(catalog: Catalog, vitals: Vitals | None) -> McpServers | None:
+    servers = mcp_servers(catalog.mcp)
+    if vitals and vitals.served:
+        vitals.served.watch(servers)
+    return servers
 
 
 def deployment_of(
@@ -209,14 +220,16 @@ async def run(settings: Settings, *, ends_process: bool = False) -> None:
         warnings = await warnings_of_namespace(client, settings.retention)
         for warning in (*warnings, *too_short(settings.redacted_names), *not_apart):
             _log.warning("%s", warning)
+        given = (client, journal, providers, settings)
         liveness, told, spending = Liveness(ends_process=ends_process), WebhookMetrics(), Spending()
-        page, at = joined(told.text, spending.text), (settings.worker_host, settings.worker_port)
+        page = joined(told.text, spending.text, (served := McpFigures()).text)
+        at = (settings.worker_host, settings.worker_port)
         async with (
             liveness.watching(),
             health_served(liveness.problem, page, *at),
             watching(client, settings, liveness) as vitals,
             _housekeeping(client, journal, settings, told),
-            build_worker(client, journal, providers, settings, vitals._replace(spending=spending)),
+            build_worker(*given, vitals._replace(spending=spending, served=served)),
         ):
             _log.info("at work", extra=_served(client, settings))
             _log.info("fairness of Temporal is unknown: `relayline doctor` tests it")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Iterable
 from functools import partial
 
@@ -11,6 +12,7 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.forks.appending import append_past
 from relayline.activities.presence import Presence, stops
 from relayline.activities.threads import in_thread
+from relayline.activities.tool.mcp.port import McpTools
 from relayline.contracts.calls import (
     PastRequest,
     RecordRequest,
@@ -18,7 +20,12 @@ from relayline.contracts.calls import (
     RewindResult,
 )
 from relayline.contracts.envelope import NewEvent, Outbox, StoredEvent
-from relayline.contracts.events import ChildStarted, MessageCompleted, RunRewound
+from relayline.contracts.events import (
+    TERMINAL_TYPES,
+    ChildStarted,
+    MessageCompleted,
+    RunRewound,
+)
 from relayline.contracts.keys import (
     FORKED_KEY,
     QUEUED_KEY,
@@ -37,15 +44,23 @@ from relayline.projections.valid import REWOUND
 class RecordActivities:
     """The activities that only write to the journal."""
 
-    def __init__(self, journal: Journal, presence: Presence | None = None) -> None:
+    def __init__(
+        self,
+        journal: Journal,
+        presence: Presence | None = None,
+        servers: McpTools | None = None,
+    ) -> None:
         self._journal = journal
         self._presence = presence or Presence()
+        self._servers = servers
+        self._forgetting: set[asyncio.Task[None]] = set()
 
     @activity.defn
     async def record_facts(self, request: RecordRequest) -> None:
         """Append the outbox; each fact once, however many attempts there are.
 
         If the facts tell of a stop, the workers are told, so that the run's calls ask Temporal.
+        If they tell of the run's end, what it has open to MCP servers here is closed meanwhile.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
@@ -55,6 +70,15 @@ class RecordActivities:
         await attempt.record(request.outbox)
         if request.stops or stops(request.outbox):
             self._presence.tell(request.run_id)
+        if self._servers and any(it.body.type in TERMINAL_TYPES for it in request.outbox.facts):
+            task = asyncio.create_task(self._servers.forget(request.run_id))
+            self._forgetting.add(task)
+            task.add_done_callback(self._forgotten)
+
+    def _forgotten(self, task: asyncio.Task[None]) -> None:
+        self._forgetting.discard(task)
+        if not task.cancelled() and (error := task.exception()):
+            activity.logger.warning("connections of a run were not closed", exc_info=error)
 
     @activity.defn
     async def record_past(self, request: PastRequest) -> None:

@@ -32,6 +32,7 @@ from benchmarks import (
     history,
     lists,
     load,
+    mcp_calls,
     processor,
     rivals,
     steering,
@@ -91,7 +92,7 @@ ON_SQLITE: dict[str, Bench] = {
 """On a stack, without --scale only: the journal makes no difference to them."""
 ALONE: dict[str, AloneBench] = {
     module.BENCH: module.measure
-    for module in (batch, fairness, takeover, lists, load, comparison, encryption)
+    for module in (batch, fairness, takeover, lists, load, comparison, encryption, mcp_calls)
 }
 SCALE: dict[str, ScaleBench] = {
     module.BENCH: module.measure for module in (apart, appends, crowd, streams, capacity)

@@ -28,13 +28,13 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """Runs one after the other, by turns of either kind; the medians."""
     plain, below = [], []
     for _ in range(_QUICK if quick else _COUNT):
-        events = await _events(stack, await _submit(stack, "assistant", _WORD))
-        plain.append(_ms(events, "run.queued", events, submitted=True))
+        events = await events_of(stack, await submitted(stack, "assistant", _WORD))
+        plain.append(first_word_ms(events))
         call = {"call": "ask_speaker", "arguments": {"message": json.dumps(_WORD)}}
         script = {"rehearse": [call, {"say": "done"}]}
-        events = await _events(stack, await _submit(stack, "chief", script))
+        events = await events_of(stack, await submitted(stack, "chief", script))
         [child] = [it["data"]["run_id"] for it in events if it["type"] == "child.started"]
-        child_events = await _events(stack, child)
+        child_events = await events_of(stack, child)
         below.append(_ms(events, "message.completed", child_events))
     return figures(plain, below)
 
@@ -56,13 +56,14 @@ def figures(plain: Sequence[float], below: Sequence[float]) -> list[Figure]:
     ]
 
 
-async def _submit(stack: Stack, agent: str, script: dict[str, Any]) -> str:
+async def submitted(stack: Stack, agent: str, script: dict[str, Any]) -> str:
+    """Submit a rehearsal; the run's id."""
     body = {"agent": agent, "model": "rehearsal", "input": json.dumps(script)}
     _, reply = await fetch(stack.runs, body=body, stream=False)
     return str(reply.json()["run_id"])
 
 
-async def _events(stack: Stack, run_id: str) -> list[dict[str, Any]]:
+async def events_of(stack: Stack, run_id: str) -> list[dict[str, Any]]:
     """All events of the run, once it has ended."""
     while True:
         _, reply = await fetch(f"{stack.events(run_id)}?limit=1000", stream=False)
@@ -71,6 +72,11 @@ async def _events(stack: Stack, run_id: str) -> list[dict[str, Any]]:
             events: list[dict[str, Any]] = page["events"]
             return events
         await asyncio.sleep(_LOOK_S)
+
+
+def first_word_ms(events: list[dict[str, Any]]) -> float:
+    """From the submission of a run to its first word, by the journal's clock."""
+    return _ms(events, "run.queued", events, submitted=True)
 
 
 def _ms(

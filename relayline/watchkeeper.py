@@ -13,6 +13,7 @@ from uuid import uuid4
 from temporalio.client import Client
 
 from relayline.activities.presence import Presence
+from relayline.activities.tool.served.figures import McpFigures
 from relayline.runtime.beats.heart import Heart, Pulse
 from relayline.runtime.beats.takeover import Takeover
 from relayline.runtime.beats.window import Timing
@@ -28,6 +29,7 @@ class Vitals(NamedTuple):
     liveness: Liveness
     presence: Presence
     spending: Spending | None = None
+    served: McpFigures | None = None
 
 
 def new_identity() -> str:

@@ -13,6 +13,7 @@ from temporalio.worker import Interceptor, PollerBehaviorAutoscaling, Worker
 from relayline.activities.family.calls import ChildActivities
 from relayline.activities.presence import Presence
 from relayline.activities.record import RecordActivities
+from relayline.activities.tool.mcp.port import McpTools
 from relayline.contracts.access.proofs import PURPOSE, CommandProofs
 from relayline.journal.table import Storage
 from relayline.runtime.proofs.verification import Verification
@@ -60,9 +61,11 @@ def common(settings: Settings) -> dict[str, Any]:
     }
 
 
-def recording(storage: Storage, presence: Presence) -> Sequence[Callable[..., Any]]:
-    """The activities of runs that have to do with the journal alone."""
-    records, children = RecordActivities(storage, presence), ChildActivities(storage)
+def recording(
+    storage: Storage, presence: Presence, servers: McpTools | None
+) -> Sequence[Callable[..., Any]]:
+    """The activities of runs that write to the journal, and let go of what a run had open."""
+    records, children = RecordActivities(storage, presence, servers), ChildActivities(storage)
     return (
         records.record_facts,
         records.record_past,

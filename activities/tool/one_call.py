@@ -183,7 +183,7 @@ class OneCall:
 
     @property
     def _stopped(self) -> ToolCancelled:
-        confirmed = self._request.call.mcp is None
+        confirmed = self._asking.stopped
         now = datetime.now(UTC)
         return ToolCancelled(call_id=self._id, name=self._name, acked_at=now, confirmed=confirmed)
 

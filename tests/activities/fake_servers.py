@@ -33,6 +33,7 @@ class FakeServers:
         self.lists: list[tuple[str, ...]] = []
         """The servers of each list."""
         self.calls: list[McpCall] = []
+        self.forgotten: list[str] = []
         self._results = list(results)
         """Of the calls: texts, questions or exceptions; `hang` waits until it is cancelled."""
 
@@ -58,3 +59,4 @@ class FakeServers:
 
     async def forget(self, run_id: str) -> None:
         """As `McpTools.forget`."""
+        self.forgotten.append(run_id)

@@ -25,7 +25,8 @@ from tests.chaos.checks import Violation
 from tests.chaos.delays import Lookout, explained
 from tests.chaos.faults import MIXES, Faults
 from tests.chaos.figures import figures
-from tests.chaos.plans import Plan, conversation, family, plan
+from tests.chaos.mcp_agents import MODULE as SERVED_MODULE
+from tests.chaos.plans import Plan, conversation, family, plan, served
 from tests.chaos.stacks import Stack, chaos_cluster, chaos_stack, give_key, postgres_cluster
 
 _log = logging.getLogger(__name__)
@@ -95,7 +96,7 @@ async def campaign(
 
 def _plans(mix: str) -> Callable[[Random], Plan]:
     """What draws the plans of the runs."""
-    return {"conversations": conversation, "families": family}.get(mix, plan)
+    return {"conversations": conversation, "families": family, "mcp": served}.get(mix, plan)
 
 
 def _explain(lines: Iterable[str]) -> None:
@@ -107,6 +108,8 @@ def _stack(data: Path, given: argparse.Namespace) -> AbstractAsyncContextManager
     """What the campaign is played on."""
     drained = given.mix == "drains"
     env = {"RELAYLINE_DRAIN_S": _LONG_DRAIN_S} if drained else {}
+    if given.mix == "mcp":
+        env["RELAYLINE_CATALOG"] = SERVED_MODULE
     if ("kill", "journal") in MIXES[given.mix]:
         # a killed Postgres, other than a restarted one, may lose deltas that did not wait for it
         env["RELAYLINE_RELAXED_DELTAS"] = "false"

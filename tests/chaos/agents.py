@@ -16,8 +16,10 @@ from relayline.catalog.tools import ToolContext, tool
 MODULE = "tests.chaos.agents"
 FOLDER = "CHAOS_EFFECTS"
 """The environment variable that names the folder of the lines."""
-MARKING = frozenset({"note", "book", "sign"})
-UNSAFE = frozenset({"book"})
+_AT_THE_DESK = frozenset({"desk_book", "desk_sign", "desk_choose"})
+"""Unsafe tools of the MCP server of `mcp_agents`."""
+MARKING = frozenset({"note", "book", "sign", "desk_note"}) | _AT_THE_DESK
+UNSAFE = frozenset({"book"}) | _AT_THE_DESK
 OUTPUTS = {
     "note": "noted",
     "book": "booked",
@@ -25,6 +27,10 @@ OUTPUTS = {
     "stumble": "here",
     "calculate": "42",  # nobody asks for anything else
     "sleep": "slept {seconds:g} s",
+    "desk_note": "noted",
+    "desk_book": "booked",
+    "desk_sign": "signed",
+    "desk_choose": "chosen",
 }
 """What tools give, by name; `{argument}` stands for that argument."""
 

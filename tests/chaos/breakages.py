@@ -6,6 +6,7 @@ from dataclasses import replace
 
 from tests.chaos.checks import Check
 from tests.chaos.observed import Connection, Effect, Observed, Sent
+from tests.chaos.pin_breakages import PINS
 from tests.chaos.samples import Line, after, at, frames, instead, lines, observed, reset, without
 from tests.chaos.told import Told, expected
 
@@ -57,6 +58,7 @@ SAID = Line("message.user", {"text": "more", "command_id": "m", "turn": 1})
 BROKEN: list[tuple[str, Check, Observed]] = [
     ("a call ends before its run does", Check.FAMILY, observed(after("tool.started", CHILD[0]))),
     ("a run ends that was never begun", Check.FAMILY, observed(after("tool.started", CHILD[1]))),
+    *PINS,
     (
         "a run pays for more than it has done",
         Check.BILL,

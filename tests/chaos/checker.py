@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 from relayline.contracts.events import TERMINAL_TYPES
-from tests.chaos import attempts, delivery, effects, epochs, families, said, told, turns
+from tests.chaos import attempts, delivery, effects, epochs, families, pins, said, told, turns
 from tests.chaos.checks import Check, Violation
 from tests.chaos.observed import Event, Observed
 from tests.runs import laws
@@ -76,6 +76,7 @@ def _complaints(run: Observed) -> _Complaints:
     yield from told.complaints(run)
     yield from families.complaints(run)
     yield from turns.complaints(run)
+    yield from pins.complaints(run)
     yield from _end(run)
     yield from _commands(run)
     if run.replay:

@@ -62,6 +62,9 @@ class Check(StrEnum):
     """An operator's reset is told before what follows from it, which has keys of its own."""
     FAMILY = "family"
     """A run that a call has started has ended, once, before that call has."""
+    PINNED = "pinned"
+    """A run lists the tools of its MCP servers once for each epoch and turn, and calls them as
+    that list defines them, whatever the servers have become since."""
     BILL = "bill"
     """A run pays for what it has done itself: a fork does not do its past again, nor pay for it."""
     REPLAYS = "replays"

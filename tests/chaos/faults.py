@@ -19,6 +19,7 @@ import httpx
 from tests.chaos.campaign import Load
 from tests.chaos.clients import eventually
 from tests.chaos.cluster import JournalServer
+from tests.chaos.servers import servers_of
 from tests.chaos.stacks import Stack
 
 STOPPED_S = (3.0, 5.0)
@@ -49,6 +50,7 @@ MIXES: dict[str, Mix] = {
     "restarts": LIGHT | {("drain", "journal"): 20},
     "conversations": HEAVY,
     "families": HEAVY,
+    "mcp": HEAVY | {("kill", "mcp"): 100, ("pause", "mcp"): 15},
     "operators": LIGHT | {("reset", "run"): 100, ("hold", "run"): 60, ("terminate", "run"): 10},
 }
 _SIGNALS = {"kill": signal.SIGKILL, "pause": signal.SIGSTOP, "drain": signal.SIGTERM}
@@ -131,7 +133,7 @@ class Faults:
 
     def _signal(self, what: str, target: str) -> None:
         """Do it to one such process, unless all of them are stopped or away."""
-        pids = [pid for pid in self._stack.pids_of(target) if pid not in self._stopped]
+        pids = [pid for pid in self._pids(target) if pid not in self._stopped]
         if not pids:
             return
         pid = self._whom.choice(pids)
@@ -141,6 +143,12 @@ class Faults:
             if what == "pause":
                 self._stopped.add(pid)
                 self._soon(self._wake_later(pid))
+
+    def _pids(self, target: str) -> list[int]:
+        """The processes of that kind; `mcp`: of the workers' MCP servers."""
+        if target != "mcp":
+            return self._stack.pids_of(target)
+        return servers_of(self._stack.pids_of("worker"))
 
     def did(self, *wanted: str) -> bool:
         """Whether each of these was done, e.g. `reset run`."""

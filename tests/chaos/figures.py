@@ -102,6 +102,7 @@ def figures(
         "resets": sum(run.resets for run in runs),
         "rewound": types["run.rewound"],
         "calls": sum(types[kind] for kind in ENDS_OF_CALLS),
+        "listed": types["tools.listed"],
         "superseded": types["attempt.superseded"],
         "lost": types["attempt.lost"],
         "cut": sum(map(cut_answers, runs)),

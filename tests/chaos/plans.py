@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from random import Random
 from typing import Any
 
@@ -68,6 +68,36 @@ def family(random: Random) -> Plan:
         commands.append((when, what, {"message": "never mind"} if what == "redirect" else {}))
     script = (_talk(random, 30), {"calls": calls}, _talk(random, 30))
     return Plan("family", script, tuple(commands), agent="top")
+
+
+def served(random: Random) -> Plan:
+    """Calls of an MCP server's tools, some side by side; a fifth of the runs are conversations."""
+    seconds = random.choice([0, 0.3, 1.5])
+    kinds: list[list[Item]] = [
+        [{"name": "desk_note", "arguments": {"seconds": seconds}}, {"name": "note"}],
+        [{"name": "desk_book", "arguments": {"seconds": seconds}}, {"name": "desk_edition"}],
+        [{"name": "desk_book", "arguments": {"before_s": seconds}}, {"name": "desk_note"}],
+        [{"name": "desk_sign"}],
+        [{"name": "desk_choose"}],
+        [{"name": "desk_edition"}, {"name": "desk_no_such_tool"}],
+    ]
+    script: list[Item] = []
+    for calls in random.sample(kinds, random.randint(1, 3)):
+        script += [_talk(random, 40), {"calls": calls}]
+    answers = tuple(random.choices(["happened: yes", "run it", "stop"], [6, 4, 1], k=5))
+    commands: list[tuple[float, str, dict[str, Any]]] = []
+    open_ = random.random() < 0.2
+    what = random.choices(["", "redirect", "cancel", "pause"], [7, 1, 1, 1])[0]
+    if open_:
+        more = json.dumps({"rehearse": [{"calls": random.choice(kinds)}, {"say": "more"}]})
+        commands.append((random.uniform(0.2, 6), "messages", {"content": more}))
+    elif what == "pause":
+        commands += [(1.0, "pause", {"now": random.random() < 0.5}), (2.5, "resume", {})]
+    elif what:
+        body = {"message": "something else"} if what == "redirect" else {}
+        commands.append((random.uniform(0.3, 6), what, body))
+    plan = Plan("served", (*script, _talk(random, 40)), tuple(commands), answers, agent="clerk")
+    return replace(plan, open=open_)
 
 
 def asks(agent: str, *items: Item) -> Item:

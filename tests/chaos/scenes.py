@@ -14,7 +14,9 @@ from typing import Any
 from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
+from tests.chaos.mcp_agents import MODULE
 from tests.chaos.plans import Plan, asks
+from tests.chaos.servers import servers_of
 from tests.chaos.stacks import chaos_stack
 from tests.dev_stack import DevStack
 from tests.resetting import reset as reset_run
@@ -27,6 +29,8 @@ Scene = Callable[[DevStack, Load], Awaitable[object]]
 
 async def played(scene: Scene, folder: Path, **env: str) -> list[Violation]:
     """What the checker finds after that scene on a fresh stack."""
+    if scene is relist:
+        env["RELAYLINE_CATALOG"] = MODULE
     async with chaos_stack(folder, **env) as stack:
         load = Load(stack, 1)
         await scene(stack, load)
@@ -127,6 +131,17 @@ async def bereave(stack: DevStack, load: Load) -> None:
     await stack.seen(child, "tool.started")
     temporal = await stack.temporal()
     await temporal.get_workflow_handle(load.watched[0].run_id).terminate("enough")
+    await run
+
+
+async def relist(stack: DevStack, load: Load) -> None:
+    """The processes of an MCP server are killed between two steps; new ones define a tool anew."""
+    later = {"call": "desk_edition"}
+    script = ({"call": "desk_note"}, {"tokens": 20, "every_ms": 20}, later, later, {"say": "done"})
+    run = asyncio.create_task(_to_end(load, Plan("relist", script, agent="clerk")))
+    await _event(stack, load, "tool.completed")
+    for server in servers_of(stack.pids_of("worker")):
+        os.kill(server, signal.SIGKILL)
     await run
 
 

@@ -82,7 +82,7 @@ def settings(data_dir: Path) -> dict[str, str]:
 
 def chaos_stack(data_dir: Path, **env: str) -> DevStack:
     """A `relayline dev` with two workers and the agent `chaos`; not yet started."""
-    return DevStack(data_dir, "--workers", "2", **settings(data_dir), **env)
+    return DevStack(data_dir, "--workers", "2", **(settings(data_dir) | env))
 
 
 @asynccontextmanager

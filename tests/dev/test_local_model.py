@@ -10,7 +10,9 @@ from typing import Any
 
 import httpx
 import pytest
+from pydantic import JsonValue
 
+from relayline.catalog.schemas.schema import mismatch
 from relayline.dev.options import Commands
 from relayline.dev.ports import free_port
 from relayline.dev.supervisor import Supervisor
@@ -76,6 +78,31 @@ async def test_the_local_model_answers_a_run(tmp_path: Path) -> None:
         run = await stack.ended(run_id)
     assert run["status"] in {"completed", "cancelled"}, run
     assert "".join(pieces).strip()
+
+
+@pytest.mark.stack
+@pytest.mark.timeout(400)  # on a busy machine a token takes a second or two
+async def test_the_local_model_answers_with_a_schema(tmp_path: Path) -> None:
+    """It is held to the schema token by token, so even a small model answers with what fits."""
+    schema: dict[str, JsonValue] = {
+        "type": "object",
+        "properties": {"country": {"enum": ["France", "Italy", "Spain"]}},
+        "required": ["country"],
+        "additionalProperties": False,
+    }
+    question = {"agent": "assistant", "model": "local", "input": "Where is Paris?"}
+    async with DevStack(tmp_path, "--local-model") as stack:
+        answer = await stack.client.post("/v1/runs", json={**question, "output_schema": schema})
+        run_id = answer.json()["run_id"]
+        while (run := await stack.ended(run_id))["status"] == "running":
+            pass  # each look waits a while
+        events = await stack.events(run_id)
+    assert run["status"] == "completed", run
+    assert mismatch(schema, run["output"]) is None
+    [said] = [event["data"] for event in events if event["type"] == "message.completed"]
+    assert said["output_type"] == "json"
+    assert json.loads(said["text"]) == run["output"]
+    assert "output.rejected" not in {event["type"] for event in events}
 
 
 async def texts(stack: DevStack, run_id: str) -> list[str]:

@@ -9,10 +9,12 @@ import signal
 from collections.abc import AsyncIterator
 from typing import Any
 
+import httpx
 import pytest
 
 from tests.dev_stack import DevStack, alive
 from tests.mcp_agents import MODULE
+from tests.workers.test_wedged import environment_of
 
 pytestmark = pytest.mark.stack
 
@@ -171,3 +173,16 @@ async def test_a_server_that_is_down_fails_the_run_in_the_end(serving: DevStack)
     assert "127.0.0.1:9/hidden" not in json.dumps(await serving.events(run_id))
     await serving.send(run_id, "cancel")
     assert (await serving.ended(run_id))["status"] == "cancelled"
+
+
+async def test_a_worker_shows_the_figures_of_its_servers(serving: DevStack) -> None:
+    await serving.ended(await inserting(serving, "counted"))
+    [pid] = serving.pids_of("worker")
+    port = environment_of(pid)["RELAYLINE_WORKER_PORT"]
+    async with httpx.AsyncClient() as http:
+        text = (await http.get(f"http://127.0.0.1:{port}/metrics")).text
+    lines = dict(line.rpartition(" ")[::2] for line in text.splitlines())
+    assert float(lines['relayline_mcp_calls_total{outcome="completed",server="rows"}']) >= 1
+    assert float(lines['relayline_mcp_connections{server="rows"}']) == 1
+    assert float(lines['relayline_mcp_breaker_open{server="rows"}']) == 0
+    assert float(lines['relayline_mcp_failures_total{server="gone"}']) >= 1

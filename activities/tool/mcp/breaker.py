@@ -18,6 +18,8 @@ class Breaker:
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
         self.failures = 0
+        self.failed_ever = 0
+        """How many failures there were at all."""
         self.last_error = ""
         """Of the last failure; empty after a success."""
         self._clock = clock
@@ -45,5 +47,6 @@ class Breaker:
             return
         self._failed_at = self._clock()
         self.failures += 1
+        self.failed_ever += 1
         if self.failures >= FAILURES:
             self._open_until = self._clock() + OPEN_S

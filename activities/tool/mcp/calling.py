@@ -43,6 +43,7 @@ class Calling:
         self._context = context
         self._until = asyncio.get_running_loop().time() + call.tool.spec.timeout_s
         self._sent = False
+        self._connection: Connection | None = None
 
     async def run(self) -> str | McpQuestions:
         """Connect, check that the tool is the pinned one, call it, read its result.
@@ -55,9 +56,14 @@ class Calling:
                 asyncio.timeout_at(self._until - self._margin_s / 2),
                 self._pool.connection(self._context.run_id) as connection,
             ):
+                self._connection = connection
                 return await self._run(connection)
         except TimeoutError:
             raise self._late() from None
+        except asyncio.CancelledError:
+            if not self._sent or (self._connection and self._connection.ended):
+                self._call.stopped.set()
+            raise
 
     async def _run(self, connection: Connection) -> str | McpQuestions:
         server = f"MCP server {self._call.tool.server!r}"

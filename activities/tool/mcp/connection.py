@@ -61,6 +61,8 @@ class Connection:
         self.server = server
         self.users = 0
         """Calls and listings under way."""
+        self.wanted = True
+        """False: it closes when nobody uses it any more."""
         self.used_at = time.monotonic()
         """When it was used last."""
         self.hears = False
@@ -120,6 +122,11 @@ class Connection:
         return self._session is not None and not self._closing.is_set()
 
     @property
+    def ended(self) -> bool:
+        """True when the process that served it has ended; False for a server behind a URL."""
+        return self._stdio is not None and self._stdio.ended
+
+    @property
     def session(self) -> McpSession:
         """The session.
 
@@ -153,6 +160,8 @@ class Connection:
     def __exit__(self, *_: object) -> None:
         self.users -= 1
         self.used_at = time.monotonic()
+        if not (self.users or self.wanted):
+            self._closing.set()
 
     @property
     def fresh(self) -> Definitions | None:

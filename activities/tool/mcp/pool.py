@@ -36,11 +36,20 @@ class Pool:
         self.said = ""
         """What a process wrote to stderr last before it was lost; without the values given to it.
         """
+        self.opened = 0
+        """How many connections were opened at all."""
         self.on_change: Callable[[], None] = _nothing
         self._environ = environ
         self._most = most
         self._open: dict[str, Connection] = {}
         self._opening: dict[str, asyncio.Lock] = {}
+        self._of_calls = 0
+        """Open connections of a call's own."""
+
+    @property
+    def connections(self) -> int:
+        """How many are open; from any thread."""
+        return self._of_calls + sum(it.alive for it in [*self._open.values()])
 
     @asynccontextmanager
     async def connection(self, run_id: str) -> AsyncIterator[Connection]:
@@ -58,10 +67,12 @@ class Pool:
             yield connection
 
     async def forget(self, run_id: str) -> None:
-        """Close the run's connection, if it has one of its own."""
-        self._opening.pop(run_id, None)
+        """Close the run's connection, if it has one of its own, when nobody uses it."""
         if connection := self._open.pop(run_id, None):
-            await connection.close()
+            if connection.users:
+                connection.wanted = False
+            else:
+                await connection.close()
 
     def lost(self, connection: Connection, why: str) -> None:
         """Count a connection that broke in use."""
@@ -81,12 +92,14 @@ class Pool:
     async def _own(self) -> AsyncIterator[Connection]:
         """One for this block; if it is cancelled, the process is killed."""
         connection = await self._opened()
+        self._of_calls += 1
         patient = False
         try:
             with connection:
                 yield connection
             patient = True
         finally:
+            self._of_calls -= 1
             await connection.close(patient=patient)
 
     async def _shared(self, run_id: str) -> Connection:
@@ -152,6 +165,7 @@ class Pool:
             name = self.server.name
             text = f"MCP server {name!r} can't be reached: {why}"
             raise McpFailure(text, retryable=True) from None
+        self.opened += 1
         session = connection.session
         self.modern = session.modern
         info = session.server_info

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
+from threading import Event
 from typing import Protocol
 
 from pydantic import JsonValue
@@ -26,6 +27,9 @@ class McpCall:
     metadata (all of it: only keys that the server's declaration names are sent)."""
     round: McpRound | None = None
     """Set: the call is repeated with a person's answers."""
+    stopped: Event = field(default_factory=Event, compare=False)
+    """Set before `CancelledError` is raised if the tool does not run any more: the process of its
+    server has ended, or was sent nothing. Not set: the server was told, and need not obey."""
 
 
 class McpTools(Protocol):
@@ -65,7 +69,10 @@ class McpTools(Protocol):
         ...
 
     async def forget(self, run_id: str) -> None:
-        """Close the run's own connections; safe to call for any run."""
+        """Close the run's own connections, those in use when they are not any more.
+
+        Safe to call for any run: the next call opens one anew.
+        """
         ...
 
 

@@ -13,7 +13,7 @@ from pydantic import JsonValue
 from relayline.activities.tool.mcp.calling import Calling
 from relayline.activities.tool.mcp.listing import CachedListing
 from relayline.activities.tool.mcp.pool import Pool
-from relayline.activities.tool.mcp.port import McpCall, McpFailure
+from relayline.activities.tool.mcp.port import McpCall, McpFailure, OutcomeUnknown
 from relayline.activities.tool.mcp.thread import McpThread
 from relayline.catalog.servers.mcp import McpServer
 from relayline.catalog.tools import ToolContext
@@ -21,6 +21,9 @@ from relayline.contracts.errors import ErrorType
 from relayline.contracts.mcp import Listing, McpQuestions, MissingServer, clash_of
 
 MAX_REASON_CHARS = 1000
+OUTCOMES = ("completed", "asked", "failed", "unknown", "cancelled")
+"""How one attempt of a call ends: with a result, a question of the server, a failure, so that
+nobody knows whether it ran, or stopped by the run."""
 T = TypeVar("T")
 
 
@@ -39,6 +42,14 @@ class ServerState(NamedTuple):
     """Seconds for which it is not tried any more."""
     said: str
     """The end of its stderr when it was lost last; for the operator alone."""
+    connections: int
+    """How many are open."""
+    opened: int
+    """How many were opened at all."""
+    failures: int
+    """How many could not be opened or broke; those of one second count once."""
+    calls: Mapping[str, int]
+    """How many have ended, by `OUTCOMES`."""
 
 
 class McpServers:
@@ -56,7 +67,12 @@ class McpServers:
         self._thread = McpThread()
         self._closed = False
         pools = {name: Pool(it, environ) for name, it in servers.items()}
-        self._known = {name: _Known(it, CachedListing(it)) for name, it in pools.items()}
+        self._known = {
+            name: _Known(it, CachedListing(it), dict.fromkeys(OUTCOMES, 0))
+            for name, it in pools.items()
+        }
+        self.names = tuple(pools)
+        """Of the servers."""
 
     async def listed(self, servers: Sequence[str], run_id: str) -> Listing:
         """As `McpTools.listed`."""
@@ -68,7 +84,8 @@ class McpServers:
 
     async def forget(self, run_id: str) -> None:
         """As `McpTools.forget`."""
-        await self._thread.run(self._forget(run_id))
+        if not self._closed:
+            await self._thread.run(self._forget(run_id))
 
     async def definitions(self, server: str) -> list[dict[str, JsonValue]]:
         """All tools of one server as it lists them now, whether they are offered or not.
@@ -81,11 +98,15 @@ class McpServers:
 
     def state(self, server: str) -> ServerState:
         """What is known of that server; from any thread."""
-        pool, listing = self._known[server]
+        pool, listing, calls = self._known[server]
         era = {None: "", True: "modern", False: "legacy"}[pool.modern]
         breaker = pool.breaker
         return ServerState(
-            era, pool.version, listing.size, breaker.last_error, breaker.open_s, pool.said
+            *(era, pool.version, listing.size, breaker.last_error, breaker.open_s, pool.said),
+            connections=pool.connections,
+            opened=pool.opened,
+            failures=breaker.failed_ever,
+            calls=dict(calls),
         )
 
     async def close(self) -> None:
@@ -110,17 +131,29 @@ class McpServers:
         return listing
 
     async def _one(self, name: str, run_id: str) -> Listing:
-        pool, listing = self._server(name)
+        known = self._server(name)
         try:
-            return await listing.get(run_id)
+            return await known.listing.get(run_id)
         except McpFailure as failure:
-            if not pool.server.optional:
+            if not known.pool.server.optional:
                 raise
             reason = str(failure)[:MAX_REASON_CHARS]
             return Listing(missing=(MissingServer(server=name, reason=reason),))
 
     async def _called(self, call: McpCall, context: ToolContext) -> str | McpQuestions:
-        return await Calling(self._server(call.tool.server).pool, call, context).run()
+        known, outcome = self._server(call.tool.server), "failed"
+        try:
+            result = await Calling(known.pool, call, context).run()
+            outcome = "completed" if isinstance(result, str) else "asked"
+        except OutcomeUnknown:
+            outcome = "unknown"
+            raise
+        except asyncio.CancelledError:
+            outcome = "cancelled"
+            raise
+        finally:
+            known.calls[outcome] += 1
+        return result
 
     async def _forget(self, run_id: str) -> None:
         await asyncio.gather(*(it.pool.forget(run_id) for it in self._known.values()))
@@ -141,6 +174,7 @@ class _Known(NamedTuple):
 
     pool: Pool
     listing: CachedListing
+    calls: dict[str, int]
 
 
 async def _side_by_side(work: Iterable[Coroutine[Any, Any, T]]) -> list[T]:

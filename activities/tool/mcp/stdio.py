@@ -106,6 +106,11 @@ class StdioTransport:
             await stopping
             raise
 
+    @property
+    def ended(self) -> bool:
+        """True when the process has ended."""
+        return self._process is not None and self._process.returncode is not None
+
     def why(self) -> str | None:
         """Why the connection ended, None if nothing is known."""
         if self._too_long:

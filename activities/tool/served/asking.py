@@ -26,6 +26,11 @@ class Asking:
         self.key = asked_key(request.epoch, call.call_id, request.run)
         """Of what this run asks."""
 
+    @property
+    def stopped(self) -> bool:
+        """True unless a server was told to stop the call, and need not obey."""
+        return self._forward is None or self._forward.stopped
+
     async def recorded(self) -> ToolOutcome | None:
         """What an earlier attempt of this run has asked."""
         stored = await self._attempt.get(self.key) if self._forward else None

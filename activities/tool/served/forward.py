@@ -33,6 +33,12 @@ class Forward:
         """What people have answered, if the call is repeated with that."""
         self.asked: McpQuestions | None = None
         """What the server asks, if the call has ended with that."""
+        self._call: McpCall | None = None
+
+    @property
+    def stopped(self) -> bool:
+        """True if the call was cancelled, and its tool is known not to run any more."""
+        return self._call is None or self._call.stopped.is_set()
 
     async def __call__(self, **given: Any) -> str:
         """Call the tool.
@@ -41,8 +47,8 @@ class Forward:
             McpFailure: as in the port.
         """
         context = given.pop(CONTEXT)
-        call = McpCall(self._tool, given, self._about, self.round)
-        result = await self._servers.call(call, context)
+        self._call = McpCall(self._tool, given, self._about, self.round)
+        result = await self._servers.call(self._call, context)
         if isinstance(result, str):
             return result
         self.asked = _cleaned(result, self._clean)

@@ -23,6 +23,7 @@ class Mutant(NamedTuple):
 
 MUTANTS = [
     Mutant("answered_before_commit", Check.MESSAGES, scenes.kill_before_commit),
+    Mutant("changed_tool_called", Check.PINNED, scenes.relist),
     Mutant("children_outlive", Check.FAMILY, scenes.bereave),
     Mutant("claim_ignored", Check.UNSAFE_ONCE, scenes.kill_in_tool),
     Mutant("deltas_twice", Check.RENDERED, scenes.talk),
@@ -45,6 +46,7 @@ MUTANTS = [
     Mutant("told_out_of_order", Check.TOLD_ORDER, scenes.tell),
     Mutant("told_under_new_ids", Check.TOLD_ONCE, scenes.tell),
     Mutant("told_without_retry", Check.TOLD, scenes.tell),
+    Mutant("tools_listed_each_step", Check.PINNED, scenes.relist),
     Mutant("void_key_without_attempt", Check.SUPERSEDED, scenes.kill_twice),
     Mutant("void_text_still_shown", Check.RENDERED, "judge", quick=True),
     Mutant("written_after_the_end", Check.ONE_END, scenes.terminate),

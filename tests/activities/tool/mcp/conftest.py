@@ -42,6 +42,8 @@ class Wing:
         self.servers = servers
         self.names = names
         self.tools: dict[str, McpToolSpec] = {}
+        self.last: McpCall | None = None
+        """The newest call."""
 
     async def pin(self, run_id: str = "run_1") -> Listing:
         listing = await self.servers.listed(self.names, run_id)
@@ -57,8 +59,8 @@ class Wing:
         again: McpRound | None = None,
         about: dict[str, JsonValue] | None = None,
     ) -> str | McpQuestions:
-        call = McpCall(self.tools[tool], arguments or {}, about or {}, again)
-        return await self.servers.call(call, told or Told())
+        self.last = McpCall(self.tools[tool], arguments or {}, about or {}, again)
+        return await self.servers.call(self.last, told or Told())
 
 
 Opened = Callable[..., Any]

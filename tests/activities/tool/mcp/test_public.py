@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 from base64 import b64decode
@@ -269,6 +270,27 @@ async def test_a_server_without_hints_is_unsafe_and_its_rows_never_double(
         assert unknown or isinstance(ended, str) or "can't be reached" in str(ended)
     counted = await wing.call("read_query", {"query": "SELECT count(*) AS n FROM rows"})
     assert 3 <= int("".join(filter(str.isdigit, str(counted)))) <= 6
+
+
+async def test_a_run_that_has_ended_leaves_its_call_the_connection(
+    opened: Opened, tmp_path: Path
+) -> None:
+    file = tmp_path / "a.db"
+    wing = await opened(known("sqlite", (*sqlite_server(), "--db-path", str(file))))
+    await wing.pin()
+    await wing.call("create_table", {"query": "CREATE TABLE rows (n INTEGER)"})
+    [pid] = ours(str(file))
+    db = sqlite3.connect(file, isolation_level=None)
+    db.execute("BEGIN IMMEDIATE")
+    insert = {"query": "INSERT INTO rows VALUES (1)"}
+    call = asyncio.create_task(wing.call("write_query", insert))
+    await eventually(lambda: any(it.resolve() == file for it in Path(f"/proc/{pid}/fd").iterdir()))
+    await wing.servers.forget("run_1")
+    assert alive(pid)
+    db.execute("ROLLBACK")
+    db.close()
+    assert "affected_rows" in str(await call)
+    await eventually(lambda: not alive(pid))
 
 
 async def test_a_server_with_the_wrong_sdk_says_that_it_ended(opened: Opened) -> None:

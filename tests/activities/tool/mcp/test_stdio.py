@@ -32,6 +32,8 @@ async def test_a_server_is_listed_called_cancelled_and_closed(
     call.cancel()
     await asyncio.wait({call})
     assert call.cancelled()
+    assert wing.last
+    assert not wing.last.stopped.is_set(), "the server was told, and lives"
     await eventually(lambda: words(tmp_path, "cancelled") == 1)
     assert await wing.call("lie") == "nothing was written"
     assert words(tmp_path, "starts") == 1
@@ -164,6 +166,8 @@ async def test_a_process_of_a_calls_own_ends_with_its_cancel(
     await asyncio.wait({call})
     assert call.cancelled()
     assert not alive(pid)
+    assert wing.last
+    assert wing.last.stopped.is_set()
 
 
 @pytest.mark.slow

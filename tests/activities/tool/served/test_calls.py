@@ -148,6 +148,19 @@ async def test_a_cancelled_call_says_that_the_server_was_told_and_no_more(bench:
     assert (await bench.result()).confirmed is False
 
 
+async def test_a_cancelled_call_whose_process_has_ended_is_confirmed(bench: Bench) -> None:
+    run = Served(bench, "hang")
+    await run.plan()
+    task, env = bench.start(None, 1, **run.changes())
+    while not run.servers.calls:
+        await asyncio.sleep(0.01)
+    run.servers.calls[0].stopped.set()
+    env.cancel(RUN_CANCELLED)
+    with pytest.raises(BaseException):  # noqa: B017, PT011  the cancellation
+        await task
+    assert (await bench.result()).confirmed is True
+
+
 async def test_edited_arguments_are_checked_against_the_pinned_schema(bench: Bench) -> None:
     run = Served(bench)
     await run.plan()
