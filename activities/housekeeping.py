@@ -59,6 +59,8 @@ class HousekeepingActivities:
             are no batches.
         keep_audit: Seals and sweeps the audit log; None: there is none.
         sweep_files: Erases files that no run names; None: there are none.
+        sweep_receivers: Removes receivers of webhooks that no run names any more; None: there are
+            none.
         move_idle: Has idle runs of older builds move to the current one; None: there are no builds.
     """
 
@@ -73,6 +75,7 @@ class HousekeepingActivities:
         restart: Callable[[str], Awaitable[None]] | None = None,
         keep_audit: Callable[[], Awaitable[None]] | None = None,
         sweep_files: Callable[[], Awaitable[None]] | None = None,
+        sweep_receivers: Callable[[], Awaitable[None]] | None = None,
         move_idle: Callable[[], Awaitable[int]] | None = None,
     ) -> None:
         self._storage = storage
@@ -81,7 +84,7 @@ class HousekeepingActivities:
         self._retention = retention
         self._sweep_for = sweep_for
         self._restart = restart
-        self._beside = [keep for keep in (keep_audit, sweep_files) if keep]
+        self._beside = [keep for keep in (keep_audit, sweep_files, sweep_receivers) if keep]
         self._move_idle = move_idle
         self._looked_at: datetime | None = None
         self._after = ""
@@ -126,7 +129,8 @@ class HousekeepingActivities:
 
         Works batch by batch until no run is left or `sweep_for` is over; the next round continues.
         It also seals rows of the audit log that nobody has sealed, and deletes those past theirs;
-        and it erases files that no run names.
+        it erases files that no run names, and removes receivers of webhooks that no run names any
+        more.
 
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.

@@ -66,7 +66,7 @@ class NamedReceivers:
             JournalUnavailable: it can't be said; nothing has started.
         """
         if webhook.id is not None:
-            if await self._webhooks.receiver(tenant, webhook.id) is None:
+            if not await self._webhooks.touch(tenant, webhook.id, now_us()):
                 what = f"webhook.id: no webhook {webhook.id!r} of tenant {tenant!r}"
                 raise InvalidField(what, slug="unknown-webhook", field="webhook.id")
             return

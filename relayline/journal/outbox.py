@@ -6,14 +6,15 @@
 from __future__ import annotations
 
 import json
-from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from typing import Any, Final, TypeAlias
+from typing import Final
 
 from pydantic import TypeAdapter
 
 from relayline.contracts.webhooks import TOLD_TYPES, DeliveryState, DeliveryTry
 from relayline.journal import outbox_sql as sql
+from relayline.journal.named.named_only import NamedOnly, naming
+from relayline.journal.outbox_sql import Row
 from relayline.journal.planning import Note, delivery_id, note_in, told_of
 from relayline.journal.port import Unreadable
 from relayline.journal.subscription import OpenEvents
@@ -29,25 +30,15 @@ from relayline.journal.webhooks import (
     Secrets,
 )
 
-Row: TypeAlias = Sequence[Any]
-Statement: TypeAlias = tuple[str, tuple[object, ...]]
 _TRIES: Final = TypeAdapter(tuple[DeliveryTry, ...])
 _LEASE_US = round(LEASE.total_seconds() * 1_000_000)
 
 
-class Outbox(ABC):
+class Outbox(NamedOnly):
     """`journal.webhooks.Webhooks` on whatever runs statements in a transaction."""
 
     _opened: OpenEvents
     """Opens sealed events."""
-
-    @abstractmethod
-    async def _run(self, *statements: Statement) -> list[list[Row]]:
-        """Run the statements in one transaction, in order; returns the rows of each."""
-
-    @abstractmethod
-    async def _run_of(self, tenant: Tenant, *statements: Statement) -> list[list[Row]]:
-        """The same, in a transaction that sees nothing of other tenants, if the storage can."""
 
     async def add(self, receiver: Receiver, secret: str) -> Receiver:
         """As in the port."""
@@ -55,7 +46,7 @@ class Outbox(ABC):
         lists = (_dumped(it.events), _dumped(it.agents))
         row = (it.webhook_id, it.tenant, it.url, *lists, int(it.named_only), it.secret_id)
         *_, found = await self._run(
-            (sql.ADD, (*row, it.created_us)),
+            (sql.ADD, (*row, it.created_us, it.created_us)),
             (sql.KEEP_KEY, (it.secret_id, secret)),
             (sql.receivers("webhook_id = ?"), (it.webhook_id, 1)),
         )
@@ -90,6 +81,7 @@ class Outbox(ABC):
         *_, found = await self._run_of(
             tenant,
             (sql.REMOVE_KEY.replace("{where}", where), (*one, webhook_id)),
+            (sql.REMOVE_NAMES.replace("{where}", where), (*one, webhook_id)),
             (sql.REMOVE_DELIVERIES.replace("{where}", where), one),
             (sql.REMOVE.replace("{where}", where), one),
         )
@@ -161,8 +153,10 @@ class Outbox(ABC):
             if note.type in TOLD_TYPES
             for receiver in told_of(note, receivers)
         ]
+        named = {note.webhook for note in notes if note.webhook}
         await self._run(
-            *[(sql.LOCK, (id_,)) for id_ in sorted({it.webhook_id for _, it in told})],
+            *[(sql.LOCK, (id_,)) for id_ in sorted({it.webhook_id for _, it in told} | named)],
+            *naming(notes),
             *[(sql.PLAN, _planned(note, receiver.webhook_id)) for note, receiver in told],
             *[(sql.DROP_NOTE, (row[0], row[1])) for row, _ in read],
         )

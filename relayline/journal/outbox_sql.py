@@ -2,10 +2,15 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any, TypeAlias
+
 from relayline.contracts.keys import INHERITED_PREFIX
 from relayline.contracts.webhooks import TOLD_TYPES
 from relayline.journal.table import EveryTenant, Tenant
 
+Row: TypeAlias = Sequence[Any]
+Statement: TypeAlias = tuple[str, tuple[object, ...]]
 TYPES = ", ".join(f"'{kind}'" for kind in TOLD_TYPES)
 _RECEIVER = """
 webhook_id, tenant, url, events, agents, named_only, created_us, failing_us, strikes, disabled_us,
@@ -18,8 +23,10 @@ created_us
 _HELD = "EXISTS (SELECT 1 FROM {s}webhooks WHERE webhook_id = ? AND owner = ?)"
 
 ADD = """
-INSERT INTO {s}webhooks (webhook_id, tenant, url, events, agents, named_only, secret_id, created_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (webhook_id) DO NOTHING
+INSERT INTO {s}webhooks AS kept (webhook_id, tenant, url, events, agents, named_only, secret_id,
+    created_us, named_us)
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (webhook_id) DO UPDATE SET named_us =
+    CASE WHEN kept.named_us < excluded.named_us THEN excluded.named_us ELSE kept.named_us END
 """
 KEEP_KEY = """
 INSERT INTO {s}webhook_secrets (secret_id, secret) VALUES (?, ?) ON CONFLICT (secret_id) DO NOTHING
@@ -29,6 +36,11 @@ REMOVE_KEY = """
 DELETE FROM {s}webhook_secrets WHERE EXISTS (
     SELECT 1 FROM {s}webhooks WHERE webhook_id = ? AND {where}
 ) AND secret_id = ?
+"""
+REMOVE_NAMES = """
+DELETE FROM {s}webhook_runs WHERE EXISTS (
+    SELECT 1 FROM {s}webhooks WHERE webhook_id = ? AND {where}
+) AND webhook_id = ?
 """
 REMOVE_DELIVERIES = "DELETE FROM {s}deliveries WHERE webhook_id = ? AND {where}"
 REMOVE = "DELETE FROM {s}webhooks WHERE webhook_id = ? AND {where} RETURNING webhook_id"

@@ -171,6 +171,21 @@ class Webhooks(Protocol):
         """Delete the receiver and its deliveries; False if there is none."""
         ...
 
+    async def touch(self, tenant: Tenant, webhook_id: str, at_us: int) -> bool:
+        """Note that a run is about to name the receiver; False if the tenant has none of that id.
+
+        `add` notes the same.
+        """
+        ...
+
+    async def forget(self, before_us: int, limit: int) -> int:
+        """Remove at most `limit` receivers that only runs named; returns how many.
+
+        Those stay that were named since then, and those of which the journal has a delivery, or a
+        run that names them. None goes while a fact from before then is not planned.
+        """
+        ...
+
     async def secrets(self, secret_id: str) -> Secrets | None:
         """The secrets; None if there are none."""
         ...

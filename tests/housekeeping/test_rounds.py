@@ -32,6 +32,7 @@ from relayline.workflows.agent_run import AgentRun
 from relayline.workflows.housekeeping import Housekeeping
 from tests.api.flaky import FlakyJournal
 from tests.housekeeping.house import House, nothing_noted, started
+from tests.journal.outbox import added
 
 MINUTES = timedelta(minutes=2)
 
@@ -216,6 +217,14 @@ async def test_a_round_has_an_end_although_more_is_to_be_swept(
     env, two = ActivityEnvironment(), HousekeepingRequest(batch=2)
     rounds = [await env.run(brief.sweep_expired_runs, two) for _ in range(4)]
     assert [it.swept for it in rounds] == [2, 2, 1, 0]
+
+
+async def test_a_round_removes_receivers_that_no_run_names_any_more(house: House) -> None:
+    gone = await added(house.journal, named_only=True, created_us=1)
+    kept = await added(house.journal, named_only=True)
+    await house.round()
+    assert await house.journal.webhooks.receiver(EVERY, gone.webhook_id) is None
+    assert await house.journal.webhooks.receiver(EVERY, kept.webhook_id)
 
 
 def test_a_round_that_sweeps_all_the_time_delays_no_other() -> None:

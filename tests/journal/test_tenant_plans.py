@@ -29,7 +29,9 @@ INSERT INTO relayline.run_labels (tenant, key, value, created_us, run_id)
     SELECT 'tenant_' || n % 50, 'k', 'v', n, 'r' || n FROM generate_series(1, 5000) n;
 INSERT INTO relayline.run_words (tenant, word, created_us, run_id)
     SELECT 'tenant_' || n % 50, 'w', n, 'r' || n FROM generate_series(1, 5000) n;
-ANALYZE relayline.batches, relayline.run_labels, relayline.run_words;
+INSERT INTO relayline.webhooks (webhook_id, tenant, url, named_only, secret_id, created_us)
+    SELECT 'wh_' || n, 'tenant_' || n % 50, 'u', 1, 's', n FROM generate_series(1, 5000) n;
+ANALYZE relayline.batches, relayline.run_labels, relayline.run_words, relayline.webhooks;
 """
 TENANTS: tuple[Tenant, ...] = (EVERY, "tenant_7")
 LISTS = [(tenant, before) for tenant in TENANTS for before in (None, BatchPlace(900, "b"))]

@@ -13,7 +13,7 @@ from typing import Protocol, TypeVar
 from relayline.journal.access.audit import EVERY_ROW, AuditFilter, AuditRow, SealedRow
 from relayline.journal.access.chain import START, Anchor, follows
 from relayline.journal.access.stored_keys import Run
-from relayline.journal.outbox import Row, Statement
+from relayline.journal.outbox_sql import Row, Statement
 
 T = TypeVar("T")
 Steps = Generator[Statement, list[Row], T]

@@ -10,8 +10,7 @@ from typing import Protocol
 
 from relayline.contracts.principals import Scope
 from relayline.journal.access.api_keys import KeyPlace, Rehashed, StoredKey
-from relayline.journal.outbox import Row, Statement
-from relayline.journal.outbox_sql import after, of_tenant
+from relayline.journal.outbox_sql import Row, Statement, after, of_tenant
 from relayline.journal.table import Tenant
 
 _COLUMNS = (

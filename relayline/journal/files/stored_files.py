@@ -18,8 +18,7 @@ from relayline.journal.files.file_port import (
     StoredFile,
 )
 from relayline.journal.files.file_seals import FileSeals
-from relayline.journal.outbox import Row
-from relayline.journal.outbox_sql import of_tenant
+from relayline.journal.outbox_sql import Row, of_tenant
 from relayline.journal.rows import now_us
 from relayline.journal.table import Tenant
 from relayline.journal.tenants.data_key import SEALED_BYTES, DataKey

@@ -42,6 +42,7 @@ _DELETE = (
     "DELETE FROM relayline.fences WHERE run_id = $1",
     "DELETE FROM relayline.untold WHERE run_id = $1",
     "DELETE FROM relayline.deliveries WHERE run_id = $1",
+    "DELETE FROM relayline.webhook_runs WHERE run_id = $1",
     "DELETE FROM relayline.run_starts WHERE run_id = $1",
     "DELETE FROM relayline.runs WHERE run_id = $1",
 )
@@ -58,6 +59,10 @@ _FEW = (
         """,
     ),
     ("batches", "SELECT ctid FROM relayline.batches WHERE tenant = $1 LIMIT 50"),
+    (
+        "webhooks",
+        "SELECT ctid FROM relayline.webhooks WHERE tenant = $1 AND named_only = 1 LIMIT 1000",
+    ),
 )
 """What a tenant has besides its runs, a few at a time."""
 REST = tuple(

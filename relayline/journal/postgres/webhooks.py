@@ -6,7 +6,8 @@ from collections.abc import Awaitable, Callable, Generator
 from functools import partial
 from typing import TYPE_CHECKING, Protocol, TypeAlias, TypeVar
 
-from relayline.journal.outbox import Outbox, Row, Statement
+from relayline.journal.outbox import Outbox
+from relayline.journal.outbox_sql import Row, Statement
 from relayline.journal.postgres.table import numbered
 from relayline.journal.subscription import OpenEvents
 from relayline.journal.table import EVERY, Tenant

@@ -6,6 +6,7 @@ import sqlite3
 
 from relayline.journal.access.audit import AuditRow
 from relayline.journal.files.file_schema import FILES
+from relayline.journal.named.webhook_runs import WEBHOOK_RUNS
 from relayline.journal.sqlite.batches import BATCHES
 from relayline.journal.sqlite.held import HELD
 from relayline.journal.sqlite.tombstones import tombstone_statements
@@ -268,6 +269,7 @@ def add_missing(db: sqlite3.Connection) -> None:
     _ensure(db, ("index", "rows_by_root"), *_ROOTS.split(";"))
     # the trigger that fills these tables comes with the first receiver
     _ensure(db, ("index", "deliveries_by_run"), *_OUTBOX.split(";"))
+    _ensure(db, ("index", "runs_of_webhook"), *WEBHOOK_RUNS)
 
 
 def _ensure(db: sqlite3.Connection, newest: tuple[str, str], *statements: str) -> None:

@@ -50,9 +50,11 @@ REST = (
     WHERE b.tenant = ? LIMIT 200)""",
     """DELETE FROM batches WHERE batch_id IN (
     SELECT batch_id FROM batches WHERE tenant = ? LIMIT 20)""",
+    """DELETE FROM webhooks WHERE webhook_id IN (
+    SELECT webhook_id FROM webhooks WHERE tenant = ? AND named_only = 1 LIMIT 200)""",
 )
 """What a tenant has besides its runs, a few at a time."""
-_OF_RUN = ("fences", "untold", "deliveries", "run_starts", "runs")
+_OF_RUN = ("fences", "untold", "deliveries", "webhook_runs", "run_starts", "runs")
 """Tables that have something of a run, besides its events and its row."""
 
 

@@ -6,8 +6,8 @@ import sqlite3
 from collections.abc import Callable, Generator
 from typing import TypeVar
 
-from relayline.journal.outbox import Outbox, Row, Statement
-from relayline.journal.outbox_sql import TYPES
+from relayline.journal.outbox import Outbox
+from relayline.journal.outbox_sql import TYPES, Row, Statement
 from relayline.journal.sqlite.reader import Reader
 from relayline.journal.sqlite.writer import Writer
 from relayline.journal.subscription import OpenEvents

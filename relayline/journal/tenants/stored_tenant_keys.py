@@ -10,7 +10,7 @@ from collections.abc import Sequence
 from relayline.journal.access.audit import AuditRow
 from relayline.journal.access.stored_audit import Steps, Transact, added
 from relayline.journal.access.stored_keys import Run
-from relayline.journal.outbox import Row
+from relayline.journal.outbox_sql import Row
 from relayline.journal.tenants.tenant_keys import KeyState, TenantKey
 
 _COLUMNS = ", ".join(TenantKey._fields)
