@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 from typing import NamedTuple
 
 from relayline.contracts.events import (
@@ -105,8 +106,8 @@ class Transcript:
     the calls, before anything else is said: a result that came late is moved up to its call, and
     one that never came is given as an error. The first result of a call is the one that counts.
 
-    Folding one event costs the same however many came before; `turns` and what is made of them
-    cost as much as there are facts.
+    Folding one event costs the same however many came before. `turns` and what is made of them
+    look at all facts, but read each of them once, however many versions are asked.
     """
 
     seq: int = 0
@@ -131,39 +132,50 @@ class Transcript:
     @property
     def compacted(self) -> ContextCompacted | None:
         """The newest `context.compacted`."""
-        found = (fact for fact in self._newest_first() if fact.type == COMPACTED)
+        found = (it.fact for it in self._newest_first() if it.fact and it.fact.type == COMPACTED)
         newest = next(found, None)
         return body_of(ContextCompacted, newest) if newest else None
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """What was said and what the tools returned, before anything was left out."""
-        spoken: list[tuple[Event, int]] = []
+        spoken: list[tuple[Event, Message, int]] = []
         started: dict[int | None, int] = {}
         results: dict[str, ToolMessage] = {}
         rejected: dict[int | None, str] = {}
         approvals = _Approvals()
-        for fact in reversed([*self._newest_first()]):
-            if fact.type in _SPOKEN:
-                spoken.append((fact, started.get(fact.step, fact.seq)))
+        for version in reversed([*self._newest_first()]):
+            fact, said = version.fact, version.said
+            if fact is None:
+                continue
+            if isinstance(said, ToolMessage):
+                results.setdefault(said.call_id, approvals.said_of(said))
+            elif said:
+                spoken.append((fact, said, started.get(fact.step, fact.seq)))
             elif fact.type == _STARTED:
                 started[fact.step] = fact.seq
             elif fact.type == _REJECTED:
                 rejected[fact.step] = body_of(OutputRejected, fact).problem
             elif fact.type in _APPROVALS:
                 approvals.note(fact)
-            elif fact.type in _RESULTS and (result := _result(fact)):
-                results.setdefault(result.call_id, approvals.said_of(result))
         return tuple(
-            Turn(fact.seq, tuple(_messages(fact, results, rejected)), told_to)
-            for fact, told_to in spoken
+            Turn(fact.seq, tuple(_messages(said, results, rejected.get(fact.step, ""))), told_to)
+            for fact, said, told_to in spoken
         )
 
-    def _newest_first(self) -> Iterator[Event]:
+    @cached_property
+    def said(self) -> Message | None:
+        """What the fact says to a model; None if it only changes what others say."""
+        if self.fact is None:
+            return None
+        if self.fact.type in _RESULTS:
+            return _result(self.fact)
+        return _said(self.fact) if self.fact.type in _SPOKEN else None
+
+    def _newest_first(self) -> Iterator[Transcript]:
         version: Transcript | None = self
         while version is not None:
-            if version.fact is not None:
-                yield version.fact
+            yield version
             version = version.before
 
 
@@ -236,24 +248,28 @@ class _Approvals:
         return result.model_copy(update={"output": said + result.output}) if said else result
 
 
-def _messages(
-    fact: Event, results: Mapping[str, ToolMessage], rejected: Mapping[int | None, str]
-) -> Iterator[Message]:
-    """A message, and the results of the calls that it asked for."""
+def _said(fact: Event) -> UserMessage | AssistantMessage:
     if fact.type == _USER:
         said = body_of(UserMessageEvent, fact)
-        yield UserMessage(text=said.text, parts=said.parts)
-        return
+        return UserMessage(text=said.text, parts=said.parts)
     body = body_of(_ANSWERS[fact.type], fact)
-    interrupted = isinstance(body, MessageInterrupted)
-    yield AssistantMessage(
+    return AssistantMessage(
         text=body.text,
         tool_calls=body.tool_calls,
-        interrupted=interrupted,
+        interrupted=isinstance(body, MessageInterrupted),
         kept=body.kept if isinstance(body, MessageCompleted) else None,
-        rejected=rejected.get(fact.step, ""),
     )
-    for call in body.tool_calls:
+
+
+def _messages(
+    said: Message, results: Mapping[str, ToolMessage], rejected: str
+) -> Iterator[Message]:
+    """A message, and the results of the calls that it asked for."""
+    if not isinstance(said, AssistantMessage):
+        yield said
+        return
+    yield said.model_copy(update={"rejected": rejected}) if rejected else said
+    for call in said.tool_calls:
         yield results.get(call.call_id) or ToolMessage(
             call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True
         )
