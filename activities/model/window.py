@@ -20,7 +20,8 @@ from relayline.contracts.events import ContextCompacted
 from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
 from relayline.contracts.runs import AgentSpec
-from relayline.projections.transcript import Turn, flat, shortened
+from relayline.projections.said import Turn
+from relayline.projections.transcript import flat, shortened
 
 _READ = 16
 """So many facts that were read for an earlier step cost about as much as a new one."""
