@@ -15,8 +15,10 @@ from relayline.projections.projection import fold
 from relayline.projections.transcript import Transcript, Unbilled
 from relayline.projections.valid import REWOUND, counting
 
-MAX_KEPT_BYTES = 16 * 1024 * 1024
-"""Limit for the data of all facts that a worker keeps."""
+MAX_KEPT_BYTES = 64 * 1024 * 1024
+"""Limit for the memory of all facts that a worker keeps."""
+_FACT_BYTES = 1000
+"""Memory of a fact beside its data, which it has twice: as it was stored, and as it was read."""
 KEPT_S = 600.0
 """How long a worker keeps the facts of a run that takes no step on it."""
 
@@ -35,7 +37,7 @@ class Past(NamedTuple):
     fresh: Sequence[StoredEvent]
     """Those that were not there when it was last read."""
     size: int
-    """Length of the data of all facts."""
+    """About the memory of all facts, in bytes."""
 
 
 def past_of(stored: Sequence[StoredEvent]) -> Past:
@@ -61,7 +63,7 @@ def _continued(past: Past, newer: Sequence[StoredEvent]) -> Past:
 
 
 def _size(facts: Sequence[StoredEvent]) -> int:
-    return sum(len(fact.data) for fact in facts)
+    return sum(2 * len(fact.data) + _FACT_BYTES for fact in facts)
 
 
 class Pasts:

@@ -119,9 +119,9 @@ def restore(path: Path, backup: Path) -> None:
 async def test_the_facts_that_a_worker_keeps_have_a_limit(journal: Journal) -> None:
     watched = Watched(journal)
     for run_id in ("run_1", "run_2", "run_3"):
-        await say(journal, 1, run_id, "x" * 1000)
-    await say(journal, 1, "run_4", "x" * 4000)
-    pasts = Pasts(max_bytes=5000)
+        await say(journal, 1, run_id, "x" * 10_000)
+    await say(journal, 1, "run_4", "x" * 50_000)
+    pasts = Pasts(max_bytes=100_000)
     for run_id in ("run_1", "run_2", "run_3", "run_4"):
         await read(pasts, watched, run_id=run_id)
     watched.reads.clear()
