@@ -32,7 +32,7 @@ LISTED_S = 30.0
 TOLD_S = 60.0
 """How long a receiver that is up again may take to hear everything."""
 END_S = 90.0
-"""How long runs may take to end once nothing is done to them any more."""
+"""How long runs may show nothing new once nothing is done to them any more."""
 
 
 @dataclass
@@ -158,6 +158,24 @@ class Load:
         if made.agent != "chaos":
             with suppress(TimeoutError):  # the checker says so of those that are open
                 await asyncio.wait_for(tree_ended(self._stack, run_id), END_S)
+
+    async def ended(self, playing: asyncio.Task[None], still_s: float = END_S) -> None:
+        """Wait until all runs have ended; give up once nobody has seen anything new for so long.
+
+        A machine with much to do takes its time, but what is lost never comes.
+        """
+        seen = -1
+        while not playing.done() and (newest := self._seen()) > seen:
+            seen = newest
+            await asyncio.wait({playing}, timeout=still_s)
+        if not playing.done():
+            playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+
+    def _seen(self) -> int:
+        """How many events the followers have seen."""
+        return sum(them.newest for it in self.watched for them in it.followers)
 
     async def operate(self, what: str, random: Random) -> str | None:
         """Reset, terminate or hold some run that people deal with; which one, if that succeeded."""
