@@ -18,7 +18,7 @@ from relayline.journal.terminal import read_all
 from tests.chaos import operators
 from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually
-from tests.chaos.observed import Observed, effects_of
+from tests.chaos.observed import Observed, effects_of, first_said
 from tests.chaos.plans import Plan, plan
 from tests.chaos.receiver import DOWN_S, ChaosReceiver
 from tests.chaos.replays import replayed
@@ -265,10 +265,11 @@ class Load:
         view = await it.person.view()
         await it.person.ask_outcomes()
         executions, complaint = await replayed(temporal, it.run_id)
+        stored = await read_all(journal, it.run_id, facts=False)
         return Observed(
             it.run_id,
-            await read_all(journal, it.run_id, facts=False),
-            input=it.plan.input,
+            stored,
+            input=first_said(stored) if it.fork else it.plan.input,
             clients={f"client {n}": them.connections for n, them in enumerate(it.followers)},
             sent=[sent for sent in it.person.sent if not sent.run_id],
             effects=effects_of(self._stack.data_dir / "effects" / it.run_id),
