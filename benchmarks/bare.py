@@ -40,6 +40,18 @@ class Bare:
 
 
 @workflow.defn
+class BareParent:
+    """One activity, and then a child with one activity, nothing else."""
+
+    @workflow.run
+    async def run(self) -> list[float]:
+        """When the code of either began."""
+        asked = await workflow.execute_activity(now, start_to_close_timeout=_TIMEOUT)
+        child_id = f"{workflow.info().workflow_id}-child"
+        return [asked, await workflow.execute_child_workflow(Bare.run, id=child_id)]
+
+
+@workflow.defn
 class Held:
     """One activity that has to begin twice."""
 

@@ -1,17 +1,20 @@
 """How soon a run that another one has started speaks; the floor is a run that a client submits.
 
 Both from the moment that asks for it, the parent's whole answer or the submission, to the first
-word in the run's own journal.
+word in the run's own journal. Bare workflows, a child and a start, show what Temporal itself takes.
 """
 
 from __future__ import annotations
 
 import asyncio
 import json
+import time
+import uuid
 from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
+from benchmarks.bare import QUEUE, Bare, BareParent
 from benchmarks.measure import Figure, p50
 from benchmarks.sse import fetch
 from benchmarks.stack import Stack
@@ -27,6 +30,7 @@ _LOOK_S = 0.05
 async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """Runs one after the other, by turns of either kind; the medians."""
     plain, below = [], []
+    bare: list[tuple[float, float]] = []
     for _ in range(_QUICK if quick else _COUNT):
         events = await events_of(stack, await submitted(stack, "assistant", _WORD))
         plain.append(first_word_ms(events))
@@ -36,12 +40,27 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
         [child] = [it["data"]["run_id"] for it in events if it["type"] == "child.started"]
         child_events = await events_of(stack, child)
         below.append(_ms(events, "message.completed", child_events))
-    return figures(plain, below)
+        bare.append(await _bare(stack))
+    return figures(plain, below, bare)
 
 
-def figures(plain: Sequence[float], below: Sequence[float]) -> list[Figure]:
+async def _bare(stack: Stack) -> tuple[float, float]:
+    """From a start to the code of its activity, and from an activity to that of a child's; ms."""
+    id_ = f"bench-family-{uuid.uuid4().hex}"
+    began = time.time()
+    ran_at = await stack.temporal.execute_workflow(Bare.run, id=id_, task_queue=QUEUE)
+    asked, spoke = await stack.temporal.execute_workflow(
+        BareParent.run, id=f"{id_}-parent", task_queue=QUEUE
+    )
+    return (ran_at - began) * 1000, (spoke - asked) * 1000
+
+
+def figures(
+    plain: Sequence[float], below: Sequence[float], bare: Sequence[tuple[float, float]]
+) -> list[Figure]:
     """The medians of what was measured, in milliseconds."""
     floor = p50(plain)
+    starts, children = zip(*bare, strict=True)
     return [
         Figure(
             bench=BENCH,
@@ -52,7 +71,15 @@ def figures(plain: Sequence[float], below: Sequence[float]) -> list[Figure]:
             against="from a submission to the run's first word",
             limit=GOAL * floor,
             rule=f"{GOAL:g} times the floor",
-        )
+        ),
+        Figure(
+            bench=BENCH,
+            name="from an activity to that of a bare child workflow, p50",
+            unit="ms",
+            ours=p50(children),
+            floor=p50(starts),
+            against="from a bare start to its activity",
+        ),
     ]
 
 

@@ -10,7 +10,7 @@ from temporalio.client import Client
 from temporalio.contrib.pydantic import pydantic_data_converter
 from temporalio.worker import Worker
 
-from benchmarks.bare import QUEUE, Bare, Held, held, now
+from benchmarks.bare import QUEUE, Bare, BareParent, Held, held, now
 from benchmarks.peers import StreamedRun, stream_tokens
 
 
@@ -20,7 +20,7 @@ async def main(address: str) -> None:
     worker = Worker(
         client,
         task_queue=QUEUE,
-        workflows=[Bare, Held, StreamedRun],
+        workflows=[Bare, BareParent, Held, StreamedRun],
         activities=[held, now, stream_tokens],
     )
     stop = asyncio.Event()

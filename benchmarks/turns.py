@@ -18,6 +18,8 @@ from benchmarks.stack import Stack
 BENCH = "turns"
 ROUNDS, QUICK_ROUNDS = 60, 15
 STEPS = 10
+DEEP, QUICK_DEEP = 200, 50
+"""Turns of a long conversation before anything is measured in it."""
 PAUSE_S = 0.05
 SAYS = '{"rehearse":[{"say":"hello world"}]}'
 _CALL = {"call": "calculate", "arguments": {"expression": "6*7"}}
@@ -64,9 +66,7 @@ async def _until(socket: Any, kind: str, turn: int | None) -> None:
 
 async def _events_of_turns(stack: Stack) -> int:
     """Events of history of a conversation of `STEPS` turns, each of one step."""
-    run_id, _ = await _opened(stack)
-    for _ in range(STEPS - 1):
-        await _followed(stack, run_id)
+    run_id = await _long(stack, STEPS)
     await fetch(f"{stack.runs}/{run_id}/close", body={}, stream=False)
     await stack.temporal.get_workflow_handle(run_id).result()
     return (await whole_history(stack, run_id))[0]
@@ -81,9 +81,19 @@ async def _events_of_steps(stack: Stack) -> int:
     return (await whole_history(stack, run_id))[0]
 
 
+async def _long(stack: Stack, turns: int) -> str:
+    """A conversation of so many turns."""
+    run_id, _ = await _opened(stack)
+    for _ in range(turns - 1):
+        await _followed(stack, run_id)
+    return run_id
+
+
 async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     """First deltas of first and further turns, side by side, and events of history."""
-    firsts, further, on_socket = [], [], []
+    firsts, further, on_socket, deep = [], [], [], []
+    depth = QUICK_DEEP if quick else DEEP
+    long_id = await _long(stack, depth)
     for _ in range(QUICK_ROUNDS if quick else ROUNDS):
         run_id, first = await _opened(stack)
         firsts.append(first)
@@ -91,6 +101,8 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
         further.append(await _followed(stack, run_id))
         await asyncio.sleep(PAUSE_S)
         on_socket.append(await _over_a_socket(stack, run_id, 2))
+        await asyncio.sleep(PAUSE_S)
+        deep.append(await _followed(stack, long_id))
     turns, steps = await _events_of_turns(stack), await _events_of_steps(stack)
     first, rule = p50(firsts), "the first turn's"
 
@@ -100,6 +112,7 @@ async def measure(stack: Stack, *, quick: bool) -> list[Figure]:
     return [
         delta("message to first delta, p50", p50(further)),
         delta("the same on a socket, p50", p50(on_socket)),
+        delta(f"the same after {depth} turns, p50", p50(deep)),
         Figure(
             BENCH, f"{STEPS} turns of one step", "events", turns, steps, f"a run of {STEPS} steps"
         ),

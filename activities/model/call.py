@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import nullcontext
 from datetime import timedelta
 from types import MappingProxyType
@@ -13,7 +13,7 @@ from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
 from relayline.activities.attempt import Attempt, cancelled_by_run, uninterrupted
-from relayline.activities.model.agents import PINNED, Agents
+from relayline.activities.model.agents import Agents
 from relayline.activities.model.answer import Answer, model_result
 from relayline.activities.model.classified import failures_of, verdict_on
 from relayline.activities.model.costs.pricing import Means, Pricing
@@ -26,6 +26,7 @@ from relayline.activities.model.steps.earlier import (
     supersede,
 )
 from relayline.activities.model.steps.listed import StepTools, Toolset
+from relayline.activities.model.steps.past import Past, Pasts
 from relayline.activities.model.structured.judging import judged, rejection_of
 from relayline.activities.model.timing import in_time
 from relayline.activities.model.window import Context
@@ -35,7 +36,7 @@ from relayline.activities.tool.mcp.port import McpTools
 from relayline.activities.tool.served.pinned import PinnedTools
 from relayline.catalog.tools import Tool
 from relayline.contracts.calls import MAX_CALLS_PER_STEP, ModelRequest, ModelResult
-from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import (
     AttemptFailed,
     EventBody,
@@ -43,7 +44,6 @@ from relayline.contracts.events import (
 from relayline.contracts.keys import failure_key, message_key, rejected_key, spent_key, step_scope
 from relayline.contracts.runs import AgentSpec, RunError
 from relayline.journal.port import Journal
-from relayline.projections.valid import counting
 
 MAX_SUMMARY_FAILURES = 3
 """After so many failures of the provider in one step, a context is compacted without a summary."""
@@ -74,6 +74,7 @@ class ModelActivities:
         self._means = means or Means()
         self._agents = Agents()
         self._step_tools = StepTools(servers, PinnedTools())
+        self._pasts = Pasts()
 
     @activity.defn
     async def call_model(self, request: ModelRequest) -> ModelResult:
@@ -108,9 +109,8 @@ class ModelActivities:
             key = message_key(request.epoch, request.step)
             opened = self._suspects.begun(attempt, Called(request.step), request.outbox, key)
             async with opened as begun:
-                stored = begun.facts or await attempt.read_all(facts=True)
-                facts = counting(fact for fact in stored if fact.type != PINNED)
-                agent = self._agents.of(request, stored, facts)
+                past = await self._pasts.of(attempt, request.epoch, begun.facts)
+                facts, agent = past.facts, self._agents.of(request, past.stored, past.facts)
                 if answered := await recorded_message(key, facts):
                     toolset = await self._step_tools.pinned(agent, facts)
                     rejection = rejection_of(facts, request.epoch, request.step)
@@ -120,7 +120,7 @@ class ModelActivities:
                 check_previous_step(request.step, facts)
                 if request.tried or not begun.first:
                     await supersede(attempt, request, facts)
-                call = _Call(attempt, request, agent, facts, self._means, self._step_tools)
+                call = _Call(attempt, request, agent, past, self._means, self._step_tools)
                 return await call.run(self._providers, self._tools)
 
 
@@ -132,19 +132,19 @@ class _Call:
         attempt: Attempt,
         request: ModelRequest,
         agent: AgentSpec,
-        facts: Sequence[StoredEvent],
+        past: Past,
         means: Means,
         step_tools: StepTools,
     ) -> None:
         self._attempt = attempt
         self._scope = attempt.scope
         self._request = request
-        self._facts = facts
+        self._facts = facts = past.facts
         self._agent = agent
         self._step_tools = step_tools
         self._toolset = Toolset(agent)
         self._pricing = Pricing(means, agent, facts)
-        self._context = Context(attempt, request, agent, facts, self._pricing)
+        self._context = Context(attempt, request, agent, past, self._pricing)
         self._answer = Answer()
         self._writer = DeltaWriter(attempt, request.step, means.pace)
 

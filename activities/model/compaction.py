@@ -9,7 +9,8 @@ from typing import NamedTuple
 from relayline.contracts.compaction import BYTES_PER_TOKEN, KeepLast, Summarise
 from relayline.contracts.files.parts import files_in
 from relayline.contracts.messages import AssistantMessage, Message, ToolMessage, UserMessage
-from relayline.projections.transcript import Turn, flat
+from relayline.projections.said import Turn
+from relayline.projections.transcript import flat
 
 _TOKENS_PER_MESSAGE = 4
 """An estimate for the role and the delimiters of a message."""

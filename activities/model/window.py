@@ -10,24 +10,21 @@ from relayline.activities.attempt import Attempt
 from relayline.activities.model.compaction import Cut, cut, estimated_tokens
 from relayline.activities.model.costs.pricing import Pricing
 from relayline.activities.model.port import ModelProvider
+from relayline.activities.model.steps.past import Past
 from relayline.activities.model.summary import Summary, summarised
 from relayline.activities.threads import in_thread
 from relayline.contracts.calls import ModelRequest
 from relayline.contracts.compaction import KeepLast, Summarise
-from relayline.contracts.envelope import NewEvent, StoredEvent
+from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import ContextCompacted
 from relayline.contracts.keys import compacted_key
 from relayline.contracts.messages import Message, OmittedMessages, Usage
 from relayline.contracts.runs import AgentSpec
-from relayline.projections.projection import fold
-from relayline.projections.transcript import (
-    Transcript,
-    Turn,
-    Unbilled,
-    flat,
-    shortened,
-    transcript,
-)
+from relayline.projections.said import Turn
+from relayline.projections.transcript import flat, shortened
+
+_READ = 16
+"""So many facts that were read for an earlier step cost about as much as a new one."""
 
 
 class Context:
@@ -43,15 +40,15 @@ class Context:
         attempt: Attempt,
         request: ModelRequest,
         agent: AgentSpec,
-        facts: Sequence[StoredEvent],
+        past: Past,
         pricing: Pricing,
     ) -> None:
         self._attempt = attempt
         self._request = request
         self._agent = agent
-        self._facts = facts
+        self._past = past
         self._pricing = pricing
-        self.unbilled = fold(Unbilled(), facts).usage
+        self.unbilled = past.unbilled.usage
         """Usage of summaries and interrupted answers since the newest whole answer, which the next
         one includes."""
 
@@ -69,11 +66,12 @@ class Context:
             BadScript: raised by the provider.
         """
         request, policy = self._request, self._agent.compaction
-        data = [fact.data for fact in self._facts]
+        past = self._past
+        data = [*(fact.data for fact in past.fresh), *(it.type for it in past.facts[::_READ])]
         if policy is None:
-            return await in_thread(partial(transcript, self._facts), data)
+            return await in_thread(lambda: past.told.messages, data)
         key = compacted_key(request.epoch, request.step)
-        history, visible, parts = await in_thread(partial(_divided, self._facts, key, policy), data)
+        history, visible, parts = await in_thread(partial(_divided, past, key, policy), data)
         if parts is None:
             return flat(visible)
         summary = Summary("", Usage())
@@ -91,13 +89,12 @@ class Context:
 
 
 def _divided(
-    facts: Sequence[StoredEvent], key: str, policy: KeepLast | Summarise
+    past: Past, key: str, policy: KeepLast | Summarise
 ) -> tuple[Sequence[Turn], Sequence[Turn], Cut | None]:
     """All turns, the turns that the model sees now, and what to leave out of these, if any."""
-    told = fold(Transcript(), facts)
-    history = told.turns
-    visible = shortened(history, told.compacted)
-    decided = any(fact.key == key for fact in facts)
+    history = past.told.turns
+    visible = shortened(history, past.told.compacted)
+    decided = any(fact.key == key for fact in reversed(past.facts))
     return history, visible, None if decided else cut(visible, policy)
 
 

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from relayline.activities.whose.run import whose
 from relayline.catalog.templates import LABEL, filled
 from relayline.contracts.envelope import StoredEvent, moment
-from relayline.contracts.events import StepStarted, UserMessageEvent
 from relayline.contracts.runs import AgentSpec
+from relayline.projections.projection import data_of
 
 _GIVEN = ("run.queued", "run.started")
 
@@ -38,15 +38,21 @@ def instructed(agent: AgentSpec, tenant: str, step: int, facts: Sequence[StoredE
 
 def _began(step: int, facts: Sequence[StoredEvent]) -> StoredEvent | None:
     """The fact with which the turn of that step began; the start of a run that has no turns."""
-    turn = None
-    for fact in facts:
-        if fact.type == "step.started" and fact.step == step:
-            body = fact.body()
-            turn = body.turn if isinstance(body, StepStarted) else None
-    if turn is not None:
-        for fact in facts:
-            said = fact.body() if fact.type == "message.user" else None
-            if isinstance(said, UserMessageEvent) and said.turn == turn:
-                return fact
+    newest_first = (it for it in reversed(facts) if it.type == "step.started" and it.step == step)
+    newest = next(newest_first, None)
+    turn = data_of(newest).get("turn") if newest else None
+    began = _first_said(turn, facts) if isinstance(turn, int) else None
     started = (fact for fact in facts if fact.type == "run.started")
-    return next(started, next(iter(facts), None))
+    return began or next(started, next(iter(facts), None))
+
+
+def _first_said(turn: int, facts: Sequence[StoredEvent]) -> StoredEvent | None:
+    """The first message of that turn; only the newest turns are looked at."""
+    first = None
+    for fact in reversed(facts):
+        said_in = data_of(fact).get("turn") if fact.type == "message.user" else None
+        if said_in == turn:
+            first = fact
+        elif isinstance(said_in, int) and said_in < turn:
+            break
+    return first

@@ -2,78 +2,20 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
-from relayline.contracts.events import (
-    ApprovalRequested,
-    ApprovalResolved,
-    ContextCompacted,
-    MessageCompleted,
-    MessageInterrupted,
-    OutputRejected,
-    RunForked,
-    ToolAbandoned,
-    ToolCancelled,
-    ToolCompleted,
-    ToolFailed,
-    UserMessageEvent,
-)
-from relayline.contracts.messages import (
-    AssistantMessage,
-    Message,
-    OmittedMessages,
-    ToolMessage,
-    Usage,
-    UserMessage,
-)
+from relayline.contracts.events import ContextCompacted, MessageInterrupted, RunForked
+from relayline.contracts.messages import Message, OmittedMessages, Usage
 from relayline.projections.projection import Event, as_of, body_of, fold
+from relayline.projections.said import SAYING, Reading, Turn
 from relayline.projections.valid import FORKED, REWOUND, rewound_to
 
 COMPACTED = "context.compacted"
-_USER, _COMPLETED = "message.user", "message.completed"
-_ANSWERS: Mapping[str, type[MessageCompleted | MessageInterrupted]] = {
-    _COMPLETED: MessageCompleted,
-    "message.interrupted": MessageInterrupted,
-}
-_SPOKEN = frozenset({_USER, *_ANSWERS})
-_STARTED = "step.started"
-_REQUESTED = "approval.requested"
-_APPROVALS = frozenset({_REQUESTED, "approval.resolved"})
-_Result = ToolCompleted | ToolFailed | ToolCancelled | ToolAbandoned
-_RESULTS: Mapping[str, type[_Result]] = {
-    "tool.completed": ToolCompleted,
-    "tool.failed": ToolFailed,
-    "tool.cancelled": ToolCancelled,
-    "tool.abandoned": ToolAbandoned,
-}
-_REJECTED = "output.rejected"
-_TOLD = frozenset({*_SPOKEN, *_RESULTS, *_APPROVALS, _STARTED, _REJECTED, COMPACTED, REWOUND})
-_INTERRUPTED = "message.interrupted"
+_COMPLETED, _INTERRUPTED = "message.completed", "message.interrupted"
+_TOLD = frozenset({*SAYING, COMPACTED, REWOUND})
 _BILLED = frozenset({_COMPLETED, _INTERRUPTED, COMPACTED, REWOUND, FORKED})
-
-
-class Turn(NamedTuple):
-    """Something that was said, and the results of the calls that it asked for: never parted."""
-
-    seq: int
-    """Of what was said; 0 for the place of what is left out."""
-    messages: tuple[Message, ...]
-    told_to: int = 0
-    """Of an answer: `seq` up to which the model had surely been told what people said."""
-
-    @property
-    def by_user(self) -> bool:
-        """True for what a person said."""
-        return isinstance(self.messages[0], UserMessage)
-
-    @property
-    def answers(self) -> bool:
-        """True for an answer that was not interrupted."""
-        first = self.messages[0]
-        return isinstance(first, AssistantMessage) and not first.interrupted
 
 
 def flat(said: Iterable[Turn]) -> tuple[Message, ...]:
@@ -101,12 +43,10 @@ def shortened(said: Sequence[Turn], by: ContextCompacted | None) -> tuple[Turn, 
 class Transcript:
     """What a model is told of a run, folded from its facts.
 
-    Every tool call of an assistant message is followed by exactly one result, in the order of
-    the calls, before anything else is said: a result that came late is moved up to its call, and
-    one that never came is given as an error. The first result of a call is the one that counts.
+    Every tool call of an assistant message is followed by exactly one result, as `Reading` says.
 
-    Folding one event costs the same however many came before; `turns` and what is made of them
-    cost as much as there are facts.
+    Folding one event costs the same however many came before. `turns` reads the facts since the
+    newest version before this one that was asked for them.
     """
 
     seq: int = 0
@@ -114,6 +54,8 @@ class Transcript:
     fact: Event | None = field(default=None, repr=False)
     """None at the start and right after a reset."""
     before: Transcript | None = field(default=None, repr=False)
+    reading: list[Reading] = field(default_factory=list, repr=False)
+    """The facts as they were read up to here; empty unless this was the newest one asked."""
 
     def apply(self, event: Event) -> Transcript:
         """This with one more fact; types that say nothing to a model change nothing."""
@@ -131,39 +73,32 @@ class Transcript:
     @property
     def compacted(self) -> ContextCompacted | None:
         """The newest `context.compacted`."""
-        found = (fact for fact in self._newest_first() if fact.type == COMPACTED)
+        found = (it.fact for it in self._newest_first() if it.fact and it.fact.type == COMPACTED)
         newest = next(found, None)
         return body_of(ContextCompacted, newest) if newest else None
 
     @property
     def turns(self) -> tuple[Turn, ...]:
         """What was said and what the tools returned, before anything was left out."""
-        spoken: list[tuple[Event, int]] = []
-        started: dict[int | None, int] = {}
-        results: dict[str, ToolMessage] = {}
-        rejected: dict[int | None, str] = {}
-        approvals = _Approvals()
-        for fact in reversed([*self._newest_first()]):
-            if fact.type in _SPOKEN:
-                spoken.append((fact, started.get(fact.step, fact.seq)))
-            elif fact.type == _STARTED:
-                started[fact.step] = fact.seq
-            elif fact.type == _REJECTED:
-                rejected[fact.step] = body_of(OutputRejected, fact).problem
-            elif fact.type in _APPROVALS:
-                approvals.note(fact)
-            elif fact.type in _RESULTS and (result := _result(fact)):
-                results.setdefault(result.call_id, approvals.said_of(result))
-        return tuple(
-            Turn(fact.seq, tuple(_messages(fact, results, rejected)), told_to)
-            for fact, told_to in spoken
-        )
+        newer: list[Transcript] = []
+        reading = None
+        for version in self._newest_first():
+            with suppress(IndexError):  # whoever takes a reading has it alone
+                reading = version.reading.pop()
+                break
+            newer.append(version)
+        reading = reading or Reading()
+        for version in reversed(newer):
+            if version.fact:
+                reading.take(version.fact)
+        turns = tuple(reading.turns)
+        self.reading.append(reading)
+        return turns
 
-    def _newest_first(self) -> Iterator[Event]:
+    def _newest_first(self) -> Iterator[Transcript]:
         version: Transcript | None = self
         while version is not None:
-            if version.fact is not None:
-                yield version.fact
+            yield version
             version = version.before
 
 
@@ -206,77 +141,3 @@ def transcript(facts: Iterable[Event]) -> tuple[Message, ...]:
 def turns(facts: Iterable[Event]) -> tuple[Turn, ...]:
     """What was said after these facts, before anything was left out."""
     return fold(Transcript(), facts).turns
-
-
-class _Approvals:
-    """What people did when they approved calls: the model has to know what it did not ask for."""
-
-    def __init__(self) -> None:
-        self._calls: dict[str, str] = {}
-        self._said: dict[str, str] = {}
-
-    def note(self, fact: Event) -> None:
-        """Take in the next fact about an approval."""
-        if fact.type == _REQUESTED:
-            asked = body_of(ApprovalRequested, fact)
-            self._calls[asked.approval_id] = asked.call_id
-            return
-        body = body_of(ApprovalResolved, fact)
-        if body.decision != "approve" or body.approval_id not in self._calls:
-            return
-        changed = json.dumps(body.arguments, ensure_ascii=False)
-        parts = [f"with other arguments: {changed}"] if body.arguments is not None else []
-        parts += [f"with the note: {body.note}"] if body.note else []
-        if parts:
-            self._said[self._calls[body.approval_id]] = f"[approved {'; '.join(parts)}]\n"
-
-    def said_of(self, result: ToolMessage) -> ToolMessage:
-        """The result of a call, under what was said when it was approved."""
-        said = self._said.get(result.call_id)
-        return result.model_copy(update={"output": said + result.output}) if said else result
-
-
-def _messages(
-    fact: Event, results: Mapping[str, ToolMessage], rejected: Mapping[int | None, str]
-) -> Iterator[Message]:
-    """A message, and the results of the calls that it asked for."""
-    if fact.type == _USER:
-        said = body_of(UserMessageEvent, fact)
-        yield UserMessage(text=said.text, parts=said.parts)
-        return
-    body = body_of(_ANSWERS[fact.type], fact)
-    interrupted = isinstance(body, MessageInterrupted)
-    yield AssistantMessage(
-        text=body.text,
-        tool_calls=body.tool_calls,
-        interrupted=interrupted,
-        kept=body.kept if isinstance(body, MessageCompleted) else None,
-        rejected=rejected.get(fact.step, ""),
-    )
-    for call in body.tool_calls:
-        yield results.get(call.call_id) or ToolMessage(
-            call_id=call.call_id, name=call.name, output="The call did not run.", is_error=True
-        )
-
-
-def told_of_result(fact: Event) -> str:
-    """What the model is told of a call's end, by the fact that ends it."""
-    result = _result(fact)
-    return result.output if result else ""
-
-
-def _result(fact: Event) -> ToolMessage | None:
-    """What the model is told of a call's end; None for a failure that is tried again."""
-    body = body_of(_RESULTS[fact.type], fact)
-    match body:
-        case ToolCompleted(call_id=call_id, name=name, output=output, files=files):
-            return ToolMessage(call_id=call_id, name=name, output=output, files=files)
-        case ToolFailed(call_id=call_id, name=name, error=error, retryable=False):
-            return ToolMessage(call_id=call_id, name=name, output=error, is_error=True)
-        case ToolFailed():
-            return None
-        case ToolCancelled():
-            said = "The call was cancelled."
-        case _:
-            said = "The call was cancelled and did not stop: what it did is unknown."
-    return ToolMessage(call_id=body.call_id, name=body.name, output=said, is_error=True)

@@ -12,14 +12,14 @@ import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator, Callable, Iterable
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
 from random import Random
 from typing import Any
 
 from relayline.runtime.payloads.ring import new_key
 from tests.chaos.attendance import attendance
-from tests.chaos.campaign import END_S, Load
+from tests.chaos.campaign import Load
 from tests.chaos.checker import check
 from tests.chaos.checks import Violation
 from tests.chaos.delays import Lookout, explained
@@ -76,8 +76,7 @@ async def campaign(
             injecting.result()  # it has failed
         load.close_the_door()
         await faults.settled()
-        with suppress(TimeoutError):
-            await asyncio.wait_for(playing, END_S)
+        await load.ended(playing)
         looking.cancel()
         observed = await load.observe(drained_only=given.mix == "drains")
         await load.close()

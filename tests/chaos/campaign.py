@@ -18,7 +18,7 @@ from relayline.journal.terminal import read_all
 from tests.chaos import operators
 from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
 from tests.chaos.clients import Apis, Follower, Person, eventually
-from tests.chaos.observed import Observed, effects_of
+from tests.chaos.observed import Observed, effects_of, first_said
 from tests.chaos.plans import Plan, plan
 from tests.chaos.receiver import DOWN_S, ChaosReceiver
 from tests.chaos.replays import replayed
@@ -32,7 +32,7 @@ LISTED_S = 30.0
 TOLD_S = 60.0
 """How long a receiver that is up again may take to hear everything."""
 END_S = 90.0
-"""How long runs may take to end once nothing is done to them any more."""
+"""How long runs may show nothing new once nothing is done to them any more."""
 
 
 @dataclass
@@ -159,6 +159,24 @@ class Load:
             with suppress(TimeoutError):  # the checker says so of those that are open
                 await asyncio.wait_for(tree_ended(self._stack, run_id), END_S)
 
+    async def ended(self, playing: asyncio.Task[None], still_s: float = END_S) -> None:
+        """Wait until all runs have ended; give up once nobody has seen anything new for so long.
+
+        A machine with much to do takes its time, but what is lost never comes.
+        """
+        seen = -1
+        while not playing.done() and (newest := self._seen()) > seen:
+            seen = newest
+            await asyncio.wait({playing}, timeout=still_s)
+        if not playing.done():
+            playing.cancel()
+        with suppress(asyncio.CancelledError):
+            await playing
+
+    def _seen(self) -> int:
+        """How many events the followers have seen."""
+        return sum(them.newest for it in self.watched for them in it.followers)
+
     async def operate(self, what: str, random: Random) -> str | None:
         """Reset, terminate or hold some run that people deal with; which one, if that succeeded."""
         open_ = [it for it in self.watched if not it.done and not it.hands.locked()]
@@ -247,10 +265,11 @@ class Load:
         view = await it.person.view()
         await it.person.ask_outcomes()
         executions, complaint = await replayed(temporal, it.run_id)
+        stored = await read_all(journal, it.run_id, facts=False)
         return Observed(
             it.run_id,
-            await read_all(journal, it.run_id, facts=False),
-            input=it.plan.input,
+            stored,
+            input=first_said(stored) if it.fork else it.plan.input,
             clients={f"client {n}": them.connections for n, them in enumerate(it.followers)},
             sent=[sent for sent in it.person.sent if not sent.run_id],
             effects=effects_of(self._stack.data_dir / "effects" / it.run_id),

@@ -60,7 +60,8 @@ class Follower:
         self._apis = apis
         self._path = f"/v1/runs/{run_id}/events"
         self._random = random
-        self._newest = 0
+        self.newest = 0
+        """The newest event that it has got."""
         self._before = 0
         """The newest event when it began to follow."""
         self._over = False
@@ -68,7 +69,7 @@ class Follower:
     async def follow(self) -> None:
         """Until a terminal event has come; again, until another one has, if the run was reset."""
         self._over = False
-        self._before = self._newest
+        self._before = self.newest
         while not self._over:
             try:
                 await (self._stream() if self._random.random() < 0.85 else self._page())
@@ -77,8 +78,8 @@ class Follower:
 
     def _cursor(self) -> int:
         """Mostly where it was, sometimes further back."""
-        back = self._newest and self._random.random() < 0.2
-        return self._random.randrange(self._newest) if back else self._newest
+        back = self.newest and self._random.random() < 0.2
+        return self._random.randrange(self.newest) if back else self.newest
 
     async def _stream(self) -> None:
         """Read some frames, or all, of one stream."""
@@ -124,8 +125,8 @@ class Follower:
 
     def _got(self, frames: list[tuple[int, Event]], seq: int, event: Event) -> None:
         frames.append((seq, event))
-        self._newest = max(self._newest, seq)
-        newest = self._before < seq == self._newest  # no end that was left behind and is read again
+        self.newest = max(self.newest, seq)
+        newest = self._before < seq == self.newest  # no end that was left behind and is read again
         self._over = newest and event["type"] in TERMINAL_TYPES
 
 

@@ -9,7 +9,7 @@ from relayline.projections.valid import REWOUND
 from tests.chaos.checks import Check
 from tests.chaos.observed import Observed
 
-_OF_EPOCH = re.compile(r"(\d+)/(?:step|call)/.*")
+_OF_EPOCH = re.compile(r"(\d+)/(?:step|call)/([^/]+).*")
 """Keys of what activities and the steps of a run write."""
 _Complaints = Iterator[tuple[Check, str]]
 
@@ -28,12 +28,18 @@ def complaints(run: Observed) -> _Complaints:
 
 
 def _keys(run: Observed) -> _Complaints:
-    """From a reset on, facts have the keys of the new epoch, but for a step that was begun."""
-    epoch, begun = 0, dict[int | None, int]()
+    """From a reset on, facts have the keys of the new epoch, but for what was begun before.
+
+    That is a step, and the call of another agent, whose run a reset leaves open.
+    """
+    epoch, begun, asked = 0, dict[int | None, int](), set[tuple[str, str]]()
     for event in run.stored:
         epoch += event.type == REWOUND
         if event.type == "step.started":
             begun[event.step] = epoch
         found = _OF_EPOCH.fullmatch(event.key or "")
-        if found and int(found[1]) not in {epoch, begun.get(event.step)}:
+        if found and event.type == "child.started":
+            asked.add((found[1], found[2]))
+        waited = found is not None and (found[1], found[2]) in asked
+        if found and not waited and int(found[1]) not in {epoch, begun.get(event.step)}:
             yield Check.EPOCHS, f"{event.key} at {event.seq}, in epoch {epoch}"

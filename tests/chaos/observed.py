@@ -136,3 +136,9 @@ def effects_of(file: Path) -> list[Effect]:
         return []
     lines = [line.split() for line in file.read_text().splitlines()]
     return [Effect(call_id, int(attempt)) for call_id, attempt in lines]
+
+
+def first_said(stored: Sequence[StoredEvent]) -> str:
+    """What somebody said first in a run: of a fork, what its origin was told if it heard it."""
+    said = (json.loads(it.data)["text"] for it in stored if it.type == "message.user")
+    return next(said, "")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from collections.abc import Sequence
 
 from temporalio.client import Client
@@ -13,7 +12,7 @@ from relayline.journal.port import JournalUnavailable
 from relayline.journal.table import EVERY, Listed, RunFilter, Storage
 from relayline.journal.terminal import read_all
 from tests.chaos.agents import MARKING, OUTPUTS, UNSAFE
-from tests.chaos.observed import Observed, Sent, effects_of
+from tests.chaos.observed import Observed, Sent, effects_of, first_said
 from tests.chaos.replays import replayed
 from tests.chaos.stacks import Stack, opened
 
@@ -70,11 +69,10 @@ async def _observed(
     except RPCError as error:  # Temporal has never had it
         executions, complaint = 0, f"{error}"
     stored = await read_all(storage, run_id, facts=False)
-    given = (json.loads(it.data)["text"] for it in stored if it.type == "message.user")
     return Observed(
         run_id,
         stored,
-        input=next(given, ""),
+        input=first_said(stored),
         sent=sent,
         effects=effects_of(stack.data_dir / "effects" / run_id),
         marking=MARKING,

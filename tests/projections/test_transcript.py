@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from datetime import UTC, datetime
+from itertools import accumulate, permutations
 from typing import Any
 
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -32,8 +34,9 @@ from relayline.contracts.messages import (
     Usage,
     UserMessage,
 )
-from relayline.projections.projection import fold
-from relayline.projections.transcript import Unbilled, transcript, turns
+from relayline.projections.projection import Event, fold
+from relayline.projections.said import Reading
+from relayline.projections.transcript import Transcript, Unbilled, transcript, turns
 
 NOW = datetime(2026, 1, 1, tzinfo=UTC)
 
@@ -224,3 +227,35 @@ def test_summaries_and_interrupted_answers_are_unbilled_until_a_whole_answer_cou
     facts = stored(summed, half, summed, MessageCompleted(text="", finish_reason="stop"), summed)
     found = [fold(Unbilled(), facts[:count]).usage.output_tokens for count in range(6)]
     assert found == [0, 2, 11, 13, 0, 2]
+
+
+def test_each_version_has_its_own_turns_whichever_is_asked_first() -> None:
+    facts = stored(
+        UserMessageEvent(text="hi"),
+        asked("c1"),
+        UserMessageEvent(text="well?"),
+        completed("c1"),
+        UserMessageEvent(text="and now?"),
+    )
+    versions = [*accumulate(facts, lambda it, fact: it.apply(fact), initial=Transcript())]
+    expected = [turns(facts[:count]) for count in range(len(versions))]
+    for order in permutations(range(len(versions)), 3):
+        for asked_for in order:
+            assert versions[asked_for].turns == expected[asked_for]
+
+
+def test_a_fact_is_read_once_however_often_turns_are_asked_for(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    read: list[int] = []
+
+    def take(self: Reading, fact: Event, real: Any = Reading.take) -> None:
+        read.append(fact.seq)
+        real(self, fact)
+
+    monkeypatch.setattr(Reading, "take", take)
+    version = Transcript()
+    for fact in stored(*(UserMessageEvent(text=str(number)) for number in range(5))):
+        version = version.apply(fact)
+        assert version.turns[-1].seq == fact.seq
+    assert read == [1, 2, 3, 4, 5]

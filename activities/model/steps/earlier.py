@@ -22,7 +22,7 @@ def check_previous_step(step: int, facts: Sequence[StoredEvent]) -> None:
         ApplicationError: `journal-incomplete`: the journal is older than the run.
     """
     kinds = {"message.completed", "message.interrupted"}
-    if step > 1 and not any(fact.step == step - 1 and fact.type in kinds for fact in facts):
+    if step > 1 and not any(it.step == step - 1 and it.type in kinds for it in reversed(facts)):
         raise ApplicationError(
             f"the journal has no message of step {step - 1}, which this run has taken: was the "
             "journal restored from an older backup than Temporal's?",

@@ -25,7 +25,7 @@ from relayline.contracts.keys import (
 )
 from relayline.contracts.runs import EditedResult, Past, ResultEdit, Said
 from relayline.projections.projection import data_of
-from relayline.projections.transcript import told_of_result
+from relayline.projections.said import told_of_result
 from relayline.projections.valid import counting
 
 _RESULTS = frozenset({"tool.completed", "tool.failed", "tool.cancelled", "tool.abandoned"})

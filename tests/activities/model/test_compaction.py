@@ -30,7 +30,8 @@ from relayline.contracts.messages import (
     ToolMessage,
     UserMessage,
 )
-from relayline.projections.transcript import Turn, flat, shortened, transcript, turns
+from relayline.projections.said import Turn
+from relayline.projections.transcript import flat, shortened, transcript, turns
 
 WORDS = st.integers(0, 60).map("word ".__mul__)
 Policy = KeepLast | Summarise
