@@ -8,6 +8,7 @@ const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
 const { axisOf, stripOf, ticksOf } = await from("axis");
 const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { knownTo } = await from("knew");
 const { inWindow } = await from("window");
 const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
@@ -352,4 +353,26 @@ test("a step of a turn that has failed does not go on", () => {
   assert.equal(run.steps.get(1).endedAt, Date.parse(at(5)));
   assert.equal(run.steps.get(1).ended, false);
   assert.equal(rowsOf(run).at(-1).segments[0].to, 4000);
+});
+
+test("a run that asks knew the results of the steps before, and no other call of its own", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const call = (seq, step, call_id, type, more = {}) =>
+    ({ seq, at, step, attempt: 1, type, data: { call_id, name: "look", ...more } });
+  const events = [
+    call(1, 1, "call_1_0", "tool.started", { arguments: { path: "a" } }),
+    call(2, 1, "call_1_0", "tool.failed", { error: "busy", retryable: true }),
+    call(3, 1, "call_1_0", "tool.started", { arguments: { path: "a" } }),
+    call(4, 1, "call_1_0", "tool.completed", { output: "42" }),
+    call(5, 1, "call_1_1", "tool.failed", { error: "gone", retryable: false }),
+    call(6, 2, "call_2_0", "tool.completed", { output: "beside" }),
+    call(7, 2, "call_2_1", "tool.started"),
+  ];
+  const ids = (item) => knownTo(events, item).map((tool) => tool.callId);
+  for (const kind of ["approval", "input"]) {
+    assert.deepEqual(ids({ kind, step: 2 }), ["call_1_0", "call_1_1"]);
+  }
+  assert.deepEqual(ids({ kind: "resume", step: 2 }), ["call_1_0", "call_1_1", "call_2_0"]);
+  const [looked] = knownTo(events, { kind: "approval", step: 2 });
+  assert.deepEqual([looked.attempts.length, looked.output], [2, "42"]);
 });
