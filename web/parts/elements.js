@@ -65,8 +65,9 @@ export function memo(draw) {
     /** @param {any} next */
     shouldComponentUpdate(next) {
       const now = /** @type {any} */ (this.props);
-      const names = new Set([...Object.keys(now), ...Object.keys(next)]);
-      return [...names].some((name) => now[name] !== next[name]);
+      for (const name in next) if (now[name] !== next[name]) return true;
+      for (const name in now) if (!(name in next)) return true;
+      return false;
     }
     /** @param {any} props */
     render(props) {
