@@ -41,6 +41,9 @@ const GROUPS = [
   ["attention", "Stuck"],
 ];
 
+/** So many items the server sends at most. */
+const MOST = 200;
+
 /** What expires first, then what waits longest. @param {any} one @param {any} other */
 function moreUrgent(one, other) {
   const [a, c] = [one.expires_at ?? "~", other.expires_at ?? "~"];
@@ -89,6 +92,9 @@ export function Inbox() {
       GROUPS.map(([kind, word]) =>
         h(Group, { key: kind, word, on, items: items.filter((item) => item.kind === kind) }),
       ),
+      inbox.value.items.size < MOST
+        ? null
+        : p({ class: "end" }, `Only the ${MOST} most urgent are read. Others follow as these go.`),
       items.length
         ? p(
             { class: "hintline" },
