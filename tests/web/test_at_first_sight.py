@@ -175,20 +175,6 @@ async def test_a_long_reason_is_shown_whole(chromium: Browser, plain_page: Api) 
         await expect(page.locator(".inb.on b")).to_have_attribute("title", re.compile("its report"))
 
 
-async def test_an_approval_stays_in_view_when_the_events_are_opened_beside_it(
-    chromium: Browser, plain_page: Api
-) -> None:
-    """The events are wider: the transcript gets longer, and is followed to its end."""
-    run = await everything(plain_page.journal, reason=REASON)
-    async with opened(chromium, str(plain_page.http.base_url)) as page:
-        await page.goto(f"/runs/{run}")
-        await expect(page.locator(".ask").last).to_be_in_viewport()
-        await page.keyboard.press("2")
-        await expect(page.get_by_role("button", name="facts only")).to_be_visible()
-        await expect(page.locator("[data-decide=answer]")).to_be_in_viewport(ratio=1)
-        await expect(page.locator(".jump")).to_have_count(0)
-
-
 async def test_the_head_of_a_run_takes_three_lines_of_a_phone(
     chromium: Browser, plain_page: Api
 ) -> None:

@@ -47,20 +47,16 @@ export function reveal(key) {
 export function Transcript({ id }) {
   const { run, version } = shown.value;
   const feed = useRef(/** @type {HTMLElement | null} */ (null));
-  const [view, setView] = useState({ top: 0, height: 900, width: 0, follows: true });
+  const [view, setView] = useState({ top: 0, height: 900, follows: true });
   const parts = useParts(run, view, feed);
   const follow = () => setView((/** @type {any} */ now) => ({ ...now, follows: true }));
   useLayoutEffect(() => {
     if (view.follows && feed.current) feed.current.scrollTop = feed.current.scrollHeight;
-  }, [version, view.follows, view.height, view.width, arrived.value]);
+  }, [version, view.follows, view.height, arrived.value]);
   useEffect(() => {
     keys.set("l", follow);
     const sized = new ResizeObserver(([{ target }]) =>
-      setView((/** @type {any} */ now) => ({
-        ...now,
-        height: target.clientHeight,
-        width: target.clientWidth,
-      })),
+      setView((/** @type {any} */ now) => ({ ...now, height: target.clientHeight })),
     );
     if (feed.current) sized.observe(feed.current);
     return () => {
@@ -72,7 +68,7 @@ export function Transcript({ id }) {
     const { scrollTop: top, scrollHeight, clientHeight: height } = event.currentTarget;
     const follows = scrollHeight - top - height < NEAR_PX;
     const moved = Math.abs(top - view.top) > MARGIN_PX / 4 || height !== view.height;
-    if (moved || follows !== view.follows) setView({ ...view, top, height, follows });
+    if (moved || follows !== view.follows) setView({ top, height, follows });
   };
   const open = run.waits.ended === null;
   return [
