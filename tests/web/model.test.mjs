@@ -6,8 +6,9 @@ import { pathToFileURL } from "node:url";
 const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
-const { axisOf, stripOf, ticksOf } = await from("axis");
+const { axisOf, barsOf, stripOf, ticksOf } = await from("axis");
 const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
+const { knownTo } = await from("knew");
 const { inWindow } = await from("window");
 const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
@@ -352,4 +353,53 @@ test("a step of a turn that has failed does not go on", () => {
   assert.equal(run.steps.get(1).endedAt, Date.parse(at(5)));
   assert.equal(run.steps.get(1).ended, false);
   assert.equal(rowsOf(run).at(-1).segments[0].to, 4000);
+});
+
+test("a run that asks knew the results of the steps before, and no other call of its own", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const call = (seq, step, call_id, type, more = {}) =>
+    ({ seq, at, step, attempt: 1, type, data: { call_id, name: "look", ...more } });
+  const events = [
+    call(1, 1, "call_1_0", "tool.started", { arguments: { path: "a" } }),
+    call(2, 1, "call_1_0", "tool.failed", { error: "busy", retryable: true }),
+    call(3, 1, "call_1_0", "tool.started", { arguments: { path: "a" } }),
+    call(4, 1, "call_1_0", "tool.completed", { output: "42" }),
+    call(5, 1, "call_1_1", "tool.failed", { error: "gone", retryable: false }),
+    call(6, 2, "call_2_0", "tool.completed", { output: "beside" }),
+    call(7, 2, "call_2_1", "tool.started"),
+  ];
+  const ids = (item) => knownTo(events, item).map((tool) => tool.callId);
+  for (const kind of ["approval", "input"]) {
+    assert.deepEqual(ids({ kind, step: 2 }), ["call_1_0", "call_1_1"]);
+  }
+  assert.deepEqual(ids({ kind: "resume", step: 2 }), ["call_1_0", "call_1_1", "call_2_0"]);
+  const [looked] = knownTo(events, { kind: "approval", step: 2 });
+  assert.deepEqual([looked.attempts.length, looked.output], [2, "42"]);
+});
+
+test("the line of a list is another text only when that can be seen", () => {
+  const line = [["model", 0, 40_000], ["tool", 40_000, null]];
+  const at = (end) => barsOf(line, end);
+  assert.equal(at(80_000), "model 0 50 \ntool 50 50 open");
+  assert.equal(at(80_100), at(80_000));
+  assert.notEqual(at(90_000), at(80_000));
+  assert.equal(barsOf([], 5000), "");
+});
+
+test("a whole number of days has no hours", () => {
+  assert.equal(duration(7 * 86_400_000), "7 d");
+  assert.equal(duration(7 * 86_400_000 + 3_600_000), "7 d 1 h");
+});
+
+test("a call's row tells its arguments", () => {
+  const at = "2026-01-01T00:00:00Z";
+  const events = [
+    { seq: 1, at, step: 1, attempt: 1, type: "step.started", data: {} },
+    { seq: 2, at, step: 1, attempt: 1, type: "message.completed",
+      data: { tool_calls: [{ call_id: "c", name: "look", arguments: { path: "a" } }] } },
+    { seq: 3, at, step: 1, attempt: 1, type: "tool.started",
+      data: { call_id: "c", name: "look", arguments: { path: "a" } } },
+  ];
+  const row = rowsOf(applyEvents(emptyRun(), events)).find((it) => it.key === "c");
+  assert.equal(row.sub, "path=a");
 });

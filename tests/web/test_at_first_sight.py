@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
+from itertools import chain
 
 import pytest
 from playwright.async_api import Browser, Locator, Page, expect
 
-from relayline.contracts.events import RunCancelled, RunCompleted
+from relayline.contracts.events import RunCancelled, RunCompleted, RunQueued
+from relayline.contracts.keys import QUEUED_KEY
 from relayline.contracts.messages import ToolCall, Usage
 from relayline.contracts.money import Cost
 from tests.api.serving import Api
 from tests.web.chromium import opened
-from tests.web.scenes import approval, beginning, begun, everything, fact, said, written
+from tests.web.scenes import approval, beginning, begun, called, everything, fact, said, written
 
 pytestmark = pytest.mark.slow
 REASON = "The parcel was damaged in transit, as the carrier says in its report. " * 4
@@ -86,6 +89,64 @@ async def test_the_inbox_tells_why_an_approval_is_asked_and_what_the_call_may_do
         await expect(page.locator(".inb.on small")).to_contain_text("runs at most once")
         await page.goto(f"/runs/{run}")
         await expect(page.locator(".ask .why").first).to_contain_text("runs at most once")
+
+
+async def test_the_inbox_shows_the_results_that_the_model_had_when_it_asked(
+    chromium: Browser, plain_page: Api
+) -> None:
+    run = await everything(plain_page.journal)
+    calls = [
+        ToolCall(call_id=f"call_{step}_0", name=f"look_{step}", arguments={})
+        for step in range(1, 6)
+    ]
+    steps = [
+        [begun(step), *said(step, "", [call]), *called(call, step, f"result {step}")]
+        for step, call in enumerate(calls, 1)
+    ]
+    asks = approval(6, "pay", {"amount": 1}, parameters={}, why="always")
+    long = await written(
+        plain_page.journal, [*beginning("It looks around"), *chain(*steps), begun(6), asks]
+    )
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/inbox?item={run}%2Fapproval_2_0")
+        knew = page.locator(".readbody .calls .call")
+        await expect(knew).to_have_count(1)
+        await expect(knew.locator(".tries")).to_have_attribute("title", "2 attempts")
+        await expect(knew.locator(".tries")).to_have_css("display", "flex")
+        await knew.locator("summary").focus()
+        await page.keyboard.press("Enter")
+        await expect(knew.locator(".body")).to_contain_text("found: true")
+        await page.goto(f"/inbox?item={long}%2Fapproval_6_0")
+        await expect(knew.locator("b")).to_have_text([f"look_{step}" for step in range(2, 6)])
+        await expect(page.get_by_role("heading", name="What it knew")).to_contain_text(
+            "the newest 4 results"
+        )
+
+
+async def test_the_inbox_of_one_agent(chromium: Browser, plain_page: Api) -> None:
+    """The choice is in the address, J and K stay within it, and an empty one says so."""
+    started = RunQueued(agent="payer", model="m", title="Pay", submitted_at=datetime.now(UTC))
+    asks = [approval(step, "pay", {"n": step}, parameters={}, why="always") for step in (1, 2)]
+    run = await written(plain_page.journal, [fact(QUEUED_KEY, started), begun(1), *asks])
+    await everything(plain_page.journal)
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto("/inbox")
+        await expect(page.locator(".inb", has_text="assistant").first).to_be_visible()
+        await page.get_by_role("combobox", name="Agent").select_option("payer")
+        await expect(page.locator(".inb")).to_have_count(2)
+        await expect(page.locator(".inb.on")).to_contain_text("n=1")
+        await page.locator("h1", has_text="Inbox").click()
+        await page.keyboard.press("j")
+        await expect(page.locator(".inb.on")).to_contain_text("n=2")
+        await page.reload()
+        await expect(page.locator(".inb")).to_have_count(2)
+        await expect(page.locator(".inb.on")).to_contain_text("n=2")
+        assert "agent=payer" in page.url
+        ends = fact("0/run/ended", RunCompleted(output="done"))
+        await plain_page.journal.append(run, [ends])
+        await expect(page.locator(".empty")).to_contain_text("Nothing of payer waits for you")
+        await page.get_by_role("button", name="Show all agents").click()
+        await expect(page.locator(".inb", has_text="assistant").first).to_be_visible()
 
 
 async def test_a_simple_rule_is_said_in_words(chromium: Browser, plain_page: Api) -> None:

@@ -71,6 +71,22 @@ export function stripOf(line, end) {
   });
 }
 
+/** Half a percent of a line of 160 pixels can't be seen. @param {number} percent */
+const seen = (percent) => Math.round(percent * 2) / 2;
+
+/**
+ * The same as a text, which is another one only when that can be seen: a bar on each line, with its
+ * kind, left, width, and `open`.
+ * @param {[Segment["kind"], number, number | null][]} line
+ * @param {number} end As ms since the start.
+ */
+export const barsOf = (line, end) =>
+  stripOf(line, end)
+    .map(({ kind, left, width, open }) =>
+      [kind, seen(left), Math.max(0.5, seen(width)), open ? "open" : ""].join(" "),
+    )
+    .join("\n");
+
 const UNITS = [100, 250, 500, 1000, 2000, 5000, 10_000, 30_000, 60_000, 300_000, 600_000];
 
 /** Round times for the axis, at most about six. @param {ReturnType<typeof axisOf>} axis */

@@ -1,5 +1,6 @@
 /* Where a run's time went: rows of segments, for the axis. Pure. */
 import { segment } from "./axis.js";
+import { brief } from "./words.js";
 
 /**
  * @typedef {import("./axis.js").Segment} Segment
@@ -86,6 +87,6 @@ function callRow(tool, since) {
     const until = since(next.at);
     return [{ ...here, to: to ?? until }, segment("gap", to ?? until, until, "tried again")];
   });
-  const row = { key: tool.callId, label: tool.name, sub: "", kind: "tool", depth: 1, segments };
-  return [row];
+  const sub = brief(tool.arguments);
+  return [{ key: tool.callId, label: tool.name, sub, kind: "tool", depth: 1, segments }];
 }

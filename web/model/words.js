@@ -9,7 +9,7 @@ export function duration(ms) {
   if (t < 3_600_000) return `${Math.floor(t / 60_000)} m ${two(Math.floor(t / 1000) % 60)} s`;
   const hours = Math.floor(t / 3_600_000);
   if (hours < 48) return `${hours} h ${two(Math.floor(t / 60_000) % 60)} m`;
-  return `${Math.floor(hours / 24)} d ${hours % 24} h`;
+  return `${Math.floor(hours / 24)} d${hours % 24 ? ` ${hours % 24} h` : ""}`;
 }
 
 /** How long ago, given the milliseconds since then. @param {number} ms */

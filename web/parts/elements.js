@@ -65,8 +65,9 @@ export function memo(draw) {
     /** @param {any} next */
     shouldComponentUpdate(next) {
       const now = /** @type {any} */ (this.props);
-      const names = new Set([...Object.keys(now), ...Object.keys(next)]);
-      return [...names].some((name) => now[name] !== next[name]);
+      for (const name in next) if (now[name] !== next[name]) return true;
+      for (const name in now) if (!(name in next)) return true;
+      return false;
     }
     /** @param {any} props */
     render(props) {
@@ -86,3 +87,20 @@ export const tags = (metadata, most = 2) =>
   Object.entries(metadata ?? {})
     .slice(0, most)
     .map(([name, value]) => span({ class: "tag", key: name }, em(null, name), value));
+
+/**
+ * A choice of one in the shape of a chip.
+ * @param {string} name
+ * @param {string} value
+ * @param {string[][]} options Each with its value and its words.
+ * @param {(value: string) => void} chosen
+ */
+export const choice = (name, value, options, chosen) =>
+  label(
+    { class: cx("chip", "ghost", value && "on") },
+    span({ class: "vh" }, name),
+    select(
+      { value, onChange: (/** @type {any} */ event) => chosen(event.target.value) },
+      options.map(([key, word]) => option({ value: key, selected: key === value }, word)),
+    ),
+  );

@@ -27,8 +27,9 @@ export function say(text) {
   fading = setTimeout(() => (toast.value = ""), 4000);
 }
 
-/** How this computer's keyboard names the keys that send a text. */
-export const SENDS = /mac|iphone|ipad/i.test(navigator.userAgent) ? "⌘ ↵" : "Ctrl ↵";
+/** How this computer's keyboard names the key of commands, and the keys that send a text. */
+export const COMMAND = /mac|iphone|ipad/i.test(navigator.userAgent) ? "⌘" : "Ctrl";
+export const SENDS = `${COMMAND} ↵`;
 
 /** What went wrong, for people. @param {unknown} error */
 export function explain(error) {

@@ -18,7 +18,7 @@ import {
 } from "../parts/elements.js";
 import { off, switchOff } from "../parts/keyboard.js";
 import { openPlaces } from "../parts/navigation.js";
-import { dialog } from "../parts/shared.js";
+import { COMMAND, dialog } from "../parts/shared.js";
 import { useCommand } from "../parts/commands.js";
 import { name, rename } from "../wire/api.js";
 import { More } from "./more.js";
@@ -44,7 +44,7 @@ const KEYS = [
   [
     "Anywhere",
     [
-      ["⌘ K", "go to a run, a page, a command"],
+      [`${COMMAND} K`, "go to a run, a page, a command"],
       ["G R", "runs"],
       ["G I", "inbox"],
       ["G A", "agents"],

@@ -5,6 +5,7 @@ import { brief, duration, number, shortId } from "../model/words.js";
 import {
   b,
   button,
+  choice,
   code,
   cx,
   div,
@@ -29,6 +30,7 @@ import { Markdown } from "../parts/text.js";
 import { useCommand } from "../parts/commands.js";
 import { may } from "../wire/api.js";
 import { Ask, askOf } from "./asks/ask.js";
+import { Knew } from "./asks/knew.js";
 
 /** @type {[string, string][]} */
 const GROUPS = [
@@ -39,6 +41,9 @@ const GROUPS = [
   ["attention", "Stuck"],
 ];
 
+/** So many items the server sends at most. */
+const MOST = 200;
+
 /** What expires first, then what waits longest. @param {any} one @param {any} other */
 function moreUrgent(one, other) {
   const [a, c] = [one.expires_at ?? "~", other.expires_at ?? "~"];
@@ -46,14 +51,26 @@ function moreUrgent(one, other) {
   return (one.since ?? "") < (other.since ?? "") ? -1 : 1;
 }
 
+/** The agent whose items alone are shown; empty for all. */
+const only = () => place.value.query.get("agent") ?? "";
+
 /** In the order in which they are shown. */
 function sorted() {
-  const items = [...inbox.value.items.values()].sort(moreUrgent);
+  const agent = only();
+  const items = [...inbox.value.items.values()]
+    .filter((item) => !agent || item.agent === agent)
+    .sort(moreUrgent);
   return GROUPS.flatMap(([kind]) => items.filter((item) => item.kind === kind));
 }
 
+/** The inbox of an agent, or of all; with an item, this one is open. */
+const pathOf = (/** @type {Record<string, string>} */ query) => {
+  const some = Object.entries(query).filter(([, value]) => value);
+  return some.length ? `/inbox?${new URLSearchParams(some)}` : "/inbox";
+};
+
 /** @param {any} item */
-const hrefOf = (item) => `/inbox?item=${encodeURIComponent(item.item_id)}`;
+const hrefOf = (item) => pathOf({ agent: only(), item: item.item_id });
 
 export function Inbox() {
   useEffect(() => {
@@ -71,10 +88,13 @@ export function Inbox() {
     { class: cx("inbox", asked && on && "open") },
     section(
       { class: "list", "aria-label": "Waiting for you" },
-      header({ class: "top" }, h1(null, "Inbox", em(null, items.length))),
+      header({ class: "top" }, h1(null, "Inbox", em(null, items.length)), h(AgentChoice, null)),
       GROUPS.map(([kind, word]) =>
         h(Group, { key: kind, word, on, items: items.filter((item) => item.kind === kind) }),
       ),
+      inbox.value.items.size < MOST
+        ? null
+        : p({ class: "end" }, `Only the ${MOST} most urgent are read. Others follow as these go.`),
       items.length
         ? p(
             { class: "hintline" },
@@ -124,15 +144,34 @@ function openRun() {
   if (items[at]) go(`/runs/${items[at].run_id}`);
 }
 
-const Nothing = () =>
-  inbox.value.known
-    ? div(
-        { class: "empty" },
-        logo(),
-        h3(null, "Nothing waits for you"),
-        p(null, "Approvals, questions and reached limits appear here by themselves."),
-      )
-    : div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));
+/** Which agent's items are shown: of those that have some, and the chosen one. */
+function AgentChoice() {
+  const agent = only();
+  const found = [...inbox.value.items.values()].map((item) => item.agent);
+  const names = [...new Set([...found, agent].filter(Boolean))].sort();
+  if (!names.length) return null;
+  const options = [["", "All agents"], ...names.map((name) => [name, name])];
+  return choice("Agent", agent, options, (name) => go(pathOf({ agent: name })));
+}
+
+function Nothing() {
+  if (!inbox.value.known) {
+    return div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));
+  }
+  const others = inbox.value.items.size;
+  return div(
+    { class: "empty" },
+    logo(),
+    h3(null, others ? `Nothing of ${only()} waits for you` : "Nothing waits for you"),
+    p(
+      null,
+      others
+        ? `Other agents have ${others} waiting.`
+        : "Approvals, questions and reached limits appear here by themselves.",
+    ),
+    others ? button({ class: "btn quiet", onClick: () => go("/inbox") }, "Show all agents") : null,
+  );
+}
 
 /** @param {{word: string, items: any[], on: any}} props */
 function Group({ word, items, on }) {
@@ -180,7 +219,7 @@ function Reading({ item }) {
       { class: "head" },
       div(
         { class: "crumb" },
-        link({ class: "back", href: "/inbox" }, "Inbox"),
+        link({ class: "back", href: pathOf({ agent: only() }) }, "Inbox"),
         link({ href: `/runs/${item.run_id}` }, code(null, shortId(item.run_id))),
       ),
       div(
@@ -209,6 +248,7 @@ function Reading({ item }) {
             div({ class: "boxed", key: "said" }, h(Markdown, { text: item.said })),
           ]
         : null,
+      h(Knew, { item }),
     ),
   );
 }

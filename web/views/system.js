@@ -65,7 +65,7 @@ export function System() {
       { class: "top" },
       h1(null, "System"),
       span({ class: "grow" }),
-      found ? span({ class: "quiet sm" }, `read ${ago(now.value - found.at)}`) : null,
+      found ? span({ class: "quiet sm" }, readAt(now.value - found.at)) : null,
       button({ class: "btn quiet", onClick: read }, icon("turn"), "Read again"),
     ),
     problem
@@ -78,6 +78,9 @@ export function System() {
     found ? h(Whole, { found }) : problem ? h(Nothing, null) : h(Loading, null),
   ];
 }
+
+/** How old what is shown is. @param {number} ms */
+const readAt = (ms) => `read ${ago(ms).replace("now", "just now")}`;
 
 const Loading = () =>
   div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));

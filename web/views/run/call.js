@@ -64,7 +64,7 @@ function Unfolding({ tool, waits, child }) {
         : null,
       span({ class: "tm" }, standing(tool, waits)),
     ),
-    open ? h(Unfolded, { tool }) : null,
+    open ? h(Unfolded, { tool, child }) : null,
   );
   const way = link({ class: "below", key: "run", href: run }, shortId(child?.run_id ?? ""));
   return [run ? way : null, line];

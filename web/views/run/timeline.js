@@ -129,8 +129,8 @@ const grid = (axis, end, open) =>
 
 /** Where the words of a bar stand: behind it, before it, or in it. */
 function placeOf(/** @type {number} */ left, /** @type {number} */ right) {
-  if (right <= 84) return { style: { left: percent(right + 0.8) } };
-  if (left > 24) return { style: { right: percent(100 - left + 0.8) } };
+  if (right <= 84) return { class: "", style: { left: percent(right + 0.8) } };
+  if (left > 24) return { class: "", style: { right: percent(100 - left + 0.8) } };
   return { class: "in", style: { left: percent((left + right) / 2) } };
 }
 
@@ -166,7 +166,11 @@ function bar(row, axis, end, ended, on) {
     span(
       { class: "wb" },
       row.segments.map((one) => piece(one, axis, end, ended)),
-      em(place, open && row.kind === "wait" ? "waits " : "", long),
+      em(
+        { ...place, class: cx(place.class, `k-${row.kind}`) },
+        open && row.kind === "wait" ? "waits " : "",
+        long,
+      ),
     ),
   );
 }

@@ -4,7 +4,6 @@ import { code, div, pre, span } from "../../parts/elements.js";
 import { glyph } from "../../parts/icons.js";
 import { link } from "../../parts/navigation.js";
 import { Output, json } from "../../parts/output.js";
-import { shown } from "../../state/run.js";
 
 /** A run that the call has started. @param {{run_id: string, agent: string, status: string}} one */
 const namesOf = ({ run_id: id, agent, status }) => [glyph(status), ` ${agent} `, code(null, id)];
@@ -12,14 +11,13 @@ const namesOf = ({ run_id: id, agent, status }) => [glyph(status), ` ${agent} `,
 /** @param {string} word @param {any} shown */
 const row = (word, shown) => div({ class: "kv" }, span(null, word), shown);
 
-/** @param {{tool: any}} props */
-export function Unfolded({ tool }) {
+/** @param {{tool: any, child: any}} props `child`: the run that it has started. */
+export function Unfolded({ tool, child }) {
   const failed = tool.state === "failed" || tool.state === "retrying";
   const edited = tool.asked && JSON.stringify(tool.asked) !== JSON.stringify(tool.arguments);
   const earlier = tool.attempts
     .slice(0, failed ? -1 : undefined)
     .filter((/** @type {any} */ it) => it.error);
-  const child = shown.value.run.children.get(tool.callId);
   return div(
     { class: "body" },
     child ? row("run", link({ href: `/runs/${child.run_id}` }, ...namesOf(child))) : null,

@@ -5,6 +5,7 @@ import { filterOf, typed } from "../../model/listing.js";
 import { shortId } from "../../model/words.js";
 import {
   button,
+  choice,
   cx,
   div,
   em,
@@ -14,9 +15,6 @@ import {
   i,
   input,
   kbd,
-  label,
-  option,
-  select,
   span,
 } from "../../parts/elements.js";
 import { WORD, glyph, icon } from "../../parts/icons.js";
@@ -148,22 +146,6 @@ function Filters({ filter }) {
     ),
   );
 }
-
-/**
- * @param {string} name
- * @param {string} value
- * @param {string[][]} options
- * @param {(v: string) => void} chosen
- */
-const choice = (name, value, options, chosen) =>
-  label(
-    { class: cx("chip", "ghost", value && "on") },
-    span({ class: "vh" }, name),
-    select(
-      { value, onChange: (/** @type {any} */ event) => chosen(event.target.value) },
-      options.map(([key, word]) => option({ value: key, selected: key === value }, word)),
-    ),
-  );
 
 /** @param {{filter: Record<string, string>}} props */
 function AgentChoice({ filter }) {

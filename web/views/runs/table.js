@@ -1,7 +1,9 @@
 /* The rows of the list, in groups; those far from what is seen are a line of text each. */
 import { h } from "../../vendor/preact.js";
+import { useEffect, useMemo } from "../../vendor/hooks.js";
+import { computed, signal } from "../../vendor/signals.js";
 import { doing, groups, isOpen } from "../../model/listing.js";
-import { stripOf } from "../../model/axis.js";
+import { barsOf } from "../../model/axis.js";
 import {
   LATER,
   ago,
@@ -22,7 +24,6 @@ import {
   h2,
   h3,
   i,
-  memo,
   p,
   section,
   small,
@@ -44,9 +45,22 @@ const None = lazy(
 const HELD_BELOW_PX = 60;
 /** So many rows are drawn in full before the browser has looked which are in view. */
 const FIRST = 30;
+/** Rows follow the clock in turns: a frame of the screen then draws only some of them. */
+const TURNS = 4;
+const TURN_MS = 1000 / TURNS;
+const clocks = Array.from({ length: TURNS }, () => signal(now.value));
+
+/** While a list is shown, its clocks go. */
+const wound = () =>
+  now.subscribe((at) =>
+    clocks.forEach((clock, turn) => {
+      setTimeout(() => (clock.value = at + turn * TURN_MS), turn * TURN_MS);
+    }),
+  );
 
 /** @param {{filter: Record<string, string>}} props */
 export function Table({ filter }) {
+  useEffect(wound, []);
   const found = listing.value;
   const runs = found?.runs ?? [];
   let place = 0;
@@ -81,7 +95,7 @@ export function Table({ filter }) {
       section(
         { class: "group", key: word },
         h2(null, word, em(null, some.length)),
-        some.map((run) => h(Row, { key: run.run_id, run, first: place++ < FIRST })),
+        some.map((run) => rowOf(run, place++ < FIRST)),
       ),
     ),
     h(Ending, { filter, empty: !runs.length }),
@@ -116,6 +130,16 @@ function Ending({ filter, empty }) {
   );
 }
 
+/** The elements of rows, by what is known of the run: one that is not new is not looked at. */
+const made = new WeakMap();
+
+/** @param {any} run @param {boolean} first */
+function rowOf(run, first) {
+  const row = made.get(run) ?? h(Place, { key: run.run_id, run, first });
+  made.set(run, row);
+  return row;
+}
+
 /** A row is drawn again when its run is another, or comes near. @param {any} props */
 function Place({ run, first }) {
   const { ref, near, height } = useNear(".table", first);
@@ -128,11 +152,9 @@ function Place({ run, first }) {
       ref,
       style,
     },
-    near ? cells(run) : words(run),
+    near ? h(Cells, { run }) : words(run),
   );
 }
-
-const Row = memo((/** @type {any} */ props) => h(Place, props));
 
 /** What one finds a run by in the page. @param {any} run */
 function words(run) {
@@ -140,16 +162,37 @@ function words(run) {
   return [title || id, agent, shortId(id), ...Object.values(metadata ?? {})].join(" ");
 }
 
-/** @param {any} run */
-function cells(run) {
-  const at = isOpen(run) ? now.value : slowly.value;
-  const from = Date.parse(run.start_at ?? run.created_at);
-  const until = run.ended_at ? Date.parse(run.ended_at) : at;
+/**
+ * What time changes in a row: each is a text or an attribute of its own, so that a second that
+ * passes draws no row again.
+ * @param {any} run
+ */
+function useTimes(run) {
+  return useMemo(() => {
+    const turn = run.run_id.charCodeAt(run.run_id.length - 1) % TURNS;
+    const clock = isOpen(run) ? clocks[turn] : slowly;
+    const created = Date.parse(run.created_at);
+    const from = Date.parse(run.start_at ?? run.created_at);
+    const end = () => (run.ended_at ? Date.parse(run.ended_at) : clock.value);
+    const said = () => doing(run, clock.value);
+    return {
+      does: computed(() => said()[2]),
+      whole: computed(() => said().slice(1).filter(Boolean).join(" ")),
+      line: computed(() => barsOf(run.line ?? [], end() - created)),
+      took: computed(() => duration(end() - from)),
+      ago: computed(() => ago(clock.value - created)),
+    };
+  }, [run]);
+}
+
+/** @param {{run: any}} props */
+function Cells({ run }) {
+  const times = useTimes(run);
   const tokens = tokensOf(run.usage, isOpen(run));
   return [
-    span({ class: "c-g" }, glyph(run.status)),
+    span({ class: "c-g", key: "g" }, glyph(run.status)),
     span(
-      { class: "c-t" },
+      { class: "c-t", key: "t" },
       b({ title: run.title }, run.title || run.run_id),
       small(
         null,
@@ -158,43 +201,42 @@ function cells(run) {
         tags(run.metadata),
       ),
     ),
-    told(run, at),
-    span({ class: "c-l", "aria-hidden": "true" }, strip(run, until - Date.parse(run.created_at))),
-    span({ class: "c-n" }, run.step),
-    span({ class: "c-n" }, run.tool_calls || em(null, "0")),
+    told(run, times),
+    span({ class: "c-l", "aria-hidden": "true", key: "l" }, h(Line, { bars: times.line })),
+    span({ class: "c-n", key: "s" }, run.step),
+    span({ class: "c-n", key: "n" }, run.tool_calls || em(null, "0")),
     span(
-      { class: "c-t2", title: tokens === null ? LATER : exactly(run.usage.cost) },
+      { class: "c-t2", title: tokens === null ? LATER : exactly(run.usage.cost), key: "t2" },
       tokens === null ? "–" : number(tokens),
       run.usage.cost ? em(null, money(run.usage.cost)) : null,
     ),
-    span({ class: "c-u" }, duration(until - from)),
+    span({ class: "c-u", key: "u" }, times.took),
     span(
-      { class: "c-a" },
-      time(
-        { datetime: run.created_at, title: run.created_at },
-        ago(at - Date.parse(run.created_at)),
-      ),
+      { class: "c-a", key: "a" },
+      time({ datetime: run.created_at, title: run.created_at }, times.ago),
     ),
   ];
 }
 
-/** @param {any} run @param {number} at */
-function told(run, at) {
-  const [tone, word, what] = doing(run, at);
-  const said = [word, what].filter(Boolean).join(" ");
+/** @param {any} run @param {ReturnType<typeof useTimes>} times */
+function told(run, times) {
+  const [tone, word] = doing(run, now.peek());
   return span(
-    { class: "c-d", title: said },
+    { class: "c-d", title: times.whole, key: "d" },
     word ? span({ class: tone === "quiet" ? tone : `t-${tone}` }, word) : null,
     word ? " " : null,
-    what,
+    times.does,
   );
 }
 
-/** Where its time went. @param {any} run @param {number} took */
-const strip = (run, took) =>
-  stripOf(run.line ?? [], took).map(({ kind, left, width, open }) =>
-    i({
+/** Where its time went. @param {{bars: import("../../vendor/signals.js").Signal<string>}} props */
+function Line({ bars }) {
+  if (!bars.value) return null;
+  return bars.value.split("\n").map((bar) => {
+    const [kind, left, width, open] = bar.split(" ");
+    return i({
       class: cx("bar", `k-${kind}`, open && "open"),
-      style: { left: `${left.toFixed(2)}%`, width: `${Math.max(0.6, width).toFixed(2)}%` },
-    }),
-  );
+      style: { left: `${left}%`, width: `${width}%` },
+    });
+  });
+}
