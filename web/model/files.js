@@ -1,5 +1,7 @@
 /* Files as words: names, sizes, types, and what a model takes of them. Pure. */
 
+import { visible } from "./words.js";
+
 /** Pictures that a browser draws and that are nothing else; an SVG is a document. */
 const PICTURES = new Set(["image/png", "image/jpeg", "image/gif", "image/webp"]);
 const TEXTS = new Set(["application/json", "application/xml", "application/yaml"]);
@@ -14,6 +16,10 @@ const isText = (type) => type.startsWith("text/") || TEXTS.has(type);
 
 /** @param {any} file */
 export const nameOf = (file) => String(file.name || file.file_id || file.url || "file");
+
+/** Its name on a disk: what reorders or hides a name is left out. @param {any} file */
+export const diskNameOf = (file) =>
+  visible(nameOf(file)).replace(/⟨U\+[0-9A-F]+⟩|[/\\]/g, "_");
 
 const UNITS = ["bytes", "KiB", "MiB", "GiB"];
 

@@ -1,7 +1,7 @@
 /* Files of a message or a tool: pictures as thumbnails, all others by name. Nothing is foreign. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useState } from "../vendor/hooks.js";
-import { addressOf, bytes, isPicture, nameOf } from "../model/files.js";
+import { addressOf, bytes, diskNameOf, isPicture, nameOf } from "../model/files.js";
 import { visible } from "../model/words.js";
 import { Problem } from "../wire/api.js";
 import { bytesOf } from "../wire/files.js";
@@ -145,7 +145,7 @@ function Save({ file }) {
       const blob = new Blob([await bytesOf(file.file_id)], { type: "application/octet-stream" });
       const url = URL.createObjectURL(blob);
       const anchor = document.createElement("a");
-      Object.assign(anchor, { href: url, download: nameOf(file) }).click();
+      Object.assign(anchor, { href: url, download: diskNameOf(file) }).click();
       setTimeout(() => URL.revokeObjectURL(url), KEPT_MS);
     } catch (error) {
       if (!(error instanceof Problem)) throw error;

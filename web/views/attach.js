@@ -3,7 +3,7 @@ import { h } from "../vendor/preact.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { bytes, claimOf, inWords, refusalOf } from "../model/files.js";
 import { visible } from "../model/words.js";
-import { b, button, div, input, li, small, ul } from "../parts/elements.js";
+import { b, button, cx, div, input, li, small, ul } from "../parts/elements.js";
 import { icon } from "../parts/icons.js";
 import { explain } from "../parts/shared.js";
 import { limitsOf, upload } from "../wire/files.js";
@@ -71,7 +71,7 @@ export function Attach({ attached, model, refused }) {
     small({ class: "quiet" }, limits ? inWords(limits) : why),
     files.length
       ? ul(
-          { class: "chips", "aria-label": "Attached files" },
+          { class: "attached-files", "aria-label": "Attached files" },
           files.map((file, at) =>
             h(Chip, {
               key: file.key,
@@ -107,7 +107,7 @@ function Chip({ file, limits, many, refused, change, remove }) {
     if ((file.why ?? "") !== said) change(file.key, { why: said });
   }, [said]);
   return li(
-    { class: said || refused ? "chip bad" : "chip", "data-file": file.name },
+    { class: cx("attached", (said || refused) && "bad"), "data-file": file.name },
     icon("file"),
     b({ title: name }, name),
     said
