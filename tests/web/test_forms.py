@@ -43,15 +43,35 @@ def asked(number: int, schema: dict[str, Any] | None, server: str = "shop") -> N
     return fact(requested_key(body.request_id), body, number)
 
 
+async def filled(page: Page) -> None:
+    """Fill in the form by keys alone, and mend what is wrong."""
+    form = page.get_by_role("form", name="Question")
+    await page.keyboard.type("Ann")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("2.5")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("No")
+    await page.keyboard.press("Tab")
+    await page.keyboard.type("<b>")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Tab")
+    await page.keyboard.press("Space")
+    await page.keyboard.press("Control+Enter")
+    await expect(form.get_by_role("alert")).to_have_text("must be a whole number")
+    await page.keyboard.press("Control+A")
+    await page.keyboard.type("2")
+    await page.keyboard.press("Control+Enter")
+
+
 async def test_a_form_says_what_is_required_and_sends_an_object_without_a_mouse(
     chromium: Browser, plain_page: Api
 ) -> None:
-    run = await written(
-        plain_page.journal, [*beginning("Order it"), begun(1), asked(1, ORDER)]
-    )
+    run = await written(plain_page.journal, [*beginning("Order it"), begun(1), asked(1, ORDER)])
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         sent: list[Any] = []
-        page.on("request", lambda one: sent.append(one.post_data_json) if one.method == "POST" else 0)
+        page.on(
+            "request", lambda one: sent.append(one.post_data_json) if one.method == "POST" else 0
+        )
         await page.goto(f"/runs/{run}")
         form = page.get_by_role("form", name="Question")
         await expect(form).to_contain_text("The MCP server shop asks")
@@ -64,21 +84,7 @@ async def test_a_form_says_what_is_required_and_sends_an_object_without_a_mouse(
         await expect(who).to_have_accessible_description("As on the parcel is required")
         await checked_in_every_shape(page)
         assert sent == []
-        await page.keyboard.type("Ann")
-        await page.keyboard.press("Tab")
-        await page.keyboard.type("2.5")
-        await page.keyboard.press("Tab")
-        await page.keyboard.type("No")
-        await page.keyboard.press("Tab")
-        await page.keyboard.type("<b>")
-        await page.keyboard.press("Tab")
-        await page.keyboard.press("Tab")
-        await page.keyboard.press("Space")
-        await page.keyboard.press("Control+Enter")
-        await expect(form.get_by_role("alert")).to_have_text("must be a whole number")
-        await page.keyboard.press("Control+A")
-        await page.keyboard.type("2")
-        await page.keyboard.press("Control+Enter")
+        await filled(page)
         await expect(form.get_by_role("alert").first).to_contain_text("Temporal")
         given = {"who": "Ann", "many": 2, "hot": False, "size": "l", "extras": ["honey"]}
         assert [json.loads(body["text"]) for body in sent] == [given]
@@ -90,8 +96,8 @@ async def test_a_form_says_what_is_required_and_sends_an_object_without_a_mouse(
 async def test_what_is_no_flat_form_is_written_as_text(chromium: Browser, plain_page: Api) -> None:
     deep = {"type": "object", "properties": {"a": {"type": "object"}}}
     run = await written(plain_page.journal, [
-        *beginning("Ask it"), begun(1), asked(1, deep), begun(2), asked(2, {"enum": ["red", "blue"]}, ""),
-        begun(3), asked(3, None, ""),
+        *beginning("Ask it"), begun(1), asked(1, deep),
+        begun(2), asked(2, {"enum": ["red", "blue"]}, ""), begun(3), asked(3, None, ""),
     ])  # fmt: skip
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         await page.goto(f"/runs/{run}")
@@ -138,7 +144,9 @@ async def test_a_question_of_a_server_is_answered_in_a_form_and_declined(
         await size(page, "6")
         await becomes(page, "Completed")
         await page.locator(".call summary").click()
-        await expect(page.locator(".call .kv", has_text="result")).to_contain_text("ordered tea in 6")
+        await expect(page.locator(".call .kv", has_text="result")).to_contain_text(
+            "ordered tea in 6"
+        )
         await page.keyboard.press("3")
         await expect(page.locator(".det .kvs")).to_contain_text("ann@example.com")
         other = await ordered(shop, "coffee")
