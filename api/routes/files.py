@@ -12,7 +12,7 @@ from relayline.api.auth.scopes import needs
 from relayline.api.depends import OfTenant, Route, Sender, UsesUploads, json_response
 from relayline.api.runs.files.uploads import Given
 from relayline.contracts.access.audit import Action
-from relayline.contracts.files.file_views import FileView
+from relayline.contracts.files.file_views import FileLimits, FileView
 from relayline.contracts.principals import Scope
 
 router = APIRouter(prefix="/v1/files", tags=["files"], route_class=Route)
@@ -55,6 +55,17 @@ async def upload_file(
     """
     file = await uploads.take(sender, Given(name, content_type), request.stream())
     return json_response(file, 201, {"Location": f"/v1/files/{file.file_id}"})
+
+
+@router.get("/limits", response_model=FileLimits, openapi_extra=needs(Scope.RUNS_WRITE))
+async def get_file_limits(
+    uploads: UsesUploads,
+    model: Annotated[
+        str, Query(max_length=200, description="A model, as a run has it, such as `openai:NAME`.")
+    ] = "",
+) -> Response:
+    """How large files may be, and which of them the model takes."""
+    return json_response(uploads.limits(model))
 
 
 @router.get(

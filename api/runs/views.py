@@ -117,6 +117,7 @@ class Views:
             created_at=execution.submitted_at,
             start_at=request.start_at if request else None,
             ended_at=execution.closed_at,
+            build=execution.build_id or None,
             links=self.links(execution.run_id),
         )
 

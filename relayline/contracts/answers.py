@@ -101,6 +101,8 @@ class RunView(_Answer):
     """The run that started this one."""
     root: str | None = None
     """The run at the top of the tree; null if no other run started this one."""
+    build: str | None = None
+    """The only build whose workers work on it; null if any does, or Temporal was not asked."""
     source: Literal["temporal", "journal"] = "temporal"
     """`journal`: read from the events, because the run has ended or Temporal is unavailable."""
     links: Links

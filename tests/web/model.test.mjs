@@ -7,8 +7,10 @@ const from = (name) => import(pathToFileURL(`${process.env.MODEL}/${name}.js`));
 const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
 const { axisOf, barsOf, stripOf, ticksOf } = await from("axis");
+const { answerOf, formOf } = await from("asks/asked");
+const { addressOf, bytes, claimOf, isPicture, refusalOf } = await from("files");
 const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
-const { knownTo } = await from("knew");
+const { knownTo } = await from("asks/knew");
 const { inWindow } = await from("window");
 const { rowsOf } = await from("timeline");
 const { applyEvents, emptyRun } = await from("run");
@@ -402,4 +404,75 @@ test("a call's row tells its arguments", () => {
   ];
   const row = rowsOf(applyEvents(emptyRun(), events)).find((it) => it.key === "c");
   assert.equal(row.sub, "path=a");
+});
+
+const ORDER = {
+  type: "object",
+  properties: {
+    name: { type: "string", title: "Your name", minLength: 2 },
+    age: { type: "integer", minimum: 18, description: "In years" },
+    rate: { type: "number" },
+    hot: { type: "boolean" },
+    size: { type: "string", enum: ["s", "l"], enumNames: ["Small", "Large"] },
+    extras: { type: "array", items: { anyOf: [{ const: "m", title: "Milk" }, { const: "h", title: "Honey" }] } },
+    ["__proto__"]: { type: "string" },
+    constructor: { type: "string", default: "x" },
+  },
+  required: ["name", "age", "hot"],
+};
+
+test("a question's schema is a form, and what it holds is the answer or is wrong by field", () => {
+  const form = formOf(ORDER);
+  const controls = form.fields.map((it) => it.control).join(" ");
+  assert.equal(controls, "line number number choice choice choices line line");
+  const [name, , , hot, size, extras] = form.fields;
+  assert.deepEqual([name.label, name.required, size.required], ["Your name", true, false]);
+  assert.deepEqual(hot.choices, [["true", "Yes"], ["false", "No"]]);
+  assert.deepEqual(size.choices, [["s", "Small"], ["l", "Large"]]);
+  assert.deepEqual(extras.choices, [["m", "Milk"], ["h", "Honey"]]);
+  const wrong = (held) => ({ ...answerOf(form, new Map(Object.entries(held))).wrong });
+  assert.deepEqual(wrong({}), { name: "is required", age: "is required", hot: "is required" });
+  assert.deepEqual(wrong({ name: ["x"], age: ["1.5"], hot: ["true"], rate: ["ten"] }), {
+    name: "needs at least 2 characters", age: "must be a whole number", rate: "must be a number",
+  });
+  assert.deepEqual(wrong({ name: ["xy"], age: ["17"], hot: ["false"] }), { age: "must be at least 18" });
+  const held = [["name", ["decline"]], ["age", ["20"]], ["hot", ["false"]], ["extras", ["h"]], ["__proto__", ["p"]]];
+  assert.equal(
+    answerOf(form, new Map(held)).text,
+    '{"name":"decline","age":20,"hot":false,"extras":["h"],"__proto__":"p","constructor":"x"}',
+  );
+});
+
+test("a choice between texts is one field, and what is no flat form stays a text", () => {
+  const form = formOf({ enum: ["red", "green"] });
+  assert.equal(answerOf(form, new Map([["answer", ["green"]]])).text, "green");
+  assert.deepEqual(formOf({ type: "object", properties: {} }).fields, []);
+  const inner = { type: "object", properties: {} };
+  for (const one of [inner, true, null, { type: "array", items: { type: "string" } }, { enum: [1, 2] }, { oneOf: 3 }]) {
+    assert.equal(formOf({ type: "object", properties: { a: one } }), null);
+  }
+  assert.equal(formOf({ type: "string", pattern: "^a" }), null);
+  assert.equal(formOf({ type: "object", required: 5, properties: { a: { type: "string" } } }).fields.length, 1);
+});
+
+test("only pictures are drawn, and only what a model takes is sent", () => {
+  for (const type of ["image/svg+xml", "text/html", "application/pdf", "", undefined]) {
+    assert.equal(isPicture(type), false);
+  }
+  assert.equal(isPicture("image/png"), true);
+  assert.deepEqual([claimOf("image/svg+xml"), claimOf("image/png"), claimOf("text/csv")], ["", "", "text/csv"]);
+  assert.deepEqual([bytes(0), bytes(1023), bytes(1536), bytes(33554432)], ["0 bytes", "1023 bytes", "1.5 KiB", "32 MiB"]);
+  const limits = { types: ["image/png"], max_bytes: 100, max_text_bytes: 10, max_parts: 4 };
+  const said = (size, type, uploaded = false) => refusalOf({ size, type, uploaded }, limits);
+  assert.equal(said(50, "image/png"), "");
+  assert.equal(said(0, "image/png"), "is empty");
+  assert.equal(said(101, "image/png"), "has 101 bytes; a file has at most 100 bytes");
+  assert.equal(said(50, "application/zip"), "is application/zip; the model takes PNG, texts");
+  assert.equal(said(50, "image/svg+xml"), "");
+  assert.match(said(50, "text/plain", true), /^is a text of 50 bytes/);
+  assert.match(said(50, "application/octet-stream", true), /the model takes/);
+  assert.equal(addressOf("https://x.example:8/a b").href, "https://x.example:8/a%20b");
+  for (const url of ["javascript:alert(1)", "data:text/html,x", "//x", "https://a@b/", "blob:x", null]) {
+    assert.equal(addressOf(url), null);
+  }
 });

@@ -171,6 +171,7 @@ export const restarted = (step, event) =>
  * @property {string} state
  * @property {string} output What it returned, or why it failed.
  * @property {boolean} truncated
+ * @property {any[]} files Pictures that it returned.
  * @property {string} progress
  * @property {number | null} fraction
  * @property {any[]} attempts `{attempt, at, endedAt, error}`.
@@ -188,6 +189,7 @@ const newTool = (callId, name, step) => ({
   state: "requested",
   output: "",
   truncated: false,
+  files: [],
   progress: "",
   fraction: null,
   attempts: [],
@@ -222,6 +224,7 @@ export function toolEvent(old, event) {
     state: retries ? "retrying" : TOOL_STATES[event.type],
     output: String(data.output ?? data.error ?? ""),
     truncated: Boolean(data.truncated),
+    files: data.files ?? tool.files,
     progress: String(data.message ?? tool.progress),
     fraction: data.fraction ?? null,
     attempts: attemptsAfter(tool.attempts, event),

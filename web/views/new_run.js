@@ -1,7 +1,8 @@
 /* The form that starts a run: what was typed outlives it, and a double click is one run. */
 import { h } from "../vendor/preact.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
-import { quoted } from "../model/words.js";
+import { quoted, visible } from "../model/words.js";
+import { contentOf, refusedFile, useAttached } from "../parts/attached.js";
 import { Dialog, close } from "../parts/dialog.js";
 import {
   button,
@@ -21,10 +22,15 @@ import {
   textarea,
 } from "../parts/elements.js";
 import { icon } from "../parts/icons.js";
+import { lazy } from "../parts/lazy.js";
 import { go } from "../parts/navigation.js";
 import { SENDS, copy, explain, say } from "../parts/shared.js";
 import { Problem, call, curlKey, freshId } from "../wire/api.js";
 
+const Attach = lazy(
+  async () => (await import("./attach.js")).Attach,
+  () => null,
+);
 const DRAFT = "relayline.draft";
 /** @typedef {{agent: string, model: string, input: string, metadata: string, steps: string,
  *   tokens: string, cost: string, ask: boolean, open: boolean}} Draft */
@@ -44,7 +50,7 @@ const BLANK = {
 const NAMES = { steps: "limits.max_steps", tokens: "limits.max_tokens", cost: "limits.max_cost" };
 
 /** @param {any} given @returns {Draft} */
-function draftOf(given) {
+function draftOf({ files: _, ...given }) {
   const labels = Object.entries(given.metadata ?? {}).map(([name, value]) => `${name}=${value}`);
   const start = { ...BLANK, ...given, metadata: labels.join(" "), model: given.model ?? "" };
   if (Object.keys(given).length) return { ...start, input: given.input ?? "" };
@@ -64,8 +70,12 @@ function keep(draft) {
   }
 }
 
-/** The body of `POST /v1/runs`. @param {Draft} draft */
-function bodyOf(draft) {
+/**
+ * The body of `POST /v1/runs`.
+ * @param {Draft} draft
+ * @param {import("../parts/attached.js").Attached[]} files
+ */
+function bodyOf(draft, files) {
   const pairs = draft.metadata
     .split(/\s+/)
     .filter(Boolean)
@@ -81,7 +91,7 @@ function bodyOf(draft) {
   };
   return {
     agent: draft.agent,
-    input: draft.input,
+    input: contentOf(draft.input, files),
     ...(draft.model && { model: draft.model.trim() }),
     ...(pairs.length && { metadata: Object.fromEntries(pairs) }),
     ...(Object.keys(limits).length && { limits }),
@@ -98,6 +108,7 @@ const curl = (body) =>
 function useDraft(given) {
   const [draft, setDraft] = useState(() => draftOf(given));
   const once = useRef(freshId());
+  const attached = useAttached(given.files);
   const set = (/** @type {Partial<Draft>} */ some) => {
     setDraft((before) => {
       const next = { ...before, ...some };
@@ -106,7 +117,11 @@ function useDraft(given) {
     });
     once.current = freshId();
   };
-  return { draft, set, once: once.current };
+  const named = JSON.stringify(contentOf("", attached.files));
+  useEffect(() => {
+    once.current = freshId();
+  }, [named]);
+  return { draft, set, attached, once };
 }
 
 /** The agents of this server. @param {(name: string) => void} first Is told of the first. */
@@ -126,17 +141,19 @@ function useAgents(first) {
 
 /** @param {{given: any}} props */
 export function NewRun({ given }) {
-  const { draft, set, once } = useDraft(given);
+  const { draft, set, attached, once } = useDraft(given);
   const agents = useAgents((name) => draft.agent || set({ agent: name }));
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const [busy, setBusy] = useState(false);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
+    if (busy || !sendable(draft, attached)) return;
     setBusy(true);
     setProblem(null);
     try {
-      const headers = { "Idempotency-Key": once };
-      const { run_id: id } = await call("POST", "/v1/runs", bodyOf(draft), { headers });
+      const headers = { "Idempotency-Key": once.current };
+      const body = bodyOf(draft, attached.files);
+      const { run_id: id } = await call("POST", "/v1/runs", body, { headers });
       keep({ ...draft, input: "" });
       close();
       go(`/runs/${id}`);
@@ -150,23 +167,29 @@ export function NewRun({ given }) {
     Dialog,
     { title: "New run" },
     form(
-      { onSubmit: submit },
-      h(Form, { draft, set, agents, problem, submit }),
-      h(Buttons, { draft, busy }),
+      { onSubmit: submit, ...attached.takes },
+      h(Form, { draft, set, attached, agents, problem, submit }),
+      h(Buttons, { draft, attached, busy }),
     ),
   );
 }
 
-/** @param {{draft: Draft, busy: boolean}} props */
-function Buttons({ draft, busy }) {
-  const copied = () => copy(curl(bodyOf(draft)), "cURL command");
+/** @typedef {ReturnType<typeof useAttached>} Files */
+
+/** @param {Draft} draft @param {Files} attached */
+const sendable = (draft, { files, ready }) =>
+  Boolean(draft.agent && ready && (draft.input || files.length));
+
+/** @param {{draft: Draft, attached: Files, busy: boolean}} props */
+function Buttons({ draft, attached, busy }) {
+  const copied = () => copy(curl(bodyOf(draft, attached.files)), "cURL command");
   return footer(
     null,
     button({ class: "btn text", type: "button", onClick: copied }, icon("copy"), "Copy as cURL"),
     span({ class: "grow" }),
     button({ class: "btn quiet", type: "button", onClick: close }, "Cancel"),
     button(
-      { class: "btn primary", disabled: busy || !draft.input || !draft.agent },
+      { class: "btn primary", disabled: busy || !sendable(draft, attached) },
       "Start",
       kbd(null, SENDS),
     ),
@@ -177,12 +200,14 @@ function Buttons({ draft, busy }) {
  * @param {object} props
  * @param {Draft} props.draft
  * @param {(some: Partial<Draft>) => void} props.set
+ * @param {Files} props.attached
  * @param {any[]} props.agents
  * @param {Problem | null} props.problem
  * @param {(event: Event) => void} props.submit
  */
-function Form({ draft, set, agents, problem, submit }) {
-  const own = agents.find((agent) => agent.name === draft.agent)?.model ?? "the agent's own";
+function Form({ draft, set, attached, agents, problem, submit }) {
+  const chosen = agents.find((agent) => agent.name === draft.agent);
+  const own = chosen?.model ?? "the agent's own";
   const isWrong = (/** @type {string} */ field) =>
     Boolean(problem?.field?.startsWith(NAMES[field] ?? field));
   const text = (/** @type {keyof Draft} */ field, /** @type {any} */ more = {}) => ({
@@ -193,11 +218,15 @@ function Form({ draft, set, agents, problem, submit }) {
     "aria-describedby": isWrong(field) ? "new-problem" : undefined,
     onInput: (/** @type {any} */ event) => set({ [field]: event.target.value }),
   });
+  const refused = refusedFile(problem, draft.input, attached.files);
   const sends = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
   };
   const wrong = problem
-    ? p({ class: "t-fail sm", role: "alert", id: "new-problem" }, problem.message)
+    ? p(
+        { class: "t-fail sm", role: "alert", id: "new-problem" },
+        refused ? `${visible(refused.name)}: ${problem.message}` : problem.message,
+      )
     : null;
   const field = (/** @type {string} */ id, /** @type {any} */ word, /** @type {any} */ control) =>
     div({ class: "field" }, label({ for: `new-${id}` }, word), control, isWrong(id) ? wrong : null);
@@ -220,6 +249,7 @@ function Form({ draft, set, agents, problem, submit }) {
       "Input",
       textarea(text("input", { rows: 5, autofocus: true, onKeyDown: sends })),
     ),
+    h(Attach, { attached, model: draft.model.trim() || (chosen?.model ?? ""), refused }),
     field(
       "metadata",
       ["Metadata ", em(null, "key=value, up to 16")],

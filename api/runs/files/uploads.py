@@ -9,9 +9,11 @@ from uuid import uuid4
 from relayline.api.errors import ApiError, InvalidField, TooLarge
 from relayline.api.runs.admission.quotas import QuotaExceeded, RunQuotas
 from relayline.api.runs.files.claimed import type_of
+from relayline.catalog.media import MAX_TEXT_BYTES, taken_by
 from relayline.contracts.access.quotas import QuotaName
 from relayline.contracts.envelope import moment
-from relayline.contracts.files.file_views import FileView
+from relayline.contracts.files.file_views import FileLimits, FileView
+from relayline.contracts.files.parts import MAX_PARTS
 from relayline.contracts.principals import Principal
 from relayline.contracts.runs import DEFAULT_TENANT
 from relayline.journal.files.file_port import FileGone, Files, NewFile, StoredFile
@@ -45,6 +47,15 @@ class Uploads:
         self._files = files
         self._quotas = quotas
         self._max_bytes = max_bytes
+
+    def limits(self, model: str) -> FileLimits:
+        """What a file may be; of an unknown model only that it takes texts."""
+        return FileLimits(
+            max_bytes=self._max_bytes,
+            max_text_bytes=MAX_TEXT_BYTES,
+            max_parts=MAX_PARTS,
+            types=tuple(sorted(taken_by(model))),
+        )
 
     async def take(self, sender: Principal, given: Given, body: AsyncIterator[bytes]) -> FileView:
         """Store a file; it is there when this returns, and nothing of it if this raises.

@@ -9,6 +9,21 @@ from pydantic import ConfigDict
 from relayline.contracts.frozen import Frozen
 
 
+class FileLimits(Frozen):
+    """What may be uploaded, and what a model takes of it."""
+
+    model_config = ConfigDict(use_attribute_docstrings=True)
+
+    max_bytes: int
+    """Of one file."""
+    max_text_bytes: int
+    """Of one file that a model is given as text."""
+    max_parts: int
+    """Parts of one message."""
+    types: tuple[str, ...]
+    """MIME types that the model may take, besides texts: `text/*`, JSON, XML and YAML."""
+
+
 class FileView(Frozen):
     """An uploaded file."""
 

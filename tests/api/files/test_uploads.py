@@ -206,3 +206,15 @@ async def test_up_and_down_take_little_memory(api: Api) -> None:
     finally:
         tracemalloc.stop()
     assert peak - before < MORE_MEMORY
+
+
+async def test_the_limits_are_told_before_an_upload(api: Api) -> None:
+    answer = await api.http.get("/v1/files/limits", params={"model": "ollama:any"})
+    assert answer.json() == {
+        "max_bytes": 32 * 1024 * 1024,
+        "max_text_bytes": 1024 * 1024,
+        "max_parts": 32,
+        "types": ["image/jpeg", "image/png", "image/webp"],
+    }
+    unknown = await api.http.get("/v1/files/limits", params={"model": "no such model"})
+    assert unknown.json()["types"] == []

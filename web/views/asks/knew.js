@@ -1,7 +1,7 @@
 /* What the model knew when it asked: the newest results of its tools. */
 import { h } from "../../vendor/preact.js";
 import { useEffect, useState } from "../../vendor/hooks.js";
-import { TYPES, knownTo } from "../../model/knew.js";
+import { TYPES, knownTo } from "../../model/asks/knew.js";
 import { div, em, h2, p } from "../../parts/elements.js";
 import { explain } from "../../parts/shared.js";
 import { call, may } from "../../wire/api.js";

@@ -19,8 +19,14 @@ import {
 } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
+import { lazy } from "../../parts/lazy.js";
 import { SENDS, now } from "../../parts/shared.js";
 import { may } from "../../wire/api.js";
+
+const Answering = lazy(
+  async () => (await import("./answering.js")).Answering,
+  () => null,
+);
 
 /** When it is closed by itself. @param {{at: string | null, word: string}} props */
 export function Left({ at, word }) {
@@ -42,13 +48,13 @@ export function useSince() {
 export function Question({ ask, runId }) {
   const [text, setText] = useState("");
   const { send, busy, problem } = useCommand(runId, "Answered");
+  const answer = (/** @type {string} */ said) =>
+    void send("answer", { request_id: ask.id, text: said });
   const submit = (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (text.trim()) void send("answer", { request_id: ask.id, text });
+    if (text.trim()) answer(text);
   };
-  const sends = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
-  };
+  const free = h(Free, { ask, text, set: setText, busy, submit });
   return form(
     { class: "ask", "aria-label": "Question", "data-ask": ask.id, ...useSince(), onSubmit: submit },
     header(
@@ -57,34 +63,41 @@ export function Question({ ask, runId }) {
       h3(null, ask.question),
       h(Left, { at: ask.expires_at, word: "closed" }),
     ),
-    ask.schema
-      ? p({ class: "why" }, "The answer must fit ", visible(JSON.stringify(ask.schema)))
-      : null,
-    div(
-      { class: "field" },
-      label({ class: "vh", for: `answer-${ask.id}` }, "Answer"),
-      textarea({
-        id: `answer-${ask.id}`,
-        rows: 2,
-        value: text,
-        onKeyDown: sends,
-        placeholder: "Your answer becomes the tool's result",
-        onInput: (/** @type {any} */ event) => setText(event.target.value),
-      }),
-    ),
     problem ? p({ class: "t-fail why", role: "alert" }, problem.message) : null,
-    may("runs:steer")
-      ? footer(
-          null,
-          button(
-            { class: "btn primary", "data-decide": "answer", disabled: busy || !text.trim() },
-            "Answer",
-            kbd(null, SENDS),
-          ),
-        )
-      : footer(
-          null,
-          small(null, "You may not answer: your key lacks ", code(null, "runs:steer"), "."),
-        ),
+    ask.schema ? h(Answering, { ask, busy, send: answer, instead: free }) : free,
   );
 }
+
+/** Any text. @param {any} props */
+const Free = ({ ask, text, set, busy, submit }) => [
+  ask.schema
+    ? p({ class: "why", key: "fits" }, "The answer must fit ", visible(JSON.stringify(ask.schema)))
+    : null,
+  div(
+    { class: "field free", key: "text" },
+    label({ class: "vh", for: `answer-${ask.id}` }, "Answer"),
+    textarea({
+      id: `answer-${ask.id}`,
+      rows: 2,
+      value: text,
+      onKeyDown: (/** @type {KeyboardEvent} */ event) => {
+        if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
+      },
+      placeholder: "Your answer becomes the tool's result",
+      onInput: (/** @type {any} */ event) => set(event.target.value),
+    }),
+  ),
+  may("runs:steer")
+    ? footer(
+        { key: "foot" },
+        button(
+          { class: "btn primary", "data-decide": "answer", disabled: busy || !text.trim() },
+          "Answer",
+          kbd(null, SENDS),
+        ),
+      )
+    : footer(
+        { key: "foot" },
+        small(null, "You may not answer: your key lacks ", code(null, "runs:steer"), "."),
+      ),
+];

@@ -7,6 +7,10 @@ import { icon } from "../../parts/icons.js";
 import { lazy } from "../../parts/lazy.js";
 import { link } from "../../parts/navigation.js";
 
+const Files = lazy(
+  async () => (await import("../../parts/files.js")).Files,
+  () => null,
+);
 const Unfolded = lazy(async () => (await import("./unfolded.js")).Unfolded);
 
 /** @type {Record<string, string>} */
@@ -67,7 +71,8 @@ function Unfolding({ tool, waits, child }) {
     open ? h(Unfolded, { tool, child }) : null,
   );
   const way = link({ class: "below", key: "run", href: run }, shortId(child?.run_id ?? ""));
-  return [run ? way : null, line];
+  const files = tool.files.length ? h(Files, { key: "files", files: tool.files }) : null;
+  return [run ? way : null, line, files];
 }
 
 export const Call = memo((/** @type {Props} */ props) => (props.tool ? h(Unfolding, props) : null));

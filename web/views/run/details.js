@@ -203,6 +203,8 @@ function facts(run, id) {
     ["Run id", code(null, id)],
     ["Agent", head.agent],
     ["Model", head.model],
+    ["For", head.user ?? view.value?.user],
+    ["Build", view.value?.build],
     ["Submitted", at ? clock(at) : "…"],
     ["Starts", head.start_at ? clock(head.start_at) : null],
     ["Ended", run.endedAt ? clock(run.endedAt) : null],

@@ -97,10 +97,15 @@ export function Head({ id }) {
 }
 
 /** @param {import("../../model/run.js").Run} run */
-const inputOf = (run) => run.items.find((item) => item.kind === "user")?.data.text ?? "";
+function inputOf(run) {
+  const said = run.items.find((item) => item.kind === "user")?.data ?? {};
+  const files = (said.parts ?? []).filter((/** @type {any} */ part) => part.type !== "text");
+  const only = files.length && files.length === said.parts.length;
+  return { input: only ? "" : (said.text ?? ""), files };
+}
 
 /** @param {import("../../model/run.js").Run} run */
-const firstWords = (run) => inputOf(run).slice(0, 120);
+const firstWords = (run) => inputOf(run).input.slice(0, 120);
 
 /** Steps and tokens against the limits, and the cost; of a conversation, of its newest turn. */
 function Used() {
@@ -154,7 +159,7 @@ const isPausing = (run) =>
  * @param {string} props.id
  * @param {string} props.status
  * @param {boolean} props.pausing
- * @param {string} props.input
+ * @param {any} props.input Its text, and its files.
  * @param {boolean} [props.talks] It is a conversation.
  */
 function Actions({ id, status, pausing, input, talks }) {
@@ -169,7 +174,7 @@ function Actions({ id, status, pausing, input, talks }) {
   const cancel = () => (dialog.value = { cancel: id, turn: talks && !idle });
   const again = () => {
     const { agent, model, metadata } = shown.value.run.head;
-    dialog.value = { again: { agent, model, metadata, input } };
+    dialog.value = { again: { agent, model, metadata, ...input } };
   };
   const open = !ENDED.includes(status);
   const steers = may("runs:steer");

@@ -14,6 +14,10 @@ const Ask = lazy(
   async () => (await import("../asks/ask.js")).Ask,
   () => null,
 );
+const Files = lazy(
+  async () => (await import("../../parts/files.js")).Files,
+  () => null,
+);
 const Turn = lazy(
   async () => (await import("./talk.js")).Turn,
   () => null,
@@ -43,6 +47,22 @@ function heading(data) {
   return data.first ? "Input" : "Redirect";
 }
 
+/** Texts and files, in order; files that follow each other stand together. @param {any[]} parts */
+function saidIn(parts) {
+  /** @type {any[][]} */
+  const groups = [];
+  for (const part of parts) {
+    const last = groups.at(-1);
+    if (last && last[0].type !== "text" && part.type !== "text") last.push(part);
+    else groups.push([part]);
+  }
+  return groups.map((group, at) =>
+    group[0].type === "text"
+      ? div({ key: at, class: "part" }, group[0].text)
+      : h(Files, { key: at, files: group }),
+  );
+}
+
 export const Item = memo((/** @type {any} */ props) => {
   const { item } = props;
   const data = item.data;
@@ -54,7 +74,7 @@ export const Item = memo((/** @type {any} */ props) => {
         div(
           { class: "cell" },
           h3(null, heading(data), by(data)),
-          div({ class: "bubble" }, data.text),
+          div({ class: "bubble" }, data.parts ? saidIn(data.parts) : data.text),
         ),
       );
     case "step":

@@ -2,7 +2,7 @@
 import { h } from "../../vendor/preact.js";
 import { useState } from "../../vendor/hooks.js";
 import { runStatus } from "../../model/run.js";
-import { duration, money, number } from "../../model/words.js";
+import { duration, money, number, visible } from "../../model/words.js";
 import {
   article,
   b,
@@ -18,12 +18,19 @@ import {
   select,
   ul,
 } from "../../parts/elements.js";
+import { contentOf, refusedFile, useAttached } from "../../parts/attached.js";
 import { useCommand } from "../../parts/commands.js";
+import { lazy } from "../../parts/lazy.js";
 import { SENDS, dialog } from "../../parts/shared.js";
 import { shown } from "../../state/run.js";
 import { may } from "../../wire/api.js";
 import { gut } from "./step.js";
 import { Writing } from "./transcript.js";
+
+const Attach = lazy(
+  async () => (await import("../attach.js")).Attach,
+  () => null,
+);
 
 /** What becomes of a message that comes while a turn runs. @type {[string, string][]} */
 const IF_BUSY = [
@@ -81,19 +88,29 @@ function Message({ id, idle, closing }) {
   const [text, setText] = useState("");
   const [ifBusy, setIfBusy] = useState(IF_BUSY[0][0]);
   const { send, busy, problem, next } = useCommand(id, "Sent");
+  const attached = useAttached();
   const lacks = !may(SCOPE);
   const off = lacks || closing;
+  const { files, ready } = attached;
+  const empty = !text.trim() && !files.length;
+  const refused = refusedFile(problem, text, files);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
-    if (off || busy || !text.trim()) return;
-    sent.set(next(), text);
+    if (off || busy || empty || !ready) return;
+    sent.set(next(), text || files.map(({ name }) => name).join(", "));
     setText("");
-    const taken = await send("messages", { content: text, if_busy: ifBusy }, "Sent", WAITS);
-    if (!taken) setText((/** @type {string} */ more) => (more ? `${text}\n${more}` : text));
+    attached.set([]);
+    const body = { content: contentOf(text, files), if_busy: ifBusy };
+    if (await send("messages", body, "Sent", WAITS)) return;
+    attached.set((/** @type {any[]} */ more) => [...files, ...more]);
+    setText((/** @type {string} */ more) => (more ? `${text}\n${more}` : text));
   };
   return [
     problem
-      ? p({ class: "t-fail sm", role: "alert", key: "problem" }, `Not sent: ${problem.message}`)
+      ? p(
+          { class: "t-fail sm", role: "alert", key: "problem" },
+          `Not sent: ${refused ? `${visible(refused.name)}: ` : ""}${problem.message}`,
+        )
       : null,
     lacks
       ? p(
@@ -104,7 +121,7 @@ function Message({ id, idle, closing }) {
         )
       : null,
     form(
-      { class: "composer", key: "form", onSubmit: submit },
+      { class: "composer", key: "form", onSubmit: submit, ...(off ? {} : attached.takes) },
       h(Writing, {
         word: "Message",
         hint: closing ? "It takes no further message" : "Write the next message",
@@ -115,7 +132,7 @@ function Message({ id, idle, closing }) {
       }),
       idle || off ? null : when(ifBusy, setIfBusy),
       button(
-        { class: "btn primary", disabled: off || busy || !text.trim() },
+        { class: "btn primary", disabled: off || busy || empty || !ready },
         "Send",
         kbd(null, SENDS),
       ),
@@ -126,6 +143,9 @@ function Message({ id, idle, closing }) {
             "Close",
           ),
     ),
+    off || !may("runs:write")
+      ? null
+      : h(Attach, { key: "files", attached, refused, model: shown.value.run.head.model ?? "" }),
   ];
 }
 
