@@ -33,6 +33,7 @@ PATHS = {
     "/v1/batches/{batch_id}",
     "/v1/batches/{batch_id}/cancel",
     "/v1/files",
+    "/v1/files/limits",
     "/v1/files/{file_id}",
     "/v1/inbox",
     "/v1/live",

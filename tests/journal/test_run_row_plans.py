@@ -98,6 +98,20 @@ async def test_sums_of_runs_that_ended_in_a_day_follow_their_index(
     assert any("rows_by_end" in line for line in plan), plan
 
 
+async def test_runs_of_all_tenants_that_ended_in_a_day_follow_their_index(
+    file: str, database: str
+) -> None:
+    wanted = RunFilter(ended_after=BEGAN, ended_before=BEGAN + timedelta(minutes=1))
+    with closing(sqlite3.connect(file)) as db:
+        plan = explained(db, Filters(on_sqlite.DIALECT, EVERY, wanted).page(50, None, None))
+    assert any("rows_ended (ended_us>? AND ended_us<?)" in line for line in plan), plan
+    connection = await asyncpg.connect(database)
+    sql, arguments = Filters(on_postgres.DIALECT, EVERY, wanted).page(50, None, None)
+    rows = await connection.fetch(on_postgres.numbered(f"EXPLAIN {sql}"), *arguments)
+    await connection.close()
+    assert any("rows_ended" in line for (line,) in rows), rows
+
+
 async def explained_by_postgres(database: str, tenant: Tenant, wanted: RunFilter) -> list[str]:
     """How it sums if it reads no table, as it does where there are more rows than here."""
     connection = await asyncpg.connect(database)

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from playwright.async_api import Browser, Locator, Page, expect
+from playwright.async_api import Browser, FilePayload, Locator, Page, expect
 from temporalio.client import Client
 
 from relayline.contracts.events import ToolCompleted, UserMessageEvent
@@ -48,7 +48,7 @@ REVOKED = """(() => {
 })()"""
 
 
-def given(name: str, data: bytes, media_type: str = "") -> dict[str, Any]:
+def given(name: str, data: bytes, media_type: str = "") -> FilePayload:
     """A file as Playwright picks it."""
     return {"name": name, "mimeType": media_type, "buffer": data}
 
@@ -83,7 +83,7 @@ async def test_a_picture_is_attached_sent_seen_and_saved(page: Page, stack: DevS
     await dialog.get_by_label("Agent").select_option("frail")
     await dialog.get_by_label("Input").fill(script({"say": "I see."}))
     picked = [given("dot.png", png(), "image/png"), given("one.svg", SVG, "image/svg+xml")]
-    await page.locator("input[type=file]").set_input_files([*picked, given("x.txt", b"gone")])  # type: ignore[list-item]
+    await page.locator("input[type=file]").set_input_files([*picked, given("x.txt", b"gone")])
     await expect(chip(page, "dot.png")).to_contain_text("image/png · ")
     await expect(chip(page, "one.svg")).to_contain_text("text/plain · ")
     await page.get_by_role("button", name="Remove x.txt").click()
@@ -129,7 +129,7 @@ async def test_a_file_goes_with_a_message_without_a_mouse(page: Page, stack: Dev
     await tab_to(page, attach)
     async with page.expect_file_chooser() as choosing:
         await page.keyboard.press("Enter")
-    await (await choosing.value).set_files(given("dot.png", png(), "image/png"))  # type: ignore[arg-type]
+    await (await choosing.value).set_files(given("dot.png", png(), "image/png"))
     await expect(chip(page, "dot.png")).to_contain_text("image/png · ")
     await page.get_by_role("textbox", name="Message").focus()
     await page.keyboard.insert_text(script({"say": "A dot."}))
@@ -174,14 +174,14 @@ async def test_what_can_not_be_sent_is_said_by_name_and_keeps_the_rest(
         pasted = await page.evaluate_handle(FILES, [["image.png", "image/png", "no picture"]])
         await dialog.get_by_label("Input").evaluate(PASTE, pasted)
         await expect(chip(page, "image.png")).to_contain_text("text/plain")
-        await page.locator("input[type=file]").set_input_files(given("b.bin", b"\0\1\2"))  # type: ignore[arg-type]
+        await page.locator("input[type=file]").set_input_files(given("b.bin", b"\0\1\2"))
         await expect(chip(page, "b.bin")).to_contain_text("b.bin is application/octet-stream")
         await checked_in_every_shape(page)
         for name in ("large.png", "a.zip", "empty.txt", "b.bin"):
             await dialog.get_by_role("button", name=f"Remove {name}").click()
         await expect(start).to_be_enabled()
         await page.route("**/v1/files?*", lambda route: route.abort())
-        await page.locator("input[type=file]").set_input_files(given("late.txt", b"late"))  # type: ignore[arg-type]
+        await page.locator("input[type=file]").set_input_files(given("late.txt", b"late"))
         await expect(chip(page, "late.txt").get_by_role("alert")).to_contain_text(
             "late.txt can't be uploaded"
         )

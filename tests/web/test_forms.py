@@ -8,7 +8,7 @@ from typing import Any
 from urllib.parse import quote
 
 import pytest
-from playwright.async_api import Browser, Page, expect
+from playwright.async_api import Browser, Page, Request, expect
 
 from relayline.contracts.envelope import NewEvent
 from relayline.contracts.events import InputRequested
@@ -69,9 +69,12 @@ async def test_a_form_says_what_is_required_and_sends_an_object_without_a_mouse(
     run = await written(plain_page.journal, [*beginning("Order it"), begun(1), asked(1, ORDER)])
     async with opened(chromium, str(plain_page.http.base_url)) as page:
         sent: list[Any] = []
-        page.on(
-            "request", lambda one: sent.append(one.post_data_json) if one.method == "POST" else 0
-        )
+
+        def keep(request: Request) -> None:
+            if request.method == "POST":
+                sent.append(request.post_data_json)
+
+        page.on("request", keep)
         await page.goto(f"/runs/{run}")
         form = page.get_by_role("form", name="Question")
         await expect(form).to_contain_text("The MCP server shop asks")

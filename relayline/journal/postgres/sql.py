@@ -25,7 +25,7 @@ from relayline.projections.valid import DELTAS, REWOUND
 
 SCHEMA = "relayline"
 """The Postgres schema of the journal."""
-REVISION = "0018"
+REVISION = "0019"
 """The newest migration; revisions count up, and each stays compatible with older processes."""
 CHANNELS = 16
 """Number of NOTIFY channels that all runs share."""

@@ -89,6 +89,7 @@ CREATE INDEX rows_by_tenant_status ON run_rows (tenant, status, created_us, run_
     input_tokens, output_tokens, cost_picos, estimated);
 CREATE INDEX rows_by_end ON run_rows (tenant, ended_us) WHERE ended_us IS NOT NULL
 """
+_ENDED = "CREATE INDEX IF NOT EXISTS rows_ended ON run_rows (ended_us) WHERE ended_us IS NOT NULL"
 _ROOTS = """
 ALTER TABLE run_rows ADD COLUMN root TEXT;
 CREATE INDEX rows_by_root ON run_rows (root, created_us, run_id) WHERE root IS NOT NULL
@@ -266,6 +267,7 @@ def add_missing(db: sqlite3.Connection) -> None:
         for what, when in (("insert", "INSERT"), ("update", "UPDATE OF state"))
     ]
     _ensure(db, ("index", "rows_by_end"), *_SUMS.split(";"), *triggers)
+    db.execute(_ENDED)
     _ensure(db, ("index", "rows_by_root"), *_ROOTS.split(";"))
     # the trigger that fills these tables comes with the first receiver
     _ensure(db, ("index", "deliveries_by_run"), *_OUTBOX.split(";"))
