@@ -69,6 +69,7 @@ def test_there_is_a_mutant_for_every_patch_and_a_patch_for_every_mutant() -> Non
     assert {*NAMES} == {file.stem for file in PATCHES.glob("*.patch")}
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("patch", NAMES)
 def test_every_patch_still_applies(tmp_path: Path, patch: str) -> None:
     broken(tmp_path / "tree", patch)

@@ -7,11 +7,13 @@ import re
 import pytest
 from typer.main import get_command
 
+from relayline.activities.tool.served.figures import McpFigures
 from relayline.api.serving.metrics import Metrics
 from relayline.catalog.models import QUEUED, provider_queue
 from relayline.cli import app
 from relayline.contracts.housekeeping import HOUSEKEEPING_QUEUE
 from relayline.contracts.runs import TASK_QUEUE
+from relayline.outbound.exposition import exposed
 from relayline.runtime.settings import BadSettings, Settings, load_settings
 from relayline.spending import Spending
 from tests.deploy.files import ROOT, compose, defaults
@@ -42,10 +44,10 @@ def test_a_setting_that_is_named_exists(name: str) -> None:
 
 
 def test_metrics_that_are_named_are_told() -> None:
-    text = (Metrics().text() + Spending().text()).decode()
+    text = (Metrics().text() + Spending().text() + exposed(McpFigures())[1]).decode()
     told = set(re.findall(r"^# TYPE (\w+) ", text, re.MULTILINE))
     named = set(re.findall(r"`(relayline_\w+)`", TEXT))
-    assert len(named) == 8
+    assert len(named) == 13
     assert named <= told
 
 

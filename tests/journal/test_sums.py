@@ -163,7 +163,8 @@ _DOWN = {
     "sqlite": "".join(
         (
             "DROP TRIGGER sums_go_stale_insert; DROP TRIGGER sums_go_stale_update;",
-            "DROP INDEX rows_by_end; DROP INDEX rows_by_tenant_status; DROP TABLE unsummed_rows;",
+            "DROP INDEX rows_by_end; DROP INDEX rows_by_tenant_status; DROP INDEX rows_ended;",
+            "DROP TABLE unsummed_rows;",
             "CREATE INDEX rows_by_tenant_status ON run_rows (tenant, status, created_us, run_id);",
             *(f"ALTER TABLE run_rows DROP COLUMN {name};" for name in _COLUMNS),
         )
@@ -181,7 +182,8 @@ _DOWN = {
             "DROP TABLE files; DROP TABLE file_runs; DROP TABLE file_chunks;",
             "DROP INDEX batches_listed; DROP INDEX batches_by_time;",
             "DROP INDEX run_labels_by_tenant; DROP INDEX run_words_by_tenant;",
-            "DROP TABLE catalogs;",
+            "DROP TABLE catalogs; DROP TABLE webhook_runs;",
+            "ALTER TABLE webhooks DROP COLUMN named_us;",
             f"UPDATE alembic_version SET version_num = '{_BEFORE}';",  # noqa: S608
         )
     ),

@@ -66,7 +66,8 @@ async def test_submit_watch_approve_with_a_change_and_read_the_end(page: Page) -
     await expect(page.locator(".verdict")).to_contain_text("text=two text=one the other one")
     await expect(page.locator(".say").last).to_have_text("All done.")
     rows = page.locator(".wr b")
-    await expect(rows).to_have_text(["queued", "Step 1", "echo", "approval", "Step 2"])
+    later = rows.filter(has_not_text="queued")  # a run that hardly waited has no such row
+    await expect(later).to_have_text(["Step 1", "echo", "approval", "Step 2"])
     await page.locator(".wr", has_text="echo").first.click()
     await expect(page.locator(".call[open] .kv", has_text="result")).to_contain_text("two")
     await page.get_by_role("tab", name="Events").click()

@@ -76,7 +76,6 @@ async def new_run(page: Page) -> Locator:
     return dialog
 
 
-@pytest.mark.representative
 async def test_a_picture_is_attached_sent_seen_and_saved(page: Page, stack: DevStack) -> None:
     dialog = await new_run(page)
     await expect(dialog.locator(".attach small")).to_contain_text("at most 32 MiB")
@@ -204,6 +203,7 @@ def with_files(*files: FilePart, steps: int = 1) -> list[Any]:
     return events
 
 
+@pytest.mark.slow
 async def test_pictures_come_with_the_key_near_what_is_seen_and_go(
     chromium: Browser, keyed_page: Api
 ) -> None:
@@ -240,6 +240,7 @@ async def test_pictures_come_with_the_key_near_what_is_seen_and_go(
         assert first in await page.evaluate("window.revoked")
 
 
+@pytest.mark.slow
 async def test_a_hostile_file_is_a_name_and_a_download(chromium: Browser, plain_page: Api) -> None:
     svg = await uploaded(plain_page, SVG, "image/svg+xml", name=HOSTILE)
     page_of_ours = await uploaded(plain_page, HTML, "text/html", name="page.html")

@@ -63,6 +63,7 @@ async def filled(page: Page) -> None:
     await page.keyboard.press("Control+Enter")
 
 
+@pytest.mark.slow
 async def test_a_form_says_what_is_required_and_sends_an_object_without_a_mouse(
     chromium: Browser, plain_page: Api
 ) -> None:

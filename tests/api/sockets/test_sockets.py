@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 from websockets.exceptions import InvalidStatus
 
-from tests.api.serving import SSE, Api, completed, deltas, ended_run, run_id, started
+from tests.api.serving import SSE, Api, completed, deltas, ended_run, eventually, run_id, started
 from tests.api.sockets.speaking import PROTOCOL, socket
 
 TALK = {"agent": "assistant", "input": "hello", "open": True}
@@ -195,7 +195,7 @@ async def test_sockets_and_streams_of_a_run_are_read_once(api: Api) -> None:
         api.http.stream("GET", f"/v1/runs/{run}/events", headers=SSE),
     ):
         await api.opened(3)
-        assert api.services.feed.followed == 1
+        await eventually(lambda: api.services.feed.followed == 1)  # others may have just ended
         await api.journal.append(run, [*deltas(2), completed()])
         assert [(await it.closed())[0] for it in (one, two)] == [1000, 1000]
     assert one.events == two.events
