@@ -151,6 +151,7 @@ class Followed:
         return None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "error", [None, TemporalUnavailable("no"), RPCError("no", RPCStatusCode.INTERNAL, b"")]
 )

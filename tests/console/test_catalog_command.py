@@ -18,6 +18,7 @@ clerk = Agent("clerk", tools=[price])
 """
 
 
+@pytest.mark.slow
 async def test_a_push_writes_the_catalog_of_the_build(tmp_path: Path) -> None:
     (tmp_path / "pushed_shop.py").write_text(SHOP)
     env = {

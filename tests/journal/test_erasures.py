@@ -261,6 +261,7 @@ async def _note_stale(storage: str, run: str) -> None:
     await db.close()
 
 
+@pytest.mark.slow
 async def test_an_erasure_that_was_killed_in_the_middle_is_finished(
     storage: str, table: Storage
 ) -> None:

@@ -132,6 +132,7 @@ async def test_a_receiver_that_is_slow_is_given_up_in_time(
     assert "did not answer" in (reply.error or "")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     "answer",
     [

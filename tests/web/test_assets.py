@@ -70,6 +70,7 @@ async def test_the_page_is_open_and_bound_to_this_server(keyed_page: Api, path: 
     assert "%" not in answer.text
 
 
+@pytest.mark.slow
 async def test_everything_that_a_page_loads_is_there_for_good(keyed_page: Api) -> None:
     for link in set.union(*[await linked(keyed_page, path) for path in PATHS]):
         answer = await keyed_page.http.get(link)
@@ -88,6 +89,7 @@ async def test_the_stylesheets_come_as_one_in_the_order_of_the_page(keyed_page: 
     assert len(named) == len(STYLES)
 
 
+@pytest.mark.slow
 async def test_a_first_visit_is_small(keyed_page: Api) -> None:
     """What every page loads is what draws the frame; the rest is of the view alone."""
     visits = {path: {path, *await linked(keyed_page, path)} for path in PATHS}

@@ -83,6 +83,7 @@ async def test_what_is_wrong_with_a_receiver_is_said(api: Api) -> None:
         await webhook(api, "delete", id_)
 
 
+@pytest.mark.slow
 async def test_what_the_api_refuses_is_one_line(api: Api) -> None:
     url = str(api.http.base_url)
     refused = await relayline("webhook", "create", "https://10.0.0.1/", "--url", url)

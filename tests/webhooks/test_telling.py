@@ -238,6 +238,7 @@ async def test_a_test_tells_what_the_receiver_answered(api: Api) -> None:
     await removed(api, made["webhook_id"])
 
 
+@pytest.mark.slow
 async def test_retry_after_is_waited_for(api: Api) -> None:
     async with receiving(answers("429 Slow", "Retry-After: 2")) as receiver:
         made = await registered(api, receiver, events=["run.queued"])

@@ -146,6 +146,7 @@ def test_kinds_are_any_of_three() -> None:
             parse_work(text)
 
 
+@pytest.mark.slow
 async def test_an_unknown_kind_is_told_in_one_line() -> None:
     said = await relayline("worker", "--queues", "runs,modles")
     assert said.code == 1

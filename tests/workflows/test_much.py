@@ -63,6 +63,7 @@ async def test_a_model_call_does_not_begin_for_which_a_command_came_first(
     assert fakes.applied("x")
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("number", [MANY - 5, MANY])
 async def test_approved_calls_begin_with_their_approvals_in_the_journal(
     temporal: Client, number: int

@@ -120,6 +120,7 @@ async def second_hangs(request: ToolRequest) -> ToolOutcome:
     return ToolOutcome(call_id=request.call.call_id)
 
 
+@pytest.mark.slow
 async def test_a_safe_tool_that_was_under_way_when_the_run_ended_runs_anew_after_the_reset(
     temporal: Client,
 ) -> None:
@@ -217,6 +218,7 @@ async def test_what_a_command_says_that_the_run_is_given_once_more_is_told_in_th
     assert told[-1] == "1/command/r/message"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("terminated", [True, False])
 async def test_a_run_that_was_about_to_go_on_in_a_new_execution_records_the_reset_first(
     temporal: Client, *, terminated: bool

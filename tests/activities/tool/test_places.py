@@ -126,6 +126,7 @@ async def test_the_tool_that_blocks_is_named_and_the_loop_is_lost_once_it_is_giv
     assert tools.problem() is None
 
 
+@pytest.mark.slow
 async def test_a_timed_out_tool_says_which_other_one_blocked_it(
     bench: Bench, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -60,6 +60,7 @@ async def test_a_client_that_reads_nothing_is_closed_and_holds_up_nobody(
         await api.quiet()
 
 
+@pytest.mark.slow
 async def test_a_slow_reader_that_reads_is_not_dropped_and_misses_nothing(
     no_temporal: Client, journal: SqliteJournal
 ) -> None:

@@ -46,6 +46,7 @@ async def test_text_comes_in_the_pieces_that_the_provider_sent(providers: Provid
     ]
 
 
+@pytest.mark.slow
 async def test_reasoning_comes_apart_from_the_text(providers: Providers) -> None:
     parts = await ask(providers("compatible:reasoning"), prompt("hi"))
     assert parts[:3] == [ReasoningPart("Let me "), ReasoningPart("see."), TextPart("42")]

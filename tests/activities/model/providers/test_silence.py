@@ -28,6 +28,7 @@ async def impatient(stand_in: StandIn) -> AsyncIterator[Providers]:
     await made.aclose()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("model", ["hangs", "pings", "falls-silent"])
 async def test_silence_is_a_failure_that_a_retry_may_help_and_hangs_up(
     impatient: Providers, stand_in: StandIn, model: str
