@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import pytest
+
 from relayline.journal.sqlite.journal import SqliteJournal
 from tests.console.test_cli import relayline
 
