@@ -443,6 +443,45 @@ test("a question's schema is a form, and what it holds is the answer or is wrong
   );
 });
 
+const fieldWith = (more) => formOf({ type: "object", properties: { a: more }, required: ["a"] });
+const given = (more) => fieldWith(more).fields[0].given;
+
+test("what a schema holds in the wrong place breaks no form", () => {
+  const odd = { toString: 1, valueOf: 1 };
+  const text = { type: "string", default: odd, title: odd, description: odd, minLength: odd, maxLength: odd };
+  const form = fieldWith(text);
+  assert.deepEqual(form.fields.map(({ label, help, given }) => [label, help, given]), [["a", "", []]]);
+  assert.equal(answerOf(form, new Map([["a", ["x"]]])).text, '{"a":"x"}');
+  const number = fieldWith({ type: "number", minimum: odd, maximum: odd, default: [odd] });
+  assert.equal(answerOf(number, new Map([["a", ["1"]]])).text, '{"a":1}');
+  assert.deepEqual(fieldWith({ enum: ["s"], enumNames: [odd] }).fields[0].choices, [["s", "s"]]);
+  assert.deepEqual(fieldWith({ oneOf: [{ const: "s", title: odd }] }).fields[0].choices, [["s", "s"]]);
+  const many = { type: "array", items: { enum: ["s"] }, default: [odd, [odd], "s"], minItems: odd, maxItems: odd };
+  assert.equal(answerOf(fieldWith(many), new Map()).text, '{"a":["s"]}');
+  assert.equal(formOf({ enum: ["s"], title: odd, default: odd }).fields[0].label, "answer");
+});
+
+test("a default that is none of the choices is not given", () => {
+  assert.deepEqual(given({ type: "boolean", default: "yes" }), []);
+  assert.deepEqual(given({ type: "boolean", default: false }), ["false"]);
+  assert.deepEqual(given({ enum: ["s", "l"], default: "m" }), []);
+  assert.deepEqual(given({ enum: ["s", "l"], default: "l" }), ["l"]);
+  const extras = { type: "array", items: { enum: ["m", "h"] }, default: ["h", "x", "m", "m"] };
+  assert.deepEqual(given(extras), ["m", "h"]);
+  const form = fieldWith({ type: "boolean", default: "yes" });
+  assert.deepEqual({ ...answerOf(form, new Map()).wrong }, { a: "is required" });
+});
+
+test("an object that does not say which properties it has, or requires others, stays a text", () => {
+  for (const properties of [undefined, null, 5, ["a"]]) {
+    assert.equal(formOf({ type: "object", properties }), null);
+  }
+  const a = { type: "string" };
+  for (const required of [["b"], ["toString"], [{ toString: 1 }]]) {
+    assert.equal(formOf({ type: "object", properties: { a }, required }), null);
+  }
+});
+
 test("a choice between texts is one field, and what is no flat form stays a text", () => {
   const form = formOf({ enum: ["red", "green"] });
   assert.equal(answerOf(form, new Map([["answer", ["green"]]])).text, "green");

@@ -31,19 +31,29 @@ const MAX_CHOICES = 200;
  */
 export function formOf(schema) {
   if (!schema) return null;
-  if (schema.type === "object") {
-    const required = listOf(schema.required);
-    const fields = Object.entries(schema.properties ?? {}).map(([name, one]) =>
-      fieldOf(name, one, required.includes(name)),
-    );
-    if (fields.length > MAX_FIELDS) return null;
-    const known = fields.filter((field) => field !== null);
-    return known.length === fields.length ? { fields: known, single: false } : null;
-  }
+  if (schema.type === "object") return objectForm(schema);
   const choices = namesOf(schema);
   if (!choices?.length) return null;
   const one = fieldOf("answer", { title: "Answer", ...schema, type: "string" }, true);
   return one && { fields: [one], single: true };
+}
+
+/**
+ * An object without properties is a form that only confirms; one that does not say which it has, or
+ * requires others, is none.
+ * @param {any} schema
+ * @returns {Form | null}
+ */
+function objectForm({ properties, required }) {
+  if (typeof properties !== "object" || properties === null || Array.isArray(properties)) {
+    return null;
+  }
+  const names = Object.keys(properties);
+  const needed = listOf(required);
+  if (names.length > MAX_FIELDS || !needed.every((name) => names.includes(name))) return null;
+  const fields = names.map((name) => fieldOf(name, properties[name], needed.includes(name)));
+  const known = fields.filter((field) => field !== null);
+  return known.length === fields.length ? { fields: known, single: false } : null;
 }
 
 /**
@@ -60,8 +70,18 @@ function namesOf(schema) {
     ? listOf(listed).map((it) => [it?.const, it?.title ?? it?.const])
     : listOf(schema.enum).map((value, at) => [value, names[at] ?? value]);
   const fits = found.length <= MAX_CHOICES && found.every(([value]) => typeof value === "string");
-  return fits ? found.map(([value, name]) => [value, String(name)]) : [];
+  return fits ? found.map(([value, name]) => [value, textOf(name, value)]) : [];
 }
+
+const PLAIN = ["string", "number", "boolean"];
+/** A schema may hold anything: not all of it has a text. @param {any} value */
+const isPlain = (value) => PLAIN.includes(typeof value);
+
+/** @param {any} value @param {string} otherwise @returns {string} */
+const textOf = (value, otherwise) => (isPlain(value) ? String(value) : otherwise);
+
+/** @param {any} value @param {number} otherwise @returns {number} */
+const numberOf = (value, otherwise) => (typeof value === "number" ? value : otherwise);
 
 /** @param {any} value @returns {any[]} */
 const listOf = (value) => (Array.isArray(value) ? value : []);
@@ -69,20 +89,32 @@ const listOf = (value) => (Array.isArray(value) ? value : []);
 /** @param {string} name @param {any} one @param {boolean} required @returns {Asked | null} */
 function fieldOf(name, one, required) {
   const many = one?.type === "array";
-  const choices = namesOf((many ? one.items : one) ?? {});
-  const control = controlOf(one?.type, choices, many);
-  if (!control || choices?.length === 0) return null;
-  const given = one.default === undefined || one.default === null ? [] : [one.default].flat();
+  const listed = namesOf((many ? one.items : one) ?? {});
+  const control = controlOf(one?.type, listed, many);
+  if (!control || listed?.length === 0) return null;
+  const choices = one.type === "boolean" ? YES_OR_NO : (listed ?? []);
   return {
     name,
-    label: String(one.title ?? name),
-    help: String(one.description ?? ""),
+    label: textOf(one.title, name),
+    help: textOf(one.description, ""),
     control,
-    choices: one.type === "boolean" ? YES_OR_NO : (choices ?? []),
+    choices,
     required,
-    given: given.map(String),
+    given: givenOf(one.default, control, choices),
     schema: one,
   };
+}
+
+/**
+ * What a field holds at first: nothing that it does not show.
+ * @param {any} value
+ * @param {Asked["control"]} control
+ * @param {[string, string][]} choices
+ */
+function givenOf(value, control, choices) {
+  const texts = (control === "choices" ? [value].flat() : [value]).filter(isPlain).map(String);
+  if (control !== "choice" && control !== "choices") return texts;
+  return choices.map(([one]) => one).filter((one) => texts.includes(one));
 }
 
 /** @type {[string, string][]} */
@@ -142,15 +174,15 @@ function valueOf({ control, schema }, texts) {
 function misfit({ control, schema }, texts) {
   if (control === "number") return wrongNumber(schema, texts[0]);
   if (control === "choices") {
-    if (texts.length < (schema.minItems ?? 0)) return `needs at least ${schema.minItems}`;
-    return texts.length > (schema.maxItems ?? Infinity) ? `takes at most ${schema.maxItems}` : "";
+    if (texts.length < numberOf(schema.minItems, 0)) return `needs at least ${schema.minItems}`;
+    const most = numberOf(schema.maxItems, Infinity);
+    return texts.length > most ? `takes at most ${most}` : "";
   }
   if (control !== "line") return "";
   const long = [...texts[0]].length;
-  if (long < (schema.minLength ?? 0)) return `needs at least ${schema.minLength} characters`;
-  return long > (schema.maxLength ?? Infinity)
-    ? `takes at most ${schema.maxLength} characters`
-    : "";
+  if (long < numberOf(schema.minLength, 0)) return `needs at least ${schema.minLength} characters`;
+  const most = numberOf(schema.maxLength, Infinity);
+  return long > most ? `takes at most ${most} characters` : "";
 }
 
 /** @param {any} schema @param {string} text */
@@ -159,6 +191,7 @@ function wrongNumber(schema, text) {
   if (text.trim() === "" || !Number.isFinite(value)) return "must be a number";
   if (schema.type === "integer" && !Number.isInteger(value)) return "must be a whole number";
   if (isRounded(value)) return "is too large for a browser";
-  if (value < (schema.minimum ?? -Infinity)) return `must be at least ${schema.minimum}`;
-  return value > (schema.maximum ?? Infinity) ? `must be at most ${schema.maximum}` : "";
+  if (value < numberOf(schema.minimum, -Infinity)) return `must be at least ${schema.minimum}`;
+  const most = numberOf(schema.maximum, Infinity);
+  return value > most ? `must be at most ${most}` : "";
 }
