@@ -196,6 +196,7 @@ class Inbox:
         if isinstance(body, ApprovalRequested):
             found |= {
                 "tool": body.tool,
+                "server": body.server or None,
                 "arguments": body.arguments,
                 "parameters": body.parameters,
                 "effects": body.effects,
@@ -204,6 +205,7 @@ class Inbox:
         elif isinstance(body, InputRequested):
             found |= {
                 "tool": body.tool or None,
+                "server": body.server or None,
                 "question": body.question,
                 "data_schema": body.data_schema,
             }

@@ -218,6 +218,8 @@ class InboxItem(_Answer):
     expires_at: datetime | None = None
     """If nobody has acted by then, the run continues without."""
     tool: str | None = None
+    server: str | None = None
+    """The MCP server whose tool it is; null for other tools."""
     arguments: dict[str, JsonValue] | None = None
     """Of an approval: as the model gave them."""
     parameters: dict[str, JsonValue] | None = None

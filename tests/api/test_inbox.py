@@ -90,6 +90,21 @@ async def test_an_item_has_all_that_a_person_needs_to_decide(api: Api) -> None:
     ]
 
 
+async def test_an_item_names_the_mcp_server_whose_tool_it_is(api: Api) -> None:
+    decision = ApprovalRequested(
+        approval_id=APPROVAL, call_id="call_1_0", tool="notes_add", server="notes"
+    )
+    asked = InputRequested(request_id=QUESTION, question="which?", server="shop")
+    facts = [
+        NewEvent(key=requested_key(APPROVAL), step=1, body=decision),
+        NewEvent(key=requested_key(QUESTION), step=1, body=asked),
+    ]
+    run = await asking(api, *facts)
+    other = await asking(api, approval(), question())
+    assert [item["server"] for item in await of(api, run)] == ["notes", "shop"]
+    assert [item["server"] for item in await of(api, other)] == [None, None]
+
+
 async def test_what_expires_first_comes_first_then_what_waits_longest(api: Api) -> None:
     hour = timedelta(hours=1)
     patient = await asking(api, question())
