@@ -108,10 +108,13 @@ async def test_what_is_no_flat_form_is_written_as_text(chromium: Browser, plain_
         forms = page.get_by_role("form", name="Question")
         await expect(forms.nth(0)).to_contain_text('The answer must fit {"type":"object"')
         await expect(forms.nth(0).locator("textarea")).to_be_visible()
+        await expect(forms.nth(0)).to_contain_text("The MCP server shop asks")
+        await expect(forms.nth(0).get_by_role("button", name="Decline")).to_be_enabled()
         await expect(forms.nth(1).get_by_label("Answer").locator("option")).to_have_text(
             ["Choose …", "red", "blue"]
         )
         await expect(forms.nth(1).get_by_role("button", name="Decline")).to_have_count(0)
+        await expect(forms.nth(1)).not_to_contain_text("MCP server")
         await expect(forms.nth(2).locator("textarea")).to_be_visible()
 
 
@@ -157,6 +160,7 @@ async def test_a_question_of_a_server_is_answered_in_a_form_and_declined(
         item = quote(f"{other}/", safe="")
         await page.goto(f"/inbox?item={item}")
         await page.locator(".inb", has_text="Which size?").click()
+        await expect(page.get_by_role("form", name="Question")).to_contain_text("MCP server odd")
         await expect(page.get_by_role("form", name="Question").get_by_label("Size")).to_be_visible()
         await page.get_by_role("button", name="Decline").click()
         await expect(page.locator(".inb")).to_have_count(0)

@@ -1,8 +1,6 @@
 /* A question's JSON Schema as fields of a form, and the form as the answer's text. Pure. */
 import { isRounded } from "../words.js";
 
-/** The text that says no to the question of an MCP server. */
-export const DECLINE = "decline";
 /** Longer forms are written as text. */
 const MAX_FIELDS = 60;
 const MAX_CHOICES = 200;

@@ -1,35 +1,20 @@
 /* The answer to a question as a form, made from the schema that it must fit. */
 import { h } from "../../vendor/preact.js";
 import { useMemo, useRef, useState } from "../../vendor/hooks.js";
-import { DECLINE, answerOf, formOf } from "../../model/asks/asked.js";
+import { answerOf, formOf } from "../../model/asks/asked.js";
 import { visible } from "../../model/words.js";
-import {
-  button,
-  code,
-  cx,
-  div,
-  em,
-  footer,
-  input,
-  kbd,
-  label,
-  option,
-  p,
-  select,
-  small,
-  span,
-} from "../../parts/elements.js";
-import { SENDS } from "../../parts/shared.js";
-import { may } from "../../wire/api.js";
+import { cx, div, em, input, label, option, select, small, span } from "../../parts/elements.js";
+import { Sending, atSend, mayAnswer } from "./sending.js";
 
 /**
  * @param {object} props
  * @param {any} props.ask
  * @param {boolean} props.busy
  * @param {(text: string) => void} props.send
+ * @param {(() => void) | null} props.decline Null where the question can't be declined.
  * @param {any} props.instead What is shown where the schema is too much for a form.
  */
-export function Answering({ ask, busy, send, instead }) {
+export function Answering({ ask, busy, send, decline, instead }) {
   const made = useMemo(() => formOf(ask.schema), [ask.id]);
   const [held, setHeld] = useState(/** @type {Map<string, string[]>} */ (new Map()));
   const [told, setTold] = useState(false);
@@ -38,27 +23,19 @@ export function Answering({ ask, busy, send, instead }) {
   const { text, wrong } = answerOf(made, held);
   const isWrong = Object.keys(wrong).length > 0;
   const submit = () => {
-    if (busy) return;
+    if (busy || !mayAnswer()) return;
     setTold(true);
     const first = made.fields.findIndex(({ name }) => name in wrong);
     if (!isWrong) send(text);
     else focusOn(box.current?.children[first]);
   };
-  const sends = (/** @type {KeyboardEvent} */ event) => {
-    if (event.key !== "Enter" || !(event.metaKey || event.ctrlKey)) return;
-    event.preventDefault();
-    submit();
-  };
   return [
-    ask.server
-      ? p({ class: "why", key: "who" }, "The MCP server ", code(null, visible(ask.server)), " asks")
-      : null,
     div(
-      { class: "fields answering", key: "fields", ref: box, onKeyDown: sends },
-      made.fields.map((field) =>
+      { class: "fields answering", key: "fields", ref: box, onKeyDown: atSend(submit) },
+      made.fields.map((field, at) =>
         h(Field, {
           key: field.name,
-          id: `${ask.id}-${field.name}`,
+          id: `${ask.id}-${at}`,
           field,
           texts: held.get(field.name) ?? field.given,
           wrong: told ? (wrong[field.name] ?? "") : "",
@@ -66,46 +43,13 @@ export function Answering({ ask, busy, send, instead }) {
         }),
       ),
     ),
-    h(Sending, { key: "foot", busy, submit, decline: made.single ? null : () => send(DECLINE) }),
+    h(Sending, { key: "foot", busy, submit, decline }),
   ];
 }
 
 /** @param {Element | undefined} field */
 const focusOn = (field) =>
   /** @type {HTMLElement | null | undefined} */ (field?.querySelector("input, select"))?.focus();
-
-/**
- * @param {object} props
- * @param {boolean} props.busy
- * @param {() => void} props.submit
- * @param {(() => void) | null} props.decline Null where the question can't be declined.
- */
-const Sending = ({ busy, submit, decline }) =>
-  may("runs:steer")
-    ? footer(
-        null,
-        button(
-          {
-            class: "btn primary",
-            type: "button",
-            "data-decide": "answer",
-            disabled: busy,
-            onClick: submit,
-          },
-          "Answer",
-          kbd(null, SENDS),
-        ),
-        decline
-          ? button(
-              { class: "btn danger", type: "button", disabled: busy, onClick: decline },
-              "Decline",
-            )
-          : null,
-      )
-    : footer(
-        null,
-        small(null, "You may not answer: your key lacks ", code(null, "runs:steer"), "."),
-      );
 
 /**
  * @param {object} props

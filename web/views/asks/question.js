@@ -2,31 +2,19 @@
 import { h } from "../../vendor/preact.js";
 import { useRef, useState } from "../../vendor/hooks.js";
 import { clock, duration, visible } from "../../model/words.js";
-import {
-  button,
-  code,
-  div,
-  footer,
-  form,
-  h3,
-  header,
-  kbd,
-  label,
-  p,
-  small,
-  span,
-  textarea,
-} from "../../parts/elements.js";
+import { code, div, form, h3, header, label, p, span, textarea } from "../../parts/elements.js";
 import { icon } from "../../parts/icons.js";
 import { useCommand } from "../../parts/commands.js";
 import { lazy } from "../../parts/lazy.js";
-import { SENDS, now } from "../../parts/shared.js";
-import { may } from "../../wire/api.js";
+import { now } from "../../parts/shared.js";
+import { Sending, atSend, mayAnswer } from "./sending.js";
 
 const Answering = lazy(
   async () => (await import("./answering.js")).Answering,
   () => null,
 );
+/** The text that says no to the question of an MCP server. */
+const DECLINE = "decline";
 
 /** When it is closed by itself. @param {{at: string | null, word: string}} props */
 export function Left({ at, word }) {
@@ -48,56 +36,58 @@ export function useSince() {
 export function Question({ ask, runId }) {
   const [text, setText] = useState("");
   const { send, busy, problem } = useCommand(runId, "Answered");
-  const answer = (/** @type {string} */ said) =>
-    void send("answer", { request_id: ask.id, text: said });
-  const submit = (/** @type {Event} */ event) => {
-    event.preventDefault();
-    if (text.trim()) answer(text);
+  const answer = (/** @type {string} */ said) => {
+    if (!busy && mayAnswer()) void send("answer", { request_id: ask.id, text: said });
   };
-  const free = h(Free, { ask, text, set: setText, busy, submit });
+  // of a call that was cut off, Relayline asks whether it happened: not the server
+  const server = ask.schema?.type === "object" ? ask.server : null;
+  const decline = server ? () => answer(DECLINE) : null;
+  const free = h(Free, { ask, text, set: setText, busy, send: answer, decline });
   return form(
-    { class: "ask", "aria-label": "Question", "data-ask": ask.id, ...useSince(), onSubmit: submit },
+    {
+      class: "ask",
+      "aria-label": "Question",
+      "data-ask": ask.id,
+      ...useSince(),
+      onSubmit: (/** @type {Event} */ event) => event.preventDefault(),
+    },
     header(
       null,
       icon("warn"),
       h3(null, ask.question),
       h(Left, { at: ask.expires_at, word: "closed" }),
     ),
+    server
+      ? p({ class: "why" }, span(null, "The MCP server ", code(null, visible(server)), " asks"))
+      : null,
     problem ? p({ class: "t-fail why", role: "alert" }, problem.message) : null,
-    ask.schema ? h(Answering, { ask, busy, send: answer, instead: free }) : free,
+    ask.schema ? h(Answering, { ask, busy, send: answer, decline, instead: free }) : free,
   );
 }
 
 /** Any text. @param {any} props */
-const Free = ({ ask, text, set, busy, submit }) => [
-  ask.schema
-    ? p({ class: "why", key: "fits" }, "The answer must fit ", visible(JSON.stringify(ask.schema)))
-    : null,
-  div(
-    { class: "field free", key: "text" },
-    label({ class: "vh", for: `answer-${ask.id}` }, "Answer"),
-    textarea({
-      id: `answer-${ask.id}`,
-      rows: 2,
-      value: text,
-      onKeyDown: (/** @type {KeyboardEvent} */ event) => {
-        if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
-      },
-      placeholder: "Your answer becomes the tool's result",
-      onInput: (/** @type {any} */ event) => set(event.target.value),
-    }),
-  ),
-  may("runs:steer")
-    ? footer(
-        { key: "foot" },
-        button(
-          { class: "btn primary", "data-decide": "answer", disabled: busy || !text.trim() },
-          "Answer",
-          kbd(null, SENDS),
-        ),
-      )
-    : footer(
-        { key: "foot" },
-        small(null, "You may not answer: your key lacks ", code(null, "runs:steer"), "."),
-      ),
-];
+function Free({ ask, text, set, busy, send, decline }) {
+  const submit = () => text.trim() && send(text);
+  return [
+    ask.schema
+      ? p(
+          { class: "why", key: "fits" },
+          "The answer must fit ",
+          visible(JSON.stringify(ask.schema)),
+        )
+      : null,
+    div(
+      { class: "field free", key: "text" },
+      label({ class: "vh", for: `answer-${ask.id}` }, "Answer"),
+      textarea({
+        id: `answer-${ask.id}`,
+        rows: 2,
+        value: text,
+        onKeyDown: atSend(submit),
+        placeholder: "Your answer becomes the tool's result",
+        onInput: (/** @type {any} */ event) => set(event.target.value),
+      }),
+    ),
+    h(Sending, { key: "foot", busy, empty: !text.trim(), submit, decline }),
+  ];
+}
