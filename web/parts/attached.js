@@ -51,7 +51,9 @@ export function useAttached(before = []) {
       if (event.dataTransfer?.types.includes("Files")) event.preventDefault();
     },
     onDrop: (/** @type {DragEvent} */ event) => taken(event, event.dataTransfer, add),
-    onPaste: (/** @type {ClipboardEvent} */ event) => taken(event, event.clipboardData, add),
+    onPaste: (/** @type {ClipboardEvent} */ event) => {
+      if (!hasText(event.clipboardData)) taken(event, event.clipboardData, add);
+    },
   };
   const ready = files.every((one) => (one.file_id || one.url) && !one.why);
   return { files, add, change, remove, set: setFiles, takes, ready };
@@ -66,6 +68,18 @@ function taken(event, data, add) {
   if (!data?.files.length) return;
   event.preventDefault();
   add(data.files);
+}
+
+/**
+ * Whether something was copied as a text: office programs add a picture of it, and systems give the
+ * names or paths of copied files as a text.
+ * @param {DataTransfer | null} data
+ */
+function hasText(data) {
+  if (!data?.types.includes("text/plain")) return false;
+  const names = [...data.files].map(({ name }) => name);
+  const lines = data.getData("text/plain").split(/[\r\n]+/).filter(Boolean);
+  return lines.some((line) => !names.some((name) => line.endsWith(name)));
 }
 
 const PICTURE = /^image\//;
