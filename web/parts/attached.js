@@ -1,5 +1,5 @@
 /* Files that go with a text: picked, dropped or pasted. Views/attach.js uploads and shows them. */
-import { useState } from "../vendor/hooks.js";
+import { useMemo, useRef, useState } from "../vendor/hooks.js";
 import { freshId } from "../wire/api.js";
 
 /**
@@ -99,12 +99,18 @@ export function contentOf(text, files) {
 }
 
 /**
- * The file that the server refuses; undefined if it refuses something else.
- * @param {import("../wire/api.js").Problem | null} problem
- * @param {string} text
- * @param {Attached[]} files
+ * The file that the server refuses, whatever is attached or taken away since.
+ * @param {import("../wire/api.js").Problem | null} problem Of the newest message that was sent.
+ * @returns `refused`: undefined if it refuses something else; `sends` must be told of each message.
  */
-export function refusedFile(problem, text, files) {
-  const at = /^(?:input|content)\.(\d+)/.exec(problem?.field ?? "");
-  return at ? files[Number(at[1]) - (text.trim() ? 1 : 0)] : undefined;
+export function useRefused(problem) {
+  const sent = useRef({ text: "", files: /** @type {Attached[]} */ ([]) });
+  const refused = useMemo(() => {
+    const at = /^(?:input|content)\.(\d+)/.exec(problem?.field ?? "");
+    const { text, files } = sent.current;
+    return at ? files[Number(at[1]) - (text.trim() ? 1 : 0)] : undefined;
+  }, [problem]);
+  /** @param {string} text @param {Attached[]} files */
+  const sends = (text, files) => (sent.current = { text, files });
+  return { refused, sends };
 }

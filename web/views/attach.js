@@ -78,7 +78,7 @@ export function Attach({ attached, model, refused }) {
               file,
               limits,
               many: at >= most ? `is one too many: at most ${most} go with a text` : "",
-              refused: file === refused,
+              refused: file.key === refused?.key,
               change: attached.change,
               remove: removed,
             }),

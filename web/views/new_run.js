@@ -2,7 +2,7 @@
 import { h } from "../vendor/preact.js";
 import { useEffect, useRef, useState } from "../vendor/hooks.js";
 import { quoted, visible } from "../model/words.js";
-import { contentOf, refusedFile, useAttached } from "../parts/attached.js";
+import { contentOf, useAttached, useRefused } from "../parts/attached.js";
 import { Dialog, close } from "../parts/dialog.js";
 import {
   button,
@@ -145,11 +145,13 @@ export function NewRun({ given }) {
   const agents = useAgents((name) => draft.agent || set({ agent: name }));
   const [problem, setProblem] = useState(/** @type {Problem | null} */ (null));
   const [busy, setBusy] = useState(false);
+  const { refused, sends } = useRefused(problem);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (busy || !sendable(draft, attached)) return;
     setBusy(true);
     setProblem(null);
+    sends(draft.input, attached.files);
     try {
       const headers = { "Idempotency-Key": once.current };
       const body = bodyOf(draft, attached.files);
@@ -168,7 +170,7 @@ export function NewRun({ given }) {
     { title: "New run" },
     form(
       { onSubmit: submit, ...attached.takes },
-      h(Form, { draft, set, attached, agents, problem, submit }),
+      h(Form, { draft, set, attached, agents, problem, refused, submit }),
       h(Buttons, { draft, attached, busy }),
     ),
   );
@@ -203,9 +205,10 @@ function Buttons({ draft, attached, busy }) {
  * @param {Files} props.attached
  * @param {any[]} props.agents
  * @param {Problem | null} props.problem
+ * @param {import("../parts/attached.js").Attached} [props.refused]
  * @param {(event: Event) => void} props.submit
  */
-function Form({ draft, set, attached, agents, problem, submit }) {
+function Form({ draft, set, attached, agents, problem, refused, submit }) {
   const chosen = agents.find((agent) => agent.name === draft.agent);
   const own = chosen?.model ?? "the agent's own";
   const isWrong = (/** @type {string} */ field) =>
@@ -218,7 +221,6 @@ function Form({ draft, set, attached, agents, problem, submit }) {
     "aria-describedby": isWrong(field) ? "new-problem" : undefined,
     onInput: (/** @type {any} */ event) => set({ [field]: event.target.value }),
   });
-  const refused = refusedFile(problem, draft.input, attached.files);
   const sends = (/** @type {KeyboardEvent} */ event) => {
     if (event.key === "Enter" && (event.metaKey || event.ctrlKey)) submit(event);
   };

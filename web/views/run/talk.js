@@ -18,7 +18,7 @@ import {
   select,
   ul,
 } from "../../parts/elements.js";
-import { contentOf, refusedFile, useAttached } from "../../parts/attached.js";
+import { contentOf, useAttached, useRefused } from "../../parts/attached.js";
 import { useCommand } from "../../parts/commands.js";
 import { lazy } from "../../parts/lazy.js";
 import { SENDS, dialog } from "../../parts/shared.js";
@@ -91,13 +91,15 @@ function Message({ id, idle, closing }) {
   const attached = useAttached();
   const lacks = !may(SCOPE);
   const off = lacks || closing;
+  const attaches = !off && may("runs:write");
   const { files, ready } = attached;
   const empty = !text.trim() && !files.length;
-  const refused = refusedFile(problem, text, files);
+  const { refused, sends } = useRefused(problem);
   const submit = async (/** @type {Event} */ event) => {
     event.preventDefault();
     if (off || busy || empty || !ready) return;
     sent.set(next(), text || files.map(({ name }) => name).join(", "));
+    sends(text, files);
     setText("");
     attached.set([]);
     const body = { content: contentOf(text, files), if_busy: ifBusy };
@@ -120,32 +122,35 @@ function Message({ id, idle, closing }) {
           ".",
         )
       : null,
-    form(
-      { class: "composer", key: "form", onSubmit: submit, ...(off ? {} : attached.takes) },
-      h(Writing, {
-        word: "Message",
-        hint: closing ? "It takes no further message" : "Write the next message",
-        text,
-        disabled: off,
-        set: setText,
-        submit,
-      }),
-      idle || off ? null : when(ifBusy, setIfBusy),
-      button(
-        { class: "btn primary", disabled: off || busy || empty || !ready },
-        "Send",
-        kbd(null, SENDS),
+    div(
+      { key: "form", ...(attaches ? attached.takes : {}) },
+      form(
+        { class: "composer", onSubmit: submit },
+        h(Writing, {
+          word: "Message",
+          hint: closing ? "It takes no further message" : "Write the next message",
+          text,
+          disabled: off,
+          set: setText,
+          submit,
+        }),
+        idle || off ? null : when(ifBusy, setIfBusy),
+        button(
+          { class: "btn primary", disabled: off || busy || empty || !ready },
+          "Send",
+          kbd(null, SENDS),
+        ),
+        off
+          ? null
+          : button(
+              { class: "btn quiet", type: "button", onClick: () => (dialog.value = { close: id }) },
+              "Close",
+            ),
       ),
-      off
-        ? null
-        : button(
-            { class: "btn quiet", type: "button", onClick: () => (dialog.value = { close: id }) },
-            "Close",
-          ),
+      attaches
+        ? h(Attach, { attached, refused, model: shown.value.run.head.model ?? "" })
+        : null,
     ),
-    off || !may("runs:write")
-      ? null
-      : h(Attach, { key: "files", attached, refused, model: shown.value.run.head.model ?? "" }),
   ];
 }
 
