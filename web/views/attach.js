@@ -12,24 +12,29 @@ const PAUSE_MS = 300;
 /** @typedef {import("../parts/attached.js").Attached} Attached */
 /** @typedef {ReturnType<typeof import("../parts/attached.js").useAttached>} Files */
 
-/** What the server says may be attached; null until it has. @param {string} model */
+/**
+ * What the server says may be attached; null until it has. Where it does not answer, what it has
+ * said last holds: it checks each file itself.
+ * @param {string} model
+ */
 function useLimits(model) {
   const [found, setFound] = useState({ limits: /** @type {any} */ (null), why: "" });
+  const [tries, setTries] = useState(0);
   useEffect(() => {
     let over = false;
-    const set = (/** @type {any} */ one) => over || setFound(one);
+    const set = (/** @type {any} */ some) => over || setFound((last) => ({ ...last, ...some }));
     const ask = () =>
       limitsOf(model).then(
         (limits) => set({ limits, why: "" }),
-        (error) => set({ limits: null, why: explain(error) }),
+        (error) => set({ why: `What may be attached can't be read: ${explain(error)}` }),
       );
     const timer = setTimeout(ask, found.limits ? PAUSE_MS : 0);
     return () => {
       over = true;
       clearTimeout(timer);
     };
-  }, [model]);
-  return found;
+  }, [model, tries]);
+  return { ...found, again: () => setTries(tries + 1) };
 }
 
 /**
@@ -40,7 +45,7 @@ function useLimits(model) {
  */
 export function Attach({ attached, model, refused }) {
   const { files, add, remove } = attached;
-  const { limits, why } = useLimits(model);
+  const { limits, why, again } = useLimits(model);
   const picker = useRef(/** @type {HTMLInputElement | null} */ (null));
   const opener = useRef(/** @type {HTMLButtonElement | null} */ (null));
   const most = limits ? limits.max_parts - 1 : Infinity;
@@ -50,6 +55,10 @@ export function Attach({ attached, model, refused }) {
   };
   const removed = (/** @type {string} */ key) => {
     remove(key);
+    opener.current?.focus();
+  };
+  const retried = () => {
+    again();
     opener.current?.focus();
   };
   return div(
@@ -68,7 +77,10 @@ export function Attach({ attached, model, refused }) {
       icon("plus"),
       "Attach files",
     ),
-    small({ class: "quiet" }, limits ? inWords(limits) : why),
+    why
+      ? small({ class: "t-fail", role: "alert", key: "why" }, why)
+      : small({ class: "quiet", key: "limits" }, limits ? inWords(limits) : ""),
+    why ? button({ class: "btn quiet sm", type: "button", onClick: retried }, "Try again") : null,
     files.length
       ? ul(
           { class: "attached-files", "aria-label": "Attached files" },
@@ -112,7 +124,7 @@ function Chip({ file, limits, many, refused, change, remove }) {
     b({ title: name }, name),
     said
       ? small({ class: "t-fail", role: "alert" }, `${name} ${said}`)
-      : small({ role: "status" }, standing(file, share)),
+      : small({ role: "status" }, standing(file, share, Boolean(limits))),
     said || uploaded || file.url
       ? null
       : h("progress", { max: 1, value: share, "aria-label": `Upload of ${name}` }),
@@ -129,11 +141,12 @@ function Chip({ file, limits, many, refused, change, remove }) {
   );
 }
 
-/** @param {Attached} file @param {number} share */
-function standing(file, share) {
+/** @param {Attached} file @param {number} share @param {boolean} begun */
+function standing(file, share, begun) {
   if (file.url) return "is read from its address";
   if (file.file_id) return `${file.type} · ${bytes(file.size)}`;
-  return share < 1 ? "is uploaded …" : "is checked …";
+  if (!begun) return "waits to be uploaded";
+  return share < 1 ? "is being uploaded …" : "is being checked …";
 }
 
 /**
