@@ -23,7 +23,7 @@ from tests.api.serving import Api, serving
 from tests.dev_stack import DevStack
 from tests.web.chromium import PATIENCE_MS, opened
 from tests.web.promises.test_access import checked_in_every_shape, tab_to
-from tests.web.scenes import beginning, begun, fact, said, written
+from tests.web.scenes import approval, beginning, begun, fact, said, written
 from tests.web.test_browser import becomes, script
 
 expect.set_options(timeout=PATIENCE_MS)
@@ -241,6 +241,19 @@ async def test_pictures_come_with_the_key_near_what_is_seen_and_go(
 
 
 @pytest.mark.slow
+async def test_pictures_that_the_model_knew_are_seen_in_the_inbox(
+    chromium: Browser, plain_page: Api
+) -> None:
+    file = await uploaded(plain_page, png(), "image/png", name="dot.png")
+    part = FilePart(type="image", file_id=file, name="dot.png", media_type="image/png", size=70)
+    asks = approval(2, "pay", {"amount": 1}, parameters={}, why="always")
+    run = await written(plain_page.journal, [*with_files(part), begun(2), asks])
+    async with opened(chromium, str(plain_page.http.base_url)) as page:
+        await page.goto(f"/inbox?item={run}%2Fapproval_2_0")
+        await drawn(page.locator(".readbody .calls .thumb img"))
+
+
+@pytest.mark.slow
 async def test_a_hostile_file_is_a_name_and_a_download(chromium: Browser, plain_page: Api) -> None:
     svg = await uploaded(plain_page, SVG, "image/svg+xml", name=HOSTILE)
     page_of_ours = await uploaded(plain_page, HTML, "text/html", name="page.html")
@@ -260,7 +273,7 @@ async def test_a_hostile_file_is_a_name_and_a_download(chromium: Browser, plain_
         await expect(shown).to_have_count(len(files))
         await expect(shown.nth(0)).to_contain_text("onerror=window.broken=1>⟨U+202E⟩gnp.exe")
         await expect(shown.nth(0)).to_contain_text("image/svg+xml · 9 bytes")
-        await expect(shown.nth(2)).to_contain_text("It is no picture")
+        await expect(shown.nth(2)).to_contain_text("It can't be shown as a picture")
         link = shown.nth(3).get_by_role("link")
         await expect(shown.nth(3)).to_contain_text("Image at evil.example")
         await expect(link).to_have_attribute("rel", "noopener noreferrer nofollow")

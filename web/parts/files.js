@@ -57,7 +57,7 @@ function usePicture(file, wanted) {
       setFound({ url: "", why: "" });
     };
   }, [file.file_id, wanted]);
-  return { url, why, broken: () => setFound({ url: "", why: "It is no picture that is shown." }) };
+  return { url, why, broken: () => setFound({ url: "", why: "It can't be shown as a picture." }) };
 }
 
 /** A picture in a small frame; it opens large. @param {{file: any}} props */

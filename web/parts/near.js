@@ -32,7 +32,7 @@ function isSelected(row) {
 }
 
 /**
- * Whether an element is near what is seen of the list that it stands in.
+ * Whether an element is near what is seen of the list that it stands in; true outside of such one.
  *
  * Give the element the `ref`; it must stay the same one. `height` is what it had when it was drawn
  * in full the last time, 0 before.
@@ -45,7 +45,11 @@ export function useNear(list, first) {
   useLayoutEffect(() => {
     const row = ref.current;
     const scroller = row?.closest(list);
-    if (!row || !scroller) return undefined;
+    if (!row) return undefined;
+    if (!scroller) {
+      setPlace((before) => ({ ...before, near: true }));
+      return undefined;
+    }
     const { seen, tell } = watcherOf(scroller);
     tell.set(row, (isNear, tall) =>
       setPlace((before) => {
