@@ -144,7 +144,7 @@ async def test_the_inbox_of_one_agent(chromium: Browser, plain_page: Api) -> Non
         assert "agent=payer" in page.url
         ends = fact("0/run/ended", RunCompleted(output="done"))
         await plain_page.journal.append(run, [ends])
-        await expect(page.locator(".empty")).to_contain_text("Nothing of payer waits for you")
+        await expect(page.locator(".empty")).to_contain_text("Nothing from payer waits for you")
         await page.get_by_role("button", name="Show all agents").click()
         await expect(page.locator(".inb", has_text="assistant").first).to_be_visible()
 

@@ -159,14 +159,18 @@ function Nothing() {
     return div({ class: "loading", "aria-label": "Loading" }, i(null), i(null), i(null));
   }
   const others = inbox.value.items.size;
+  const full = others >= MOST;
+  const none = full
+    ? `None of the ${MOST} most urgent is ${only()}'s`
+    : `Nothing from ${only()} waits for you`;
   return div(
     { class: "empty" },
     logo(),
-    h3(null, others ? `Nothing of ${only()} waits for you` : "Nothing waits for you"),
+    h3(null, others ? none : "Nothing waits for you"),
     p(
       null,
       others
-        ? `Other agents have ${others} waiting.`
+        ? `Other agents have ${full ? "at least " : ""}${others} waiting.`
         : "Approvals, questions and reached limits appear here by themselves.",
     ),
     others ? button({ class: "btn quiet", onClick: () => go("/inbox") }, "Show all agents") : null,
