@@ -1,6 +1,6 @@
 /* The rows of the list, in groups; those far from what is seen are a line of text each. */
 import { h } from "../../vendor/preact.js";
-import { useEffect, useMemo } from "../../vendor/hooks.js";
+import { useLayoutEffect, useMemo } from "../../vendor/hooks.js";
 import { computed, signal } from "../../vendor/signals.js";
 import { doing, groups, isOpen } from "../../model/listing.js";
 import { barsOf } from "../../model/axis.js";
@@ -50,17 +50,19 @@ const TURNS = 4;
 const TURN_MS = 1000 / TURNS;
 const clocks = Array.from({ length: TURNS }, () => signal(now.value));
 
-/** While a list is shown, its clocks go. */
-const wound = () =>
-  now.subscribe((at) =>
+/** While a list is shown, its clocks go; they begin with the time of now. */
+function wound() {
+  for (const clock of clocks) clock.value = now.peek();
+  return now.subscribe((at) =>
     clocks.forEach((clock, turn) => {
       setTimeout(() => (clock.value = at + turn * TURN_MS), turn * TURN_MS);
     }),
   );
+}
 
 /** @param {{filter: Record<string, string>}} props */
 export function Table({ filter }) {
-  useEffect(wound, []);
+  useLayoutEffect(wound, []);
   const found = listing.value;
   const runs = found?.runs ?? [];
   let place = 0;
