@@ -40,7 +40,7 @@ export function addressOf(text) {
 }
 
 /** What the types are called. @param {string[]} types */
-export const kindsOf = (types) =>
+const kindsOf = (types) =>
   [...types.map((type) => type.slice(type.indexOf("/") + 1).toUpperCase()).sort(), "texts"].join(
     ", ",
   );
