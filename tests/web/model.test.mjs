@@ -8,7 +8,7 @@ const { blocksOf, inline, parseBlock } = await from("markdown");
 const { argumentsOf, fieldsOf } = await from("schema");
 const { axisOf, barsOf, stripOf, ticksOf } = await from("axis");
 const { answerOf, formOf } = await from("asks/asked");
-const { addressOf, bytes, claimOf, isPicture, refusalOf } = await from("files");
+const { addressOf, bytes, claimOf, isOwnText, isPicture, refusalOf } = await from("files");
 const { doing, noListing, queryOf, released, typed, withFrame, withPage, PAGE } = await from("listing");
 const { knownTo } = await from("asks/knew");
 const { inWindow } = await from("window");
@@ -492,6 +492,14 @@ test("a choice between texts is one field, and what is no flat form stays a text
   }
   assert.equal(formOf({ type: "string", pattern: "^a" }), null);
   assert.equal(formOf({ type: "object", required: 5, properties: { a: { type: "string" } } }).fields.length, 1);
+});
+
+test("a text that comes with a picture of itself is a text, the names of files are none", () => {
+  assert.equal(isOwnText("1\t2\r\n3\t4\r\n", ["image.png"]), true);
+  assert.equal(isOwnText("a.txt\nwhat it says", ["a.txt"]), true);
+  for (const text of ["", "\n", "a.txt", "/home/ann/a.txt\r\n/home/ann/b.txt\r\n"]) {
+    assert.equal(isOwnText(text, ["a.txt", "b.txt"]), false);
+  }
 });
 
 test("only pictures are drawn, and only what a model takes is sent", () => {

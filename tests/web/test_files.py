@@ -146,6 +146,13 @@ async def small(page_journal: SqliteJournal, nowhere: Client) -> AsyncIterator[A
         yield served
 
 
+async def paste(field: Locator, name: str, text: str) -> None:
+    """Paste a file with a text, as other programs copy them."""
+    data = await field.page.evaluate_handle(FILES, [[name, "image/png", "no picture"]])
+    await data.evaluate("(it, text) => it.setData('text/plain', text)", text)
+    await field.evaluate(PASTE, data)
+
+
 @pytest.mark.slow
 async def test_what_can_not_be_sent_is_said_by_name_and_keeps_the_rest(
     chromium: Browser, small: Api
@@ -170,9 +177,10 @@ async def test_what_can_not_be_sent_is_said_by_name_and_keeps_the_rest(
         start = dialog.get_by_role("button", name="Start")
         await expect(start).to_be_disabled()
         assert not [one for one in sent if one.startswith("POST") and "/v1/files" in one]
-        pasted = await page.evaluate_handle(FILES, [["image.png", "image/png", "no picture"]])
-        await dialog.get_by_label("Input").evaluate(PASTE, pasted)
+        await paste(dialog.get_by_label("Input"), "cells.png", "1\t2")
+        await paste(dialog.get_by_label("Input"), "image.png", "image.png")
         await expect(chip(page, "image.png")).to_contain_text("text/plain")
+        await expect(chip(page, "cells.png")).to_have_count(0)
         await page.locator("input[type=file]").set_input_files(given("b.bin", b"\0\1\2"))
         await expect(chip(page, "b.bin")).to_contain_text("b.bin is application/octet-stream")
         await checked_in_every_shape(page)

@@ -39,6 +39,17 @@ export function addressOf(text) {
   return { href: url.href, host: url.host };
 }
 
+/**
+ * Whether a text that was copied together with files is a text of its own: office programs add a
+ * picture of it, and systems give the names or paths of copied files.
+ * @param {string} text
+ * @param {string[]} names Of the files.
+ */
+export const isOwnText = (text, names) =>
+  text
+    .split(/[\r\n]+/)
+    .some((line) => line.trim() !== "" && !names.some((name) => line.endsWith(name)));
+
 /** What the types are called. @param {string[]} types */
 const kindsOf = (types) =>
   [...types.map((type) => type.slice(type.indexOf("/") + 1).toUpperCase()).sort(), "texts"].join(

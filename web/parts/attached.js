@@ -1,5 +1,6 @@
 /* Files that go with a text: picked, dropped or pasted. Views/attach.js uploads and shows them. */
 import { useMemo, useRef, useState } from "../vendor/hooks.js";
+import { isOwnText } from "../model/files.js";
 import { freshId } from "../wire/api.js";
 
 /**
@@ -70,16 +71,10 @@ function taken(event, data, add) {
   add(data.files);
 }
 
-/**
- * Whether something was copied as a text: office programs add a picture of it, and systems give the
- * names or paths of copied files as a text.
- * @param {DataTransfer | null} data
- */
+/** @param {DataTransfer | null} data */
 function hasText(data) {
-  if (!data?.types.includes("text/plain")) return false;
-  const names = [...data.files].map(({ name }) => name);
-  const lines = data.getData("text/plain").split(/[\r\n]+/).filter(Boolean);
-  return lines.some((line) => !names.some((name) => line.endsWith(name)));
+  const names = [...(data?.files ?? [])].map(({ name }) => name);
+  return isOwnText(data?.getData("text/plain") ?? "", names);
 }
 
 const PICTURE = /^image\//;
