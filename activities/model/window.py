@@ -67,7 +67,8 @@ class Context:
         """
         request, policy = self._request, self._agent.compaction
         past = self._past
-        data = [*(fact.data for fact in past.fresh), *(it.type for it in past.facts[::_READ])]
+        unread = (fact.data for fact in past.told.unread)
+        data = [*unread, *(it.type for it in past.facts[::_READ])]
         if policy is None:
             return await in_thread(lambda: past.told.messages, data)
         key = compacted_key(request.epoch, request.step)

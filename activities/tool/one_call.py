@@ -183,7 +183,8 @@ class OneCall:
 
     @property
     def _stopped(self) -> ToolCancelled:
-        confirmed = self._asking.stopped
+        first = self._request.call.mcp is None or self._attempt.number == 1
+        confirmed = first and self._asking.stopped  # the call of an earlier attempt may still run
         now = datetime.now(UTC)
         return ToolCancelled(call_id=self._id, name=self._name, acked_at=now, confirmed=confirmed)
 

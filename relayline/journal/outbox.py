@@ -13,7 +13,7 @@ from pydantic import TypeAdapter
 
 from relayline.contracts.webhooks import TOLD_TYPES, DeliveryState, DeliveryTry
 from relayline.journal import outbox_sql as sql
-from relayline.journal.named.named_only import NamedOnly, naming
+from relayline.journal.named.named_only import NamedOnly, naming, touching
 from relayline.journal.outbox_sql import Row
 from relayline.journal.planning import Note, delivery_id, note_in, told_of
 from relayline.journal.port import Unreadable
@@ -46,6 +46,7 @@ class Outbox(NamedOnly):
         lists = (_dumped(it.events), _dumped(it.agents))
         row = (it.webhook_id, it.tenant, it.url, *lists, int(it.named_only), it.secret_id)
         *_, found = await self._run(
+            touching(it.tenant, it.webhook_id, it.created_us),
             (sql.ADD, (*row, it.created_us, it.created_us)),
             (sql.KEEP_KEY, (it.secret_id, secret)),
             (sql.receivers("webhook_id = ?"), (it.webhook_id, 1)),
@@ -80,6 +81,7 @@ class Outbox(NamedOnly):
         one = (webhook_id, *theirs)
         *_, found = await self._run_of(
             tenant,
+            (sql.LOCK, (webhook_id,)),  # as planning does first
             (sql.REMOVE_KEY.replace("{where}", where), (*one, webhook_id)),
             (sql.REMOVE_NAMES.replace("{where}", where), (*one, webhook_id)),
             (sql.REMOVE_DELIVERIES.replace("{where}", where), one),

@@ -23,10 +23,9 @@ created_us
 _HELD = "EXISTS (SELECT 1 FROM {s}webhooks WHERE webhook_id = ? AND owner = ?)"
 
 ADD = """
-INSERT INTO {s}webhooks AS kept (webhook_id, tenant, url, events, agents, named_only, secret_id,
+INSERT INTO {s}webhooks (webhook_id, tenant, url, events, agents, named_only, secret_id,
     created_us, named_us)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (webhook_id) DO UPDATE SET named_us =
-    CASE WHEN kept.named_us < excluded.named_us THEN excluded.named_us ELSE kept.named_us END
+VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?) ON CONFLICT (webhook_id) DO NOTHING
 """
 KEEP_KEY = """
 INSERT INTO {s}webhook_secrets (secret_id, secret) VALUES (?, ?) ON CONFLICT (secret_id) DO NOTHING

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
+from itertools import takewhile
 
 from relayline.contracts.events import ContextCompacted, MessageInterrupted, RunForked
 from relayline.contracts.messages import Message, OmittedMessages, Usage
@@ -94,6 +95,12 @@ class Transcript:
         turns = tuple(reading.turns)
         self.reading.append(reading)
         return turns
+
+    @property
+    def unread(self) -> Sequence[Event]:
+        """The facts that `turns` has to read, newest first."""
+        newer = takewhile(lambda version: not version.reading, self._newest_first())
+        return [version.fact for version in newer if version.fact]
 
     def _newest_first(self) -> Iterator[Transcript]:
         version: Transcript | None = self

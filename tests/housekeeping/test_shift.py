@@ -22,6 +22,8 @@ from relayline.workflows.policy import HOUSEKEEPING_BOUND
 from tests.housekeeping.house import House
 
 EVENTS_PER_ROUND = 23
+EVENTS_AT_FIRST = 2
+"""The marker of a patch, and its search attribute."""
 EVENTS_PER_TASK = 3
 """Scheduled, started, and completed or timed out."""
 SUGGESTED_AT = 4096
@@ -47,7 +49,8 @@ async def test_a_shift_makes_its_rounds_in_one_workflow_and_then_ends(
     assert kinds.count(EventType.EVENT_TYPE_ACTIVITY_TASK_SCHEDULED) == 3 * request.rounds
     assert kinds.count(EventType.EVENT_TYPE_TIMER_FIRED) == request.rounds - 1
     retried = kinds.count(EventType.EVENT_TYPE_WORKFLOW_TASK_TIMED_OUT)  # on a busy machine
-    assert len(kinds) - EVENTS_PER_TASK * retried <= EVENTS_PER_ROUND * request.rounds
+    bound = EVENTS_AT_FIRST + EVENTS_PER_ROUND * request.rounds
+    assert len(kinds) - EVENTS_PER_TASK * retried <= bound
     lasted = events[-1].event_time.ToDatetime() - events[0].event_time.ToDatetime()
     assert lasted >= timedelta(seconds=request.every_s) * (request.rounds - 1)
 
@@ -60,7 +63,7 @@ def test_a_shift_is_long_and_its_history_short() -> None:
     assert isinstance(request, HousekeepingRequest)
     assert timedelta(seconds=request.rounds * request.every_s) >= timedelta(minutes=28)
     assert request.every_s == EVERY.total_seconds()
-    assert request.rounds * EVENTS_PER_ROUND < SUGGESTED_AT
+    assert EVENTS_AT_FIRST + request.rounds * EVENTS_PER_ROUND < SUGGESTED_AT
     assert action.execution_timeout == SHIFT_BOUND
     assert timedelta(minutes=30) + HOUSEKEEPING_BOUND < SHIFT_BOUND
     assert [interval.every for interval in schedule.spec.intervals] == [EVERY]

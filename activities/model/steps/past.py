@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import sys
 import time
 from collections import OrderedDict
 from collections.abc import Callable, Sequence
@@ -17,7 +18,7 @@ from relayline.projections.valid import REWOUND, counting
 
 MAX_KEPT_BYTES = 64 * 1024 * 1024
 """Limit for the memory of all facts that a worker keeps."""
-_FACT_BYTES = 1000
+_FACT_BYTES = 2500
 """Memory of a fact beside its data, which it has twice: as it was stored, and as it was read."""
 KEPT_S = 600.0
 """How long a worker keeps the facts of a run that takes no step on it."""
@@ -34,8 +35,6 @@ class Past(NamedTuple):
     """Folded from them."""
     unbilled: Unbilled
     """Folded from them, too."""
-    fresh: Sequence[StoredEvent]
-    """Those that were not there when it was last read."""
     size: int
     """About the memory of all facts, in bytes."""
 
@@ -44,7 +43,7 @@ def past_of(stored: Sequence[StoredEvent]) -> Past:
     """The past of a run with these facts."""
     facts = tuple(counting(fact for fact in stored if fact.type != PINNED))
     told, unbilled = fold(Transcript(), facts), fold(Unbilled(), facts)
-    return Past(tuple(stored), facts, told, unbilled, facts, _size(stored))
+    return Past(tuple(stored), facts, told, unbilled, _size(stored))
 
 
 def _continued(past: Past, newer: Sequence[StoredEvent]) -> Past:
@@ -57,13 +56,12 @@ def _continued(past: Past, newer: Sequence[StoredEvent]) -> Past:
         (*past.facts, *fresh),
         fold(past.told, fresh),
         fold(past.unbilled, fresh),
-        fresh,
         past.size + _size(newer),
     )
 
 
 def _size(facts: Sequence[StoredEvent]) -> int:
-    return sum(2 * len(fact.data) + _FACT_BYTES for fact in facts)
+    return sum(2 * sys.getsizeof(fact.data) + _FACT_BYTES for fact in facts)
 
 
 class Pasts:

@@ -7,7 +7,7 @@ events and deliveries.
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Iterable
+from collections.abc import Sequence
 from typing import Final
 
 from relayline.journal.outbox_sql import Row, Statement, of_tenant
@@ -17,11 +17,11 @@ from relayline.journal.table import Tenant
 
 ANY: Final = ""
 """Stands for every receiver, where a run was open before it was written down which one it names."""
-_TOUCH = """
-UPDATE {s}webhooks SET named_us = CASE WHEN named_us < ? THEN ? ELSE named_us END
-WHERE webhook_id = ? AND {where} RETURNING webhook_id
-"""
-"""Whoever names a receiver changes its row first, so that whoever removes it meanwhile sees it."""
+_DAY_US = 86_400_000_000
+_TOUCH = "UPDATE {s}webhooks SET named_us = ? WHERE webhook_id = ? AND named_us < ? AND {where}"
+"""Whoever names a receiver changes its row first, so that whoever removes it meanwhile sees it.
+Once a day is enough, and keeps those who name one receiver from waiting for each other."""
+_FOUND = "SELECT webhook_id FROM {s}webhooks WHERE webhook_id = ? AND {where}"
 _NAME = """
 INSERT INTO {s}webhook_runs (run_id, webhook_id)
 SELECT u.run_id, w.webhook_id FROM {s}untold u CROSS JOIN {s}webhooks w
@@ -63,8 +63,8 @@ class NamedOnly(ABC):
     async def touch(self, tenant: Tenant, webhook_id: str, at_us: int) -> bool:
         """As in the port."""
         where, theirs = of_tenant(tenant)
-        query = _TOUCH.replace("{where}", where)
-        [found] = await self._run_of(tenant, (query, (at_us, at_us, webhook_id, *theirs)))
+        query = _FOUND.replace("{where}", where), (webhook_id, *theirs)
+        _, found = await self._run_of(tenant, touching(tenant, webhook_id, at_us), query)
         return bool(found)
 
     async def forget(self, before_us: int, limit: int) -> int:
@@ -74,19 +74,20 @@ class NamedOnly(ABC):
         return len(found)
 
 
-def naming(notes: Iterable[Note]) -> list[Statement]:
+def touching(tenant: Tenant, webhook_id: str, at_us: int) -> Statement:
+    """The statement that says when the receiver was named, if it was not named within a day."""
+    where, theirs = of_tenant(tenant)
+    return _TOUCH.replace("{where}", where), (at_us, webhook_id, at_us - _DAY_US, *theirs)
+
+
+def naming(notes: Sequence[Note]) -> list[Statement]:
     """The statements that write down which receivers the runs of these notes name.
 
     They come after those that lock the receivers, and before the notes are dropped.
     """
-    at_us = now_us()
-    touch = _TOUCH.replace("{where}", "tenant = ?")
+    named = [(note, note.webhook) for note in notes if note.webhook]
+    at_us, receivers = now_us(), dict.fromkeys((note.tenant, id_) for note, id_ in named)
     return [
-        statement
-        for note in notes
-        if note.webhook
-        for statement in (
-            (touch, (at_us, at_us, note.webhook, note.tenant)),
-            (_NAME, (note.webhook, note.tenant, note.run_id, note.seq)),
-        )
+        *(touching(tenant, id_, at_us) for tenant, id_ in receivers),
+        *((_NAME, (id_, note.tenant, note.run_id, note.seq)) for note, id_ in named),
     ]

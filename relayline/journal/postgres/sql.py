@@ -133,6 +133,8 @@ WITH picked AS (
     DELETE FROM relayline.fences f USING picked p WHERE f.run_id = p.run_id AND p.whole
 ), held_gone AS (
     DELETE FROM relayline.held h USING picked p WHERE h.run_id = p.run_id AND p.whole
+), names_gone AS (
+    DELETE FROM relayline.webhook_runs w USING picked p WHERE w.run_id = p.run_id AND p.whole
 )
 UPDATE relayline.runs r SET first_seq = p.kept_from, swept = p.whole
 FROM picked p WHERE r.run_id = p.run_id RETURNING p.whole

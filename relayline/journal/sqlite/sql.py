@@ -288,8 +288,8 @@ def sweep_step(db: sqlite3.Connection, before_us: int) -> Swept:
     db.execute("UPDATE runs SET first_seq = ? WHERE run_id = ?", (kept_from, run_id))
     finished = kept_from > last_seq
     if finished:
-        db.execute("DELETE FROM fences WHERE run_id = ?", (run_id,))
-        db.execute("DELETE FROM deliveries WHERE run_id = ?", (run_id,))
+        for table in ("fences", "deliveries", "webhook_runs"):
+            db.execute(f"DELETE FROM {table} WHERE run_id = ?", (run_id,))  # noqa: S608  constants only
         held.forget(db, run_id)
     return Swept(more=True, finished=finished)
 

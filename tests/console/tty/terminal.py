@@ -21,6 +21,8 @@ _AT_THE_TERMINAL = (
     "import fcntl, os, sys, termios; "
     "fcntl.ioctl(1, termios.TIOCSCTTY, 0); os.execv(sys.argv[1], sys.argv[1:])"
 )
+_END = "\0end\0"
+"""Comes after all that an ended command has written."""
 
 
 class Terminal:
@@ -76,8 +78,12 @@ class Terminal:
         self.type("\n")
 
     async def ended(self) -> int:
-        """The exit code."""
-        return await asyncio.wait_for(self.process.wait(), WAIT_S)
+        """The exit code, once all that was written has been read."""
+        code = await asyncio.wait_for(self.process.wait(), WAIT_S)
+        os.write(self._theirs, _END.encode())
+        await self.shows(_END)
+        self.shown = self.shown.replace(_END, "")
+        return code
 
     def read(self) -> None:
         """Take what was written."""

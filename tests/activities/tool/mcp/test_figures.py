@@ -58,8 +58,10 @@ async def test_calls_count_by_their_outcome_and_connections_as_they_are(
     with pytest.raises(McpFailure):
         await wing.call("die_once")
     assert [seen.value("calls_total", outcome=it) for it in OUTCOMES] == [1, 1, 1, 1, 1]
-    assert (seen.value("connections"), seen.value("connections_opened_total")) == (0, 2)
-    assert seen.value("failures_total") == 2
+    await eventually(lambda: seen.value("connections") == 0)
+    assert seen.value("connections_opened_total") == 2
+    await eventually(lambda: bool(seen.value("failures_total")))
+    assert seen.value("failures_total") in {1, 2}, "within a second they count as one"
     text = seen.figures.text().decode()
     assert HIDDEN not in text
     assert str(tmp_path) not in text
