@@ -249,25 +249,25 @@ asyncio.run(main())
 async def test_a_server_without_hints_is_unsafe_and_its_rows_never_double(
     opened: Opened, tmp_path: Path
 ) -> None:
-    command = (*sqlite_server(), "--db-path", str(tmp_path / "a.db"))
+    command = (*sqlite_server(), "--db-path", (db := str(tmp_path / "a.db")))
     overrides = {"write_query": Override(timeout_s=30)}
     wing = await opened(known("sqlite", command, overrides=overrides))
     listing = await wing.pin()
     assert len(listing.tools) == 6
     assert {(it.spec.effects, it.spec.approval) for it in listing.tools} == {("unsafe", "always")}
-    assert (state := wing.servers.state)("sqlite").era == "legacy"
+    assert wing.servers.state("sqlite").era == "legacy"
     await wing.call("create_table", {"query": "CREATE TABLE rows (n INTEGER)"})
     insert = {"query": "INSERT INTO rows VALUES (1)"}
     for _ in range(3):
         await wing.call("write_query", insert)
         call = asyncio.create_task(wing.call("write_query", insert))
         await asyncio.sleep(0.001)
-        for pid in ours(str(tmp_path / "a.db")):
+        for pid in ours(db):
             os.kill(pid, signal.SIGKILL)
         await asyncio.wait({call})
         ended = call.exception() or call.result()
         assert isinstance(ended, OutcomeUnknown | str) or "can't be reached" in str(ended)
-        await eventually(lambda: state("sqlite").connections == len(ours(str(tmp_path / "a.db"))))
+        await eventually(lambda: wing.servers.state("sqlite").connections == len(ours(db)))
     counted = await wing.call("read_query", {"query": "SELECT count(*) AS n FROM rows"})
     assert 3 <= int("".join(filter(str.isdigit, str(counted)))) <= 6
 
