@@ -37,14 +37,16 @@ async def test_a_row_tells_what_a_run_does_what_came_of_it_and_what_it_cost(
     nap = ToolCall(call_id="call_1_0", name="nap", arguments={"seconds": 600})
     journal, cost = plain_page.journal, Cost(amount="0.00042")
     used = Usage(input_tokens=100, output_tokens=20, cost=cost)
-    writes = await written(journal, [*beginning("It writes"), begun(1)])
-    calls = await written(journal, [*beginning("It naps"), begun(1), *said(1, "", [nap])])
+    writes = await written(journal, [*beginning("It writes", glance="a"), begun(1)])
+    calls = await written(
+        journal, [*beginning("It naps", glance="a"), begun(1), *said(1, "", [nap])]
+    )
     ends = fact("0/run/ended", RunCompleted(output="It is 42.", usage=used))
-    done = await written(journal, [*beginning("It is done"), ends])
+    done = await written(journal, [*beginning("It is done", glance="a"), ends])
     stops = fact("0/run/ended", RunCancelled(reason="enough", by="ann"))
-    stopped = await written(journal, [*beginning("It is stopped"), begun(1), stops])
+    stopped = await written(journal, [*beginning("It is stopped", glance="a"), begun(1), stops])
     async with opened(chromium, str(plain_page.http.base_url)) as page:
-        await page.goto("/runs")
+        await page.goto("/runs?metadata.glance=a")  # the journal is that of many tests
         await expect(doing(page, writes)).to_have_text(re.compile(r"^writing for .+ · step 1$"))
         await expect(tokens(page, writes)).to_have_text("\u2013")
         await expect(doing(page, calls)).to_contain_text("nap(seconds=600)")
