@@ -81,7 +81,7 @@ class Outbox(NamedOnly):
         one = (webhook_id, *theirs)
         *_, found = await self._run_of(
             tenant,
-            (sql.LOCK, (webhook_id,)),  # as planning does first
+            (f"{sql.LOCK} AND {where}", one),  # as planning does first
             (sql.REMOVE_KEY.replace("{where}", where), (*one, webhook_id)),
             (sql.REMOVE_NAMES.replace("{where}", where), (*one, webhook_id)),
             (sql.REMOVE_DELIVERIES.replace("{where}", where), one),
