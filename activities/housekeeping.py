@@ -135,21 +135,24 @@ class HousekeepingActivities:
         Raises:
             ApplicationError: `journal-unavailable`, which Temporal retries.
         """
-        for keep in self._beside:
+        swept = 0 if self._retention is None else await self._sweep(self._retention, request.batch)
+        for keep in self._beside:  # last: what fails here must not keep runs longer than allowed
             async with heartbeats():
                 with translated():
                     await keep()
-        if self._retention is None:
-            return HousekeepingResult()
-        swept, before = 0, _now() - self._retention
+        return HousekeepingResult(swept=swept)
+
+    async def _sweep(self, retention: timedelta, most: int) -> int:
+        """Sweep batches of at most so many runs; returns the number of runs."""
+        swept, before = 0, _now() - retention
         deadline = time.monotonic() + self._sweep_for.total_seconds()
         async with heartbeats():
             with translated():
-                while batch := await self._storage.sweep(before, request.batch):
+                while batch := await self._storage.sweep(before, most):
                     swept += batch
-                    if batch < request.batch or time.monotonic() >= deadline:
+                    if batch < most or time.monotonic() >= deadline:
                         break
-        return HousekeepingResult(swept=swept)
+        return swept
 
     async def _continue_batches(self) -> None:
         if self._restart:
