@@ -43,8 +43,7 @@ from relayline.contracts.housekeeping import (
     HousekeepingRequest,
 )
 from relayline.journal.access.keeping import AuditKeeping
-from relayline.journal.files.file_sweep import FileSweep
-from relayline.journal.named.sweep import NamedSweep
+from relayline.journal.named.sweep import NamedSweep, forgetting
 from relayline.journal.table import Storage
 from relayline.runtime.settings import Settings
 from relayline.side_worker import Duty, in_background, side_worker
@@ -83,8 +82,8 @@ def build_housekeeper(
         retention,
         restart=restart,
         keep_audit=audit.keep,
-        sweep_files=FileSweep(storage.files).work,
-        sweep_receivers=NamedSweep(storage.webhooks).work,
+        sweep_files=NamedSweep(storage.files.sweep).work,
+        sweep_receivers=NamedSweep(forgetting(storage.webhooks)).work,
         move_idle=IdleRuns(client, builds).move if builds else None,
     )
     of_tenants = [erase_tenant_executions(client), erase_tenant_schedules(client)]

@@ -111,7 +111,7 @@ class Reading:
         self.turns.append(Turn(fact.seq, tuple(self._messages(place)), told_to))
 
     def _say_again(self, places: Iterable[int]) -> None:
-        """Read these turns once more: a result has come, or an answer was rejected."""
+        """Write these turns anew, because a result has come or an answer was rejected."""
         for place in places:
             messages = tuple(self._messages(place))
             self.turns[place] = self.turns[place]._replace(messages=messages)

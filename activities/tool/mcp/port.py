@@ -71,7 +71,7 @@ class McpTools(Protocol):
     async def forget(self, run_id: str) -> None:
         """Close the run's own connections, those in use when they are not any more.
 
-        Safe to call for any run: the next call opens one anew.
+        Any run may be forgotten: its next call opens a new connection.
         """
         ...
 

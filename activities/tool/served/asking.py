@@ -28,7 +28,7 @@ class Asking:
 
     @property
     def stopped(self) -> bool:
-        """True unless a server was told to stop the call, and need not obey."""
+        """False if a server was told to stop the call, because it need not obey."""
         return self._forward is None or self._forward.stopped
 
     async def recorded(self) -> ToolOutcome | None:

@@ -9,7 +9,7 @@ from temporalio.testing import ActivityEnvironment
 
 from relayline.activities.housekeeping import HousekeepingActivities
 from relayline.contracts.housekeeping import HousekeepingRequest
-from relayline.journal.files.file_sweep import PAUSE_S, FileSweep
+from relayline.journal.named.sweep import PAUSE_S, NamedSweep
 from relayline.journal.table import EVERY, Storage
 from tests.journal.files.filing import make_old, written
 
@@ -18,7 +18,7 @@ async def test_a_round_of_housekeeping_erases_files_that_no_run_names(
     table: Storage, storage: str
 ) -> None:
     now = [0.0]
-    sweep = FileSweep(table.files, lambda: now[0])
+    sweep = NamedSweep(table.files.sweep, lambda: now[0])
 
     async def noted(_: int) -> int:
         return 0

@@ -15,7 +15,7 @@ from temporalio.testing import ActivityEnvironment
 from relayline.activities.housekeeping import HousekeepingActivities
 from relayline.contracts.housekeeping import HousekeepingRequest
 from relayline.contracts.webhooks import DeliveryState
-from relayline.journal.named.sweep import PAUSE_S, NamedSweep
+from relayline.journal.named.sweep import PAUSE_S, NamedSweep, forgetting
 from relayline.journal.table import EVERY, Storage
 from relayline.journal.webhooks import Receiver
 from tests.journal.outbox import (
@@ -138,7 +138,7 @@ async def test_who_names_a_receiver_while_another_process_removes_it_keeps_it_or
 
 async def test_a_round_of_housekeeping_removes_receivers_that_no_run_names(table: Storage) -> None:
     now = [0.0]
-    sweep = NamedSweep(table.webhooks, lambda: now[0])
+    sweep = NamedSweep(forgetting(table.webhooks), lambda: now[0])
 
     async def noted(_: int) -> int:
         return 0
